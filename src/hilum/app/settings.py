@@ -1,0 +1,288 @@
+"""The one Settings value: flags over environment variables (HILUM_*) over defaults, read once, frozen.
+
+`docs/reference/settings.md` is generated from the entries below; `--help` shows the same sentences.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, get_type_hints
+from urllib.parse import urlsplit
+
+from hilum.problems import Misconfigured
+
+ENVIRONMENTS = ("sandbox", "production")
+AUTH = ("smart", "off")
+METRICS = ("local", "open", "off")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("json", "text")
+
+
+class Form(NamedTuple):
+    """How a setting's text becomes its value (`read` raises ValueError), and what it must look like, for messages."""
+
+    expects: str
+    read: Callable[[str], Any]
+
+
+class Entry(NamedTuple):
+    """One setting as it is documented: its flag, form and meaning."""
+
+    flag: str
+    form: Form
+    help: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable: `--max-body-bytes` is HILUM_MAX_BODY_BYTES."""
+        return "HILUM_" + self.flag.split("/")[0].removeprefix("--").replace("-", "_").upper()
+
+
+def _number(low: int, high: int) -> Form:
+    def read(text: str) -> int:
+        number = int(text)
+        if not low <= number <= high:
+            raise ValueError(number)
+        return number
+
+    return Form(f"a whole number from {low} to {high}", read)
+
+
+def _one_of(*choices: str) -> Form:
+    def read(text: str) -> str:
+        return choices[choices.index(text.strip().lower())]
+
+    return Form(" or ".join(choices), read)
+
+
+def _switch(text: str) -> bool:
+    return ("off", "false", "no", "0", "on", "true", "yes", "1").index(text.strip().lower()) >= 4
+
+
+TEXT = Form("text", str.strip)
+SWITCH = Form("on or off", _switch)
+FOLDER = Form("a folder", lambda text: Path(text).expanduser())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set. A field `port` is the flag `--port` and the variable `HILUM_PORT`."""
+
+    host: Annotated[
+        str, Entry("--host", TEXT, "The address to listen on. `0.0.0.0` is every network of this machine.")
+    ] = "127.0.0.1"
+    port: Annotated[int, Entry("--port", _number(0, 65535), "The TCP port. 0 takes any free one.")] = 8080
+    data: Annotated[
+        Path,
+        Entry(
+            "--data",
+            FOLDER,
+            "The data directory: keys, the SQLite file, what `hilum load` remembers. Made with mode 0700 when missing.",
+        ),
+    ] = Path("hilum-data")
+    store: Annotated[
+        str,
+        Entry(
+            "--store",
+            TEXT,
+            "Where resources live: `sqlite:PATH` or `postgresql://user@host/database`. "
+            "Empty means `hilum.sqlite` in the data directory.",
+        ),
+    ] = ""
+    environment: Annotated[
+        str,
+        Entry(
+            "--env",
+            _one_of(*ENVIRONMENTS),
+            "`sandbox` or `production`. A data directory and a store belong to one of them for ever; "
+            "`production` refuses demo data, `--auth off` and tokens without a stated reason.",
+        ),
+    ] = "sandbox"
+    auth: Annotated[
+        str,
+        Entry(
+            "--auth",
+            _one_of(*AUTH),
+            "`smart`: a token is needed for everything but metadata and health. "
+            "`off`: no token at all, refused on anything but loopback and in production.",
+        ),
+    ] = "smart"
+    workers: Annotated[
+        int,
+        Entry(
+            "--workers",
+            _number(1, 256),
+            "Server processes. They share the port and the store; one is enough for SQLite.",
+        ),
+    ] = 1
+    base_url: Annotated[
+        str,
+        Entry(
+            "--base-url",
+            TEXT,
+            "The address clients use, such as `https://fhir.example.org`, when a proxy stands in front. "
+            "Links, Location headers and token audiences use it. Empty means `http://HOST:PORT`.",
+        ),
+    ] = ""
+    integrity: Annotated[
+        bool,
+        Entry(
+            "--integrity/--no-integrity",
+            SWITCH,
+            "Referential integrity: refuse references to resources that do not exist, "
+            "and deleting what is referred to.",
+        ),
+    ] = False
+    max_body_bytes: Annotated[
+        int,
+        Entry(
+            "--max-body-bytes",
+            _number(1024, 4 * 1024**3),
+            "The largest request body, in bytes. Longer ones are refused with 413 before they are read whole.",
+        ),
+    ] = 64 * 1024 * 1024
+    metrics: Annotated[
+        str,
+        Entry(
+            "--metrics",
+            _one_of(*METRICS),
+            "Who may read `/metrics` (Prometheus): `local` this machine only and not through a proxy, "
+            "`open` everyone, `off` nobody. It holds counts and durations, never ids.",
+        ),
+    ] = "local"
+    log_level: Annotated[str, Entry("--log-level", _one_of(*LOG_LEVELS), "The least severe event that is logged.")] = (
+        "info"
+    )
+    log_format: Annotated[
+        str,
+        Entry(
+            "--log-format",
+            _one_of(*LOG_FORMATS),
+            "`json`: one object per line on standard error. `text`: the same, for reading at a terminal.",
+        ),
+    ] = "json"
+    otel_endpoint: Annotated[
+        str,
+        Entry(
+            "--otel-endpoint",
+            TEXT,
+            "OTLP/HTTP endpoint for OpenTelemetry traces, such as `http://127.0.0.1:4318`. Empty is off. "
+            "Needs the extra `hilum[otel]`.",
+        ),
+    ] = ""
+    grace_seconds: Annotated[
+        int,
+        Entry(
+            "--grace-seconds",
+            _number(0, 600),
+            "How long running requests may take to finish when the server is told to stop.",
+        ),
+    ] = 20
+
+    def __post_init__(self) -> None:
+        """Refuse combinations that are unsafe. Raises Misconfigured."""
+        if self.auth == "off" and self.environment == "production":
+            raise Misconfigured("--auth off is refused in production. Use --auth smart, or --env sandbox.")
+        if self.auth == "off" and not is_loopback(self.host):
+            raise Misconfigured(
+                f"--auth off is refused on {self.host}: everyone who can reach this address could read everything. "
+                "Use --host 127.0.0.1, or --auth smart."
+            )
+        if self.base_url:
+            url = urlsplit(self.base_url)
+            if url.scheme not in ("http", "https") or not url.netloc or url.query or url.fragment:
+                raise Misconfigured("base_url must look like https://fhir.example.org, with no query or fragment.")
+        if self.store and self.store_kind not in ("sqlite", "postgresql"):
+            raise Misconfigured(
+                f"The store {self.store.split(':', 1)[0]}: is not known. Use sqlite:PATH or postgresql://user@host/database."
+            )
+        if self.store_kind == "sqlite" and not self.store.removeprefix("sqlite:"):
+            raise Misconfigured("sqlite: names no file. Use sqlite:PATH, such as sqlite:/var/lib/hilum/hilum.sqlite.")
+
+    @property
+    def store_kind(self) -> str:
+        """`sqlite` or `postgresql`."""
+        scheme = self.store.split(":", 1)[0] if self.store else "sqlite"
+        return "postgresql" if scheme == "postgres" else scheme
+
+    @property
+    def store_url(self) -> str:
+        """The store with its default filled in: `sqlite:PATH` or the PostgreSQL URL (which may hold a password)."""
+        return self.store or f"sqlite:{self.data / 'hilum.sqlite'}"
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The SQLite file. Raises Misconfigured when the store is another."""
+        if self.store_kind != "sqlite":
+            raise Misconfigured("The store is not an SQLite file.")
+        return Path(self.store_url.removeprefix("sqlite:")).expanduser()
+
+    @property
+    def store_shown(self) -> str:
+        """The store for people and logs: without a password."""
+        url = self.store_url
+        if self.store_kind == "sqlite":
+            return url
+        parts = urlsplit(url)
+        user = f"{parts.username}@" if parts.username else ""
+        port = f":{parts.port}" if parts.port else ""
+        return f"postgresql://{user}{parts.hostname or ''}{port}{parts.path}"
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port as clients see them, no trailing slash."""
+        if self.base_url:
+            return self.base_url.rstrip("/")
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host)  # noqa: S104 - compared with, not bound to
+        return f"http://{host or (f'[{self.host}]' if ':' in self.host else self.host)}:{self.port}"
+
+    @property
+    def fhir_base(self) -> str:
+        """The FHIR service base URL, no trailing slash: `http://127.0.0.1:8080/fhir`."""
+        return f"{self.origin}/fhir"
+
+    @classmethod
+    def read(cls, flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+        """Settings from flags (None: not given), then `environ` (os.environ when None), then defaults.
+
+        Raises Misconfigured naming the flag or variable that does not hold; never its value, which may be a secret.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for name, entry in ENTRIES.items():
+            where, text = entry.flag, (flags or {}).get(name)
+            if text is None:
+                where, text = entry.variable, environ.get(entry.variable) or None
+            if text is not None:
+                try:
+                    values[name] = entry.form.read(_written(text))
+                except ValueError:
+                    raise Misconfigured(f"{where} must be {entry.form.expects}.") from None
+        return cls(**values)
+
+    def environ(self) -> dict[str, str]:
+        """The variables that make `read` give this value again: how worker processes inherit it."""
+        return {entry.variable: _written(getattr(self, name)) for name, entry in ENTRIES.items()}
+
+
+def _written(value: Any) -> str:
+    return ("off", "on")[value] if type(value) is bool else str(value)
+
+
+_HINTS = get_type_hints(Settings, include_extras=True)
+ENTRIES: dict[str, Entry] = {f.name: _HINTS[f.name].__metadata__[0] for f in fields(Settings)}
+"""Every setting by field name, in the order of the class."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""Loading files into a store: found, read, written through the door, remembered, reported."""

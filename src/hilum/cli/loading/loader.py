@@ -1,0 +1,272 @@
+"""The load itself: files side by side, units one commit each, what cannot resolve yet again and again until it does.
+
+Memory is bounded: a few documents, or blocks of lines, are held at once, and the positions of what is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from hilum.cli.loading.journal import Journal
+from hilum.cli.loading.report import MOST, Report
+from hilum.cli.loading.sources import Source
+from hilum.cli.loading.units import CONDITIONAL, Entry, Unit, of_document, of_lines
+from hilum.fhir import json
+from hilum.problems import Busy, Conflict, Malformed, NotFound, PreconditionFailed, Problem, TooLarge, Unprocessable
+
+MAYBE_LATER = (Unprocessable, Conflict, PreconditionFailed, NotFound)
+"""Refusals that depend on what else is in the store: tried again after the other files."""
+
+_END = sys.maxsize
+_NOTE_SECONDS = 2.0
+_BUSY_TRIES = 8
+
+
+class Outcome(NamedTuple):
+    """What one entry came to: `became` is `created`, `updated` or `unchanged`."""
+
+    type: str
+    id: str
+    became: str
+
+
+Transact = Callable[[Sequence[Entry]], Awaitable[Sequence[Outcome]]]
+"""All entries in one commit, through the door. Raises Problem when it refuses them; then nothing was written."""
+
+Exists = Callable[[str, str], Awaitable[bool]]
+"""Whether the store knows this (type, id), deleted or not."""
+
+
+@dataclass(slots=True)
+class _File:
+    """One file of a load. Positions below `upto` are dealt with, but for those in `left`."""
+
+    source: Source
+    digest: bytes = b""
+    upto: int = 0
+    left: frozenset[int] = frozenset()
+    witness: tuple[str, str] | None = None
+    told: int = 0
+    conditional: bool = False
+    refused: set[int] = field(default_factory=set)
+    later: dict[int, Problem] = field(default_factory=dict)
+
+    def wants(self, position: int) -> bool:
+        return position >= self.upto or position in self.left
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """Where to write, what to remember, and how much at once.
+
+    `limit`: the largest document or line, in bytes. `side_by_side`: commits underway at once.
+    `tell(bytes, resources)` is called as work is done, for a progress bar.
+    """
+
+    transact: Transact
+    exists: Exists
+    journal: Journal
+    limit: int
+    side_by_side: int
+    tell: Callable[[int, int], None]
+    report: Report = field(default_factory=Report)
+
+    async def load(self, sources: Sequence[Source]) -> Report:
+        """Load everything. Cancelling it loses nothing that was committed; the report so far stays in `report`."""
+        report, started = self.report, time.monotonic()
+        report.files, report.stopped = len(sources), True
+        slots = asyncio.Semaphore(self.side_by_side)
+        try:
+            files, put_off = [_File(source) for source in sources], len(sources) > 1
+            while files:
+                before = report.resources
+                files = await self._pass(files, slots, put_off)
+                if report.resources == before and not put_off:
+                    for file in files:
+                        for position, problem in file.later.items():
+                            report.refuse(file.source.name, self._place(file, position), problem)
+                    break
+                put_off = False
+            report.stopped = False
+        finally:
+            report.seconds = time.monotonic() - started
+        return report
+
+    async def _pass(self, files: list[_File], slots: asyncio.Semaphore, put_off: bool) -> list[_File]:
+        """Each file once; those that have to be tried again."""
+        queue, again = iter(files), list[_File]()
+
+        async def take() -> None:
+            for file in queue:
+                try:
+                    finished = await self._file(file, slots, put_off)
+                except Problem as problem:
+                    self.report.refuse(file.source.name, 0, problem)
+                    self._tell_rest(file)
+                else:
+                    if not finished:
+                        again.append(file)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self.side_by_side):
+                group.create_task(take())
+        return sorted(again, key=lambda file: file.source.name)
+
+    async def _file(self, file: _File, slots: asyncio.Semaphore, put_off: bool) -> bool:
+        """Load what is wanted of one file. False: something has to be tried again."""
+        if not file.digest:
+            file.digest = await asyncio.to_thread(file.source.digest)
+            if await self._known(file):
+                self.report.skipped += 1
+                self._tell_rest(file)
+                return True
+        file.later.clear()
+        if file.source.lines:
+            await self._lines(file, slots)
+        elif not await self._document(file, slots, put_off):
+            return False
+        self._tell_rest(file)
+        file.upto, file.left = _END, frozenset(file.later)
+        self.journal.note(file.digest, None, file.refused | file.left, file.witness)
+        if not file.later and not file.refused:
+            self.report.loaded += 1
+        return not file.later
+
+    async def _known(self, file: _File) -> bool:
+        """Take up what an earlier load noted of the file. True: there is nothing left of it to do."""
+        record = self.journal.find(file.digest)
+        if record is None or record.witness is None or not await self.exists(*record.witness):
+            return False
+        file.upto = _END if record.upto is None else record.upto
+        file.left, file.witness = frozenset(record.left), record.witness
+        return record.complete
+
+    async def _document(self, file: _File, slots: asyncio.Semaphore, put_off: bool) -> bool:
+        """A JSON document. False: it was put off, since it refers to what other files may hold."""
+        raw = await asyncio.to_thread(file.source.whole, self.limit)
+        file.conditional = CONDITIONAL.search(raw) is not None
+        if put_off and file.conditional:
+            return False
+        for unit in of_document(json.parse(raw), file.digest, raw):
+            if wanted := _only(unit, file):
+                async with slots:
+                    await self._write(file, wanted)
+        return True
+
+    async def _lines(self, file: _File, slots: asyncio.Semaphore) -> None:
+        """NDJSON: some units side by side, in the order of the file wherever they touch the same resource."""
+        underway: deque[tuple[asyncio.Task[None], Unit, frozenset[str]]] = deque()
+        blocks, noted = file.source.blocks(self.limit), time.monotonic()
+
+        async def write(unit: Unit) -> None:
+            async with slots:
+                await self._write(file, unit)
+
+        async with asyncio.TaskGroup() as group:
+            while block := await asyncio.to_thread(next, blocks, None):
+                for unit in of_lines(self._parsed(file, block.lines), file.digest):
+                    names = frozenset(entry["request"]["url"] for entry in unit.entries)
+                    while len(underway) >= self.side_by_side or any(names & other for _, _, other in underway):
+                        await underway.popleft()[0]
+                    underway.append((group.create_task(write(unit)), unit, names))
+                self._tell_offset(file, block.offset)
+                if block.lines and file.upto < _END and time.monotonic() - noted > _NOTE_SECONDS:
+                    noted = time.monotonic()
+                    while underway and underway[0][0].done():
+                        underway.popleft()
+                    upto = underway[0][1].positions[0] if underway else block.lines[-1][0] + 1
+                    left = {n for n in file.left | file.refused | file.later.keys() if n < upto}
+                    self.journal.note(file.digest, max(upto, file.upto), left, file.witness)
+
+    def _parsed(self, file: _File, lines: tuple[tuple[int, bytes], ...]) -> list[tuple[int, dict[str, object]]]:
+        parsed = []
+        for number, line in lines:
+            if file.wants(number):
+                try:
+                    if not line:
+                        raise TooLarge(f"A line of more than {self.limit} bytes. Raise --max-body-bytes.")
+                    body = json.parse(line)
+                    if not isinstance(body.get("resourceType"), str):
+                        raise Malformed("No resourceType: not a FHIR resource.")
+                    parsed.append((number, body))
+                    file.conditional = file.conditional or CONDITIONAL.search(line) is not None
+                except Problem as problem:
+                    self._refuse(file, number, problem)
+        return parsed
+
+    async def _write(self, file: _File, unit: Unit) -> None:
+        """One commit; refused entries that stand for themselves are narrowed down by halves."""
+        if unit.witness and await self.exists(*unit.witness):
+            for entry in unit.entries:  # committed before a kill, and only the journal did not hear of it
+                self._count(Outcome(entry["resource"]["resourceType"] if "resource" in entry else "", "", "unchanged"))
+            file.witness = file.witness or unit.witness
+            return
+        try:
+            outcomes = await self._patiently(unit.entries)
+        except Problem as problem:
+            if len(unit.positions) > 1:
+                half = len(unit.positions) // 2
+                await self._write(file, Unit(unit.entries[:half], unit.positions[:half], False))
+                await self._write(file, Unit(unit.entries[half:], unit.positions[half:], False))
+            else:
+                self._refuse(file, unit.positions[0], problem)
+            return
+        for outcome in outcomes:
+            self._count(outcome)
+        if outcomes and file.witness is None:
+            file.witness = (outcomes[0].type, outcomes[0].id)
+
+    async def _patiently(self, entries: Sequence[Entry]) -> Sequence[Outcome]:
+        for attempt in range(_BUSY_TRIES):
+            try:
+                return await self.transact(entries)
+            except Busy:
+                await asyncio.sleep(0.05 * 2**attempt)
+        return await self.transact(entries)
+
+    def _count(self, outcome: Outcome) -> None:
+        getattr(self.report, outcome.became)[outcome.type] += 1
+        self.tell(0, 1)
+
+    def _refuse(self, file: _File, position: int, problem: Problem) -> None:
+        """Put it off where another file may make it good, else report it."""
+        if isinstance(problem, MAYBE_LATER) or file.conditional:
+            file.later[position] = problem if len(file.later) < MOST else _LIKE_OTHERS
+        else:
+            file.refused.add(position)
+            self.report.refuse(file.source.name, self._place(file, position), problem)
+
+    @staticmethod
+    def _place(file: _File, position: int) -> int:
+        """The line counted from 1; 0 for a document, whose findings name the entry themselves."""
+        return position + 1 if file.source.lines else 0
+
+    def _tell_offset(self, file: _File, offset: int) -> None:
+        self.tell(max(0, offset - file.told), 0)
+        file.told = max(file.told, offset)
+
+    def _tell_rest(self, file: _File) -> None:
+        self._tell_offset(file, file.source.size)
+
+
+_LIKE_OTHERS = Unprocessable("Refused like the lines before it.")
+
+
+def _only(unit: Unit, file: _File) -> Unit | None:
+    """The part of the unit that is still wanted."""
+    if unit.atomic:
+        return unit if file.wants(0) else None
+    chosen = [n for n, position in enumerate(unit.positions) if file.wants(position)]
+    if len(chosen) == len(unit.positions):
+        return unit
+    return (
+        Unit(tuple(unit.entries[n] for n in chosen), tuple(unit.positions[n] for n in chosen), False)
+        if chosen
+        else None
+    )

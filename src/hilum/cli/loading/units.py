@@ -1,0 +1,139 @@
+"""What a document means to a load: entries to be written together or one by one.
+
+| document                               | becomes                                                       |
+|----------------------------------------|---------------------------------------------------------------|
+| Bundle of type transaction             | one unit, all or nothing                                      |
+| Bundle of type batch                   | its entries, each for itself                                  |
+| Bundle of type collection or searchset | its resources, each for itself; all or nothing if they refer  |
+|                                        | to one another by `urn:uuid:`                                 |
+| another Bundle, another resource       | itself                                                        |
+
+https://hl7.org/fhir/R4/bundle.html, https://hl7.org/fhir/R4/http.html#transaction
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hilum.problems import Malformed
+
+Entry = dict[str, Any]
+
+CONDITIONAL = re.compile(rb'"reference"\s*:\s*"[A-Z][A-Za-z]*\?')
+"""A conditional reference: it resolves only when what it names is in the store."""
+
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
+_TOGETHER = 100
+"""Entries per commit where each stands for itself: large enough to share a flush, small enough to leave others room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Bundle entries, each with a request, for one commit.
+
+    `positions` counts the entries (or lines) of the file from 0. `atomic`: all or nothing, else one by one if refused.
+    `witness`: what surely exists once the unit was written, since its id comes from the file: (type, id).
+    """
+
+    entries: tuple[Entry, ...]
+    positions: tuple[int, ...]
+    atomic: bool
+    witness: tuple[str, str] | None = None
+
+
+def of_document(body: dict[str, Any], digest: bytes, raw: bytes) -> list[Unit]:
+    """The units of one JSON document with SHA-256 `digest`. Raises Malformed when it is no resource."""
+    if body.get("resourceType") == "Bundle":
+        entries = body.get("entry", [])
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise Malformed("Bundle.entry must be an array of objects.")
+        kind = body.get("type")
+        if kind == "transaction":
+            witness = next((_new(e["resource"], digest, n) for n, e in enumerate(entries) if _creates(e)), None)
+            return [_together([_identified(entry, digest, n) for n, entry in enumerate(entries)], witness)]
+        if kind == "batch":
+            return _each([_identified(entry, digest, n) for n, entry in enumerate(entries)])
+        if kind in ("collection", "searchset"):
+            requests = [_put(entry, digest, n) for n, entry in enumerate(entries)]
+            return [_together(requests, None)] if b"urn:uuid:" in raw else _each(requests)
+    return _each([_put({"resource": body}, digest, 0)])
+
+
+def of_lines(bodies: Sequence[tuple[int, dict[str, Any]]], digest: bytes) -> Iterator[Unit]:
+    """The units of some lines, (number, resource) each; the lines of a unit name different resources."""
+    together: list[tuple[int, Entry]] = []
+    names: set[str] = set()
+    for number, body in bodies:
+        entry = _put({"resource": body}, digest, number)
+        url = entry["request"]["url"]
+        if url in names:
+            yield _unit(together)
+            together, names = [], set()
+        names.add(url)
+        together.append((number, entry))
+    if together:
+        yield _unit(together)
+
+
+def derived_id(digest: bytes, position: int) -> str:
+    """The id of the resource at this place of the file with this digest (UUID version 8, RFC 9562 §5.8).
+
+    A POST makes a new resource each time; with an id that follows from the file, loading a file again, or going on
+    after a kill, makes nothing twice. The file leads and the position ends it, so that an index takes a file in order.
+    """
+    bits = int.from_bytes(digest[:12], "big") << 32 | position
+    return str(uuid.UUID(int=bits & ~(0xF << 76) & ~(0x3 << 62) | (0x8 << 76) | (0x2 << 62)))
+
+
+def _together(entries: list[Entry], witness: tuple[str, str] | None) -> Unit:
+    return Unit(tuple(entries), (0,), True, witness)
+
+
+def _each(entries: list[Entry]) -> list[Unit]:
+    numbered = list(enumerate(entries))
+    return [_unit(numbered[n : n + _TOGETHER]) for n in range(0, len(numbered), _TOGETHER)]
+
+
+def _unit(numbered: list[tuple[int, Entry]]) -> Unit:
+    return Unit(tuple(entry for _, entry in numbered), tuple(number for number, _ in numbered), False)
+
+
+def _creates(entry: Entry) -> bool:
+    """Whether the entry makes a new resource each time it is sent."""
+    request, resource = entry.get("request"), entry.get("resource")
+    if not isinstance(request, dict) or not isinstance(resource, dict):
+        return False
+    return request.get("method") == "POST" and "ifNoneExist" not in request and _typed(resource)
+
+
+def _identified(entry: Entry, digest: bytes, position: int) -> Entry:
+    """The entry with an id of its own in place of POST; everything else as it is, for the door to judge."""
+    if not _creates(entry) or entry["request"].get("url") != entry["resource"]["resourceType"]:
+        return entry
+    type, id = _new(entry["resource"], digest, position)
+    return {**entry, "resource": {**entry["resource"], "id": id}, "request": {"method": "PUT", "url": f"{type}/{id}"}}
+
+
+def _put(entry: Entry, digest: bytes, position: int) -> Entry:
+    """An entry that stores the resource under its own id, or where it has none under one that follows from the file."""
+    resource = entry.get("resource")
+    if not isinstance(resource, dict) or not _typed(resource):
+        raise Malformed("No resourceType: not a FHIR resource.")
+    id = resource.get("id")
+    if not (isinstance(id, str) and _ID.match(id)):
+        _, id = _new(resource, digest, position)
+        resource = {**resource, "id": id}
+    kept = {"fullUrl": entry["fullUrl"]} if "fullUrl" in entry else {}
+    return {**kept, "resource": resource, "request": {"method": "PUT", "url": f"{resource['resourceType']}/{id}"}}
+
+
+def _typed(resource: dict[str, Any]) -> bool:
+    return isinstance(resource.get("resourceType"), str)
+
+
+def _new(resource: dict[str, Any], digest: bytes, position: int) -> tuple[str, str]:
+    return resource["resourceType"], derived_id(digest, position)

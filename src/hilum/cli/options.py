@@ -1,0 +1,39 @@
+"""The options that several commands share. Their help is the documentation of the settings themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hilum.app.settings import ENTRIES
+
+
+def setting(name: str, metavar: str | None = None) -> Any:
+    """A typer option for the setting `name`: its flag, its documented meaning and its environment variable.
+
+    Never required and without a default here: `Settings.read` fills in environment variables and defaults.
+    """
+    entry = ENTRIES[name]
+    return typer.Option(entry.flag, help=f"{entry.help} [{entry.variable}]", metavar=metavar, show_default=False)
+
+
+Data = Annotated[str | None, setting("data", "DIR")]
+Store = Annotated[str | None, setting("store", "STORE")]
+Environment = Annotated[str | None, setting("environment", "sandbox|production")]
+Host = Annotated[str | None, setting("host", "ADDRESS")]
+Port = Annotated[str | None, setting("port", "PORT")]
+Workers = Annotated[str | None, setting("workers", "N")]
+Auth = Annotated[str | None, setting("auth", "smart|off")]
+BaseUrl = Annotated[str | None, setting("base_url", "URL")]
+Integrity = Annotated[bool | None, setting("integrity")]
+MaxBodyBytes = Annotated[str | None, setting("max_body_bytes", "BYTES")]
+Metrics = Annotated[str | None, setting("metrics", "local|open|off")]
+LogLevel = Annotated[str | None, setting("log_level", "LEVEL")]
+LogFormat = Annotated[str | None, setting("log_format", "json|text")]
+OtelEndpoint = Annotated[str | None, setting("otel_endpoint", "URL")]
+GraceSeconds = Annotated[str | None, setting("grace_seconds", "SECONDS")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
+Paths = Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files or folders.", show_default=False)]

@@ -1,0 +1,81 @@
+"""What commands print: data on standard output, everything about it on standard error.
+
+So `hilum token | pbcopy` and `hilum load --json DIR > report.json` hold nothing but the data.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from hilum.problems import Problem
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+
+def out(text: str = "") -> None:
+    """A line of data, never wrapped or coloured."""
+    print(text, flush=True)
+
+
+def say(text: str = "") -> None:
+    """A line about the work, for people."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def bold(text: str, stream: Any = None) -> str:
+    """The text in bold where the stream is a terminal."""
+    return f"\x1b[1m{text}\x1b[0m" if (stream or sys.stdout).isatty() else text
+
+
+def json_out(value: Any) -> None:
+    """A value as indented JSON on standard output."""
+    import msgspec
+
+    out(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def fail(problem: Problem | str, *, status: int) -> int:
+    """Say what went wrong in one line, and answer with the exit status."""
+    text = str(problem)
+    mark = "\x1b[1;31mhilum:\x1b[0m" if sys.stderr.isatty() else "hilum:"
+    say(f"{mark} {text}")
+    return status
+
+
+def console() -> Console:
+    """A rich console on standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """A table for people, on standard error. Cells are plain text: nothing in them is markup."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    grid = Table(title=escape(title), title_justify="left", show_edge=False, pad_edge=False, box=None)
+    for name in columns:
+        grid.add_column(name, overflow="fold")
+    for row in rows:
+        grid.add_row(*(escape(cell) for cell in row))
+    console().print(grid)
+
+
+def progress(unit: str) -> Progress:
+    """A progress bar on standard error with a count of `unit`s and their rate; silent where there is no terminal."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[done]:,} " + unit),
+        TextColumn("{task.fields[rate]:,.0f}/s"),
+        TimeRemainingColumn(compact=True),
+        console=console(),
+        transient=True,
+    )

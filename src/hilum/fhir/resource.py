@@ -1,0 +1,83 @@
+"""The one value that flows through everything: a Resource, and how a new version of it is stamped.
+
+https://hl7.org/fhir/R4/resource.html#Meta
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from hilum.fhir import json
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MIDDLE = b'","lastUpdated":"'
+
+
+def instant(microseconds: int) -> str:
+    """Microseconds since 1970 UTC as a FHIR instant with six fraction digits: `2026-11-22T04:55:48.123456Z`."""
+    text = (_EPOCH + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds")
+    return text[:26] + "Z"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One version of one resource, as stored and served.
+
+    `version` is meta.versionId as a number, counting from 1. `last_updated` is meta.lastUpdated in microseconds
+    since 1970 UTC and is at the same time the commit sequence number `seq`: unique and strictly increasing over a
+    store, so that `_since` and `_at` are exact. `raw` is the exact JSON; empty for a deletion. `method` is how
+    this version came about (POST, PUT, PATCH, DELETE), for history.
+    """
+
+    type: str
+    id: str
+    version: int
+    last_updated: int
+    raw: bytes
+    method: str = "PUT"
+
+    @property
+    def deleted(self) -> bool:
+        """True when this version is the deletion."""
+        return not self.raw
+
+    @property
+    def seq(self) -> int:
+        """The commit sequence number: the same integer as `last_updated`."""
+        return self.last_updated
+
+    @cached_property
+    def body(self) -> dict[str, Any]:
+        """The parsed JSON; do not change it. Decimals keep their digits."""
+        return json.parse(self.raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A resource ready but for its stamp: `raw` is `head` + versionId + `middle` + lastUpdated + `tail`.
+
+    The clock is read inside the commit (lastUpdated never decreases along seq), so the bytes around the stamp are
+    encoded before it. resourceType, id and meta lead; everything else keeps the client's order.
+    """
+
+    type: str
+    id: str
+    head: bytes
+    tail: bytes
+
+    def stamp(self, version: int, last_updated: int) -> bytes:
+        """The stored bytes of this draft as that version."""
+        return b"".join((self.head, b"%d" % version, _MIDDLE, instant(last_updated).encode(), self.tail))
+
+
+def draft(body: dict[str, Any], id: str) -> Draft:
+    """Encode a parsed body around its stamp. The body's own id, versionId and lastUpdated are replaced."""
+    rest = {k: v for k, v in body.items() if k != "resourceType" and k != "id" and k != "meta"}
+    meta = body.get("meta")
+    more = {k: v for k, v in meta.items() if k != "versionId" and k != "lastUpdated"} if meta else None
+    head = b'{"resourceType":%b,"id":%b,"meta":{"versionId":"' % (json.encode(body["resourceType"]), json.encode(id))
+    tail = (b'",' + json.encode(more)[1:] if more else b'"}') + (b"," + json.encode(rest)[1:] if rest else b"}")
+    return Draft(body["resourceType"], id, head, tail)

@@ -1,0 +1,7 @@
+"""FHIRPath: text to syntax tree, and the tree compiled once to closures over plain JSON. https://hl7.org/fhirpath/N1"""
+
+from hilum.fhirpath.evaluate import compile, locate, static_types
+from hilum.fhirpath.nodes import Node
+from hilum.fhirpath.parser import parse
+
+__all__ = ["Node", "compile", "locate", "parse", "static_types"]

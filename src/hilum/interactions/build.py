@@ -1,0 +1,132 @@
+"""How a write is built: validate, name, index. Pure: bodies in, Writes and preconditions out.
+
+https://hl7.org/fhir/R4/http.html#transactional-integrity
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hilum.fhir.resource import Resource, draft
+from hilum.interactions.door import Door, Written
+from hilum.interactions.links import local_references, relative
+from hilum.interactions.permit import Permits, audit, may_hold
+from hilum.access.policy import Principal
+from hilum.problems import Invalid, Issue, Malformed, PreconditionFailed
+from hilum.search.index import index
+from hilum.search.rows import NO_ROWS, Rows
+from hilum.store.interface import Commit, Precondition, Present, Unreferenced, Write
+from hilum.validation import validate
+
+Body = dict[str, Any]
+
+
+def findings(type: str, body: Body) -> tuple[Issue, ...]:
+    """All that is wrong with a body that should be a `type`; empty when it may be stored."""
+    if body.get("resourceType") != type:
+        return (Issue("error", "invalid", f"The resourceType must be {type}, as the URL says.", "resourceType"),)
+    issues = validate(body)
+    if issues and any(issue.severity in ("error", "fatal") for issue in issues):
+        return tuple(issues)
+    return ()
+
+
+def check(type: str, body: Body) -> None:
+    """Raises Invalid with all findings."""
+    found = findings(type, body)
+    if found:
+        raise Invalid(issues=found)
+
+
+def check_id(type: str, id: str, body: Body) -> None:
+    """Raises Invalid unless the body says the id of the URL. https://hl7.org/fhir/R4/http.html#update"""
+    if body.get("id") != id:
+        found = "has no id" if body.get("id") is None else "has another id"
+        raise Invalid(f"The body {found}; {type}.id must be the id in the URL.", expression=f"{type}.id")
+
+
+def check_match(if_match: str | None, current: Resource | None) -> None:
+    """If-Match against the current version: `3`, `W/"3"` or `*`. Raises PreconditionFailed, Malformed.
+
+    A deleted resource still has a version, the deletion's, but `*` asks for one that exists.
+    """
+    if if_match is None:
+        return
+    if current is None:
+        raise PreconditionFailed("If-Match names a version, but there is no such resource.")
+    wanted = if_match.removeprefix("W/").strip('"')
+    if wanted == "*":
+        if current.deleted:
+            raise PreconditionFailed("If-Match asks for a resource that exists, but this one was deleted.")
+        return
+    if not wanted:
+        raise Malformed('If-Match must name one version, such as W/"3".')
+    if wanted != str(current.version):
+        raise PreconditionFailed(f"The current version is {current.version}, not the one that If-Match names.")
+
+
+def rows_of(current: Resource | None) -> Rows:
+    """The index rows that the store holds for the current version: none for a deletion."""
+    return NO_ROWS if current is None or current.deleted else index(current.type, current.body)
+
+
+def image(door: Door, method: str, type: str, id: str, body: Body, current: Resource | None) -> Write:
+    """The Write that makes `body` the next version after `current`.
+
+    References to the server's own base become relative. The id of the body is not trusted: compartments depend on it.
+    """
+    made = draft(body, id)
+    if (door.base + "/").encode() in made.tail:
+        body = relative(body, door.base)
+        made = draft(body, id)
+    if body.get("id") != id:
+        body = {**body, "id": id}
+    version = 1 if current is None else current.version + 1
+    return Write(method, type, id, version, made, index(type, body), rows_of(current))
+
+
+def unchanged(write: Write, current: Resource | None) -> bool:
+    """Whether the write would store the very same bytes again, but for versionId and lastUpdated."""
+    if current is None or current.deleted or write.draft is None:
+        return False
+    return write.draft.stamp(current.version, current.last_updated) == current.raw
+
+
+def removal(current: Resource) -> Write:
+    """The Write that deletes."""
+    return Write("DELETE", current.type, current.id, current.version + 1, None, NO_ROWS, rows_of(current))
+
+
+def integrity(door: Door, bodies: list[Body], removed: list[tuple[str, str]]) -> tuple[Precondition, ...]:
+    """With referential integrity: what the bodies refer to must exist once all is written; nothing may refer to `removed`."""
+    if not door.integrity:
+        return ()
+    prefix_free = (relative(body, door.base) for body in bodies)
+    targets = sorted({target for body in prefix_free for target in local_references(body)})
+    return (*(Present(*target) for target in targets), *(Unreferenced(*name) for name in removed))
+
+
+async def put(
+    door: Door,
+    who: Principal,
+    allowed: Permits,
+    interaction: str,
+    method: str,
+    type: str,
+    id: str,
+    body: Body,
+    current: Resource | None,
+    preconditions: tuple[Precondition, ...] = (),
+) -> Written:
+    """Commit `body` as the version after `current` (None: the first), judged by `allowed`.
+
+    What changes nothing makes no version. Raises Forbidden, VersionChanged, CriteriaChanged, Conflict, Busy.
+    """
+    write = image(door, method, type, id, body, current)
+    may_hold(allowed, write.rows, write.old)
+    if unchanged(write, current):
+        assert current is not None
+        return Written(current, created=False, changed=False)
+    conditions = preconditions + integrity(door, [body], []) if door.integrity else preconditions
+    made = await door.store.commit(Commit((write,), audit(who, interaction), conditions))
+    return Written(made[0], created=current is None or current.deleted)

@@ -1,0 +1,43 @@
+"""FHIR create, plain and conditional. https://hl7.org/fhir/R4/http.html#create"""
+
+from __future__ import annotations
+
+from hilum.access.policy import Principal, allows
+from hilum.fhir.resource import Resource
+from hilum.interactions import criteria as conditional
+from hilum.interactions.build import Body, check, put
+from hilum.interactions.door import Door, Written
+from hilum.interactions.ids import uuid7
+from hilum.interactions.permit import permits, unlimited
+from hilum.interactions.retrying import retrying
+from hilum.problems import Forbidden
+from hilum.store.interface import Resolves
+
+
+async def create(door: Door, who: Principal, type: str, body: Body, criteria: str | None = None) -> Written:
+    """A new resource with an id that the server makes; an id in the body is ignored.
+
+    `criteria` (If-None-Exist): with no match the resource is created, with one match that resource is the answer
+    (created and changed False). Raises Invalid, Forbidden, MultipleMatches, Conflict (integrity), Busy.
+    """
+    allowed = permits(who, type, "c")
+    check(type, body)
+    if criteria is None:
+        return await put(door, who, allowed, "create", "POST", type, uuid7(), body, None)
+    query = conditional.parse(door, who, type, criteria)
+
+    async def attempt() -> Written:
+        match = await conditional.single(door, query)
+        if match is not None:
+            await readable(door, who, match)
+            return Written(match, created=False, changed=False)
+        return await put(door, who, allowed, "create", "POST", type, uuid7(), body, None, (Resolves(query, ()),))
+
+    return await retrying(attempt)
+
+
+async def readable(door: Door, who: Principal, match: Resource) -> None:
+    """Raises Forbidden unless the token may read what its criteria found: the answer shows it."""
+    allowed = who.policy.permits(match.type, "r")
+    if not allowed or not (unlimited(allowed) or allows(allowed, await door.store.compartments(match))):
+        raise Forbidden(f"The criteria match a {match.type} that the token does not allow to read.")

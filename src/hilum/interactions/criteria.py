@@ -1,0 +1,85 @@
+"""Conditional criteria: which resource a search means. https://hl7.org/fhir/R4/http.html#ccreate
+
+They are resolved by an ordinary search, and the same query goes into the commit as a precondition, so that a race is
+decided inside the database transaction. What the token may not search does not count as a match.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from hilum.access.policy import Principal
+from hilum.fhir.resource import Resource
+from hilum.interactions.door import Door
+from hilum.interactions.permit import permits
+from hilum.problems import Invalid, Malformed, MultipleMatches
+from hilum.search.index import index
+from hilum.search.matches import matches
+from hilum.search.parse import parse_query
+from hilum.search.query import Query
+
+RESULT_PARAMETERS: Final = frozenset(
+    ("_count", "_sort", "_include", "_revinclude", "_summary", "_elements", "_total", "_contained", "_containedType")
+)
+"""They control what a search returns, not what it finds, and have no meaning here."""
+GENERAL_PARAMETERS: Final = frozenset(("_format", "_pretty"))
+"""They control how the answer is written; left out of the criteria."""
+
+
+def parse(door: Door, who: Principal, type: str, text: str) -> Query:
+    """The query of criteria such as `identifier=http://a|1`, as they stand after `?`. Asks for two matches at most.
+
+    Raises Invalid unless every parameter is supported, has a value, and there is one at least; Forbidden.
+    """
+    pairs = [pair for pair in _pairs(text) if pair[0] not in GENERAL_PARAMETERS]
+    for name, value in pairs:
+        if name.partition(":")[0] in RESULT_PARAMETERS:
+            raise Invalid(f"The parameter {name!r} controls results; conditional criteria only filter.")
+        if not value:
+            raise Invalid(f"The parameter {name!r} of the conditional criteria has no value.")
+    if not pairs:
+        raise Invalid("Conditional criteria need at least one search parameter, such as identifier=system|value.")
+    allowed = permits(who, type, "s")
+    query = parse_query(type, pairs, permits=(allowed,), lenient=False, base=door.base).query
+    if not query.clauses:
+        raise Invalid("The conditional criteria filter nothing; name at least one search parameter with a value.")
+    return replace(query, count=2, order="rid", total="none", after=None)
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    try:
+        parts = [unquote_to_bytes(part.replace("+", " ")).decode() for part in text.removeprefix("?").split("&") if part]
+    except UnicodeError:
+        raise Malformed("The conditional criteria are not UTF-8 once their percent-encoding is undone.") from None
+    return [(name, value) for name, _, value in (part.partition("=") for part in parts)]
+
+
+def holds(resource: Resource, query: Query) -> bool:
+    """Whether the resource matches exactly: a store finds by hashes, and a collision must not merge two records."""
+    rows = index(resource.type, resource.body)
+    return all(matches(c, rows, id=resource.id, last_updated=resource.last_updated) for c in query.clauses)
+
+
+async def resolve(door: Door, query: Query) -> tuple[Resource, ...]:
+    """The first exact matches, as many as `query.count` at most."""
+    page = await door.store.search(query)
+    found = [resource for resource in page.resources if holds(resource, query)]
+    while len(found) < query.count and page.next is not None:
+        page = await door.store.search(replace(query, after=page.next))
+        found += [resource for resource in page.resources if holds(resource, query)]
+    return tuple(found[: query.count])
+
+
+async def single(door: Door, query: Query) -> Resource | None:
+    """The one match, or None. Raises MultipleMatches."""
+    found = await resolve(door, query)
+    if len(found) > 1:
+        raise several()
+    return found[0] if found else None
+
+
+def several() -> MultipleMatches:
+    """The answer to criteria that are not selective enough."""
+    return MultipleMatches("The conditional criteria match several resources. Add parameters until they match one.")

@@ -1,0 +1,32 @@
+"""What every interaction needs beside its arguments, and what it answers with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hilum.fhir.resource import Resource
+from hilum.store.interface import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The store, the server's own base URL (`http://127.0.0.1:8080/fhir`, no trailing slash) and the rules of the house.
+
+    `integrity`: refuse references to what does not exist and deletions of what is referred to.
+    """
+
+    store: Store
+    base: str
+    integrity: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write came to. `created`: a new resource (201); `changed` False: nothing had to be written (200).
+
+    `resource` is the version now current; a deletion's has `deleted`.
+    """
+
+    resource: Resource
+    created: bool
+    changed: bool = True

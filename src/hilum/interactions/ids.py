@@ -1,0 +1,21 @@
+"""Ids that the server makes: UUIDv7, so that what is created together lies together.
+
+https://www.rfc-editor.org/rfc/rfc9562#section-5.7
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+_VERSION = 7 << 76
+_VARIANT = 2 << 62
+_LOW = (1 << 62) - 1
+
+
+def uuid7() -> str:
+    """A new UUID of version 7 in its canonical text form: 48 bits of milliseconds since 1970, 74 random bits."""
+    random = int.from_bytes(os.urandom(10), "big")
+    number = (time.time_ns() // 1_000_000) << 80 | _VERSION | (random >> 62 & 0xFFF) << 64 | _VARIANT | random & _LOW
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

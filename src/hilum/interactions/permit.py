@@ -1,0 +1,95 @@
+"""Who may do what: a Policy applied to one interaction.
+
+What a principal may not see is as if it were absent: the same answer, so that ids can't be probed. A type that no grant
+names at all is Forbidden. https://hl7.org/fhir/R4/security.html#AccessDenied
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hilum.access.policy import Principal, allows
+from hilum.fhir.definitions import TYPE_NUMBER
+from hilum.fhir.resource import Resource
+from hilum.interactions.door import Door
+from hilum.problems import Forbidden, NotFound
+from hilum.search.query import Permit
+from hilum.search.rows import NO_ROWS, Rows
+from hilum.store.interface import Audit
+
+Permits = tuple[Permit, ...]
+WORDS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"}
+
+
+def permits(who: Principal, type: str, letter: str) -> Permits:
+    """The alternatives under which this interaction on this type is allowed, at least one. Raises Forbidden, NotFound."""
+    if type not in TYPE_NUMBER:
+        raise NotFound("FHIR R4 has no resource type of this name; see /metadata for those it has.")
+    found = who.policy.permits(type, letter)
+    if not found:
+        raise Forbidden(f"The token does not allow to {WORDS[letter]} {type}: no scope names it for '{letter}'.")
+    return found
+
+
+def permits_for(who: Principal, types: tuple[str, ...], letter: str) -> tuple[Permits, ...]:
+    """For `Query.permits`: one entry per type, empty where nothing of the type is allowed.
+
+    Raises Forbidden when nothing of any of the types is.
+    """
+    found = tuple(who.policy.permits(type, letter) for type in types)
+    if not any(found):
+        what = types[0] if len(types) == 1 else "any of these types"
+        raise Forbidden(f"The token does not allow to {WORDS[letter]} {what}: no scope names it for '{letter}'.")
+    return found
+
+
+def unlimited(allowed: Permits) -> bool:
+    """Whether every resource of the type is within these permits."""
+    return any(permit.owners is None for permit in allowed)
+
+
+async def visible(door: Door, allowed: Permits, resource: Resource) -> bool:
+    """Whether this very version, by the compartments it was committed in, is within these permits."""
+    return unlimited(allowed) or allows(allowed, await door.store.compartments(resource))
+
+
+async def seen(door: Door, allowed: Permits, type: str, id: str) -> Resource | None:
+    """The current version, perhaps a deletion; None when it is absent or hidden."""
+    resource = await door.store.read(type, id)
+    if resource is None or not await visible(door, allowed, resource):
+        return None
+    return resource
+
+
+def may_hold(allowed: Permits, new: Rows, old: Rows = NO_ROWS) -> None:
+    """Judge the image after a write: it must lie in a permitted compartment and enter no other of that kind.
+
+    Otherwise a token for one patient could put content into the record of another, as a second participant say.
+    Compartments that the image before was in already are no news. Raises Forbidden.
+    """
+    if unlimited(allowed):
+        return
+    owners = {owner for permit in allowed for owner in permit.owners or ()}
+    kinds = {kind for kind, _ in owners}
+    foreign = {item for item in new.compartments if item[0] in kinds} - owners - set(old.compartments)
+    if not allows(allowed, new.compartments) or foreign:
+        kind = ", ".join(sorted(kinds))
+        raise Forbidden(f"The token is bound to one compartment ({kind}), and the resource would lie outside of it.")
+
+
+def absent(type: str, id: str) -> NotFound:
+    """The one answer for what does not exist and for what this principal may not see."""
+    return NotFound(f"{type}/{id[:64]} does not exist.")
+
+
+def audit(who: Principal, interaction: str) -> Audit:
+    """The audit value of a commit."""
+    return Audit(who.agent, who.client, interaction, who.token)
+
+
+def types_permitted(who: Principal, types: Iterable[str], letter: str) -> tuple[str, ...]:
+    """Those of the types of which anything is allowed. Raises Forbidden when there is none."""
+    found = tuple(type for type in types if who.policy.permits(type, letter))
+    if not found:
+        raise Forbidden(f"The token does not allow to {WORDS[letter]} any resource type.")
+    return found

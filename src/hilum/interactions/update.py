@@ -1,0 +1,73 @@
+"""FHIR update, update as create, and conditional update. https://hl7.org/fhir/R4/http.html#update
+
+A PUT of what is stored already, byte for byte but for meta.versionId and meta.lastUpdated, makes no new version: senders
+that repeat themselves nightly would otherwise fill the history with nothing.
+"""
+
+from __future__ import annotations
+
+from hilum.access.policy import Principal
+from hilum.interactions import criteria as conditional
+from hilum.interactions.build import Body, check, check_id, check_match, put
+from hilum.interactions.door import Door, Written
+from hilum.interactions.ids import uuid7
+from hilum.interactions.permit import Permits, absent, permits, seen, unlimited, visible
+from hilum.interactions.retrying import retrying
+from hilum.problems import Conflict, Forbidden, Invalid
+from hilum.store.interface import Resolves
+
+
+async def update(door: Door, who: Principal, type: str, id: str, body: Body, if_match: str | None = None) -> Written:
+    """The next version of a resource, or its first (created True) where there was none or a deleted one.
+
+    A principal that is bound to a compartment never chooses ids: what is absent or hidden is NotFound for it. Raises
+    Invalid (the body's id too), Forbidden, NotFound, PreconditionFailed (If-Match), Conflict (integrity), Busy.
+    """
+    allowed = permits(who, type, "u")
+    check_id(type, id, body)
+    check(type, body)
+
+    async def attempt() -> Written:
+        current = await seen(door, allowed, type, id)
+        check_match(if_match, current)
+        if current is None and not unlimited(allowed):
+            raise absent(type, id)
+        return await put(door, who, allowed, "update", "PUT", type, id, body, current)
+
+    return await retrying(attempt)
+
+
+async def conditional_update(
+    door: Door, who: Principal, type: str, criteria: str, body: Body, if_match: str | None = None
+) -> Written:
+    """Update what the criteria find. https://hl7.org/fhir/R4/http.html#cond-update
+
+    No match: created, under the body's id if it has one and that is free (otherwise Conflict). One match: updated; Invalid
+    if the body has another id. Raises MultipleMatches, and what `update` raises.
+    """
+    allowed = permits(who, type, "u")
+    check(type, body)
+    query = conditional.parse(door, who, type, criteria)
+
+    async def attempt() -> Written:
+        match = await conditional.single(door, query)
+        check_match(if_match, match)
+        if match is None:
+            id = body.get("id")
+            if id is None:
+                return await put(
+                    door, who, allowed, "update", "PUT", type, uuid7(), body, None, (Resolves(query, ()),)
+                )
+            current = None
+            if await free(door, allowed, type, id):
+                current = await door.store.read(type, id)
+            return await put(door, who, allowed, "update", "PUT", type, id, body, current, (Resolves(query, ()),))
+        if body.get("id", match.id) != match.id:
+            raise Invalid(f"The body has another id than the {type} that the criteria match.", expression=f"{type}.id")
+        if not await visible(door, allowed, match):
+            raise Forbidden(f"The criteria match a {type} that the token does not allow to update.")
+        return await put(
+            door, who, allowed, "update", "PUT", type, match.id, body, match, (Resolves(query, (match.id,)),)
+        )
+
+    return await retrying(attempt)

@@ -1,0 +1,87 @@
+"""Bundles, joined from the stored bytes without reading them again. https://hl7.org/fhir/R4/bundle.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from hilum.fhir import json
+from hilum.fhir.resource import Resource, instant
+from hilum.rest.conditions import etag
+from hilum.rest.message import Response
+
+OUTCOME = b'{"resourceType":"OperationOutcome"'
+
+
+class Link(NamedTuple):
+    """A link of the Bundle: `self`, `next`."""
+
+    relation: str
+    url: str
+
+
+def bundle(kind: str, entries: Iterable[bytes], links: Iterable[Link] = (), total: int | None = None) -> bytes:
+    """A Bundle of a kind with these entries; without entries the property is left out, as FHIR's JSON requires."""
+    head = b'{"resourceType":"Bundle","type":"%b"' % kind.encode()
+    if total is not None:
+        head += b',"total":%d' % total
+    written = b",".join(b'{"relation":"%b","url":%b}' % (rel.encode(), json.encode(url)) for rel, url in links)
+    if written:
+        head += b',"link":[%b]' % written
+    joined = b",".join(entries)
+    return b'%b,"entry":[%b]}' % (head, joined) if joined else head + b"}"
+
+
+def match(base: bytes, resource: Resource, raw: bytes, mode: bytes = b"match") -> bytes:
+    """An entry of a searchset: the resource as `raw` under its address."""
+    return b'{"fullUrl":"%b/%b/%b","resource":%b,"search":{"mode":"%b"}}' % (
+        base,
+        resource.type.encode(),
+        resource.id.encode(),
+        raw,
+        mode,
+    )
+
+
+_STATUS = {"POST": b"201", "DELETE": b"204"}
+
+
+def version(base: bytes, resource: Resource, raw: bytes) -> bytes:
+    """An entry of a history: the version, and what made it. https://hl7.org/fhir/R4/http.html#history"""
+    where = f"{resource.type}/{resource.id}".encode()
+    url = resource.type.encode() if resource.method == "POST" else where
+    status = b"201" if resource.version == 1 else _STATUS.get(resource.method, b"200")
+    return b"".join(
+        (
+            b'{"fullUrl":"%b/%b",' % (base, where),
+            b"" if resource.deleted else b'"resource":%b,' % raw,
+            b'"request":{"method":"%b","url":"%b"},' % (resource.method.encode(), url),
+            b'"response":{"status":"%b","etag":%b,"lastModified":"%b"}}'
+            % (status, json.encode(etag(resource.version)), instant(resource.last_updated).encode()),
+        )
+    )
+
+
+def reply(base: bytes, response: Response) -> bytes:
+    """An entry of a batch-response or transaction-response, from the Response that the entry has on its own.
+
+    What a success carries is the entry's `resource`, an OperationOutcome is its `response.outcome`.
+    https://hl7.org/fhir/R4/http.html#transaction-response
+    """
+    version = response.version
+    out = b""
+    is_outcome = response.status >= 400 or response.body.startswith(OUTCOME)
+    if response.body and not is_outcome:
+        if version is not None:
+            out = b'"fullUrl":"%b/%b/%b",' % (base, version.type.encode(), version.id.encode())
+        out += b'"resource":%b,' % response.body
+    out += b'"response":{"status":"%d"' % response.status
+    location = response.header(b"location")
+    if location is not None:
+        out += b',"location":%b' % json.encode(location)
+    if version is not None:
+        stamp = instant(version.last_updated).encode()
+        out += b',"etag":%b,"lastModified":"%b"' % (json.encode(etag(version.version)), stamp)
+    if response.body and is_outcome:
+        out += b',"outcome":%b' % response.body
+    return b"{%b}}" % out

@@ -1,0 +1,68 @@
+"""ETag, Last-Modified and the headers that make a request conditional. https://hl7.org/fhir/R4/http.html#versioning"""
+
+from __future__ import annotations
+
+import re
+import time
+from email.utils import parsedate_to_datetime
+
+from hilum.fhir.resource import Resource
+from hilum.problems import Malformed
+from hilum.rest.message import Header
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_ETAG = re.compile(r'(?:W/)?"([^"]*)"|([A-Za-z0-9.-]+)')
+
+
+def etag(version: int) -> str:
+    """`W/"3"`: the version as a weak ETag."""
+    return f'W/"{version}"'
+
+
+def http_date(microseconds: int) -> str:
+    """Microseconds since 1970 as an HTTP date (whole seconds, rounded down)."""
+    t = time.gmtime(microseconds // 1_000_000)
+    day, month = _DAYS[t.tm_wday], _MONTHS[t.tm_mon - 1]
+    return f"{day}, {t.tm_mday:02d} {month} {t.tm_year} {t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d} GMT"
+
+
+def version_headers(resource: Resource) -> list[Header]:
+    """ETag and Last-Modified of a version."""
+    return [
+        (b"etag", b'W/"%d"' % resource.version),
+        (b"last-modified", http_date(resource.last_updated).encode()),
+    ]
+
+
+def if_match(header: str | None) -> str | None:
+    """The version that If-Match names, None without the header.
+
+    `*` (any version that exists) stays `*`. A bare number is taken too: clients send it. Raises Malformed.
+    """
+    if header is None or header == "*":
+        return header
+    found = _ETAG.fullmatch(header)
+    if found is None:
+        raise Malformed('If-Match must name one version, such as W/"3".')
+    return found[1] if found[1] is not None else found[2]
+
+
+def unchanged(resource: Resource, if_none_match: str | None, if_modified_since: str | None) -> bool:
+    """Whether a conditional read may answer 304. https://hl7.org/fhir/R4/http.html#cread
+
+    If-None-Match decides alone when both are given, and a date that can't be read is ignored
+    (https://www.rfc-editor.org/rfc/rfc9110#section-13.1.3).
+    """
+    if if_none_match is not None:
+        if if_none_match.strip() == "*":
+            return True
+        wanted = str(resource.version)
+        return any(wanted in (found[1], found[2]) for found in _ETAG.finditer(if_none_match))
+    if if_modified_since is not None:
+        try:
+            since = parsedate_to_datetime(if_modified_since)
+            return resource.last_updated // 1_000_000 <= since.timestamp()
+        except (ValueError, OverflowError):
+            return False
+    return False

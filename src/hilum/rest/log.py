@@ -1,0 +1,86 @@
+"""Structured events on standard error: ids, counts, durations; never bodies, query values, names or tokens.
+
+    log.info("commit", seq=91, type="Observation")
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import msgspec
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+class _Log:
+    """Where events go. One per process; `configure` is called once, by the app or a command."""
+
+    def __init__(self) -> None:
+        self.threshold = LEVELS["info"]
+        self.text = False
+        self.stream: TextIO = sys.stderr
+
+    def write(self, level: str, event: str, values: dict[str, Any]) -> None:
+        now = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")[:23] + "Z"
+        if self.text:
+            shown = " ".join(f"{name}={value}" for name, value in values.items())
+            line = f"{now[11:23]} {level:<7} {event:<10} {shown}\n"
+        else:
+            line = msgspec.json.encode({"time": now, "level": level, "event": event, **values}).decode() + "\n"
+        self.stream.write(line)
+        self.stream.flush()
+
+
+_log = _Log()
+
+
+def configure(level: str = "info", form: str = "json", stream: TextIO | None = None) -> None:
+    """Set the least severe level (debug, info, warning, error), the form (json or text) and the stream."""
+    _log.threshold, _log.text, _log.stream = LEVELS[level], form == "text", stream or sys.stderr
+    root = logging.getLogger()
+    root.handlers[:] = [_Handler()]
+    root.setLevel(max(LEVELS[level], logging.INFO))
+
+
+def enabled(level: str) -> bool:
+    """Whether events of this level are written: ask before computing what to log."""
+    return LEVELS[level] >= _log.threshold
+
+
+def debug(event: str, **values: Any) -> None:
+    """Something that only a developer wants to see."""
+    if _log.threshold <= LEVELS["debug"]:
+        _log.write("debug", event, values)
+
+
+def info(event: str, **values: Any) -> None:
+    """Something that happened as it should."""
+    if _log.threshold <= LEVELS["info"]:
+        _log.write("info", event, values)
+
+
+def warning(event: str, **values: Any) -> None:
+    """Something that an operator should look at."""
+    if _log.threshold <= LEVELS["warning"]:
+        _log.write("warning", event, values)
+
+
+def error(event: str, **values: Any) -> None:
+    """Something that failed."""
+    _log.write("error", event, values)
+
+
+class _Handler(logging.Handler):
+    """Libraries' own log records as events; of an exception only its class, since its text may hold data."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = next((name for name, number in reversed(LEVELS.items()) if record.levelno >= number), "debug")
+        values: dict[str, Any] = {"text": record.getMessage()[:500]}
+        if record.exc_info and record.exc_info[0] is not None:
+            values["error"] = record.exc_info[0].__name__
+        if LEVELS[level] >= _log.threshold:
+            _log.write(level, record.name.split(".")[0], values)

@@ -1,0 +1,58 @@
+"""What comes in and what goes out, whether over HTTP or as an entry of a batch. https://hl7.org/fhir/R4/http.html"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hilum.access.policy import Principal
+from hilum.fhir.resource import Resource
+from hilum.rest.presentation import PLAIN, Presentation
+
+Header = tuple[bytes, bytes]
+
+FHIR_JSON: Header = (b"content-type", b"application/fhir+json; charset=utf-8")
+NO_STORE: Header = (b"cache-control", b"no-store")
+"""Health data stays out of every cache, the browser's on a shared ward computer among them."""
+
+
+@dataclass(slots=True)
+class Request:
+    """One interaction asked for.
+
+    `path`: the decoded segments below the base, `("Patient", "17")`. `query`: the raw query string. `headers`: names in
+    lower case. `body`: all of it, at most the byte limit. `parameters`: the decoded query, without the general
+    parameters; filled in by the router, and so are `interaction` (for the log) and `shown`.
+    """
+
+    method: str
+    path: tuple[str, ...]
+    query: str
+    headers: Mapping[bytes, bytes]
+    body: bytes
+    who: Principal
+    parameters: list[tuple[str, str]] = field(default_factory=list)
+    interaction: str = ""
+    shown: Presentation = PLAIN
+
+    def header(self, name: bytes) -> str | None:
+        """A header's value, or None. Bytes above 127 become U+00xx, as HTTP has always read them."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1").strip()
+
+
+@dataclass(slots=True)
+class Response:
+    """Status, headers (content-length is added at the edge) and body.
+
+    `version`: the version that was read or written, where it is one.
+    """
+
+    status: int
+    headers: list[Header]
+    body: bytes = b""
+    version: Resource | None = None
+
+    def header(self, name: bytes) -> str | None:
+        """The first header of that name (lower case), or None."""
+        return next((value.decode("latin-1") for key, value in self.headers if key == name), None)

@@ -1,0 +1,160 @@
+"""Path and method -> Route -> Response; ignorant of ASGI, so that entries of a batch go the same way.
+
+https://hl7.org/fhir/R4/http.html#summary
+"""
+
+from __future__ import annotations
+
+import secrets
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from hilum.fhir import json
+from hilum.fhir.definitions import TYPE_NUMBER
+from hilum.interactions.door import Door
+from hilum.problems import Malformed, MethodNotAllowed, NotFound, Problem
+from hilum.rest import log, media, outcome, prefer, presentation, uri
+from hilum.rest.links import Links
+from hilum.rest.message import Request, Response
+
+Handler = Callable[["Service", Request], Awaitable[Response]]
+
+
+class Route(NamedTuple):
+    """One row of the table: the CapabilityStatement, the documentation and the dispatch are made from it.
+
+    `pattern`: segments below the base, as https://hl7.org/fhir/R4/http.html writes them. `interaction`: FHIR's code for
+    it, or `$name` of an operation. `level`: instance, type or system. `criteria`: the same interaction, on what the
+    query finds. `takes`: the query parameters beside the general ones; None: it looks at all of them itself.
+    `open`: answered without a token.
+    """
+
+    pattern: str
+    method: str
+    interaction: str
+    level: str
+    handler: Handler
+    text: str
+    takes: frozenset[str] | None = frozenset()
+    criteria: bool = False
+    open: bool = False
+
+
+class Router:
+    """Finds the Route of a method and a path."""
+
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        self.routes = routes
+        self._methods: dict[str, dict[str, Route]] = {}
+        for route in routes:
+            methods = self._methods.setdefault(route.pattern, {})
+            methods[route.method] = route
+            if route.method == "GET":
+                methods["HEAD"] = route
+
+    def find(self, method: str, path: tuple[str, ...]) -> Route:
+        """The Route. Raises NotFound naming what is unknown, or MethodNotAllowed with the methods there are."""
+        methods = self._methods.get(pattern(path))
+        if methods is None:
+            raise _unknown(path)
+        route = methods.get(method)
+        if route is None:
+            allowed = tuple(sorted(methods))
+            raise MethodNotAllowed(f"{method[:16]} is not possible here; {', '.join(allowed)} are.", allowed)
+        return route
+
+
+def pattern(path: tuple[str, ...]) -> str:
+    """The pattern that a path could match: ("Patient", "17", "_history") -> "[type]/[id]/_history"."""
+    size = len(path)
+    if size == 0:
+        return ""
+    first = path[0]
+    if first not in TYPE_NUMBER:
+        return "/".join(path)
+    if size == 1:
+        return "[type]"
+    second = path[1] if path[1][:1] in ("_", "$") else "[id]"
+    if size == 2:
+        return "[type]/" + second
+    if size == 3:
+        third = path[2]
+        # An operation belongs to the types that define it, so its pattern names the type.
+        return f"{first if third[:1] == '$' else '[type]'}/{second}/{third}"
+    if size == 4 and path[2] == "_history":
+        return f"[type]/{second}/_history/[vid]"
+    return "/".join(path)
+
+
+def _unknown(path: tuple[str, ...]) -> NotFound:
+    if path[0] not in TYPE_NUMBER and path[0][:1].isupper():
+        return NotFound(f"{path[0][:64]!r} is not a resource type of FHIR R4.")
+    if path[-1][:1] == "$":
+        return NotFound(f"There is no operation {path[-1][:64]!r} here.")
+    return NotFound(f"There is nothing at {'/'.join(path)[:128]!r} below the FHIR base; see /fhir/metadata.")
+
+
+@dataclass(frozen=True)
+class Service:
+    """What every handler needs: the door, the sealed links, the table, and limits.
+
+    `base`: the door's base as bytes. `page`: how many entries a page has at most.
+    """
+
+    door: Door
+    links: Links
+    router: Router
+    page: int = 1000
+    documents: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def base(self) -> bytes:
+        """The FHIR base URL as bytes, for joining."""
+        return self.door.base.encode()
+
+
+async def dispatch(service: Service, request: Request) -> Response:
+    """Answer one request. Raises a Problem when it can't be done."""
+    route = service.router.find(request.method, request.path)
+    request.interaction = route.interaction
+    shown = presentation.PLAIN
+    if request.query:
+        shown, request.parameters = presentation.general(uri.pairs(request.query))
+    media.negotiate(request.headers.get(b"accept"), shown.format)
+    if request.parameters and route.takes is not None:
+        _refuse_unknown(route, request)
+    if shown.summary == "count" and not route.interaction.startswith("search"):
+        raise Malformed("_summary=count is for searches only.")
+    request.shown = shown
+    response = await route.handler(service, request)
+    if shown.pretty and response.body:
+        response.body = json.pretty(response.body)
+    return response
+
+
+def _refuse_unknown(route: Route, request: Request) -> None:
+    assert route.takes is not None
+    unknown = sorted({name for name, _ in request.parameters} - route.takes)
+    if unknown and not prefer.prefer(request).lenient:
+        known = ", ".join(sorted(route.takes)) or "none beside the general ones"
+        raise Malformed(f"The parameter {unknown[0][:64]!r} is not known to {route.interaction}; known here: {known}.")
+
+
+async def answer(service: Service, request: Request) -> Response:
+    """Answer one request, whatever happens: a Problem becomes its OperationOutcome, a defect of ours a 500."""
+    try:
+        return await dispatch(service, request)
+    except Problem as problem:
+        return outcome.response(problem)
+    except Exception as error:  # The edge: nothing is above that could know better, and nobody may see the details.
+        return defect(error)
+
+
+def defect(error: Exception) -> Response:
+    """A 500 with a reference into the log; the log has the place and class of the error, not its text (it may hold data)."""
+    reference = secrets.token_hex(6)
+    frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    log.error("defect", reference=reference, error=type(error).__name__, frames=frames[-12:])
+    return outcome.unexpected(reference)

@@ -1,0 +1,1 @@
+"""Durable storage: five verbs, and SQLite and PostgreSQL behind them."""

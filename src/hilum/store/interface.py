@@ -1,0 +1,171 @@
+"""The store's five verbs: commit, read, search, history, changes.
+
+A store keeps versions of resources, their index rows and the audit of writes. It knows no HTTP and no FHIR rules:
+interactions build the writes, a store makes them durable, all or none. `docs/how-to/write-a-store.md` shows a third.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hilum.fhir.resource import Draft, Resource
+from hilum.search.query import Permit, Query
+from hilum.search.rows import NO_ROWS, Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One new version. `version` is the number that it makes; the current one must be `version - 1` (0: never was).
+
+    `draft` None is a deletion. `rows` are the new version's index rows and `old` those of the version before (both
+    computed by the same pure function), so that a store touches only what differs.
+    """
+
+    method: str
+    type: str
+    id: str
+    version: int
+    draft: Draft | None
+    rows: Rows = NO_ROWS
+    old: Rows = NO_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class Resolves:
+    """Precondition: the query, evaluated inside the commit, finds exactly these ids (at most two are looked at)."""
+
+    query: Query
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Precondition: the resource exists and is not deleted, and stays so until the commit (referential integrity)."""
+
+    type: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreferenced:
+    """Precondition: no current resource refers to this one, but those that the same commit deletes or rewrites."""
+
+    type: str
+    id: str
+
+
+Precondition = Resolves | Present | Unreferenced
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Who does this, for the audit row that is committed with the writes. No patient data but ids.
+
+    `agent`: the user or client; `client`: the client id; `interaction`: create, update, transaction, …;
+    `token`: the token's id, never the token.
+    """
+
+    agent: str
+    client: str
+    interaction: str
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """All of it happens, in one database transaction, or nothing does. Writes are applied in the given order.
+
+    No two writes name the same resource.
+    """
+
+    writes: tuple[Write, ...]
+    audit: Audit
+    preconditions: tuple[Precondition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of current versions. `next` is the keyset position to go on from, None at the end. `total` as asked."""
+
+    resources: tuple[Resource, ...]
+    next: int | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryQuery:
+    """Versions, newest first, of one resource (`types` one, `id` given), of types, or of all.
+
+    `since`: seq greater than or equal (microseconds, `_since`). `at`: versions current at some time in
+    [at[0], at[1]] (`_at`). `before`: keyset, only seq lower than this. `permits` as in Query, judged on each version's
+    own compartments.
+    """
+
+    types: tuple[str, ...]
+    permits: tuple[tuple[Permit, ...], ...]
+    id: str | None = None
+    since: int | None = None
+    at: tuple[int, int] | None = None
+    before: int | None = None
+    count: int = 20
+    total: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much there is: current resources per type, and the newest seq."""
+
+    types: dict[str, int] = field(default_factory=dict)
+    seq: int = 0
+
+
+class Store(Protocol):
+    """What SQLite, PostgreSQL, or a third does. Every method may raise Busy; none raises a driver's own error."""
+
+    name: str
+
+    async def commit(self, commit: Commit) -> tuple[Resource, ...]:
+        """Make the writes durable; the new versions, stamped, in the order of the writes.
+
+        When it returns, the writes survive kill -9 and power loss. Raises VersionChanged, CriteriaChanged (rebuild
+        and try again), Conflict (Present or Unreferenced does not hold) or Busy; then nothing was written.
+        """
+        ...
+
+    async def read(self, type: str, id: str, version: int | None = None) -> Resource | None:
+        """The current version, or that version; None where there is none. A deletion is a Resource with `deleted`."""
+        ...
+
+    async def compartments(self, resource: Resource) -> tuple[tuple[str, str], ...]:
+        """The compartments that this version was committed in: what a policy judges a read by."""
+        ...
+
+    async def search(self, query: Query) -> Page:
+        """Current, undeleted resources that match."""
+        ...
+
+    async def history(self, query: HistoryQuery) -> Page:
+        """Versions, deletions among them, newest first; `next` is the `before` of the following page."""
+        ...
+
+    async def changes(self, after: int, limit: int = 1000) -> Sequence[Resource]:
+        """Committed versions with seq greater than `after`, in that order; never past a transaction still in flight."""
+        ...
+
+    async def counts(self) -> Counts:
+        """Current resources per type."""
+        ...
+
+    async def check(self) -> None:
+        """One cheap round trip, for /ready. Raises Busy."""
+        ...
+
+    def backup(self, path: str) -> AsyncIterator[tuple[int, int]]:
+        """Write a consistent copy while serving; yields (done, all) for a progress bar."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was acknowledged and let go of files and connections."""
+        ...

@@ -1,0 +1,93 @@
+"""Opening a SQLite store: pragmas, numbered migrations, the environment it belongs to.
+
+https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html#pragma_synchronous
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from hilum.problems import Busy, Misconfigured
+from hilum.store import migrations
+
+WAIT_MS = 30_000
+"""How long a connection waits for another process before it gives up with Busy."""
+
+
+def connect(path: str, *, readonly: bool = False) -> apsw.Connection:
+    """A connection that waits for others instead of failing, flushes every commit and never checkpoints by itself."""
+    flags = apsw.SQLITE_OPEN_READWRITE | (0 if readonly else apsw.SQLITE_OPEN_CREATE)
+    connection = apsw.Connection(path, flags=flags, statementcachesize=400)
+    connection.set_busy_timeout(WAIT_MS)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")  # an fsync of the log before every acknowledgement
+    connection.execute("PRAGMA wal_autocheckpoint=0")  # checkpoint.py does it, off the path of requests
+    connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute("PRAGMA mmap_size=2147418112")  # another connection's commit empties the page cache; a map stays
+    connection.execute("PRAGMA cache_size=-65536")
+    if readonly:
+        connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+def prepare(connection: apsw.Connection, environment: str, *, migrate: bool) -> None:
+    """Create or migrate the schema, and hold the store to its environment.
+
+    Raises Misconfigured when the store is of another environment, of a newer hilum, or needs `hilum migrate`.
+    """
+    steps = migrations.steps("sqlite")
+    try:
+        have = _version(connection)
+        if have == 0 or (migrate and have < len(steps)):
+            have = _migrate(connection, steps, environment)
+        found = connection.execute("SELECT value FROM meta WHERE key = 'environment'").get
+    except apsw.NotADBError:
+        raise Misconfigured(
+            "The store's file is not a SQLite database. Name another with --store sqlite:PATH."
+        ) from None
+    except apsw.BusyError:
+        raise Busy("The store is locked by another program. Try again when that has finished.") from None
+    migrations.judge(have, len(steps), found, environment)
+
+
+def _migrate(connection: apsw.Connection, steps: tuple[migrations.Step, ...], environment: str) -> int:
+    connection.execute("BEGIN IMMEDIATE")  # of two processes one migrates and the other waits
+    try:
+        for step in steps[_version(connection) :]:
+            connection.execute(step.sql)
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", (str(step.number),))
+        connection.execute("INSERT OR IGNORE INTO meta VALUES ('environment', ?)", (environment,))
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return _version(connection)
+
+
+def _version(connection: apsw.Connection) -> int:
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get:
+        return 0
+    found = row(connection, "SELECT value FROM meta WHERE key = 'schema'")
+    return int(found[0]) if found else 0
+
+
+def make_private(path: str) -> None:
+    """Create the file readable by its owner only; SQLite gives -wal and -shm the same mode."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def row(db: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> Any:
+    """The first row, or None. What a column holds is known by the schema, not by the type checker."""
+    return db.execute(sql, values).fetchone()
+
+
+def rows(db: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+    """All rows."""
+    return list(db.execute(sql, values))

@@ -1,0 +1,42 @@
+"""Logical ids as SQLite keeps them, and stable integers (rids) back to logical ids."""
+
+from __future__ import annotations
+
+import re
+from binascii import unhexlify
+
+from hilum.fhir import json
+from hilum.fhir.definitions import TYPE_NUMBER, TYPES
+from hilum.store.keys import TYPE_SHIFT
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+
+METHODS = ("", "POST", "PUT", "DELETE", "PATCH")
+METHOD_NUMBER = {name: number for number, name in enumerate(METHODS)}
+DELETED = METHOD_NUMBER["DELETE"]
+
+
+def key(id: str) -> str | bytes:
+    """A lower-case UUID as its 16 bytes, any other id as it is."""
+    return unhexlify(id.replace("-", "")) if len(id) == 36 and _UUID(id) else id
+
+
+def stub(type: str, id: str) -> bytes:
+    """What is kept of a resource that has no body: a deletion, or one that is only referred to."""
+    return b'{"resourceType":%b,"id":%b}' % (json.encode(type), json.encode(id))
+
+
+def type_of(rid: int) -> str:
+    """The resource type that a rid carries."""
+    return TYPES[(rid >> TYPE_SHIFT) - 1]
+
+
+def id_of(type: str, body: bytes) -> str:
+    """The logical id out of stored bytes, which always begin `{"resourceType":"<type>","id":"<id>"`."""
+    start = len(type) + 25
+    return body[start : body.index(b'"', start)].decode()
+
+
+def type_number(type: str) -> int:
+    """The number of a resource type (1…146)."""
+    return TYPE_NUMBER[type]

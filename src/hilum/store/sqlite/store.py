@@ -1,0 +1,138 @@
+"""The five verbs on SQLite: one file, one writer thread per process, reads on the event loop's own connection."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import apsw
+
+from hilum.fhir.definitions import TYPES
+from hilum.fhir.resource import Resource
+from hilum.problems import Busy
+from hilum.search.query import Query
+from hilum.store.interface import Commit, Counts, HistoryQuery, Page
+from hilum.store.sqlite import backup as copying
+from hilum.store.sqlite import history, ident, select
+from hilum.store.sqlite.checkpoint import Checkpointer
+from hilum.store.sqlite.connection import connect, make_private, prepare, row, rows
+from hilum.store.sqlite.writer import Writer
+
+T = TypeVar("T")
+
+_READ = """
+SELECT r.rid, r.version, r.seq, r.method, r.body
+FROM identity i CROSS JOIN resource r ON r.rid = i.rid WHERE i.type = ? AND i.id = ?
+"""
+
+
+class SqliteStore:
+    """See `hilum.store.interface.Store`. Use `open_sqlite` to make one."""
+
+    name = "sqlite"
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._db = connect(path, readonly=True)
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="hilum-sqlite-reader")
+        self._own = threading.local()
+        self._opened: list[apsw.Connection] = []
+        writer = connect(path)
+        self._checkpointer = Checkpointer(connect(path), writer)
+        self._writing = writer
+        self._writer = Writer(writer, path + "-turn", self._checkpointer.between)
+
+    async def commit(self, commit: Commit) -> tuple[Resource, ...]:
+        """Durable when it returns."""
+        return await self._writer.commit(commit)
+
+    async def read(self, type: str, id: str, version: int | None = None) -> Resource | None:
+        """A point read costs less than a hop to another thread, so it runs where it is called."""
+        if version is not None:
+            return history.version(self._db, type, id, version)
+        found = row(self._db, _READ, (ident.type_number(type), ident.key(id)))
+        return select.as_resource(*found) if found and found[1] else None
+
+    async def compartments(self, resource: Resource) -> tuple[tuple[str, str], ...]:
+        """The owners that the version was committed with."""
+        found = row(self._db, "SELECT compartments FROM log WHERE seq = ?", (resource.seq,))
+        owners: list[tuple[str, str]] = []
+        for rid in json.loads(found[0]) if found and found[0] else ():
+            type = ident.type_of(rid)
+            body = row(self._db, "SELECT body FROM resource WHERE rid = ?", (rid,))[0]
+            owners.append((type, ident.id_of(type, body)))
+        return tuple(owners)
+
+    async def search(self, query: Query) -> Page:
+        """Bounded searches run here, long ones on a reader thread."""
+        statement = select.prepare(self._db, query)
+        if statement.bounded and query.total != "accurate" and query.count:
+            return select.run(self._db, query, statement)
+        return await self._elsewhere(lambda db: select.run(db, query, statement))
+
+    async def history(self, query: HistoryQuery) -> Page:
+        """Of one resource here, of types and the system on a reader thread."""
+        if query.id is not None:
+            return history.history(self._db, query)
+        return await self._elsewhere(lambda db: history.history(db, query))
+
+    async def changes(self, after: int, limit: int = 1000) -> Sequence[Resource]:
+        """In commit order, without a gap."""
+        return await self._elsewhere(lambda db: history.changes(db, after, limit))
+
+    async def counts(self) -> Counts:
+        """From the tally that every commit keeps."""
+        tally = rows(self._db, "SELECT type, n FROM tally WHERE n > 0")
+        return Counts({TYPES[number - 1]: n for number, n in tally}, row(self._db, "SELECT seq FROM clock")[0])
+
+    async def check(self) -> None:
+        """Whether the file can be read."""
+        try:
+            self._db.execute("SELECT seq FROM clock").fetchone()
+        except apsw.Error as error:
+            raise Busy(f"The store can't be read ({type(error).__name__}).") from None
+
+    async def backup(self, path: str) -> AsyncIterator[tuple[int, int]]:
+        """A consistent copy while others write; yields (pages done, pages in all)."""
+        for progress in copying.copy(self.path, path):
+            yield progress
+            await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """Commit what is queued, empty the log, let go of the file."""
+        await asyncio.to_thread(self._writer.close)
+        await asyncio.to_thread(self._checkpointer.close)
+        self._threads.shutdown()
+        for connection in self._opened:
+            connection.close()
+        self._db.close()
+        self._writing.close()
+
+    async def _elsewhere(self, work: Callable[[apsw.Connection], T]) -> T:
+        def run() -> T:
+            db = getattr(self._own, "db", None)
+            if db is None:
+                db = self._own.db = connect(self.path, readonly=True)
+                self._opened.append(db)
+            return work(db)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+
+async def open_sqlite(path: str, *, environment: str = "sandbox", migrate: bool = False) -> SqliteStore:
+    """Open or create the store in that file.
+
+    `migrate` applies pending migrations (`hilum migrate`); without it a store that needs them raises Misconfigured, as
+    does one of another environment.
+    """
+    make_private(path)
+    connection = connect(path)
+    try:
+        prepare(connection, environment, migrate=migrate)
+    finally:
+        connection.close()
+    return SqliteStore(path)

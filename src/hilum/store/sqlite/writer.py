@@ -1,0 +1,139 @@
+"""The one writer thread of a process: commits that arrive together share one transaction and one flush.
+
+Processes take turns at the file by waiting in the kernel (flock on a side file), not by polling SQLite's lock; a group
+that has run for 50 ms is committed, so that a bulk load never keeps the others out for longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+import apsw
+
+from hilum.fhir.resource import Resource
+from hilum.problems import Busy, Problem
+from hilum.store.interface import Commit
+from hilum.store.sqlite.apply import Applier
+
+try:
+    import fcntl
+except ImportError:  # Windows: SQLite's own waiting has to do
+    fcntl = None  # type: ignore[assignment]
+
+HOLD_SECONDS: Final = 0.05
+"""How long one group may keep the write lock before it commits what it has."""
+GROUP: Final = 256
+"""How many commits one group takes at most."""
+
+Job = tuple[Commit, "asyncio.Future[tuple[Resource, ...]]"]
+Outcome = tuple["asyncio.Future[tuple[Resource, ...]]", "tuple[Resource, ...] | BaseException"]
+
+
+class Writer:
+    """A thread that applies commits in groups. `between` is called after each group, with the turn to write."""
+
+    def __init__(self, connection: apsw.Connection, lock_path: str, between: Callable[[], None]) -> None:
+        self._applier = Applier(connection)
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._lock = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._between = between
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="hilum-sqlite-writer", daemon=True)
+        self._thread.start()
+
+    async def commit(self, commit: Commit) -> tuple[Resource, ...]:
+        """Queue the commit; returns once it is durable."""
+        if self._closed:
+            raise Busy("The store is closing.")
+        future: asyncio.Future[tuple[Resource, ...]] = asyncio.get_running_loop().create_future()
+        self._jobs.put((commit, future))
+        return await future
+
+    def close(self) -> None:
+        """Commit what is queued, then end the thread."""
+        self._closed = True
+        self._jobs.put(None)
+        self._thread.join()
+        os.close(self._lock)
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            job = self._jobs.get()
+            if job is None:
+                return
+            done: list[Outcome] = []
+            self._turn(True)
+            try:
+                going = self._group(job, done)
+                _answer(done)
+                self._between()
+            finally:
+                self._turn(False)
+
+    def _group(self, job: Job | None, done: list[Outcome]) -> bool:
+        """One transaction; False when the writer is to end after it."""
+        going = True
+        started: list[Job] = []
+        try:
+            assert job is not None
+            self._applier.begin()
+            until = time.monotonic() + HOLD_SECONDS
+            while job is not None:
+                started.append(job)
+                if not job[1].cancelled():
+                    try:
+                        done.append((job[1], self._applier.attempt(job[0])))
+                    except Problem as problem:
+                        done.append((job[1], problem))
+                if len(started) >= GROUP or time.monotonic() > until:
+                    break
+                try:
+                    job = self._jobs.get_nowait()
+                    going = job is not None
+                except queue.Empty:
+                    break
+            self._applier.finish()
+        except BaseException as error:  # nothing of the group was acknowledged, so all of it may fail
+            with suppress(apsw.Error):
+                self._applier.abandon()
+            failure = _translated(error) if isinstance(error, apsw.Error) else error
+            done[:] = [(future, failure) for _, future in started]
+        return going
+
+    def _turn(self, take: bool) -> None:
+        if fcntl is not None:
+            fcntl.flock(self._lock, fcntl.LOCK_EX if take else fcntl.LOCK_UN)
+
+
+def _answer(done: Sequence[Outcome]) -> None:
+    """Hand each outcome to the loop that waits for it: one wake-up per loop and group."""
+    loops: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
+    for outcome in done:
+        loops.setdefault(outcome[0].get_loop(), []).append(outcome)
+    for loop, outcomes in loops.items():
+        with suppress(RuntimeError):  # the loop is gone, and with it whoever waited
+            loop.call_soon_threadsafe(_resolve, outcomes)
+
+
+def _resolve(outcomes: list[Outcome]) -> None:
+    for future, result in outcomes:
+        if future.done():
+            continue
+        if isinstance(result, BaseException):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
+
+
+def _translated(error: apsw.Error) -> Problem:
+    if isinstance(error, apsw.FullError):
+        return Busy("The disk is full: nothing was written. Free some space and try again.")
+    return Busy(f"The store could not write ({type(error).__name__}): nothing was written. Try again.")

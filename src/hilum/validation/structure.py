@@ -1,0 +1,325 @@
+"""Structural validation against the R4 snapshots, compiled once per type to closures.
+
+Properties, cardinality, JSON types, formats, choice[x], empty values, primitive extensions, required bindings,
+references, contained resources and narrative. https://hl7.org/fhir/R4/json.html, https://hl7.org/fhir/R4/element.html
+
+A checker answers None or findings (findings.py). One for an object holds a table from JSON property to the checker of
+its value; nothing else is looked up while a resource is read.
+"""
+
+from __future__ import annotations
+
+import re
+from threading import Lock
+from typing import Any, Final
+
+from hilum.fhir import definitions
+from hilum.fhir.definitions import TYPE_NUMBER, Element
+from hilum.problems import Issue
+from hilum.validation import bindings, narrative
+from hilum.validation.findings import MOST, NULL, Check, Finding, Found, nameable, one, under, wrong
+from hilum.validation.primitives import CHECKS
+
+DEEPEST: Final = 64
+"""So many elements may stand within each other; deeper nesting is a finding, not a crash."""
+
+
+def validate(body: dict[str, Any]) -> list[Issue]:
+    """All findings on one parsed resource (numbers with a fraction as Decimal); empty when there are none.
+
+    Each is an error with a FHIRPath such as `Patient.name[0].given[1]` (a choice is named without its type:
+    `Observation.value`) and never holds a value of the resource. After 1000 findings the rest is only counted.
+    """
+    found = resource(body, 0)
+    if found is None:
+        return []
+    name = body.get("resourceType") if type(body) is dict else None
+    root = name if type(name) is str and name in TYPE_NUMBER else "Resource"
+    issues = [Issue("error", code, f"{root}{path} {text}", root + path) for path, code, text in found[:MOST]]
+    if len(found) > MOST:
+        text = f"{len(found) - MOST} or more findings are not shown. Correct these first."
+        issues.append(Issue("information", "informational", text))
+    return issues
+
+
+# --- resources -------------------------------------------------------------------------------------------------------
+
+
+def resource(value: Any, depth: int) -> Found:
+    """Any resource, wherever one may stand: its resourceType chooses the checker."""
+    if type(value) is not dict:
+        return wrong(value, "a resource")
+    name = value.get("resourceType")
+    if type(name) is not str:
+        if "resourceType" in value:
+            return under(".resourceType", wrong(name, "a string"))
+        return one("structure", 'must say what it is, such as "resourceType": "Patient"', ".resourceType")
+    if name not in TYPE_NUMBER:
+        return one("structure", "is not a resource type of R4 (types are case-sensitive)", ".resourceType")
+    check = _resources.get(name) or _compile(name)
+    return check(value, depth)
+
+
+_resources: dict[str, Check] = {}
+_compiling = Lock()
+
+
+def _compile(name: str) -> Check:
+    """The checker of a resource type, published only when it is complete."""
+    with _compiling:
+        _resources[name] = check = _object(name)
+    return check
+
+
+def _contained(value: Any, depth: int) -> Found:
+    """A resource inside another one. https://hl7.org/fhir/R4/references.html#contained"""
+    found = resource(value, depth)
+    if type(value) is dict:
+        if "contained" in value:
+            found = (found or []) + one("structure", "is not allowed in a contained resource", ".contained")
+        if "id" not in value:
+            found = (found or []) + one("required", "is required in a contained resource", ".id")
+    return found
+
+
+# --- references ------------------------------------------------------------------------------------------------------
+
+_RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+_CONDITIONAL = re.compile(r"([A-Z][A-Za-z]+)\?[^\s\x00-\x1f\ud800-\udfff]+")
+_ABSOLUTE = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]*:|#)[^\s\x00-\x1f\ud800-\udfff]*")
+
+
+def _reference(value: Any, _: int) -> Found:
+    """Reference.reference: Type/id, an absolute URI, #id or, in a transaction, Type?criteria."""
+    if type(value) is str:
+        match = _RELATIVE.fullmatch(value) or _CONDITIONAL.fullmatch(value)
+        if match is not None:
+            if match.group(1) in TYPE_NUMBER:
+                return None
+            return one("value", "points to a type that R4 does not have")
+        if _ABSOLUTE.fullmatch(value):
+            return None
+        return one("value", "is not a reference: Type/id, an absolute URI, #id or Type?criteria")
+    return wrong(value, "a string")
+
+
+# --- one object ------------------------------------------------------------------------------------------------------
+
+
+class _Table:
+    """What one kind of object may hold.
+
+    `checks`: property -> (checker of the value, bit). The bit is 0 unless presence matters: a required element has a
+    bit of its own, all properties of a choice share one; `required` and `choices` name the elements of the bits.
+    `choice_of`: property -> bit of its choice. `primitives`: properties that may be written with a leading underscore
+    as well, and whether they are arrays.
+    """
+
+    def __init__(self) -> None:
+        self.checks: dict[str, tuple[Check, int]] = {}
+        self.required: dict[int, str] = {}
+        self.choices: dict[int, str] = {}
+        self.choice_of: dict[str, int] = {}
+        self.primitives: dict[str, bool] = {}
+
+    def step(self, name: str) -> str:
+        """The path step of a property: without an underscore, and a choice without its type."""
+        name = name.removeprefix("_")
+        bit = self.choice_of.get(name)
+        return f".{name}" if bit is None else f".{self.choices[bit]}"
+
+
+def _object(type_: str, path: str = "", *, without: str = "", alone: str = "id") -> Check:
+    """The checker of a type, or of the backbone element at `path` of it; compiled on first use, under the lock.
+
+    `without` leaves out an element. `alone` is a property that says nothing by itself (ele-1).
+    """
+    key = (type_, path, without, alone)
+    if key in _compiled:
+        return _compiled[key]
+    table = _Table()
+    get = table.checks.get
+    required = 0
+
+    def check(value: Any, depth: int) -> Found:
+        if type(value) is not dict:
+            return wrong(value, "an object")
+        if depth > DEEPEST:
+            return one("structure", f"is nested too deeply: at most {DEEPEST} elements may stand within each other")
+        depth += 1
+        present = again = 0
+        out: Found = None
+        for name, child in value.items():
+            entry = get(name)
+            if entry is None:
+                found, bit = _other(table, name, value, depth)
+            else:
+                item, bit = entry
+                found = item(child, depth)
+            if found is not None:
+                out = _collect(table, name, value, found, out)
+            if bit:
+                again |= present & bit
+                present |= bit
+        if len(value) < 2 and (not value or alone in value):
+            return one("invariant", "ele-1: is empty, it must have a value or children")
+        if present & required != required:
+            out = (out or []) + [_missing(name) for bit, name in table.required.items() if not present & bit]
+        if again:
+            out = _doubled(table, value, again, out)
+        return out
+
+    # Known before its table is filled, since types refer to each other in circles.
+    _compiled[key] = check
+    _fill(table, type_, path, without)
+    required = sum(table.required)
+    return check
+
+
+_compiled: dict[tuple[str, str, str, str], Check] = {}
+
+
+def _fill(table: _Table, type_: str, path: str, without: str) -> None:
+    if not path and type_ in TYPE_NUMBER:
+        table.checks["resourceType"] = (_known, 0)
+    bit = 1
+    for element in definitions.elements(type_, path):
+        if element.max == "0" or element.name == without:
+            continue
+        own = bit if element.min or element.choice else 0
+        bit += bit if own else 0
+        if element.min:
+            table.required[own] = element.name
+        if element.choice:
+            table.choices[own] = element.name
+        for name in element.types or ("",):
+            property_ = element.name + name[:1].upper() + name[1:] if element.choice else element.name
+            check = _check(type_, path, element, name)
+            if name in CHECKS and not _attribute(type_, element):
+                table.primitives[property_] = element.many
+            if element.choice:
+                table.choice_of[property_] = own
+            table.checks[property_] = (_array(check) if element.many else check, own)
+    if type_ == "Extension":
+        # ext-1, value xor extensions: like a choice of which one must be there.
+        value = next(bit for bit, name in table.choices.items() if name == "value")
+        table.required[value] = "value"
+        table.checks["extension"] = (table.checks["extension"][0], value)
+
+
+def _check(type_: str, path: str, element: Element, name: str) -> Check:
+    """The checker of one value of that element with that type; `name` is "" for a reference to other elements."""
+    below = f"{path}.{element.name}".lstrip(".")
+    if not name:
+        return _object(type_, element.ref or "")
+    if name in ("BackboneElement", "Element") and below in definitions.type_(type_).elements:
+        return _object(type_, below)
+    if name == "Resource":
+        return _contained if element.name == "contained" else resource
+    if name == "xhtml":
+        return narrative.div
+    if type_ == "Reference" and element.name == "reference":
+        return _reference
+    if element.profiles.get(name) == "SimpleQuantity":
+        return _object(name, without="comparator")
+    check = CHECKS[name] if name in CHECKS else _object(name)
+    return check if element.binding is None else bindings.bound(check, name, element.binding)
+
+
+def _attribute(type_: str, element: Element) -> bool:
+    """Element.id, Resource.id and Extension.url are XML attributes: they can't have extensions."""
+    return element.name == "id" or (type_ == "Extension" and element.name == "url")
+
+
+def _known(_: Any, __: int) -> Found:
+    """resourceType: it chose the checker that asks."""
+    return None
+
+
+def _array(check: Check) -> Check:
+    def array(value: Any, depth: int) -> Found:
+        if type(value) is not list:
+            return wrong(value, "an array")
+        if not value:
+            return one("structure", "is an empty array: leave the property out instead")
+        out: list[Finding] = []
+        for index, item in enumerate(value):
+            found = check(item, depth)
+            if found is not None:
+                out += under(f"[{index}]", found)
+                if len(out) > MOST:
+                    break
+        return out or None
+
+    return array
+
+
+# --- what only happens off the beaten track --------------------------------------------------------------------------
+
+
+def _collect(table: _Table, name: str, value: dict[str, Any], found: list[Finding], out: Found) -> Found:
+    """Add the findings on a property, without the nulls that keep an array aligned with its extensions."""
+    if table.primitives.get(name) and f"_{name}" in value:
+        found = [f for f in found if f[2] is not NULL or not f[0]]
+    return (out or []) + under(table.step(name), found) if found else out
+
+
+def _missing(name: str) -> Finding:
+    return (f".{name}", "required", "is required")
+
+
+def _doubled(table: _Table, value: dict[str, Any], again: int, out: Found) -> Found:
+    """Choices of which more than one property is there; `again` has the bits that were met twice."""
+    for bit, choice in table.choices.items():
+        if again & bit:
+            names = {n: None for n in (k.removeprefix("_") for k in value) if table.checks.get(n, (None, 0))[1] == bit}
+            if "extension" in names:
+                out = (out or []) + one("invariant", "ext-1: must have either a value or extensions, not both")
+            elif len(names) > 1:
+                text = f"may be given in one type only, but is there as {' and '.join(names)}"
+                out = (out or []) + one("structure", text, f".{choice}")
+    return out
+
+
+def _other(table: _Table, name: str, value: dict[str, Any], depth: int) -> tuple[Found, int]:
+    """A property that is not in the table: the extensions of a primitive, or unknown. (findings, bit)"""
+    base = name[1:]
+    if name[:1] == "_" and base in table.primitives:
+        bit = table.checks[base][1]
+        if table.primitives[base]:
+            return _aligned(value[name], value.get(base), base, depth), bit
+        return _extended(value[name], base in value, depth), bit
+    if name in table.choices.values():
+        some = [n for n, bit in table.choice_of.items() if table.choices[bit] == name][:3]
+        return one("structure", f"can have several types: name one, such as {', '.join(some)}"), 0
+    if nameable(name):
+        return one("structure", "is not an element here: the specification knows no such property"), 0
+    return _UNNAMEABLE, 0
+
+
+def _extended(value: Any, has_value: bool, depth: int) -> Found:
+    """id and extensions of one primitive. https://hl7.org/fhir/R4/json.html#primitive"""
+    found = _primitive_element(value, depth)
+    if found is None and not has_value and "extension" not in value:
+        return one("invariant", "ele-1: must have a value or an extension")
+    return found
+
+
+def _aligned(value: Any, values: Any, name: str, depth: int) -> Found:
+    """ids and extensions of an array of primitives, item by item beside the values, with nulls where there are none."""
+    if type(value) is not list:
+        return wrong(value, "an array")
+    if not value:
+        return one("structure", "is an empty array: leave the property out instead")
+    beside = values if type(values) is list else [None] * len(value)
+    if len(beside) != len(value):
+        return one("structure", f"must have as many items in _{name} as in {name}: null stands for nothing")
+    out: list[Finding] = []
+    for index, (item, other) in enumerate(zip(value, beside, strict=True)):
+        if item is not None:
+            out += under(f"[{index}]", _extended(item, other is not None, depth) or [])
+        elif other is None:
+            out += one("structure", "has neither a value nor an extension", f"[{index}]")
+        if len(out) > MOST:
+            break
+    return out or None
