@@ -200,8 +200,10 @@ class Settings:
             raise Misconfigured(
                 f"The store {self.store.split(':', 1)[0]}: is not known. Use sqlite:PATH or postgresql://user@host/database."
             )
-        if self.store_kind == "sqlite" and not self.store.removeprefix("sqlite:"):
-            raise Misconfigured("sqlite: names no file. Use sqlite:PATH, such as sqlite:/var/lib/hilum/hilum.sqlite.")
+        if self.store and not self.store.partition(":")[2]:
+            raise Misconfigured(
+                "The store names no file or database. Use sqlite:PATH or postgresql://user@host/database."
+            )
 
     @property
     def store_kind(self) -> str:

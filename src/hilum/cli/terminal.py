@@ -6,6 +6,7 @@ So `hilum token | pbcopy` and `hilum load --json DIR > report.json` hold nothing
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from hilum.problems import Problem
@@ -52,7 +53,7 @@ def console() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-def table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
     """A table for people, on standard error. Cells are plain text: nothing in them is markup."""
     from rich.markup import escape
     from rich.table import Table

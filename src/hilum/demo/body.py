@@ -36,7 +36,6 @@ _HEALTHY: dict[str, Callable[[float, bool], float]] = {
     "hdl": lambda age, f: 58 if f else 49,
     "triglycerides": lambda age, f: 72 + 0.8 * min(age, 65),
     "creatinine": lambda age, f: 0.3 + 0.03 * age if age < 15 else (0.66 if f else 0.84) + 0.002 * age,
-    "sodium": lambda age, f: 140,
     "potassium": lambda age, f: 4.2,
     "hemoglobin": lambda age, f: 12.6 if age < 12 else 13.5 if f else 14.9,
     "leukocytes": lambda age, f: 6.9,
@@ -119,7 +118,7 @@ class Body:
         weight *= 1 + self._dice.around(0, 0.008)
         for pregnancy in self._life.pregnancies:
             weeks = (on - pregnancy.began).days / 7
-            if 0 < weeks and on < pregnancy.born:
+            if weeks > 0 and on < pregnancy.born:
                 weight += 12 * max(0.0, weeks - 8) / 32
             elif 0 <= (on - pregnancy.born).days < 120:
                 weight += 3

@@ -63,10 +63,10 @@ HTEST = hl7("v3-ActReason", "HTEST", "test health data")
 """Marks invented data, so that it can never be taken for a real record. https://hl7.org/fhir/R4/testing.html"""
 
 
-def resource(type: str, id: str, **elements: Any) -> dict[str, Any]:
-    """A resource labelled as test data; elements that are None are left out."""
+def resource(type: str, id: str, /, **elements: Any) -> dict[str, Any]:
+    """A resource labelled as test data; elements that are None are left out, and `class_` is written `class`."""
     body: dict[str, Any] = {"resourceType": type, "id": id, "meta": {"security": [HTEST.coding()]}}
-    body.update((name, value) for name, value in elements.items() if value is not None)
+    body.update((name.rstrip("_"), value) for name, value in elements.items() if value is not None)
     return body
 
 

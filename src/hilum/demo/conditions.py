@@ -52,6 +52,8 @@ class Chronic(NamedTuple):
     specialist: str | None = None
     ends_after: int | None = None
     """Days after which it is cured, where it is."""
+    added: str | None = None
+    """A second medicine that one in three needs from the last follow-up on."""
 
 
 _DIET_SALT = snomed("386619000", "Low sodium diet")
@@ -63,17 +65,20 @@ CHRONIC = {
         snomed("59621000", "Essential hypertension", "High blood pressure"), (38, 75),
         (Effect("systolic", 27, 9), Effect("diastolic", 14, 5)),
         ("lisinopril",), ("metabolic",), (), (1, 4),
-        Plan("Blood pressure plan", (_DIET_SALT, _EXERCISE), "Blood pressure below 135/85", "systolic", 135)),
+        Plan("Blood pressure plan", (_DIET_SALT, _EXERCISE), "Blood pressure below 135/85", "systolic", 135),
+        added="amlodipine"),
     "diabetes": Chronic(
         snomed("44054006", "Diabetes mellitus type 2", "Type 2 diabetes"), (40, 68),
-        (Effect("hba1c", 3.3, 1.1, 900, 60, 0.08), Effect("triglycerides", 60, 35), Effect("albumin-ratio", 12, 9, 900, 90, 1.5)),
+        (Effect("hba1c", 3.3, 1.1, 900, 60, 0.08), Effect("triglycerides", 60, 35), Effect("albumin-ratio", 12, 9, 900,
+        90, 1.5)),
         ("metformin",), ("hba1c", "metabolic", "urine-albumin"), (), (3, 6, 12),
         Plan("Diabetes self-management plan",
              (snomed("698360004", "Diabetes self management plan"), snomed("160670007", "Diabetic diet"), _EXERCISE),
              "Hemoglobin A1c below 7 %", "hba1c", 7)),
     "kidney": Chronic(
         snomed("433144002", "Chronic kidney disease stage 3"), (50, 82),
-        (Effect("creatinine", 0.5, 0.45, 1500, 90, 0.04), Effect("albumin-ratio", 45, 30), Effect("potassium", 0.3, 0.3)),
+        (Effect("creatinine", 0.5, 0.45, 1500, 90, 0.04), Effect("albumin-ratio", 45, 30), Effect("potassium", 0.3,
+        0.3)),
         (), ("metabolic", "urine-albumin"), (), (6,)),
     "cholesterol": Chronic(
         snomed("55822004", "Hyperlipidemia", "High cholesterol"), (38, 70),
@@ -102,7 +107,8 @@ CHRONIC = {
              "Takes part in all school sports")),
     "copd": Chronic(
         snomed("13645005", "Chronic obstructive lung disease", "COPD"), (55, 74),
-        (Effect("fev1-fvc", -20, -18, 3000, 60, -0.7), Effect("spo2", -4, -3, 1500, 60, -0.15), Effect("breaths", 4, 3)),
+        (Effect("fev1-fvc", -20, -18, 3000, 60, -0.7), Effect("spo2", -4, -3, 1500, 60, -0.15), Effect("breaths", 4,
+        3)),
         ("fluticasone-salmeterol", "albuterol"), (), ("fev1-fvc",), (2, 6),
         Plan("COPD plan", (snomed("15081005", "Pulmonary rehabilitation"),
                            snomed("412776001", "Chronic obstructive pulmonary disease clinical management plan")),
@@ -129,7 +135,8 @@ CHRONIC = {
     "prostate": Chronic(
         snomed("266569009", "Benign prostatic hyperplasia"), (56, 80), (), ("tamsulosin",), (), (), (3,), None, "male"),
     "reflux": Chronic(
-        snomed("235595009", "Gastroesophageal reflux disease", "Acid reflux"), (28, 70), (), ("omeprazole",), (), (), (2,)),
+        snomed("235595009", "Gastroesophageal reflux disease", "Acid reflux"), (28, 70), (), ("omeprazole",), (), (),
+        (2,)),
     "hay-fever": Chronic(
         snomed("367498001", "Seasonal allergic rhinitis", "Hay fever"), (6, 45), (), ("loratadine",)),
     "alzheimer": Chronic(
@@ -182,7 +189,8 @@ ACUTE = {
         snomed("43878008", "Streptococcal sore throat", "Strep throat"), (4, 40), (7, 12), "problem", 4, "amoxicillin",
         "amoxicillin-child", (0.9, 2.2), procedures=(snomed("117015009", "Throat culture"),)),
     "bronchitis": Acute(
-        snomed("10509002", "Acute bronchitis"), (12, 100), (10, 21), "problem", 6, "acetaminophen", None, (0.3, 1.3), -1.5,
+        snomed("10509002", "Acute bronchitis"), (12, 100), (10, 21), "problem", 6, "acetaminophen", None, (0.3, 1.3),
+        -1.5,
         months=_WINTER),
     "ear": Acute(
         snomed("65363002", "Otitis media", "Middle ear infection"), (1, 11), (7, 14), "problem", 9, "amoxicillin",
@@ -200,7 +208,8 @@ ACUTE = {
     "forearm": Acute(
         snomed("65966004", "Fracture of forearm", "Broken forearm"), (5, 80), (40, 70), "emergency", 2, "ibuprofen",
         None, pain=(6, 9), procedures=(_SPLINT,), image=(
-            loinc("37926-3", "XR Wrist 3 Views", "X-ray of wrist, 3 views"), "Fracture of the distal radius without displacement."),
+            loinc("37926-3", "XR Wrist 3 Views", "X-ray of wrist, 3 views"),
+            "Fracture of the distal radius without displacement."),
         once=True),
     "hand": Acute(
         snomed("284549007", "Laceration of hand", "Cut hand"), (10, 75), (10, 21), "emergency", 3, None, None,
@@ -212,7 +221,8 @@ ACUTE = {
         snomed("38822007", "Cystitis", "Bladder infection"), (17, 90), (4, 9), "problem", 6, "nitrofurantoin", None,
         (0.1, 0.6), gender="female"),
     "appendicitis": Acute(
-        snomed("74400008", "Appendicitis"), (8, 45), (10, 20), "hospital", 1, "ibuprofen", None, (0.8, 1.8), pain=(7, 9),
+        snomed("74400008", "Appendicitis"), (8, 45), (10, 20), "hospital", 1, "ibuprofen", None, (0.8, 1.8), pain=(7,
+        9),
         procedures=(snomed("80146002", "Appendectomy"),), once=True),
 }  # fmt: skip
 

@@ -37,7 +37,8 @@ class Medicine(NamedTuple):
 
     def dosage(self, spanish: bool) -> dict[str, Any]:
         """As a Dosage: https://hl7.org/fhir/R4/dosage.html"""
-        period = {"period": self.hours // 24, "periodUnit": "d"} if self.hours % 24 == 0 else {"period": self.hours, "periodUnit": "h"}
+        days, hours = divmod(self.hours, 24)
+        period = {"period": self.hours, "periodUnit": "h"} if hours else {"period": days, "periodUnit": "d"}
         dosage: dict[str, Any] = {"sequence": 1, "text": self.instruction}
         if spanish:
             dosage["patientInstruction"] = self.espanol
@@ -47,12 +48,12 @@ class Medicine(NamedTuple):
         dosage["doseAndRate"] = [
             {
                 "type": Concept(HL7 + "dose-rate-type", "ordered", "Ordered").concept(),
-                "doseQuantity": self.count(self.amount),
+                "doseQuantity": self.quantity(self.amount),
             }
         ]
         return dosage
 
-    def count(self, amount: int) -> dict[str, Any]:
+    def quantity(self, amount: int) -> dict[str, Any]:
         """That many tablets, capsules or puffs, as a Quantity."""
         name, code = self.unit
         return {"value": amount, "unit": name, "system": HL7 + "v3-orderableDrugForm", "code": code}
@@ -76,7 +77,8 @@ def _daily(drug: Concept, *, unit: tuple[str, str] = _TABLET, moment: str = "", 
 MEDICINES = {
     "metformin": Medicine(
         _rx("861007", "metformin hydrochloride 500 MG Oral Tablet", "Metformin 500 mg tablet"), 1, _TABLET, 2, 24,
-        "Take 1 tablet by mouth twice a day with meals.", "Tome 1 tableta por vía oral dos veces al día con las comidas.",
+        "Take 1 tablet by mouth twice a day with meals.",
+        "Tome 1 tableta por vía oral dos veces al día con las comidas.",
         90, 180),
     "lisinopril": _daily(_rx("314076", "lisinopril 10 MG Oral Tablet", "Lisinopril 10 mg tablet")),
     "amlodipine": _daily(_rx("197361", "amlodipine 5 MG Oral Tablet", "Amlodipine 5 mg tablet")),
@@ -87,7 +89,8 @@ MEDICINES = {
         2, _PUFF, 1, 6, "Inhale 2 puffs every 6 hours as needed for wheezing or shortness of breath.",
         "Inhale 2 veces cada 6 horas según sea necesario para el silbido o la falta de aire.", 90, 200, INHALED, True),
     "fluticasone": Medicine(
-        _rx("895994", "120 ACTUAT fluticasone propionate 0.044 MG/ACTUAT Metered Dose Inhaler", "Fluticasone inhaler 44 mcg"),
+        _rx("895994", "120 ACTUAT fluticasone propionate 0.044 MG/ACTUAT Metered Dose Inhaler",
+        "Fluticasone inhaler 44 mcg"),
         2, _PUFF, 2, 24, "Inhale 2 puffs twice a day. Rinse the mouth afterwards.",
         "Inhale 2 veces dos veces al día. Enjuáguese la boca después.", 30, 120, INHALED),
     "fluticasone-salmeterol": Medicine(
@@ -121,7 +124,8 @@ MEDICINES = {
         "Tome 2 tabletas por vía oral cada 6 horas según sea necesario para la fiebre o el dolor.", 5, 40, ORAL, True),
     "amoxicillin": Medicine(
         _rx("308191", "amoxicillin 500 MG Oral Capsule", "Amoxicillin 500 mg capsule"), 1, _CAPSULE, 2, 24,
-        "Take 1 capsule by mouth twice a day for 10 days.", "Tome 1 cápsula por vía oral dos veces al día durante 10 días.",
+        "Take 1 capsule by mouth twice a day for 10 days.",
+        "Tome 1 cápsula por vía oral dos veces al día durante 10 días.",
         10, 20, penicillin=True),
     "amoxicillin-child": Medicine(
         _rx("308182", "amoxicillin 250 MG Oral Capsule", "Amoxicillin 250 mg capsule"), 1, _CAPSULE, 2, 24,
@@ -129,7 +133,8 @@ MEDICINES = {
         "Abra 1 cápsula en comida blanda dos veces al día durante 10 días.", 10, 20, penicillin=True),
     "azithromycin": Medicine(
         _rx("308460", "azithromycin 250 MG Oral Tablet", "Azithromycin 250 mg tablet"), 1, _TABLET, 1, 24,
-        "Take 1 tablet by mouth once a day for 5 days.", "Tome 1 tableta por vía oral una vez al día durante 5 días.", 5, 5),
+        "Take 1 tablet by mouth once a day for 5 days.", "Tome 1 tableta por vía oral una vez al día durante 5 días.",
+        5, 5),
     "nitrofurantoin": Medicine(
         _rx("311995", "nitrofurantoin, macrocrystals 50 MG Oral Capsule", "Nitrofurantoin 50 mg capsule"),
         1, _CAPSULE, 4, 24, "Take 1 capsule by mouth four times a day with food for 5 days.",
@@ -145,6 +150,7 @@ MEDICINES = {
     "donepezil": _daily(_rx("997229", "donepezil hydrochloride 5 MG Oral Tablet", "Donepezil 5 mg tablet"),
                         moment=" at bedtime", momento=" al acostarse"),
     "alendronate": _daily(_rx("904419", "alendronic acid 10 MG Oral Tablet", "Alendronate 10 mg tablet"),
-                          moment=", standing, with a full glass of water", momento=", de pie, con un vaso lleno de agua"),
+                          moment=", standing, with a full glass of water",
+                          momento=", de pie, con un vaso lleno de agua"),
     "loratadine": _daily(_rx("311372", "loratadine 10 MG Oral Tablet", "Loratadine 10 mg tablet"))._replace(otc=True),
 }  # fmt: skip

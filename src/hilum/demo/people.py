@@ -124,7 +124,7 @@ _PRIMARY = ("demo-dr-walsh", "demo-dr-okafor", "demo-dr-ibarra")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One invented person. `stature` and `build` scale the height and weight of their age; `pcp` is a Practitioner id."""
+    """One invented person. `stature` and `build` scale height and weight for the age; `pcp` is a Practitioner id."""
 
     number: int
     id: str
@@ -203,7 +203,9 @@ def person(dice: Dice, number: int, gender: str, birth: date, today: date, build
     )
 
 
-def _kin(dice: Dice, community: Community, gender: str, family: str, old: int, marital: str | None) -> tuple[str, str, str]:
+def _kin(
+    dice: Dice, community: Community, gender: str, family: str, old: int, marital: str | None
+) -> tuple[str, str, str]:
     if old < 18:
         code = dice.pick(("MTH", "FTH"))
     elif marital == "M":

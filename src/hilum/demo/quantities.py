@@ -28,59 +28,78 @@ class Measure(NamedTuple):
     spread: float
 
 
-_MG_DL = ("mg/dL", "mg/dL")
-_MMOL_L = ("mmol/L", "mmol/L")
-
-MEASURES = {
-    # Vital signs. https://hl7.org/fhir/R4/observation-vitalsigns.html
-    "systolic": Measure(loinc("8480-6", "Systolic blood pressure"), "mmHg", "mm[Hg]", 0, None, None, 4, 6),
-    "diastolic": Measure(loinc("8462-4", "Diastolic blood pressure"), "mmHg", "mm[Hg]", 0, None, None, 3, 4),
-    "heart-rate": Measure(loinc("8867-4", "Heart rate"), "beats/minute", "/min", 0, None, None, 4, 5),
-    "breaths": Measure(loinc("9279-1", "Respiratory rate"), "breaths/minute", "/min", 0, None, None, 1, 1),
-    "temperature": Measure(loinc("8310-5", "Body temperature"), "°C", "Cel", 1, None, None, 0.15, 0.1),
-    "spo2": Measure(loinc("2708-6", "Oxygen saturation in Arterial blood"), "%", "%", 0, None, None, 0.5, 0.4),
-    "height": Measure(loinc("8302-2", "Body height"), "cm", "cm", 1, None, None, 0.1, 0),
-    "weight": Measure(loinc("29463-7", "Body weight"), "kg", "kg", 1, None, None, 0, 0),
-    "bmi": Measure(loinc("39156-5", "Body mass index (BMI) [Ratio]", "Body mass index"), "kg/m2", "kg/m2", 1, None, None, 0, 0),
-    "head": Measure(loinc("9843-4", "Head Occipital-frontal circumference", "Head circumference"), "cm", "cm", 1, None, None, 0.2, 0),
-    # Laboratory.
-    "hba1c": Measure(loinc("4548-4", "Hemoglobin A1c/Hemoglobin.total in Blood", "Hemoglobin A1c"), "%", "%", 1, "4.0", "5.6", 0.1, 0.15),
-    "glucose": Measure(loinc("2345-7", "Glucose [Mass/volume] in Serum or Plasma", "Glucose"), *_MG_DL, 0, "70", "99", 4, 0),
-    "cholesterol": Measure(loinc("2093-3", "Cholesterol [Mass/volume] in Serum or Plasma", "Total cholesterol"), *_MG_DL, 0, None, "199", 0, 0),
-    "triglycerides": Measure(loinc("2571-8", "Triglyceride [Mass/volume] in Serum or Plasma", "Triglycerides"), *_MG_DL, 0, None, "149", 9, 12),
-    "hdl": Measure(loinc("2085-9", "Cholesterol in HDL [Mass/volume] in Serum or Plasma", "HDL cholesterol"), *_MG_DL, 0, "40", None, 2, 5),
-    "ldl": Measure(loinc("13457-7", "Cholesterol in LDL [Mass/volume] in Serum or Plasma by calculation", "LDL cholesterol"), *_MG_DL, 0, None, "129", 5, 10),
-    "creatinine": Measure(loinc("2160-0", "Creatinine [Mass/volume] in Serum or Plasma", "Creatinine"), *_MG_DL, 2, "0.50", "1.30", 0.04, 0.05),
-    "egfr": Measure(
-        loinc("98979-8", "Glomerular filtration rate/1.73 sq M.predicted [Volume Rate/Area] in Serum, Plasma or Blood "
-              "by Creatinine-based formula (CKD-EPI 2021)", "Estimated GFR"),
-        "mL/min/1.73 m2", "mL/min/{1.73_m2}", 0, "60", None, 0, 0),
-    "sodium": Measure(loinc("2951-2", "Sodium [Moles/volume] in Serum or Plasma", "Sodium"), *_MMOL_L, 0, "135", "145", 1, 1),
-    "potassium": Measure(loinc("2823-3", "Potassium [Moles/volume] in Serum or Plasma", "Potassium"), *_MMOL_L, 1, "3.5", "5.1", 0.15, 0.15),
-    "hemoglobin": Measure(loinc("718-7", "Hemoglobin [Mass/volume] in Blood", "Hemoglobin"), "g/dL", "g/dL", 1, "12.0", "17.0", 0.25, 0.4),
-    "leukocytes": Measure(
-        loinc("6690-2", "Leukocytes [#/volume] in Blood by Automated count", "White blood cells"),
-        "10*3/uL", "10*3/uL", 1, "4.0", "11.0", 0.5, 0.8),
-    "platelets": Measure(
-        loinc("777-3", "Platelets [#/volume] in Blood by Automated count", "Platelets"),
-        "10*3/uL", "10*3/uL", 0, "150", "400", 12, 25),
-    "tsh": Measure(loinc("3016-3", "Thyrotropin [Units/volume] in Serum or Plasma", "TSH"), "mU/L", "m[IU]/L", 2, "0.40", "4.50", 0.2, 0.3),
-    "albumin-ratio": Measure(
-        loinc("9318-7", "Albumin/Creatinine [Mass Ratio] in Urine", "Urine albumin/creatinine ratio"),
-        "mg/g", "mg/g", 0, None, "29", 2, 2),
-    "fev1-fvc": Measure(loinc("19926-5", "FEV1/FVC"), "%", "%", 0, "70", None, 1, 1.5),
-    # Scores and answers.
-    "phq9": Measure(
-        loinc("44261-6", "Patient Health Questionnaire 9 item (PHQ-9) total score [Reported]", "PHQ-9 score"),
-        "{score}", "{score}", 0, None, None, 1, 1),
-    "pain": Measure(
-        loinc("72514-3", "Pain severity - 0-10 verbal numeric rating [Score] - Reported", "Pain (0 to 10)"),
-        "{score}", "{score}", 0, None, None, 0.5, 0.3),
-    "mmse": Measure(loinc("72106-8", "Total score [MMSE]", "Mini-Mental State score"), "{score}", "{score}", 0, None, None, 0.6, 0),
+_CODES = {
+    "systolic": loinc("8480-6", "Systolic blood pressure"),
+    "diastolic": loinc("8462-4", "Diastolic blood pressure"),
+    "heart-rate": loinc("8867-4", "Heart rate"),
+    "breaths": loinc("9279-1", "Respiratory rate"),
+    "temperature": loinc("8310-5", "Body temperature"),
+    "spo2": loinc("2708-6", "Oxygen saturation in Arterial blood"),
+    "height": loinc("8302-2", "Body height"),
+    "weight": loinc("29463-7", "Body weight"),
+    "bmi": loinc("39156-5", "Body mass index (BMI) [Ratio]", "Body mass index"),
+    "head": loinc("9843-4", "Head Occipital-frontal circumference", "Head circumference"),
+    "hba1c": loinc("4548-4", "Hemoglobin A1c/Hemoglobin.total in Blood", "Hemoglobin A1c"),
+    "glucose": loinc("2345-7", "Glucose [Mass/volume] in Serum or Plasma", "Glucose"),
+    "cholesterol": loinc("2093-3", "Cholesterol [Mass/volume] in Serum or Plasma", "Total cholesterol"),
+    "triglycerides": loinc("2571-8", "Triglyceride [Mass/volume] in Serum or Plasma", "Triglycerides"),
+    "hdl": loinc("2085-9", "Cholesterol in HDL [Mass/volume] in Serum or Plasma", "HDL cholesterol"),
+    "ldl": loinc("13457-7", "Cholesterol in LDL [Mass/volume] in Serum or Plasma by calculation", "LDL cholesterol"),
+    "creatinine": loinc("2160-0", "Creatinine [Mass/volume] in Serum or Plasma", "Creatinine"),
+    "egfr": loinc(
+        "98979-8",
+        "Glomerular filtration rate/1.73 sq M.predicted [Volume Rate/Area] in Serum, Plasma or Blood "
+        "by Creatinine-based formula (CKD-EPI 2021)",
+        "Estimated GFR"),
+    "potassium": loinc("2823-3", "Potassium [Moles/volume] in Serum or Plasma", "Potassium"),
+    "hemoglobin": loinc("718-7", "Hemoglobin [Mass/volume] in Blood", "Hemoglobin"),
+    "leukocytes": loinc("6690-2", "Leukocytes [#/volume] in Blood by Automated count", "White blood cells"),
+    "platelets": loinc("777-3", "Platelets [#/volume] in Blood by Automated count", "Platelets"),
+    "tsh": loinc("3016-3", "Thyrotropin [Units/volume] in Serum or Plasma", "TSH"),
+    "albumin-ratio": loinc("9318-7", "Albumin/Creatinine [Mass Ratio] in Urine", "Urine albumin/creatinine ratio"),
+    "fev1-fvc": loinc("19926-5", "FEV1/FVC"),
+    "phq9": loinc("44261-6", "Patient Health Questionnaire 9 item (PHQ-9) total score [Reported]", "PHQ-9 score"),
+    "pain": loinc("72514-3", "Pain severity - 0-10 verbal numeric rating [Score] - Reported", "Pain (0 to 10)"),
+    "mmse": loinc("72106-8", "Total score [MMSE]", "Mini-Mental State score"),
 }  # fmt: skip
 
+_ROWS: tuple[tuple[str, str, str, int, str | None, str | None, float, float], ...] = (
+    # key, unit, UCUM, digits, low, high, wobble, spread
+    ("systolic",      "mmHg",            "mm[Hg]",           0, None,   None,   4, 6),
+    ("diastolic",     "mmHg",            "mm[Hg]",           0, None,   None,   3, 4),
+    ("heart-rate",    "beats/minute",    "/min",             0, None,   None,   4, 5),
+    ("breaths",       "breaths/minute",  "/min",             0, None,   None,   1, 1),
+    ("temperature",   "°C",              "Cel",              1, None,   None,   0.15, 0.1),
+    ("spo2",          "%",               "%",                0, None,   None,   0.5, 0.4),
+    ("height",        "cm",              "cm",               1, None,   None,   0.1, 0),
+    ("weight",        "kg",              "kg",               1, None,   None,   0, 0),
+    ("bmi",           "kg/m2",           "kg/m2",            1, None,   None,   0, 0),
+    ("head",          "cm",              "cm",               1, None,   None,   0.2, 0),
+    ("hba1c",         "%",               "%",                1, "4.0",  "5.6",  0.1, 0.15),
+    ("glucose",       "mg/dL",           "mg/dL",            0, "70",   "99",   4, 0),
+    ("cholesterol",   "mg/dL",           "mg/dL",            0, None,   "199",  0, 0),
+    ("triglycerides", "mg/dL",           "mg/dL",            0, None,   "149",  9, 12),
+    ("hdl",           "mg/dL",           "mg/dL",            0, "40",   None,   2, 5),
+    ("ldl",           "mg/dL",           "mg/dL",            0, None,   "129",  5, 10),
+    ("creatinine",    "mg/dL",           "mg/dL",            2, "0.50", "1.30", 0.04, 0.05),
+    ("egfr",          "mL/min/1.73 m2",  "mL/min/{1.73_m2}", 0, "60",   None,   0, 0),
+    ("potassium",     "mmol/L",          "mmol/L",           1, "3.5",  "5.1",  0.15, 0.15),
+    ("hemoglobin",    "g/dL",            "g/dL",             1, "12.0", "17.0", 0.25, 0.4),
+    ("leukocytes",    "10*3/uL",         "10*3/uL",          1, "4.0",  "11.0", 0.5, 0.8),
+    ("platelets",     "10*3/uL",         "10*3/uL",          0, "150",  "400",  12, 25),
+    ("tsh",           "mU/L",            "m[IU]/L",          2, "0.40", "4.50", 0.2, 0.3),
+    ("albumin-ratio", "mg/g",            "mg/g",             0, None,   "29",   2, 2),
+    ("fev1-fvc",      "%",               "%",                0, "70",   None,   1, 1.5),
+    ("phq9",          "{score}",         "{score}",          0, None,   None,   1, 1),
+    ("pain",          "{score}",         "{score}",          0, None,   None,   0.5, 0.3),
+    ("mmse",          "{score}",         "{score}",          0, None,   None,   0.6, 0),
+)  # fmt: skip
+MEASURES = {row[0]: Measure(_CODES[row[0]], *row[1:]) for row in _ROWS}
+
 BLOOD_PRESSURE = loinc("85354-9", "Blood pressure panel with all children optional", "Blood pressure")
-HOME_GLUCOSE = loinc("41653-7", "Glucose [Mass/volume] in Capillary blood by Glucometer", "Blood glucose, measured at home")
+HOME_GLUCOSE = loinc(
+    "41653-7", "Glucose [Mass/volume] in Capillary blood by Glucometer", "Blood glucose, measured at home"
+)
 
 
 class Panel(NamedTuple):
@@ -94,7 +113,7 @@ PANELS = {
     "hba1c": Panel(loinc("4548-4", "Hemoglobin A1c/Hemoglobin.total in Blood", "Hemoglobin A1c"), ("hba1c",)),
     "metabolic": Panel(
         loinc("24321-2", "Basic metabolic 2000 panel - Serum or Plasma", "Basic metabolic panel"),
-        ("glucose", "creatinine", "egfr", "sodium", "potassium")),
+        ("glucose", "creatinine", "egfr", "potassium")),
     "lipids": Panel(
         loinc("24331-1", "Lipid 1996 panel - Serum or Plasma", "Lipid panel"),
         ("cholesterol", "triglycerides", "hdl", "ldl")),
@@ -102,5 +121,6 @@ PANELS = {
         loinc("58410-2", "CBC panel - Blood by Automated count", "Complete blood count"),
         ("hemoglobin", "leukocytes", "platelets")),
     "thyroid": Panel(loinc("3016-3", "Thyrotropin [Units/volume] in Serum or Plasma", "TSH"), ("tsh",)),
-    "urine-albumin": Panel(loinc("9318-7", "Albumin/Creatinine [Mass Ratio] in Urine", "Urine albumin"), ("albumin-ratio",)),
+    "urine-albumin": Panel(loinc("9318-7", "Albumin/Creatinine [Mass Ratio] in Urine", "Urine albumin"),
+        ("albumin-ratio",)),
 }  # fmt: skip

@@ -109,6 +109,8 @@ PROFESSIONALS = (
                  _nucc("207RP1001X", "Pulmonary Disease Physician"), _DOCTOR, "hospital"),
     Professional("demo-dr-stone", "Dr.", "Gabriel", "Stone", "male", _MD,
                  _nucc("207X00000X", "Orthopaedic Surgery Physician"), _DOCTOR, "hospital"),
+    Professional("demo-dr-keane", "Dr.", "Rosalind", "Keane", "female", _MD,
+                 _nucc("208600000X", "Surgery Physician"), _DOCTOR, "hospital"),
     Professional("demo-dr-nakai", "Dr.", "Tom", "Nakai", "male", _MD,
                  _nucc("207P00000X", "Emergency Medicine Physician"), _DOCTOR, "emergency"),
     Professional("demo-dr-voss", "Dr.", "Helena", "Voss", "female", _MD,
@@ -145,7 +147,8 @@ SERVICES = (
     Service("emergency", "Emergency care, day and night", "emergency",
             hl7(_CATEGORIES, "14", "Emergency Department"), hl7(_TYPES, "117", "Emergency Medical")),
     Service("maternity", "Pregnancy and birth", "maternity",
-            hl7(_CATEGORIES, "28", "Specialist Obstetrics & Gynecology"), hl7(_TYPES, "186", "Obstetrics & Gynaecology")),
+            hl7(_CATEGORIES, "28", "Specialist Obstetrics & Gynecology"), hl7(_TYPES, "186",
+            "Obstetrics & Gynaecology")),
     Service("laboratory", "Blood and urine tests", "laboratory",
             hl7(_CATEGORIES, "26", "Specialist Clinical Pathology"), hl7(_TYPES, "159", "Pathology - General")),
     Service("pharmacy", "Prescriptions and vaccines", "pharmacy",
@@ -193,7 +196,14 @@ def npi(nine: str) -> str:
 
 
 def _address(street: str) -> dict[str, Any]:
-    return {"use": "work", "line": [street], "city": "Saguaro Bend", "state": "AZ", "postalCode": "86101", "country": "US"}
+    return {
+        "use": "work",
+        "line": [street],
+        "city": "Saguaro Bend",
+        "state": "AZ",
+        "postalCode": "86101",
+        "country": "US",
+    }
 
 
 def _telecom(phone: str, mailbox: str) -> list[dict[str, Any]]:

@@ -56,6 +56,8 @@ def step(node: Node, name: str) -> list[Node]:
         if not many:
             found.append(_node(value, child, at, extra))
             continue
+        if type(value or []) is not list or type(extra or []) is not list:
+            raise Invalid(f"FHIRPath: {node.type}.{name} must be an array.")
         for i in range(max(len(value or ()), len(extra or ()))):
             one = value[i] if value and i < len(value) else None
             more = extra[i] if extra and i < len(extra) else None

@@ -165,7 +165,9 @@ class _Parser:
         token = self.next
         if token.kind == "variable" and source is None:
             return Variable(self.take().text[1:], token.position)
-        name = self.identifier()
+        # After a dot only a name can stand, and HL7's own patch cases write `Patient.text.div` without backticks.
+        word = source is not None and self.next.kind == "identifier" and self.next.text in ("div", "mod")
+        name = self.take().text if word else self.identifier()
         if not self.sees("("):
             return Member(source, name, token.position)
         self.take()

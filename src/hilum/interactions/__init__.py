@@ -1,1 +1,1 @@
-"""The door: every write and every read passes here, whatever the wire. Permit, validate, stamp, index, audit, commit."""
+"""The door: all writes and reads pass here, whatever the wire. Permit, validate, stamp, index, audit, commit."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource, draft
 from hilum.interactions.door import Door, Written
 from hilum.interactions.links import local_references, relative
 from hilum.interactions.permit import Permits, audit, may_hold
-from hilum.access.policy import Principal
 from hilum.problems import Invalid, Issue, Malformed, PreconditionFailed
 from hilum.search.index import index
 from hilum.search.rows import NO_ROWS, Rows
@@ -24,7 +24,9 @@ Body = dict[str, Any]
 def findings(type: str, body: Body) -> tuple[Issue, ...]:
     """All that is wrong with a body that should be a `type`; empty when it may be stored."""
     if body.get("resourceType") != type:
-        return (Issue("error", "invalid", f"The resourceType must be {type}, as the URL says.", "resourceType"),)
+        return (
+            Issue("error", "invalid", f"The resourceType must be {type}, as the URL says.", f"{type}.resourceType"),
+        )
     issues = validate(body)
     if issues and any(issue.severity in ("error", "fatal") for issue in issues):
         return tuple(issues)
@@ -79,10 +81,8 @@ def image(door: Door, method: str, type: str, id: str, body: Body, current: Reso
     if (door.base + "/").encode() in made.tail:
         body = relative(body, door.base)
         made = draft(body, id)
-    if body.get("id") != id:
-        body = {**body, "id": id}
     version = 1 if current is None else current.version + 1
-    return Write(method, type, id, version, made, index(type, body), rows_of(current))
+    return Write(method, type, id, version, made, index(type, body, id), rows_of(current))
 
 
 def unchanged(write: Write, current: Resource | None) -> bool:
@@ -98,7 +98,7 @@ def removal(current: Resource) -> Write:
 
 
 def integrity(door: Door, bodies: list[Body], removed: list[tuple[str, str]]) -> tuple[Precondition, ...]:
-    """With referential integrity: what the bodies refer to must exist once all is written; nothing may refer to `removed`."""
+    """With referential integrity: what the bodies refer to must exist once all is written; nothing to `removed`."""
     if not door.integrity:
         return ()
     prefix_free = (relative(body, door.base) for body in bodies)

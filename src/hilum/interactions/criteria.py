@@ -50,7 +50,9 @@ def parse(door: Door, who: Principal, type: str, text: str) -> Query:
 
 def _pairs(text: str) -> list[tuple[str, str]]:
     try:
-        parts = [unquote_to_bytes(part.replace("+", " ")).decode() for part in text.removeprefix("?").split("&") if part]
+        parts = [
+            unquote_to_bytes(part.replace("+", " ")).decode() for part in text.removeprefix("?").split("&") if part
+        ]
     except UnicodeError:
         raise Malformed("The conditional criteria are not UTF-8 once their percent-encoding is undone.") from None
     return [(name, value) for name, _, value in (part.partition("=") for part in parts)]

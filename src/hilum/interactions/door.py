@@ -10,7 +10,7 @@ from hilum.store.interface import Store
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """The store, the server's own base URL (`http://127.0.0.1:8080/fhir`, no trailing slash) and the rules of the house.
+    """The store, the server's own base URL (`http://127.0.0.1:8080/fhir`, no slash at the end), the rules of the house.
 
     `integrity`: refuse references to what does not exist and deletions of what is referred to.
     """

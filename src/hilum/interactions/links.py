@@ -34,7 +34,9 @@ def relative(body: dict[str, Any], base: str) -> dict[str, Any]:
     prefix = base + "/"
 
     def change(reference: str) -> str:
-        return reference[len(prefix) :] if reference.startswith(prefix) and local(reference[len(prefix) :]) else reference
+        return (
+            reference[len(prefix) :] if reference.startswith(prefix) and local(reference[len(prefix) :]) else reference
+        )
 
     found: dict[str, Any] = rewritten(body, change)
     return found

@@ -22,7 +22,7 @@ WORDS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"
 
 
 def permits(who: Principal, type: str, letter: str) -> Permits:
-    """The alternatives under which this interaction on this type is allowed, at least one. Raises Forbidden, NotFound."""
+    """The alternatives under which this is allowed on this type, at least one. Raises Forbidden, NotFound."""
     if type not in TYPE_NUMBER:
         raise NotFound("FHIR R4 has no resource type of this name; see /metadata for those it has.")
     found = who.policy.permits(type, letter)

@@ -21,8 +21,9 @@ T = TypeVar("T")
 async def retrying(attempt: Callable[[], Awaitable[T]]) -> T:
     """The result of `attempt`, which reads and builds everything anew each time.
 
-    With If-Match nothing special is needed: the next attempt reads the version that won and answers 412 at once. The first
-    retry is immediate, later ones wait a random time that grows, so that writers of one resource spread out. Raises Busy.
+    With If-Match nothing special is needed: the next attempt reads the version that won and answers 412 at once. The
+    first retry is immediate, later ones wait a random time that grows, so that writers of one resource spread out.
+    Raises Busy.
     """
     ends = time.monotonic() + LONGEST
     pause = 0.0

@@ -1,12 +1,13 @@
 """FHIR update, update as create, and conditional update. https://hl7.org/fhir/R4/http.html#update
 
-A PUT of what is stored already, byte for byte but for meta.versionId and meta.lastUpdated, makes no new version: senders
-that repeat themselves nightly would otherwise fill the history with nothing.
+A PUT of what is stored already, byte for byte but for meta.versionId and meta.lastUpdated, makes no new version:
+senders that repeat themselves nightly would otherwise fill the history with nothing.
 """
 
 from __future__ import annotations
 
 from hilum.access.policy import Principal
+from hilum.fhir.resource import Resource
 from hilum.interactions import criteria as conditional
 from hilum.interactions.build import Body, check, check_id, check_match, put
 from hilum.interactions.door import Door, Written
@@ -42,8 +43,8 @@ async def conditional_update(
 ) -> Written:
     """Update what the criteria find. https://hl7.org/fhir/R4/http.html#cond-update
 
-    No match: created, under the body's id if it has one and that is free (otherwise Conflict). One match: updated; Invalid
-    if the body has another id. Raises MultipleMatches, and what `update` raises.
+    No match: created, under the body's id if it has one and that is free (otherwise Conflict). One match: updated;
+    Invalid if the body has another id. Raises MultipleMatches, and what `update` raises.
     """
     allowed = permits(who, type, "u")
     check(type, body)
@@ -54,20 +55,27 @@ async def conditional_update(
         check_match(if_match, match)
         if match is None:
             id = body.get("id")
-            if id is None:
-                return await put(
-                    door, who, allowed, "update", "PUT", type, uuid7(), body, None, (Resolves(query, ()),)
-                )
-            current = None
-            if await free(door, allowed, type, id):
-                current = await door.store.read(type, id)
-            return await put(door, who, allowed, "update", "PUT", type, id, body, current, (Resolves(query, ()),))
+            current = None if id is None else await free(door, allowed, type, id)
+            nothing = (Resolves(query, ()),)
+            return await put(door, who, allowed, "update", "PUT", type, id or uuid7(), body, current, nothing)
         if body.get("id", match.id) != match.id:
             raise Invalid(f"The body has another id than the {type} that the criteria match.", expression=f"{type}.id")
         if not await visible(door, allowed, match):
             raise Forbidden(f"The criteria match a {type} that the token does not allow to update.")
-        return await put(
-            door, who, allowed, "update", "PUT", type, match.id, body, match, (Resolves(query, (match.id,)),)
-        )
+        same = (Resolves(query, (match.id,)),)
+        return await put(door, who, allowed, "update", "PUT", type, match.id, body, match, same)
 
     return await retrying(attempt)
+
+
+async def free(door: Door, allowed: Permits, type: str, id: str) -> Resource | None:
+    """What stands under an id that a client chose for a new resource: nothing (None), or a deletion.
+
+    Raises Conflict when it is taken, Forbidden when this principal may not choose ids.
+    """
+    if not unlimited(allowed):
+        raise Forbidden("A token that is bound to a compartment can't choose ids: leave the id out of the body.")
+    current = await door.store.read(type, id)
+    if current is not None and not current.deleted:
+        raise Conflict(f"The criteria match nothing, but the id in the body is that of another {type}.")
+    return current

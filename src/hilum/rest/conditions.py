@@ -7,15 +7,15 @@ import time
 from email.utils import parsedate_to_datetime
 
 from hilum.fhir.resource import Resource
-from hilum.problems import Malformed
 from hilum.rest.message import Header
+from hilum.search.dates import interval
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"|([A-Za-z0-9.-]+)')
 
 
-def etag(version: int) -> str:
+def etag(version: int | str) -> str:
     """`W/"3"`: the version as a weak ETag."""
     return f'W/"{version}"'
 
@@ -27,25 +27,17 @@ def http_date(microseconds: int) -> str:
     return f"{day}, {t.tm_mday:02d} {month} {t.tm_year} {t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d} GMT"
 
 
+def http_date_of(text: str) -> str:
+    """A FHIR instant (entry.request.ifModifiedSince) as an HTTP date. Raises Malformed."""
+    return http_date(interval(text)[0])
+
+
 def version_headers(resource: Resource) -> list[Header]:
     """ETag and Last-Modified of a version."""
     return [
         (b"etag", b'W/"%d"' % resource.version),
         (b"last-modified", http_date(resource.last_updated).encode()),
     ]
-
-
-def if_match(header: str | None) -> str | None:
-    """The version that If-Match names, None without the header.
-
-    `*` (any version that exists) stays `*`. A bare number is taken too: clients send it. Raises Malformed.
-    """
-    if header is None or header == "*":
-        return header
-    found = _ETAG.fullmatch(header)
-    if found is None:
-        raise Malformed('If-Match must name one version, such as W/"3".')
-    return found[1] if found[1] is not None else found[2]
 
 
 def unchanged(resource: Resource, if_none_match: str | None, if_modified_since: str | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
@@ -21,7 +22,7 @@ class Request:
     """One interaction asked for.
 
     `path`: the decoded segments below the base, `("Patient", "17")`. `query`: the raw query string. `headers`: names in
-    lower case. `body`: all of it, at most the byte limit. `parameters`: the decoded query, without the general
+    lower case. `body`: all of it, at most the byte limit; an entry of a batch has its `resource` parsed already. `parameters`: the decoded query, without the general
     parameters; filled in by the router, and so are `interaction` (for the log) and `shown`.
     """
 
@@ -34,6 +35,7 @@ class Request:
     parameters: list[tuple[str, str]] = field(default_factory=list)
     interaction: str = ""
     shown: Presentation = PLAIN
+    resource: dict[str, Any] | None = None
 
     def header(self, name: bytes) -> str | None:
         """A header's value, or None. Bytes above 127 become U+00xx, as HTTP has always read them."""

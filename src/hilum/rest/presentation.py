@@ -23,6 +23,13 @@ class Presentation(NamedTuple):
         """True when the stored bytes can be served as they are."""
         return self.summary == "false" and not self.elements
 
+    def parameters(self) -> list[tuple[str, str]]:
+        """The same as query parameters, for the links of a Bundle."""
+        found = [("_format", self.format)] if self.format is not None else []
+        found += [("_pretty", "true")] if self.pretty else []
+        found += [("_summary", self.summary)] if self.summary != "false" else []
+        return found + ([("_elements", ",".join(self.elements))] if self.elements else [])
+
 
 PLAIN = Presentation()
 

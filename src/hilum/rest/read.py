@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from hilum import interactions
 from hilum.fhir.resource import Resource
-from hilum.problems import NotFound
+from hilum.interactions import read as reading
 from hilum.rest import conditions, subset
 from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
 from hilum.rest.router import Service
@@ -13,7 +12,7 @@ from hilum.rest.router import Service
 async def read(service: Service, request: Request) -> Response:
     """`GET [type]/[id]`: the current version; 304 when the client has it. https://hl7.org/fhir/R4/http.html#cread"""
     type_, id_ = request.path
-    resource = await interactions.read(service.door, request.who, type_, id_)
+    resource = await reading.read(service.door, request.who, type_, id_)
     headers = request.headers
     if (b"if-none-match" in headers or b"if-modified-since" in headers) and conditions.unchanged(
         resource, request.header(b"if-none-match"), request.header(b"if-modified-since")
@@ -25,9 +24,7 @@ async def read(service: Service, request: Request) -> Response:
 async def vread(service: Service, request: Request) -> Response:
     """`GET [type]/[id]/_history/[vid]`: that version. https://hl7.org/fhir/R4/http.html#vread"""
     type_, id_, _, version = request.path
-    if not (version.isascii() and version.isdigit() and len(version) < 10):
-        raise NotFound(f"{type_} has no such version; versions here are whole numbers from 1.")
-    return _shown(request, await interactions.vread(service.door, request.who, type_, id_, int(version)))
+    return _shown(request, await reading.vread(service.door, request.who, type_, id_, version))
 
 
 def _shown(request: Request, resource: Resource) -> Response:

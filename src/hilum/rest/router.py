@@ -81,11 +81,23 @@ def pattern(path: tuple[str, ...]) -> str:
         return "[type]/" + second
     if size == 3:
         third = path[2]
+        if third in TYPE_NUMBER or third == "*":
+            return f"[type]/{second}/[type]"
         # An operation belongs to the types that define it, so its pattern names the type.
         return f"{first if third[:1] == '$' else '[type]'}/{second}/{third}"
     if size == 4 and path[2] == "_history":
         return f"[type]/{second}/_history/[vid]"
     return "/".join(path)
+
+
+def path_of(url: str) -> tuple[str, ...]:
+    """The segments of an entry's url, which is relative to the base: `Patient/17`. Raises Malformed."""
+    return uri.path(("/" + url.removeprefix("/")).encode())
+
+
+def type_of(path: tuple[str, ...]) -> str | None:
+    """The resource type that a path is about, for logs: None rather than anything a client made up."""
+    return path[0] if path and path[0] in TYPE_NUMBER else None
 
 
 def _unknown(path: tuple[str, ...]) -> NotFound:
@@ -100,13 +112,15 @@ def _unknown(path: tuple[str, ...]) -> NotFound:
 class Service:
     """What every handler needs: the door, the sealed links, the table, and limits.
 
-    `base`: the door's base as bytes. `page`: how many entries a page has at most.
+    `page`: how many entries a page has at most. `documents`: what was made once and is kept, as bytes.
     """
 
     door: Door
     links: Links
     router: Router
     page: int = 1000
+    environment: str = "sandbox"
+    token_needed: bool = True
     documents: dict[str, bytes] = field(default_factory=dict)
 
     @property
@@ -129,7 +143,7 @@ async def dispatch(service: Service, request: Request) -> Response:
         raise Malformed("_summary=count is for searches only.")
     request.shown = shown
     response = await route.handler(service, request)
-    if shown.pretty and response.body:
+    if request.shown.pretty and response.body:
         response.body = json.pretty(response.body)
     return response
 

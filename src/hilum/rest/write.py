@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hilum import interactions
 from hilum.fhir import json
+from hilum.interactions import create as creating
+from hilum.interactions import delete as deleting
+from hilum.interactions import patch as patching
+from hilum.interactions import update as updating
 from hilum.interactions.door import Written
 from hilum.problems import Issue, Malformed
 from hilum.rest import conditions, media, outcome, uri
@@ -20,43 +23,43 @@ async def create(service: Service, request: Request) -> Response:
     """`POST [type]`; with If-None-Exist only when nothing matches. https://hl7.org/fhir/R4/http.html#ccreate"""
     body = _resource(request)
     criteria = request.header(b"if-none-exist")
-    found = await interactions.create(service.door, request.who, request.path[0], body, criteria)
+    found = await creating.create(service.door, request.who, request.path[0], body, criteria)
     return written(service, request, found)
 
 
 async def update(service: Service, request: Request) -> Response:
     """`PUT [type]/[id]`: a new version, or the first one. https://hl7.org/fhir/R4/http.html#upsert"""
     type_, id_ = request.path
-    body, match = _resource(request), conditions.if_match(request.header(b"if-match"))
-    return written(service, request, await interactions.update(service.door, request.who, type_, id_, body, match))
+    body, match = _resource(request), request.header(b"if-match")
+    return written(service, request, await updating.update(service.door, request.who, type_, id_, body, match))
 
 
 async def conditional_update(service: Service, request: Request) -> Response:
     """`PUT [type]?criteria`. https://hl7.org/fhir/R4/http.html#cond-update"""
-    body, match, wanted = _resource(request), conditions.if_match(request.header(b"if-match")), _criteria(request)
-    found = await interactions.conditional_update(service.door, request.who, request.path[0], wanted, body, match)
+    body, match, wanted = _resource(request), request.header(b"if-match"), _criteria(request)
+    found = await updating.conditional_update(service.door, request.who, request.path[0], wanted, body, match)
     return written(service, request, found)
 
 
 async def patch(service: Service, request: Request) -> Response:
     """`PATCH [type]/[id]` with a JSON Patch or a FHIRPath Patch. https://hl7.org/fhir/R4/http.html#patch"""
     type_, id_ = request.path
-    steps, match = _steps(request), conditions.if_match(request.header(b"if-match"))
-    return written(service, request, await interactions.patch(service.door, request.who, type_, id_, steps, match))
+    steps, match = _steps(request), request.header(b"if-match")
+    return written(service, request, await patching.patch(service.door, request.who, type_, id_, steps, match))
 
 
 async def conditional_patch(service: Service, request: Request) -> Response:
     """`PATCH [type]?criteria`. https://hl7.org/fhir/R4/http.html#patch"""
-    steps, match, wanted = _steps(request), conditions.if_match(request.header(b"if-match")), _criteria(request)
-    found = await interactions.conditional_patch(service.door, request.who, request.path[0], wanted, steps, match)
+    steps, match, wanted = _steps(request), request.header(b"if-match"), _criteria(request)
+    found = await patching.conditional_patch(service.door, request.who, request.path[0], wanted, steps, match)
     return written(service, request, found)
 
 
 async def delete(service: Service, request: Request) -> Response:
     """`DELETE [type]/[id]`: 204, also when it is gone already. https://hl7.org/fhir/R4/http.html#delete"""
     type_, id_ = request.path
-    match = conditions.if_match(request.header(b"if-match"))
-    gone = await interactions.delete(service.door, request.who, type_, id_, match)
+    match = request.header(b"if-match")
+    gone = await deleting.delete(service.door, request.who, type_, id_, match)
     headers = conditions.version_headers(gone) if gone is not None else []
     response = _deleted(request, headers, 1 if gone is not None else 0)
     response.version = gone
@@ -73,18 +76,21 @@ async def conditional_delete(service: Service, request: Request) -> Response:
     if multiple not in ([], ["true"], ["false"]):
         raise Malformed("_multiple must be true or false, once.")
     request.parameters = [pair for pair in request.parameters if pair[0] != "_multiple"]
-    gone = await interactions.conditional_delete(
+    gone = await deleting.conditional_delete(
         service.door, request.who, request.path[0], _criteria(request), multiple == ["true"]
     )
     return _deleted(request, [], len(gone))
 
 
-def written(service: Service, request: Request, found: Written) -> Response:
-    """The answer to a write: 201 or 200, Location, ETag, and what Prefer asks for. https://hl7.org/fhir/R4/http.html#return"""
+def written(service: Service, request: Request, found: Written, default: str = "representation") -> Response:
+    """The answer to a write: 201 or 200, Location, ETag, and what Prefer asks for, else `default`.
+
+    https://hl7.org/fhir/R4/http.html#return
+    """
     resource = found.resource
     location = f"{service.door.base}/{resource.type}/{resource.id}/_history/{resource.version}"
     headers: list[Header] = [NO_STORE, (b"location", location.encode()), *conditions.version_headers(resource)]
-    returns = prefer(request).returns
+    returns = prefer(request).returns or default
     body = b""
     if returns == "OperationOutcome":
         said = "Created." if found.created else "Updated." if found.changed else "Nothing had to be changed."
@@ -109,13 +115,13 @@ def _deleted(request: Request, headers: list[Header], count: int) -> Response:
 
 def _resource(request: Request) -> dict[str, Any]:
     media.content(request.headers.get(b"content-type"), media.JSON)
-    return json.parse(request.body)
+    return json.parse(request.body) if request.resource is None else request.resource
 
 
 def _steps(request: Request) -> Any:
     if media.content(request.headers.get(b"content-type"), _PATCH) == media.JSON_PATCH:
-        return interactions.parse_json_patch(request.body)
-    return interactions.parse_fhirpath_patch(json.parse(request.body))
+        return patching.parse_json_patch(request.body)
+    return patching.parse_fhirpath_patch(_resource(request))
 
 
 def _criteria(request: Request) -> str:

@@ -94,14 +94,13 @@ HOLDS: Final[dict[str, Holds]] = {
     "ne": lambda low, high, start, end: start < low or high < end,
     "gt": lambda low, high, start, end: end > high,
     "lt": lambda low, high, start, end: start < low,
-    "ge": lambda low, high, start, end: end >= low,
-    "le": lambda low, high, start, end: start <= high,
+    "ge": lambda low, high, start, end: end > high or (low <= start and end <= high),
+    "le": lambda low, high, start, end: start < low or (low <= start and end <= high),
     "sa": lambda low, high, start, end: start > high,
     "eb": lambda low, high, start, end: end < low,
     "ap": lambda low, high, start, end: start <= high and end >= low,
 }
 """Prefix -> does the resource's [start, end] stand so to the search's [low, high]? https://hl7.org/fhir/R4/search.html#prefix
 
-`ge` and `le`: "the range above the search value", which begins with the value itself, overlaps. `ap`: the ranges
-overlap, with nothing added, so that the same search always finds the same.
+`ge` is `gt` or `eq`, `le` is `lt` or `eq`. For `ap` whoever parses widens the searched range.
 """

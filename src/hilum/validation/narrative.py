@@ -67,10 +67,15 @@ _ADDRESSES = frozenset(["href", "src", "cite", "longdesc", "usemap"])
 _SCHEME = re.compile(r"[\x00-\x20]*([A-Za-z][A-Za-z0-9+.\-]*):")
 _PASSIVE = frozenset(["http", "https", "ftp", "mailto", "tel", "urn", "cid"])
 _IMAGE = re.compile(r"data:image/(?:png|gif|jpeg|jpg|webp|bmp)[;,]", re.IGNORECASE)
+_LOCAL = r"\s*+['\"]?+\s*+(?:data:\s*image/|(?!//)[^:'\"()]*+['\"]?\s*\))"
 _ACTIVE_STYLE = re.compile(
-    r"\\|/\*|@|expression\s*\(|javascript:|behaviou?r\s*:|-moz-binding|url\s*\((?!\s*['\"]?(?:#|data:image/))",
+    rf"\\|/\*|@|expression\s*\(|javascript:|behaviou?r\s*:|-moz-binding|url\s*\((?!{_LOCAL})",
     re.IGNORECASE,
 )
+"""Escapes and comments would hide the rest; a url() may name an inline image or a file beside the page.
+
+The quantifiers are possessive, so that no style can make the search slow.
+"""
 
 
 def div(value: Any, _: int) -> Found:
@@ -80,8 +85,16 @@ def div(value: Any, _: int) -> Found:
     if not value.lstrip().startswith("<div"):
         return one("value", f'must be one element <div xmlns="{XHTML}">')
     reading = _Reading()
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    parser.StartElementHandler = reading.start
+    parser.CharacterDataHandler = reading.text
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    parser.ProcessingInstructionHandler = _refuse_instruction
+    parser.StartCdataSectionHandler = _refuse_cdata
+    parser.CommentHandler = _comment
     try:
-        reading.parser.Parse(value, True)
+        parser.Parse(value, True)
     except expat.ExpatError as error:
         where = f"line {error.lineno}, column {error.offset}"
         return one("value", f"is not well-formed XHTML: {expat.ErrorString(error.code)} ({where})")
@@ -101,21 +114,12 @@ class _Refused(Exception):
 
 
 class _Reading:
-    """One pass of expat over one div."""
+    """What one pass of expat over one div has met."""
 
     def __init__(self) -> None:
         self.faults: dict[str, None] = {}  # a set that keeps its order
         self.content = False
         self.root = True
-        parser = expat.ParserCreate(namespace_separator=" ")
-        parser.buffer_text = True
-        parser.StartElementHandler = self.start
-        parser.CharacterDataHandler = self.text
-        parser.StartDoctypeDeclHandler = _refuse_doctype
-        parser.ProcessingInstructionHandler = _refuse_instruction
-        parser.StartCdataSectionHandler = _refuse_cdata
-        parser.CommentHandler = _comment
-        self.parser = parser
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if self.root:
@@ -150,10 +154,11 @@ class _Reading:
 
 def _unsafe(attribute: str, value: str) -> bool:
     """An address may be relative, a fragment, or of a scheme that runs nothing; an image may be inline."""
-    match = _SCHEME.match("".join(value.split()))
+    address = "".join(value.split())
+    match = _SCHEME.match(address)
     if match is None:
         return False
-    return match.group(1).lower() not in _PASSIVE and not (attribute == "src" and _IMAGE.match(value))
+    return match.group(1).lower() not in _PASSIVE and not (attribute == "src" and _IMAGE.match(address))
 
 
 def _shown(name: str) -> str:

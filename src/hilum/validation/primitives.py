@@ -21,8 +21,9 @@ _KEPT, _SHORT = 4096, 40  # how many dates are remembered as good, and how long 
 
 _CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff"
 _BAD_CHARACTER = re.compile(f"[{_CONTROL}]")
-_NO_SPACE = re.compile(rf"[^\s{_CONTROL}]+")
-_CODE = re.compile(rf"[^\s{_CONTROL}]+(\s[^\s{_CONTROL}]+)*")
+_SOLID = rf"[^ \t\n\r{_CONTROL}]+"  # white space is what XML calls so: a non-breaking space is none
+_NO_SPACE = re.compile(_SOLID)
+_CODE = re.compile(rf"{_SOLID}(?:[ \t\n\r]{_SOLID})*")
 
 _YEAR = r"(?!0000)([0-9]{4})"
 _MONTH = r"(0[1-9]|1[0-2])"
@@ -168,7 +169,9 @@ CHECKS: Final[dict[str, Check]] = {
     ),
     "decimal": decimal,
     "id": _pattern(r"[A-Za-z0-9\-.]{1,64}", "an id: 1 to 64 of A-Z, a-z, 0-9, - and ."),
-    "instant": _calendar(f"{_YEAR}-{_MONTH}-{_DAY}T{_CLOCK}{_ZONE}", "an instant: YYYY-MM-DDThh:mm:ss with a time zone"),
+    "instant": _calendar(
+        f"{_YEAR}-{_MONTH}-{_DAY}T{_CLOCK}{_ZONE}", "an instant: YYYY-MM-DDThh:mm:ss with a time zone"
+    ),
     "integer": _whole(-(2**31), 2**31 - 1),
     "markdown": string,
     "oid": _pattern(r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+", "an oid: urn:oid: and numbers with dots"),

@@ -67,6 +67,7 @@ _compiling = Lock()
 def _compile(name: str) -> Check:
     """The checker of a resource type, published only when it is complete."""
     with _compiling:
+        _object("Element", alone="")  # what an underscore property holds, see _extended
         _resources[name] = check = _object(name)
     return check
 
@@ -110,20 +111,23 @@ class _Table:
     """What one kind of object may hold.
 
     `checks`: property -> (checker of the value, bit). The bit is 0 unless presence matters: a required element has a
-    bit of its own, all properties of a choice share one; `required` and `choices` name the elements of the bits.
+    bit of its own, all properties of a choice share one. `required`: bit -> what to say when the element is missing;
+    `choices`: bit -> name of the choice.
     `choice_of`: property -> bit of its choice. `primitives`: properties that may be written with a leading underscore
     as well, and whether they are arrays.
     """
 
     def __init__(self) -> None:
         self.checks: dict[str, tuple[Check, int]] = {}
-        self.required: dict[int, str] = {}
+        self.required: dict[int, Finding] = {}
         self.choices: dict[int, str] = {}
         self.choice_of: dict[str, int] = {}
         self.primitives: dict[str, bool] = {}
 
     def step(self, name: str) -> str:
         """The path step of a property: without an underscore, and a choice without its type."""
+        if not nameable(name):
+            return ""
         name = name.removeprefix("_")
         bit = self.choice_of.get(name)
         return f".{name}" if bit is None else f".{self.choices[bit]}"
@@ -164,7 +168,7 @@ def _object(type_: str, path: str = "", *, without: str = "", alone: str = "id")
         if len(value) < 2 and (not value or alone in value):
             return one("invariant", "ele-1: is empty, it must have a value or children")
         if present & required != required:
-            out = (out or []) + [_missing(name) for bit, name in table.required.items() if not present & bit]
+            out = (out or []) + [missing for bit, missing in table.required.items() if not present & bit]
         if again:
             out = _doubled(table, value, again, out)
         return out
@@ -189,7 +193,7 @@ def _fill(table: _Table, type_: str, path: str, without: str) -> None:
         own = bit if element.min or element.choice else 0
         bit += bit if own else 0
         if element.min:
-            table.required[own] = element.name
+            table.required[own] = (f".{element.name}", "required", "is required")
         if element.choice:
             table.choices[own] = element.name
         for name in element.types or ("",):
@@ -203,7 +207,7 @@ def _fill(table: _Table, type_: str, path: str, without: str) -> None:
     if type_ == "Extension":
         # ext-1, value xor extensions: like a choice of which one must be there.
         value = next(bit for bit, name in table.choices.items() if name == "value")
-        table.required[value] = "value"
+        table.required[value] = (".value", "required", "is required, unless there are extensions (ext-1)")
         table.checks["extension"] = (table.checks["extension"][0], value)
 
 
@@ -264,10 +268,6 @@ def _collect(table: _Table, name: str, value: dict[str, Any], found: list[Findin
     return (out or []) + under(table.step(name), found) if found else out
 
 
-def _missing(name: str) -> Finding:
-    return (f".{name}", "required", "is required")
-
-
 def _doubled(table: _Table, value: dict[str, Any], again: int, out: Found) -> Found:
     """Choices of which more than one property is there; `again` has the bits that were met twice."""
     for bit, choice in table.choices.items():
@@ -292,14 +292,16 @@ def _other(table: _Table, name: str, value: dict[str, Any], depth: int) -> tuple
     if name in table.choices.values():
         some = [n for n, bit in table.choice_of.items() if table.choices[bit] == name][:3]
         return one("structure", f"can have several types: name one, such as {', '.join(some)}"), 0
+    if base in table.checks:
+        return one("structure", "is not a primitive that can have extensions: write it without the underscore"), 0
     if nameable(name):
         return one("structure", "is not an element here: the specification knows no such property"), 0
-    return _UNNAMEABLE, 0
+    return one("structure", "has a property whose name can't be one of FHIR's"), 0
 
 
 def _extended(value: Any, has_value: bool, depth: int) -> Found:
     """id and extensions of one primitive. https://hl7.org/fhir/R4/json.html#primitive"""
-    found = _primitive_element(value, depth)
+    found = _object("Element", alone="")(value, depth)
     if found is None and not has_value and "extension" not in value:
         return one("invariant", "ele-1: must have a value or an extension")
     return found

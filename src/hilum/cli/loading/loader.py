@@ -6,11 +6,12 @@ Memory is bounded: a few documents, or blocks of lines, are held at once, and th
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from hilum.cli.loading.journal import Journal
@@ -36,8 +37,8 @@ class Outcome(NamedTuple):
     became: str
 
 
-Transact = Callable[[Sequence[Entry]], Awaitable[Sequence[Outcome]]]
-"""All entries in one commit, through the door. Raises Problem when it refuses them; then nothing was written."""
+Transact = Callable[[Unit], Awaitable[Sequence[Outcome]]]
+"""All entries of the unit in one commit, through the door. Raises Problem when refused; then nothing was written."""
 
 Exists = Callable[[str, str], Awaitable[bool]]
 """Whether the store knows this (type, id), deleted or not."""
@@ -77,28 +78,36 @@ class Loader:
     tell: Callable[[int, int], None]
     report: Report = field(default_factory=Report)
 
-    async def load(self, sources: Sequence[Source]) -> Report:
-        """Load everything. Cancelling it loses nothing that was committed; the report so far stays in `report`."""
+    async def load(self, sources: Iterable[Source], *, put_off: bool = True) -> Report:
+        """Load everything. Cancelling it loses nothing that was committed; the report so far stays in `report`.
+
+        `put_off`: documents with conditional references wait until all others were loaded.
+        """
         report, started = self.report, time.monotonic()
-        report.files, report.stopped = len(sources), True
+        report.stopped = True
         slots = asyncio.Semaphore(self.side_by_side)
         try:
-            files, put_off = [_File(source) for source in sources], len(sources) > 1
+            files = await self._pass(self._taken(sources), slots, put_off)
+            put_off = False
             while files:
                 before = report.resources
                 files = await self._pass(files, slots, put_off)
-                if report.resources == before and not put_off:
+                if report.resources == before:
                     for file in files:
                         for position, problem in file.later.items():
                             report.refuse(file.source.name, self._place(file, position), problem)
                     break
-                put_off = False
             report.stopped = False
         finally:
             report.seconds = time.monotonic() - started
         return report
 
-    async def _pass(self, files: list[_File], slots: asyncio.Semaphore, put_off: bool) -> list[_File]:
+    def _taken(self, sources: Iterable[Source]) -> Iterator[_File]:
+        for source in sources:
+            self.report.files += 1
+            yield _File(source)
+
+    async def _pass(self, files: Iterable[_File], slots: asyncio.Semaphore, put_off: bool) -> list[_File]:
         """Each file once; those that have to be tried again."""
         queue, again = iter(files), list[_File]()
 
@@ -154,9 +163,8 @@ class Loader:
         if put_off and file.conditional:
             return False
         for unit in of_document(json.parse(raw), file.digest, raw):
-            if wanted := _only(unit, file):
-                async with slots:
-                    await self._write(file, wanted)
+            async with slots:
+                await self._write(file, unit.only(file.wants))
         return True
 
     async def _lines(self, file: _File, slots: asyncio.Semaphore) -> None:
@@ -202,33 +210,35 @@ class Loader:
 
     async def _write(self, file: _File, unit: Unit) -> None:
         """One commit; refused entries that stand for themselves are narrowed down by halves."""
-        if unit.witness and await self.exists(*unit.witness):
-            for entry in unit.entries:  # committed before a kill, and only the journal did not hear of it
-                self._count(Outcome(entry["resource"]["resourceType"] if "resource" in entry else "", "", "unchanged"))
-            file.witness = file.witness or unit.witness
+        if not unit.entries:
             return
         try:
-            outcomes = await self._patiently(unit.entries)
+            outcomes = await self._patiently(unit)
         except Problem as problem:
             if len(unit.positions) > 1:
-                half = len(unit.positions) // 2
-                await self._write(file, Unit(unit.entries[:half], unit.positions[:half], False))
-                await self._write(file, Unit(unit.entries[half:], unit.positions[half:], False))
+                half = len(unit.entries) // 2
+                await self._write(file, unit.part(range(half)))
+                await self._write(file, unit.part(range(half, len(unit.entries))))
             else:
-                self._refuse(file, unit.positions[0], problem)
+                self._refuse(file, unit.positions[0], problem if not unit.bare else _bared(problem, unit.entries[0]))
             return
         for outcome in outcomes:
             self._count(outcome)
         if outcomes and file.witness is None:
-            file.witness = (outcomes[0].type, outcomes[0].id)
+            file.witness = unit.witness or (outcomes[0].type, outcomes[0].id)
 
-    async def _patiently(self, entries: Sequence[Entry]) -> Sequence[Outcome]:
+    async def _patiently(self, unit: Unit) -> Sequence[Outcome]:
+        """Write the unit, later if the store is busy, and not if it was committed before the journal heard of it."""
         for attempt in range(_BUSY_TRIES):
+            if unit.witness and await self.exists(*unit.witness):
+                return [
+                    Outcome(e["resource"]["resourceType"], "", "unchanged") for e in unit.entries if "resource" in e
+                ]
             try:
-                return await self.transact(entries)
+                return await self.transact(unit)
             except Busy:
                 await asyncio.sleep(0.05 * 2**attempt)
-        return await self.transact(entries)
+        return await self.transact(unit)
 
     def _count(self, outcome: Outcome) -> None:
         getattr(self.report, outcome.became)[outcome.type] += 1
@@ -258,15 +268,14 @@ class Loader:
 _LIKE_OTHERS = Unprocessable("Refused like the lines before it.")
 
 
-def _only(unit: Unit, file: _File) -> Unit | None:
-    """The part of the unit that is still wanted."""
-    if unit.atomic:
-        return unit if file.wants(0) else None
-    chosen = [n for n, position in enumerate(unit.positions) if file.wants(position)]
-    if len(chosen) == len(unit.positions):
-        return unit
-    return (
-        Unit(tuple(unit.entries[n] for n in chosen), tuple(unit.positions[n] for n in chosen), False)
-        if chosen
-        else None
+_OF_ENTRY = re.compile(r"Bundle\.entry\[\d+\](\.resource)?")
+
+
+def _bared(problem: Problem, entry: Entry) -> Problem:
+    """The same findings for a resource that stands alone: `Patient.name`, not `Bundle.entry[0].resource.name`."""
+    type = entry["resource"]["resourceType"]
+    problem.issues = tuple(
+        replace(issue, expression=issue.expression and _OF_ENTRY.sub(type, issue.expression, count=1))
+        for issue in problem.issues
     )
+    return problem

@@ -29,7 +29,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file, or a Bundle `held` in memory. `size` is in bytes as it lies on disk, compressed or not."""
+    """One file, or a Bundle `held` in memory. `size` is its part of the progress bar: a file's bytes on disk."""
 
     name: str
     size: int

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hilum.problems import Malformed
@@ -33,16 +33,34 @@ _TOGETHER = 100
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Bundle entries, each with a request, for one commit.
+    """Bundle entries, each with a request, for one commit. `numbers`: which of the file's entries, or lines, from 0.
 
-    `positions` counts the entries (or lines) of the file from 0. `atomic`: all or nothing, else one by one if refused.
+    `atomic`: all or nothing, else one by one if refused. `bare`: resources that stand in no Bundle.
     `witness`: what surely exists once the unit was written, since its id comes from the file: (type, id).
     """
 
     entries: tuple[Entry, ...]
-    positions: tuple[int, ...]
-    atomic: bool
+    numbers: tuple[int, ...]
+    atomic: bool = False
+    bare: bool = False
     witness: tuple[str, str] | None = None
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """What can be refused, and tried again, by itself: each entry, or position 0 for all together."""
+        return (0,) if self.atomic else self.numbers
+
+    def only(self, wanted: Callable[[int], bool]) -> Unit:
+        """The part of it at the positions that are wanted."""
+        if self.atomic:
+            return self if wanted(0) else replace(self, entries=(), numbers=())
+        chosen = [n for n, number in enumerate(self.numbers) if wanted(number)]
+        return self if len(chosen) == len(self.numbers) else self.part(chosen)
+
+    def part(self, chosen: Sequence[int]) -> Unit:
+        """Some of its entries, counted within it."""
+        entries, numbers = tuple(self.entries[n] for n in chosen), tuple(self.numbers[n] for n in chosen)
+        return replace(self, entries=entries, numbers=numbers)
 
 
 def of_document(body: dict[str, Any], digest: bytes, raw: bytes) -> list[Unit]:
@@ -60,7 +78,7 @@ def of_document(body: dict[str, Any], digest: bytes, raw: bytes) -> list[Unit]:
         if kind in ("collection", "searchset"):
             requests = [_put(entry, digest, n) for n, entry in enumerate(entries)]
             return [_together(requests, None)] if b"urn:uuid:" in raw else _each(requests)
-    return _each([_put({"resource": body}, digest, 0)])
+    return [_unit([(0, _put({"resource": body}, digest, 0))], bare=True)]
 
 
 def of_lines(bodies: Sequence[tuple[int, dict[str, Any]]], digest: bytes) -> Iterator[Unit]:
@@ -71,12 +89,12 @@ def of_lines(bodies: Sequence[tuple[int, dict[str, Any]]], digest: bytes) -> Ite
         entry = _put({"resource": body}, digest, number)
         url = entry["request"]["url"]
         if url in names:
-            yield _unit(together)
+            yield _unit(together, bare=True)
             together, names = [], set()
         names.add(url)
         together.append((number, entry))
     if together:
-        yield _unit(together)
+        yield _unit(together, bare=True)
 
 
 def derived_id(digest: bytes, position: int) -> str:
@@ -90,7 +108,7 @@ def derived_id(digest: bytes, position: int) -> str:
 
 
 def _together(entries: list[Entry], witness: tuple[str, str] | None) -> Unit:
-    return Unit(tuple(entries), (0,), True, witness)
+    return Unit(tuple(entries), tuple(range(len(entries))), atomic=True, witness=witness)
 
 
 def _each(entries: list[Entry]) -> list[Unit]:
@@ -98,8 +116,8 @@ def _each(entries: list[Entry]) -> list[Unit]:
     return [_unit(numbered[n : n + _TOGETHER]) for n in range(0, len(numbered), _TOGETHER)]
 
 
-def _unit(numbered: list[tuple[int, Entry]]) -> Unit:
-    return Unit(tuple(entry for _, entry in numbered), tuple(number for number, _ in numbered), False)
+def _unit(numbered: list[tuple[int, Entry]], *, bare: bool = False) -> Unit:
+    return Unit(tuple(entry for _, entry in numbered), tuple(number for number, _ in numbered), bare=bare)
 
 
 def _creates(entry: Entry) -> bool:

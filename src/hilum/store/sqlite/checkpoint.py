@@ -58,9 +58,9 @@ class Checkpointer:
     def _run(self) -> None:
         while True:
             self._wake.wait()
+            self._wake.clear()  # before the work, so that a call during it is not lost
             if self._stop:
                 return
             with suppress(apsw.BusyError):
                 self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             self._copied = True
-            self._wake.clear()

@@ -1,0 +1,89 @@
+# hilum: `make run` serves synthetic patients, `make test` passes the tests. `make help` lists everything.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+SUITABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	"$$python" -c '$(SUITABLE)' >/dev/null 2>&1 && { command -v "$$python"; break; }; done)
+
+# Two processes at most: some suites start servers of their own, and a third would only make them wait.
+JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ "$$n" -gt 2 ] && n=2; echo "$$n")
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+
+run: .venv/.run ## Serve 120 synthetic patients at http://127.0.0.1:8080 (ARGS="--port 9000" for more)
+	@$(BIN)/hilum demo --if-empty
+	@exec $(BIN)/hilum serve $(ARGS)
+
+test: check node chromium ## Everything the tests need, then the tests at their small size
+	@mkdir -p .cache && rm -f .cache/tests.xml
+	@status=0; $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -q --junitxml=.cache/tests.xml $(ARGS) || status=$$?; \
+	$(BIN)/python scripts/summarize_tests.py .cache/tests.xml || status=1; exit $$status
+
+test-full: export HILUM_FULL = 1
+test-full: test ## The big suites at their full size: hours
+
+check: .venv/.test ## Format, lint, types and the floors of the house
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: .venv/.test ## Measure against the floor, into docs/benchmarks.md
+	$(BIN)/python -m bench $(ARGS)
+
+docs: .venv/.test ## Write docs/reference/cli.md and settings.md anew from the code
+	$(BIN)/python scripts/generate_docs.py
+
+clean: ## Remove the environment and everything made, but not hilum-data
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf tests/journeys/node/node_modules
+
+.venv/bin/python:
+	@[ -n "$(PYTHON)" ] || { \
+		echo "hilum needs Python 3.11 or newer with venv. Found: $$(python3 --version 2>&1)."; \
+		echo "  Debian, Ubuntu:  apt-get install python3 python3-venv   (or python3.12 python3.12-venv)"; \
+		echo "  macOS:           brew install python@3.13"; \
+		echo "  anywhere:        https://www.python.org/downloads/, then: make PYTHON=/path/to/python3.13"; \
+		exit 1; }
+	@echo "Making .venv with $(PYTHON)"
+	@"$(PYTHON)" -m venv .venv
+
+.venv/.run: .venv/bin/python pyproject.toml
+	@echo "Installing hilum"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/.test: .venv/.run
+	@echo "Installing what the tests need"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test --group check
+	@touch $@
+
+node: ## The FHIR clients and examples from npm that journeys use, where npm is
+	@if command -v npm >/dev/null 2>&1; then $(MAKE) tests/journeys/node/node_modules/.made; \
+	else echo "SKIPPED: no npm here, so tests of npm clients and of HL7's examples skip."; fi
+
+tests/journeys/node/node_modules/.made: tests/journeys/node/package-lock.json
+	@echo "Installing npm packages for the journeys"
+	@cd tests/journeys/node && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@touch $@
+
+# A browser for the journeys: the system's, or Debian's where this user may install it.
+chromium: | .cache
+	@if command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "Installing Debian's chromium"; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium; } \
+		>.cache/chromium.log 2>&1 && rm -f .cache/chromium.log \
+		|| echo "SKIPPED: chromium could not be installed (.cache/chromium.log), so browser journeys skip."; \
+	else echo "SKIPPED: no chromium here, so browser journeys skip."; fi
+
+.PHONY: help run test test-full check bench docs clean node chromium
+
+.cache:
+	@mkdir -p $@

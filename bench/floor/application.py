@@ -1,0 +1,138 @@
+"""The floor as an ASGI application: five kinds of request, told apart by method and path alone."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+from urllib.parse import unquote
+
+from bench.floor import wire
+from bench.floor.rows import Numbers, extractors, key, known_key
+from bench.floor.wire import Made, Version
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Store(Protocol):
+    """What a floor's store does; see sqlite.py."""
+
+    async def open(self) -> None:
+        """Connect."""
+        ...
+
+    async def create(self, interaction: str, made: list[Made]) -> list[Version]:
+        """New resources, durable when it returns."""
+        ...
+
+    async def update(self, made: Made) -> Version:
+        """The next version, durable when it returns."""
+        ...
+
+    async def read(self, type: str, id: str) -> tuple[int, int, bytes]:
+        """(version, seq, body)."""
+        ...
+
+    async def by_token(self, parameter: int, value: int, count: int) -> list[tuple[int, bytes]]:
+        """(rid, body), newest first."""
+        ...
+
+    async def by_reference(
+        self, parameter: int, target: tuple[str, str], token: int, value: int, count: int
+    ) -> list[tuple[int, bytes]]:
+        """(rid, body), newest first."""
+        ...
+
+
+class Application:
+    """`await application(scope, receive, send)`."""
+
+    def __init__(self, store: Store, numbers: Numbers, base: str) -> None:
+        self._store = store
+        self._extract = extractors(numbers)
+        self._numbers = numbers.parameters
+        self._base = base.encode()
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """One request, or the lifespan."""
+        if scope["type"] == "lifespan":
+            await receive()
+            await self._store.open()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        path: str = scope["path"]
+        method: str = scope["method"]
+        if method == "GET":
+            _, _, type, *id = path.split("/")
+            if id:
+                version, seq, body = await self._store.read(type, id[0])
+                status, headers = 200, wire.read_headers(version, seq, len(body))
+            else:
+                body = await self._search(type, scope["query_string"])
+                status, headers = 200, wire.plain_headers(len(body))
+        else:
+            message = await receive()
+            raw: bytes = message["body"]
+            if message["more_body"]:
+                parts = [raw]
+                while message["more_body"]:
+                    message = await receive()
+                    parts.append(message["body"])
+                raw = b"".join(parts)
+            if method == "PUT":
+                made = await self._update(path, raw)
+                status, headers, body = 200, wire.write_headers(self._base, made), made.raw
+            elif len(path) > 6:
+                made = await self._create(path[6:], raw)
+                status, headers, body = 201, wire.write_headers(self._base, made), made.raw
+            else:
+                body = await self._transaction(raw)
+                status, headers = 200, wire.plain_headers(len(body))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _create(self, type: str, raw: bytes) -> Version:
+        id, key_bytes = wire.uuid7()
+        made = Made(type, id, key_bytes, *wire.around(type, id, raw, len(type) + 20), self._extract[type](raw, id))
+        return (await self._store.create("create", [made]))[0]
+
+    async def _update(self, path: str, raw: bytes) -> Version:
+        _, _, type, id = path.split("/")
+        skip = len(type) + 20 + len(id) + 8
+        made = Made(type, id, wire.key_of(id), *wire.around(type, id, raw, skip), self._extract[type](raw, id))
+        return await self._store.update(made)
+
+    async def _transaction(self, raw: bytes) -> bytes:
+        entries = wire.decode_bundle(raw).entry
+        names: dict[bytes, bytes] = {}
+        ids = []
+        for entry in entries:
+            id, key_bytes = wire.uuid7()
+            ids.append((id, key_bytes))
+            names[entry.fullUrl.encode()] = f'"reference":"{entry.request.url}/{id}"'.encode()
+        job = []
+        for entry, (id, key_bytes) in zip(entries, ids, strict=True):
+            type = entry.request.url
+            body = wire.find_urn.sub(lambda found: names[found[1]], bytes(entry.resource))
+            around = wire.around(type, id, body, len(type) + 20)
+            job.append(Made(type, id, key_bytes, *around, self._extract[type](body, id)))
+        return wire.transaction_response(self._base, await self._store.create("transaction", job))
+
+    async def _search(self, type: str, query: bytes) -> bytes:
+        asked = dict(part.split("=", 1) for part in query.decode().split("&"))
+        count = int(asked.get("_count", 20))
+        number = self._numbers[type]
+        if "patient" in asked:
+            system, _, code = unquote(asked["code"]).partition("|")
+            found = await self._store.by_reference(
+                number["patient"], ("Patient", asked["patient"]), number["code"], known_key(system, code), count + 1
+            )
+        else:
+            system, _, code = unquote(asked["identifier"]).partition("|")
+            found = await self._store.by_token(number["identifier"], key(system, code), count + 1)
+        after = found[count - 1][0] if len(found) > count else None
+        start = len(type) + 25  # after {"resourceType":"<type>","id":"
+        page = [(raw[start : start + 36], raw) for _, raw in found[:count]]
+        return wire.searchset(self._base, type, query, page, after)

@@ -1,0 +1,257 @@
+"""The floor's work on SQLite: one writer thread that groups what arrives together into one transaction and one flush.
+
+Rows of a whole group go to each table in as few statements as possible; the log of SQLite is copied back by a thread of its
+own and, when it has grown, by the writer between two groups. https://www.sqlite.org/wal.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import queue
+import threading
+import time
+from typing import Any
+
+import apsw
+
+from bench.floor.rows import Numbers, extractors
+from bench.floor.wire import Made, Version, key_of, stamp
+
+AUDIT = ("owner", "hilum-cli")
+_CHUNK = 48
+_START, _LIMIT = 1024, 6144  # pages in the log at which the thread, and then the writer, copies
+_GROUP = 256
+_TABLES = {"token": 3, "string": 3, "date": 5, "reference": 3, "compartment": 2}
+
+Job = tuple[str, list[Made], "asyncio.Future[list[Version]]"]
+
+
+def _connect(path: str, readonly: bool = False) -> apsw.Connection:
+    connection = apsw.Connection(path, statementcachesize=400)
+    connection.set_busy_timeout(30_000)
+    connection.execute(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY; "
+        "PRAGMA mmap_size=2147418112; PRAGMA cache_size=-65536"
+    )
+    if readonly:
+        connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+class Floor:
+    """create, update, read and the two searches."""
+
+    def __init__(self, path: str, numbers: Numbers, token: str) -> None:
+        self._numbers, self._token = numbers, token
+        self._extract = extractors(numbers)
+        self._read = _connect(path, readonly=True).execute
+        self._db = _connect(path)
+        self._execute = self._db.execute
+        self._rids: dict[tuple[str, str], int] = {}
+        self._process, self._chain = os.urandom(8), b""
+        self._inserts: dict[tuple[str, int], str] = {}
+        self._pages, self._copied = 0, False
+        self._db.set_wal_hook(self._grown)
+        self._wake = threading.Event()
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        threading.Thread(target=self._checkpoint, args=(path,), daemon=True).start()
+        threading.Thread(target=self._write, daemon=True).start()
+
+    async def open(self) -> None:
+        """Ready when made."""
+
+    async def create(self, interaction: str, made: list[Made]) -> list[Version]:
+        """New resources, all in one commit."""
+        future: asyncio.Future[list[Version]] = asyncio.get_running_loop().create_future()
+        self._jobs.put((interaction, made, future))
+        return await future
+
+    async def update(self, made: Made) -> Version:
+        """The next version of a resource that is there."""
+        return (await self.create("update", [made]))[0]
+
+    async def read(self, type: str, id: str) -> tuple[int, int, bytes]:
+        """(version, seq, body) of the current version."""
+        sql = (
+            "SELECT r.version, r.seq, r.body FROM identity i CROSS JOIN resource r ON r.rid = i.rid "
+            "WHERE i.type = ? AND i.id = ? AND r.version > 0 AND r.method <> 3"
+        )
+        found: Any = self._read(sql, (self._numbers.types[type], key_of(id))).fetchone()
+        return found
+
+    async def by_token(self, parameter: int, value: int, count: int) -> list[tuple[int, bytes]]:
+        """(rid, body), newest first."""
+        sql = (
+            "SELECT r.rid, r.body FROM token k CROSS JOIN resource r ON r.rid = k.rid "
+            "WHERE k.param = ? AND k.value = ? AND r.version > 0 AND r.method <> 3 ORDER BY k.rid DESC LIMIT ?"
+        )
+        return self._read(sql, (parameter, value, count)).fetchall()
+
+    async def by_reference(
+        self, parameter: int, target: tuple[str, str], token: int, value: int, count: int
+    ) -> list[tuple[int, bytes]]:
+        """(rid, body) of what refers to `target` and has the token, newest first."""
+        sql = (
+            "SELECT r.rid, r.body FROM identity i CROSS JOIN reference k ON k.param = ? AND k.target = i.rid "
+            "CROSS JOIN resource r ON r.rid = k.rid WHERE i.type = ? AND i.id = ? AND EXISTS "
+            "(SELECT 1 FROM token t WHERE t.param = ? AND t.value = ? AND t.rid = k.rid) "
+            "AND r.version > 0 AND r.method <> 3 ORDER BY k.rid DESC LIMIT ?"
+        )
+        values = (parameter, self._numbers.types[target[0]], key_of(target[1]), token, value, count)
+        return self._read(sql, values).fetchall()
+
+    # --- the writer thread ----------------------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        get, get_nowait = self._jobs.get, self._jobs.get_nowait
+        while True:
+            jobs = [get()]
+            try:
+                while len(jobs) < _GROUP:
+                    jobs.append(get_nowait())
+            except queue.Empty:
+                pass
+            outcomes = self._group(jobs)
+            jobs[0][2].get_loop().call_soon_threadsafe(_answer, outcomes)
+            if self._pages > _LIMIT and self._copied:
+                self._copied = False
+                self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            elif self._pages > _START:
+                self._wake.set()
+
+    def _group(self, jobs: list[Job]) -> list[tuple[asyncio.Future[list[Version]], list[Version]]]:
+        execute, types = self._execute, self._numbers.types
+        execute("BEGIN IMMEDIATE")
+        (seq, n), *_ = execute("SELECT seq, n FROM clock")
+        seq = max(seq, time.time_ns() // 1000)
+        added: dict[str, list[Any]] = {table: [] for table in _TABLES}
+        tally: dict[int, int] = {}
+        outcomes = []
+        for interaction, job, future in jobs:
+            first = seq + 1
+            if interaction == "update":
+                seq += 1
+                outcomes.append((future, [self._replace(job[0], seq, added)]))
+            else:
+                rids = []
+                for made in job:
+                    n += 1
+                    type = types[made.type]
+                    rid = type << 40 | n
+                    rids.append(rid)
+                    self._rids[made.type, made.id] = rid
+                    tally[type] = tally.get(type, 0) + 1
+                    execute("INSERT INTO identity VALUES (?, ?, ?)", (type, made.key, rid))
+                versions = []
+                for made, rid in zip(job, rids, strict=True):
+                    seq += 1
+                    raw = stamp(made, 1, seq)
+                    execute("INSERT INTO resource VALUES (?, 1, ?, 1, ?)", (rid, seq, raw))
+                    self._log(seq, rid, 1, 1, made)
+                    self._index(rid, made, added)
+                    versions.append(Version(made.type, made.id, 1, seq, raw))
+                outcomes.append((future, versions))
+            self._audit(first, len(job), interaction)
+        for table, width in _TABLES.items():
+            rows = added[table]
+            step = _CHUNK * width
+            for start in range(0, len(rows), step):
+                part = rows[start : start + step]
+                execute(self._insert(table, len(part) // width), part)
+        for type, more in tally.items():
+            execute("INSERT INTO tally VALUES (?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", (type, more))
+        execute("UPDATE clock SET seq = ?, n = ?", (seq, n))
+        execute("COMMIT")
+        return outcomes
+
+    def _replace(self, made: Made, seq: int, added: dict[str, list[Any]]) -> Version:
+        execute = self._execute
+        rid = self._rid(made.type, made.id)
+        version, before = execute("SELECT version, body FROM resource WHERE rid = ?", (rid,)).fetchone()
+        was, now = self._extract[made.type](before, made.id), made.rows
+        raw = stamp(made, version + 1, seq)
+        execute("INSERT INTO old SELECT seq, body FROM resource WHERE rid = ?", (rid,))
+        values = (version + 1, seq, raw, rid)
+        execute("UPDATE resource SET version = ?, seq = ?, method = 2, body = ? WHERE rid = ?", values)
+        self._log(seq, rid, version + 1, 2, made)
+        for parameter, value in was.tokens - now.tokens:
+            execute("DELETE FROM token WHERE param = ? AND value = ? AND rid = ?", (parameter, value, rid))
+        for parameter, folded, _ in was.strings - now.strings:
+            execute("DELETE FROM string WHERE param = ? AND folded = ? AND rid = ?", (parameter, folded, rid))
+        for parameter, value in now.tokens - was.tokens:
+            added["token"] += (parameter, value, rid)
+        for parameter, folded, _ in now.strings - was.strings:
+            added["string"] += (parameter, folded, rid)
+        if was.dates != now.dates:
+            for row in was.dates:
+                execute("DELETE FROM date WHERE param = ? AND span = ? AND low = ? AND high = ? AND rid = ?", (*row, rid))
+            for row in now.dates:
+                added["date"] += (*row, rid)
+        return Version(made.type, made.id, version + 1, seq, raw)
+
+    def _index(self, rid: int, made: Made, added: dict[str, list[Any]]) -> None:
+        rows = made.rows
+        into = added["token"]
+        for parameter, value in rows.tokens:
+            into += (parameter, value, rid)
+        into = added["string"]
+        for parameter, folded, _ in rows.strings:
+            into += (parameter, folded, rid)
+        into = added["date"]
+        for row in rows.dates:
+            into += (*row, rid)
+        into = added["reference"]
+        for parameter, type, id in rows.references:
+            into += (parameter, self._rid(type, id), rid)
+        into = added["compartment"]
+        for type, id in rows.compartments:
+            into += (self._rid(type, id), rid)
+
+    def _log(self, seq: int, rid: int, version: int, method: int, made: Made) -> None:
+        owners = [self._rid(*owner) for owner in made.rows.compartments]
+        listed = "[" + ",".join(map(str, owners)) + "]"
+        self._execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, NULL)", (seq, rid, version, method, listed))
+
+    def _audit(self, seq: int, writes: int, interaction: str) -> None:
+        fields = (self._process, seq, writes, *AUDIT, interaction, self._token)
+        self._chain = hashlib.sha256(self._chain + repr(fields).encode()).digest()
+        self._execute("INSERT INTO audit VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", (*fields, self._chain))
+
+    def _rid(self, type: str, id: str) -> int:
+        rid = self._rids.get((type, id))
+        if rid is None:
+            found = self._execute(
+                "SELECT rid FROM identity WHERE type = ? AND id = ?", (self._numbers.types[type], key_of(id))
+            )
+            ((rid,),) = found
+            self._rids[type, id] = rid
+        return rid
+
+    def _insert(self, table: str, count: int) -> str:
+        sql = self._inserts.get((table, count))
+        if sql is None:
+            marks = "(" + ",".join("?" * _TABLES[table]) + ")"
+            sql = f"INSERT OR IGNORE INTO {table} VALUES " + ",".join([marks] * count)
+            self._inserts[table, count] = sql
+        return sql
+
+    # --- the log of SQLite ----------------------------------------------------------------------------------------
+
+    def _grown(self, _connection: apsw.Connection, _schema: str, pages: int) -> int:
+        self._pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self, path: str) -> None:
+        connection = _connect(path)
+        while self._wake.wait():
+            self._wake.clear()
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._copied = True
+
+
+def _answer(outcomes: list[tuple[asyncio.Future[list[Version]], list[Version]]]) -> None:
+    for future, versions in outcomes:
+        if not future.done():
+            future.set_result(versions)

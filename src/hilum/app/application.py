@@ -1,0 +1,166 @@
+"""The ASGI application: lifespan, request ids, metrics, the request log; `/fhir` goes to rest, the rest to the site.
+
+https://asgi.readthedocs.io/en/latest/specs/www.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
+from typing import Any
+
+from hilum.access.keys import SigningKey, load_or_create
+from hilum.access.tokens import Verifier
+from hilum.app import data, tracing
+from hilum.app.metrics import Measured, Metrics
+from hilum.app.request_id import RequestIds
+from hilum.app.settings import Settings
+from hilum.app.site import Site
+from hilum.app.stores import open_store
+from hilum.interactions.door import Door
+from hilum.problems import Busy, Misconfigured
+from hilum.rest import body, log, outcome, router
+from hilum.rest.edge import Edge
+from hilum.rest.links import Links
+from hilum.rest.message import Request, Response
+from hilum.rest.router import Router, Service
+from hilum.rest.routes import ROUTES
+from hilum.store.interface import Store
+
+Receive = body.Receive
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Scope = Mapping[str, Any]
+
+PREFIX = b"/fhir"
+
+
+class Application:
+    """`await application(scope, receive, send)`. Made by `create_app`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self._ids = RequestIds()
+        self._span = tracing.spans(settings.otel_endpoint, settings.environment)
+        self._store: Store | None = None
+        self._edge: Edge | None = None
+        self._site: Site | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection event: an HTTP request or the lifespan; WebSockets are not served."""
+        kind = scope["type"]
+        if kind == "http":
+            await self._http(scope, receive, send)
+        elif kind == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def start(self) -> None:
+        """Open the store and everything that stands on it. Raises Misconfigured."""
+        settings = self.settings
+        log.configure(settings.log_level, settings.log_format)
+        data.prepare(settings)
+        key = load_or_create(settings.data, settings.environment)
+        verifier = Verifier(key, settings.fhir_base) if settings.auth == "smart" else None
+        self._store = store = Measured(await open_store(settings), self.metrics)
+        service = Service(
+            door=Door(store, settings.fhir_base, settings.integrity),
+            links=Links(_link_key(key)),
+            router=Router(ROUTES),
+            environment=settings.environment,
+            token_needed=verifier is not None,
+        )
+        self._edge = Edge(service, verifier, settings.max_body_bytes, PREFIX)
+        self._site = Site(settings, service, verifier, self.metrics)
+        log.info(
+            "started", store=store.name, environment=settings.environment, auth=settings.auth, base=settings.fhir_base
+        )
+
+    async def stop(self) -> None:
+        """Close the store; what was acknowledged is on disk already."""
+        if self._store is not None:
+            await self._store.close()
+            self._store = None
+            log.info("stopped")
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.start()
+        except (Misconfigured, Busy) as problem:
+            await send({"type": "lifespan.startup.failed", "message": str(problem)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = perf_counter()
+        headers = dict(scope["headers"])
+        request_id, foreign = self._ids.of(headers.get(b"x-request-id"))
+        request: Request | None = None
+        self.metrics.begin()
+        try:
+            with self._span(scope, headers) as span:
+                response, request = await self._respond(scope, headers, receive)
+                span(response.status, request)
+            response.headers.append((b"x-request-id", request_id))
+            if foreign is not None:
+                response.headers.append((b"x-correlation-id", foreign))
+            await _send(response, receive, send)
+        except body.Disconnected:
+            response = Response(499, [])
+        finally:
+            self.metrics.end()
+        seconds = perf_counter() - begun
+        interaction = request.interaction if request is not None else ""
+        self.metrics.observe(interaction, response.status, seconds)
+        if log.enabled("info"):
+            log.info(
+                "request",
+                id=request_id.decode(),
+                method=scope["method"],
+                interaction=interaction,
+                type=router.type_of(request.path) if request is not None else None,
+                status=response.status,
+                bytes=len(response.body),
+                ms=round(seconds * 1000, 3),
+                client=request.who.client if request is not None else None,
+                token=request.who.token if request is not None else None,
+            )
+
+    async def _respond(
+        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive
+    ) -> tuple[Response, Request]:
+        edge, site = self._edge, self._site
+        if edge is None or site is None:
+            raise Misconfigured("The application was not started: the server must run the ASGI lifespan.")
+        path: bytes = scope["raw_path"]
+        if path.startswith(PREFIX) and path[len(PREFIX) : len(PREFIX) + 1] in (b"", b"/"):
+            return await edge.respond(scope, headers, receive)
+        return await site.respond(scope, headers)
+
+
+async def _send(response: Response, receive: Receive, send: Send) -> None:
+    """Send it whole. After a refusal of the body the connection is closed, once the client could read why."""
+    headers, content = response.headers, response.body
+    if response.status not in (204, 304):
+        headers.append((b"content-length", b"%d" % len(content)))
+    refused = response.status == outcome.TOO_LARGE
+    if refused:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    if refused:
+        await send({"type": "http.response.body", "body": content, "more_body": True})
+        await body.linger(receive)
+        content = b""
+    await send({"type": "http.response.body", "body": content})
+
+
+def _link_key(key: SigningKey) -> bytes:
+    """A key for paging links, the same in every worker and after a restart, that tells nothing of the signing key."""
+    secret = str(key.key.as_dict(private=True)["d"]).encode()
+    return hashlib.blake2b(b"hilum paging links", key=secret[:64]).digest()

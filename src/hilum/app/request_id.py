@@ -1,0 +1,26 @@
+"""X-Request-Id: the client's if it is harmless, else one of ours. https://hl7.org/fhir/R4/http.html#custom"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from itertools import count
+
+_HARMLESS = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestIds:
+    """Makes ids that are unique over processes and restarts: a random part per process, and a counter."""
+
+    def __init__(self) -> None:
+        self._prefix = secrets.token_hex(5).encode() + b"-"
+        self._count = count(1)
+
+    def of(self, sent: bytes | None) -> tuple[bytes, bytes | None]:
+        """(id for this request, what to return as X-Correlation-Id).
+
+        An id that could forge a log line or a header is replaced and not echoed; the second value is then None as well.
+        """
+        if sent is not None and _HARMLESS.fullmatch(sent):
+            return sent, None
+        return self._prefix + b"%x" % next(self._count), None

@@ -1,0 +1,100 @@
+"""`hilum backup` and `hilum restore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hilum.cli import options
+
+Target = Annotated[Path, typer.Argument(metavar="FILE", help="The backup to write.", show_default=False)]
+Source = Annotated[Path, typer.Argument(metavar="FILE", help="The backup to read.", show_default=False)]
+
+
+def backup(
+    file: Target,
+    store: options.Store = None,
+    data: options.Data = None,
+    environment: options.Environment = None,
+    force: options.Force = False,
+    json: options.Json = False,
+) -> None:
+    """Write a consistent copy of the store into one file, while `hilum serve` runs. The copy is verified.
+
+    It holds every version of every resource: keep it as safe as the store. Keys are not in it; docs/how-to/
+    backup-and-restore.md says what else to keep.
+
+    Example:
+
+    - `hilum backup $(date +%F).hilum`
+    """
+    import asyncio
+
+    from hilum.app.settings import Settings
+    from hilum.app.stores import open_store
+    from hilum.cli import terminal
+    from hilum.problems import Misconfigured
+
+    settings = Settings.read({"store": store, "data": data, "environment": environment})
+    if file.exists() and not force:
+        raise Misconfigured(f"{file} exists already. Choose another name, or add --force.")
+    if settings.store_kind == "sqlite" and not settings.sqlite_path.exists():
+        raise Misconfigured(f"There is no store {settings.sqlite_path} to back up. Name it with --store or --data.")
+
+    async def run() -> int:
+        part = file.with_name(f"{file.name}.new")
+        part.unlink(missing_ok=True)
+        opened = await open_store(settings)
+        try:
+            with terminal.progress("pages") as bar:
+                task = bar.add_task("Copying", total=None, done=0, rate=0.0)
+                async for done, all_ in opened.backup(str(part)):
+                    bar.update(task, completed=done, total=all_, done=done)
+        finally:
+            await opened.close()
+        part.replace(file)
+        return file.stat().st_size
+
+    size = asyncio.run(run())
+    if json:
+        terminal.json_out({"file": str(file), "bytes": size, "store": settings.store_shown})
+    else:
+        terminal.out(f"{file} holds {settings.store_shown}: {size:,} bytes, verified.")
+
+
+def restore(
+    file: Source,
+    store: options.Store = None,
+    data: options.Data = None,
+    environment: options.Environment = None,
+    force: options.Force = False,
+    json: options.Json = False,
+) -> None:
+    """Put a backup in the place of the store. Stop `hilum serve` first.
+
+    The backup is verified before anything is replaced, and brought up to this version's schema. A store that holds
+    something is overwritten only with --force.
+
+    Example:
+
+    - `hilum restore 2026-11-22.hilum --force`
+    """
+    import asyncio
+
+    from hilum.app.data import prepare
+    from hilum.app.settings import Settings
+    from hilum.app.stores import restored
+    from hilum.cli import terminal
+    from hilum.problems import Misconfigured
+
+    settings = Settings.read({"store": store, "data": data, "environment": environment})
+    if not file.is_file():
+        raise Misconfigured(f"There is no backup {file}.")
+    prepare(settings)
+    counts = asyncio.run(restored(settings, file, force=force))
+    if json:
+        terminal.json_out({"store": settings.store_shown, "types": counts.types, "seq": counts.seq})
+    else:
+        terminal.out(f"{settings.store_shown} is restored: {sum(counts.types.values()):,} resources.")

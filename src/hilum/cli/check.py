@@ -1,0 +1,59 @@
+"""`hilum check`."""
+
+from __future__ import annotations
+
+import sys
+
+from hilum.cli import options
+
+
+def check(
+    store: options.Store = None,
+    data: options.Data = None,
+    environment: options.Environment = None,
+    host: options.Host = None,
+    port: options.Port = None,
+    auth: options.Auth = None,
+    workers: options.Workers = None,
+    otel_endpoint: options.OtelEndpoint = None,
+    json: options.Json = False,
+) -> None:
+    """Is the set-up sound? Looks at Python, data directory, keys, store, disk, clock and port, and changes nothing.
+
+    Each line says what was found and, if it is not right, what to do. Exit status 1 when something is wrong.
+
+    Examples:
+
+    - `hilum check`
+
+    - `hilum check --store postgresql://hilum@db/hilum --env production --json`
+    """
+    import asyncio
+
+    from hilum.app.settings import Settings
+    from hilum.cli.soundness import FAIL, examine
+    from hilum.cli.terminal import bold, json_out, out
+
+    settings = Settings.read(
+        {
+            "store": store,
+            "data": data,
+            "environment": environment,
+            "host": host,
+            "port": port,
+            "auth": auth,
+            "workers": workers,
+            "otel_endpoint": otel_endpoint,
+        }
+    )
+    findings = asyncio.run(examine(settings))
+    sound = all(finding.state != FAIL for finding in findings)
+    if json:
+        json_out({"sound": sound, "checks": [finding._asdict() for finding in findings]})
+    else:
+        for finding in findings:
+            out(f"{finding.state:<5}{finding.what:<16}{finding.found}")
+            if finding.todo:
+                out(f"{'':<21}{bold('→')} {finding.todo}")
+        out("Sound." if sound else "Not sound: see the lines that begin with fail.")
+    sys.exit(0 if sound else 1)

@@ -1,0 +1,51 @@
+"""The command line: every command by name. What a command needs is imported when it runs, so that help is quick."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hilum import __version__
+from hilum.cli.backup import backup, restore
+from hilum.cli.check import check
+from hilum.cli.demo import demo
+from hilum.cli.load import load
+from hilum.cli.migrate import migrate
+from hilum.cli.serve import serve
+from hilum.cli.token import token
+
+app = typer.Typer(
+    name="hilum",
+    help="A durable FHIR R4 server in one program.\n\n"
+    "Begin with `hilum demo`, which makes synthetic patients, and `hilum serve`, which prints a token, a link "
+    "and three curl lines to try.",
+    epilog="Every option of `serve` is also an environment variable: `--port` is HILUM_PORT. "
+    "All of them: docs/reference/settings.md",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"hilum {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def hilum(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Nothing of its own: the options before a command."""
+
+
+COMMANDS = (serve, load, demo, token, check, backup, restore, migrate)
+"""In the order of `hilum --help`: the journey of a newcomer first."""
+
+for command in COMMANDS:
+    app.command()(command)

@@ -1,0 +1,43 @@
+"""`hilum migrate`."""
+
+from __future__ import annotations
+
+from hilum.cli import options
+
+
+def migrate(
+    store: options.Store = None,
+    data: options.Data = None,
+    environment: options.Environment = None,
+    json: options.Json = False,
+) -> None:
+    """Bring the store's schema up to this version of hilum, by numbered steps. Safe to repeat, and under `hilum serve`.
+
+    Each step is one database transaction: it happens whole or not at all, and of two programs that migrate at once
+    one waits for the other. Make a backup first.
+
+    Example:
+
+    - `hilum backup before.hilum && hilum migrate`
+    """
+    import asyncio
+
+    from hilum.app.data import prepare
+    from hilum.app.settings import Settings
+    from hilum.app.stores import open_store
+    from hilum.cli.terminal import json_out, out
+    from hilum.store.migrations import steps
+
+    settings = Settings.read({"store": store, "data": data, "environment": environment})
+    prepare(settings)
+
+    async def run() -> None:
+        opened = await open_store(settings, migrate=True)
+        await opened.close()
+
+    asyncio.run(run())
+    schema = steps("sqlite" if settings.store_kind == "sqlite" else "postgres")[-1]
+    if json:
+        json_out({"store": settings.store_shown, "schema": schema.number, "step": schema.name})
+    else:
+        out(f"{settings.store_shown} has schema {schema.number} ({schema.name}).")

@@ -1,0 +1,61 @@
+"""`hilum serve`."""
+
+from __future__ import annotations
+
+from hilum.cli import options
+
+
+def serve(
+    host: options.Host = None,
+    port: options.Port = None,
+    store: options.Store = None,
+    workers: options.Workers = None,
+    auth: options.Auth = None,
+    data: options.Data = None,
+    environment: options.Environment = None,
+    base_url: options.BaseUrl = None,
+    integrity: options.Integrity = None,
+    max_body_bytes: options.MaxBodyBytes = None,
+    metrics: options.Metrics = None,
+    log_level: options.LogLevel = None,
+    log_format: options.LogFormat = None,
+    otel_endpoint: options.OtelEndpoint = None,
+    grace_seconds: options.GraceSeconds = None,
+) -> None:
+    """Serve FHIR R4 at `/fhir` and pages for people at `/`.
+
+    Prints a short-lived token, a link and three curl lines. Stop it with Ctrl-C: running requests finish first,
+    and whatever was acknowledged is on disk.
+
+    Examples:
+
+    - `hilum serve` keeps everything in `./hilum-data`.
+
+    - `hilum serve --port 9000 --auth off` asks for no token; on this machine only.
+
+    - `hilum serve --store postgresql://hilum@db/hilum --workers 4 --env production --base-url https://fhir.example.org`
+    """
+    from hilum.app.settings import Settings
+    from hilum.cli.serving import run
+
+    run(
+        Settings.read(
+            {
+                "host": host,
+                "port": port,
+                "store": store,
+                "workers": workers,
+                "auth": auth,
+                "data": data,
+                "environment": environment,
+                "base_url": base_url,
+                "integrity": integrity,
+                "max_body_bytes": max_body_bytes,
+                "metrics": metrics,
+                "log_level": log_level,
+                "log_format": log_format,
+                "otel_endpoint": otel_endpoint,
+                "grace_seconds": grace_seconds,
+            }
+        )
+    )

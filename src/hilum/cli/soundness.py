@@ -1,0 +1,203 @@
+"""Is the set-up sound? A table of examinations, each of which looks at one thing and says what to do about it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from hilum import __version__
+from hilum.access import keys
+from hilum.app.settings import Settings
+from hilum.app.stores import inspect
+from hilum.cli.serving import listen
+from hilum.fhir.resource import instant
+from hilum.problems import Busy, Misconfigured
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+
+_MIB = 1024 * 1024
+LOW_DISK, NO_DISK = 2048 * _MIB, 200 * _MIB
+"""Bytes free in the data directory: below the first it is time to act, below the second a load would fail."""
+
+
+class Finding(NamedTuple):
+    """What one examination found. `todo` is empty when there is nothing to do."""
+
+    what: str
+    state: str
+    found: str
+    todo: str = ""
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """All findings, in the order of the table."""
+    findings: list[Finding] = []
+    for examination in EXAMINATIONS:
+        findings += await examination(settings)
+    return findings
+
+
+async def python(settings: Settings) -> list[Finding]:
+    """The interpreter, and the two packages that make HTTP quick."""
+    version = f"{platform.python_implementation()} {platform.python_version()}, hilum {__version__}"
+    findings = [
+        Finding("python", OK, version)
+        if sys.version_info >= (3, 11)
+        else Finding("python", FAIL, version, "Install Python 3.11 or newer and make the environment again.")
+    ]
+    missing = [name for name in ("uvloop", "httptools") if importlib.util.find_spec(name) is None]
+    if missing and os.name == "posix":
+        findings.append(
+            Finding(
+                "speed",
+                WARN,
+                f"{' and '.join(missing)} missing: requests cost several times more.",
+                f"pip install {' '.join(missing)}",
+            )
+        )
+    return findings
+
+
+async def environment(settings: Settings) -> list[Finding]:
+    """Sandbox or production, and whether a token is asked for."""
+    if settings.auth == "off":
+        return [
+            Finding(
+                "environment", WARN, f"{settings.environment}, auth off", "Use --auth smart for anything but a try."
+            )
+        ]
+    return [Finding("environment", OK, f"{settings.environment}, auth {settings.auth}")]
+
+
+async def data_directory(settings: Settings) -> list[Finding]:
+    """There, ours alone, writable, of this environment."""
+    what, folder = "data directory", settings.data
+    if not folder.exists():
+        parent = next(p for p in folder.absolute().parents if p.exists())
+        if os.access(parent, os.W_OK):
+            return [Finding(what, OK, f"{folder} is not there yet; the first command makes it.")]
+        return [Finding(what, FAIL, f"{folder} can't be made in {parent}.", "Choose another with --data.")]
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return [
+            Finding(what, FAIL, f"{folder} is not a folder that this user can write.", "Choose another with --data.")
+        ]
+    stamp = folder / "environment"
+    found = stamp.read_text().strip() if stamp.exists() else settings.environment
+    if found != settings.environment:
+        todo = f"Use --env {found}, or another --data."
+        return [Finding(what, FAIL, f"{folder} belongs to {found}, not {settings.environment}.", todo)]
+    if os.name == "posix" and folder.stat().st_mode & 0o077:
+        return [Finding(what, WARN, f"Others than its owner may look into {folder}.", f"chmod 700 {folder}")]
+    return [Finding(what, OK, str(folder))]
+
+
+async def signing_key(settings: Settings) -> list[Finding]:
+    """The key that signs access tokens."""
+    file = keys.path(settings.data, settings.environment)
+    if not file.exists():
+        return [Finding("signing key", OK, "Not there yet; the first command that needs it makes it.")]
+    try:
+        key = keys.load(file, settings.environment)
+    except Misconfigured as problem:
+        return [Finding("signing key", FAIL, str(problem), f"Restore {file} from a backup, or move it away.")]
+    return [Finding("signing key", OK, f"{file}, {key.kid[:12]}…")]
+
+
+async def disk(settings: Settings) -> list[Finding]:
+    """Room where the data directory is, and where the SQLite file is."""
+    places = [settings.data] + ([settings.sqlite_path.parent] if settings.store_kind == "sqlite" else [])
+    findings = []
+    for place in dict.fromkeys(_existing(place) for place in places):
+        free = shutil.disk_usage(place).free
+        state = OK if free > LOW_DISK else WARN if free > NO_DISK else FAIL
+        todo = "" if state == OK else "Make room, or move the store: see docs/how-to/backup-and-restore.md."
+        findings.append(Finding("disk", state, f"{free // _MIB:,} MiB free at {place}", todo))
+    return findings
+
+
+async def store(settings: Settings) -> list[Finding]:
+    """Reachable, of this environment, of this schema; and the clock not behind what is in it."""
+    try:
+        counts = await inspect(settings)
+    except (Misconfigured, Busy) as problem:
+        return [Finding("store", FAIL, f"{settings.store_shown}: {problem}", "See docs/how-to/ for the store you use.")]
+    if counts is None:
+        return [Finding("store", OK, f"{settings.store_shown} is not there yet; `hilum serve` makes it.")]
+    findings = [Finding("store", OK, f"{settings.store_shown}, {sum(counts.types.values()):,} resources")]
+    now = time.time_ns() // 1000
+    if counts.seq > now + 60_000_000:
+        findings.append(
+            Finding(
+                "clock",
+                WARN,
+                f"This machine's clock is behind the newest version, {instant(counts.seq)}.",
+                "Set the clock (NTP). Until it has caught up, lastUpdated runs ahead of the time of day.",
+            )
+        )
+    else:
+        findings.append(Finding("clock", OK, instant(now)))
+    return findings
+
+
+async def port(settings: Settings) -> list[Finding]:
+    """Free, or hilum there already."""
+    where = f"{settings.host} port {settings.port}"
+    try:
+        listen(settings.host, settings.port).close()
+    except Misconfigured as problem:
+        if _answers(settings):
+            return [Finding("port", OK, f"{where}: hilum answers there.")]
+        return [Finding("port", FAIL, str(problem), "Choose another with --port.")]
+    return [Finding("port", OK, f"{where} is free")]
+
+
+async def workers(settings: Settings) -> list[Finding]:
+    """Not more processes than there is to gain from."""
+    cpus = os.cpu_count() or 1
+    if settings.workers > cpus:
+        return [
+            Finding(
+                "workers", WARN, f"{settings.workers} workers on {cpus} processors", f"Use --workers {cpus} at most."
+            )
+        ]
+    if settings.workers > 1 and settings.store_kind == "sqlite":
+        return [
+            Finding("workers", WARN, "Several workers contend for one SQLite file.", "Use --workers 1, or PostgreSQL.")
+        ]
+    return []
+
+
+async def telemetry(settings: Settings) -> list[Finding]:
+    """OpenTelemetry asked for, and there."""
+    if settings.otel_endpoint and importlib.util.find_spec("opentelemetry") is None:
+        return [Finding("telemetry", FAIL, "OpenTelemetry is not installed.", "pip install 'hilum[otel]'")]
+    return []
+
+
+Examination = Callable[[Settings], Awaitable[list[Finding]]]
+
+EXAMINATIONS: tuple[Examination, ...] = (
+    python, environment, data_directory, signing_key, disk, store, port, workers, telemetry,
+)  # fmt: skip
+
+
+def _existing(place: Path) -> Path:
+    return next(p for p in (place.absolute(), *place.absolute().parents) if p.exists())
+
+
+def _answers(settings: Settings) -> bool:
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104 - compared with
+    try:
+        with urllib.request.urlopen(f"http://{host}:{settings.port}/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError, ValueError):
+        return False

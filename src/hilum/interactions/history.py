@@ -1,0 +1,46 @@
+"""FHIR history of an instance, a type or everything. https://hl7.org/fhir/R4/http.html#history"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hilum.access.policy import Principal
+from hilum.fhir.definitions import TYPES
+from hilum.interactions.door import Door
+from hilum.interactions.permit import absent, permits, permits_for, types_permitted
+from hilum.store.interface import HistoryQuery, Page
+
+
+async def history(
+    door: Door,
+    who: Principal,
+    type: str | None = None,
+    id: str | None = None,
+    *,
+    since: int | None = None,
+    at: tuple[int, int] | None = None,
+    before: int | None = None,
+    count: int = 20,
+    total: bool = True,
+) -> Page:
+    """Versions, newest first, each judged by its own compartments; `next` is the `before` of the following page.
+
+    `since` and `at` are microseconds since 1970. An instance needs 'r', a type or everything 's'
+    (https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html). Raises NotFound for an instance of which
+    there is no visible version, Forbidden.
+    """
+    if type is not None and id is not None:
+        query = HistoryQuery((type,), (permits(who, type, "r"),), id, since, at, before, count, total)
+        page = await door.store.history(query)
+        if not page.resources:
+            whole = replace(query, since=None, at=None, before=None, count=1, total=False)
+            if whole == query or not (await door.store.history(whole)).resources:
+                raise absent(type, id)
+        return page
+    if type is not None:
+        query = HistoryQuery((type,), (permits(who, type, "s"),), None, since, at, before, count, total)
+        return await door.store.history(query)
+    types = types_permitted(who, TYPES, "s")
+    return await door.store.history(
+        HistoryQuery(types, permits_for(who, types, "s"), None, since, at, before, count, total)
+    )

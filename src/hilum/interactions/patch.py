@@ -1,0 +1,73 @@
+"""FHIR patch, plain and conditional. https://hl7.org/fhir/R4/http.html#patch
+
+The patch is applied to the current version, the result is judged as an update: same permits, same validation.
+"""
+
+from __future__ import annotations
+
+from hilum.access.policy import Principal
+from hilum.fhir.resource import Resource
+from hilum.interactions import criteria as conditional
+from hilum.interactions.build import check, check_match, put
+from hilum.interactions.door import Door, Written
+from hilum.interactions.fhirpath_patch import parse_fhirpath_patch
+from hilum.interactions.json_patch import parse_json_patch
+from hilum.interactions.patches import Patch
+from hilum.interactions.permit import Permits, absent, permits, seen, visible
+from hilum.interactions.retrying import retrying
+from hilum.problems import Forbidden, Gone, NotFound
+from hilum.store.interface import Precondition, Resolves
+
+__all__ = ["Patch", "conditional_patch", "parse_fhirpath_patch", "parse_json_patch", "patch"]
+
+
+async def patch(door: Door, who: Principal, type: str, id: str, patch: Patch, if_match: str | None = None) -> Written:
+    """The next version of a resource, made by a patch; changed False when it changed nothing.
+
+    Raises NotFound (absent or hidden), Gone, Forbidden, PreconditionFailed, Unprocessable (the patch doesn't apply),
+    Invalid (what comes out is not valid), Conflict, Busy.
+    """
+    allowed = permits(who, type, "u")
+
+    async def attempt() -> Written:
+        current = await seen(door, allowed, type, id)
+        check_match(if_match, current)
+        if current is None:
+            raise absent(type, id)
+        return await _patched(door, who, allowed, current, patch)
+
+    return await retrying(attempt)
+
+
+async def conditional_patch(
+    door: Door, who: Principal, type: str, criteria: str, patch: Patch, if_match: str | None = None
+) -> Written:
+    """Patch what the criteria find: NotFound without a match, MultipleMatches with several, else as `patch`."""
+    allowed = permits(who, type, "u")
+    query = conditional.parse(door, who, type, criteria)
+
+    async def attempt() -> Written:
+        match = await conditional.single(door, query)
+        check_match(if_match, match)
+        if match is None:
+            raise NotFound(f"The conditional criteria match no {type}.")
+        if not await visible(door, allowed, match):
+            raise Forbidden(f"The criteria match a {type} that the token does not allow to update.")
+        return await _patched(door, who, allowed, match, patch, (Resolves(query, (match.id,)),))
+
+    return await retrying(attempt)
+
+
+async def _patched(
+    door: Door,
+    who: Principal,
+    allowed: Permits,
+    current: Resource,
+    patch: Patch,
+    preconditions: tuple[Precondition, ...] = (),
+) -> Written:
+    if current.deleted:
+        raise Gone(f"{current.type}/{current.id} was deleted; there is nothing to patch.")
+    body = patch.applied(current.raw)
+    check(current.type, body)
+    return await put(door, who, allowed, "patch", "PATCH", current.type, current.id, body, current, preconditions)

@@ -1,0 +1,370 @@
+"""FHIR transaction: all entries or none, as one commit. https://hl7.org/fhir/R4/http.html#transaction
+
+Criteria, conditional references among them, are judged on the state before the transaction, less what it deletes, as
+the order of processing (DELETE, POST, PUT and PATCH) asks; two POSTs with the same criteria make one resource. The
+entries that read (GET) are no part of this: they follow the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from hilum.access.policy import Principal
+from hilum.fhir.resource import Resource
+from hilum.interactions import criteria as conditional
+from hilum.interactions.build import (
+    Body,
+    check_id,
+    check_match,
+    findings,
+    image,
+    integrity,
+    removal,
+    unchanged,
+)
+from hilum.interactions.create import readable
+from hilum.interactions.door import Door
+from hilum.interactions.entries import (
+    Entry,
+    EntryOutcome,
+    Target,
+    again,
+    check_conditions,
+    patch_of,
+    placed,
+    raise_together,
+    target,
+)
+from hilum.interactions.ids import uuid7
+from hilum.interactions.linking import Links, Name, path_of, root
+from hilum.interactions.patches import Patch
+from hilum.interactions.permit import Permits, absent, audit, may_hold, permits, seen, unlimited, visible
+from hilum.interactions.retrying import retrying
+from hilum.interactions.update import free
+from hilum.problems import Forbidden, Gone, Invalid, MultipleMatches, NotFound, PreconditionFailed, Problem
+from hilum.search.query import Query
+from hilum.store.interface import Commit, Precondition, Resolves, Write
+
+__all__ = ["Entry", "EntryOutcome", "transaction"]
+
+LETTER: Final = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
+ORDER: Final = ("DELETE", "POST", "PUT", "PATCH")
+_BREATH: Final = 64
+"""Entries after which others get their turn on the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An entry, understood and found valid by itself: all that does not depend on the state of the store."""
+
+    entry: Entry
+    target: Target
+    allowed: Permits
+    query: Query | None
+    patch: Patch | None
+
+
+@dataclass(slots=True)
+class Plan:
+    """What the entries come to on one state of the store; built anew for every attempt.
+
+    `names`: index -> the identity that the entry writes. `current`: what stands there now. `found`: index -> the
+    resource that a conditional create answers with instead. `same`: index -> the index of the entry with the same
+    criteria, which creates it.
+    """
+
+    links: Links
+    names: dict[int, Name] = field(default_factory=dict)
+    current: dict[int, Resource | None] = field(default_factory=dict)
+    found: dict[int, Resource] = field(default_factory=dict)
+    same: dict[int, int] = field(default_factory=dict)
+    bodies: dict[int, Body] = field(default_factory=dict)
+    preconditions: list[Precondition] = field(default_factory=list)
+    deleted: set[Name] = field(default_factory=set)
+
+
+async def transaction(door: Door, who: Principal, entries: Sequence[Entry]) -> tuple[EntryOutcome, ...]:
+    """Commit all entries; their outcomes in the order of the request.
+
+    What is wrong with the entries by themselves is raised together (paths such as `Bundle.entry[3].resource.name[0]`),
+    in the category of the first. Raises what the single interactions raise, and Invalid when two entries write one
+    resource; then nothing was written.
+    """
+    steps: list[Step] = []
+    problems: list[Problem] = []
+    for number, entry in enumerate(entries, 1):
+        try:
+            steps.append(_understand(door, who, entry))
+        except Problem as problem:
+            problems.append(again(problem, placed(problem.issues, entry.index)))
+        if number % _BREATH == 0:
+            await asyncio.sleep(0)
+    raise_together(problems)
+    steps.sort(key=lambda step: ORDER.index(step.entry.method))
+    return await retrying(lambda: _attempt(door, who, steps))
+
+
+def _understand(door: Door, who: Principal, entry: Entry) -> Step:
+    check_conditions(entry)
+    asked = target(entry, door.base)
+    allowed = permits(who, asked.type, LETTER[entry.method])
+    patch = None
+    if entry.method == "PATCH":
+        patch = patch_of(entry)
+    elif entry.body is not None:
+        found = findings(asked.type, entry.body)
+        if found:
+            raise Invalid(issues=found)
+        if asked.id is not None:
+            check_id(asked.type, asked.id, entry.body)
+    query = None if asked.criteria is None else conditional.parse(door, who, asked.type, asked.criteria)
+    return Step(entry, asked, allowed, query, patch)
+
+
+async def _attempt(door: Door, who: Principal, steps: list[Step]) -> tuple[EntryOutcome, ...]:
+    plan = Plan(Links(door.base))
+    for step in steps:
+        await _at(step, _NAME[step.entry.method](door, who, step, plan))
+    _refuse_overlaps(steps, plan)
+    await _link(door, who, steps, plan)
+    return await _commit(door, who, steps, plan)
+
+
+async def _at(step: Step, work: Any) -> None:
+    try:
+        await work
+    except Problem as problem:
+        raise again(problem, placed(problem.issues, step.entry.index)) from None
+
+
+# --- which resource each entry means ----------------------------------------------------------------------------------
+
+
+async def _matched(door: Door, step: Step, plan: Plan) -> Resource | None:
+    """What the criteria of the entry find, less what this transaction deletes; a precondition of the commit."""
+    query = step.query
+    assert query is not None
+    found = await conditional.resolve(door, query)
+    plan.preconditions.append(Resolves(query, tuple(match.id for match in found)))
+    kept = [match for match in found if (match.type, match.id) not in plan.deleted]
+    if len(kept) > 1 or (len(found) > 1 and len(kept) < len(found) and await _more(door, query)):
+        raise conditional.several()
+    return kept[0] if kept else None
+
+
+async def _more(door: Door, query: Query) -> bool:
+    """Whether more than two match: with deletions among the first two the others count."""
+    page = await door.store.search(query)
+    return page.next is not None
+
+
+async def _name_delete(door: Door, who: Principal, step: Step, plan: Plan) -> None:
+    index, asked = step.entry.index, step.target
+    current = await _existing(door, step, plan, "delete")
+    check_match(step.entry.if_match, current)
+    plan.current[index] = current
+    if current is not None and not current.deleted:
+        plan.names[index] = (asked.type, current.id)
+        plan.deleted.add((asked.type, current.id))
+
+
+async def _name_create(door: Door, who: Principal, step: Step, plan: Plan) -> None:
+    index = step.entry.index
+    if step.query is not None:
+        match = await _matched(door, step, plan)
+        if match is not None:
+            await readable(door, who, match)
+            plan.found[index] = match
+            _stands_for(step, plan, (match.type, match.id), match.version)
+            return
+    plan.names[index] = (step.target.type, uuid7())
+    plan.current[index] = None
+    _stands_for(step, plan, plan.names[index], 1)
+
+
+async def _name_update(door: Door, who: Principal, step: Step, plan: Plan) -> None:
+    asked, body = step.target, step.entry.body
+    assert body is not None
+    current = await _existing(door, step, plan, "update")
+    check_match(step.entry.if_match, current)
+    id = asked.id
+    if id is None:
+        id = body.get("id")
+        if current is not None and id is not None and id != current.id:
+            text = f"The body has another id than the {asked.type} that the criteria match."
+            raise Invalid(text, expression=f"{asked.type}.id")
+        if current is not None:
+            id = current.id
+        elif id is not None:
+            current = await free(door, step.allowed, asked.type, id)
+    elif current is None and not unlimited(step.allowed):
+        raise absent(asked.type, id)
+    _writes(step, plan, (asked.type, id or uuid7()), current)
+
+
+async def _name_patch(door: Door, who: Principal, step: Step, plan: Plan) -> None:
+    asked = step.target
+    current = await _existing(door, step, plan, "update")
+    check_match(step.entry.if_match, current)
+    if current is None:
+        raise absent(asked.type, asked.id) if asked.id else NotFound(f"The criteria match no {asked.type}.")
+    if current.deleted:
+        raise Gone(f"{current.type}/{current.id} was deleted; there is nothing to patch.")
+    _writes(step, plan, (asked.type, current.id), current)
+
+
+async def _existing(door: Door, step: Step, plan: Plan, word: str) -> Resource | None:
+    asked = step.target
+    if asked.id is not None:
+        return await seen(door, step.allowed, asked.type, asked.id)
+    match = await _matched(door, step, plan)
+    if match is not None and not await visible(door, step.allowed, match):
+        raise Forbidden(f"The criteria match a {asked.type} that the token does not allow to {word}.")
+    return match
+
+
+_NAME: Final = {"DELETE": _name_delete, "POST": _name_create, "PUT": _name_update, "PATCH": _name_patch}
+
+
+def _writes(step: Step, plan: Plan, name: Name, current: Resource | None) -> None:
+    plan.names[step.entry.index] = name
+    plan.current[step.entry.index] = current
+    _stands_for(step, plan, name, 1 if current is None else current.version + 1)
+
+
+def _stands_for(step: Step, plan: Plan, name: Name, version: int) -> None:
+    """Let the entry's fullUrl mean this identity."""
+    plan.links.versions[name] = version
+    full_url = step.entry.full_url
+    if full_url is None:
+        return
+    if plan.links.names.setdefault(full_url, name) != name:
+        raise Invalid("Another entry has the same fullUrl, but is another resource.", expression="fullUrl")
+
+
+def _refuse_overlaps(steps: list[Step], plan: Plan) -> None:
+    """No two entries may write one resource; two POSTs with the same criteria create it once."""
+    taken: dict[Name, int] = {}
+    creates: dict[tuple[Any, ...], int] = {}
+    for step in steps:
+        index = step.entry.index
+        if step.query is not None and step.entry.method == "POST" and index in plan.names:
+            first = creates.setdefault((step.target.type, step.query.clauses), index)
+            if first != index:
+                plan.same[index] = first
+                full_url = step.entry.full_url
+                if full_url is not None:
+                    plan.links.names[full_url] = plan.names[first]
+                del plan.names[index]
+        name = plan.names.get(index)
+        if name is not None and taken.setdefault(name, index) != index:
+            other = f"Bundle.entry[{taken[name]}]"
+            raise Invalid(
+                f"{other} writes the same {name[0]}; a resource can be in a transaction only once.",
+                expression=f"Bundle.entry[{index}]",
+            )
+
+
+# --- what they refer to -----------------------------------------------------------------------------------------------
+
+
+async def _link(door: Door, who: Principal, steps: list[Step], plan: Plan) -> None:
+    """Make the body of every entry that writes one: patches applied, links replaced."""
+    links = plan.links
+    writing = [step for step in steps if step.entry.index in plan.names and step.entry.method != "DELETE"]
+    for step in writing:
+        await _at(step, _body(step, plan))
+    for reference in list(links.pending):
+        step = next(s for s in writing if path_of(plan.bodies[s.entry.index], reference) is not None)
+        await _at(step, _resolve(door, who, reference, step, plan))
+    if links.pending:
+        for step in writing:
+            index = step.entry.index
+            plan.bodies[index] = links.body(plan.bodies[index], root(step.entry.full_url))
+
+
+async def _body(step: Step, plan: Plan) -> None:
+    index = step.entry.index
+    body = step.entry.body
+    if step.patch is not None:
+        current = plan.current[index]
+        assert current is not None
+        body = step.patch.applied(current.raw)
+        found = findings(step.target.type, body)
+        if found:
+            raise Invalid(issues=found)
+    assert body is not None
+    plan.bodies[index] = plan.links.body(body, root(step.entry.full_url))
+
+
+async def _resolve(door: Door, who: Principal, reference: str, step: Step, plan: Plan) -> None:
+    """A conditional reference must mean exactly one resource."""
+    type, _, criteria = reference.partition("?")
+    where = "resource" + (path_of(plan.bodies[step.entry.index], reference) or "")
+    try:
+        query = conditional.parse(door, who, type, criteria)
+    except Problem as problem:
+        raise again(problem, (problem.issues[0].__class__("error", problem.code, str(problem), where),)) from None
+    found = await conditional.resolve(door, query)
+    plan.preconditions.append(Resolves(query, tuple(match.id for match in found)))
+    if len(found) > 1:
+        raise MultipleMatches(f"The conditional reference matches several {type} resources.", expression=where)
+    if not found or (type, found[0].id) in plan.deleted:
+        raise PreconditionFailed(f"The conditional reference matches no {type}.", expression=where)
+    plan.links.resolved[reference] = f"{type}/{found[0].id}"
+
+
+# --- the commit -------------------------------------------------------------------------------------------------------
+
+
+async def _commit(door: Door, who: Principal, steps: list[Step], plan: Plan) -> tuple[EntryOutcome, ...]:
+    writes: dict[int, Write] = {}
+    for number, step in enumerate(steps, 1):
+        index = step.entry.index
+        if index in plan.names:
+            write = _write(door, step, plan)
+            if write is not None:
+                writes[index] = write
+        if number % _BREATH == 0:
+            await asyncio.sleep(0)
+    made: dict[int, Resource] = {}
+    if writes:
+        bodies = [plan.bodies[index] for index in writes if index in plan.bodies]
+        conditions = (*dict.fromkeys(plan.preconditions), *integrity(door, bodies, sorted(plan.deleted)))
+        versions = await door.store.commit(Commit(tuple(writes.values()), audit(who, "transaction"), conditions))
+        made = dict(zip(writes, versions, strict=True))
+    outcomes = [_outcome(step, plan, made) for step in steps]
+    return tuple(sorted(outcomes, key=lambda outcome: outcome.index))
+
+
+def _write(door: Door, step: Step, plan: Plan) -> Write | None:
+    """The write of an entry; None when it would change nothing."""
+    index, method = step.entry.index, step.entry.method
+    current = plan.current[index]
+    if method == "DELETE":
+        assert current is not None
+        return removal(current)
+    type, id = plan.names[index]
+    write = image(door, method, type, id, plan.bodies[index], current)
+    try:
+        may_hold(step.allowed, write.rows, write.old)
+    except Problem as problem:
+        raise again(problem, placed(problem.issues, index)) from None
+    if unchanged(write, current) and (type, id) not in plan.links.pinned:
+        return None
+    return write
+
+
+def _outcome(step: Step, plan: Plan, made: dict[int, Resource]) -> EntryOutcome:
+    index, method = step.entry.index, step.entry.method
+    if index in made:
+        current = plan.current[index]
+        created = method != "DELETE" and (current is None or current.deleted)
+        return EntryOutcome(index, method, made[index], created, True)
+    if index in plan.same:
+        return EntryOutcome(index, method, made[plan.same[index]], False, False)
+    resource = plan.found.get(index) or plan.current.get(index)
+    return EntryOutcome(index, method, None if method == "DELETE" else resource, False, False)

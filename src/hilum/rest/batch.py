@@ -1,0 +1,162 @@
+"""FHIR batch and transaction. https://hl7.org/fhir/R4/http.html#transaction
+
+Both are processed in the order DELETE, POST, PUT and PATCH, GET and HEAD; answers stand in the order of the request.
+An entry of a batch goes through the same dispatch as a request of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from hilum.fhir import json
+from hilum.interactions.door import Written
+from hilum.interactions.entries import Entry, EntryOutcome
+from hilum.interactions.transaction import transaction
+from hilum.problems import Invalid, Malformed, Problem
+from hilum.rest import bundle as bundles
+from hilum.rest import media, outcome, router, write
+from hilum.rest.conditions import http_date_of
+from hilum.rest.entries import Headers, asked, body_and_type, text
+from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
+from hilum.rest.prefer import prefer
+from hilum.rest.router import Service
+
+ORDER: Final = (("DELETE",), ("POST",), ("PUT", "PATCH"), ("GET", "HEAD"))
+READS: Final = frozenset({"GET", "HEAD"})
+_AT_ONCE: Final = 32
+"""Entries of a batch that are under way together, so that their commits share a flush."""
+
+
+async def bundle(service: Service, request: Request) -> Response:
+    """`POST [base]`: a Bundle of type batch or transaction."""
+    media.content(request.headers.get(b"content-type"), media.JSON)
+    body = json.parse(request.body)
+    request.body = b""
+    if body.get("resourceType") != "Bundle":
+        raise Invalid("What is posted to the base must be a Bundle.", expression="resourceType")
+    kind = body.get("type")
+    if kind not in _KINDS:
+        raise Invalid("Bundle.type must be batch or transaction.", expression="Bundle.type")
+    request.interaction = kind
+    entries = body.get("entry", [])
+    if type(entries) is not list or not all(type(entry) is dict for entry in entries):
+        raise Invalid("Bundle.entry must be an array of objects.", expression="Bundle.entry")
+    replies = await _KINDS[kind](service, request, entries)
+    base = service.base
+    answered = bundles.bundle(f"{kind}-response", [bundles.reply(base, reply) for reply in replies])
+    return Response(200, [FHIR_JSON, NO_STORE], answered)
+
+
+async def _batch(service: Service, request: Request, entries: list[dict[str, Any]]) -> list[Response]:
+    """Each entry for itself: what fails does not stop the others."""
+    replies: list[Response] = [Response(0, [])] * len(entries)
+    waiting: list[tuple[int, Request]] = []
+    for number, entry in enumerate(entries):
+        try:
+            waiting.append((number, _request(service, request, entry, f"Bundle.entry[{number}]")))
+        except Problem as problem:
+            replies[number] = outcome.response(problem)
+    for methods in ORDER:
+        phase = [(number, one) for number, one in waiting if one.method in methods]
+        for begin in range(0, len(phase), _AT_ONCE):
+            part = phase[begin : begin + _AT_ONCE]
+            done = await asyncio.gather(*(router.answer(service, one) for _, one in part))
+            for (number, one), reply in zip(part, done, strict=True):
+                replies[number] = _bodiless(reply) if one.method == "HEAD" else reply
+    return replies
+
+
+async def _transaction(service: Service, request: Request, entries: list[dict[str, Any]]) -> list[Response]:
+    """All writes in one commit, then the reads. A read that could not be answered at all refuses the whole beforehand."""
+    writes: list[Entry] = []
+    reads: list[tuple[int, Request]] = []
+    problems: list[Problem] = []
+    for number, entry in enumerate(entries):
+        where = f"Bundle.entry[{number}]"
+        try:
+            if asked(entry, where).get("method") in READS:
+                one = _request(service, request, entry, where)
+                service.router.find(one.method, one.path)
+                reads.append((number, one))
+            else:
+                writes.append(_entry(entry, number, where))
+        except Problem as problem:
+            problems.append(problem)
+    if problems:
+        raise Invalid(issues=tuple(issue for problem in problems for issue in problem.issues))
+    replies: list[Response] = [Response(0, [])] * len(entries)
+    for found in await transaction(service.door, request.who, writes) if writes else ():
+        replies[found.index] = _written(service, request, found)
+    for number, one in reads:
+        reply = await router.answer(service, one)
+        replies[number] = _bodiless(reply) if one.method == "HEAD" else reply
+    return replies
+
+
+_KINDS: Final = {"batch": _batch, "transaction": _transaction}
+
+
+def _written(service: Service, request: Request, found: EntryOutcome) -> Response:
+    """The answer to one write of a transaction; without a resource unless Prefer asks for one."""
+    resource = found.resource
+    if resource is None or found.method == "DELETE":
+        return Response(204, [], b"", resource)
+    return write.written(service, request, Written(resource, found.created, found.changed), "minimal")
+
+
+def _entry(entry: dict[str, Any], number: int, where: str) -> Entry:
+    request = asked(entry, where)
+    resource = entry.get("resource")
+    if resource is not None and type(resource) is not dict:
+        raise Invalid("entry.resource must be an object.", expression=f"{where}.resource")
+    return Entry(
+        method=text(request, "method", where),
+        url=text(request, "url", where),
+        body=resource,
+        full_url=entry.get("fullUrl") if type(entry.get("fullUrl")) is str else None,
+        if_match=request.get("ifMatch"),
+        if_none_exist=request.get("ifNoneExist"),
+        if_none_match=request.get("ifNoneMatch"),
+        if_modified_since=request.get("ifModifiedSince"),
+        index=number,
+    )
+
+
+def _request(service: Service, outer: Request, entry: dict[str, Any], where: str) -> Request:
+    """An entry as a request of its own, by the same person, preferring what the whole request prefers."""
+    request = asked(entry, where)
+    path, query = _split(service, text(request, "url", where), where)
+    headers: Headers = {b"prefer": _preference(outer)}
+    for name, header in _CONDITIONS:
+        if name in request:
+            headers[header] = text(request, name, where).encode()
+    if "ifModifiedSince" in request:
+        headers[b"if-modified-since"] = http_date_of(text(request, "ifModifiedSince", where)).encode()
+    body, resource = body_and_type(entry, headers, where)
+    return Request(text(request, "method", where), path, query, headers, body, outer.who, resource=resource)
+
+
+_CONDITIONS: Final = (("ifMatch", b"if-match"), ("ifNoneMatch", b"if-none-match"), ("ifNoneExist", b"if-none-exist"))
+
+
+def _split(service: Service, url: str, where: str) -> tuple[tuple[str, ...], str]:
+    path, _, query = url.removeprefix(service.door.base).partition("?")
+    try:
+        found = router.path_of(path)
+    except Malformed as problem:
+        raise Malformed(str(problem), expression=f"{where}.request.url") from None
+    if not found:
+        raise Invalid("The url of an entry can't be the base itself: a batch holds no other.", expression=f"{where}.request.url")
+    return found, query
+
+
+def _preference(outer: Request) -> bytes:
+    wanted = prefer(outer)
+    return f"return={wanted.returns or 'minimal'}, handling={'lenient' if wanted.lenient else 'strict'}".encode()
+
+
+def _bodiless(reply: Response) -> Response:
+    if reply.status < 400:
+        reply.body = b""
+    return reply

@@ -1,0 +1,108 @@
+"""The CapabilityStatement, made from the route table and the search parameters, so that it can't lie.
+
+https://hl7.org/fhir/R4/capabilitystatement.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from hilum import __version__
+from hilum.fhir import json
+from hilum.fhir.definitions import FHIR_VERSION, TYPES, compartments
+from hilum.rest import media, subset
+from hilum.rest.conditions import etag
+from hilum.rest.message import FHIR_JSON, Request, Response
+from hilum.rest.router import Route, Service
+from hilum.search.parameters import parameters
+
+DATE = "2026-11-22"
+"""When what this file says last changed. https://hl7.org/fhir/R4/capabilitystatement-definitions.html#CapabilityStatement.date"""
+
+INTERACTIONS = {
+    "instance": frozenset({"read", "vread", "update", "patch", "delete", "history-instance"}),
+    "type": frozenset({"history-type", "create", "search-type"}),
+    "system": frozenset({"transaction", "batch", "search-system", "history-system"}),
+}
+"""The codes of https://hl7.org/fhir/R4/valueset-type-restful-interaction.html and system-restful-interaction."""
+
+OPERATIONS = {"$everything": "http://hl7.org/fhir/OperationDefinition/Patient-everything"}
+
+
+async def capabilities(service: Service, request: Request) -> Response:
+    """`GET metadata`. https://hl7.org/fhir/R4/http.html#capabilities"""
+    body = service.documents.get("metadata")
+    if body is None:
+        body = json.encode(statement(service))
+        service.documents["metadata"] = body
+    if not request.shown.whole:
+        body = json.encode(subset.subset(json.parse(body), request.shown))
+    tag = hashlib.sha256(body).hexdigest()[:16]
+    headers = [FHIR_JSON, (b"cache-control", b"no-cache"), (b"etag", etag(tag).encode())]
+    if tag in (request.header(b"if-none-match") or ""):
+        return Response(304, headers[1:])
+    return Response(200, headers, body)
+
+
+def statement(service: Service) -> dict[str, Any]:
+    """The CapabilityStatement of this server."""
+    routes = service.router.routes
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": DATE,
+        "publisher": "hilum",
+        "kind": "instance",
+        "software": {"name": "hilum", "version": __version__},
+        "implementation": {"description": f"hilum, {service.environment}", "url": service.door.base},
+        "fhirVersion": FHIR_VERSION,
+        "format": ["json", "application/fhir+json"],
+        "patchFormat": [media.JSON_PATCH, "application/fhir+json"],
+        "rest": [
+            {
+                "mode": "server",
+                "documentation": "A batch may be any size up to the byte limit; a transaction happens whole or not at all.",
+                "security": _security(service),
+                "resource": [_resource(type_, routes) for type_ in TYPES],
+                "interaction": [{"code": code} for code in _codes(routes, "system")],
+                "compartment": [f"http://hl7.org/fhir/CompartmentDefinition/{name.lower()}" for name in compartments()],
+            }
+        ],
+    }
+
+
+def _security(service: Service) -> dict[str, Any]:
+    if service.token_needed:
+        text = "Every request but this one needs a bearer token (RFC 6750) with SMART scopes; `hilum token` makes one."
+    else:
+        text = "This server runs with --auth off: no token is needed. It listens on loopback only."
+    return {"cors": False, "description": text}
+
+
+def _resource(type_: str, routes: tuple[Route, ...]) -> dict[str, Any]:
+    conditional = {route.interaction for route in routes if route.criteria}
+    out: dict[str, Any] = {
+        "type": type_,
+        "profile": f"http://hl7.org/fhir/StructureDefinition/{type_}",
+        "interaction": [{"code": code} for code in [*_codes(routes, "instance"), *_codes(routes, "type")]],
+        "versioning": "versioned",
+        "readHistory": True,
+        "updateCreate": True,
+        "conditionalCreate": "create" in conditional,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": "update" in conditional,
+        "conditionalDelete": "multiple" if "delete" in conditional else "not-supported",
+        "referencePolicy": ["literal", "logical", "local"],
+        "searchParam": [{"name": p.code, "definition": p.url, "type": p.type} for p in parameters(type_)],
+    }
+    own = sorted({r.interaction for r in routes if r.interaction[:1] == "$" and r.pattern.startswith(f"{type_}/")})
+    if own:
+        out["operation"] = [{"name": name[1:], "definition": OPERATIONS[name]} for name in own]
+    return out
+
+
+def _codes(routes: tuple[Route, ...], level: str) -> list[str]:
+    """The codes of interactions at one level, in the order of the table, each once."""
+    found = (route.interaction for route in routes if route.level == level and route.interaction[:1] != "$")
+    return [code for code in dict.fromkeys(found) if code in INTERACTIONS[level]]

@@ -1,0 +1,71 @@
+"""Pages: how large, from where, and the links between them. https://hl7.org/fhir/R4/http.html#paging"""
+
+from __future__ import annotations
+
+from hilum.problems import Malformed
+from hilum.rest import uri
+from hilum.rest.bundle import Link
+from hilum.rest.links import CURSOR
+from hilum.rest.message import Request
+from hilum.rest.router import Service
+from hilum.search.dates import interval
+
+DEFAULT_COUNT = 20
+
+
+def once(parameters: list[tuple[str, str]]) -> dict[str, str]:
+    """Parameters that may each be given once. Raises Malformed."""
+    found: dict[str, str] = {}
+    for name, value in parameters:
+        if name in found:
+            raise Malformed(f"{name} may be given once.")
+        found[name] = value
+    return found
+
+
+def page_size(text: str | None, most: int) -> int:
+    """`_count`: how many entries a page has, at most `most`. Raises Malformed."""
+    if text is None:
+        return DEFAULT_COUNT
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Malformed("_count must be a whole number, 0 or more.")
+    return min(int(text), most)
+
+
+def moment(name: str, text: str) -> tuple[int, int]:
+    """The first and last microsecond of a date, dateTime or instant. Raises Malformed naming the parameter."""
+    try:
+        # An unescaped + of a time zone arrives as a space: nothing else can be meant by one.
+        return interval(text.replace(" ", "+"))
+    except Malformed:
+        raise Malformed(f"{name} must be a date or an instant, such as 2026-01-31T12:00:00Z.") from None
+
+
+def links(
+    service: Service, request: Request, asked: list[tuple[str, str]], cursor: str | None, after: int | None
+) -> list[Link]:
+    """The links `self` and, unless `after` is None, `next`. https://hl7.org/fhir/R4/http.html#paging
+
+    `asked`: the parameters that were applied, without the cursor; the cursor holds only together with them.
+    """
+    shown = request.shown.parameters()
+
+    def link(relation: str, at: str | None) -> Link:
+        query = uri.encode([*asked, *shown, *([(CURSOR, at)] if at is not None else [])])
+        where = "/".join((service.door.base, *_get_path(request.path)))
+        return Link(relation, f"{where}?{query}" if query else where)
+
+    found = [link("self", cursor)]
+    if after is not None:
+        found.append(link("next", service.links.seal(_get_path(request.path), asked, after)))
+    return found
+
+
+def position(service: Service, request: Request, asked: list[tuple[str, str]], cursor: str | None) -> int | None:
+    """The keyset position that a cursor stands for; None without one. Raises Malformed."""
+    return None if cursor is None else service.links.open(_get_path(request.path), asked, cursor)
+
+
+def _get_path(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Where the same search is by GET: the following pages of a POST search are fetched so."""
+    return path[:-1] if path[-1:] == ("_search",) else path

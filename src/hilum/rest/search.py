@@ -1,0 +1,81 @@
+"""FHIR search: of a type, of everything, or within a compartment; by GET or by form. https://hl7.org/fhir/R4/http.html#search"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hilum.fhir import definitions, json
+from hilum.interactions import search as searching
+from hilum.problems import Issue, Malformed, NotFound
+from hilum.rest import bundle, media, outcome, presentation, subset, uri
+from hilum.rest.links import CURSOR
+from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
+from hilum.rest.paging import links, position
+from hilum.rest.prefer import prefer
+from hilum.rest.router import Service
+from hilum.search.parse import parse_query
+
+_FORM = frozenset({media.FORM})
+
+
+async def search(service: Service, request: Request) -> Response:
+    """A page of what matches, newest created first unless `_sort` says otherwise."""
+    if request.body:
+        _take_form(request)
+    type_, compartment = _where(request.path)
+    cursors = [value for name, value in request.parameters if name == CURSOR]
+    if len(cursors) > 1:
+        raise Malformed(f"{CURSOR} may be given once.")
+    shown = request.shown
+    if shown.elements and type_ is not None:
+        subset.check_elements(type_, shown.elements)
+    pairs = [pair for pair in request.parameters if pair[0] != CURSOR] if cursors else request.parameters
+    counting = shown.summary == "count"
+    parsed = parse_query(
+        type_,
+        [*pairs, ("_summary", "count")] if counting else pairs,
+        lenient=prefer(request).lenient,
+        base=service.door.base,
+        compartment=compartment,
+        max_count=service.page,
+    )
+    asked = [pair for pair in parsed.applied if pair[0] != "_summary"]
+    cursor = cursors[0] if cursors else None
+    if cursor is not None:
+        after = position(service, request, asked, cursor)
+        parsed = replace(parsed, query=replace(parsed.query, after=after))
+    page = await searching.search(service.door, request.who, parsed)
+    base, whole = service.base, shown.whole or counting
+    entries = [bundle.match(base, one, one.raw if whole else subset.show(one, shown)) for one in page.resources]
+    if parsed.ignored:
+        entries.append(_ignored(parsed.ignored))
+    found_at = links(service, request, asked, cursor, page.next if parsed.query.count else None)
+    return Response(200, [FHIR_JSON, NO_STORE], bundle.bundle("searchset", entries, found_at, page.total))
+
+
+def _take_form(request: Request) -> None:
+    """`POST _search`: the form's parameters count together with those of the URL."""
+    if request.method != "POST":
+        raise Malformed("A search by GET has no body.")
+    media.content(request.headers.get(b"content-type"), _FORM)
+    form = uri.pairs(request.body.decode("latin-1"), "form")
+    request.shown, more = presentation.general([*request.shown.parameters(), *form])
+    media.negotiate(request.headers.get(b"accept"), request.shown.format)
+    request.parameters = [*request.parameters, *more]
+
+
+def _where(path: tuple[str, ...]) -> tuple[str | None, tuple[str, str] | None]:
+    """(type, None for all of them; compartment). https://hl7.org/fhir/R4/http.html#vsearch"""
+    if len(path) == 3:
+        owner, id_, type_ = path
+        if owner not in definitions.compartments():
+            known = ", ".join(definitions.compartments())
+            raise NotFound(f"{owner} is not a compartment; {known} are.")
+        return None if type_ == "*" else type_, (owner, id_)
+    return (None if not path or path[0] == "_search" else path[0]), None
+
+
+def _ignored(ignored: tuple[tuple[str, str], ...]) -> bytes:
+    """The entry that says what was passed over under `Prefer: handling=lenient`."""
+    issues = tuple(Issue("warning", "not-supported", f"Ignored: {why}") for _, why in ignored)
+    return b'{"resource":%b,"search":{"mode":"outcome"}}' % json.encode(outcome.operation_outcome(issues))

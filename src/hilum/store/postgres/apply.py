@@ -1,0 +1,215 @@
+"""One Commit: names to rids, rows to arrays, one call of apply() in the database. One round trip once names are known.
+
+Whatever the database says on the way becomes VersionChanged, CriteriaChanged, Conflict or Busy; then nothing was
+written. A deadlock or a serialization failure is tried again here, because the call holds all it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import asyncpg
+
+from hilum.fhir.resource import Resource
+from hilum.problems import Busy, Conflict, CriteriaChanged, Problem, VersionChanged
+from hilum.store.interface import Commit, Present, Resolves, Unreferenced, Write
+from hilum.store.postgres import criteria, select
+from hilum.store.postgres.connection import AGAIN, OURS, UNIQUE, Session, busy, fetch
+from hilum.store.postgres.encode import encode, targets
+from hilum.store.postgres.names import Name, Names
+
+_TRIES: Final = 4
+_ARGUMENTS: Final = 56
+_APPLY: Final = f"SELECT first, linked FROM apply({', '.join(f'${n}' for n in range(1, _ARGUMENTS + 1))})"
+_ALONE: Final = "SELECT pg_advisory_xact_lock(1751741805, $1::integer)"
+_NOT_NEW: Final = "HL001"
+_CANDIDATES_DIFFER: Final = -1
+
+
+class _NotNew(Exception):
+    """A name that was thought to be new is in the database: find its rid and write again."""
+
+
+async def commit(session: Session, names: Names, guard: int, commit: Commit) -> tuple[Resource, ...]:
+    """Make the writes durable. See `hilum.store.interface.Store.commit`."""
+    resolves = [one for one in commit.preconditions if isinstance(one, Resolves)]
+    expected = _Expected(session, resolves)
+    for _ in range(_TRIES):
+        try:
+            plan = await _Plan.make(session, names, guard, commit)
+            if expected.comparable:
+                made = await plan.apply(session, criteria.locks(guard, resolves, commit.writes), expected.arguments())
+                if made is not None:
+                    return made
+                await expected.look()
+            else:
+                return await _in_transaction(session, plan, guard, resolves)
+        except _NotNew:
+            # Everyone who could be looked up is looked up again.
+            await names.known(session, [(write.type, write.id) for write in commit.writes])
+        except asyncpg.PostgresError as error:
+            if error.sqlstate not in AGAIN:
+                raise _meaning(error) from None
+    if resolves:
+        raise CriteriaChanged("What the criteria find changes faster than it can be judged.")
+    raise Busy("Other writes kept getting in the way. Try again.")
+
+
+class _Expected:
+    """What the criteria's keys must find at the time of the commit, as far as it was looked at."""
+
+    def __init__(self, session: Session, resolves: list[Resolves]) -> None:
+        self._session = session
+        self._resolves = resolves
+        self._keys = [criteria.key(one.query) for one in resolves]
+        # A conditional create expects that there is nothing: then no candidate at all needs no second look.
+        self._texts: list[str | None] = ["" if not one.ids else None for one in resolves]
+        self.comparable = None not in self._keys
+        self._looked = False
+
+    def arguments(self) -> tuple[list[int], list[int], list[str]]:
+        """c_param, c_value, c_expected. A criterion not looked at yet expects what can't be, so that it will be."""
+        found = [one for one in self._keys if one is not None]
+        return [k[0] for k in found], [k[1] for k in found], ["?" if t is None else t for t in self._texts]
+
+    async def look(self) -> None:
+        """Judge each criterion exactly; raises CriteriaChanged."""
+        for place, (condition, key) in enumerate(zip(self._resolves, self._keys, strict=True)):
+            if key is not None:
+                self._texts[place] = await criteria.candidates(self._session, condition, key)
+        self.comparable = None not in self._texts
+
+    @property
+    def unseen(self) -> bool:
+        """Whether a criterion expects ids, so that its candidates must be read first."""
+        return None in self._texts
+
+
+async def _in_transaction(
+    session: Session, plan: _Plan, guard: int, resolves: list[Resolves]
+) -> tuple[Resource, ...]:
+    """Criteria that no single key decides: alone, the queries are run and then the writes, in one transaction."""
+    async with session.db.transaction():
+        await fetch(session, _ALONE, guard)
+        for condition in resolves:
+            criteria.judge(condition, await select.ids(session, plan.names, condition.query))
+        made = await plan.apply(session, criteria.Locks(criteria.ALONE), ([], [], []))
+    if made is None:
+        raise CriteriaChanged("The criteria resolve to something else by now.")
+    return made
+
+
+class _Plan:
+    """A commit with its rids: what can be applied, and applied again."""
+
+    def __init__(self, names: Names, guard: int, commit: Commit, rids: dict[Name, int], fresh: set[Name]) -> None:
+        self.names, self._guard, self._commit, self._rids, self._fresh = names, guard, commit, rids, fresh
+        self._columns = encode(commit.writes, rids, fresh).arrays()
+        written = {(write.type, write.id): write for write in commit.writes}
+        self._present = [rids[n] for n in _names(commit, Present) if _present(n, written, rids)]
+        self._unreferenced = [rids[n] for n in _names(commit, Unreferenced) if n in rids]
+
+    @classmethod
+    async def make(cls, session: Session, names: Names, guard: int, commit: Commit) -> _Plan:
+        """Find the rids of all names, and give new ones to what is created."""
+        writes = commit.writes
+        rids = {}
+        for write in writes:
+            rid = names.get((write.type, write.id))
+            if rid is not None:
+                rids[write.type, write.id] = rid
+        changed = [(w.type, w.id) for w in writes if w.version > 1 and (w.type, w.id) not in rids]
+        if changed:
+            rids |= await names.known(session, changed)
+            if any(name not in rids for name in changed):
+                raise VersionChanged("A resource to be changed does not exist.")
+        fresh = [name for w in writes if (name := (w.type, w.id)) not in rids]
+        numbers = await names.numbers(session, len(fresh)) if fresh else []
+        for name, n in zip(fresh, numbers, strict=True):
+            rids[name] = names.new(name, n)
+        rids |= await names.interned(session, targets(writes) - rids.keys())
+        checked = [n for n in (*_names(commit, Present), *_names(commit, Unreferenced)) if n not in rids]
+        if checked:
+            rids |= await names.known(session, checked)
+        return cls(names, guard, commit, rids, set(fresh))
+
+    async def apply(
+        self, session: Session, locks: criteria.Locks, expected: tuple[list[int], list[int], list[str]]
+    ) -> tuple[Resource, ...] | None:
+        """The new versions; None when a criterion has other candidates than expected."""
+        audit = self._commit.audit
+        try:
+            (row,) = await fetch(
+                session,
+                _APPLY,
+                self._guard,
+                locks.whole,
+                [lock for lock, _ in locks.keys],
+                [exclusive for _, exclusive in locks.keys],
+                *expected,
+                self._present,
+                self._unreferenced,
+                *self._columns,
+                session.process,
+                audit.agent,
+                audit.client,
+                audit.interaction,
+                audit.token,
+                session.chain,
+            )
+        except asyncpg.PostgresError as error:
+            if error.sqlstate == _NOT_NEW:
+                raise _NotNew from None
+            raise
+        first: int = row[0]
+        if first == _CANDIDATES_DIFFER:
+            return None
+        session.chain = row[1]
+        for name in self._fresh:
+            self.names.remember(name, self._rids[name])
+        return _stamped(self._commit.writes, first)
+
+
+def _stamped(writes: Sequence[Write], first: int) -> tuple[Resource, ...]:
+    """The versions as apply() stored them: the same bytes."""
+    return tuple(
+        Resource(w.type, w.id, w.version, seq, w.draft.stamp(w.version, seq) if w.draft else b"", w.method)
+        for seq, w in enumerate(writes, first)
+    )
+
+
+def _names(commit: Commit, kind: type[Present] | type[Unreferenced]) -> list[Name]:
+    return list(dict.fromkeys((one.type, one.id) for one in commit.preconditions if isinstance(one, kind)))
+
+
+def _present(name: Name, written: dict[Name, Write], rids: dict[Name, int]) -> bool:
+    """Whether apply() has to look for it. Raises Conflict when it can't be there."""
+    write = written.get(name)
+    if write is not None:
+        if write.draft is None:
+            raise _absent()
+        return False
+    if name not in rids:
+        raise _absent()
+    return True
+
+
+def _absent() -> Conflict:
+    return Conflict("A reference points to a resource that does not exist here.")
+
+
+def _meaning(error: asyncpg.PostgresError) -> Exception:
+    """The problem that an SQLSTATE stands for; the error itself when the pool has to drop the connection."""
+    match error.sqlstate:
+        case "HL002":
+            return VersionChanged("Another version is current by now.")
+        case "HL003":
+            return _absent()
+        case "HL004":
+            return Conflict("Another resource still refers to this one; delete or change that first.")
+        case _:
+            return error
+
+
+Args = tuple[Any, ...]

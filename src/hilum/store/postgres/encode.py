@@ -1,0 +1,217 @@
+"""Writes as the arrays that the function apply() takes: pure, but for the rids that it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from dataclasses import field as _field
+from typing import Any
+
+from hilum.fhir.definitions import TYPE_NUMBER
+from hilum.search.rows import NO_ROWS, Rows
+from hilum.store import keys
+from hilum.store.interface import Write
+from hilum.store.postgres.names import METHOD_NUMBER, Name
+
+FOLDED = 200
+"""How many characters of a folded string are in the index; string.whole has all where there are more."""
+COMPARTMENT = 0
+"""In reference.params: the target is a compartment that the resource is in."""
+
+
+def column() -> Any:
+    """A column of arrays."""
+    return _field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Columns:
+    """The arrays of apply(), in its order, from w_fresh to rx_rid."""
+
+    w_fresh: list[bool] = column()
+    w_rid: list[int] = column()
+    w_type: list[int] = column()
+    w_id: list[str] = column()
+    w_version: list[int] = column()
+    w_method: list[int] = column()
+    w_params: list[str | None] = column()
+    w_compartments: list[str | None] = column()
+    w_labels: list[str | None] = column()
+    w_head: list[bytes | None] = column()
+    w_tail: list[bytes | None] = column()
+    t_param: list[int] = column()
+    t_value: list[int] = column()
+    t_rid: list[int] = column()
+    s_param: list[int] = column()
+    s_folded: list[str] = column()
+    s_whole: list[str | None] = column()
+    s_value: list[str] = column()
+    s_rid: list[int] = column()
+    d_param: list[int] = column()
+    d_span: list[int] = column()
+    d_low: list[int] = column()
+    d_high: list[int] = column()
+    d_rid: list[int] = column()
+    r_target: list[int] = column()
+    r_params: list[str] = column()
+    r_rid: list[int] = column()
+    tx_param: list[int] = column()
+    tx_value: list[int] = column()
+    tx_rid: list[int] = column()
+    sx_param: list[int] = column()
+    sx_folded: list[str] = column()
+    sx_value: list[str] = column()
+    sx_rid: list[int] = column()
+    dx_param: list[int] = column()
+    dx_span: list[int] = column()
+    dx_low: list[int] = column()
+    dx_high: list[int] = column()
+    dx_rid: list[int] = column()
+    rx_target: list[int] = column()
+    rx_rid: list[int] = column()
+
+    def arrays(self) -> list[list[Any]]:
+        """All of them, in order."""
+        return [getattr(self, name) for name in _COLUMNS]
+
+
+_COLUMNS = tuple(one.name for one in fields(Columns))
+
+
+def tokens(rows: Rows) -> dict[tuple[int, int], None]:
+    """(parameter, key) of tokens and uris, each once."""
+    key = keys.token
+    found = {(row[0], key(row[1], row[2])): None for row in rows.tokens}
+    for row in rows.uris:
+        found[row[0], keys.uri(row[1])] = None
+    return found
+
+
+def strings(rows: Rows) -> dict[tuple[int, str, str], None]:
+    """(parameter, folded, value) without the NUL that PostgreSQL's text can't hold."""
+    return {(row[0], writable(row[1]), writable(row[2])): None for row in rows.strings}
+
+
+def writable(text: str) -> str:
+    """Text that PostgreSQL can hold."""
+    return text.replace("\0", "\ufffd") if "\0" in text else text
+
+
+def references(rows: Rows) -> dict[Name, tuple[int, ...]]:
+    """Each resource that is referred to, with the parameters (0: the compartment) under which it is."""
+    found: dict[Name, list[int]] = {}
+    for owner in rows.compartments:
+        found[owner] = [COMPARTMENT]
+    for row in rows.references:
+        found.setdefault((row[1], row[2]), []).append(row[0])
+    return {name: tuple(params) for name, params in found.items()}
+
+
+def targets(writes: Sequence[Write]) -> set[Name]:
+    """Every name that the rows of the writes, or of the versions before them, refer to."""
+    found: set[Name] = set()
+    for write in writes:
+        for rows in (write.rows, write.old):
+            found.update(rows.compartments)
+            found.update([(row[1], row[2]) for row in rows.references])
+    return found
+
+
+def encode(writes: Sequence[Write], rids: dict[Name, int], fresh: set[Name]) -> Columns:
+    """The arrays. `rids` has every name written or referred to; `fresh` are those that become rows now."""
+    out = Columns()
+    for write in writes:
+        name = (write.type, write.id)
+        rid = rids[name]
+        _version(out, write, rid, rids, name in fresh)
+        if write.rows is not write.old:
+            _rows(out, rid, write.rows, write.old, rids)
+    return out
+
+
+def _version(out: Columns, write: Write, rid: int, rids: dict[Name, int], fresh: bool) -> None:
+    # A deletion stays visible in history to those who saw what it deleted.
+    seen = write.rows if write.draft else write.old
+    out.w_fresh.append(fresh)
+    out.w_rid.append(rid)
+    out.w_type.append(TYPE_NUMBER[write.type])
+    out.w_id.append(write.id)
+    out.w_version.append(write.version)
+    out.w_method.append(METHOD_NUMBER[write.method])
+    out.w_params.append(_array(parameters(write.rows)))
+    out.w_compartments.append(_array([rids[owner] for owner in seen.compartments]))
+    out.w_labels.append(_array([keys.token(system, code) for system, code in seen.labels]))
+    head, tail = write.draft.around(write.version) if write.draft else (None, None)
+    out.w_head.append(head)
+    out.w_tail.append(tail)
+
+
+def parameters(rows: Rows) -> list[int]:
+    """The parameters that have a value."""
+    found = {row[0] for row in rows.tokens}
+    for kind in (rows.strings, rows.dates, rows.references, rows.uris):
+        if kind:
+            found.update([row[0] for row in kind])
+    return sorted(found)
+
+
+def _array(values: Iterable[int]) -> str | None:
+    text = ",".join(map(str, values))
+    return "{" + text + "}" if text else None
+
+
+def _rows(out: Columns, rid: int, new: Rows, old: Rows, rids: dict[Name, int]) -> None:
+    now, before = tokens(new), tokens(old) if old is not NO_ROWS else {}
+    for one in now.keys() - before.keys() if before else now:
+        out.t_param.append(one[0])
+        out.t_value.append(one[1])
+        out.t_rid.append(rid)
+    for one in before.keys() - now.keys():
+        out.tx_param.append(one[0])
+        out.tx_value.append(one[1])
+        out.tx_rid.append(rid)
+    if new.strings or old.strings:
+        _strings(out, rid, strings(new), strings(old))
+    if new.dates or old.dates:
+        _dates(out, rid, set(new.dates), set(old.dates))
+    linked, was = references(new), references(old) if old is not NO_ROWS else {}
+    for name, params in linked.items():
+        if was.get(name) != params:
+            out.r_target.append(rids[name])
+            out.r_params.append("{" + ",".join(map(str, params)) + "}")
+            out.r_rid.append(rid)
+    for name, params in was.items():
+        if linked.get(name) != params:
+            out.rx_target.append(rids[name])
+            out.rx_rid.append(rid)
+
+
+def _strings(
+    out: Columns, rid: int, new: dict[tuple[int, str, str], None], old: dict[tuple[int, str, str], None]
+) -> None:
+    for param, folded, value in new.keys() - old.keys():
+        out.s_param.append(param)
+        out.s_folded.append(folded[:FOLDED])
+        out.s_whole.append(folded if len(folded) > FOLDED else None)
+        out.s_value.append(value)
+        out.s_rid.append(rid)
+    for param, folded, value in old.keys() - new.keys():
+        out.sx_param.append(param)
+        out.sx_folded.append(folded[:FOLDED])
+        out.sx_value.append(value)
+        out.sx_rid.append(rid)
+
+
+def _dates(out: Columns, rid: int, new: set[Any], old: set[Any]) -> None:
+    for param, low, high in new - old:
+        out.d_param.append(param)
+        out.d_span.append(keys.span(low, high))
+        out.d_low.append(low)
+        out.d_high.append(high)
+        out.d_rid.append(rid)
+    for param, low, high in old - new:
+        out.dx_param.append(param)
+        out.dx_span.append(keys.span(low, high))
+        out.dx_low.append(low)
+        out.dx_high.append(high)
+        out.dx_rid.append(rid)

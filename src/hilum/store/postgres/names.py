@@ -1,0 +1,106 @@
+"""Names to stable integers: (type, id) -> rid, remembered for as long as the store is open.
+
+A rid never changes and its row is never taken away, so that what was once seen committed is true for ever; what is not
+there yet is not remembered. New rids come in small, short-lived blocks, so that over several processes, too, a higher
+one was created later (within a second).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from hilum.fhir.definitions import TYPE_NUMBER, TYPES
+from hilum.store.keys import TYPE_SHIFT
+from hilum.store.postgres.connection import Session, fetch
+
+Name = tuple[str, str]
+
+METHODS: Final = ("", "POST", "PUT", "DELETE", "PATCH")
+METHOD_NUMBER: Final = {name: number for number, name in enumerate(METHODS)}
+DELETED: Final = METHOD_NUMBER["DELETE"]
+
+_BLOCK: Final = 64  # the increment of the sequence `numbered`
+_BLOCK_SECONDS: Final = 1.0
+_REMEMBERED: Final = 500_000
+
+_KNOWN = """
+SELECT r.type, r.id, r.rid FROM unnest($1::smallint[], $2::text[]) AS n (type, id)
+CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.type = n.type AND r.id = n.id LIMIT 1) r
+"""
+_INTERN = "SELECT type, id, rid FROM intern($1, $2, $3)"
+_BLOCKS = "SELECT nextval('numbered') FROM generate_series(1, $1::integer)"
+_NAMES = """
+SELECT r.rid, r.id FROM unnest($1::bigint[]) AS n (rid)
+CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.rid = n.rid LIMIT 1) r
+"""
+
+
+def type_of(rid: int) -> str:
+    """The resource type that a rid carries."""
+    return TYPES[(rid >> TYPE_SHIFT) - 1]
+
+
+class Names:
+    """What one store object knows of rids."""
+
+    def __init__(self) -> None:
+        self._rids: dict[Name, int] = {}
+        self._free: list[int] = []
+        self._until = 0.0
+
+    def get(self, name: Name) -> int | None:
+        """The rid if it is remembered."""
+        return self._rids.get(name)
+
+    def remember(self, name: Name, rid: int) -> None:
+        """Keep what was seen committed."""
+        if len(self._rids) >= _REMEMBERED:
+            self._rids.clear()
+        self._rids[name] = rid
+
+    async def known(self, session: Session, names: Iterable[Name]) -> dict[Name, int]:
+        """The rids of those names that were ever used."""
+        return await self._find(session, names, _KNOWN)
+
+    async def interned(self, session: Session, names: Iterable[Name]) -> dict[Name, int]:
+        """The rids of all names; those never used before get one, which a transaction of its own commits."""
+        wanted = tuple(names)
+        found = await self.known(session, wanted)
+        left = [name for name in wanted if name not in found]
+        if left:
+            numbers = await self.numbers(session, len(left))
+            found |= await self._find(session, left, _INTERN, numbers)
+        return found
+
+    async def numbers(self, session: Session, count: int) -> list[int]:
+        """Numbers that nothing has had before, ascending."""
+        if len(self._free) < count or time.monotonic() > self._until:
+            blocks = await fetch(session, _BLOCKS, (count + _BLOCK - 1) // _BLOCK)
+            self._free = [n for block in blocks for n in range(block[0] + _BLOCK - 1, block[0] - 1, -1)]
+            self._free.sort(reverse=True)
+            self._until = time.monotonic() + _BLOCK_SECONDS
+        return [self._free.pop() for _ in range(count)]
+
+    async def of(self, session: Session, rids: Iterable[int]) -> list[Name]:
+        """The names of rids."""
+        found = await fetch(session, _NAMES, list(rids))
+        return [(type_of(rid), id) for rid, id in found]
+
+    async def _find(self, session: Session, names: Iterable[Name], sql: str, *more: list[int]) -> dict[Name, int]:
+        found: dict[Name, int] = {}
+        ask: dict[Name, None] = {}
+        for name in names:
+            rid = self._rids.get(name)
+            if rid is None:
+                ask[name] = None
+            else:
+                found[name] = rid
+        if ask:
+            types = [TYPE_NUMBER[type] for type, _ in ask]
+            for number, id, rid in await fetch(session, sql, types, [id for _, id in ask], *more):
+                name = (TYPES[number - 1], id)
+                found[name] = rid
+                self.remember(name, rid)
+        return found
