@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import threading
 from pathlib import Path
 
 import msgspec
@@ -20,6 +22,7 @@ def main() -> None:
     parser.add_argument("--numbers", type=Path, required=True, help="types and search parameters by number, JSON")
     parser.add_argument("--token-id", required=True, help="what the audit rows name as the token")
     asked = parser.parse_args()
+    threading.excepthook = _fail
     numbers = msgspec.json.decode(asked.numbers.read_bytes(), type=Numbers)
     store: Store
     if asked.store.startswith("sqlite:"):
@@ -42,6 +45,12 @@ def main() -> None:
         proxy_headers=False,
         backlog=2048,
     )
+
+
+def _fail(failed: threading.ExceptHookArgs) -> None:
+    """A floor whose writer is dead would only let its clients wait."""
+    threading.__excepthook__(failed)
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -95,12 +95,12 @@ class Application:
 
     async def _create(self, type: str, raw: bytes) -> Version:
         id, key_bytes = wire.uuid7()
-        made = Made(type, id, key_bytes, *wire.around(type, id, raw, len(type) + 20), self._extract[type](raw, id))
+        made = Made(type, id, key_bytes, *wire.around(type, id, raw, len(type) + 19), self._extract[type](raw, id))
         return (await self._store.create("create", [made]))[0]
 
     async def _update(self, path: str, raw: bytes) -> Version:
         _, _, type, id = path.split("/")
-        skip = len(type) + 20 + len(id) + 8
+        skip = len(type) + 19 + len(id) + 8
         made = Made(type, id, wire.key_of(id), *wire.around(type, id, raw, skip), self._extract[type](raw, id))
         return await self._store.update(made)
 
@@ -116,23 +116,24 @@ class Application:
         for entry, (id, key_bytes) in zip(entries, ids, strict=True):
             type = entry.request.url
             body = wire.find_urn.sub(lambda found: names[found[1]], bytes(entry.resource))
-            around = wire.around(type, id, body, len(type) + 20)
+            around = wire.around(type, id, body, len(type) + 19)
             job.append(Made(type, id, key_bytes, *around, self._extract[type](body, id)))
         return wire.transaction_response(self._base, await self._store.create("transaction", job))
 
     async def _search(self, type: str, query: bytes) -> bytes:
-        asked = dict(part.split("=", 1) for part in query.decode().split("&"))
+        plain = unquote(query.decode())
+        asked = dict(part.split("=", 1) for part in plain.split("&"))
         count = int(asked.get("_count", 20))
         number = self._numbers[type]
         if "patient" in asked:
-            system, _, code = unquote(asked["code"]).partition("|")
+            system, _, code = asked["code"].partition("|")
             found = await self._store.by_reference(
                 number["patient"], ("Patient", asked["patient"]), number["code"], known_key(system, code), count + 1
             )
         else:
-            system, _, code = unquote(asked["identifier"]).partition("|")
+            system, _, code = asked["identifier"].partition("|")
             found = await self._store.by_token(number["identifier"], key(system, code), count + 1)
         after = found[count - 1][0] if len(found) > count else None
         start = len(type) + 25  # after {"resourceType":"<type>","id":"
         page = [(raw[start : start + 36], raw) for _, raw in found[:count]]
-        return wire.searchset(self._base, type, query, page, after)
+        return wire.searchset(self._base, type, plain.encode(), page, after)

@@ -12,6 +12,7 @@ import os
 import queue
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import apsw
@@ -117,7 +118,8 @@ class Floor:
             jobs[0][2].get_loop().call_soon_threadsafe(_answer, outcomes)
             if self._pages > _LIMIT and self._copied:
                 self._copied = False
-                self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                with suppress(apsw.BusyError):
+                    self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             elif self._pages > _START:
                 self._wake.set()
 
@@ -247,7 +249,8 @@ class Floor:
         connection = _connect(path)
         while self._wake.wait():
             self._wake.clear()
-            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            with suppress(apsw.BusyError):
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             self._copied = True
 
 

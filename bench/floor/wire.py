@@ -165,12 +165,9 @@ def searchset(base: bytes, type: str, query: bytes, found: list[tuple[bytes, byt
 
 def transaction_response(base: bytes, made: list[Version]) -> bytes:
     """What became of each entry. https://hl7.org/fhir/R4/http.html#transaction-response"""
-    parts = []
-    for one in made:
-        where = b"%b/%b/%b" % (base, one.type.encode(), one.id.encode())
-        parts.append(
-            b'{"fullUrl":"%b","resource":%b,"response":{"status":"201","location":"%b/_history/%d",'
-            b'"etag":"W/\\"%d\\"","lastModified":"%b"}}'
-            % (where, one.raw, where, one.version, one.version, instant(one.seq))
-        )
+    parts = [
+        b'{"response":{"status":"201","location":"%b/%b/%b/_history/%d","etag":"W/\\"%d\\"","lastModified":"%b"}}'
+        % (base, one.type.encode(), one.id.encode(), one.version, one.version, instant(one.seq))
+        for one in made
+    ]
     return b'{"resourceType":"Bundle","type":"transaction-response","entry":[%b]}' % b",".join(parts)

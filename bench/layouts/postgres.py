@@ -67,9 +67,7 @@ CREATE INDEX ON reference (target, param, rid);
 """
 )
 ARRAY = (
-    TABLE.format(extra="keys bigint[],")
-    + DATES
-    + "CREATE INDEX ON resource USING gin (keys) WITH (fastupdate = off);"
+    TABLE.format(extra="keys bigint[],") + DATES + "CREATE INDEX ON resource USING gin (keys) WITH (fastupdate = off);"
 )
 STAMP = """
   PERFORM pg_advisory_lock(7);
@@ -78,13 +76,16 @@ STAMP = """
   PERFORM setval('stamp', seq);
   PERFORM pg_advisory_unlock(7);
 """
-FUNCTION = """
+FUNCTION = (
+    """
 CREATE FUNCTION create_one(rid bigint, id text, body bytea, tp smallint[], tv bigint[], rp smallint[], rt bigint[],
   dp smallint[], dl bigint[], dh bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 DECLARE xid xid8; seq bigint;
 BEGIN
-""" + STAMP + """
+"""
+    + STAMP
+    + """
   INSERT INTO resource (rid, seq, xid, version, type, method, id, body) VALUES (rid, seq, xid, 1, 1, 1, id, body);
   {token}
   INSERT INTO reference (target, rid, param) SELECT t, rid, p FROM unnest(rp, rt) AS x(p, t);
@@ -92,24 +93,31 @@ BEGIN
   RETURN seq;
 END $$;
 """
-BY_KEYS = FUNCTION.format(token="INSERT INTO token (value, rid, param) SELECT v, rid, p FROM unnest(tp, tv) AS x(p, v);")
+)
+BY_KEYS = FUNCTION.format(
+    token="INSERT INTO token (value, rid, param) SELECT v, rid, p FROM unnest(tp, tv) AS x(p, v);"
+)
 BY_PACKED = FUNCTION.format(
     token="INSERT INTO token (value, rid) SELECT (p::bigint << 48) | (v & 281474976710655), rid "
     "FROM unnest(tp, tv) AS x(p, v);"
 )
-BY_ARRAY = """
+BY_ARRAY = (
+    """
 CREATE FUNCTION create_one(rid bigint, id text, body bytea, tp smallint[], tv bigint[], rp smallint[], rt bigint[],
   dp smallint[], dl bigint[], dh bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 DECLARE xid xid8; seq bigint;
 BEGIN
-""" + STAMP + """
+"""
+    + STAMP
+    + """
   INSERT INTO resource (rid, seq, xid, version, type, method, id, keys, body)
     VALUES (rid, seq, xid, 1, 1, 1, id, tv || rt, body);
   INSERT INTO date (param, rid, low, high) SELECT p, rid, l, h FROM unnest(dp, dl, dh) AS x(p, l, h);
   RETURN seq;
 END $$;
 """
+)
 STATEMENT = """
 WITH stamped AS MATERIALIZED (
   SELECT setval('stamp', greatest((extract(epoch FROM clock_timestamp()) * 1000000)::bigint,

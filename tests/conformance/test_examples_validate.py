@@ -132,7 +132,7 @@ def test_the_examples_of_hl7_are_accepted(examples: Path) -> None:
 @needs_data
 def test_the_definitions_in_the_core_package_are_accepted() -> None:
     count, found = faults(package(DATA / "igs" / "hl7.fhir.r4.core.tgz"))
-    assert count == 4577
+    assert count == 4578
     assert found == {name: paths for name, (paths, _) in WRONG.items() if name in found}
     assert set(found) == {name for name in WRONG if name.startswith("SearchParameter-")}
 
@@ -206,13 +206,14 @@ def validator_cases() -> Iterator[tuple[str, dict[str, Any] | None, int]]:
         file, java = folder / case["file"], case.get("java")
         if not case.get("version", "").startswith("4.0") or file.suffix != ".json" or java is None:
             continue
-        if isinstance(java, dict):
-            outcome = java["outcome"] if "outcome" in java else {}
-        else:
-            name = java if java.endswith(".json") else f"{java}.json"
-            outcome = json.loads((folder / "outcomes" / name).read_bytes())
+        file_of_outcome = None if isinstance(java, dict) else folder / "outcomes" / java
+        if not file.is_file() or (file_of_outcome is not None and not file_of_outcome.is_file()):
+            continue  # a few cases are not in the copy
+        outcome = java.get("outcome", {}) if file_of_outcome is None else json.loads(file_of_outcome.read_bytes())
         issues = outcome.get("issue", ())
         errors = sum(issue["severity"] in ("error", "fatal") for issue in issues)
+        if file_of_outcome is None:
+            errors += java.get("errorCount", 0)
         try:
             body: dict[str, Any] | None = fhir_json.parse(file.read_bytes())
         except Malformed:

@@ -58,6 +58,8 @@ class Body:
         self._life = life
         self._dice = dice
         self._own = {key: dice.around(0, measure.spread) for key, measure in MEASURES.items()}
+        # The two blood pressures of a person go up and down together.
+        self._own["diastolic"] = self._own["diastolic"] / 2 + self._own["systolic"] * 0.4
         self._treated = _treatment_starts(life)
 
     def measure(self, key: str, on: date) -> float:

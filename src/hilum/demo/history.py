@@ -91,7 +91,6 @@ class _History:
         problem: Problem | None = None,
         *,
         practitioner: str | None = None,
-        first: bool = False,
     ) -> Visit | None:
         """A visit on that day or soon after, on a free weekday where doors close at night; None if it is too late."""
         what = KINDS[kind]
@@ -104,7 +103,7 @@ class _History:
         hour = self.dice.number(0, 23) if what.round_the_clock else self.dice.number(8, 16)
         start = datetime.combine(day, time(hour, self.dice.pick((0, 15, 30, 45))), ZONE)
         doctor = practitioner or what.practitioner or self.who.pcp
-        visit = Visit(kind, start, start + timedelta(minutes=minutes), doctor, problem, first)
+        visit = Visit(kind, start, start + timedelta(minutes=minutes), doctor, problem)
         self.visits.append(visit)
         self.taken.add(day)
         return visit
@@ -223,13 +222,10 @@ class _History:
             return
         key = self.dice.weighted(possible, [ACUTE[k].weight for k in possible])
         course = ACUTE[key]
-        problem = self._begin(
-            "problem" if course.place == "telehealth" and day.year < 2016 else course.place,
-            key,
-            course,
-            day,
-            day - timedelta(days=0 if course.pain else self.dice.number(1, 4)),
-        )
+        # Nobody saw a doctor by video before 2016 here; injuries bring people in on the same day.
+        place = "problem" if course.place == "telehealth" and day.year < 2016 else course.place
+        onset = day - timedelta(days=0 if course.pain else self.dice.number(1, 4))
+        problem = self._begin(place, key, course, day, onset)
         medicine = problem and self._choose(course, problem.seen)
         if problem and medicine:
             drug = MEDICINES[medicine]
@@ -251,13 +247,13 @@ class _History:
     def _have_children(self) -> None:
         """One or two pregnancies since 19, at least two years apart; the last may still go on."""
         oldest = max(self.begins, self.who.birth + timedelta(days=int(19 * _YEAR)))
-        if self.dice.chance(0.4):
+        if self.dice.chance(0.25):
             began = self.today - timedelta(days=self.dice.number(75, 255))
         else:
             began = self.dice.day(oldest, self.today - timedelta(days=420))
         starts = [began]
         earlier = began - timedelta(days=self.dice.number(760, 1500))
-        if earlier > oldest and self.dice.chance(0.6):
+        if earlier > oldest and self.dice.chance(0.7):
             starts.insert(0, earlier)
         for start in starts:
             self._pregnancy(start)

@@ -114,14 +114,14 @@ def _illness(chart: Chart, visit: Visit, key: str) -> float:
 
 
 def _blood_pressure(chart: Chart, visit: Visit, at: datetime) -> None:
-    """Systolic and diastolic as components of one Observation."""
+    """Systolic and diastolic as components of one Observation; at least 25 mmHg lie between them."""
+    systolic = chart.body.measure("systolic", visit.day)
+    diastolic = min(chart.body.measure("diastolic", visit.day), systolic - 25)
     components = []
-    for key in ("systolic", "diastolic"):
+    for key, value in (("systolic", systolic), ("diastolic", diastolic)):
         measure = MEASURES[key]
-        value = rounded(chart.body.measure(key, visit.day), 0)
-        components.append(
-            {"code": measure.code.concept(), "valueQuantity": quantity(value, measure.unit, measure.ucum)}
-        )
+        amount = quantity(rounded(value, measure.digits), measure.unit, measure.ucum)
+        components.append({"code": measure.code.concept(), "valueQuantity": amount})
     observation(chart, visit, at, VITAL_SIGNS, BLOOD_PRESSURE, component=components)
 
 

@@ -35,6 +35,7 @@ from hilum.fhirpath.types import (
     STRING,
     TEMPORAL,
     Type,
+    casts_to,
     is_a,
     is_abstract,
     properties,
@@ -170,10 +171,10 @@ def _typed(operator: str, operand: Expression | None, name: str, focus: _Types) 
 
     # `as` is meant for one item, but search parameters use it on repeating elements (Group.characteristic.value).
     def as_(nodes: list[Node], scope: Scope) -> list[Node]:
-        return [node for node in inner(nodes, scope) if is_a(node.type, wanted)]
+        return [node for node in inner(nodes, scope) if casts_to(node.type, wanted)]
 
     if types is not None:
-        return _Compiled(as_, frozenset(t for t in types if is_a(t, wanted)))
+        return _Compiled(as_, frozenset(t for t in types if casts_to(t, wanted)))
     return _Compiled(as_, frozenset((Type(wanted),)) if not wanted.startswith("System.") else None)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hilum.fhirpath.syntax import Binary, Call, Expression, Indexer, Literal, Member, TypeOperation
-from hilum.fhirpath.types import Type, is_a, properties, resolve_name
+from hilum.fhirpath.types import Type, casts_to, is_a, properties, resolve_name
 
 
 class Field(NamedTuple):
@@ -117,7 +117,7 @@ def _only(found: tuple[Path, ...], name: str) -> tuple[Path, ...]:
     wanted = resolve_name(name)
     if wanted is None:
         raise NotAPath(f"unknown type {name}")
-    return tuple(p for p in found if is_a(p.type, wanted))
+    return tuple(p for p in found if casts_to(p.type, wanted))
 
 
 def _filter(criterion: Expression, type: Type) -> Step:

@@ -78,6 +78,17 @@ def is_a(type: Type, name: str) -> bool:
     return name in ancestors(type.name)
 
 
+@cache
+def casts_to(type: Type, name: str) -> bool:
+    """Whether `as` and `ofType` let a value of `type` through: as `is`, but primitives only as exactly what they are.
+
+    So says the official suite: a `code` is a string, and `gender.as(string)` is empty (testFHIRPathAsFunction11).
+    """
+    if name in definitions.names() and definitions.type_(name).kind == "primitive-type":
+        return type == Type(name)
+    return is_a(type, name)
+
+
 _SYSTEM = frozenset(("Boolean", "String", "Integer", "Decimal", "Date", "DateTime", "Time", "Quantity"))
 
 

@@ -43,8 +43,8 @@ async def everything(
 ) -> Page:
     """A page of at most `count` resources; `next` is the `after` of the following page.
 
-    `types`: only these (`_type`); `since`: only what was last updated at or after it (microseconds, `_since`). Needs
-    'r' on the patient, 's' on what is in the compartment, 'r' on what is further out; what is not permitted is left out.
+    `types`: only these (`_type`); `since`: only what was last updated then or later (microseconds, `_since`). Needs
+    'r' on the patient, 's' on the compartment, 'r' on what is further out; what is not permitted is left out.
     Raises NotFound, Gone and Forbidden about the patient.
     """
     patient = await read(door, who, "Patient", patient_id)

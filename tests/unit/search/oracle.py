@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from fhirpathpy.models import models
+
 from tests.unit.fhirpath.oracle import evaluator
 
 Row = tuple[Any, ...]
 
 _LOCAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.-]{1,64})(/_history/[A-Za-z0-9.-]+)?")
+_PARENTS = models["r4"]["type2Parent"]
 _CODES = ("code", "id", "uri", "url", "canonical", "oid", "uuid")
 
 
@@ -26,11 +29,12 @@ def rows(kind: str, expression: str, resource: dict[str, Any]) -> set[Row]:
     The system of a `code` is given as `...`: it follows from a binding and not from the resource.
     """
     found: set[Row] = set()
-    for node in evaluator(expression, nodes=True)(resource):
-        if isinstance(node, bool):
-            found.add((None, "true" if node else "false"))
-        elif node.data is not None:
-            found.update(_WRITERS[kind](node.path, node.data))
+    for part in expression.split(" | "):  # in a union fhirpathpy forgets the types
+        for node in evaluator(part, nodes=True)(resource):
+            if isinstance(node, bool):
+                found.add((None, "true" if node else "false"))
+            elif node.data is not None:
+                found.update(_WRITERS[kind](node.path, node.data))
     return found
 
 
@@ -124,7 +128,7 @@ def _reference(name: str, value: Any) -> Iterator[Row]:
         yield (value,)
     elif name == "Reference" and "reference" in value:
         text = value["reference"]
-        if match := _LOCAL.fullmatch(text):
+        if (match := _LOCAL.fullmatch(text)) and match[1] in _PARENTS:
             yield match[1], match[2]
         elif not text.startswith("#"):
             yield (text,)

@@ -7,6 +7,7 @@ in the store: after the store was deleted or restored, everything is loaded agai
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,7 @@ class Journal:
             except msgspec.DecodeError:
                 continue
             known[record.file] = record
-        file = path.open("ab", buffering=0)
+        file = open(path, "ab", buffering=0, opener=_private)
         if raw and not raw.endswith(b"\n"):
             file.write(b"\n")
         return cls(known, file)
@@ -67,3 +68,7 @@ class Journal:
     def close(self) -> None:
         """Let go of the file."""
         self.file.close()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -7,15 +7,15 @@ written. A deadlock or a serialization failure is tried again here, because the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 
 from hilum.fhir.resource import Resource
-from hilum.problems import Busy, Conflict, CriteriaChanged, Problem, VersionChanged
+from hilum.problems import Busy, Conflict, CriteriaChanged, VersionChanged
 from hilum.store.interface import Commit, Present, Resolves, Unreferenced, Write
 from hilum.store.postgres import criteria, select
-from hilum.store.postgres.connection import AGAIN, OURS, UNIQUE, Session, busy, fetch
+from hilum.store.postgres.connection import AGAIN, Session, fetch
 from hilum.store.postgres.encode import encode, targets
 from hilum.store.postgres.names import Name, Names
 
@@ -38,13 +38,14 @@ async def commit(session: Session, names: Names, guard: int, commit: Commit) -> 
     for _ in range(_TRIES):
         try:
             plan = await _Plan.make(session, names, guard, commit)
-            if expected.comparable:
-                made = await plan.apply(session, criteria.locks(guard, resolves, commit.writes), expected.arguments())
-                if made is not None:
-                    return made
+            if expected.unseen:
                 await expected.look()
-            else:
+            if not expected.comparable:
                 return await _in_transaction(session, plan, guard, resolves)
+            made = await plan.apply(session, criteria.locks(guard, resolves, commit.writes), expected.arguments())
+            if made is not None:
+                return made
+            await expected.look()
         except _NotNew:
             # Everyone who could be looked up is looked up again.
             await names.known(session, [(write.type, write.id) for write in commit.writes])
@@ -66,12 +67,11 @@ class _Expected:
         # A conditional create expects that there is nothing: then no candidate at all needs no second look.
         self._texts: list[str | None] = ["" if not one.ids else None for one in resolves]
         self.comparable = None not in self._keys
-        self._looked = False
 
     def arguments(self) -> tuple[list[int], list[int], list[str]]:
-        """c_param, c_value, c_expected. A criterion not looked at yet expects what can't be, so that it will be."""
+        """c_param, c_value, c_expected."""
         found = [one for one in self._keys if one is not None]
-        return [k[0] for k in found], [k[1] for k in found], ["?" if t is None else t for t in self._texts]
+        return [k[0] for k in found], [k[1] for k in found], [text for text in self._texts if text is not None]
 
     async def look(self) -> None:
         """Judge each criterion exactly; raises CriteriaChanged."""
@@ -83,12 +83,10 @@ class _Expected:
     @property
     def unseen(self) -> bool:
         """Whether a criterion expects ids, so that its candidates must be read first."""
-        return None in self._texts
+        return self.comparable and None in self._texts
 
 
-async def _in_transaction(
-    session: Session, plan: _Plan, guard: int, resolves: list[Resolves]
-) -> tuple[Resource, ...]:
+async def _in_transaction(session: Session, plan: _Plan, guard: int, resolves: list[Resolves]) -> tuple[Resource, ...]:
     """Criteria that no single key decides: alone, the queries are run and then the writes, in one transaction."""
     async with session.db.transaction():
         await fetch(session, _ALONE, guard)
@@ -210,6 +208,3 @@ def _meaning(error: asyncpg.PostgresError) -> Exception:
             return Conflict("Another resource still refers to this one; delete or change that first.")
         case _:
             return error
-
-
-Args = tuple[Any, ...]

@@ -31,6 +31,7 @@ SESSION: Final = {
     "enable_bitmapscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_hashagg": "off",
     "jit": "off",
     "lock_timeout": f"{WAIT_SECONDS}s",
     "statement_timeout": "60s",
@@ -40,11 +41,8 @@ SESSION: Final = {
     "default_transaction_isolation": "read committed",
     "application_name": "hilum",
 }
-OURS: Final = "HL"
-"""SQLSTATEs that schema/postgres raises begin with this: the session is as sound as before."""
 AGAIN: Final = frozenset({"40001", "40P01"})
 """serialization_failure and deadlock_detected: the same statement may be run again."""
-UNIQUE: Final = "23505"
 _LOST = (asyncpg.InterfaceError, OSError, TimeoutError, asyncio.IncompleteReadError)
 
 

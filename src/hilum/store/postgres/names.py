@@ -60,6 +60,11 @@ class Names:
             self._rids.clear()
         self._rids[name] = rid
 
+    @staticmethod
+    def new(name: Name, number: int) -> int:
+        """The rid that a name gets with a new number."""
+        return TYPE_NUMBER[name[0]] << TYPE_SHIFT | number
+
     async def known(self, session: Session, names: Iterable[Name]) -> dict[Name, int]:
         """The rids of those names that were ever used."""
         return await self._find(session, names, _KNOWN)

@@ -20,6 +20,7 @@ from hilum.search.rows import Rows
 from hilum.store import keys
 from hilum.store.interface import Audit, Commit, Present, Resolves, Unreferenced, Write
 from hilum.store.sqlite import ident, select
+from hilum.store.sqlite.clauses import reference_parameters
 from hilum.store.sqlite.connection import row
 
 _CHUNK = 48
@@ -228,7 +229,7 @@ class Applier:
 
     def _unreferenced(self, condition: Unreferenced) -> None:
         target = self._rid(condition.type, condition.id)
-        for type_name, number in select.reference_parameters():
+        for type_name, number in reference_parameters():
             found = row(
                 self._db,
                 "SELECT rid FROM reference WHERE param = ? AND target = ? AND rid <> ? LIMIT 1",

@@ -9,8 +9,9 @@ from hilum.fhir.resource import Resource
 from hilum.store import keys
 from hilum.store.interface import HistoryQuery, Page
 from hilum.store.sqlite import ident
+from hilum.store.sqlite.clauses import Part, rid_of
 from hilum.store.sqlite.connection import row, rows
-from hilum.store.sqlite.select import Part, as_resource, rid_of
+from hilum.store.sqlite.select import as_resource
 
 _VERSIONS = """
 SELECT l.rid, l.version, l.seq, l.method, coalesce(o.body, r.body)

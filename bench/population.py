@@ -1,0 +1,110 @@
+"""Loading the population: through hilum's own store, in big commits, once; floor and hilum start on copies of it.
+
+The one part of the benchmark that imports hilum: the rows must be hilum's own, and the floor is held to them
+(bench/same_work.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import hilum
+from bench.records import GROUP, Population
+from hilum.app.settings import Settings
+from hilum.app.stores import open_store
+from hilum.fhir import json
+from hilum.fhir.definitions import TYPE_NUMBER
+from hilum.fhir.resource import draft
+from hilum.search.index import index
+from hilum.search.parameters import parameters
+from hilum.store.interface import Audit, Commit, Store, Write
+
+AUDIT = Audit("owner", "hilum-cli", "load", "bench")
+GROUPS = 25
+"""Patients per commit: a thousand resources."""
+
+Progress = Callable[[int], None]
+
+
+def numbers() -> bytes:
+    """What the floor is told: resource types and search parameters by number (bench.floor.rows.Numbers)."""
+    found = {type: {p.code: p.number for p in parameters(type)} for type in ("Patient", "Observation")}
+    return msgspec.json.encode({"types": TYPE_NUMBER, "parameters": found})
+
+
+def writes(population: Population, patient: int) -> list[Write]:
+    """The writes of one patient's group."""
+    made = []
+    for type, id, body in population.group(patient):
+        body = json.parse(json.encode(body))  # as it comes from a wire: decimals with their digits
+        made.append(Write("PUT", type, id, 1, draft(body, id), index(type, body)))
+    return made
+
+
+async def fill(store: Store, population: Population, progress: Progress) -> None:
+    """Write all of it, a thousand resources per commit."""
+    for start in range(0, population.patients, GROUPS):
+        group = [
+            write
+            for patient in range(start, min(start + GROUPS, population.patients))
+            for write in writes(population, patient)
+        ]
+        await store.commit(Commit(tuple(group), AUDIT))
+        progress(len(group))
+
+
+async def load(url: str, population: Population, progress: Progress) -> None:
+    """Lay out the store at `url` and fill it."""
+    settings = Settings.read({"store": url}, {})
+    store = await open_store(settings)
+    try:
+        await fill(store, population, progress)
+    finally:
+        await store.close()
+
+
+def fingerprint(population: Population) -> str:
+    """Changes with whatever a loaded store depends on: the layout, the index, the made-up people."""
+    digest = hashlib.sha256(f"{population.size}".encode())
+    package = Path(hilum.__file__).parent
+    files = [Path(__file__), Path(__file__).with_name("records.py")]
+    for part in ("fhir", "fhirpath", "search", "store"):
+        files += sorted(path for path in (package / part).rglob("*") if path.suffix in (".py", ".sql", ".gz"))
+    for path in files:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+async def sqlite(folder: Path, population: Population, progress: Progress) -> Path:
+    """A loaded SQLite file, from `folder` where it was kept. Only the newest of each size is kept."""
+    kept = folder / f"population-{population.size}-{fingerprint(population)}.sqlite"
+    if not kept.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        for stale in folder.glob(f"population-{population.size}-*"):
+            stale.unlink()
+        making = kept.with_suffix(".part")
+        await load(f"sqlite:{making}", population, progress)
+        for suffix in ("-wal", "-shm", "-turn"):
+            making.with_name(making.name + suffix).unlink(missing_ok=True)
+        os.rename(making, kept)
+    return kept
+
+
+def copy(kept: Path, to: Path) -> None:
+    """A copy that starts out flushed, so that no run pays for it."""
+    shutil.copyfile(kept, to)
+    with to.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+async def bodies(population: Population, patients: int = 50) -> float:
+    """The mean size of a resource's stored JSON, in bytes."""
+    found: list[Any] = [write for n in range(min(patients, population.patients)) for write in writes(population, n)]
+    return sum(len(write.draft.stamp(1, 1)) for write in found) / (min(patients, population.patients) * GROUP)

@@ -1,0 +1,136 @@
+"""Does the floor do hilum's work? The same requests into both, then rows per table and bytes are compared.
+
+A lazy floor insults hilum, a slow one flatters it: so whatever differs is printed, table by table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+import asyncpg
+
+from bench.load import Job
+from bench.operations import BASE, OPERATIONS, Answer
+from bench.records import Population
+from bench.servers import Server
+
+REQUESTS = 30
+"""Of each operation that writes, into both."""
+SKIPPED = frozenset({"meta", "migration"})
+BODIES = {"resource": "body", "old": "body"}
+
+Counted = dict[str, tuple[int, int]]
+"""Table (and parameter) -> (rows, bytes of bodies)."""
+Measure = Callable[[Job], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One count that the floor and hilum do not share."""
+
+    what: str
+    floor: object
+    hilum: object
+
+    def __str__(self) -> str:
+        return f"{self.what}: floor {self.floor}, hilum {self.hilum}"
+
+
+async def write_both(measure: Callable[[Server, Job], Awaitable[None]], servers: tuple[Server, Server], size: int) -> None:
+    """Send the same requests of every kind to both, 16 at a time."""
+    for operation in OPERATIONS.values():
+        for server in servers:
+            many = REQUESTS if operation.writes else 5
+            job = Job(operation.name, server.port, server.token, size, connections=16, seed=77, requests=many)
+            await measure(server, job)
+
+
+def differences(floor: Counted, hilum: Counted) -> list[Difference]:
+    """Whatever is not equal, sorted by name."""
+    nothing = (0, 0)
+    return [
+        Difference(name, floor.get(name, nothing), hilum.get(name, nothing))
+        for name in sorted(floor.keys() | hilum.keys())
+        if floor.get(name, nothing) != hilum.get(name, nothing)
+    ]
+
+
+def count_sqlite(path: str) -> Counted:
+    """Rows of every table, per parameter where there is one, and the bytes of bodies."""
+    db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+
+    def rows(sql: str) -> list[tuple[Any, ...]]:
+        return list(db.execute(sql))
+
+    found: Counted = {}
+    for (table,) in rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"):
+        if table in SKIPPED:
+            continue
+        columns = {row[1] for row in rows(f"PRAGMA table_info({table})")}
+        _count(found, rows, table, columns)
+    db.close()
+    return found
+
+
+async def count_postgres(url: str) -> Counted:
+    """The same of a PostgreSQL database."""
+    connection = await asyncpg.connect(url)
+    named = await connection.fetch(
+        "SELECT c.relname, array_agg(a.attname::text) AS columns FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
+        "WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND a.attnum > 0 GROUP BY 1"
+    )
+    wanted: list[tuple[str, set[str], str]] = []
+    found: Counted = {}
+    for table, columns in named:
+        if table not in SKIPPED:
+            _count(found, lambda sql: wanted.append((sql, set(), "")) or [], table, set(columns))
+    found.clear()
+    for sql, _, _ in wanted:
+        for row in await connection.fetch(sql):
+            found[row[0]] = (row[1], row[2])
+    await connection.close()
+    return found
+
+
+def _count(found: Counted, rows: Callable[[str], list[tuple[Any, ...]]], table: str, columns: set[str]) -> None:
+    size = f"coalesce(sum(length({BODIES[table]})), 0)" if table in BODIES else "0"
+    group = "param" if "param" in columns else "interaction" if "interaction" in columns else None
+    name = f"'{table} ' || {group}" if group else f"'{table}'"
+    by = " GROUP BY 1" if group else ""
+    for label, many, bytes_ in rows(f"SELECT {name}, count(*), {size} FROM {table}{by}"):
+        found[label] = (many, bytes_)
+
+
+async def answers(server: Server, size: int) -> dict[str, tuple[int, tuple[str, ...], int]]:
+    """Operation -> (status, names of headers, bytes of the body) of its first answer."""
+    found = {}
+    for operation in OPERATIONS.values():
+        calls = operation.make(Population(size), server.token, 78)
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        head, _, rest = calls.request(0).partition(b"\r\n\r\n")
+        writer.write(head + b"\r\nConnection: close\r\n\r\n" + rest)
+        data = await reader.read()
+        writer.close()
+        top, _, body = data.partition(b"\r\n\r\n")
+        answer = Answer(int(data[9:12]), top.decode("latin-1"), body)
+        names = sorted(line.split(":")[0].lower() for line in answer.head.split("\r\n")[1:])
+        # The port is part of every address in a body.
+        found[operation.name] = (answer.status, tuple(names), len(body.replace(b":%d%b" % (server.port, BASE.encode()), b"")))
+    return found
+
+
+def differing_answers(
+    floor: dict[str, tuple[int, tuple[str, ...], int]], hilum: dict[str, tuple[int, tuple[str, ...], int]]
+) -> list[Difference]:
+    """Status, headers or length that are not equal."""
+    parts = ("status", "headers", "bytes of the body")
+    return [
+        Difference(f"answer to {name}, {part}", a, b)
+        for name in floor
+        for part, a, b in zip(parts, floor[name], hilum[name], strict=True)
+        if a != b
+    ]

@@ -1,0 +1,151 @@
+"""A consistent logical copy of a PostgreSQL store, and putting it back: one zip file, one COPY stream per table.
+
+All tables are read in one REPEATABLE READ snapshot, while others write. No pg_dump is needed, and the copy goes into a
+newer PostgreSQL as it does into the same one. https://www.postgresql.org/docs/current/sql-copy.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import zipfile
+from collections.abc import AsyncIterator
+from typing import IO, Any, Final
+
+import asyncpg
+
+from hilum.problems import Misconfigured
+from hilum.store import migrations
+from hilum.store.postgres.connection import Pool, busy, connect
+from hilum.store.postgres.migrate import prepare
+
+TABLES: Final = {
+    "resource": "rid, seq, '0'::xid8 AS xid, version, type, method, id, params, compartments, labels, body",
+    "old": "seq, rid, until, '0'::xid8 AS xid, version, type, method, compartments, labels, body",
+    "token": "value, rid, param",
+    "string": "rid, param, folded, whole, value",
+    "date": "rid, low, high, param, span",
+    "reference": "target, rid, params",
+    "audit": "seq, writes, process, agent, client, interaction, token, chain",
+}
+"""What is copied. Transaction ids mean nothing in another database: 0 is older than all of its own."""
+_NO_LIMIT: Final = {"statement_timeout": "0", "enable_seqscan": "on", "idle_in_transaction_session_timeout": "0"}
+_MANIFEST: Final = "hilum.json"
+
+
+async def copy(pool: Pool, path: str) -> AsyncIterator[tuple[int, int]]:
+    """Write the copy to the new file `path`; yields (bytes read, about how many in all).
+
+    The file appears under its name only when it is whole and flushed. Raises Misconfigured when it exists.
+    """
+    if os.path.exists(path):
+        raise Misconfigured(f"{path} exists already. Choose another name, or delete it first.")
+    part = path + ".part"
+    async with pool.alone(**_NO_LIMIT) as connection:
+        with _private(part) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                manifest = {
+                    "schema": int(await connection.fetchval("SELECT value FROM meta WHERE key = 'schema'")),
+                    "environment": await connection.fetchval("SELECT value FROM meta WHERE key = 'environment'"),
+                    # Sequences have no snapshot: read after it was taken, they stand at or above all that it sees.
+                    "snapshot": await connection.fetchval("SELECT pg_current_snapshot()::text"),
+                    "stamped": await connection.fetchval("SELECT last_value FROM stamped"),
+                    "numbered": await connection.fetchval("SELECT last_value FROM numbered"),
+                }
+                sizes = "SELECT sum(pg_table_size(name::regclass))::bigint FROM unnest($1::text[]) AS t (name)"
+                about, done = await connection.fetchval(sizes, list(TABLES)), 0
+                archive.writestr(_MANIFEST, json.dumps(manifest))
+                for table, columns in TABLES.items():
+                    with archive.open(table, "w", force_zip64=True) as member:
+                        async for size in _table(connection, f"SELECT {columns} FROM {table}", member):
+                            done += size
+                            yield min(done, about), max(about, done)
+    _flush(part)
+    os.rename(part, path)
+    _flush(os.path.dirname(os.path.abspath(path)))
+    yield done, done
+
+
+async def _table(connection: asyncpg.Connection, query: str, member: IO[bytes]) -> AsyncIterator[int]:
+    chunks: asyncio.Queue[bytes] = asyncio.Queue(4)  # the server waits while the file is written
+
+    async def read() -> None:
+        try:
+            await connection.copy_from_query(query, output=chunks.put, format="binary")
+        finally:
+            await chunks.put(b"")
+
+    reading = asyncio.create_task(read())
+    try:
+        while chunk := await chunks.get():
+            await asyncio.to_thread(member.write, chunk)
+            yield len(chunk)
+        await reading
+    finally:
+        if not reading.done():
+            reading.cancel()
+
+
+async def restore_postgres(url: str, path: str, *, schema: str = "hilum") -> None:
+    """Fill a new, empty tenant's schema from a copy, in one transaction.
+
+    Raises Misconfigured when the file is no copy of a PostgreSQL store, is of another schema version, or when the
+    tenant has resources already.
+    """
+    manifest = _manifest(path)
+    connection = await connect(url, schema, **_NO_LIMIT)
+    try:
+        await prepare(connection, schema, manifest["environment"], migrate=False)
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE resource IN EXCLUSIVE MODE")
+            if await connection.fetchval("SELECT EXISTS (SELECT FROM resource)"):
+                raise Misconfigured(f"The schema {schema!r} holds resources already. Restore into a new one.")
+            with zipfile.ZipFile(path) as archive:
+                for table, columns in TABLES.items():
+                    names = [column.split(" AS ")[-1].strip() for column in columns.split(",")]
+                    with archive.open(table) as member:
+                        await connection.copy_to_table(table, source=_read(member), columns=names, format="binary")
+            await connection.execute("SELECT setval('stamped', $1)", manifest["stamped"])
+            await connection.execute("SELECT setval('numbered', $1)", manifest["numbered"])
+    except zipfile.BadZipFile:
+        raise Misconfigured(f"{path} is damaged: a checksum does not hold. Nothing was restored.") from None
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise busy(error) from error
+    finally:
+        connection.terminate()
+
+
+def _manifest(path: str) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest: dict[str, Any] = json.loads(archive.read(_MANIFEST))
+            whole = set(TABLES) <= set(archive.namelist())
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        whole, manifest = False, {}
+    if not whole:
+        raise Misconfigured(f"{path} is not a whole copy of a PostgreSQL store.")
+    known = len(migrations.steps("postgres"))
+    if manifest["schema"] != known:
+        raise Misconfigured(
+            f"{path} has schema {manifest['schema']}, this hilum {known}. Restore with that hilum, then migrate."
+        )
+    return manifest
+
+
+async def _read(member: IO[bytes]) -> AsyncIterator[bytes]:
+    while chunk := await asyncio.to_thread(member.read, 1 << 20):
+        yield chunk
+
+
+def _private(path: str) -> IO[bytes]:
+    """A new file that only its owner can read."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+
+
+def _flush(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,164 @@
+"""Version reads, history and changes. https://hl7.org/fhir/R4/http.html#history
+
+The current version of a resource is in `resource`, earlier ones are in `old`; one statement reads both under one
+snapshot, so that a version which moves meanwhile is seen exactly once.
+
+**Why changes() misses nothing.** stamp() gives a transaction its xid and its seqs inside one short lock, so that the
+order of seqs is the order of xids. `pg_snapshot_xmin` is the oldest xid still in flight: every lower one has ended,
+and what it committed is seen by the same snapshot. changes() returns only rows with a lower xid. What appears later
+has an xid at or above that, hence seqs above all that was returned. A follower that goes on from the last seq it was
+given can therefore miss nothing; all that a commit in flight does is hold back those behind it. Rows of a restored
+backup have xid 0: they are older than every transaction. After a crash the sequence stands at or above every committed
+seq (schema/postgres/0001_foundation.sql), and what changes() returned had been flushed before it was visible.
+https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from hilum.fhir.definitions import TYPE_NUMBER, TYPES
+from hilum.fhir.resource import Resource
+from hilum.store.interface import HistoryQuery, Page
+from hilum.store.postgres.clauses import Part, join, owned_by
+from hilum.store.postgres.connection import Session, fetch
+from hilum.store.postgres.names import Name, Names
+from hilum.store.postgres.rows import as_resource
+from hilum.store.postgres.select import numbered
+
+READ: Final = "SELECT rid, version, seq, method, id, body FROM resource WHERE type = $1 AND id = $2 AND version > 0"
+"""The current version, or the deletion. One probe of resource_name."""
+_VERSION: Final = """
+SELECT r.rid, r.version, r.seq, r.method, r.id, r.body FROM resource r
+WHERE r.type = $1 AND r.id = $2 AND r.version = $3
+UNION ALL
+SELECT o.rid, o.version, o.seq, o.method, r.id, o.body FROM resource r JOIN old o ON o.rid = r.rid AND o.version = $3
+WHERE r.type = $1 AND r.id = $2
+"""
+_COMPARTMENTS: Final = """
+SELECT compartments FROM resource WHERE seq = $1 AND version > 0
+UNION ALL SELECT compartments FROM old WHERE seq = $1
+"""
+_CHANGES: Final = """
+SELECT v.rid, v.version, v.seq, v.method, r.id, v.body FROM (
+    (SELECT rid, version, seq, method, body FROM resource
+     WHERE seq > $1 AND version > 0 AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY seq LIMIT $2)
+    UNION ALL
+    (SELECT rid, version, seq, method, body FROM old
+     WHERE seq > $1 AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY seq LIMIT $2)
+    ORDER BY seq LIMIT $2) v
+CROSS JOIN LATERAL (SELECT id FROM resource r WHERE r.rid = v.rid LIMIT 1) r ORDER BY v.seq
+"""
+
+
+async def read(session: Session, type: str, id: str, version: int | None) -> Resource | None:
+    """The current version, or that one."""
+    if version is None:
+        found = await fetch(session, READ, TYPE_NUMBER[type], id)
+    else:
+        found = await fetch(session, _VERSION, TYPE_NUMBER[type], id, version) if 0 < version < 1 << 31 else []
+    return as_resource(found[0]) if found else None
+
+
+async def compartments(session: Session, names: Names, seq: int) -> tuple[Name, ...]:
+    """The owners that a version was committed with."""
+    found = await fetch(session, _COMPARTMENTS, seq)
+    if not found or not found[0][0]:
+        return ()
+    return tuple(await names.of(session, found[0][0]))
+
+
+async def changes(session: Session, after: int, limit: int) -> list[Resource]:
+    """Versions in commit order, up to the oldest transaction in flight."""
+    return [as_resource(row) for row in await fetch(session, _CHANGES, after, limit)]
+
+
+async def history(session: Session, names: Names, query: HistoryQuery) -> Page:
+    """Versions, newest first, each judged by the compartments that it was committed with."""
+    wanted: list[tuple[str | None, str]] = [o for ps in query.permits for p in ps for o in p.owners or ()]
+    if query.id is not None:
+        wanted.append((query.types[0], query.id))
+    rids = await names.known(session, [(type, id) for type, id in wanted if type is not None])
+    allowed = _permitted(query, rids)
+    if allowed is None:
+        return Page((), None, 0 if query.total else None)
+    parts = [allowed]
+    numbers: list[int] = []
+    if query.id is not None:
+        parts.append(Part("v.rid = ?", (rids.get((query.types[0], query.id), -1),)))
+    elif len(query.types) < len(TYPES):
+        numbers = [TYPE_NUMBER[type] for type in query.types]
+    if query.since is not None:
+        parts.append(Part("v.seq >= ?", (query.since,)))
+    if query.at is not None:
+        parts.append(Part("v.seq <= ? AND v.until > ?", (query.at[1], query.at[0])))
+    total = await _total(session, parts, numbers) if query.total else None
+    if query.before is not None:
+        parts.append(Part("v.seq < ?", (query.before,)))
+    found = await _page(session, parts, numbers, query.count + 1) if query.count else []
+    position = found[query.count - 1][2] if len(found) > query.count else None
+    return Page(tuple(as_resource(row) for row in found[: query.count]), position, total)
+
+
+_SOURCES: Final = (
+    ("resource", "9223372036854775807::bigint", "v.version > 0"),
+    ("old", "v.until", "true"),
+)
+"""Table, until when its versions were current, and which of its rows are versions."""
+
+
+def _arms(parts: list[Part], numbers: list[int], columns: str, end: str) -> Part:
+    """One SELECT per table, and per type where not all are meant, so that each walks an index by seq."""
+    arms: list[Part] = []
+    for table, until, versions in _SOURCES:
+        where = join(" AND ", parts)
+        sql = f"(SELECT {columns} FROM {table} v WHERE {versions} AND {where.sql.replace('v.until', until)}"
+        if numbers:
+            arms.extend(Part(f"{sql} AND v.type = ?{end})", (*where.values, number)) for number in numbers)
+        else:
+            arms.append(Part(f"{sql}{end})", where.values))
+    return join(" UNION ALL ", arms)
+
+
+async def _page(session: Session, parts: list[Part], numbers: list[int], wanted: int) -> list[Any]:
+    end = f" ORDER BY v.seq DESC LIMIT {wanted}"
+    union = _arms(parts, numbers, "v.rid, v.version, v.seq, v.method, v.body", end)
+    return await fetch(
+        session,
+        numbered(
+            Part(
+                f"SELECT v.rid, v.version, v.seq, v.method, r.id, v.body FROM ({union.sql} ORDER BY seq DESC LIMIT {wanted}) v "
+                "CROSS JOIN LATERAL (SELECT id FROM resource r WHERE r.rid = v.rid LIMIT 1) r ORDER BY v.seq DESC"
+            )
+        ),
+        *union.values,
+    )
+
+
+async def _total(session: Session, parts: list[Part], numbers: list[int]) -> int:
+    union = _arms(parts, numbers, "count(*) AS n", "")
+    ((total,),) = await fetch(session, numbered(Part(f"SELECT sum(n)::bigint FROM ({union.sql}) x")), *union.values)
+    return int(total)
+
+
+def _permitted(query: HistoryQuery, rids: dict[Name, int]) -> Part | None:
+    """The policy on each version; None: nothing is permitted."""
+    everything: list[int] = []
+    owned: dict[tuple[int, ...], list[int]] = {}
+    for type, permits in zip(query.types, query.permits, strict=True):
+        owners = owned_by(permits, rids)
+        if owners is None:
+            everything.append(TYPE_NUMBER[type])
+        elif owners:
+            owned.setdefault(owners, []).append(TYPE_NUMBER[type])
+    if len(everything) == len(query.types):
+        return Part("true")
+    parts: list[Part] = []
+    if everything:
+        parts.append(Part("v.type = ANY (?::smallint[])", (everything,)))
+    for owners, types in owned.items():
+        parts.append(Part("v.type = ANY (?::smallint[]) AND v.compartments && ?::bigint[]", (types, list(owners))))
+    if not parts:
+        return None
+    either = join(" OR ", [Part(f"({part.sql})", part.values) for part in parts])
+    return Part(f"({either.sql})", either.values)

@@ -1,0 +1,63 @@
+"""Servers and clients for journeys over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.journeys.server import FHIR_JSON, Server
+
+Create = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server with the defaults: SQLite, tokens needed. Tests make their own resources in it."""
+    running = Server(tmp_path_factory.mktemp("server"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Start a server with these flags; it is stopped after the test."""
+    started: list[Server] = []
+
+    def one(*flags: str, **options: Any) -> Server:
+        started.append(Server(tmp_path_factory.mktemp("server"), *flags, **options))
+        return started[-1]
+
+    yield one
+    for running in started:
+        if running.process.poll() is None:
+            running.stop()
+
+
+@pytest.fixture(scope="session")
+def fhir(server: Server) -> Iterator[httpx.Client]:
+    """May do everything."""
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def create(fhir: httpx.Client) -> Create:
+    """Create a resource and answer with it as stored."""
+
+    def one(type_: str = "Patient", **content: Any) -> dict[str, Any]:
+        answer = fhir.post(type_, json={"resourceType": type_, **content}, headers=FHIR_JSON)
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    return one
+
+
+def diagnostics(answer: httpx.Response) -> str:
+    """What the OperationOutcome of an answer says; fails when it is none."""
+    assert answer.headers["content-type"] == "application/fhir+json; charset=utf-8", answer.text
+    body = answer.json()
+    assert body["resourceType"] == "OperationOutcome"
+    return " ".join(issue["diagnostics"] for issue in body["issue"])

@@ -1,0 +1,79 @@
+"""A real `hilum serve` in its own process on a free port, for journeys."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from hilum.access.keys import load_or_create
+from hilum.access.tokens import Minter
+
+FHIR_JSON = {"content-type": "application/fhir+json"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """Started with flags of `hilum serve`; `log` is what it wrote to standard error."""
+
+    def __init__(self, folder: Path, *flags: str, environment: dict[str, str] | None = None) -> None:
+        self.port = free_port()
+        self.data = folder / "data"
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.base = self.url + "/fhir"
+        self._errors = (folder / "stderr").open("wb")
+        self._folder = folder
+        command = [sys.executable, "-m", "hilum.cli", "serve", "--port", str(self.port), "--data", str(self.data), *flags]
+        self.process = subprocess.Popen(
+            command, stdout=(folder / "stdout").open("wb"), stderr=self._errors, env=os.environ | (environment or {})
+        )
+        ends = time.monotonic() + 30
+        while True:
+            try:
+                if httpx.get(self.url + "/health").status_code == 200:
+                    return
+            except httpx.TransportError:
+                if self.process.poll() is not None or time.monotonic() > ends:
+                    raise AssertionError(f"hilum serve did not start:\n{self.log}") from None
+            time.sleep(0.05)
+
+    @property
+    def log(self) -> str:
+        return (self._folder / "stderr").read_text()
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+
+    def token(self, scope: str = "system/*.cruds", **options: Any) -> str:
+        return Minter(load_or_create(self.data, "sandbox"), self.base).mint(scope, **options)
+
+    def client(self, scope: str | None = "system/*.cruds", **options: Any) -> httpx.Client:
+        """A client whose paths are below the FHIR base: `client.get("Patient/1")`. `scope` None: without a token."""
+        headers = {} if scope is None else {"authorization": f"Bearer {self.token(scope, **options)}"}
+        return httpx.Client(base_url=self.base + "/", headers=headers, timeout=30)
+
+    def memory(self) -> int:
+        """The largest resident size so far, in bytes (Linux)."""
+        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(text.split("VmHWM:")[1].split()[0]) * 1024
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(30)
+        self._errors.close()
+        return status

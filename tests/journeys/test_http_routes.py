@@ -1,0 +1,120 @@
+"""The route table can't lie: every row is called over HTTP, and the CapabilityStatement says the same."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+
+from hilum.fhir.definitions import TYPES
+from hilum.rest.router import Route
+from hilum.rest.routes import ROUTES
+from hilum.search.parameters import parameters
+from hilum.validation import validate
+from tests.journeys.conftest import Create, diagnostics
+from tests.journeys.server import FHIR_JSON, Server
+
+JSON_PATCH = {"content-type": "application/json-patch+json"}
+EMPTY = {"transaction": {"resourceType": "Bundle", "type": "transaction"}, "batch": {"resourceType": "Bundle", "type": "batch"}}
+
+
+def call(fhir: httpx.Client, create: Create, route: Route) -> httpx.Response:
+    """A request that the row should answer with a success."""
+    patient = create("Patient", active=True)
+    path = route.pattern.replace("[type]/[id]/[type]", f"Patient/{patient['id']}/Observation")
+    path = path.replace("[type]", "Patient").replace("[id]", patient["id"]).replace("[vid]", "1")
+    if route.criteria and route.method != "POST":
+        path += f"?_id={patient['id']}"
+    if route.interaction in EMPTY:
+        return fhir.post("", json=EMPTY[route.interaction], headers=FHIR_JSON)
+    if route.interaction == "$everything" and route.method == "POST":
+        return fhir.post(path, json={"resourceType": "Parameters"}, headers=FHIR_JSON)
+    if route.pattern.endswith("_search"):
+        return fhir.post(path, data={"_count": "1"})
+    match route.method:
+        case "POST":
+            return fhir.post(path, json={"resourceType": "Patient"}, headers=FHIR_JSON)
+        case "PUT":
+            return fhir.put(path, json={"resourceType": "Patient", "id": patient["id"]}, headers=FHIR_JSON)
+        case "PATCH":
+            steps = [{"op": "replace", "path": "/active", "value": False}]
+            return fhir.patch(path, json=steps, headers=JSON_PATCH)
+        case "DELETE":
+            return fhir.delete(path)
+    return fhir.get(path)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.pattern} {route.interaction}")
+def test_every_declared_route_answers(route: Route, fhir: httpx.Client, create: Create, server: Server) -> None:
+    answer = call(fhir, create, route)
+    assert answer.status_code == (204 if route.method == "DELETE" else 201 if route.interaction == "create" else 200)
+    with server.client(None) as stranger:
+        assert call(stranger, create, route).status_code == (200 if route.open else 401)
+
+
+@pytest.mark.parametrize("route", [r for r in ROUTES if r.method == "GET"], ids=lambda route: route.pattern)
+def test_head_is_get_without_the_body(route: Route, fhir: httpx.Client, create: Create) -> None:
+    answer = call(fhir, create, route)
+    head = fhir.head(answer.request.url)
+    assert head.status_code == 200
+    assert head.content == b""
+    assert head.headers["content-length"] == str(len(fhir.get(answer.request.url).content))
+
+
+def test_the_capability_statement_lists_what_the_route_table_has(fhir: httpx.Client, server: Server) -> None:
+    answer = fhir.get("metadata")
+    statement = answer.json()
+    assert [i.diagnostics for i in validate(statement) if i.severity == "error"] == []
+    assert statement["implementation"]["url"] == server.base
+    rest = statement["rest"][0]
+    declared = {r.interaction for r in ROUTES} - {"capabilities", "$everything", "search-compartment"}
+    listed = {i["code"] for i in rest["interaction"]} | {i["code"] for r in rest["resource"] for i in r["interaction"]}
+    assert listed == declared
+    assert [r["type"] for r in rest["resource"]] == list(TYPES)
+    for resource in rest["resource"]:
+        assert [p["name"] for p in resource["searchParam"]] == [p.code for p in parameters(resource["type"])]
+    patient = next(r for r in rest["resource"] if r["type"] == "Patient")
+    assert patient["operation"] == [
+        {"name": "everything", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything"}
+    ]
+    assert "operation" not in next(r for r in rest["resource"] if r["type"] == "Observation")
+
+
+def test_the_capability_statement_has_an_etag_and_parts(fhir: httpx.Client) -> None:
+    whole = fhir.get("metadata")
+    tag = whole.headers["etag"]
+    assert re.fullmatch(r'W/"[0-9a-f]{16}"', tag)
+    assert fhir.get("metadata", headers={"if-none-match": tag}).status_code == 304
+    part = fhir.get("metadata", params={"_elements": "software"}).json()
+    assert part["software"]["name"] == "hilum"
+    assert "rest" not in part
+    assert len(fhir.get("metadata", params={"_summary": "true"}).content) < len(whole.content)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "said"),
+    [
+        ("GET", "Patiënt/1", 404, "Patiënt"),
+        ("GET", "Pateint/1", 404, "Pateint"),
+        ("GET", "Patient/1/$frobnicate", 404, "$frobnicate"),
+        ("GET", "Observation/1/$everything", 404, "$everything"),
+        ("GET", "Patient/1/2/3/4", 404, "Patient/1/2/3/4"),
+        ("GET", "nothing", 404, "nothing"),
+        ("GET", "Organization/1/Observation", 404, "Organization"),
+        ("POST", "Patient/1", 405, "POST"),
+        ("DELETE", "metadata", 405, "DELETE"),
+        ("PUT", "", 405, "PUT"),
+        ("PROPFIND", "Patient/1", 405, "PROPFIND"),
+        ("OPTIONS", "Patient", 405, "OPTIONS"),
+    ],
+)
+def test_what_is_not_in_the_table_is_named(fhir: httpx.Client, method: str, path: str, status: int, said: str) -> None:
+    answer = fhir.request(method, path)
+    assert answer.status_code == status
+    assert said in diagnostics(answer)
+
+
+def test_405_lists_the_methods_that_there_are(fhir: httpx.Client) -> None:
+    assert fhir.post("Patient/1").headers["allow"] == "DELETE, GET, HEAD, PATCH, PUT"
+    assert fhir.put("Patient/1/_history").headers["allow"] == "GET, HEAD"

@@ -1,0 +1,150 @@
+"""Search over HTTP: by GET and form, links, presentation, leniency. https://hl7.org/fhir/R4/http.html#search"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from hilum.validation import validate
+from tests.journeys.conftest import Create, diagnostics
+from tests.journeys.test_http_history import link
+
+
+@pytest.fixture(scope="module")
+def people(create: Create) -> list[dict[str, Any]]:
+    """Seven of them, whom nobody else made, oldest first."""
+    return [
+        create("Patient", name=[{"family": "Searched", "given": [f"G{n}"]}], birthDate=f"199{n}-01-01") for n in range(7)
+    ]
+
+
+def ids(bundle: dict[str, Any]) -> list[str]:
+    return [entry["resource"]["id"] for entry in bundle.get("entry", ())]
+
+
+def test_a_search_bundle_holds_the_stored_bytes(fhir: httpx.Client, people: list[dict[str, Any]], server: Any) -> None:
+    answer = fhir.get("Patient?family=searched&birthdate=1993")
+    assert [issue for issue in validate(answer.json()) if issue.severity == "error"] == []
+    assert answer.json() == {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "link": [{"relation": "self", "url": f"{server.base}/Patient?family=searched&birthdate=1993"}],
+        "entry": [
+            {"fullUrl": f"{server.base}/Patient/{people[3]['id']}", "resource": people[3], "search": {"mode": "match"}}
+        ],
+    }
+    assert fhir.get(f"Patient/{people[3]['id']}").content in answer.content
+
+
+def test_an_empty_result_has_no_entry(fhir: httpx.Client, server: Any) -> None:
+    assert fhir.get("Patient?family=nobodyhasthisname").json() == {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "link": [{"relation": "self", "url": f"{server.base}/Patient?family=nobodyhasthisname"}],
+    }
+
+
+def test_following_next_finds_each_once(fhir: httpx.Client, people: list[dict[str, Any]]) -> None:
+    url: str | None = "Patient?family=searched&_count=3&_total=accurate"
+    found: list[str] = []
+    while url is not None:
+        bundle = fhir.get(url).json()
+        assert bundle["total"] == 7
+        found += ids(bundle)
+        url = link(bundle, "next")
+    assert sorted(found) == sorted(person["id"] for person in people)
+    assert len(found) == 7
+
+
+def test_a_form_is_the_same_search(fhir: httpx.Client, people: list[dict[str, Any]], server: Any) -> None:
+    by_get = fhir.get("Patient?family=searched&birthdate=gt1994&_count=1").json()
+    by_form = fhir.post("Patient/_search?_count=1", data={"family": "searched", "birthdate": "gt1994"}).json()
+    assert ids(by_form) == ids(by_get)
+    following = link(by_form, "next")
+    assert following is not None
+    assert following.startswith(f"{server.base}/Patient?")
+    assert ids(fhir.get(following).json()) == ids(fhir.get(link(by_get, "next") or "").json())
+    everywhere = fhir.post("_search", data={"_id": people[0]["id"], "_type": "Patient"})
+    assert ids(everywhere.json()) == [people[0]["id"]]
+    shown = fhir.post("Patient/_search", data={"family": "searched", "_elements": "name", "_pretty": "true"})
+    assert b"\n" in shown.content
+    assert "birthDate" not in shown.json()["entry"][0]["resource"]
+    wrong = fhir.post("Patient/_search", json={"family": "searched"})
+    assert wrong.status_code == 415
+    assert "x-www-form-urlencoded" in diagnostics(wrong)
+
+
+def test_count_only_and_count_zero(fhir: httpx.Client, people: list[dict[str, Any]], server: Any) -> None:
+    counted = fhir.get("Patient?family=searched&_summary=count").json()
+    assert counted == {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": 7,
+        "link": [{"relation": "self", "url": f"{server.base}/Patient?family=searched&_summary=count"}],
+    }
+    assert fhir.get("Patient?family=searched&_count=0").json()["total"] == 7
+
+
+def test_summaries_in_a_search(fhir: httpx.Client, people: list[dict[str, Any]]) -> None:
+    for query in ("_summary=true", "_summary=text", "_summary=data", "_elements=name"):
+        found = fhir.get(f"Patient?family=searched&_count=1&{query}").json()["entry"][0]["resource"]
+        assert found["meta"]["tag"][0]["code"] == "SUBSETTED"
+
+
+def test_unknown_parameters_are_refused_with_near_misses_or_passed_over(
+    fhir: httpx.Client, people: list[dict[str, Any]], server: Any
+) -> None:
+    refused = fhir.get("Patient?famly=searched")
+    assert refused.status_code == 400
+    assert "family" in diagnostics(refused)
+    lenient = fhir.get("Patient?famly=x&family=searched&_count=1", headers={"prefer": "handling=lenient"}).json()
+    assert link(lenient, "self") == f"{server.base}/Patient?family=searched&_count=1"
+    said = lenient["entry"][-1]
+    assert said["search"] == {"mode": "outcome"}
+    assert "famly" in said["resource"]["issue"][0]["diagnostics"]
+    assert "famly" not in (link(lenient, "next") or "")
+
+
+def test_within_a_compartment(fhir: httpx.Client, create: Create) -> None:
+    patient = create()["id"]
+    about = {"status": "final", "code": {"text": "x"}}
+    mine = create("Observation", subject={"reference": f"Patient/{patient}"}, **about)["id"]
+    create("Observation", **about)
+    assert ids(fhir.get(f"Patient/{patient}/Observation").json()) == [mine]
+    assert set(ids(fhir.get(f"Patient/{patient}/*").json())) == {mine, patient}
+
+
+def test_everything_of_a_patient(fhir: httpx.Client, create: Create) -> None:
+    doctor = create("Practitioner")["id"]
+    patient = create("Patient", generalPractitioner=[{"reference": f"Practitioner/{doctor}"}])["id"]
+    about = {"status": "final", "code": {"text": "x"}, "subject": {"reference": f"Patient/{patient}"}}
+    observations = [create("Observation", **about)["id"] for _ in range(4)]
+    path = f"Patient/{patient}/$everything"
+    whole = fhir.get(path).json()
+    assert ids(whole)[0] == patient
+    assert sorted(ids(whole)) == sorted([patient, doctor, *observations])
+    url: str | None = path + "?_count=2"
+    found: list[str] = []
+    while url is not None:
+        bundle = fhir.get(url).json()
+        found += ids(bundle)
+        url = link(bundle, "next")
+    assert sorted(found) == sorted(ids(whole))
+    assert sorted(ids(fhir.get(path + "?_type=Observation").json())) == sorted(observations)
+    posted = {"resourceType": "Parameters", "parameter": [{"name": "_type", "valueCode": "Observation"}]}
+    by_post = fhir.post(path, content=json.dumps(posted), headers={"content-type": "application/fhir+json"})
+    assert sorted(ids(by_post.json())) == sorted(observations)
+    assert fhir.get(path + "?_type=Observatoin").status_code == 400
+    assert fhir.get("Patient/never-was/$everything").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query", ["_count=x", "birthdate=soon", "_cursor=abc", "_sort=nothing", "_elements=nothing", "birthdate=%zz", "family=%FF"]
+)
+def test_bad_search_values_are_400(fhir: httpx.Client, query: str) -> None:
+    refused = fhir.get("Patient?" + query)
+    assert refused.status_code == 400
+    assert diagnostics(refused)
