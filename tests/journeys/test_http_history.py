@@ -128,7 +128,7 @@ def test_a_link_that_was_tampered_with_is_refused(fhir: httpx.Client, create: Cr
         assert "_cursor" in diagnostics(refused)
 
 
-def test_links_hold_after_a_restart_and_keep_how_things_are_shown(fhir: httpx.Client, create: Create) -> None:
+def test_links_keep_how_things_are_shown(fhir: httpx.Client, create: Create) -> None:
     patient = create()
     changed(fhir, patient, 3)
     bundle = fhir.get(f"Patient/{patient['id']}/_history?_count=1&_elements=name&_pretty=true").json()

@@ -6,6 +6,7 @@ decided inside the database transaction. What the token may not search does not 
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -26,6 +27,7 @@ RESULT_PARAMETERS: Final = frozenset(
 """They control what a search returns, not what it finds, and have no meaning here."""
 GENERAL_PARAMETERS: Final = frozenset(("_format", "_pretty"))
 """They control how the answer is written; left out of the criteria."""
+_BROKEN: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def parse(door: Door, who: Principal, type: str, text: str) -> Query:
@@ -49,13 +51,13 @@ def parse(door: Door, who: Principal, type: str, text: str) -> Query:
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
+    if _BROKEN.search(text):
+        raise Malformed("The conditional criteria hold a '%' that is not followed by two hexadecimal digits.")
+    parts = [part.replace("+", " ").partition("=") for part in text.removeprefix("?").split("&") if part]
     try:
-        parts = [
-            unquote_to_bytes(part.replace("+", " ")).decode() for part in text.removeprefix("?").split("&") if part
-        ]
+        return [(unquote_to_bytes(name).decode(), unquote_to_bytes(value).decode()) for name, _, value in parts]
     except UnicodeError:
         raise Malformed("The conditional criteria are not UTF-8 once their percent-encoding is undone.") from None
-    return [(name, value) for name, _, value in (part.partition("=") for part in parts)]
 
 
 def holds(resource: Resource, query: Query) -> bool:

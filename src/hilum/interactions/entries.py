@@ -81,6 +81,9 @@ def check_conditions(entry: Entry) -> None:
         raise refusal(
             "The method of a transaction's entry must be GET, HEAD, POST, PUT, PATCH or DELETE.", "request.method"
         )
+    for condition in (entry.if_match, entry.if_none_exist, entry.if_none_match, entry.if_modified_since):
+        if condition is not None and type(condition) is not str:
+            raise refusal("The conditions of an entry must be texts.", "request")
     if entry.if_none_match is not None or entry.if_modified_since is not None:
         raise refusal("ifNoneMatch and ifModifiedSince only have a meaning with GET.", "request")
     if entry.method == "POST" and entry.if_match is not None:

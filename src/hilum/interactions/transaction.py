@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from hilum.access.policy import Principal
@@ -44,7 +45,7 @@ from hilum.interactions.patches import Patch
 from hilum.interactions.permit import Permits, absent, audit, may_hold, permits, seen, unlimited, visible
 from hilum.interactions.retrying import retrying
 from hilum.interactions.update import free
-from hilum.problems import Forbidden, Gone, Invalid, MultipleMatches, NotFound, PreconditionFailed, Problem
+from hilum.problems import Forbidden, Gone, Invalid, Issue, MultipleMatches, NotFound, PreconditionFailed, Problem
 from hilum.search.query import Query
 from hilum.store.interface import Commit, Precondition, Resolves, Write
 
@@ -60,6 +61,7 @@ _BREATH: Final = 64
 class Step:
     """An entry, understood and found valid by itself: all that does not depend on the state of the store."""
 
+    number: int
     entry: Entry
     target: Target
     allowed: Permits
@@ -71,8 +73,8 @@ class Step:
 class Plan:
     """What the entries come to on one state of the store; built anew for every attempt.
 
-    `names`: index -> the identity that the entry writes. `current`: what stands there now. `found`: index -> the
-    resource that a conditional create answers with instead. `same`: index -> the index of the entry with the same
+    `names`: number of the step -> the identity that the entry writes. `current`: what stands there now. `found`: number -> the
+    resource that a conditional create answers with instead. `same`: number -> the number of the step with the same
     criteria, which creates it.
     """
 
@@ -95,19 +97,19 @@ async def transaction(door: Door, who: Principal, entries: Sequence[Entry]) -> t
     """
     steps: list[Step] = []
     problems: list[Problem] = []
-    for number, entry in enumerate(entries, 1):
+    for number, entry in enumerate(entries):
         try:
-            steps.append(_understand(door, who, entry))
+            steps.append(_understand(door, who, number, entry))
         except Problem as problem:
             problems.append(again(problem, placed(problem.issues, entry.index)))
-        if number % _BREATH == 0:
+        if number % _BREATH == _BREATH - 1:
             await asyncio.sleep(0)
     raise_together(problems)
     steps.sort(key=lambda step: ORDER.index(step.entry.method))
     return await retrying(lambda: _attempt(door, who, steps))
 
 
-def _understand(door: Door, who: Principal, entry: Entry) -> Step:
+def _understand(door: Door, who: Principal, number: int, entry: Entry) -> Step:
     check_conditions(entry)
     asked = target(entry, door.base)
     allowed = permits(who, asked.type, LETTER[entry.method])
@@ -121,7 +123,7 @@ def _understand(door: Door, who: Principal, entry: Entry) -> Step:
         if asked.id is not None:
             check_id(asked.type, asked.id, entry.body)
     query = None if asked.criteria is None else conditional.parse(door, who, asked.type, asked.criteria)
-    return Step(entry, asked, allowed, query, patch)
+    return Step(number, entry, asked, allowed, query, patch)
 
 
 async def _attempt(door: Door, who: Principal, steps: list[Step]) -> tuple[EntryOutcome, ...]:
@@ -162,27 +164,27 @@ async def _more(door: Door, query: Query) -> bool:
 
 
 async def _name_delete(door: Door, who: Principal, step: Step, plan: Plan) -> None:
-    index, asked = step.entry.index, step.target
+    number, asked = step.number, step.target
     current = await _existing(door, step, plan, "delete")
     check_match(step.entry.if_match, current)
-    plan.current[index] = current
+    plan.current[number] = current
     if current is not None and not current.deleted:
-        plan.names[index] = (asked.type, current.id)
+        plan.names[number] = (asked.type, current.id)
         plan.deleted.add((asked.type, current.id))
 
 
 async def _name_create(door: Door, who: Principal, step: Step, plan: Plan) -> None:
-    index = step.entry.index
+    number = step.number
     if step.query is not None:
         match = await _matched(door, step, plan)
         if match is not None:
             await readable(door, who, match)
-            plan.found[index] = match
+            plan.found[number] = match
             _stands_for(step, plan, (match.type, match.id), match.version)
             return
-    plan.names[index] = (step.target.type, uuid7())
-    plan.current[index] = None
-    _stands_for(step, plan, plan.names[index], 1)
+    plan.names[number] = (step.target.type, uuid7())
+    plan.current[number] = None
+    _stands_for(step, plan, plan.names[number], 1)
 
 
 async def _name_update(door: Door, who: Principal, step: Step, plan: Plan) -> None:
@@ -230,8 +232,8 @@ _NAME: Final = {"DELETE": _name_delete, "POST": _name_create, "PUT": _name_updat
 
 
 def _writes(step: Step, plan: Plan, name: Name, current: Resource | None) -> None:
-    plan.names[step.entry.index] = name
-    plan.current[step.entry.index] = current
+    plan.names[step.number] = name
+    plan.current[step.number] = current
     _stands_for(step, plan, name, 1 if current is None else current.version + 1)
 
 
@@ -250,21 +252,22 @@ def _refuse_overlaps(steps: list[Step], plan: Plan) -> None:
     taken: dict[Name, int] = {}
     creates: dict[tuple[Any, ...], int] = {}
     for step in steps:
-        index = step.entry.index
-        if step.query is not None and step.entry.method == "POST" and index in plan.names:
-            first = creates.setdefault((step.target.type, step.query.clauses), index)
-            if first != index:
-                plan.same[index] = first
+        number = step.number
+        if step.query is not None and step.entry.method == "POST" and number in plan.names:
+            first = creates.setdefault((step.target.type, step.query.clauses), number)
+            if first != number:
+                plan.same[number] = first
                 full_url = step.entry.full_url
                 if full_url is not None:
                     plan.links.names[full_url] = plan.names[first]
-                del plan.names[index]
-        name = plan.names.get(index)
-        if name is not None and taken.setdefault(name, index) != index:
-            other = f"Bundle.entry[{taken[name]}]"
+                del plan.names[number]
+        name = plan.names.get(number)
+        if name is not None and taken.setdefault(name, number) != number:
+            other = next(one for one in steps if one.number == taken[name])
             raise Invalid(
-                f"{other} writes the same {name[0]}; a resource can be in a transaction only once.",
-                expression=f"Bundle.entry[{index}]",
+                f"Bundle.entry[{other.entry.index}] writes the same {name[0]}; "
+                "a resource can be in a transaction only once.",
+                expression=f"Bundle.entry[{step.entry.index}]",
             )
 
 
@@ -274,40 +277,42 @@ def _refuse_overlaps(steps: list[Step], plan: Plan) -> None:
 async def _link(door: Door, who: Principal, steps: list[Step], plan: Plan) -> None:
     """Make the body of every entry that writes one: patches applied, links replaced."""
     links = plan.links
-    writing = [step for step in steps if step.entry.index in plan.names and step.entry.method != "DELETE"]
+    writing = [step for step in steps if step.number in plan.names and step.entry.method != "DELETE"]
+    owners: dict[str, Step] = {}
     for step in writing:
+        known = len(links.pending)
         await _at(step, _body(step, plan))
-    for reference in list(links.pending):
-        step = next(s for s in writing if path_of(plan.bodies[s.entry.index], reference) is not None)
+        owners |= dict.fromkeys(islice(links.pending, known, None), step)
+    for reference, step in owners.items():
         await _at(step, _resolve(door, who, reference, step, plan))
     if links.pending:
         for step in writing:
-            index = step.entry.index
-            plan.bodies[index] = links.body(plan.bodies[index], root(step.entry.full_url))
+            number = step.number
+            plan.bodies[number] = links.body(plan.bodies[number], root(step.entry.full_url))
 
 
 async def _body(step: Step, plan: Plan) -> None:
-    index = step.entry.index
+    number = step.number
     body = step.entry.body
     if step.patch is not None:
-        current = plan.current[index]
+        current = plan.current[number]
         assert current is not None
         body = step.patch.applied(current.raw)
         found = findings(step.target.type, body)
         if found:
             raise Invalid(issues=found)
     assert body is not None
-    plan.bodies[index] = plan.links.body(body, root(step.entry.full_url))
+    plan.bodies[number] = plan.links.body(body, root(step.entry.full_url))
 
 
 async def _resolve(door: Door, who: Principal, reference: str, step: Step, plan: Plan) -> None:
     """A conditional reference must mean exactly one resource."""
     type, _, criteria = reference.partition("?")
-    where = "resource" + (path_of(plan.bodies[step.entry.index], reference) or "")
+    where = "resource" + (path_of(plan.bodies[step.number], reference) or "")
     try:
         query = conditional.parse(door, who, type, criteria)
     except Problem as problem:
-        raise again(problem, (problem.issues[0].__class__("error", problem.code, str(problem), where),)) from None
+        raise again(problem, (Issue("error", problem.code, str(problem), where),)) from None
     found = await conditional.resolve(door, query)
     plan.preconditions.append(Resolves(query, tuple(match.id for match in found)))
     if len(found) > 1:
@@ -322,49 +327,47 @@ async def _resolve(door: Door, who: Principal, reference: str, step: Step, plan:
 
 async def _commit(door: Door, who: Principal, steps: list[Step], plan: Plan) -> tuple[EntryOutcome, ...]:
     writes: dict[int, Write] = {}
-    for number, step in enumerate(steps, 1):
-        index = step.entry.index
-        if index in plan.names:
+    for i, step in enumerate(steps):
+        if step.number in plan.names:
             write = _write(door, step, plan)
             if write is not None:
-                writes[index] = write
-        if number % _BREATH == 0:
+                writes[step.number] = write
+        if i % _BREATH == _BREATH - 1:
             await asyncio.sleep(0)
     made: dict[int, Resource] = {}
     if writes:
-        bodies = [plan.bodies[index] for index in writes if index in plan.bodies]
+        bodies = [plan.bodies[number] for number in writes if number in plan.bodies]
         conditions = (*dict.fromkeys(plan.preconditions), *integrity(door, bodies, sorted(plan.deleted)))
         versions = await door.store.commit(Commit(tuple(writes.values()), audit(who, "transaction"), conditions))
         made = dict(zip(writes, versions, strict=True))
-    outcomes = [_outcome(step, plan, made) for step in steps]
-    return tuple(sorted(outcomes, key=lambda outcome: outcome.index))
+    return tuple(_outcome(step, plan, made) for step in sorted(steps, key=lambda step: step.number))
 
 
 def _write(door: Door, step: Step, plan: Plan) -> Write | None:
     """The write of an entry; None when it would change nothing."""
-    index, method = step.entry.index, step.entry.method
-    current = plan.current[index]
+    number, method = step.number, step.entry.method
+    current = plan.current[number]
     if method == "DELETE":
         assert current is not None
         return removal(current)
-    type, id = plan.names[index]
-    write = image(door, method, type, id, plan.bodies[index], current)
+    type, id = plan.names[number]
+    write = image(door, method, type, id, plan.bodies[number], current)
     try:
         may_hold(step.allowed, write.rows, write.old)
     except Problem as problem:
-        raise again(problem, placed(problem.issues, index)) from None
+        raise again(problem, placed(problem.issues, step.entry.index)) from None
     if unchanged(write, current) and (type, id) not in plan.links.pinned:
         return None
     return write
 
 
 def _outcome(step: Step, plan: Plan, made: dict[int, Resource]) -> EntryOutcome:
-    index, method = step.entry.index, step.entry.method
-    if index in made:
-        current = plan.current[index]
+    number, method = step.number, step.entry.method
+    if number in made:
+        current = plan.current[number]
         created = method != "DELETE" and (current is None or current.deleted)
-        return EntryOutcome(index, method, made[index], created, True)
-    if index in plan.same:
-        return EntryOutcome(index, method, made[plan.same[index]], False, False)
-    resource = plan.found.get(index) or plan.current.get(index)
-    return EntryOutcome(index, method, None if method == "DELETE" else resource, False, False)
+        return EntryOutcome(step.entry.index, method, made[number], created, True)
+    if number in plan.same:
+        return EntryOutcome(step.entry.index, method, made[plan.same[number]], False, False)
+    resource = plan.found.get(number) or plan.current.get(number)
+    return EntryOutcome(step.entry.index, method, None if method == "DELETE" else resource, False, False)

@@ -23,8 +23,8 @@ _row = tuple.__new__
 def index(type: str, body: dict[str, Any], id: str | None = None) -> Rows:
     """The rows of one version of a resource. `id`: its logical id where the body does not carry it (yet).
 
-    The body is one that structural validation accepts; Invalid is raised for one that has not the structure of
-    `type`, Malformed for a date that is none.
+    The body is one that structural validation accepts. Of others nothing is promised but that what stands in the way
+    is raised as Invalid, and a date that is none as Malformed.
     """
     tokens: list[tuple[int, str | None, str | None]] = []
     strings: list[tuple[int, str, str]] = []
@@ -35,19 +35,20 @@ def index(type: str, body: dict[str, Any], id: str | None = None) -> Rows:
     labels: list[tuple[str, str]] = []
     if type in _COMPARTMENTS and (own := id or body.get("id")):
         compartments.append((type, own))
+    fill = _fill(type)
     try:
-        _fill(type)(body, tokens, strings, dates, references, uris, compartments, labels)
+        fill(body, tokens, strings, dates, references, uris, compartments, labels)
+        return Rows(
+            tuple([_row(TokenRow, row) for row in (_tokens(tokens) if len(tokens) > 1 else tokens)]),
+            tuple([_row(StringRow, row) for row in (sorted(set(strings)) if len(strings) > 1 else strings)]),
+            tuple([_row(DateRow, row) for row in (sorted(set(dates)) if len(dates) > 1 else dates)]),
+            tuple([_row(ReferenceRow, row) for row in (sorted(set(references)) if len(references) > 1 else references)]),
+            tuple([_row(UriRow, row) for row in (sorted(set(uris)) if len(uris) > 1 else uris)]),
+            tuple(sorted(set(compartments)) if len(compartments) > 1 else compartments),
+            tuple(sorted(set(labels)) if len(labels) > 1 else labels),
+        )
     except (AttributeError, TypeError, KeyError) as error:
         raise Invalid(f"The body has not the structure of the R4 type {type}; it cannot be indexed.") from error
-    return Rows(
-        tuple([_row(TokenRow, row) for row in (_tokens(tokens) if len(tokens) > 1 else tokens)]),
-        tuple([_row(StringRow, row) for row in (sorted(set(strings)) if len(strings) > 1 else strings)]),
-        tuple([_row(DateRow, row) for row in (sorted(set(dates)) if len(dates) > 1 else dates)]),
-        tuple([_row(ReferenceRow, row) for row in (sorted(set(references)) if len(references) > 1 else references)]),
-        tuple([_row(UriRow, row) for row in (sorted(set(uris)) if len(uris) > 1 else uris)]),
-        tuple(sorted(set(compartments)) if len(compartments) > 1 else compartments),
-        tuple(sorted(set(labels)) if len(labels) > 1 else labels),
-    )
 
 
 @cache

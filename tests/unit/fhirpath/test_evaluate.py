@@ -79,7 +79,7 @@ def test_an_expression_on_a_patient_gives(expression: str, found: list[Any]) -> 
     [
         ("name.gven", "FHIRPath: HumanName has no element 'gven'. Did you mean given?"),
         ("name.combine(x)", "FHIRPath: the function combine() is not supported."),
-        ("name.wher(use = 'a')", "FHIRPath: the function wher() is not supported. Did you mean where?"),
+        ("name.wher(use = 'a')", "FHIRPath: the function wher() is not supported. Did you mean where or lower?"),
         (
             "generalPractitioner.resolve().name",
             "FHIRPath: the function resolve() may only be used as `resolve() is Type`.",

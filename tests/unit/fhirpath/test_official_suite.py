@@ -57,7 +57,7 @@ def verdict(test: ElementTree.Element) -> str:
     return "right" if not invalid and list(map(text, found)) == expected else "wrong"
 
 
-def tests() -> list[ElementTree.Element]:
+def cases() -> list[ElementTree.Element]:
     found = ElementTree.parse(SUITE / "tests-fhir-r4.xml").getroot().iter("test")
     names = {path.name for path in (SUITE / "input").glob("*.json")}
     return [t for t in found if (t.get("inputfile") or "patient-example.xml").replace(".xml", ".json") in names]
@@ -65,7 +65,7 @@ def tests() -> list[ElementTree.Element]:
 
 @needs_data
 def test_no_test_of_the_suite_is_answered_wrong() -> None:
-    verdicts = {test.get("name"): verdict(test) for test in tests()}
+    verdicts = {test.get("name"): verdict(test) for test in cases()}
     assert {name for name, found in verdicts.items() if found == "wrong"} == DEPARTURES
     count = Counter(verdicts.values())
     assert count["right"] >= 260, count
@@ -74,7 +74,7 @@ def test_no_test_of_the_suite_is_answered_wrong() -> None:
 @needs_data
 def test_the_parser_reads_every_expression_that_the_grammar_allows() -> None:
     refused = set()
-    for test in tests():
+    for test in cases():
         expression = test.find("expression")
         assert expression is not None
         try:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
-from dataclasses import field as _field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hilum.fhir.definitions import TYPE_NUMBER
@@ -19,56 +18,51 @@ COMPARTMENT = 0
 """In reference.params: the target is a compartment that the resource is in."""
 
 
-def column() -> Any:
-    """A column of arrays."""
-    return _field(default_factory=list)
-
-
 @dataclass(slots=True)
 class Columns:
     """The arrays of apply(), in its order, from w_fresh to rx_rid."""
 
-    w_fresh: list[bool] = column()
-    w_rid: list[int] = column()
-    w_type: list[int] = column()
-    w_id: list[str] = column()
-    w_version: list[int] = column()
-    w_method: list[int] = column()
-    w_params: list[str | None] = column()
-    w_compartments: list[str | None] = column()
-    w_labels: list[str | None] = column()
-    w_head: list[bytes | None] = column()
-    w_tail: list[bytes | None] = column()
-    t_param: list[int] = column()
-    t_value: list[int] = column()
-    t_rid: list[int] = column()
-    s_param: list[int] = column()
-    s_folded: list[str] = column()
-    s_whole: list[str | None] = column()
-    s_value: list[str] = column()
-    s_rid: list[int] = column()
-    d_param: list[int] = column()
-    d_span: list[int] = column()
-    d_low: list[int] = column()
-    d_high: list[int] = column()
-    d_rid: list[int] = column()
-    r_target: list[int] = column()
-    r_params: list[str] = column()
-    r_rid: list[int] = column()
-    tx_param: list[int] = column()
-    tx_value: list[int] = column()
-    tx_rid: list[int] = column()
-    sx_param: list[int] = column()
-    sx_folded: list[str] = column()
-    sx_value: list[str] = column()
-    sx_rid: list[int] = column()
-    dx_param: list[int] = column()
-    dx_span: list[int] = column()
-    dx_low: list[int] = column()
-    dx_high: list[int] = column()
-    dx_rid: list[int] = column()
-    rx_target: list[int] = column()
-    rx_rid: list[int] = column()
+    w_fresh: list[bool] = field(default_factory=list)
+    w_rid: list[int] = field(default_factory=list)
+    w_type: list[int] = field(default_factory=list)
+    w_id: list[str] = field(default_factory=list)
+    w_version: list[int] = field(default_factory=list)
+    w_method: list[int] = field(default_factory=list)
+    w_params: list[str | None] = field(default_factory=list)
+    w_compartments: list[str | None] = field(default_factory=list)
+    w_labels: list[str | None] = field(default_factory=list)
+    w_head: list[bytes | None] = field(default_factory=list)
+    w_tail: list[bytes | None] = field(default_factory=list)
+    t_param: list[int] = field(default_factory=list)
+    t_value: list[int] = field(default_factory=list)
+    t_rid: list[int] = field(default_factory=list)
+    s_param: list[int] = field(default_factory=list)
+    s_folded: list[str] = field(default_factory=list)
+    s_whole: list[str | None] = field(default_factory=list)
+    s_value: list[str] = field(default_factory=list)
+    s_rid: list[int] = field(default_factory=list)
+    d_param: list[int] = field(default_factory=list)
+    d_span: list[int] = field(default_factory=list)
+    d_low: list[int] = field(default_factory=list)
+    d_high: list[int] = field(default_factory=list)
+    d_rid: list[int] = field(default_factory=list)
+    r_target: list[int] = field(default_factory=list)
+    r_params: list[str] = field(default_factory=list)
+    r_rid: list[int] = field(default_factory=list)
+    tx_param: list[int] = field(default_factory=list)
+    tx_value: list[int] = field(default_factory=list)
+    tx_rid: list[int] = field(default_factory=list)
+    sx_param: list[int] = field(default_factory=list)
+    sx_folded: list[str] = field(default_factory=list)
+    sx_value: list[str] = field(default_factory=list)
+    sx_rid: list[int] = field(default_factory=list)
+    dx_param: list[int] = field(default_factory=list)
+    dx_span: list[int] = field(default_factory=list)
+    dx_low: list[int] = field(default_factory=list)
+    dx_high: list[int] = field(default_factory=list)
+    dx_rid: list[int] = field(default_factory=list)
+    rx_target: list[int] = field(default_factory=list)
+    rx_rid: list[int] = field(default_factory=list)
 
     def arrays(self) -> list[list[Any]]:
         """All of them, in order."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
 
 from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
@@ -42,11 +41,7 @@ class PostgresStore:
     async def read(self, type: str, id: str, version: int | None = None) -> Resource | None:
         """One probe of an index."""
 
-        async def work(session: Session) -> Resource | None:
-            found = await history.read(session, type, id, version)
-            return found
-
-        return await self._pool.run(work)
+        return await self._pool.run(lambda session: history.read(session, type, id, version))
 
     async def compartments(self, resource: Resource) -> tuple[tuple[str, str], ...]:
         """The owners that the version was committed with."""
@@ -84,9 +79,8 @@ class PostgresStore:
 
     async def backup(self, path: str) -> AsyncIterator[tuple[int, int]]:
         """A consistent copy while others write; yields (bytes read, about how many in all)."""
-        async with aclosing(backup.copy(self._pool, path)) as progress:
-            async for step in progress:
-                yield step
+        async for step in backup.copy(self._pool, path):
+            yield step
 
     async def close(self) -> None:
         """Let what runs finish, then close the connections."""

@@ -1,0 +1,166 @@
+"""Contract: what a commit demands of the state it meets, decided inside it."""
+
+from __future__ import annotations
+
+import pytest
+
+from hilum.problems import Conflict, CriteriaChanged
+from hilum.search.parameters import number
+from hilum.search.query import Permit, StringClause
+from hilum.store.interface import Present, Resolves, Store, Unreferenced
+from tests.contract.writing import (
+    asking,
+    commit,
+    create,
+    delete,
+    gone,
+    mrn,
+    nobody,
+    observation,
+    patient,
+    put,
+    replace,
+    token,
+)
+
+
+async def test_criteria_that_find_nothing_let_a_create_through(store: Store) -> None:
+    await create(store, patient(mrn="other"), "a")
+    (made,) = await store.commit(commit(put(patient(mrn="1"), "b"), given=(nobody("1"),)))
+    assert made.id == "b"
+
+
+async def test_criteria_that_find_one_stop_a_create(store: Store) -> None:
+    await create(store, patient(mrn="1"), "a")
+    with pytest.raises(CriteriaChanged):
+        await store.commit(commit(put(patient(mrn="1"), "b"), given=(nobody("1"),)))
+    assert await store.read("Patient", "b") is None
+
+
+async def test_criteria_that_find_what_they_should(store: Store) -> None:
+    await create(store, patient(mrn="1"), "a")
+    found = Resolves(asking(mrn("1")), ("a",))
+    await store.commit(commit(put(observation("Patient/a"), "o"), given=(found,)))
+    with pytest.raises(CriteriaChanged):
+        await store.commit(
+            commit(put(observation("Patient/b"), "p"), given=(Resolves(asking(mrn("1")), ("b",)),))
+        )
+    with pytest.raises(CriteriaChanged):
+        await store.commit(
+            commit(put(observation("Patient/a"), "q"), given=(Resolves(asking(mrn("2")), ("a",)),))
+        )
+
+
+async def test_a_second_match_breaks_criteria_that_found_one(store: Store) -> None:
+    await create(store, patient(mrn="1"), "a")
+    await create(store, patient(mrn="1"), "b")
+    with pytest.raises(CriteriaChanged):
+        await store.commit(
+            commit(put(observation("Patient/a"), "o"), given=(Resolves(asking(mrn("1")), ("a",)),))
+        )
+
+
+async def test_a_deleted_or_changed_match_is_none(store: Store) -> None:
+    first = await create(store, patient(mrn="1"), "a")
+    second = await create(store, patient(mrn="2"), "b")
+    await delete(store, first)
+    await replace(store, second, patient(mrn="3"))
+    given = (nobody("1"), nobody("2"))
+    await store.commit(commit(put(patient(mrn="1"), "c"), put(patient(mrn="2"), "d"), given=given))
+    assert (await store.read("Patient", "d")) is not None
+
+
+async def test_all_clauses_of_criteria_count(store: Store) -> None:
+    await create(store, patient("Chalmers", mrn="1"), "a")
+    family = number("Patient", "family")
+    other = asking(mrn("1"), StringClause(family, ("Windsor",)))
+    same = asking(mrn("1"), StringClause(family, ("chalm",)))
+    await store.commit(commit(put(patient("Windsor", mrn="1"), "b"), given=(Resolves(other, ()),)))
+    with pytest.raises(CriteriaChanged):
+        await store.commit(commit(put(patient(mrn="1"), "c"), given=(Resolves(same, ()),)))
+
+
+async def test_criteria_without_a_token(store: Store) -> None:
+    family = StringClause(number("Patient", "family"), ("Chalmers",), "exact")
+    given = (Resolves(asking(family), ()),)
+    await store.commit(commit(put(patient("Chalmers"), "a"), given=given))
+    with pytest.raises(CriteriaChanged):
+        await store.commit(commit(put(patient("Chalmers"), "b"), given=given))
+    await store.commit(commit(put(patient("Chalmers"), "c"), given=(Resolves(asking(family), ("a",)),)))
+    with pytest.raises(CriteriaChanged):
+        await store.commit(commit(put(patient("Chalmers"), "d"), given=(Resolves(asking(family), ("a",)),)))
+
+
+async def test_criteria_whose_key_many_resources_share(store: Store) -> None:
+    writes = [put(observation("Patient/a", status="final"), f"o{n}") for n in range(70)]
+    await store.commit(commit(*writes))
+    final = token("Observation", "status", "final", "http://hl7.org/fhir/observation-status")
+    code = token("Observation", "code", "1-1", "http://loinc.org")
+    none = Resolves(asking(final, code, types=("Observation",)), ())
+    await store.commit(commit(put(observation(code="1-1"), "p"), given=(none,)))
+    with pytest.raises(CriteriaChanged):
+        await store.commit(commit(put(observation(code="1-1"), "q"), given=(none,)))
+
+
+async def test_criteria_see_only_what_the_policy_permits(store: Store) -> None:
+    await create(store, observation("Patient/a", code="1-1"), "o")
+    code = token("Observation", "code", "1-1", "http://loinc.org")
+    theirs = asking(code, types=("Observation",), permits=((Permit((("Patient", "a"),)),),))
+    others = asking(code, types=("Observation",), permits=((Permit((("Patient", "b"),)),),))
+    await store.commit(commit(put(observation("Patient/b", code="1-1"), "p"), given=(Resolves(others, ()),)))
+    await store.commit(commit(put(observation("Patient/b"), "q"), given=(Resolves(theirs, ("o",)),)))
+    with pytest.raises(CriteriaChanged):
+        await store.commit(commit(put(observation("Patient/b"), "r"), given=(Resolves(others, ()),)))
+
+
+async def test_present_holds_for_what_is_there(store: Store) -> None:
+    await create(store, patient(), "a")
+    await store.commit(commit(put(observation("Patient/a"), "o"), given=(Present("Patient", "a"),)))
+
+
+async def test_present_holds_for_what_the_same_commit_creates(store: Store) -> None:
+    await store.commit(
+        commit(put(observation("Patient/a"), "o"), put(patient(), "a"), given=(Present("Patient", "a"),))
+    )
+
+
+@pytest.mark.parametrize("state", ["never", "referred", "deleted", "deleting"])
+async def test_present_refuses_what_is_not_there(store: Store, state: str) -> None:
+    writes = [put(observation("Patient/a"), "o")]
+    if state == "referred":
+        await create(store, observation("Patient/a"), "earlier")
+    if state == "deleted":
+        await delete(store, await create(store, patient(), "a"))
+    if state == "deleting":
+        writes.append(gone(await create(store, patient(), "a")))
+    with pytest.raises(Conflict):
+        await store.commit(commit(*writes, given=(Present("Patient", "a"),)))
+    assert await store.read("Observation", "o") is None
+
+
+async def test_unreferenced_refuses_while_something_refers(store: Store) -> None:
+    target = await create(store, patient(), "a")
+    source = await create(store, observation("Patient/a"), "o")
+    given = (Unreferenced("Patient", "a"),)
+    with pytest.raises(Conflict):
+        await store.commit(commit(gone(target), given=given))
+    assert await store.read("Patient", "a") == target
+    await replace(store, source, observation("Patient/b"))
+    (tombstone,) = await store.commit(commit(gone(target), given=given))
+    assert tombstone.deleted
+
+
+async def test_unreferenced_looks_away_from_what_the_same_commit_deletes_or_rewrites(store: Store) -> None:
+    target = await create(store, patient(), "a")
+    doomed = await create(store, observation("Patient/a"), "doomed")
+    moved = await create(store, observation("Patient/a"), "moved")
+    writes = (gone(target), gone(doomed), put(observation("Patient/b"), "moved", over=moved))
+    made = await store.commit(commit(*writes, given=(Unreferenced("Patient", "a"),)))
+    assert [r.version for r in made] == [2, 2, 2]
+
+
+async def test_a_resource_may_refer_to_itself_and_go(store: Store) -> None:
+    itself = patient(link=[{"other": {"reference": "Patient/a"}, "type": "seealso"}])
+    made = await create(store, itself, "a")
+    await store.commit(commit(gone(made), given=(Unreferenced("Patient", "a"),)))
+    assert (await store.read("Patient", "a")).deleted  # type: ignore[union-attr]
