@@ -81,7 +81,7 @@ async def count_postgres(url: str) -> Counted:
     connection = await asyncpg.connect(url)
     named = await connection.fetch(
         "SELECT c.relname, array_agg(a.attname::text) AS columns FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
-        "WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND a.attnum > 0 GROUP BY 1"
+        "WHERE c.relkind = 'r' AND c.relnamespace = 'hilum'::regnamespace AND a.attnum > 0 GROUP BY 1"
     )
     wanted: list[tuple[str, set[str], str]] = []
     found: Counted = {}

@@ -11,13 +11,13 @@ from typing import Any
 from xml.etree import ElementTree as Xml
 
 import pytest
+from tests.conformance import fhir_xml
+from tests.shared_data import DATA, needs_data
 
 from hilum.fhir import json
 from hilum.interactions.fhirpath_patch import parse_fhirpath_patch
 from hilum.interactions.json_patch import parse_json_patch
 from hilum.problems import Problem
-from tests.conformance import fhir_xml
-from tests.shared_data import DATA, needs_data
 
 FOLDER = DATA / "fhir-patch"
 Body = dict[str, Any]

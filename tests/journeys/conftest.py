@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-
 from tests.journeys.server import FHIR_JSON, Server
 
 Create = Callable[..., dict[str, Any]]

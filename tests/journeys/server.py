@@ -36,7 +36,17 @@ class Server:
         self.base = self.url + "/fhir"
         self._errors = (folder / "stderr").open("wb")
         self._folder = folder
-        command = [sys.executable, "-m", "hilum.cli", "serve", "--port", str(self.port), "--data", str(self.data), *flags]
+        command = [
+            sys.executable,
+            "-m",
+            "hilum.cli",
+            "serve",
+            "--port",
+            str(self.port),
+            "--data",
+            str(self.data),
+            *flags,
+        ]
         self.process = subprocess.Popen(
             command, stdout=(folder / "stdout").open("wb"), stderr=self._errors, env=os.environ | (environment or {})
         )

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-
 from tests.journeys.conftest import Create, diagnostics
 from tests.journeys.server import FHIR_JSON, Server
 
@@ -107,7 +106,13 @@ def test_a_body_without_a_media_type_is_415(fhir: httpx.Client) -> None:
 
 
 def test_percent_encoding_that_is_broken(fhir: httpx.Client, server: Server) -> None:
-    for path in ("/fhir/Patient/%zz", "/fhir/Patient/%ff", "/fhir/Patient/%00", "/fhir/Patient?family=%c3%28", "/fhir/%"):
+    for path in (
+        "/fhir/Patient/%zz",
+        "/fhir/Patient/%ff",
+        "/fhir/Patient/%00",
+        "/fhir/Patient?family=%c3%28",
+        "/fhir/%",
+    ):
         connection = http.client.HTTPConnection("127.0.0.1", server.port)
         connection.request("GET", path, headers={"authorization": fhir.headers["authorization"]})
         answer = connection.getresponse()
@@ -117,7 +122,9 @@ def test_percent_encoding_that_is_broken(fhir: httpx.Client, server: Server) -> 
 
 def test_numbers_in_headers_that_are_none(fhir: httpx.Client, create: Create) -> None:
     assert fhir.get("Patient/x", headers={"if-none-match": "\x7f"}).status_code in (400, 404)
-    answer = fhir.put("Patient/y1", json={"resourceType": "Patient", "id": "y1"}, headers=FHIR_JSON | {"if-match": '""'})
+    answer = fhir.put(
+        "Patient/y1", json={"resourceType": "Patient", "id": "y1"}, headers=FHIR_JSON | {"if-match": '""'}
+    )
     assert answer.status_code in (400, 412)
 
 

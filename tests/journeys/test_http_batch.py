@@ -6,10 +6,10 @@ import base64
 from typing import Any
 
 import httpx
-
-from hilum.validation import validate
 from tests.journeys.conftest import Create, diagnostics
 from tests.journeys.server import FHIR_JSON, Server
+
+from hilum.validation import validate
 
 
 def entry(method: str, url: str, resource: dict[str, Any] | None = None, **request: str) -> dict[str, Any]:
@@ -107,9 +107,13 @@ def test_everything_wrong_with_a_transaction_is_said_at_once(fhir: httpx.Client)
 
 def test_prefer_puts_resources_or_outcomes_into_the_response(fhir: httpx.Client) -> None:
     for kind in ("transaction", "batch"):
-        made = post(fhir, kind, [entry("POST", "Patient", patient())], prefer="return=representation").json()["entry"][0]
+        made = post(fhir, kind, [entry("POST", "Patient", patient())], prefer="return=representation").json()["entry"][
+            0
+        ]
         assert made["resource"]["id"] == made["fullUrl"].rpartition("/")[2]
-        told = post(fhir, kind, [entry("POST", "Patient", patient())], prefer="return=OperationOutcome").json()["entry"][0]
+        told = post(fhir, kind, [entry("POST", "Patient", patient())], prefer="return=OperationOutcome").json()[
+            "entry"
+        ][0]
         assert told["response"]["outcome"]["issue"][0]["diagnostics"] == "Created."
         assert "resource" not in told
         assert "resource" not in post(fhir, kind, [entry("POST", "Patient", patient())]).json()["entry"][0]

@@ -6,10 +6,10 @@ import json
 from email.utils import parsedate_to_datetime
 
 import httpx
-
-from hilum.fhir.resource import instant
 from tests.journeys.conftest import Create, diagnostics
 from tests.journeys.server import FHIR_JSON, Server
+
+from hilum.fhir.resource import instant
 
 JSON_PATCH = {"content-type": "application/json-patch+json"}
 DECIMALS = (
@@ -18,7 +18,9 @@ DECIMALS = (
 )
 
 
-def test_create_answers_201_with_location_etag_and_the_bytes_that_a_read_gives(fhir: httpx.Client, server: Server) -> None:
+def test_create_answers_201_with_location_etag_and_the_bytes_that_a_read_gives(
+    fhir: httpx.Client, server: Server
+) -> None:
     made = fhir.post("Observation", content=DECIMALS, headers=FHIR_JSON)
     assert made.status_code == 201
     body = made.json()
@@ -37,7 +39,9 @@ def test_create_answers_201_with_location_etag_and_the_bytes_that_a_read_gives(f
     assert "date" in read.headers
 
 
-def test_update_makes_the_next_version_and_keeps_the_one_before(fhir: httpx.Client, create: Create, server: Server) -> None:
+def test_update_makes_the_next_version_and_keeps_the_one_before(
+    fhir: httpx.Client, create: Create, server: Server
+) -> None:
     one = create("Patient", gender="female")
     two = fhir.put(f"Patient/{one['id']}", json={**one, "gender": "male"}, headers=FHIR_JSON)
     assert two.status_code == 200
@@ -70,7 +74,10 @@ def test_delete_answers_204_and_reads_410_then(fhir: httpx.Client, create: Creat
 
 def test_patch_in_both_languages(fhir: httpx.Client, create: Create) -> None:
     id_ = create("Patient", gender="female")["id"]
-    steps = [{"op": "test", "path": "/gender", "value": "female"}, {"op": "replace", "path": "/gender", "value": "other"}]
+    steps = [
+        {"op": "test", "path": "/gender", "value": "female"},
+        {"op": "replace", "path": "/gender", "value": "other"},
+    ]
     patched = fhir.patch(f"Patient/{id_}", json=steps, headers=JSON_PATCH)
     assert (patched.status_code, patched.json()["gender"], patched.headers["etag"]) == (200, "other", 'W/"2"')
     operation = {
@@ -105,7 +112,9 @@ def test_prefer_decides_what_a_write_returns(fhir: httpx.Client) -> None:
         "resourceType": "OperationOutcome",
         "issue": [{"severity": "information", "code": "informational", "diagnostics": "Created."}],
     }
-    gone = fhir.delete(f"Patient/{post('return=representation').json()['id']}", headers={"prefer": "return=OperationOutcome"})
+    gone = fhir.delete(
+        f"Patient/{post('return=representation').json()['id']}", headers={"prefer": "return=OperationOutcome"}
+    )
     assert (gone.status_code, diagnostics(gone)) == (200, "Deleted: 1.")
 
 

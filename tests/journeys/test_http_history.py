@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-
-from hilum.validation import validate
 from tests.journeys.conftest import Create, diagnostics
 from tests.journeys.server import FHIR_JSON, Server
+
+from hilum.validation import validate
 
 
 def link(bundle: dict[str, Any], relation: str) -> str | None:

@@ -6,17 +6,20 @@ import re
 
 import httpx
 import pytest
+from tests.journeys.conftest import Create, diagnostics
+from tests.journeys.server import FHIR_JSON, Server
 
 from hilum.fhir.definitions import TYPES
 from hilum.rest.router import Route
 from hilum.rest.routes import ROUTES
 from hilum.search.parameters import parameters
 from hilum.validation import validate
-from tests.journeys.conftest import Create, diagnostics
-from tests.journeys.server import FHIR_JSON, Server
 
 JSON_PATCH = {"content-type": "application/json-patch+json"}
-EMPTY = {"transaction": {"resourceType": "Bundle", "type": "transaction"}, "batch": {"resourceType": "Bundle", "type": "batch"}}
+EMPTY = {
+    "transaction": {"resourceType": "Bundle", "type": "transaction"},
+    "batch": {"resourceType": "Bundle", "type": "batch"},
+}
 
 
 def call(fhir: httpx.Client, create: Create, route: Route) -> httpx.Response:

@@ -7,17 +7,18 @@ from typing import Any
 
 import httpx
 import pytest
-
-from hilum.validation import validate
 from tests.journeys.conftest import Create, diagnostics
 from tests.journeys.test_http_history import link
+
+from hilum.validation import validate
 
 
 @pytest.fixture(scope="module")
 def people(create: Create) -> list[dict[str, Any]]:
     """Seven of them, whom nobody else made, oldest first."""
     return [
-        create("Patient", name=[{"family": "Searched", "given": [f"G{n}"]}], birthDate=f"199{n}-01-01") for n in range(7)
+        create("Patient", name=[{"family": "Searched", "given": [f"G{n}"]}], birthDate=f"199{n}-01-01")
+        for n in range(7)
     ]
 
 
@@ -142,7 +143,8 @@ def test_everything_of_a_patient(fhir: httpx.Client, create: Create) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["_count=x", "birthdate=soon", "_cursor=abc", "_sort=nothing", "_elements=nothing", "birthdate=%zz", "family=%FF"]
+    "query",
+    ["_count=x", "birthdate=soon", "_cursor=abc", "_sort=nothing", "_elements=nothing", "birthdate=%zz", "family=%FF"],
 )
 def test_bad_search_values_are_400(fhir: httpx.Client, query: str) -> None:
     refused = fhir.get("Patient?" + query)

@@ -20,7 +20,7 @@ from hilum.app.site import Site
 from hilum.app.stores import open_store
 from hilum.interactions.door import Door
 from hilum.problems import Busy, Misconfigured
-from hilum.rest import body, log, outcome, router
+from hilum.rest import body, log, router
 from hilum.rest.edge import Edge
 from hilum.rest.links import Links
 from hilum.rest.message import Request, Response
@@ -145,13 +145,11 @@ class Application:
 
 
 async def _send(response: Response, receive: Receive, send: Send) -> None:
-    """Send it whole. After a refusal of the body the connection is closed, once the client could read why."""
+    """Send it whole. When a long body was refused the connection closes, once the client could read why."""
     headers, content = response.headers, response.body
     if response.status not in (204, 304):
         headers.append((b"content-length", b"%d" % len(content)))
-    refused = response.status == outcome.TOO_LARGE
-    if refused:
-        headers.append((b"connection", b"close"))
+    refused = body.CLOSE in headers
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     if refused:
         await send({"type": "http.response.body", "body": content, "more_body": True})

@@ -46,12 +46,14 @@ def note_serving(settings: Settings) -> None:
     write_private(settings.data / "serving.json", msgspec.json.encode(Serving(settings.fhir_base)) + b"\n")
 
 
-def serving(settings: Settings) -> Serving | None:
-    """Where a server on this data directory is, or was last, reached."""
+def served_at(settings: Settings) -> str:
+    """The FHIR base that clients of this data directory use: as set, or of the newest `hilum serve`, or the default."""
+    if settings.base_url:
+        return settings.fhir_base
     try:
-        return msgspec.json.decode((settings.data / "serving.json").read_bytes(), type=Serving)
+        return msgspec.json.decode((settings.data / "serving.json").read_bytes(), type=Serving).fhir_base
     except (OSError, msgspec.DecodeError):
-        return None
+        return settings.fhir_base
 
 
 def write_private(path: Path, content: bytes) -> None:

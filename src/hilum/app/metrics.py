@@ -8,13 +8,11 @@ per target. The label `worker` (process id) keeps the series of different proces
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from hilum.fhir.resource import Resource
-from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Store
-from hilum.search.query import Query
+from hilum.store.interface import Commit, Store
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 

@@ -13,9 +13,8 @@ from hilum.fhir import json
 from hilum.interactions.counts import counts
 from hilum.problems import Forbidden, MethodNotAllowed, NotFound, Problem
 from hilum.rest import outcome, router, uri
-from hilum.rest.edge import Verifies, authenticate
+from hilum.rest.edge import NOBODY, Verifies, authenticate
 from hilum.rest.message import NO_STORE, Header, Request, Response
-from hilum.rest.edge import NOBODY
 from hilum.rest.router import Service
 
 JSON: Header = (b"content-type", b"application/json")

@@ -31,8 +31,8 @@ async def open_store(settings: Settings, *, migrate: bool = False) -> Store:
 
 
 async def inspect(settings: Settings) -> Counts | None:
-    """What the store holds; None when there is no SQLite file yet. Raises what `open_store` raises."""
-    if settings.store_kind == "sqlite" and not settings.sqlite_path.exists():
+    """What the store holds; None when there is none yet. Makes nothing. Raises what `open_store` raises."""
+    if not await _is_there(settings):
         return None
     store = await open_store(settings)
     try:
@@ -41,22 +41,39 @@ async def inspect(settings: Settings) -> Counts | None:
         await store.close()
 
 
+async def _is_there(settings: Settings) -> bool:
+    if settings.store_kind == "sqlite":
+        return settings.sqlite_path.exists()
+    from hilum.store.postgres.connection import connect
+
+    connection = await connect(settings.store_url, "hilum")
+    try:
+        return await connection.fetchval("SELECT to_regclass('meta')") is not None
+    finally:
+        await connection.close()
+
+
 async def restored(settings: Settings, backup: Path, *, force: bool) -> Counts:
     """Put a backup in the place of the store, and say what it holds.
 
     Raises Misconfigured, and leaves the store as it was, when the backup is not whole, is of another environment or a
-    newer hilum, when the store is in use, or when it holds something and `force` is False.
+    newer hilum, when the store is in use, or when it holds something and `force` is False. A PostgreSQL store that
+    holds something is never replaced: a new database is.
     """
     if settings.store_kind == "sqlite":
         return await _restored_sqlite(settings, backup, force=force)
     from hilum.store.postgres import restore_postgres
 
-    if not force and (found := await inspect(settings)) and found.seq:
-        raise Misconfigured(_HOLDS.format(settings.store_shown))
-    await restore_postgres(str(backup), settings.store_url, environment=settings.environment)
-    counts = await inspect(settings)
-    assert counts is not None, "a store that was just restored is there"
-    return counts
+    store = await open_store(settings)  # lays out an empty one, and so holds the backup to this environment
+    try:
+        if (await store.counts()).seq:
+            raise Misconfigured(
+                f"{settings.store_shown} holds resources. Restore into a new database: createdb, then --store."
+            )
+        await restore_postgres(settings.store_url, str(backup))
+        return await store.counts()
+    finally:
+        await store.close()
 
 
 async def _restored_sqlite(settings: Settings, backup: Path, *, force: bool) -> Counts:
@@ -64,7 +81,7 @@ async def _restored_sqlite(settings: Settings, backup: Path, *, force: bool) -> 
 
     path = settings.sqlite_path
     if path.exists() and not force:
-        raise Misconfigured(_HOLDS.format(settings.store_shown))
+        raise Misconfigured(f"{settings.store_shown} is there already. Add --force to replace it with the backup.")
     trial = path.with_name(f"{path.name}.trial")  # opened, judged and migrated before anything is replaced
     trial.unlink(missing_ok=True)
     try:
@@ -79,6 +96,3 @@ async def _restored_sqlite(settings: Settings, backup: Path, *, force: bool) -> 
         for file in trial.parent.glob(f"{trial.name}*"):
             file.unlink()
     return counts
-
-
-_HOLDS = "The store {} is there already. Add --force to replace it with the backup."

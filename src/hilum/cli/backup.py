@@ -48,7 +48,7 @@ def backup(
         part.unlink(missing_ok=True)
         opened = await open_store(settings)
         try:
-            with terminal.progress("pages") as bar:
+            with terminal.progress("steps") as bar:
                 task = bar.add_task("Copying", total=None, done=0, rate=0.0)
                 async for done, all_ in opened.backup(str(part)):
                     bar.update(task, completed=done, total=all_, done=done)
@@ -74,8 +74,8 @@ def restore(
 ) -> None:
     """Put a backup in the place of the store. Stop `hilum serve` first.
 
-    The backup is verified before anything is replaced, and brought up to this version's schema. A store that holds
-    something is overwritten only with --force.
+    The backup is verified before anything is replaced. An SQLite store that is there is replaced only with --force,
+    and an older backup is brought up to this version's schema. On PostgreSQL, restore into a new, empty database.
 
     Example:
 

@@ -29,7 +29,7 @@ def lines(settings: Settings, counts: Counts) -> list[str]:
         bold(f"hilum {__version__}") + f"  {settings.environment}  {settings.store_shown}  "
         f"{sum(counts.types.values()):,} resources",
         "",
-        f"Pages  {bold(settings.origin + '/')}",
+        f"Pages  {bold(settings.origin + '/')}" + ("" if settings.auth == "off" else "  (paste the token there)"),
         f"FHIR   {settings.fhir_base}",
         f"Data   {settings.data.resolve()}",
     ]

@@ -24,7 +24,8 @@ def token(
         str | None, typer.Option("--patient", help="The patient in context, for patient/ scopes.", metavar="ID")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option("--minutes", help="How long it lasts. Default 60, in production 15 at most.")
+        float | None,
+        typer.Option("--minutes", help="How long it lasts. Default 60, in production 15 at most.", metavar="N"),
     ] = None,
     reason: Annotated[
         str | None, typer.Option("--reason", help="Why; needed in production and kept in tokens.log.", metavar="TEXT")
@@ -45,13 +46,13 @@ def token(
 
     Examples:
 
-    - `TOKEN=$(hilum token --scope system/*.cruds)`
+    - `TOKEN=$(hilum token --scope 'system/*.cruds')`
 
     - `hilum token --scope 'patient/*.rs' --patient 0190a3c2-6a5b-7000-8000-000000000001 --minutes 5`
     """
     from hilum.access.keys import load_or_create
     from hilum.access.tokens import Minter
-    from hilum.app.data import prepare, serving
+    from hilum.app.data import prepare, served_at
     from hilum.app.settings import Settings
     from hilum.cli.terminal import json_out, out
     from hilum.problems import Misconfigured
@@ -66,8 +67,7 @@ def token(
     if production and lasts > PRODUCTION_MINUTES:
         raise Misconfigured(f"A token of production lasts {PRODUCTION_MINUTES:.0f} minutes at most.")
     prepare(settings)
-    known = serving(settings) if not (host or port or base_url) else None
-    base = known.fhir_base if known else settings.fhir_base
+    base = settings.fhir_base if host or port or base_url else served_at(settings)
     key = load_or_create(settings.data, settings.environment)
     minted = Minter(key, base).mint(scope, patient=patient, minutes=lasts)
     if production:

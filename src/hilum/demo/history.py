@@ -92,21 +92,26 @@ class _History:
         *,
         practitioner: str | None = None,
     ) -> Visit | None:
-        """A visit on that day or soon after, on a free weekday where doors close at night; None if it is too late."""
+        """A visit on that day or soon after, on free days, on weekdays where doors close at night; None if too late."""
         what = KINDS[kind]
         day = max(day, self.begins)
-        while day in self.taken or (not what.round_the_clock and day.weekday() >= 5):
-            day += timedelta(days=1)
         minutes = self.dice.number(*what.minutes)
-        if day + timedelta(minutes=minutes) > self.last:
+        # An hour is not chosen yet, so a visit may end on the day after its minutes say.
+        nights = minutes // (24 * 60) + what.round_the_clock
+        while self._busy(day, nights) or (not what.round_the_clock and day.weekday() >= 5):
+            day += timedelta(days=1)
+        if day + timedelta(days=nights) > self.last:
             return None
         hour = self.dice.number(0, 23) if what.round_the_clock else self.dice.number(8, 16)
         start = datetime.combine(day, time(hour, self.dice.pick((0, 15, 30, 45))), ZONE)
         doctor = practitioner or what.practitioner or self.who.pcp
         visit = Visit(kind, start, start + timedelta(minutes=minutes), doctor, problem)
         self.visits.append(visit)
-        self.taken.add(day)
+        self.taken.update(day + timedelta(days=n) for n in range(nights + 1))
         return visit
+
+    def _busy(self, day: date, nights: int) -> bool:
+        return any(day + timedelta(days=n) in self.taken for n in range(nights + 1))
 
     def _begin(self, kind: str, key: str, course: Chronic | Acute | None, day: date, onset: date) -> Problem | None:
         """Book the visit at which a condition is diagnosed, and note the condition as of that day."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final
 
@@ -73,9 +73,8 @@ class Step:
 class Plan:
     """What the entries come to on one state of the store; built anew for every attempt.
 
-    `names`: number of the step -> the identity that the entry writes. `current`: what stands there now. `found`: number -> the
-    resource that a conditional create answers with instead. `same`: number -> the number of the step with the same
-    criteria, which creates it.
+    By the number of the step: `names`, the identity that it writes; `current`, what stands there now; `found`, the
+    resource that a conditional create answers with instead; `same`, the step with the same criteria, which creates it.
     """
 
     links: Links
@@ -149,18 +148,13 @@ async def _matched(door: Door, step: Step, plan: Plan) -> Resource | None:
     """What the criteria of the entry find, less what this transaction deletes; a precondition of the commit."""
     query = step.query
     assert query is not None
-    found = await conditional.resolve(door, query)
-    plan.preconditions.append(Resolves(query, tuple(match.id for match in found)))
+    # As many more as are deleted here; the precondition looks at the first two, and whatever is created comes first.
+    found = await conditional.resolve(door, replace(query, count=query.count + len(plan.deleted)))
+    plan.preconditions.append(Resolves(query, tuple(match.id for match in found[:2])))
     kept = [match for match in found if (match.type, match.id) not in plan.deleted]
-    if len(kept) > 1 or (len(found) > 1 and len(kept) < len(found) and await _more(door, query)):
+    if len(kept) > 1:
         raise conditional.several()
     return kept[0] if kept else None
-
-
-async def _more(door: Door, query: Query) -> bool:
-    """Whether more than two match: with deletions among the first two the others count."""
-    page = await door.store.search(query)
-    return page.next is not None
 
 
 async def _name_delete(door: Door, who: Principal, step: Step, plan: Plan) -> None:

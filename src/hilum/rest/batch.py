@@ -13,11 +13,11 @@ from hilum.fhir import json
 from hilum.interactions.door import Written
 from hilum.interactions.entries import Entry, EntryOutcome
 from hilum.interactions.transaction import transaction
-from hilum.problems import Invalid, Malformed, Problem
+from hilum.problems import Invalid, Malformed, MethodNotAllowed, NotFound, Problem
 from hilum.rest import bundle as bundles
 from hilum.rest import media, outcome, router, write
 from hilum.rest.conditions import http_date_of
-from hilum.rest.entries import Headers, asked, body_and_type, text
+from hilum.rest.entries import Headers, asked, body_and_type, given, text
 from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
 from hilum.rest.prefer import prefer
 from hilum.rest.router import Service
@@ -36,7 +36,7 @@ async def bundle(service: Service, request: Request) -> Response:
     if body.get("resourceType") != "Bundle":
         raise Invalid("What is posted to the base must be a Bundle.", expression="resourceType")
     kind = body.get("type")
-    if kind not in _KINDS:
+    if type(kind) is not str or kind not in _KINDS:
         raise Invalid("Bundle.type must be batch or transaction.", expression="Bundle.type")
     request.interaction = kind
     entries = body.get("entry", [])
@@ -75,10 +75,8 @@ async def _transaction(service: Service, request: Request, entries: list[dict[st
     for number, entry in enumerate(entries):
         where = f"Bundle.entry[{number}]"
         try:
-            if asked(entry, where).get("method") in READS:
-                one = _request(service, request, entry, where)
-                service.router.find(one.method, one.path)
-                reads.append((number, one))
+            if text(asked(entry, where), "method", where) in READS:
+                reads.append((number, _known(service, _request(service, request, entry, where), where)))
             else:
                 writes.append(_entry(entry, number, where))
         except Problem as problem:
@@ -92,6 +90,15 @@ async def _transaction(service: Service, request: Request, entries: list[dict[st
         reply = await router.answer(service, one)
         replies[number] = _bodiless(reply) if one.method == "HEAD" else reply
     return replies
+
+
+def _known(service: Service, one: Request, where: str) -> Request:
+    """The request, if there is a route for it. Raises Invalid."""
+    try:
+        service.router.find(one.method, one.path)
+    except (NotFound, MethodNotAllowed) as problem:
+        raise Invalid(str(problem), expression=f"{where}.request.url") from None
+    return one
 
 
 _KINDS: Final = {"batch": _batch, "transaction": _transaction}
@@ -115,10 +122,10 @@ def _entry(entry: dict[str, Any], number: int, where: str) -> Entry:
         url=text(request, "url", where),
         body=resource,
         full_url=entry.get("fullUrl") if type(entry.get("fullUrl")) is str else None,
-        if_match=request.get("ifMatch"),
-        if_none_exist=request.get("ifNoneExist"),
-        if_none_match=request.get("ifNoneMatch"),
-        if_modified_since=request.get("ifModifiedSince"),
+        if_match=given(request, "ifMatch", where),
+        if_none_exist=given(request, "ifNoneExist", where),
+        if_none_match=given(request, "ifNoneMatch", where),
+        if_modified_since=given(request, "ifModifiedSince", where),
         index=number,
     )
 
@@ -130,9 +137,10 @@ def _request(service: Service, outer: Request, entry: dict[str, Any], where: str
     headers: Headers = {b"prefer": _preference(outer)}
     for name, header in _CONDITIONS:
         if name in request:
-            headers[header] = text(request, name, where).encode()
-    if "ifModifiedSince" in request:
-        headers[b"if-modified-since"] = http_date_of(text(request, "ifModifiedSince", where)).encode()
+            headers[header] = text(request, name, where).encode("utf-8", "replace")
+    since = given(request, "ifModifiedSince", where)
+    if since is not None:
+        headers[b"if-modified-since"] = http_date_of(since).encode()
     body, resource = body_and_type(entry, headers, where)
     return Request(text(request, "method", where), path, query, headers, body, outer.who, resource=resource)
 
@@ -147,7 +155,9 @@ def _split(service: Service, url: str, where: str) -> tuple[tuple[str, ...], str
     except Malformed as problem:
         raise Malformed(str(problem), expression=f"{where}.request.url") from None
     if not found:
-        raise Invalid("The url of an entry can't be the base itself: a batch holds no other.", expression=f"{where}.request.url")
+        raise Invalid(
+            "The url of an entry can't be the base itself: a batch holds no other.", expression=f"{where}.request.url"
+        )
     return found, query
 
 

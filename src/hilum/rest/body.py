@@ -7,11 +7,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from hilum.problems import Malformed, TooLarge
+from hilum.rest.message import Header
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 _LINGER_BYTES = 1 << 20
 _LINGER_SECONDS = 2.0
+
+
+CLOSE: Header = (b"connection", b"close")
+"""On an answer that was given before a long body was read: the rest of it is not wanted."""
+
+_SHORT = 1 << 16
 
 
 class Disconnected(Exception):
@@ -43,6 +50,14 @@ async def collect(receive: Receive, headers: Mapping[bytes, bytes], limit: int) 
         parts.append(part)
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def is_long(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether an unread body may be longer than is worth reading just to keep the connection."""
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit():
+        return len(declared) > 9 or int(declared) > _SHORT
+    return b"transfer-encoding" in headers
 
 
 async def linger(receive: Receive) -> None:

@@ -64,6 +64,7 @@ class Edge:
         """
         method: str = scope["method"]
         request = Request(method, (), "", headers, b"", NOBODY)
+        unread = method in BODIES
         try:
             request.path = uri.path(scope["raw_path"][self._skip :])
             if "/".join(request.path) not in self._open:
@@ -71,8 +72,11 @@ class Edge:
             query = scope["query_string"]
             if query:
                 request.query = query.decode("latin-1")
-            if method in BODIES:
+            if unread:
                 request.body = await body.collect(receive, headers, self._limit)
         except Problem as problem:
-            return outcome.response(problem), request
+            refused = outcome.response(problem)
+            if unread and body.is_long(headers):
+                refused.headers.append(body.CLOSE)
+            return refused, request
         return await router.answer(self._service, request), request

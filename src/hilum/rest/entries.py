@@ -28,6 +28,11 @@ def text(request: dict[str, Any], name: str, where: str) -> str:
     return value
 
 
+def given(request: dict[str, Any], name: str, where: str) -> str | None:
+    """A property of entry.request, None without it. Raises Invalid when it is not a string."""
+    return text(request, name, where) if name in request else None
+
+
 def body_and_type(entry: dict[str, Any], headers: Headers, where: str) -> tuple[bytes, dict[str, Any] | None]:
     """(body bytes, parsed resource) of an entry, one of them; sets the content type in `headers`.
 

@@ -62,7 +62,9 @@ def _posted(request: Request) -> list[tuple[str, str]]:
         name = part.get("name")
         if name not in TAKES or len(values) != 1 or type(values[0]) not in (str, int):
             known = ", ".join(sorted(TAKES - {CURSOR}))
-            raise Malformed(f"Expected a name among {known} and one value.", expression=f"Parameters.parameter[{number}]")
+            raise Malformed(
+                f"Expected a name among {known} and one value.", expression=f"Parameters.parameter[{number}]"
+            )
         found.setdefault(name, []).append(str(values[0]))
     return [(name, ",".join(values)) for name, values in found.items()]
 

@@ -1,6 +1,6 @@
 """Structured events on standard error: ids, counts, durations; never bodies, query values, names or tokens.
 
-    log.info("commit", seq=91, type="Observation")
+log.info("commit", seq=91, type="Observation")
 """
 
 from __future__ import annotations

@@ -32,9 +32,6 @@ STATUS: dict[type[Problem], int] = {
 """A category that is not listed has the status of the nearest class above it (MultipleMatches: 412)."""
 
 
-TOO_LARGE = STATUS[problems.TooLarge]
-
-
 def status(problem: Problem) -> int:
     """The HTTP status of a problem."""
     return next(STATUS[category] for category in type(problem).__mro__ if category in STATUS)

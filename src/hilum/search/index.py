@@ -42,7 +42,9 @@ def index(type: str, body: dict[str, Any], id: str | None = None) -> Rows:
             tuple([_row(TokenRow, row) for row in (_tokens(tokens) if len(tokens) > 1 else tokens)]),
             tuple([_row(StringRow, row) for row in (sorted(set(strings)) if len(strings) > 1 else strings)]),
             tuple([_row(DateRow, row) for row in (sorted(set(dates)) if len(dates) > 1 else dates)]),
-            tuple([_row(ReferenceRow, row) for row in (sorted(set(references)) if len(references) > 1 else references)]),
+            tuple(
+                [_row(ReferenceRow, row) for row in (sorted(set(references)) if len(references) > 1 else references)]
+            ),
             tuple([_row(UriRow, row) for row in (sorted(set(uris)) if len(uris) > 1 else uris)]),
             tuple(sorted(set(compartments)) if len(compartments) > 1 else compartments),
             tuple(sorted(set(labels)) if len(labels) > 1 else labels),

@@ -94,7 +94,7 @@ def why_not(type: str, code: str) -> str:
     """Why `code` is not in the table of a type: not supported yet, or unknown; with near misses."""
     for definition in _definitions(type):
         if definition.code == code:
-            kind = definition.type if definition.usage == "normal" else definition.usage
+            kind = "phonetic" if definition.usage == "phonetic" else definition.type
             return f"The search parameter {code!r} of {type} is not supported: {kind} parameters like it have no index."
     near = get_close_matches(code, table(type), 3)
     hint = f" Did you mean {' or '.join(near)}?" if near else " The CapabilityStatement lists those that there are."

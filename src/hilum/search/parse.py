@@ -34,6 +34,8 @@ from hilum.search.query import (
 
 _SORTS: Final = {"_lastUpdated": "updated", "-_lastUpdated": "-updated"}
 _TOTALS: Final = {"none": "none", "estimate": "accurate", "accurate": "accurate"}
+_SAME: Final = {("_totalMethod", "count"): ("_total", "accurate")}
+"""What clients send in another server's words: fhirpy's count() speaks Aidbox's (fhirpy 2.3, 2026-11)."""
 _SUMMARIES: Final = ("true", "text", "data", "count", "false")
 _RESULT: Final = ("_count", "_sort", "_total", "_summary", "_elements", "_type")
 _FORMAT: Final = ("_format", "_pretty")
@@ -99,7 +101,8 @@ def parse_query(
     applied: list[tuple[str, str]] = []
     ignored: list[tuple[str, str]] = []
     searched: list[tuple[str, str]] = []
-    for name, value in pairs:
+    for written in pairs:
+        name, value = _SAME.get(written, written)
         refusal = _refusal(type, name, value)
         if refusal is not None:
             if not lenient or name == "_query":  # "SHALL refuse to process a search request" with a _query
@@ -138,8 +141,10 @@ def _refusal(type: str | None, name: str, value: str) -> str | None:
     code = name.partition(":")[0]
     if name == "_contained" and value == "false":  # what hilum does anyway
         return None
-    if code in _REFUSED or "." in code:
-        return f"{code[:64]!r} is not supported{': chains are not' if '.' in code else ''}."
+    if "." in name:
+        return f"{name[:64]!r} is not supported: chains are not."
+    if code in _REFUSED:
+        return f"{code[:64]!r} is not supported."
     if name in _RESULT or name in _FORMAT:
         if name == "_type" and type is not None:
             return "'_type' is for searches on all types."

@@ -31,9 +31,9 @@ def _decompose(text: str) -> str:
 
 
 def _letter(letter: str) -> str:
-    if category(letter)[0] != "P":
-        return letter
-    return "" if letter in _CLOSED else " "
+    if letter in _CLOSED:
+        return ""
+    return " " if category(letter)[0] == "P" else letter
 
 
 def later_words(name: str) -> list[str]:

@@ -49,6 +49,8 @@ def resource(value: Any, depth: int) -> Found:
     """Any resource, wherever one may stand: its resourceType chooses the checker."""
     if type(value) is not dict:
         return wrong(value, "a resource")
+    if not value:
+        return one("structure", 'is empty: it must say what it is, such as "resourceType": "Patient"')
     name = value.get("resourceType")
     if type(name) is not str:
         if "resourceType" in value:

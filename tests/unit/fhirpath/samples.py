@@ -9,10 +9,11 @@ import re
 from functools import cache
 from typing import Any
 
+from tests.shared_data import DATA
+
 from hilum.fhir import json
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.problems import Malformed
-from tests.shared_data import DATA
 
 FULL = os.environ.get("HILUM_FULL") == "1"
 PER_TYPE = 300 if FULL else 3

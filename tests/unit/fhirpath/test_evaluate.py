@@ -106,7 +106,9 @@ def test_a_condition_on_several_items_is_refused_and_not_guessed() -> None:
 def test_locate_says_where_in_the_resource_a_node_stands() -> None:
     found = locate("name.where(use = 'official').given[1]", "Patient")(PATIENT)
     assert found == [Node("James", Type("string"), ("name", 0, "given", 1))]
-    found = locate("contact.telecom", "Patient")({"resourceType": "Patient", "contact": [{"telecom": [{"value": "1"}]}]})
+    found = locate("contact.telecom", "Patient")(
+        {"resourceType": "Patient", "contact": [{"telecom": [{"value": "1"}]}]}
+    )
     assert found == [Node({"value": "1"}, Type("ContactPoint"), ("contact", 0, "telecom", 0))]
     assert locate("multipleBirth", "Patient")(PATIENT) == [Node(2, Type("integer"), ("multipleBirthInteger",))]
 
@@ -122,6 +124,9 @@ def test_a_primitive_that_has_only_extensions_exists_but_has_no_value() -> None:
 
 
 def test_contained_and_bundled_resources_have_their_own_types() -> None:
-    body = {"resourceType": "Bundle", "entry": [{"resource": PATIENT}, {"resource": {"resourceType": "Group", "id": "g"}}]}
+    body = {
+        "resourceType": "Bundle",
+        "entry": [{"resource": PATIENT}, {"resource": {"resourceType": "Group", "id": "g"}}],
+    }
     assert compile("entry.resource.ofType(Patient).name.family", "Bundle")(body) == ["Chalmers"]
     assert compile("entry[1].resource.id", "Bundle")(body) == ["g"]

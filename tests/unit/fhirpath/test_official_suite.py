@@ -10,10 +10,11 @@ from functools import cache
 from typing import Any
 from xml.etree import ElementTree
 
+from tests.shared_data import DATA, needs_data
+
 from hilum.fhir import json
 from hilum.fhirpath import compile, parse
 from hilum.problems import Invalid, Malformed
-from tests.shared_data import DATA, needs_data
 
 SUITE = DATA / "fhirpath-r4"
 

@@ -31,7 +31,10 @@ A, B, C = Member(None, "a"), Member(None, "b"), Member(None, "c")
     ("text", "tree"),
     [
         ("a.b", Member(A, "b")),
-        ("a.where(b = 'x')[0]", Indexer(Call(A, "where", (Binary("=", B, Literal("string", "x")),)), Literal("integer", 0))),
+        (
+            "a.where(b = 'x')[0]",
+            Indexer(Call(A, "where", (Binary("=", B, Literal("string", "x")),)), Literal("integer", 0)),
+        ),
         ("a or b and c", Binary("or", A, Binary("and", B, C))),
         ("a implies b implies c", Binary("implies", Binary("implies", A, B), C)),
         ("a | b = c", Binary("=", Binary("|", A, B), C)),
@@ -68,7 +71,11 @@ def test_an_expression_becomes_this_tree(text: str, tree: object) -> None:
     [
         ("", "FHIRPath: found the end at position 1, expected an identifier."),
         ("a.", "FHIRPath: found the end at position 3, expected an identifier."),
-        ("a b", "FHIRPath: found a token of kind identifier at position 3, expected the end of the expression or an operator."),
+        (
+            "a b",
+            "FHIRPath: found a token of kind identifier at position 3, "
+            "expected the end of the expression or an operator.",
+        ),
         ("a.where(", "FHIRPath: found the end at position 9, expected an identifier."),
         ("a.where(b,)", "FHIRPath: found a token of kind symbol at position 11, expected an identifier."),
         ("a[1", "FHIRPath: found the end at position 4, expected ']'."),

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.shared_data import needs_data
+from tests.unit.fhirpath.oracle import evaluator, has_null
+from tests.unit.fhirpath.samples import resources
 
 from hilum.fhir import definitions
 from hilum.fhir.definitions import TYPES, SearchParameter
 from hilum.fhirpath import compile
-from tests.shared_data import needs_data
-from tests.unit.fhirpath.oracle import evaluator, has_null
-from tests.unit.fhirpath.samples import resources
 
 WITH_EXPRESSION = [p for p in definitions.search_parameters() if p.expression]
 

@@ -7,6 +7,8 @@ import re
 from decimal import Decimal
 
 import pytest
+from tests.unit.interactions.bodies import MRN, observation, patient
+from tests.unit.interactions.conftest import BASE, principal
 
 from hilum.access.policy import Principal
 from hilum.interactions.create import create
@@ -15,8 +17,6 @@ from hilum.interactions.door import Door, Written
 from hilum.interactions.read import read
 from hilum.problems import Conflict, Forbidden, Invalid, MultipleMatches, Problem
 from hilum.search.query import Query
-from tests.unit.interactions.bodies import MRN, observation, patient
-from tests.unit.interactions.conftest import BASE, principal
 
 
 async def test_the_server_makes_id_version_and_time_and_keeps_all_else_in_order(door: Door, owner: Principal) -> None:
@@ -88,7 +88,9 @@ async def test_create_with_if_none_exist_returns_the_existing_patient(door: Door
     assert first.created
     again = await create(door, owner, "Patient", patient("1", active=True), f"identifier={MRN}|1")
     assert again == Written(first.resource, created=False, changed=False)
-    other = await create(door, owner, "Patient", patient("2"), f"?identifier={MRN.replace('/', '%2F')}%7C2&_format=json")
+    other = await create(
+        door, owner, "Patient", patient("2"), f"?identifier={MRN.replace('/', '%2F')}%7C2&_format=json"
+    )
     assert other.created
 
 

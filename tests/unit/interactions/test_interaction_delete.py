@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.unit.interactions.bodies import observation, patient
+from tests.unit.interactions.conftest import principal
 
 from hilum.access.policy import Principal
 from hilum.interactions import delete as deleting
@@ -13,8 +15,6 @@ from hilum.interactions.delete import conditional_delete, delete
 from hilum.interactions.door import Door
 from hilum.interactions.read import read
 from hilum.problems import Conflict, Forbidden, Gone, Invalid, MultipleMatches, PreconditionFailed
-from tests.unit.interactions.bodies import observation, patient
-from tests.unit.interactions.conftest import principal
 
 
 async def test_a_delete_makes_a_version_once(door: Door, owner: Principal) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from tests.unit.interactions.bodies import Body, observation, patient
+from tests.unit.interactions.conftest import principal
 
 from hilum.access.policy import Principal
 from hilum.interactions.delete import delete
@@ -10,8 +12,6 @@ from hilum.interactions.door import Door
 from hilum.interactions.everything import everything
 from hilum.interactions.update import update
 from hilum.problems import Forbidden, Gone, NotFound
-from tests.unit.interactions.bodies import Body, observation, patient
-from tests.unit.interactions.conftest import principal
 
 
 def reference(to: str) -> dict[str, str]:
@@ -26,7 +26,9 @@ async def record(door: Door, owner: Principal) -> None:
     """Patient p with three observations, their practitioner and organization; patient q with one of hers."""
     for name in ("d1", "d2"):
         await put(door, owner, {"resourceType": "Practitioner", "id": name})
-    await put(door, owner, {"resourceType": "Organization", "id": "org", "name": "x", "partOf": reference("Organization/far")})
+    await put(
+        door, owner, {"resourceType": "Organization", "id": "org", "name": "x", "partOf": reference("Organization/far")}
+    )
     await put(door, owner, {"resourceType": "Organization", "id": "far", "name": "x"})
     await put(door, owner, patient("q", id="q"))
     await put(door, owner, patient("p", id="p", managingOrganization=reference("Organization/org")))

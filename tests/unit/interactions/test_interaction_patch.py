@@ -7,6 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.unit.interactions.bodies import content, observation
+from tests.unit.interactions.bodies import patient as person
+from tests.unit.interactions.conftest import principal
 
 from hilum.access.policy import Principal
 from hilum.fhir import json
@@ -28,9 +31,6 @@ from hilum.problems import (
     Problem,
     Unprocessable,
 )
-from tests.unit.interactions.bodies import content, observation
-from tests.unit.interactions.bodies import patient as person
-from tests.unit.interactions.conftest import principal
 
 Body = dict[str, Any]
 
@@ -156,8 +156,11 @@ async def test_if_match_and_failed_tests(door: Door, owner: Principal) -> None:
 async def test_patches_at_once_are_all_applied(door: Door, owner: Principal) -> None:
     made = (await create(door, owner, "Patient", person("1", name=[{"family": "x"}]))).resource
     steps = [
-        operations({"op": "add", "path": "/name/-", "value": {"family": f"n{i}"}}) if i % 2 else
-        parameters({"type": "add", "path": "Patient", "name": "name", "value": {"valueHumanName": {"family": f"n{i}"}}})
+        operations({"op": "add", "path": "/name/-", "value": {"family": f"n{i}"}})
+        if i % 2
+        else parameters(
+            {"type": "add", "path": "Patient", "name": "name", "value": {"valueHumanName": {"family": f"n{i}"}}}
+        )
         for i in range(24)
     ]
     await asyncio.gather(*(patch(door, owner, "Patient", made.id, one) for one in steps))

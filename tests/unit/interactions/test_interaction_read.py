@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from tests.unit.interactions.bodies import observation, patient
+from tests.unit.interactions.conftest import principal
 
 from hilum.access.policy import Principal
 from hilum.interactions.create import create
@@ -11,8 +13,6 @@ from hilum.interactions.door import Door
 from hilum.interactions.read import read, vread
 from hilum.interactions.update import update
 from hilum.problems import Forbidden, Gone, NotFound, Problem
-from tests.unit.interactions.bodies import observation, patient
-from tests.unit.interactions.conftest import principal
 
 
 async def test_a_created_resource_is_read_back_as_it_was_answered(door: Door, owner: Principal) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from tests.unit.interactions.bodies import observation, patient
+from tests.unit.interactions.conftest import principal
 
 from hilum.access.policy import EVERYTHING, Principal
 from hilum.fhir.resource import Resource
@@ -15,8 +17,6 @@ from hilum.interactions.update import update
 from hilum.problems import Forbidden, NotFound
 from hilum.search.parse import parse_query
 from hilum.store.interface import Page
-from tests.unit.interactions.bodies import observation, patient
-from tests.unit.interactions.conftest import principal
 
 
 def ids(page: Page) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.unit.interactions.bodies import content, observation, patient
+from tests.unit.interactions.conftest import principal
 
 from hilum.access.policy import Principal
 from hilum.interactions.create import create
@@ -22,8 +24,6 @@ from hilum.problems import (
     PreconditionFailed,
     Problem,
 )
-from tests.unit.interactions.bodies import content, observation, patient
-from tests.unit.interactions.conftest import principal
 
 
 async def test_an_update_makes_the_next_version(door: Door, owner: Principal) -> None:
@@ -118,9 +118,7 @@ async def test_of_many_updates_with_the_same_if_match_one_wins(door: Door, owner
 
 
 async def test_updates_without_if_match_all_get_through(door: Door, owner: Principal) -> None:
-    found = await asyncio.gather(
-        *(update(door, owner, "Patient", "a", patient(f"n{i}", id="a")) for i in range(32))
-    )
+    found = await asyncio.gather(*(update(door, owner, "Patient", "a", patient(f"n{i}", id="a")) for i in range(32)))
     assert sorted(one.resource.version for one in found) == list(range(1, 33))
     assert sum(one.created for one in found) == 1
 

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fhirpathpy.models import models
-
 from tests.unit.fhirpath.oracle import evaluator
 
 Row = tuple[Any, ...]
@@ -58,7 +57,9 @@ def _token(name: str, value: Any) -> Iterator[Row]:
     elif name == "Extension":
         for key in value:
             if key.startswith("value"):
-                yield from _token(key[5:] if key[5:] in ("CodeableConcept", "Coding", "Identifier") else "id", value[key])
+                yield from _token(
+                    key[5:] if key[5:] in ("CodeableConcept", "Coding", "Identifier") else "id", value[key]
+                )
 
 
 def _string(name: str, value: Any) -> Iterator[Row]:

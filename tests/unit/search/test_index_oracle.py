@@ -7,16 +7,16 @@ import re
 from typing import Any
 
 import pytest
+from tests.shared_data import needs_data
+from tests.unit.fhirpath.oracle import has_null
+from tests.unit.fhirpath.samples import resources
+from tests.unit.search import oracle
 
 from hilum.fhirpath.references import target_type
 from hilum.search import generate
 from hilum.search.index import index
 from hilum.search.parameters import Parameter, parameters
 from hilum.search.rows import Rows, UriRow
-from tests.shared_data import needs_data
-from tests.unit.fhirpath.oracle import has_null
-from tests.unit.fhirpath.samples import resources
-from tests.unit.search import oracle
 
 LISTS = ("tokens", "strings", "dates", "references", "uris")
 

@@ -93,8 +93,8 @@ def test_every_compartment_parameter_is_an_indexed_reference() -> None:
         (
             "Observation",
             "value-quantity",
-            "The search parameter 'value-quantity' of Observation is not supported: quantity parameters like it have no "
-            "index.",
+            "The search parameter 'value-quantity' of Observation is not supported: "
+            "quantity parameters like it have no index.",
         ),
         ("Pigeon", "name", "R4 has no resource type 'Pigeon'."),
     ],

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.search import oracle
 
 from hilum.search.text import fold, later_words
-from tests.unit.search import oracle
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,8 @@ NULL = "is null: leave the property out instead"
 BROKEN: list[tuple[dict[str, Any], str, str, str]] = [
     # body, path, code, text
     # resourceType
-    ({}, "Resource.resourceType", "structure", 'must say what it is, such as "resourceType": "Patient"'),
+    ({}, "Resource", "structure", 'is empty: it must say what it is, such as "resourceType": "Patient"'),
+    ({"id": "x"}, "Resource.resourceType", "structure", 'must say what it is, such as "resourceType": "Patient"'),
     ({"resourceType": 5}, "Resource.resourceType", "structure", "must be a string, but is a number"),
     ({"resourceType": None}, "Resource.resourceType", "structure", NULL),
     *(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hilum.access.policy import EVERYTHING, Principal
+from hilum.app.data import served_at
 from hilum.app.settings import Settings
 from hilum.cli.loading.loader import Exists, Outcome, Transact
 from hilum.cli.loading.units import Unit
@@ -27,7 +28,7 @@ _CONDITIONS = {
 
 def transact(store: Store, settings: Settings) -> Transact:
     """Units to commits on this store."""
-    door = Door(store, settings.fhir_base, settings.integrity)
+    door = Door(store, served_at(settings), settings.integrity)
 
     async def write(unit: Unit) -> list[Outcome]:
         numbered = zip(unit.numbers, unit.entries, strict=True)

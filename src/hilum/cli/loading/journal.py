@@ -50,7 +50,7 @@ class Journal:
             except msgspec.DecodeError:
                 continue
             known[record.file] = record
-        file = open(path, "ab", buffering=0, opener=_private)
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab", buffering=0)
         if raw and not raw.endswith(b"\n"):
             file.write(b"\n")
         return cls(known, file)
@@ -68,7 +68,3 @@ class Journal:
     def close(self) -> None:
         """Let go of the file."""
         self.file.close()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -1,0 +1,79 @@
+"""Write docs/reference/cli.md and settings.md from the code, so that they can't drift. A test compares.
+
+python scripts/generate_docs.py
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from hilum.app.settings import ENTRIES, Settings
+from hilum.cli.commands import app
+
+REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
+MADE = "<!-- Made by scripts/generate_docs.py. Change the code, then run `make docs`. -->\n"
+
+
+def settings() -> str:
+    """docs/reference/settings.md"""
+    defaults = Settings()
+    parts = [
+        "# Settings\n",
+        MADE,
+        "Read once when a command starts: a flag counts more than an environment variable, a variable more than the "
+        "default. `hilum serve --help` lists the flags; other commands take those that concern them.\n",
+        "| flag | variable | default | form |\n|---|---|---|---|",
+        *(
+            f"| `{entry.flag}` | `{entry.variable}` | {_default(getattr(defaults, name))} | {entry.form.expects} |"
+            for name, entry in ENTRIES.items()
+        ),
+        "",
+        *(f"## {entry.flag}\n\n{entry.help}\n" for entry in ENTRIES.values()),
+    ]
+    return "\n".join(parts)
+
+
+def cli() -> str:
+    """docs/reference/cli.md"""
+    commands: dict[str, Any] = typer.main.get_command(app).commands
+    parts = [
+        "# Commands\n",
+        MADE,
+        "Data goes to standard output, everything about it to standard error. Exit status: 0 done, 1 something was "
+        "refused or is not sound, 2 a wrong command or set-up.\n",
+        "- `hilum --version` prints the version, `hilum --help` and `hilum COMMAND --help` explain.",
+        *(f"- [`hilum {name}`](#hilum-{name})" for name in commands),
+        "",
+    ]
+    for name, command in commands.items():
+        params = [param for param in command.params if param.name != "help"]
+        arguments = [param.metavar for param in params if param.param_type_name == "argument"]
+        options = [param for param in params if param.param_type_name == "option"]
+        parts += [f"## hilum {name}\n", f"    {' '.join(['hilum', name, '[OPTIONS]', *arguments])}\n"]
+        parts += [f"{inspect.cleandoc(command.help)}\n", "| option | meaning |\n|---|---|", *map(_option, options), ""]
+    return "\n".join(parts)
+
+
+def _option(param: Any) -> str:
+    names = "`, `".join([*param.opts, *param.secondary_opts])
+    metavar = "" if param.is_flag or not param.metavar else " " + param.metavar.replace("|", "\\|")
+    default = f" Default {param.default}." if param.default not in (None, False, "") else ""
+    return f"| `{names}{metavar}` | {param.help}{default} |"
+
+
+def _default(value: Any) -> str:
+    if type(value) is bool:
+        return "`on`" if value else "`off`"
+    return f"`{value}`" if str(value) else "empty"
+
+
+PAGES = {"settings.md": settings, "cli.md": cli}
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (REFERENCE / name).write_text(page())
+        print(f"docs/reference/{name}")

@@ -1,0 +1,141 @@
+"""Contract: a copy made while others write holds whole commits, all that was acknowledged before it began, and opens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from hilum.problems import Misconfigured
+from hilum.store.interface import Store
+from hilum.store.postgres import open_postgres, restore_postgres
+from hilum.store.sqlite import open_sqlite, restore_sqlite
+from tests.contract.writing import asking, chronicle, commit, create, ids, mrn, observation, patient, put, replace
+
+Restore = Callable[[str], Awaitable[Store]]
+
+
+@pytest.fixture
+def restored(store: Store, request: pytest.FixtureRequest, tmp_path: Path) -> Restore:
+    """Restores a copy into a new place and opens it there."""
+    if store.name == "sqlite":
+        target = str(tmp_path / "restored.sqlite")
+
+        async def sqlite(copy: str) -> Store:
+            restore_sqlite(copy, target)
+            return await open_sqlite(target)
+
+        return sqlite
+    url: str = request.getfixturevalue("postgres_url")
+    schema = f"restored_{abs(hash(str(tmp_path)))}"
+
+    async def postgres(copy: str) -> Store:
+        await restore_postgres(url, copy, schema=schema)
+        return await open_postgres(url, schema=schema)
+
+    return postgres
+
+
+async def test_a_copy_restores_to_the_same_store(store: Store, restored: Restore, tmp_path: Path) -> None:
+    first = await create(store, patient("A", mrn="1"), "a")
+    second = await replace(store, first, patient("B", mrn="1"))
+    third = await create(store, observation("Patient/a"), "o")
+    copy = str(tmp_path / "copy")
+    progress = [step async for step in store.backup(copy)]
+    assert progress[-1][0] == progress[-1][1]
+    assert oct(Path(copy).stat().st_mode & 0o777) == "0o600"
+    later = await create(store, patient("C", mrn="2"), "c")
+    again = await restored(copy)
+    try:
+        assert list(await again.changes(0)) == [first, second, third]
+        assert (await again.history(chronicle("Patient", id="a"))).resources == (second, first)
+        assert ids(await again.search(asking(mrn("1")))) == ["a"]
+        assert await again.compartments(third) == (("Patient", "a"),)
+        new = await create(again, patient("C", mrn="2"), "c")
+        assert new.seq > third.seq
+        assert list(await again.changes(third.seq)) == [new]
+        assert (await replace(again, second, patient("D"))).version == 3
+    finally:
+        await again.close()
+    assert await store.read("Patient", "c") == later
+
+
+async def test_a_copy_made_under_writes_holds_whole_commits(store: Store, restored: Restore, tmp_path: Path) -> None:
+    heads = [await create(store, patient("v0"), f"p{n}") for n in range(5)]
+    acknowledged = 0
+    stop = asyncio.Event()
+
+    async def write() -> None:
+        nonlocal acknowledged, heads
+        while not stop.is_set():
+            heads = list(
+                await store.commit(commit(*(put(patient(f"v{acknowledged + 1}"), r.id, over=r) for r in heads)))
+            )
+            acknowledged += 1
+
+    writer = asyncio.create_task(write())
+    while acknowledged < 5:
+        await asyncio.sleep(0.01)
+    before, copy = acknowledged, str(tmp_path / "copy")
+    async for _ in store.backup(copy):
+        pass
+    stop.set()
+    await writer
+    again = await restored(copy)
+    try:
+        page = await again.search(asking())
+        (family,) = {r.body["name"][0]["family"] for r in page.resources}
+        assert len(page.resources) == 5
+        assert before <= int(family[1:]) <= acknowledged
+        assert len(await again.changes(0)) == 5 * (int(family[1:]) + 1)
+    finally:
+        await again.close()
+
+
+async def test_a_copy_never_overwrites_a_file(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "copy"
+    path.write_text("mine")
+    with pytest.raises(Misconfigured):
+        async for _ in store.backup(str(path)):
+            pass
+    assert path.read_text() == "mine"
+
+
+async def test_what_is_no_copy_is_refused(store: Store, restored: Restore, tmp_path: Path) -> None:
+    path = tmp_path / "copy"
+    path.write_bytes(b"PK\x03\x04 not really" * 100)
+    with pytest.raises(Misconfigured):
+        await restored(str(path))
+
+
+async def test_a_damaged_copy_is_refused_and_nothing_is_restored(
+    store: Store, restored: Restore, tmp_path: Path
+) -> None:
+    for n in range(20):
+        await create(store, patient("Family" * 50, mrn=f"{n}"), f"p{n}")
+    path = tmp_path / "copy"
+    async for _ in store.backup(str(path)):
+        pass
+    whole = path.read_bytes()
+    for at in range(1, 10):
+        damaged = bytearray(whole)
+        for n in range(64):
+            damaged[len(whole) * at // 10 + n] ^= 0xFF
+        path.write_bytes(damaged)
+        try:
+            again = await restored(str(path))
+        except Misconfigured:
+            continue
+        try:  # the damage fell on bytes that carry nothing
+            assert len(await again.changes(0)) == 20
+        finally:
+            await again.close()
+        return
+    path.write_bytes(whole)
+    again = await restored(str(path))
+    try:
+        assert len(await again.changes(0)) == 20
+    finally:
+        await again.close()

@@ -1,0 +1,66 @@
+"""Contract: changes() gives every committed version, in the order of seq, and never skips one still on its way."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hilum.fhir.resource import Resource
+from hilum.problems import VersionChanged
+from hilum.store.interface import Store
+from tests.contract.writing import commit, create, delete, observation, patient, put, replace
+
+
+async def test_versions_in_order_of_their_commits(store: Store) -> None:
+    first = await create(store, patient("A"), "a")
+    second = await create(store, observation("Patient/a"), "o")
+    third = await replace(store, first, patient("B"))
+    fourth = await delete(store, second)
+    assert list(await store.changes(0)) == [first, second, third, fourth]
+    assert list(await store.changes(second.seq)) == [third, fourth]
+    assert list(await store.changes(second.seq - 1, limit=2)) == [second, third]
+    assert list(await store.changes(fourth.seq)) == []
+
+
+async def test_a_failed_commit_leaves_no_change(store: Store) -> None:
+    made = await create(store, patient(), "a")
+    try:
+        await store.commit(commit(put(patient(), "b"), put(patient(), "a")))
+    except VersionChanged:
+        pass
+    assert list(await store.changes(0)) == [made]
+
+
+async def test_a_follower_misses_nothing_while_many_write(store: Store, other: Store) -> None:
+    """Writers of different speed over two stores; followers of both go on from the last seq that they were given."""
+    made: list[Resource] = []
+    writing = asyncio.Event()
+    writing.set()
+
+    async def write(one: Store, name: str, size: int) -> None:
+        heads: list[Resource] = []
+        for turn in range(40):
+            writes = [put(patient(f"{name}-{turn}"), f"{name}-{turn}-{n}") for n in range(size)]
+            writes += [put(patient(f"again-{turn}"), r.id, over=r) for r in heads]
+            new = await one.commit(commit(*writes))
+            heads = [r for r in new if r.version == 1]
+            made.extend(new)
+
+    async def follow(one: Store, limit: int) -> list[Resource]:
+        seen: list[Resource] = []
+        while True:
+            last = not writing.is_set()
+            some = await one.changes(seen[-1].seq if seen else 0, limit)
+            seen.extend(some)
+            if last and not some:
+                return seen
+            await asyncio.sleep(0)
+
+    async def write_all() -> None:
+        await asyncio.gather(*(write((store, other)[n % 2], f"w{n}", size) for n, size in enumerate((1, 1, 3, 30, 2, 1))))
+        writing.clear()
+
+    first, second, _ = await asyncio.gather(follow(store, 7), follow(other, 1000), write_all())
+    expected = sorted(made, key=lambda r: r.seq)
+    assert len({r.seq for r in expected}) == len(expected)
+    assert first == expected
+    assert second == expected
