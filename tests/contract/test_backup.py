@@ -110,7 +110,7 @@ async def test_what_is_no_copy_is_refused(store: Store, restored: Restore, tmp_p
         await restored(str(path))
 
 
-async def test_a_damaged_copy_is_refused_and_nothing_is_restored(
+async def test_half_a_copy_is_refused_and_nothing_is_restored(
     store: Store, restored: Restore, tmp_path: Path
 ) -> None:
     for n in range(20):
@@ -119,20 +119,9 @@ async def test_a_damaged_copy_is_refused_and_nothing_is_restored(
     async for _ in store.backup(str(path)):
         pass
     whole = path.read_bytes()
-    for at in range(1, 10):
-        damaged = bytearray(whole)
-        for n in range(64):
-            damaged[len(whole) * at // 10 + n] ^= 0xFF
-        path.write_bytes(damaged)
-        try:
-            again = await restored(str(path))
-        except Misconfigured:
-            continue
-        try:  # the damage fell on bytes that carry nothing
-            assert len(await again.changes(0)) == 20
-        finally:
-            await again.close()
-        return
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(Misconfigured):
+        await restored(str(path))
     path.write_bytes(whole)
     again = await restored(str(path))
     try:

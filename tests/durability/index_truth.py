@@ -11,7 +11,7 @@ from hilum.store.sqlite import ident
 
 TABLES = {
     "token": "param, value, rid",
-    "string": "param, folded, rid",
+    "string": "param, folded, exact, rid",
     "date": "param, span, low, high, rid",
     "reference": "param, target, rid",
     "compartment": "owner, rid",
@@ -36,7 +36,7 @@ def differences(path: str) -> list[str]:
         rows = index(type, json.parse(body), ident.id_of(type, body))
         expected["token"] |= {(t.parameter, token(t.system, t.code), rid) for t in rows.tokens}
         expected["token"] |= {(u.parameter, uri(u.value), rid) for u in rows.uris}
-        expected["string"] |= {(s.parameter, s.folded, rid) for s in rows.strings}
+        expected["string"] |= {(s.parameter, s.folded, uri(s.value), rid) for s in rows.strings}
         expected["date"] |= {(d.parameter, span(d.low, d.high), d.low, d.high, rid) for d in rows.dates}
         expected["reference"] |= {(r.parameter, rid_of(r.type, r.id), rid) for r in rows.references}
         expected["compartment"] |= {(rid_of(*owner), rid) for owner in rows.compartments}

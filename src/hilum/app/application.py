@@ -100,7 +100,7 @@ class Application:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = perf_counter()
         headers = dict(scope["headers"])
-        request_id, foreign = self._ids.of(headers.get(b"x-request-id"))
+        request_id = self._ids.of(headers.get(b"x-request-id"))
         request: Request | None = None
         self.metrics.begin()
         try:
@@ -108,8 +108,6 @@ class Application:
                 response, request = await self._respond(scope, headers, receive)
                 span(response.status, request)
             response.headers.append((b"x-request-id", request_id))
-            if foreign is not None:
-                response.headers.append((b"x-correlation-id", foreign))
             await _send(response, receive, send)
         except body.Disconnected:
             response = Response(499, [])

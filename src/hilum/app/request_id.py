@@ -16,11 +16,8 @@ class RequestIds:
         self._prefix = secrets.token_hex(5).encode() + b"-"
         self._count = count(1)
 
-    def of(self, sent: bytes | None) -> tuple[bytes, bytes | None]:
-        """(id for this request, what to return as X-Correlation-Id).
-
-        An id that could forge a log line or a header is replaced and not echoed; the second value is then None as well.
-        """
+    def of(self, sent: bytes | None) -> bytes:
+        """The id of a request. One that could forge a log line or a header is replaced, and not echoed anywhere."""
         if sent is not None and _HARMLESS.fullmatch(sent):
-            return sent, None
-        return self._prefix + b"%x" % next(self._count), None
+            return sent
+        return self._prefix + b"%x" % next(self._count)

@@ -68,7 +68,7 @@ SWITCH = Form("on or off", _switch)
 FOLDER = Form("a folder", lambda text: Path(text).expanduser())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Settings:
     """Everything that can be set. A field `port` is the flag `--port` and the variable `HILUM_PORT`."""
 
@@ -204,6 +204,11 @@ class Settings:
             raise Misconfigured(
                 "The store names no file or database. Use sqlite:PATH or postgresql://user@host/database."
             )
+
+    def __repr__(self) -> str:
+        """Without the store's password: settings end up in logs."""
+        shown = {name: getattr(self, name) for name in ENTRIES} | {"store": self.store_shown}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @property
     def store_kind(self) -> str:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from hilum.fhir import json
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhirpath.references import local
 from hilum.fhirpath.types import Type, is_abstract
@@ -21,6 +22,7 @@ Body = dict[str, Any]
 Name = tuple[str, str]
 _RESTFUL: Final = re.compile(r"(https?://.+)/([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
 _LINK: Final = re.compile(r"""(\b(?:href|src)\s*=\s*)("[^"]*"|'[^']*')""")
+_PREFIX: Final = re.compile(r"(?:urn:[a-z]+:|[a-z]+://[^/]*/?)?")
 _URI_TYPES: Final = frozenset(("uri", "url", "oid", "uuid"))
 
 
@@ -36,7 +38,7 @@ class Links:
 
     `names`: fullUrl -> (type, id). `versions`: (type, id) -> the version that the transaction makes of it. `resolved`:
     conditional reference -> `Type/id`. Looking up fills `pending` with conditional references that are not resolved
-    yet, and `pinned` with identities to whose new version something refers.
+    yet, and `pinned` with identities to whose new version something refers. `prefixes`: how the fullUrls begin.
     """
 
     base: str
@@ -45,13 +47,22 @@ class Links:
     resolved: dict[str, str] = field(default_factory=dict)
     pending: dict[str, None] = field(default_factory=dict)
     pinned: set[Name] = field(default_factory=set)
+    prefixes: set[bytes] = field(default_factory=set)
 
     def body(self, body: Body, server: str | None) -> Body:
         """The body with all links replaced; `server` is the root of its entry's fullUrl."""
         found: Body = rewritten(body, lambda reference: self.reference(reference, server))
-        if self.names and _mentions(found, self.names):
-            found = self._typed(found, Type(found["resourceType"]))
+        if self.prefixes:
+            raw = json.encode(found)  # a look at the bytes costs a tenth of a walk, and nearly always says no
+            if any(prefix in raw for prefix in self.prefixes) and _mentions(found, self.names):
+                found = self._typed(found, Type(found["resourceType"]))
         return found
+
+    def name(self, full_url: str, name: Name) -> bool:
+        """Let a fullUrl mean this identity; False when it means another already."""
+        begins = _PREFIX.match(full_url)
+        self.prefixes.add(begins[0].encode() if begins else b"")
+        return self.names.setdefault(full_url, name) == name
 
     def reference(self, reference: str, server: str | None = None) -> str:
         """What a Reference.reference becomes; itself when it stands for nothing in this transaction."""

@@ -237,7 +237,7 @@ def _stands_for(step: Step, plan: Plan, name: Name, version: int) -> None:
     full_url = step.entry.full_url
     if full_url is None:
         return
-    if plan.links.names.setdefault(full_url, name) != name:
+    if not plan.links.name(full_url, name):
         raise Invalid("Another entry has the same fullUrl, but is another resource.", expression="fullUrl")
 
 

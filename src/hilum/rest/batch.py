@@ -68,7 +68,7 @@ async def _batch(service: Service, request: Request, entries: list[dict[str, Any
 
 
 async def _transaction(service: Service, request: Request, entries: list[dict[str, Any]]) -> list[Response]:
-    """All writes in one commit, then the reads. A read that could not be answered at all refuses the whole beforehand."""
+    """All writes in one commit, then the reads. A read for which there is no route refuses the whole beforehand."""
     writes: list[Entry] = []
     reads: list[tuple[int, Request]] = []
     problems: list[Problem] = []

@@ -18,7 +18,7 @@ from hilum.rest.router import Route, Service
 from hilum.search.parameters import parameters
 
 DATE = "2026-11-22"
-"""When what this file says last changed. https://hl7.org/fhir/R4/capabilitystatement-definitions.html#CapabilityStatement.date"""
+"""When what this file says last changed."""
 
 INTERACTIONS = {
     "instance": frozenset({"read", "vread", "update", "patch", "delete", "history-instance"}),
@@ -62,7 +62,7 @@ def statement(service: Service) -> dict[str, Any]:
         "rest": [
             {
                 "mode": "server",
-                "documentation": "A batch may be any size up to the byte limit; a transaction happens whole or not at all.",
+                "documentation": "A transaction happens whole or not at all, whatever its size up to the byte limit.",
                 "security": _security(service),
                 "resource": [_resource(type_, routes) for type_ in TYPES],
                 "interaction": [{"code": code} for code in _codes(routes, "system")],

@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import msgspec
+
+_encode = msgspec.json.Encoder().encode
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -23,16 +24,25 @@ class _Log:
         self.threshold = LEVELS["info"]
         self.text = False
         self.stream: TextIO = sys.stderr
+        self._second, self._stamp = 0, ""
 
     def write(self, level: str, event: str, values: dict[str, Any]) -> None:
-        now = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")[:23] + "Z"
+        now = self._now()
         if self.text:
             shown = " ".join(f"{name}={value}" for name, value in values.items())
             line = f"{now[11:23]} {level:<7} {event:<10} {shown}\n"
         else:
-            line = msgspec.json.encode({"time": now, "level": level, "event": event, **values}).decode() + "\n"
+            line = _encode({"time": now, "level": level, "event": event, **values}).decode() + "\n"
         self.stream.write(line)
         self.stream.flush()
+
+    def _now(self) -> str:
+        """The time in UTC to the millisecond; the part up to the second is kept, since most events share it."""
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._second, self._stamp = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._stamp}.{int((now - second) * 1000):03d}Z"
 
 
 _log = _Log()

@@ -22,8 +22,9 @@ class Request:
     """One interaction asked for.
 
     `path`: the decoded segments below the base, `("Patient", "17")`. `query`: the raw query string. `headers`: names in
-    lower case. `body`: all of it, at most the byte limit; an entry of a batch has its `resource` parsed already. `parameters`: the decoded query, without the general
-    parameters; filled in by the router, and so are `interaction` (for the log) and `shown`.
+    lower case. `body`: all of it, at most the byte limit; an entry of a batch has its `resource`, parsed, instead.
+    `parameters`: the decoded query without the general parameters, which are in `shown`; filled in by the router, and
+    so is `interaction`, for the log.
     """
 
     method: str

@@ -167,7 +167,7 @@ async def answer(service: Service, request: Request) -> Response:
 
 
 def defect(error: Exception) -> Response:
-    """A 500 with a reference into the log; the log has the place and class of the error, not its text (it may hold data)."""
+    """A 500 with a reference into the log, which has the place and class of the error; its text may hold data."""
     reference = secrets.token_hex(6)
     frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
     log.error("defect", reference=reference, error=type(error).__name__, frames=frames[-12:])

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote_to_bytes
 from hilum.problems import Malformed
 
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_PLAIN = re.compile(r"[A-Za-z0-9\-._~!$'()*,;:@/?|]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 _SAFE = "-._~!$'()*,;:@/?|"
@@ -31,7 +32,7 @@ def decode(text: str, where: str) -> str:
 
 
 def path(raw: bytes) -> tuple[str, ...]:
-    """The segments of a raw path below the base: b"/Patient/17" -> ("Patient", "17"). One trailing slash is forgiven."""
+    """The segments of a raw path below the base: b"/Patient/17" -> ("Patient", "17"); a trailing slash is forgiven."""
     text = raw.decode("latin-1")[1:].removesuffix("/")
     if not text:
         return ()
@@ -52,4 +53,8 @@ def pairs(query: str, where: str = "query string") -> list[tuple[str, str]]:
 
 def encode(parameters: list[tuple[str, str]]) -> str:
     """Parameters as a query string, with no more escapes than needed."""
-    return "&".join(f"{quote(name, safe=_SAFE)}={quote(value, safe=_SAFE)}" for name, value in parameters)
+    return "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in parameters)
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else quote(text, safe=_SAFE)

@@ -64,9 +64,9 @@ def _string(row: StringRow, text: str, how: str) -> bool:
         case "exact":
             return row.value == text
         case "contains":
-            return fold(text) in row.folded
-        case _:
-            return row.folded.startswith(fold(text))
+            return bool(folded := fold(text)) and folded in row.folded
+        case _:  # a text of punctuation only says nothing, so it finds nothing
+            return bool(folded := fold(text)) and row.folded.startswith(folded)
 
 
 def _within(low: int, high: int, ranges: tuple[DateRange, ...]) -> bool:

@@ -36,7 +36,7 @@ _SORTS: Final = {"_lastUpdated": "updated", "-_lastUpdated": "-updated"}
 _TOTALS: Final = {"none": "none", "estimate": "accurate", "accurate": "accurate"}
 _SAME: Final = {("_totalMethod", "count"): ("_total", "accurate")}
 """What clients send in another server's words: fhirpy's count() speaks Aidbox's (fhirpy 2.3, 2026-11)."""
-_SUMMARIES: Final = ("true", "text", "data", "count", "false")
+_SUMMARIES: Final = {name: name for name in ("true", "text", "data", "count", "false")}
 _RESULT: Final = ("_count", "_sort", "_total", "_summary", "_elements", "_type")
 _FORMAT: Final = ("_format", "_pretty")
 _REFUSED: Final = frozenset(
@@ -122,7 +122,7 @@ def parse_query(
     clauses = [_clause(types, name, value, base, now) for name, value in searched]
     if compartment is not None:
         clauses.append(CompartmentClause((compartment,)))
-    summary = _choice("_summary", options.get("_summary", "false"), dict(zip(_SUMMARIES, _SUMMARIES, strict=True)))
+    summary = _choice("_summary", options.get("_summary", "false"), _SUMMARIES)
     count = 0 if summary == "count" else _count(options.get("_count"), default_count, max_count)
     query = Query(
         types,

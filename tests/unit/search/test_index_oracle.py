@@ -77,6 +77,7 @@ def test_the_oracle_catches_seeded_mutants_of_the_generated_code(name: str) -> N
     some = [r for r in resources()[name] if not has_null(r)]
     lines = generate.source(name)
     places = [i for i, line in enumerate(lines) if ".append((" in line and "labels" not in line]
+    places = [i for i in places if not any("later_words" in line for line in lines[i - 2 : i])]  # see test_index.py
     caught = 0
     for place in random.Random(2).sample(places, min(len(places), 40)):
         mutant = [*lines[:place], re.sub(r"\S.*", "pass", lines[place]), *lines[place + 1 :]]

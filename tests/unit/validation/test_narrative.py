@@ -1,7 +1,5 @@
 """Narrative.div: what is safe to show and what is not."""
 
-import time
-
 import pytest
 
 from hilum.validation.narrative import ALLOWED, div
@@ -129,12 +127,11 @@ def test_a_div_is_a_string() -> None:
 
 
 def test_hostile_styles_and_nesting_take_linear_time() -> None:
-    # Quadratic time would be minutes here.
-    started = time.process_time()
-    for style in ("url(" + " " * 500_000, "url(" * 100_000, "url('" + "a " * 200_000, "url" + " " * 500_000):
-        texts(f'<p style="{style}">x</p>')
+    # Quadratic time would run into pytest's timeout here.
+    for style in ("url(" + " " * 500_000, "url(" * 100_000, "url('" + "a " * 200_000):
+        assert texts(f'<p style="{style}">x</p>') == ["has a style that could load or run something"]
+    assert texts(f'<p style="url{" " * 500_000}">x</p>') == []
     assert texts("<b>" * 50_000 + "x" + "</b>" * 50_000) == []
-    assert time.process_time() - started < 60
 
 
 def test_no_allowed_attribute_handles_events() -> None:

@@ -257,6 +257,12 @@ BROKEN: list[tuple[dict[str, Any], str, str, str]] = [
         "invariant",
         "ele-1: must have a value or an extension",
     ),
+    (
+        patient(name=[{"given": None, "_given": [{"extension": [DAR]}]}]),
+        "Patient.name[0].given",
+        "structure",
+        NULL,
+    ),
     # choice[x]
     (
         patient(deceasedBoolean=True, deceasedDateTime="2020"),
@@ -401,7 +407,7 @@ BROKEN: list[tuple[dict[str, Any], str, str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("body", "path", "code", "text"), BROKEN, ids=[f"{i}-{row[1]}" for i, row in enumerate(BROKEN)]
+    ("body", "path", "code", "text"), BROKEN, ids=[f"{i}-{row[1][:60]}" for i, row in enumerate(BROKEN)]
 )
 def test_a_fault_is_found_at_its_path(body: dict[str, Any], path: str, code: str, text: str) -> None:
     assert validate(body) == [Issue("error", code, f"{path} {text}", path)]

@@ -46,6 +46,7 @@ function title(resource) {
 }
 
 const HIDDEN = new Set(["resourceType", "id", "meta", "text", "contained", "extension", "modifierExtension", "implicitRules", "language"]);
+const HIDDEN_BELOW = new Set(["id", "extension", "modifierExtension"]);
 
 const label = (name) => (name[0].toUpperCase() + name.slice(1)).replace(/([a-z])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`);
 
@@ -61,7 +62,7 @@ function rows(resource) {
     for (const one of Array.isArray(value) ? value : [value]) {
       if (say(one)) add(label(name), one);
       else if (typeof one === "object") {
-        const parts = Object.entries(one).filter(([key, part]) => !HIDDEN.has(key) && !key.startsWith("_") && say(part));
+        const parts = Object.entries(one).filter(([key, part]) => !HIDDEN_BELOW.has(key) && !key.startsWith("_") && say(part));
         if (parts.length) found.push([label(name), join(parts.map(([key, part]) => `${label(key)}: ${say(part)}`), " · "), null]);
       }
     }

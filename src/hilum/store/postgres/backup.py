@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import AsyncIterator
 from typing import IO, Any, Final
 
@@ -93,7 +94,7 @@ async def restore_postgres(url: str, path: str, *, schema: str = "hilum") -> Non
     Raises Misconfigured when the file is no copy of a PostgreSQL store, is of another schema version, or when the
     tenant has resources already.
     """
-    manifest = _manifest(path)
+    manifest = await asyncio.to_thread(_manifest, path)
     connection = await connect(url, schema, **_NO_LIMIT)
     try:
         await prepare(connection, schema, manifest["environment"], migrate=False)
@@ -108,8 +109,6 @@ async def restore_postgres(url: str, path: str, *, schema: str = "hilum") -> Non
                         await connection.copy_to_table(table, source=_read(member), columns=names, format="binary")
             await connection.execute("SELECT setval('stamped', $1)", manifest["stamped"])
             await connection.execute("SELECT setval('numbered', $1)", manifest["numbered"])
-    except zipfile.BadZipFile:
-        raise Misconfigured(f"{path} is damaged: a checksum does not hold. Nothing was restored.") from None
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise busy(error) from error
     finally:
@@ -120,11 +119,11 @@ def _manifest(path: str) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             manifest: dict[str, Any] = json.loads(archive.read(_MANIFEST))
-            whole = set(TABLES) <= set(archive.namelist())
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+            whole = set(TABLES) <= set(archive.namelist()) and archive.testzip() is None
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
         whole, manifest = False, {}
     if not whole:
-        raise Misconfigured(f"{path} is not a whole copy of a PostgreSQL store.")
+        raise Misconfigured(f"{path} is not a whole copy of a PostgreSQL store: a part is missing or a checksum fails.")
     known = len(migrations.steps("postgres"))
     if manifest["schema"] != known:
         raise Misconfigured(

@@ -125,7 +125,8 @@ def _token(clause: TokenClause, spell: Spell) -> Plan:
         arm = Part(f"SELECT k.rid FROM token k WHERE k.param = ? AND ({where.sql})", values)
         # IS TRUE keeps it a hashed set, built once, instead of a join
         probe = Part(f"(c.rid IN ({arm.sql})) IS TRUE", values)
-        found = Plan((*found.arms, arm), join(" OR ", [probe, found.probe]), ordered=False)
+        either = join(" OR ", [probe, found.probe])
+        found = Plan((*found.arms, arm), Part(f"({either.sql})", either.values), ordered=False)
     if clause.negated:
         return Plan((), Part(f"({found.probe.sql}) IS NOT TRUE", found.probe.values))
     return found
@@ -139,6 +140,8 @@ def _string(clause: StringClause) -> Plan:
         match clause.match:
             case "exact":
                 wheres.append(Part("k.folded = ? AND k.value = ?", (head, writable(text))))
+            case "starts" | "contains" if not folded:  # punctuation only says nothing, so it finds nothing
+                wheres.append(Part("false"))
             case "contains":
                 wheres.append(Part("strpos(coalesce(k.whole, k.folded), ?) > 0", (folded,)))
             case _ if len(folded) > FOLDED:

@@ -204,8 +204,8 @@ class Applier:
         return it[0], keys.uri(it[1])
 
     def string_row(self, it: Any) -> Flat:
-        """(parameter, folded)."""
-        return it[0], it[1]
+        """(parameter, folded, key of the value as written)."""
+        return it[0], it[1], keys.uri(it[2])
 
     def date_row(self, it: Any) -> Flat:
         """(parameter, span, low, high)."""
@@ -271,7 +271,7 @@ class _Tables:
         self._by_kind: dict[Callable[..., Flat], _Table] = {
             Applier.token_row: token,
             Applier.uri_row: token,
-            Applier.string_row: _Table("string", ("param", "folded", "rid")),
+            Applier.string_row: _Table("string", ("param", "folded", "exact", "rid")),
             Applier.date_row: _Table("date", ("param", "span", "low", "high", "rid")),
             Applier.reference_row: _Table("reference", ("param", "target", "rid")),
             Applier.compartment_row: _Table("compartment", ("owner", "rid")),

@@ -129,16 +129,20 @@ def _string(clause: StringClause) -> Plan:
     arms: list[str] = []
     values: list[tuple[Value, ...]] = []
     for value in clause.values:
-        if clause.match == "contains":
+        folded = fold(value)
+        if clause.match == "exact":
+            arms.append("k.param = ? AND k.folded = ? AND k.exact = ?")
+            values.append((clause.parameter, folded, keys.uri(value)))
+        elif not folded:  # a text of punctuation only says nothing, so it finds nothing
+            continue
+        elif clause.match == "contains":
             arms.append("k.param = ? AND instr(k.folded, ?) > 0")
-            values.append((clause.parameter, fold(value)))
-        elif clause.match == "exact":
-            arms.append("k.param = ? AND k.folded = ?")
-            values.append((clause.parameter, fold(value)))
+            values.append((clause.parameter, folded))
         else:
-            folded = fold(value)
             arms.append("k.param = ? AND k.folded >= ? AND k.folded < ?")
             values.append((clause.parameter, folded, folded + "\U0010ffff"))
+    if not arms:
+        return NOTHING
     return Plan(
         tuple(Part(f"SELECT DISTINCT k.rid FROM string k WHERE {w}", v) for w, v in zip(arms, values, strict=True)),
         Part(

@@ -28,8 +28,8 @@ CREATE TABLE old(seq INTEGER PRIMARY KEY, body BLOB NOT NULL);
 -- Index tables, clustered by (parameter, value, resource). Values: see hilum/store/keys.py.
 CREATE TABLE token(param INTEGER NOT NULL, value INTEGER NOT NULL, rid INTEGER NOT NULL,
     PRIMARY KEY(param, value, rid)) WITHOUT ROWID;
-CREATE TABLE string(param INTEGER NOT NULL, folded TEXT NOT NULL, rid INTEGER NOT NULL,
-    PRIMARY KEY(param, folded, rid)) WITHOUT ROWID;
+CREATE TABLE string(param INTEGER NOT NULL, folded TEXT NOT NULL, exact INTEGER NOT NULL, rid INTEGER NOT NULL,
+    PRIMARY KEY(param, folded, exact, rid)) WITHOUT ROWID;
 CREATE TABLE date(param INTEGER NOT NULL, span INTEGER NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL,
     rid INTEGER NOT NULL, PRIMARY KEY(param, span, low, high, rid)) WITHOUT ROWID;
 CREATE INDEX date_rid ON date(rid, param);

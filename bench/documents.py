@@ -1,0 +1,116 @@
+"""docs/benchmarks.md, written from what was measured and kept in bench/out/."""
+
+from __future__ import annotations
+
+from bench.operations import OPERATIONS
+from bench.report import FLOOR_HEAD, GUIDE, SCALING_HEAD, TITLES, disk, floor_rows, scaling_rows
+from bench.results import Report, Store, growth, median, rate_ratio
+
+_INTRODUCTION = """# Benchmarks
+
+Written by `make bench` with `--write-docs`; do not edit the figures by hand. What hilum costs is measured against a
+**floor**: a bare ASGI program (`bench/floor/`) on the same uvicorn that does the same durable work with no token, no
+validation and no generality, written as tightly as we can. Before each run the same requests go into both and
+the rows of every table, the bytes stored and the bytes answered are compared.
+
+    make bench                                        # both stores, about eight minutes
+    .venv/bin/python -m bench --store sqlite --size small --only read,create
+    .venv/bin/python -m bench --size million          # cost per request at 10,000 and at 1,000,000 resources
+    .venv/bin/python -m bench --write-docs            # the same as make bench, and this page
+    .venv/bin/python -m bench profile --op create     # where hilum's time goes
+
+## How to read it
+
+- **ratio** is hilum's requests per second over the floor's, in the same minutes, interleaved; medians of the rounds. It
+  is the figure to compare over machines. **aim** is what the project was asked for at 16 connections.
+- **CPU ratio** is the floor's CPU per request over hilum's (server and, for PostgreSQL, all its processes). It moves
+  less than the ratio when neighbours are noisy, and says what the ratio tends to when CPU is the bottleneck.
+- **CPU µs** is user and system time per request, read from `/proc`: of the server, `+` of PostgreSQL.
+- **generator CPU** is the load generator's share of a core (hilum / floor): below 100 % it was not the bottleneck.
+- Closed loop: each connection has one request in flight, so that latency at 16 connections is mostly waiting in line.
+- hilum runs with its defaults: one worker, ES256 token verified, every write validated, audit and request log on.
+  Transactions make 100 resources (one Patient and 99 Observations that refer to it by `urn:uuid:`). Patients have
+  2.6 kB of JSON, Observations 0.7 kB. Updates change a telephone number of a Patient. `search observation` is
+  `Observation?patient=..&code=system|code&_count=20` with a full page, `search patient` is `Patient?identifier=..`.
+- Both keep SQLite at `synchronous=FULL` with group commit, PostgreSQL at `synchronous_commit=on` and `fsync=on`.
+"""
+
+
+def page(floor: Report | None, scaling: Report | None) -> str:
+    """The whole document. Parts that were not measured are said to be missing."""
+    parts = [_INTRODUCTION]
+    for report in (floor, scaling):
+        if report is not None:
+            parts.append(_machine(report) + (_floor(report) if report.kind == "floor" else _scaling(report)))
+    if scaling is None:
+        parts.append("## Growth\n\nNot measured yet: `python -m bench --size million`.\n")
+    return "\n".join(parts)
+
+
+def _machine(report: Report) -> str:
+    it = report.machine
+    title = "Against the floor" if report.kind == "floor" else "Growth: cost per request at 10,000 and 1,000,000 resources"
+    stores = ", ".join(f"{TITLES[store.name]} {store.version}" for store in report.stores)
+    pinned = (
+        f"server pinned to core {it['server_cores']}, generator and PostgreSQL to core {it['generator_cores']}"
+        if it["pinned"]
+        else "not pinned: the system cannot, or there is one core only"
+    )
+    return f"""## {title}
+
+Measured {report.date[:10]} on {it["cores"]} cores of {it["cpu"]}, {it["memory_gb"]} GB, {it["system"]}, {it["filesystem"]}; Python
+{it["python"]}, {stores}; {pinned}. Writing 4 KiB and flushing it (fsync) took {it["flush_us"]} µs in the median and
+{it["flush_p99_us"]} µs at the 99th percentile. {report.rounds} rounds of {report.seconds} s per figure (transactions twice that); load average
+before the start {report.load_average:.1f} (above 0.5, others were using the machine, and requests per second suffer).
+
+"""
+
+
+def _floor(report: Report) -> str:
+    parts = []
+    for store in report.stores:
+        same = (
+            "Floor and hilum did the same work: equal rows in every table, equal bytes stored and answered."
+            if not store.differences
+            else "Floor and hilum differ: " + "; ".join(store.differences) + "."
+        )
+        parts.append(
+            f"### {TITLES[store.name]}, {store.resources:,} resources\n\n{_table(FLOOR_HEAD, floor_rows(store))}\n"
+            f"{same} {disk(store)}.\n\n{_guide(store)}"
+        )
+    return "\n".join(parts)
+
+
+def _guide(store: Store) -> str:
+    """What was asked for, line by line, and whether it was reached."""
+    rows = []
+    for pair in store.pairs:
+        if pair.connections != 16:
+            continue
+        least, guide = OPERATIONS[pair.operation].aim, GUIDE[store.name].get(pair.operation)
+        if least is None:
+            continue
+        many = OPERATIONS[pair.operation].resources if pair.operation == "transaction" else 1
+        rate = median(pair.second).rate * many
+        reached = f"{rate_ratio(pair):.2f} of {least:.1f}" + ("" if rate_ratio(pair) >= least else " **missed**")
+        guided = f"{rate:,.0f} of {guide:,}" + ("" if rate >= guide else " **missed**") if guide else ""
+        rows.append((pair.operation, reached, guided))
+    return _table(("aim at 16 connections", "ratio to the floor", "per second, as a guide"), rows) if rows else ""
+
+
+def _scaling(report: Report) -> str:
+    parts = []
+    for store in report.stores:
+        worst = max((growth(pair) for pair in store.pairs), default=0.0)
+        verdict = "within" if worst <= 1.3 else "**above**"
+        parts.append(
+            f"### {TITLES[store.name]}\n\n{_table(SCALING_HEAD, scaling_rows(store))}\nThe aim is at most 1.3 times; the "
+            f"largest here is {worst:.2f}, {verdict} it. {disk(store)} at {store.resources:,}.\n"
+        )
+    return "\n".join(parts)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"

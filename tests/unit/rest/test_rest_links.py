@@ -1,0 +1,55 @@
+"""Cursors: sealed for one request, unreadable, unforgeable."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hilum.problems import Malformed
+from hilum.rest.links import Links
+
+PATH, PARAMETERS = ("Patient",), [("family", "ngo"), ("_count", "20")]
+POSITIONS = st.integers(-(1 << 63), (1 << 63) - 1)
+links = Links(b"k" * 32)
+
+
+@given(POSITIONS)
+def test_a_cursor_opens_to_its_position(position: int) -> None:
+    assert links.open(PATH, PARAMETERS, links.seal(PATH, PARAMETERS, position)) == position
+
+
+@given(POSITIONS, st.integers(0, 24 * 8 - 1))
+def test_no_bit_can_be_changed(position: int, bit: int) -> None:
+    sealed = bytearray(urlsafe_b64decode(links.seal(PATH, PARAMETERS, position)))
+    sealed[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(Malformed):
+        links.open(PATH, PARAMETERS, urlsafe_b64encode(bytes(sealed)).decode())
+
+
+def test_a_cursor_holds_for_its_request_and_key_only() -> None:
+    cursor = links.seal(PATH, PARAMETERS, 7)
+    for path, parameters, key in (
+        (("Observation",), PARAMETERS, b"k"),
+        (("Patient", "_history"), PARAMETERS, b"k"),
+        (PATH, [("family", "li"), ("_count", "20")], b"k"),
+        (PATH, PARAMETERS[:1], b"k"),
+        (PATH, PARAMETERS, b"l"),
+    ):
+        with pytest.raises(Malformed):
+            Links(key * 32).open(path, parameters, cursor)
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "====", "7", "é", "A" * 31, "A" * 32, "A" * 10_000])
+def test_nonsense_is_malformed(cursor: str) -> None:
+    with pytest.raises(Malformed, match="_cursor"):
+        links.open(PATH, PARAMETERS, cursor)
+
+
+def test_a_cursor_does_not_show_its_position() -> None:
+    """Two neighbouring positions differ in about half of all bits, so that nobody can count by them."""
+    first, second = (urlsafe_b64decode(links.seal(PATH, PARAMETERS, 1 << 40 | n)) for n in (1, 2))
+    differing = sum((a ^ b).bit_count() for a, b in zip(first, second, strict=True))
+    assert 60 < differing < 132
