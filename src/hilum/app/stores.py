@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +52,22 @@ async def _is_there(settings: Settings) -> bool:
         return await connection.fetchval("SELECT to_regclass('meta')") is not None
     finally:
         await connection.close()
+
+
+def verify(settings: Settings, backup: Path) -> None:
+    """Read a backup of this kind of store back, whole. Raises Misconfigured when it is damaged."""
+    if settings.store_kind == "sqlite":
+        from hilum.store.sqlite.backup import verify as sound
+
+        return sound(str(backup))
+    try:
+        with zipfile.ZipFile(backup) as archive:
+            damaged = archive.testzip()
+    except zipfile.BadZipFile:
+        damaged = backup.name
+    if damaged:
+        raise Misconfigured(f"{backup} is damaged. Make the backup again, on another disk.")
+    return None
 
 
 async def restored(settings: Settings, backup: Path, *, force: bool) -> Counts:

@@ -33,7 +33,7 @@ def backup(
     import asyncio
 
     from hilum.app.settings import Settings
-    from hilum.app.stores import open_store
+    from hilum.app.stores import open_store, verify
     from hilum.cli import terminal
     from hilum.problems import Misconfigured
 
@@ -54,6 +54,7 @@ def backup(
                     bar.update(task, completed=done, total=all_, done=done)
         finally:
             await opened.close()
+        verify(settings, part)
         part.replace(file)
         return file.stat().st_size
 

@@ -40,8 +40,9 @@ def parse(raw: bytes) -> dict[str, Any]:
         raise Malformed(f"The body is not valid JSON: {_safe(error)}") from None
     if type(body) is not dict:
         raise Malformed('The body must be one JSON object, such as {"resourceType": "Patient"}.')
-    # A dropped duplicate takes its quotes with it, so equal counts prove that there was none; otherwise look properly.
-    if raw.count(b'"') != encode(body).count(b'"'):
+    # A dropped duplicate takes its quotes with it, so equal counts prove that there was none, unless escaped quotes
+    # make up for it: those are written \" here. Anything doubtful is looked at properly.
+    if raw.count(b'"') != encode(body).count(b'"') or b"\\u0022" in raw:
         _refuse_duplicates(raw)
     return body
 
@@ -54,7 +55,10 @@ def _refuse_duplicates(raw: bytes) -> None:
                 raise Malformed(f"The property {key[:64]!r} appears twice in one JSON object.")
             seen.add(key)
 
-    _json.loads(raw, object_pairs_hook=pairs, parse_float=_ignore, parse_int=_ignore)
+    try:
+        _json.loads(raw, object_pairs_hook=pairs, parse_float=_ignore, parse_int=_ignore)
+    except RecursionError:
+        raise Malformed("The JSON is nested too deeply to be a FHIR resource.") from None
 
 
 def _ignore(_: str) -> None:

@@ -15,6 +15,7 @@ from hilum.cli.loading.door import exists, transact
 from hilum.cli.loading.journal import Journal
 from hilum.cli.loading.loader import Loader
 from hilum.cli.loading.sources import find
+from hilum.cli.loading.units import derived_id, of_lines
 from hilum.problems import Busy
 from hilum.store.sqlite import open_sqlite
 
@@ -110,8 +111,6 @@ async def test_what_a_user_changed_since_is_not_set_back_by_a_transaction_that_i
     (folder.data / "journal").unlink()
     async with folder.loader() as (loader, store):
         source = find([folder.files])[0]
-        from hilum.cli.loading.units import derived_id, of_lines
-
         id = derived_id(source.digest(), 0)
         (unit,) = of_lines([(0, patient(id, active=False))], source.digest())
         await loader.transact(unit)
@@ -228,7 +227,7 @@ async def test_a_load_that_stopped_in_the_middle_of_a_file_goes_on_there(folder)
     folder.write("a.ndjson", *(patient(f"p{n}") for n in range(300)))
     async with folder.loader() as (loader, store):
         source = find([folder.files])[0]
-        (unit,) = __import__("hilum.cli.loading.units", fromlist=["of_lines"]).of_lines([(0, patient("p0"))], b"")
+        (unit,) = of_lines([(0, patient("p0"))], source.digest())
         await loader.transact(unit)
         loader.journal.note(source.digest(), 290, [5], ("Patient", "p0"))
     report, counts = await folder.load()

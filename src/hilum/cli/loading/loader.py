@@ -99,6 +99,7 @@ class Loader:
                     break
             report.stopped = False
         finally:
+            report.refusals.sort(key=lambda refusal: (refusal.file, refusal.position))
             report.seconds = time.monotonic() - started
         return report
 
