@@ -75,7 +75,9 @@ def show(found: results.Report, console: Console) -> None:
     for error in report.errors(found):
         console.print(f"[red]{error}", markup=True)
     if found.load_average > 0.5:
-        console.print(f"Load average before the start: {found.load_average:.1f}. Trust the CPU ratio more than the ratio.")
+        console.print(
+            f"Load average before the start: {found.load_average:.1f}. Trust the CPU ratio more than the ratio."
+        )
 
 
 async def check(asked: argparse.Namespace, console: Console, work: Path) -> int:

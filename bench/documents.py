@@ -49,7 +49,9 @@ def page(floor: Report | None, scaling: Report | None) -> str:
 
 def _machine(report: Report) -> str:
     it = report.machine
-    title = "Against the floor" if report.kind == "floor" else "Growth: cost per request at 10,000 and 1,000,000 resources"
+    title = (
+        "Against the floor" if report.kind == "floor" else "Growth: cost per request at 10,000 and 1,000,000 resources"
+    )
     stores = ", ".join(f"{TITLES[store.name]} {store.version}" for store in report.stores)
     pinned = (
         f"server pinned to core {it['server_cores']}, generator and PostgreSQL to core {it['generator_cores']}"

@@ -239,9 +239,7 @@ OPERATIONS: Final = {
         Operation("update patient", "update", _update, aim=0.4, writes=True),
         Operation("create observation", "create", _create_observation, aim=0.4, writes=True),
         Operation("create patient", "create", _create_patient, aim=0.4, writes=True),
-        Operation(
-            "transaction", "transaction", _transaction, aim=0.4, resources=TRANSACTION, writes=True, seconds=2.0
-        ),
+        Operation("transaction", "transaction", _transaction, aim=0.4, resources=TRANSACTION, writes=True, seconds=2.0),
     )
 }
 """In the order in which they are run: what only reads comes first, on the store as it was loaded."""

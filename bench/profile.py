@@ -32,7 +32,9 @@ class Line(NamedTuple):
     total: float
 
 
-async def profile(store: str, operation: Operation, seconds: float, size: int, work: Path, kept: Path) -> tuple[Measured, list[Line]]:
+async def profile(
+    store: str, operation: Operation, seconds: float, size: int, work: Path, kept: Path
+) -> tuple[Measured, list[Line]]:
     """Run one operation at 16 connections; what was measured, and the functions, hottest first.
 
     Raises FileNotFoundError when py-spy is not installed.
@@ -46,7 +48,14 @@ async def profile(store: str, operation: Operation, seconds: float, size: int, w
         async with runner.FLOOR_STAGES[store](work, kept, size, lambda *_: None) as stage:
             server = stage.second
             command = [spy, "record", "--pid", str(server.pid), "--format", "raw", "--output", str(stacks)]
-            command += ["--rate", str(SAMPLES_PER_SECOND), "--nonblocking", "--duration", str(int(seconds + 30))]
+            command += [
+                "--rate",
+                str(SAMPLES_PER_SECOND),
+                "--gil",
+                "--nonblocking",
+                "--duration",
+                str(int(seconds + 30)),
+            ]
             job = Job(
                 operation.name, server.port, server.token, size, seconds=seconds, server=[server.pid],
                 database=list(server.database), warmup=1.5,

@@ -49,10 +49,76 @@ MEASURES: Final = (
     Measure("718-7", "Hemoglobin [Mass/volume] in Blood", "g/dL", 110, 70, "laboratory"),
 )
 
-_FAMILIES = "Alder Birch Cedar Dogwood Elm Fir Ginkgo Hazel Ivy Juniper Katsura Larch Maple Nutmeg Oak Poplar Quince".split()
-_GIVEN = "Ada Bela Cleo Dara Enid Finn Gale Hugo Ines Jude Kira Lars Mina Noor Otis Pia Remy Sven Tess Uma Vera".split()
-_STREETS = "Amber Basalt Coral Dolomite Emerald Flint Garnet Halite Ivory Jade Kyanite Lapis Marble Onyx".split()
-_CITIES = "Northbridge Eastham Southfield Westbrook Midvale Lakeside Hillcrest Riverton Oakdale Fairview".split()
+_FAMILIES = [
+    "Alder",
+    "Birch",
+    "Cedar",
+    "Dogwood",
+    "Elm",
+    "Fir",
+    "Ginkgo",
+    "Hazel",
+    "Ivy",
+    "Juniper",
+    "Katsura",
+    "Larch",
+    "Maple",
+    "Nutmeg",
+    "Oak",
+    "Poplar",
+    "Quince",
+]
+_GIVEN = [
+    "Ada",
+    "Bela",
+    "Cleo",
+    "Dara",
+    "Enid",
+    "Finn",
+    "Gale",
+    "Hugo",
+    "Ines",
+    "Jude",
+    "Kira",
+    "Lars",
+    "Mina",
+    "Noor",
+    "Otis",
+    "Pia",
+    "Remy",
+    "Sven",
+    "Tess",
+    "Uma",
+    "Vera",
+]
+_STREETS = [
+    "Amber",
+    "Basalt",
+    "Coral",
+    "Dolomite",
+    "Emerald",
+    "Flint",
+    "Garnet",
+    "Halite",
+    "Ivory",
+    "Jade",
+    "Kyanite",
+    "Lapis",
+    "Marble",
+    "Onyx",
+]
+_CITIES = [
+    "Northbridge",
+    "Eastham",
+    "Southfield",
+    "Westbrook",
+    "Midvale",
+    "Lakeside",
+    "Hillcrest",
+    "Riverton",
+    "Oakdale",
+    "Fairview",
+]
 
 
 def mixed(n: int) -> int:
@@ -230,7 +296,9 @@ def encounter(n: int, id: str | None = None) -> Body:
         "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB", "display": "ambulatory"},
         "type": [
             {
-                "coding": [{"system": "http://snomed.info/sct", "code": "185345009", "display": "Encounter for symptom"}],
+                "coding": [
+                    {"system": "http://snomed.info/sct", "code": "185345009", "display": "Encounter for symptom"}
+                ],
                 "text": "Encounter for symptom",
             }
         ],

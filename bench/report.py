@@ -85,7 +85,9 @@ def tables(report: Report) -> list[Table]:
     head, rows = (FLOOR_HEAD, floor_rows) if report.kind == "floor" else (SCALING_HEAD, scaling_rows)
     made = []
     for store in report.stores:
-        table = Table(title=f"{TITLES[store.name]} {store.version}, {store.resources:,} resources", title_justify="left")
+        table = Table(
+            title=f"{TITLES[store.name]} {store.version}, {store.resources:,} resources", title_justify="left"
+        )
         for number, name in enumerate(head):
             table.add_column(name, justify="left" if number == 0 else "right", no_wrap=True)
         for row in rows(store):

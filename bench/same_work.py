@@ -40,7 +40,9 @@ class Difference:
         return f"{self.what}: floor {self.floor}, hilum {self.hilum}"
 
 
-async def write_both(measure: Callable[[Server, Job], Awaitable[None]], servers: tuple[Server, Server], size: int) -> None:
+async def write_both(
+    measure: Callable[[Server, Job], Awaitable[None]], servers: tuple[Server, Server], size: int
+) -> None:
     """Send the same requests of every kind to both, 16 at a time."""
     for operation in OPERATIONS.values():
         for server in servers:
@@ -119,7 +121,11 @@ async def answers(server: Server, size: int) -> dict[str, tuple[int, tuple[str, 
         answer = Answer(int(data[9:12]), top.decode("latin-1"), body)
         names = sorted(line.split(":")[0].lower() for line in answer.head.split("\r\n")[1:])
         # The port is part of every address in a body.
-        found[operation.name] = (answer.status, tuple(names), len(body.replace(b":%d%b" % (server.port, BASE.encode()), b"")))
+        found[operation.name] = (
+            answer.status,
+            tuple(names),
+            len(body.replace(b":%d%b" % (server.port, BASE.encode()), b"")),
+        )
     return found
 
 

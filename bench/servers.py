@@ -80,7 +80,9 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
 
 
 @contextmanager
-def hilum(store: str, folder: Path, database: tuple[int, ...] = (), prefix: list[str] | None = None) -> Iterator[Server]:
+def hilum(
+    store: str, folder: Path, database: tuple[int, ...] = (), prefix: list[str] | None = None
+) -> Iterator[Server]:
     """`hilum serve` with its defaults: tokens, validation, audit and the request log on, one worker.
 
     `prefix` goes before the command (a profiler).

@@ -75,9 +75,7 @@ _RIDS = """
 SELECT r.type, r.id, r.rid FROM unnest($1::smallint[], $2::text[]) AS n (type, id)
 CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.type = n.type AND r.id = n.id LIMIT 1) r
 """
-_PAGE = (
-    "CROSS JOIN LATERAL (SELECT r.rid, r.body FROM resource r WHERE r.rid = w.rid LIMIT 1) r ORDER BY r.rid DESC"
-)
+_PAGE = "CROSS JOIN LATERAL (SELECT r.rid, r.body FROM resource r WHERE r.rid = w.rid LIMIT 1) r ORDER BY r.rid DESC"
 _BY_TOKEN = f"""
 SELECT r.rid, r.body FROM (SELECT k.rid FROM token k WHERE k.param = $1 AND k.value = $2 ORDER BY k.rid DESC LIMIT $3) w
 {_PAGE}
@@ -212,9 +210,7 @@ class PostgresFloor:
 
     # --- rows -----------------------------------------------------------------------------------------------------
 
-    def _columns(
-        self, made: list[Made], versions: list[Version], fresh: dict[tuple[str, str], int]
-    ) -> list[list[Any]]:
+    def _columns(self, made: list[Made], versions: list[Version], fresh: dict[tuple[str, str], int]) -> list[list[Any]]:
         rids = list(fresh.values())
         columns: list[list[Any]] = [[] for _ in range(21)]
         columns[0] = rids
@@ -250,7 +246,7 @@ class PostgresFloor:
         return columns
 
     def _references(self, rows: Rows, fresh: dict[tuple[str, str], int]) -> tuple[list[int], list[str]]:
-        named = {owner: "{0" for owner in rows.compartments}
+        named = dict.fromkeys(rows.compartments, "{0")
         for parameter, type, id in rows.references:
             before = named.get((type, id))
             named[type, id] = f"{before},{parameter}" if before else f"{{{parameter}"

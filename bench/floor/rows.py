@@ -168,9 +168,7 @@ def _observation(numbers: Numbers) -> Callable[[bytes, str], Rows]:
 def _patient(numbers: Numbers) -> Callable[[bytes, str], Rows]:
     number = numbers.parameters["Patient"]
     identifier, active, deceased, gender = (number[c] for c in ("identifier", "active", "deceased", "gender"))
-    email, phone, telecom, use, language = (
-        number[c] for c in ("email", "phone", "telecom", "address-use", "language")
-    )
+    email, phone, telecom, use, language = (number[c] for c in ("email", "phone", "telecom", "address-use", "language"))
     name, family, given, birth = (number[c] for c in ("name", "family", "given", "birthdate"))
     address, city, state, code, country = (
         number[c] for c in ("address", "address-city", "address-state", "address-postalcode", "address-country")

@@ -188,7 +188,9 @@ class Floor:
             added["string"] += (parameter, folded, rid)
         if was.dates != now.dates:
             for row in was.dates:
-                execute("DELETE FROM date WHERE param = ? AND span = ? AND low = ? AND high = ? AND rid = ?", (*row, rid))
+                execute(
+                    "DELETE FROM date WHERE param = ? AND span = ? AND low = ? AND high = ? AND rid = ?", (*row, rid)
+                )
             for row in now.dates:
                 added["date"] += (*row, rid)
         return Version(made.type, made.id, version + 1, seq, raw)

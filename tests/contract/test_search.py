@@ -232,6 +232,15 @@ async def test_missing(store: Store) -> None:
         ).replace("nameless", "").strip()
 
 
+async def test_a_reference_to_a_resource_elsewhere_is_not_missing(store: Store) -> None:
+    far = {"resourceType": "Patient", "managingOrganization": {"reference": "https://example.org/fhir/Organization/1"}}
+    await create(store, far, "far")
+    await create(store, patient(), "none")
+    param = number("Patient", "organization")
+    assert await found(store, MissingClause(param, "reference", False)) == "far"
+    assert await found(store, MissingClause(param, "reference", True)) == "none"
+
+
 async def test_compartments(store: Store) -> None:
     await create(store, patient(), "a")
     await create(store, patient(), "b")

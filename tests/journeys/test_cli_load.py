@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import random
@@ -15,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
+from tests.journeys.cli import hilum, postgres_database, postgres_url
 from tests.journeys.server import Server
 
+from hilum.store.sqlite import open_sqlite
 
-def hilum(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hilum.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+__all__ = ["postgres_database", "postgres_url"]
 
 
 def transactions(folder: Path, files: int, entries: int) -> Counter[str]:
@@ -46,10 +46,7 @@ def ndjson(file: Path, lines: int) -> None:
 
 
 def counted(data: Path) -> dict[str, Any]:
-    """The counts of a store, by a load of nothing new."""
-    import asyncio
-
-    from hilum.store.sqlite import open_sqlite
+    """The counts of a store."""
 
     async def run() -> dict[str, int]:
         store = await open_sqlite(str(data / "hilum.sqlite"))

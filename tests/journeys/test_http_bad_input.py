@@ -65,6 +65,21 @@ def test_a_bad_body_is_400_and_says_why(fhir: httpx.Client, name: str) -> None:
     assert fhir.post("", content=content, headers=FHIR_JSON).status_code == 400
 
 
+@pytest.fixture(scope="module")
+def deep(create: Create) -> str:
+    return f"Patient/{create()['id']}"
+
+
+@pytest.mark.parametrize("levels", [300, 450, 600, 10_000])
+def test_a_deep_patch_is_refused(fhir: httpx.Client, deep: str, levels: int) -> None:
+    value = '{"url":"urn:a","extension":[' * levels + '{"url":"urn:a"}' + "]}" * levels
+    content = '[{"op":"add","path":"/extension","value":[%s]}]' % value
+    headers = {"content-type": "application/json-patch+json"}
+    assert fhir.patch(deep, content=content, headers=headers).status_code == 400
+    steps = '{"resourceType":"Parameters","parameter":[{"name":"operation","part":[{"name":"value","valueExtension":%s}]}]}'
+    assert bad(fhir.patch(deep, content=steps % value, headers=FHIR_JSON))
+
+
 def test_ids_that_do_not_agree(fhir: httpx.Client) -> None:
     body = {"resourceType": "Patient", "id": "other"}
     assert "id" in said(bad(fhir.put("Patient/one", json=body, headers=FHIR_JSON)))

@@ -56,17 +56,17 @@ def allergies(chart: Chart) -> None:
         )
 
 
-def _write(chart: Chart, code: Concept, **more: Any) -> None:
+def _write(chart: Chart, code: Concept, /, **details: Any) -> None:
+    """Recorded at the first visit, when patients are asked."""
     visit = chart.life.visits[0]
     chart.add(
         "AllergyIntolerance",
         clinicalStatus=_ACTIVE.concept(),
         verificationStatus=_CONFIRMED.concept(),
-        **{k: v for k, v in more.items() if k != "reaction"},
         code=code.concept(),
         patient=chart.subject,
         encounter=chart.encounter(visit),
         recordedDate=day(visit.day),
         recorder=practitioner(visit.practitioner),
-        reaction=more.get("reaction"),
+        **details,
     )

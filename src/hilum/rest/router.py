@@ -162,6 +162,9 @@ async def answer(service: Service, request: Request) -> Response:
         return await dispatch(service, request)
     except Problem as problem:
         return outcome.response(problem)
+    except RecursionError as error:  # Reading checks the depth; what is left is what a patch or a copy makes of it.
+        log.warning("too deep", frames=_frames(error))
+        return outcome.response(Malformed("The request nests more deeply than hilum can follow."))
     except Exception as error:  # The edge: nothing is above that could know better, and nobody may see the details.
         return defect(error)
 
@@ -169,6 +172,10 @@ async def answer(service: Service, request: Request) -> Response:
 def defect(error: Exception) -> Response:
     """A 500 with a reference into the log, which has the place and class of the error; its text may hold data."""
     reference = secrets.token_hex(6)
-    frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
-    log.error("defect", reference=reference, error=type(error).__name__, frames=frames[-12:])
+    log.error("defect", reference=reference, error=type(error).__name__, frames=_frames(error))
     return outcome.unexpected(reference)
+
+
+def _frames(error: Exception) -> list[str]:
+    """Where an error came from: the innermost places, without values."""
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-12:]]

@@ -47,7 +47,9 @@ class Folder:
         self.data.mkdir()
 
     def write(self, name: str, *bodies: Any) -> None:
-        (self.files / name).write_text("\n".join(body if isinstance(body, str) else json.dumps(body) for body in bodies))
+        (self.files / name).write_text(
+            "\n".join(body if isinstance(body, str) else json.dumps(body) for body in bodies)
+        )
 
     @asynccontextmanager
     async def loader(self, **settings: Any):

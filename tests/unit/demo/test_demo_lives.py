@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from hashlib import sha1
 from itertools import pairwise
 from math import floor
 from statistics import mean
@@ -57,8 +60,6 @@ def test_some_have_died_and_have_no_appointment(people: list[Chart]) -> None:
 
 
 def test_appointments_lie_ahead_on_weekdays(people: list[Chart]) -> None:
-    from datetime import datetime
-
     booked = [r for chart in people for r in chart.of("Appointment")]
     assert len(booked) > 60
     for appointment in booked:
@@ -190,8 +191,6 @@ def test_blood_pressure_is_plausible(people: list[Chart]) -> None:
 
 def _change(chart: Chart, series: list[tuple[str, Any]], start: str) -> float | None:
     """Mean from 90 days after `start` on, less the mean of the 30 days around the start; None if either is missing."""
-    from datetime import datetime
-
     begin = datetime.fromisoformat(start)
     days = [((datetime.fromisoformat(at) - begin).days, float(value)) for at, value in series]
     before = [value for day, value in days if -30 <= day <= 0]
@@ -245,8 +244,6 @@ def test_only_women_of_childbearing_age_are_pregnant_and_men_keep_their_prostate
 
 
 def test_a_pregnancy_takes_about_forty_weeks_and_ends_in_hospital(people: list[Chart]) -> None:
-    from datetime import date
-
     ended = 0
     for chart in people:
         for condition in chart.of("Condition"):
@@ -305,9 +302,6 @@ def test_active_prescriptions_were_handed_out_lately(people: list[Chart]) -> Non
 
 
 def test_notes_hold_their_text_and_its_fingerprint(people: list[Chart]) -> None:
-    from base64 import b64decode
-    from hashlib import sha1
-
     notes = [(chart, r) for chart in people for r in chart.of("DocumentReference")]
     assert len(notes) > 100
     for chart, note in notes:

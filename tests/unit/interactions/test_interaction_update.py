@@ -220,8 +220,9 @@ async def test_criteria_find_what_may_be_searched_but_not_changed(door: Door, ow
     body = observation(f"Patient/{other.id}", identifier=[{"value": "7"}])
     await create(door, owner, "Observation", body)
     who = principal("system/Observation.s patient/Observation.u", me.id)
+    taken = {**body, "subject": {"reference": f"Patient/{me.id}"}}
     with pytest.raises(Forbidden):
-        await conditional_update(door, who, "Observation", "identifier=7", body)
+        await conditional_update(door, who, "Observation", "identifier=7", taken)
 
 
 async def test_with_integrity_an_update_may_not_refer_to_nothing(strict: Door, owner: Principal) -> None:

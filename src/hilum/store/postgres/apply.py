@@ -16,7 +16,7 @@ from hilum.problems import Busy, Conflict, CriteriaChanged, VersionChanged
 from hilum.store.interface import Commit, Present, Resolves, Unreferenced, Write
 from hilum.store.postgres import criteria, select
 from hilum.store.postgres.connection import AGAIN, Session, fetch
-from hilum.store.postgres.encode import encode, targets
+from hilum.store.postgres.encode import encode, literal, targets
 from hilum.store.postgres.names import Name, Names
 
 _TRIES: Final = 4
@@ -103,7 +103,7 @@ class _Plan:
 
     def __init__(self, names: Names, guard: int, commit: Commit, rids: dict[Name, int], fresh: set[Name]) -> None:
         self.names, self._guard, self._commit, self._rids, self._fresh = names, guard, commit, rids, fresh
-        self._columns = encode(commit.writes, rids, fresh).arrays()
+        self._columns = encode(commit.writes, rids, fresh).arguments()
         written = {(write.type, write.id): write for write in commit.writes}
         self._present = [rids[n] for n in _names(commit, Present) if _present(n, written, rids)]
         self._unreferenced = [rids[n] for n in _names(commit, Unreferenced) if n in rids]
@@ -143,11 +143,13 @@ class _Plan:
                 _APPLY,
                 self._guard,
                 locks.whole,
-                [lock for lock, _ in locks.keys],
-                [exclusive for _, exclusive in locks.keys],
-                *expected,
-                self._present,
-                self._unreferenced,
+                literal([lock for lock, _ in locks.keys]),
+                literal([exclusive for _, exclusive in locks.keys]),
+                literal(expected[0]),
+                literal(expected[1]),
+                expected[2],
+                literal(self._present),
+                literal(self._unreferenced),
                 *self._columns,
                 session.process,
                 audit.agent,

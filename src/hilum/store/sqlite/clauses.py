@@ -245,9 +245,10 @@ def _owned(db: apsw.Connection, owners: tuple[tuple[str, str], ...]) -> Plan:
 
 
 def _missing(clause: MissingClause) -> Plan:
-    table = {"uri": "token"}.get(clause.kind, clause.kind)
-    word = "NOT IN" if clause.missing else "IN"
-    return Plan((), Part(f"c.rid {word} (SELECT rid FROM {table} WHERE param = ?)", (clause.parameter,)))
+    # A reference to a resource elsewhere is kept as a uri, and a uri with the tokens.
+    tables = {"uri": ("token",), "reference": ("reference", "token")}.get(clause.kind, (clause.kind,))
+    rows = " OR ".join(f"c.rid IN (SELECT rid FROM {table} WHERE param = ?)" for table in tables)
+    return Plan((), Part(f"{'NOT ' if clause.missing else ''}({rows})", (clause.parameter,) * len(tables)))
 
 
 def _last_updated(clause: LastUpdatedClause) -> Plan:

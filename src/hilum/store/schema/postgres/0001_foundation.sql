@@ -126,27 +126,39 @@ END $$;
 --   c_*                   criteria: the rids and versions that have the key now must read `expected`
 --   p_rid                 rids that must exist and stay (Present); u_rid: rids that nothing may refer to (Unreferenced)
 --   w_*                   the writes, in order; `fresh`: the name was never used; head and tail: the bytes around
---                         lastUpdated, NULL for a deletion; arrays as text, because SQL has no ragged arrays
---   t_*, s_*, d_*, r_*    index rows to add; with _x: to take away
+--                         lastUpdated, NULL for a deletion
+--   t_*, s_*, d_*, r_*    index rows to add; with x: to take away
+-- Arrays of numbers come as text, '{1,2}': half the driver's work, and SQL has no ragged arrays (w_params).
 CREATE FUNCTION apply(
-    guard integer, whole integer, locks bigint[], exclusive boolean[],
-    c_param integer[], c_value bigint[], c_expected text[],
-    p_rid bigint[], u_rid bigint[],
-    w_fresh boolean[], w_rid bigint[], w_type smallint[], w_id text[], w_version integer[], w_method smallint[],
+    guard integer, whole integer, locks_in text, exclusive_in text,
+    c_param_in text, c_value_in text, c_expected text[],
+    p_rid_in text, u_rid_in text,
+    w_fresh_in text, w_rid_in text, w_type_in text, w_id text[], w_version_in text, w_method_in text,
     w_params text[], w_compartments text[], w_labels text[], w_head bytea[], w_tail bytea[],
-    t_param integer[], t_value bigint[], t_rid bigint[],
-    s_param integer[], s_folded text[], s_whole text[], s_value text[], s_rid bigint[],
-    d_param integer[], d_span smallint[], d_low bigint[], d_high bigint[], d_rid bigint[],
-    r_target bigint[], r_params text[], r_rid bigint[],
-    tx_param integer[], tx_value bigint[], tx_rid bigint[],
-    sx_param integer[], sx_folded text[], sx_value text[], sx_rid bigint[],
-    dx_param integer[], dx_span smallint[], dx_low bigint[], dx_high bigint[], dx_rid bigint[],
-    rx_target bigint[], rx_rid bigint[],
+    t_param text, t_value text, t_rid text,
+    s_param text, s_folded text[], s_whole text[], s_value text[], s_rid text,
+    d_param text, d_span text, d_low text, d_high text, d_rid text,
+    r_target text, r_params text[], r_rid text,
+    tx_param text, tx_value text, tx_rid text,
+    sx_param text, sx_folded text[], sx_value text[], sx_rid text,
+    dx_param text, dx_span text, dx_low text, dx_high text, dx_rid text,
+    rx_target text, rx_rid text,
     process bytea, agent text, client text, interaction text, token_id text, chain bytea,
     OUT first bigint, OUT linked bytea
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 DECLARE
+    locks bigint[] := locks_in::bigint[];
+    exclusive boolean[] := exclusive_in::boolean[];
+    c_param integer[] := c_param_in::integer[];
+    c_value bigint[] := c_value_in::bigint[];
+    p_rid bigint[] := p_rid_in::bigint[];
+    u_rid bigint[] := u_rid_in::bigint[];
+    w_fresh boolean[] := w_fresh_in::boolean[];
+    w_rid bigint[] := w_rid_in::bigint[];
+    w_type smallint[] := w_type_in::smallint[];
+    w_version integer[] := w_version_in::integer[];
+    w_method smallint[] := w_method_in::smallint[];
     xid xid8;
     writes integer := coalesce(cardinality(w_rid), 0);
     found_rows bigint;
@@ -244,35 +256,43 @@ BEGIN
     END IF;
 
     -- 6. Index rows: only what differs from the version before.
-    IF cardinality(tx_rid) > 0 THEN
-        DELETE FROM token k USING unnest(tx_param, tx_value, tx_rid) AS x (param, value, rid)
+    IF tx_rid <> '{}' THEN
+        DELETE FROM token k
+        USING unnest(tx_param::integer[], tx_value::bigint[], tx_rid::bigint[]) AS x (param, value, rid)
         WHERE k.param = x.param AND k.value = x.value AND k.rid = x.rid;
     END IF;
-    IF cardinality(sx_rid) > 0 THEN
-        DELETE FROM string k USING unnest(sx_param, sx_folded, sx_value, sx_rid) AS x (param, folded, value, rid)
+    IF sx_rid <> '{}' THEN
+        DELETE FROM string k
+        USING unnest(sx_param::integer[], sx_folded, sx_value, sx_rid::bigint[]) AS x (param, folded, value, rid)
         WHERE k.param = x.param AND k.folded = x.folded AND k.rid = x.rid AND k.value = x.value;
     END IF;
-    IF cardinality(dx_rid) > 0 THEN
-        DELETE FROM date k USING unnest(dx_param, dx_span, dx_low, dx_high, dx_rid) AS x (param, span, low, high, rid)
+    IF dx_rid <> '{}' THEN
+        DELETE FROM date k
+        USING unnest(dx_param::integer[], dx_span::smallint[], dx_low::bigint[], dx_high::bigint[], dx_rid::bigint[])
+            AS x (param, span, low, high, rid)
         WHERE k.param = x.param AND k.span = x.span AND k.low = x.low AND k.high = x.high AND k.rid = x.rid;
     END IF;
-    IF cardinality(rx_rid) > 0 THEN
-        DELETE FROM reference k USING unnest(rx_target, rx_rid) AS x (target, rid)
+    IF rx_rid <> '{}' THEN
+        DELETE FROM reference k USING unnest(rx_target::bigint[], rx_rid::bigint[]) AS x (target, rid)
         WHERE k.target = x.target AND k.rid = x.rid;
     END IF;
-    IF cardinality(t_rid) > 0 THEN
-        INSERT INTO token (value, rid, param) SELECT k.* FROM unnest(t_value, t_rid, t_param) AS k;
+    IF t_rid <> '{}' THEN
+        INSERT INTO token (value, rid, param)
+        SELECT k.* FROM unnest(t_value::bigint[], t_rid::bigint[], t_param::integer[]) AS k;
     END IF;
-    IF cardinality(s_rid) > 0 THEN
+    IF s_rid <> '{}' THEN
         INSERT INTO string (rid, param, folded, whole, value)
-        SELECT k.* FROM unnest(s_rid, s_param, s_folded, s_whole, s_value) AS k;
+        SELECT k.* FROM unnest(s_rid::bigint[], s_param::integer[], s_folded, s_whole, s_value) AS k;
     END IF;
-    IF cardinality(d_rid) > 0 THEN
-        INSERT INTO date (rid, low, high, param, span) SELECT k.* FROM unnest(d_rid, d_low, d_high, d_param, d_span) AS k;
+    IF d_rid <> '{}' THEN
+        INSERT INTO date (rid, low, high, param, span)
+        SELECT k.* FROM unnest(d_rid::bigint[], d_low::bigint[], d_high::bigint[], d_param::integer[], d_span::smallint[])
+            AS k;
     END IF;
-    IF cardinality(r_rid) > 0 THEN
+    IF r_rid <> '{}' THEN
         INSERT INTO reference (target, rid, params)
-        SELECT k.target, k.rid, k.params::integer[] FROM unnest(r_target, r_rid, r_params) AS k (target, rid, params);
+        SELECT k.target, k.rid, k.params::integer[]
+        FROM unnest(r_target::bigint[], r_rid::bigint[], r_params) AS k (target, rid, params);
     END IF;
 
     -- 7. Nothing may refer to what must be unreferenced. Its row is locked against Present since step 4, and this

@@ -1,0 +1,59 @@
+"""Running `hilum` as a person does, and databases for it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from tests.postgres import postgres_url
+
+__all__ = ["another_database", "hilum", "postgres_database", "postgres_url"]
+
+_numbers = itertools.count(1)
+
+
+def hilum(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """`hilum ARGUMENTS` in its own process, without settings from the environment of the tests."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("HILUM_")}
+    command = [sys.executable, "-m", "hilum.cli", *map(str, arguments)]
+    options = {"timeout": 120, "env": environ} | options
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+@contextmanager
+def _database(postgres_url: str) -> Iterator[str]:
+    name = f"journey_{os.getpid()}_{next(_numbers)}"
+
+    async def execute(statement: str) -> None:
+        connection = await asyncpg.connect(postgres_url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(execute(f"CREATE DATABASE {name}"))
+    yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
+    asyncio.run(execute(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[str]:
+    """The URL of a new, empty PostgreSQL database."""
+    with _database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture
+def another_database(postgres_url: str) -> Iterator[str]:
+    """One more."""
+    with _database(postgres_url) as url:
+        yield url
