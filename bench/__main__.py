@@ -32,6 +32,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--connections", default=None, help="such as 1,16")
     parser.add_argument("--seconds", type=float, default=None, help="how long each run is measured")
     parser.add_argument("--rounds", type=int, default=None, help="runs of each server per figure")
+    parser.add_argument("--server", default="hilum", choices=["hilum", "floor"], help="whom to profile")
     parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md from bench/out")
     return parser.parse_args(given)
 
@@ -75,9 +76,7 @@ def show(found: results.Report, console: Console) -> None:
     for error in report.errors(found):
         console.print(f"[red]{error}", markup=True)
     if found.load_average > 0.5:
-        console.print(
-            f"Load average before the start: {found.load_average:.1f}. Trust the CPU ratio more than the ratio."
-        )
+        console.print(f"Load average at the start: {found.load_average:.1f}. Trust the CPU ratio more than the ratio.")
 
 
 async def check(asked: argparse.Namespace, console: Console, work: Path) -> int:
@@ -100,9 +99,10 @@ async def profiled(asked: argparse.Namespace, console: Console, work: Path) -> i
             folder = work / f"{store}-{operation.name.replace(' ', '-')}"
             folder.mkdir()
             kept = OUT / "populations"
-            measured, lines = await profile.profile(store, operation, asked.seconds or 8.0, size, folder, kept)
+            watch = profile.Watch(store, asked.server, operation, asked.seconds or 8.0, size)
+            measured, lines = await profile.profile(watch, folder, kept)
             console.print(
-                f"{store}, {operation.name}: {measured.rate:,.0f} req/s while watched, "
+                f"{asked.server} on {store}, {operation.name}: {measured.rate:,.0f} req/s while watched, "
                 f"{measured.server_us:,.0f} µs of server CPU per request"
             )
             for table in profile.tables(lines):

@@ -39,19 +39,18 @@ the rows of every table, the bytes stored and the bytes answered are compared.
 def page(floor: Report | None, scaling: Report | None) -> str:
     """The whole document. Parts that were not measured are said to be missing."""
     parts = [_INTRODUCTION]
-    for report in (floor, scaling):
-        if report is not None:
-            parts.append(_machine(report) + (_floor(report) if report.kind == "floor" else _scaling(report)))
+    if floor is not None:
+        parts.append(_machine(floor, "Against the floor") + _floor(floor))
+    if scaling is not None:
+        title = "Growth: cost per request at 10,000 and 1,000,000 resources"
+        parts.append(_machine(scaling, title) + _scaling(scaling))
     if scaling is None:
         parts.append("## Growth\n\nNot measured yet: `python -m bench --size million`.\n")
     return "\n".join(parts)
 
 
-def _machine(report: Report) -> str:
+def _machine(report: Report, title: str) -> str:
     it = report.machine
-    title = (
-        "Against the floor" if report.kind == "floor" else "Growth: cost per request at 10,000 and 1,000,000 resources"
-    )
     stores = ", ".join(f"{TITLES[store.name]} {store.version}" for store in report.stores)
     pinned = (
         f"server pinned to core {it['server_cores']}, generator and PostgreSQL to core {it['generator_cores']}"
@@ -60,10 +59,11 @@ def _machine(report: Report) -> str:
     )
     return f"""## {title}
 
-Measured {report.date[:10]} on {it["cores"]} cores of {it["cpu"]}, {it["memory_gb"]} GB, {it["system"]}, {it["filesystem"]}; Python
-{it["python"]}, {stores}; {pinned}. Writing 4 KiB and flushing it (fsync) took {it["flush_us"]} µs in the median and
-{it["flush_p99_us"]} µs at the 99th percentile. {report.rounds} rounds of {report.seconds} s per figure (transactions twice that); load average
-before the start {report.load_average:.1f} (above 0.5, others were using the machine, and requests per second suffer).
+Measured {report.date[:10]} on {it["cores"]} cores of {it["cpu"]}, {it["memory_gb"]} GB, {it["system"]},
+{it["filesystem"]}; Python {it["python"]}, {stores}; {pinned}. Writing 4 KiB and flushing it (fsync) took
+{it["flush_us"]} µs in the median and {it["flush_p99_us"]} µs at the 99th percentile. {report.rounds} rounds of
+{report.seconds} s per figure (transactions twice that). Load average before the start: {report.load_average:.1f}; above
+0.5, others were using the machine, and requests per second suffer.
 
 """
 
@@ -85,7 +85,7 @@ def _floor(report: Report) -> str:
 
 def _guide(store: Store) -> str:
     """What was asked for, line by line, and whether it was reached."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for pair in store.pairs:
         if pair.connections != 16:
             continue
@@ -106,8 +106,8 @@ def _scaling(report: Report) -> str:
         worst = max((growth(pair) for pair in store.pairs), default=0.0)
         verdict = "within" if worst <= 1.3 else "**above**"
         parts.append(
-            f"### {TITLES[store.name]}\n\n{_table(SCALING_HEAD, scaling_rows(store))}\nThe aim is at most 1.3 times; the "
-            f"largest here is {worst:.2f}, {verdict} it. {disk(store)} at {store.resources:,}.\n"
+            f"### {TITLES[store.name]}\n\n{_table(SCALING_HEAD, scaling_rows(store))}\nThe aim is at most 1.3 times; "
+            f"the largest here is {worst:.2f}, {verdict} it. {disk(store)} at {store.resources:,}.\n"
         )
     return "\n".join(parts)
 

@@ -13,6 +13,7 @@ import gc
 import sys
 import time
 from collections import Counter
+from typing import cast
 
 import msgspec
 import uvloop
@@ -45,7 +46,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What a run came to. Times in microseconds; `errors`: what went wrong -> how often; `samples`: looked at and right.
+    """What a run came to. Times in microseconds; `errors`: what went wrong -> how often; `samples`: found to be right.
 
     `body_bytes` is the mean over all answers, so that two servers can be compared.
     """
@@ -110,8 +111,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start asking."""
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self.write = transport.write  # type: ignore[attr-defined]  # uvloop's transports are not asyncio's classes
+        self.write = cast(asyncio.WriteTransport, transport).write  # uvloop's are not asyncio's classes
         self.close = transport.close
         self.run.open += 1
         self.ask()

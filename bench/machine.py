@@ -1,4 +1,4 @@
-"""The machine under the benchmark: what it is, what a flush costs on it, who runs on which core, how much CPU they used.
+"""The machine under the benchmark: what it is, what a flush costs on it, who runs on which core, whose CPU it was.
 
 https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
 """

@@ -55,7 +55,7 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A row of the benchmark. `resources`: how many one request writes or reads; `aim`: the least ratio to the floor."""
+    """A row of the benchmark. `resources`: how many one request is about; `aim`: the least ratio to the floor."""
 
     name: str
     group: str

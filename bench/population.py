@@ -86,15 +86,18 @@ async def sqlite(folder: Path, population: Population, progress: Progress) -> Pa
     """A loaded SQLite file, from `folder` where it was kept. Only the newest of each size is kept."""
     kept = folder / f"population-{population.size}-{fingerprint(population)}.sqlite"
     if not kept.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        for stale in folder.glob(f"population-{population.size}-*"):
-            stale.unlink()
-        making = kept.with_suffix(".part")
+        making = _place(folder, population)
         await load(f"sqlite:{making}", population, progress)
-        for suffix in ("-wal", "-shm", "-turn"):
-            making.with_name(making.name + suffix).unlink(missing_ok=True)
         os.rename(making, kept)
     return kept
+
+
+def _place(folder: Path, population: Population) -> Path:
+    """Where to lay a new file; what is left of older ones is removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob(f"population-{population.size}-*"):
+        stale.unlink()
+    return folder / f"population-{population.size}-making.sqlite"
 
 
 def copy(kept: Path, to: Path) -> None:

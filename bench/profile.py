@@ -1,15 +1,20 @@
 """Where hilum's time goes: the server under py-spy while one operation is asked for. https://github.com/benfred/py-spy
 
-py-spy reads the stacks of every thread from outside, so that the writer's thread is seen too and little is disturbed.
+py-spy reads the stacks from outside, so that little is disturbed. Only the thread that holds the interpreter is
+counted, which is what a Python server runs out of; time inside SQLite, in a flush or waiting is left out.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,9 +24,9 @@ from rich.table import Table
 from bench import runner
 from bench.load import Job, Measured
 from bench.operations import Operation
-from bench.servers import Generator, environment
+from bench.servers import Generator
 
-SAMPLES_PER_SECOND = 500
+PER_SECOND = 500
 
 
 class Line(NamedTuple):
@@ -32,43 +37,58 @@ class Line(NamedTuple):
     total: float
 
 
-async def profile(
-    store: str, operation: Operation, seconds: float, size: int, work: Path, kept: Path
-) -> tuple[Measured, list[Line]]:
-    """Run one operation at 16 connections; what was measured, and the functions, hottest first.
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """`server`: hilum or floor; `seconds` of one operation at 16 connections on `size` resources."""
 
-    Raises FileNotFoundError when py-spy is not installed.
-    """
-    spy = shutil.which("py-spy") or shutil.which("py-spy", path=str(Path(sys.executable).parent))
+    store: str
+    server: str
+    operation: Operation
+    seconds: float
+    size: int
+
+
+async def profile(watch: Watch, work: Path, kept: Path) -> tuple[Measured, list[Line]]:
+    """What was measured, and the functions, hottest first. Raises FileNotFoundError when py-spy is not installed."""
+    spy = shutil.which("py-spy", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
     if spy is None:
         raise FileNotFoundError("Profiling needs py-spy: pip install py-spy")
     generator = Generator()
     stacks = work / "stacks.txt"
     try:
-        async with runner.FLOOR_STAGES[store](work, kept, size, lambda *_: None) as stage:
-            server = stage.second
-            command = [spy, "record", "--pid", str(server.pid), "--format", "raw", "--output", str(stacks)]
-            command += [
-                "--rate",
-                str(SAMPLES_PER_SECOND),
-                "--gil",
-                "--nonblocking",
-                "--duration",
-                str(int(seconds + 30)),
-            ]
+        async with runner.FLOOR_STAGES[watch.store](work, kept, watch.size, lambda *_: None) as stage:
+            server = stage.first if watch.server == "floor" else stage.second
             job = Job(
-                operation.name, server.port, server.token, size, seconds=seconds, server=[server.pid],
-                database=list(server.database), warmup=1.5,
-            )  # fmt: skip
-            watching = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            measured = msgspec.json.decode(await generator(msgspec.json.encode(job)), type=Measured)
-            watching.send_signal(signal.SIGINT)
-            _, said = watching.communicate(timeout=60)
-        if not stacks.exists():
-            raise RuntimeError(f"py-spy wrote nothing: {said.decode(errors='replace')[-500:]}")
+                operation=watch.operation.name,
+                port=server.port,
+                token=server.token,
+                population=watch.size,
+                seconds=watch.seconds,
+                warmup=1.5,
+                server=[server.pid],
+                database=list(server.database),
+            )
+            with _watching(spy, server.pid, stacks):
+                measured = msgspec.json.decode(await generator(msgspec.json.encode(job)), type=Measured)
         return measured, hottest(stacks.read_text())
     finally:
         generator.close()
+
+
+@contextmanager
+def _watching(spy: str, pid: int, stacks: Path) -> Iterator[None]:
+    """py-spy on a process, samples of whoever holds the interpreter; the stacks are written at the end."""
+    command = [spy, "record", "--pid", str(pid), "--format", "raw", "--output", str(stacks), "--rate", str(PER_SECOND)]
+    watching = subprocess.Popen(
+        [*command, "--gil", "--nonblocking", "--duration", "600"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    try:
+        yield
+    finally:
+        watching.send_signal(signal.SIGINT)
+        _, said = watching.communicate(timeout=60)
+    if not stacks.exists():
+        raise RuntimeError(f"py-spy wrote nothing: {said.decode(errors='replace')[-500:]}")
 
 
 def hottest(stacks: str) -> list[Line]:

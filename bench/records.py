@@ -1,4 +1,4 @@
-"""The benchmark's people: Patients of about 2.6 kB, Encounters and Observations of about 0.7 kB, each a pure function of its number.
+"""The benchmark's people: Patients, Encounters and Observations, each a pure function of its number.
 
 Forty resources belong together: one Patient, three Encounters, thirty-six Observations. Twenty-four of those are
 body weights, so that `Observation?patient=..&code=..` fills a page of twenty; the others vary. All of it is made up.
@@ -49,7 +49,7 @@ MEASURES: Final = (
     Measure("718-7", "Hemoglobin [Mass/volume] in Blood", "g/dL", 110, 70, "laboratory"),
 )
 
-_FAMILIES = [
+_FAMILIES = (
     "Alder",
     "Birch",
     "Cedar",
@@ -67,8 +67,8 @@ _FAMILIES = [
     "Oak",
     "Poplar",
     "Quince",
-]
-_GIVEN = [
+)
+_GIVEN = (
     "Ada",
     "Bela",
     "Cleo",
@@ -90,8 +90,8 @@ _GIVEN = [
     "Tess",
     "Uma",
     "Vera",
-]
-_STREETS = [
+)
+_STREETS = (
     "Amber",
     "Basalt",
     "Coral",
@@ -106,8 +106,8 @@ _STREETS = [
     "Lapis",
     "Marble",
     "Onyx",
-]
-_CITIES = [
+)
+_CITIES = (
     "Northbridge",
     "Eastham",
     "Southfield",
@@ -118,7 +118,7 @@ _CITIES = [
     "Riverton",
     "Oakdale",
     "Fairview",
-]
+)
 
 
 def mixed(n: int) -> int:

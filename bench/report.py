@@ -29,7 +29,7 @@ def amount(operation: str, run: Measured) -> str:
 
 
 def floor_rows(store: Store) -> list[tuple[str, ...]]:
-    """operation, connections, floor/s, hilum/s, ratio, aim, CPU ratio, p50, p99, CPU us of hilum, of the floor, generator."""
+    """The cells of FLOOR_HEAD."""
     return [_floor_row(pair) for pair in store.pairs]
 
 
@@ -62,8 +62,8 @@ SCALING_HEAD = ("operation", "conns", "small CPU µs", "large CPU µs", "ratio",
 
 
 def scaling_rows(store: Store) -> list[tuple[str, ...]]:
-    """operation, connections, CPU per request on the small and the large store, ratio, p99 of both."""
-    rows = []
+    """The cells of SCALING_HEAD."""
+    rows: list[tuple[str, ...]] = []
     for pair in store.pairs:
         small, large = median(pair.first), median(pair.second)
         rows.append(
@@ -85,9 +85,8 @@ def tables(report: Report) -> list[Table]:
     head, rows = (FLOOR_HEAD, floor_rows) if report.kind == "floor" else (SCALING_HEAD, scaling_rows)
     made = []
     for store in report.stores:
-        table = Table(
-            title=f"{TITLES[store.name]} {store.version}, {store.resources:,} resources", title_justify="left"
-        )
+        title = f"{TITLES[store.name]} {store.version}, {store.resources:,} resources"
+        table = Table(title=title, title_justify="left")
         for number, name in enumerate(head):
             table.add_column(name, justify="left" if number == 0 else "right", no_wrap=True)
         for row in rows(store):
@@ -111,4 +110,5 @@ def errors(report: Report) -> list[str]:
 def disk(store: Store) -> str:
     """Bytes per resource, and as a multiple of its JSON."""
     each = store.bytes_ / store.resources
-    return f"{each:,.0f} bytes per resource on disk, {each / store.json_bytes:.2f} times its JSON ({store.json_bytes:,.0f})"
+    times = each / store.json_bytes
+    return f"{each:,.0f} bytes per resource on disk, {times:.2f} times its JSON ({store.json_bytes:,.0f})"

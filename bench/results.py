@@ -1,4 +1,4 @@
-"""What was measured, as values: runs, their medians, ratios. Written to bench/out/ as JSON and read again for the documents."""
+"""What was measured, as values: runs, their medians, ratios; kept in bench/out/ as JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 class Store(msgspec.Struct, frozen=True):
-    """One store's part of the report. `bytes_`: of the database as loaded; `json_bytes`: mean size of a stored resource.
+    """One store's part of the report. `bytes_`: of the database as loaded; `json_bytes`: mean of its JSON.
 
     `differences`: where floor and hilum did not do the same work; empty as it should be.
     """

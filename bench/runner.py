@@ -1,4 +1,4 @@
-"""Measuring: floor, hilum, hilum, floor, … so that the noise of the machine falls on both, and medians of the rounds."""
+"""Measuring: floor, hilum, hilum, floor, … so that noise falls on both; medians of the rounds."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def _report(kind: str, plan: Plan, load: float, work: Path, found: list[Store]) 
 
 
 def operations(only: str | None) -> tuple[Operation, ...]:
-    """Those whose name or group begins with one of the words, all without any. Raises ValueError for an unknown word."""
+    """Those that the words name, by name or group; all without any. Raises ValueError for an unknown word."""
     if not only:
         return tuple(OPERATIONS.values())
     words = [word.strip().lower() for word in only.split(",") if word.strip()]

@@ -25,7 +25,7 @@ BODIES = {"resource": "body", "old": "body"}
 
 Counted = dict[str, tuple[int, int]]
 """Table (and parameter) -> (rows, bytes of bodies)."""
-Measure = Callable[[Job], Awaitable[object]]
+Measure = Callable[[Server, Job], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,7 @@ class Difference:
         return f"{self.what}: floor {self.floor}, hilum {self.hilum}"
 
 
-async def write_both(
-    measure: Callable[[Server, Job], Awaitable[None]], servers: tuple[Server, Server], size: int
-) -> None:
+async def write_both(measure: Measure, servers: tuple[Server, Server], size: int) -> None:
     """Send the same requests of every kind to both, 16 at a time."""
     for operation in OPERATIONS.values():
         for server in servers:
@@ -64,47 +62,35 @@ def differences(floor: Counted, hilum: Counted) -> list[Difference]:
 def count_sqlite(path: str) -> Counted:
     """Rows of every table, per parameter where there is one, and the bytes of bodies."""
     db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
-
-    def rows(sql: str) -> list[tuple[Any, ...]]:
-        return list(db.execute(sql))
-
     found: Counted = {}
-    for (table,) in rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"):
-        if table in SKIPPED:
-            continue
-        columns = {row[1] for row in rows(f"PRAGMA table_info({table})")}
-        _count(found, rows, table, columns)
+    for (table,) in list(db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")):
+        columns = {str(row[1]) for row in db.execute(f"PRAGMA table_info({table})")}
+        rows: Any = db.execute(_counting(str(table), columns))
+        found |= {label: (many, size) for label, many, size in rows if table not in SKIPPED}
     db.close()
     return found
 
 
 async def count_postgres(url: str) -> Counted:
     """The same of a PostgreSQL database."""
-    connection = await asyncpg.connect(url)
-    named = await connection.fetch(
-        "SELECT c.relname, array_agg(a.attname::text) AS columns FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
+    connection = await asyncpg.connect(url, server_settings={"search_path": "hilum"})
+    tables = await connection.fetch(
+        "SELECT c.relname, array_agg(a.attname::text) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
         "WHERE c.relkind = 'r' AND c.relnamespace = 'hilum'::regnamespace AND a.attnum > 0 GROUP BY 1"
     )
-    wanted: list[tuple[str, set[str], str]] = []
     found: Counted = {}
-    for table, columns in named:
-        if table not in SKIPPED:
-            _count(found, lambda sql: wanted.append((sql, set(), "")) or [], table, set(columns))
-    found.clear()
-    for sql, _, _ in wanted:
-        for row in await connection.fetch(sql):
-            found[row[0]] = (row[1], row[2])
+    for table, columns in tables:
+        rows = await connection.fetch(_counting(table, set(columns)))
+        found |= {label: (many, size) for label, many, size in rows if table not in SKIPPED}
     await connection.close()
     return found
 
 
-def _count(found: Counted, rows: Callable[[str], list[tuple[Any, ...]]], table: str, columns: set[str]) -> None:
+def _counting(table: str, columns: set[str]) -> str:
     size = f"coalesce(sum(length({BODIES[table]})), 0)" if table in BODIES else "0"
     group = "param" if "param" in columns else "interaction" if "interaction" in columns else None
     name = f"'{table} ' || {group}" if group else f"'{table}'"
-    by = " GROUP BY 1" if group else ""
-    for label, many, bytes_ in rows(f"SELECT {name}, count(*), {size} FROM {table}{by}"):
-        found[label] = (many, bytes_)
+    return f"SELECT {name}, count(*), {size} FROM {table}" + (" GROUP BY 1" if group else "")
 
 
 async def answers(server: Server, size: int) -> dict[str, tuple[int, tuple[str, ...], int]]:
@@ -117,15 +103,14 @@ async def answers(server: Server, size: int) -> dict[str, tuple[int, tuple[str, 
         writer.write(head + b"\r\nConnection: close\r\n\r\n" + rest)
         data = await reader.read()
         writer.close()
+        if not data.startswith(b"HTTP/1.1 "):
+            raise RuntimeError(f"{server.name} closed the connection on {operation.name} without an answer.")
         top, _, body = data.partition(b"\r\n\r\n")
         answer = Answer(int(data[9:12]), top.decode("latin-1"), body)
         names = sorted(line.split(":")[0].lower() for line in answer.head.split("\r\n")[1:])
         # The port is part of every address in a body.
-        found[operation.name] = (
-            answer.status,
-            tuple(names),
-            len(body.replace(b":%d%b" % (server.port, BASE.encode()), b"")),
-        )
+        address = f":{server.port}{BASE}".encode()
+        found[operation.name] = (answer.status, tuple(names), len(body.replace(address, b"")))
     return found
 
 

@@ -80,19 +80,14 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
 
 
 @contextmanager
-def hilum(
-    store: str, folder: Path, database: tuple[int, ...] = (), prefix: list[str] | None = None
-) -> Iterator[Server]:
-    """`hilum serve` with its defaults: tokens, validation, audit and the request log on, one worker.
-
-    `prefix` goes before the command (a profiler).
-    """
+def hilum(store: str, folder: Path, database: tuple[int, ...] = ()) -> Iterator[Server]:
+    """`hilum serve` with its defaults: tokens, validation, audit and the request log on, one worker."""
     port = free_port()
     data = folder / "data"
     where = ["--data", str(data)]
     command = [sys.executable, "-m", "hilum.cli"]
     serve = [*command, "serve", "--store", store, "--host", "127.0.0.1", "--port", str(port), *where]
-    with running([*(prefix or []), *serve], port, folder / "hilum.log") as pid:
+    with running(serve, port, folder / "hilum.log") as pid:
         minted = subprocess.run(
             [*command, "token", "--scope", "system/*.cruds", "--minutes", "600", *where],
             env=environment(), cwd=ROOT, check=True, capture_output=True, text=True,

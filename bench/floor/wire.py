@@ -1,4 +1,4 @@
-"""Bytes in and out of the floor: stamps, splices, Bundles, headers. What hilum sends, without asking whether it should."""
+"""Bytes in and out of the floor: stamps, splices, Bundles, headers: what hilum sends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _prefix = os.urandom(5).hex().encode()
 
 
 class Made(NamedTuple):
-    """One resource to write: its bytes around versionId and lastUpdated, and its index rows. `key`: the id as 16 bytes."""
+    """One resource to write: its bytes around versionId and lastUpdated, and its index rows. `key`: id as 16 bytes."""
 
     type: str
     id: str

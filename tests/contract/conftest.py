@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.postgres import postgres_url
 
 from hilum.store.interface import Store
 from hilum.store.postgres import open_postgres
 from hilum.store.sqlite import open_sqlite
-from tests.postgres import postgres_url
 
 __all__ = ["postgres_url"]
 

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.contract.writing import asking, chronicle, commit, create, ids, mrn, observation, patient, put, replace
 
 from hilum.problems import Misconfigured
 from hilum.store.interface import Store
 from hilum.store.postgres import open_postgres, restore_postgres
 from hilum.store.sqlite import open_sqlite, restore_sqlite
-from tests.contract.writing import asking, chronicle, commit, create, ids, mrn, observation, patient, put, replace
 
 Restore = Callable[[str], Awaitable[Store]]
 
@@ -110,9 +110,7 @@ async def test_what_is_no_copy_is_refused(store: Store, restored: Restore, tmp_p
         await restored(str(path))
 
 
-async def test_half_a_copy_is_refused_and_nothing_is_restored(
-    store: Store, restored: Restore, tmp_path: Path
-) -> None:
+async def test_half_a_copy_is_refused_and_nothing_is_restored(store: Store, restored: Restore, tmp_path: Path) -> None:
     for n in range(20):
         await create(store, patient("Family" * 50, mrn=f"{n}"), f"p{n}")
     path = tmp_path / "copy"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from tests.contract.writing import asking, chronicle, create, ids, mrn, observation, patient, replace, token
 
 from hilum.search.parameters import number
 from hilum.search.query import StringClause
 from hilum.store.interface import Store
-from tests.contract.writing import asking, chronicle, create, ids, mrn, observation, patient, replace, token
 
 ODD = [
-    "quote \" backslash \\ slash / and </script>",
+    'quote " backslash \\ slash / and </script>',
     "tab\tnewline\nreturn\r bell\x07 escape\x1b delete\x7f",
     "nul\x00in the middle",
     "Zoë Ångström Ñandú Żółć İstanbul ŉ ﬁ",
@@ -58,7 +58,17 @@ async def test_a_large_body(store: Store) -> None:
 
 
 async def test_long_ids_and_odd_ids(store: Store) -> None:
-    names = ["A" * 64, "a", "A", "0", "-", ".", "a.b-c", "01890a5d-ac96-774b-bcce-b302099a8057", "01890A5D-AC96-774B-BCCE-B302099A8057"]
+    names = [
+        "A" * 64,
+        "a",
+        "A",
+        "0",
+        "-",
+        ".",
+        "a.b-c",
+        "01890a5d-ac96-774b-bcce-b302099a8057",
+        "01890A5D-AC96-774B-BCCE-B302099A8057",
+    ]
     made = [await create(store, patient(id), id) for id in names]
     assert [await store.read("Patient", id) for id in names] == made
     assert sorted(ids(await store.search(asking(count=50)))) == sorted(names)

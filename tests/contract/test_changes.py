@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.contract.writing import commit, create, delete, observation, patient, put, replace
+
 from hilum.fhir.resource import Resource
 from hilum.problems import VersionChanged
 from hilum.store.interface import Store
-from tests.contract.writing import commit, create, delete, observation, patient, put, replace
 
 
 async def test_versions_in_order_of_their_commits(store: Store) -> None:
@@ -56,7 +57,9 @@ async def test_a_follower_misses_nothing_while_many_write(store: Store, other: S
             await asyncio.sleep(0)
 
     async def write_all() -> None:
-        await asyncio.gather(*(write((store, other)[n % 2], f"w{n}", size) for n, size in enumerate((1, 1, 3, 30, 2, 1))))
+        await asyncio.gather(
+            *(write((store, other)[n % 2], f"w{n}", size) for n, size in enumerate((1, 1, 3, 30, 2, 1)))
+        )
         writing.clear()
 
     first, second, _ = await asyncio.gather(follow(store, 7), follow(other, 1000), write_all())

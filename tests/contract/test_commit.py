@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
-from hilum.fhir.resource import Resource
-from hilum.problems import VersionChanged
-from hilum.store.interface import Counts, Store
 from tests.contract.writing import (
     asking,
     chronicle,
@@ -22,6 +18,10 @@ from tests.contract.writing import (
     replace,
     versions,
 )
+
+from hilum.fhir.resource import Resource
+from hilum.problems import VersionChanged
+from hilum.store.interface import Counts, Store
 
 
 async def test_a_created_resource_reads_back_as_it_was_answered(store: Store) -> None:

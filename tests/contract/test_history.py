@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from tests.contract.writing import ALL, chronicle, create, delete, ids, observation, patient, replace, versions
+
 from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
 from hilum.search.query import Permit
 from hilum.store.interface import Store
-from tests.contract.writing import ALL, chronicle, create, delete, ids, observation, patient, replace, versions
 
 A, B = ("Patient", "a"), ("Patient", "b")
 OF_A, OF_B = (Permit((A,)),), (Permit((B,)),)
@@ -138,7 +139,7 @@ async def test_each_version_is_judged_by_its_own_compartments(store: Store) -> N
 async def test_permits_differ_by_type_and_are_alternatives(store: Store) -> None:
     all_ = await lives(store)
     page = await store.history(chronicle("Observation", "Patient", permits=(OF_B, ALL)))
-    assert list(page.resources) == [r for r in reversed(all_) if r.type == "Patient" or r.id == "o" and r.version > 1]
+    assert list(page.resources) == [r for r in reversed(all_) if r.type == "Patient" or (r.id == "o" and r.version > 1)]
     page = await store.history(chronicle("Observation", "Patient", permits=((Permit((A,)), Permit((B,))), OF_A)))
     assert list(page.resources) == [r for r in reversed(all_) if r.type == "Observation" or r.id == "a"]
 

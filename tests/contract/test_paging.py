@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tests.contract.writing import asking, create, delete, ids, observation, patient, replace, token
 
 from hilum.store.interface import Store
-from tests.contract.writing import asking, create, delete, ids, observation, patient, replace, token
 
 
 @pytest.mark.parametrize("order", ["rid", "updated", "-updated"])

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
-from hilum.problems import Conflict, CriteriaChanged
-from hilum.search.parameters import number
-from hilum.search.query import Permit, StringClause
-from hilum.store.interface import Present, Resolves, Store, Unreferenced
 from tests.contract.writing import (
     asking,
     commit,
@@ -22,6 +17,11 @@ from tests.contract.writing import (
     replace,
     token,
 )
+
+from hilum.problems import Conflict, CriteriaChanged
+from hilum.search.parameters import number
+from hilum.search.query import Permit, StringClause
+from hilum.store.interface import Present, Resolves, Store, Unreferenced
 
 
 async def test_criteria_that_find_nothing_let_a_create_through(store: Store) -> None:
@@ -42,22 +42,16 @@ async def test_criteria_that_find_what_they_should(store: Store) -> None:
     found = Resolves(asking(mrn("1")), ("a",))
     await store.commit(commit(put(observation("Patient/a"), "o"), given=(found,)))
     with pytest.raises(CriteriaChanged):
-        await store.commit(
-            commit(put(observation("Patient/b"), "p"), given=(Resolves(asking(mrn("1")), ("b",)),))
-        )
+        await store.commit(commit(put(observation("Patient/b"), "p"), given=(Resolves(asking(mrn("1")), ("b",)),)))
     with pytest.raises(CriteriaChanged):
-        await store.commit(
-            commit(put(observation("Patient/a"), "q"), given=(Resolves(asking(mrn("2")), ("a",)),))
-        )
+        await store.commit(commit(put(observation("Patient/a"), "q"), given=(Resolves(asking(mrn("2")), ("a",)),)))
 
 
 async def test_a_second_match_breaks_criteria_that_found_one(store: Store) -> None:
     await create(store, patient(mrn="1"), "a")
     await create(store, patient(mrn="1"), "b")
     with pytest.raises(CriteriaChanged):
-        await store.commit(
-            commit(put(observation("Patient/a"), "o"), given=(Resolves(asking(mrn("1")), ("a",)),))
-        )
+        await store.commit(commit(put(observation("Patient/a"), "o"), given=(Resolves(asking(mrn("1")), ("a",)),)))
 
 
 async def test_a_deleted_or_changed_match_is_none(store: Store) -> None:

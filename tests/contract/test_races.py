@@ -5,11 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 
-from hilum.fhir.resource import Resource
-from hilum.problems import Busy, Conflict, CriteriaChanged, VersionChanged
-from hilum.search.parameters import number
-from hilum.search.query import StringClause
-from hilum.store.interface import Present, Resolves, Store, Unreferenced
 from tests.contract.writing import (
     asking,
     chronicle,
@@ -24,6 +19,12 @@ from tests.contract.writing import (
     put,
     replace,
 )
+
+from hilum.fhir.resource import Resource
+from hilum.problems import Busy, Conflict, CriteriaChanged, VersionChanged
+from hilum.search.parameters import number
+from hilum.search.query import StringClause
+from hilum.store.interface import Present, Resolves, Store, Unreferenced
 
 Outcome = tuple[Resource, ...] | BaseException
 LOST = (VersionChanged, CriteriaChanged, Conflict)

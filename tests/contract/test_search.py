@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.contract.writing import ALL, asking, create, delete, ids, mrn, observation, patient, replace, token
 
 from hilum.fhir.definitions import TYPES
 from hilum.search.dates import interval
@@ -23,7 +24,6 @@ from hilum.search.query import (
     UriClause,
 )
 from hilum.store.interface import Page, Store
-from tests.contract.writing import ALL, asking, create, delete, ids, mrn, observation, patient, replace, token
 
 
 async def found(store: Store, *clauses: Clause, types: tuple[str, ...] = ("Patient",)) -> str:
@@ -44,7 +44,9 @@ async def test_token_by_system_and_code(store: Store) -> None:
     await create(store, patient(identifier=[{"system": "urn:x", "value": "1"}]), "x1")
     await create(store, patient(identifier=[{"system": "urn:y", "value": "1"}]), "y1")
     await create(store, patient(identifier=[{"value": "1"}]), "none1")
-    await create(store, patient(identifier=[{"system": "urn:x", "value": "2"}, {"system": "urn:y", "value": "3"}]), "x2y3")
+    await create(
+        store, patient(identifier=[{"system": "urn:x", "value": "2"}, {"system": "urn:y", "value": "3"}]), "x2y3"
+    )
     await create(store, patient(), "bare")
     one = "Patient", "identifier"
     assert await found(store, token(*one, "1", "urn:x")) == "x1"
@@ -181,7 +183,10 @@ async def test_uris(store: Store) -> None:
     await create(store, profile("http://example.org/vs/"), "b")
     url = number("ValueSet", "url")
     assert await found(store, UriClause(url, ("http://example.org/vs",)), types=("ValueSet",)) == "a"
-    assert await found(store, UriClause(url, ("http://example.org/VS", "http://example.org/vs/")), types=("ValueSet",)) == "b"
+    assert (
+        await found(store, UriClause(url, ("http://example.org/VS", "http://example.org/vs/")), types=("ValueSet",))
+        == "b"
+    )
 
 
 async def test_ids(store: Store) -> None:
@@ -216,7 +221,9 @@ async def test_last_updated(store: Store) -> None:
 async def test_missing(store: Store) -> None:
     await create(store, patient(), "bare")
     await create(store, patient(mrn="1", birthDate="1970-01-01", gender="male"), "full")
-    await create(store, {"resourceType": "Patient", "managingOrganization": {"reference": "Organization/1"}}, "nameless")
+    await create(
+        store, {"resourceType": "Patient", "managingOrganization": {"reference": "Organization/1"}}, "nameless"
+    )
     for code, kind, has in (
         ("identifier", "token", "full"),
         ("family", "string", "bare full"),
@@ -227,9 +234,10 @@ async def test_missing(store: Store) -> None:
         without = " ".join(id for id in ("bare", "full", "nameless") if id not in has.split())
         assert await found(store, MissingClause(param, kind, False)) == has
         assert await found(store, MissingClause(param, kind, True)) == without
-        assert await found(store, MissingClause(param, kind, True), IdClause(("bare", "full"))) == without.replace(
-            "bare nameless", "bare"
-        ).replace("nameless", "").strip()
+        assert (
+            await found(store, MissingClause(param, kind, True), IdClause(("bare", "full")))
+            == without.replace("bare nameless", "bare").replace("nameless", "").strip()
+        )
 
 
 async def test_a_reference_to_a_resource_elsewhere_is_not_missing(store: Store) -> None:
@@ -260,7 +268,11 @@ async def test_permits_are_part_of_the_query(store: Store) -> None:
     await create(store, patient(), "b")
     await create(store, observation("Patient/a", code="1"), "o")
     await create(store, observation("Patient/b", code="1"), "p")
-    of_a, of_b, of_nobody = (Permit((("Patient", "a"),)),), (Permit((("Patient", "b"),)),), (Permit((("Patient", "x"),)),)
+    of_a, of_b, of_nobody = (
+        (Permit((("Patient", "a"),)),),
+        (Permit((("Patient", "b"),)),),
+        (Permit((("Patient", "x"),)),),
+    )
     code = token("Observation", "code", "1", "http://loinc.org")
 
     async def seen(*permits: tuple[Permit, ...], clauses: tuple[Clause, ...] = ()) -> tuple[list[str], int | None]:
@@ -281,8 +293,12 @@ async def test_permits_are_part_of_the_query(store: Store) -> None:
 
 
 async def test_index_rows_follow_updates_and_deletions(store: Store) -> None:
-    old = patient("Old", mrn="1", birthDate="1970-01-01", gender="male", generalPractitioner=[{"reference": "Practitioner/1"}])
-    new = patient("New", mrn="2", birthDate="1980-01-01", gender="female", generalPractitioner=[{"reference": "Practitioner/2"}])
+    old = patient(
+        "Old", mrn="1", birthDate="1970-01-01", gender="male", generalPractitioner=[{"reference": "Practitioner/1"}]
+    )
+    new = patient(
+        "New", mrn="2", birthDate="1980-01-01", gender="female", generalPractitioner=[{"reference": "Practitioner/2"}]
+    )
 
     def clauses(family: str, value: str, born: str, gender: str, gp: str) -> list[Clause]:
         return [

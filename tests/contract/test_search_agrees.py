@@ -11,6 +11,7 @@ import random
 from typing import Any
 
 import pytest
+from tests.contract.writing import ALL, commit, delete, gone, observation, patient, put
 
 from hilum.access.policy import allows
 from hilum.fhir.definitions import TYPE_NUMBER
@@ -35,13 +36,20 @@ from hilum.search.query import (
     TokenClause,
 )
 from hilum.store.interface import Store
-from tests.contract.writing import ALL, commit, delete, gone, observation, patient, put
 
 QUERIES = int(os.environ.get("HILUM_CONTRACT_QUERIES", "300"))
 FAMILIES = ["Chalmers", "Windsor", "Chalmers-Windsor", "Ångström", "van den Berg", "O'Brien", "Li"]
 SYSTEMS = ["urn:a", "urn:b", None]
 CODES = ["1", "2", "3", "4"]
-DAYS = ["2019", "2020-02", "2020-02-29", "2020-03-01", "2020-03-01T10:00:00Z", "2020-03-01T10:00:00.5+02:00", "2021-12-31"]
+DAYS = [
+    "2019",
+    "2020-02",
+    "2020-02-29",
+    "2020-03-01",
+    "2020-03-01T10:00:00Z",
+    "2020-03-01T10:00:00.5+02:00",
+    "2021-12-31",
+]
 PATIENTS = [f"p{n}" for n in range(6)]
 PREFIXES = ["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
 
@@ -155,9 +163,12 @@ def some_clause(chance: random.Random, type: str, stamps: list[int]) -> Clause:
         lambda: coded("status", ["final", "amended"], ["http://hl7.org/fhir/observation-status"]),
         lambda: dated("date"),
         lambda: ReferenceClause(
-            number("Observation", "subject"), tuple((chance.choice(["Patient", None]), chance.choice(PATIENTS)) for _ in many)
+            number("Observation", "subject"),
+            tuple((chance.choice(["Patient", None]), chance.choice(PATIENTS)) for _ in many),
         ),
-        lambda: ReferenceClause(number("Observation", "performer"), tuple(("Patient", chance.choice(PATIENTS)) for _ in many)),
+        lambda: ReferenceClause(
+            number("Observation", "performer"), tuple(("Patient", chance.choice(PATIENTS)) for _ in many)
+        ),
         lambda: MissingClause(number("Observation", "date"), "date", chance.random() < 0.5),
         lambda: MissingClause(number("Observation", "performer"), "reference", chance.random() < 0.5),
     ]
@@ -185,7 +196,9 @@ def some_query(chance: random.Random, stamps: list[int]) -> Query:
         for _ in types
     )
     order = chance.choice(["rid", "rid", "updated", "-updated"])
-    return Query(types, clauses, permits, chance.choice([1, 3, 20, 100]), order, None, chance.choice(["none", "accurate"]))
+    return Query(
+        types, clauses, permits, chance.choice([1, 3, 20, 100]), order, None, chance.choice(["none", "accurate"])
+    )
 
 
 def expected(query: Query, current: dict[tuple[str, str], Resource], born: list[tuple[str, str]]) -> list[Resource]:

@@ -155,8 +155,8 @@ def test_a_request_that_is_underway_is_finished_when_the_server_is_told_to_stop(
     port = int(terminals[0].url.rsplit(":", 1)[1])
     body = b'{"resourceType":"Patient"}'
     with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
-        head = b"POST /fhir/Patient HTTP/1.1\r\nHost: x\r\nContent-Type: application/fhir+json\r\nContent-Length: %d\r\n\r\n"
-        client.sendall(head % len(body) + body[:5])
+        head = b"POST /fhir/Patient HTTP/1.1\r\nHost: x\r\nContent-Type: application/fhir+json\r\n"
+        client.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body[:5])
         time.sleep(0.3)  # the server has begun to read it
         terminals[0].process.terminate()
         time.sleep(0.3)

@@ -30,9 +30,10 @@ def counts(data: Path, store: str) -> int:
 
 def test_the_demo_is_made_once_and_only_into_an_empty_store_if_asked_so(tmp_path: Path, store: str) -> None:
     demo = ("demo", "--patients", 3, "--data", tmp_path / "d", "--store", store)
-    first = json.loads(hilum(*demo, "--json").stdout)
+    done = hilum(*demo, "--json")
+    first = json.loads(done.stdout)
     made = sum(first["created"].values())
-    assert (first["refused"], first["created"]["Patient"]) == (0, 3)
+    assert (first["refused"], first["created"]["Patient"]) == (0, 3), done.stdout + done.stderr
     again = json.loads(hilum(*demo, "--json").stdout)
     assert (again["created"], counts(tmp_path / "d", store)) == ({}, made)
     if_empty = hilum(*demo, "--if-empty")

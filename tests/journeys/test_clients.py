@@ -15,7 +15,6 @@ from fhirclient.models.humanname import HumanName
 from fhirclient.models.patient import Patient
 from fhirpy import AsyncFHIRClient, SyncFHIRClient
 from fhirpy.base.exceptions import OperationOutcome, ResourceNotFound
-
 from tests.journeys.server import Server
 
 NODE = Path(__file__).parent / "node"

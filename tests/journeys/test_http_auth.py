@@ -27,7 +27,7 @@ def test_only_metadata_health_and_pages_are_open(server: Server) -> None:
         for url in ("/fhir/Patient", "/fhir/Patient/1", "/fhir/nothing", "/fhir", "/fhir/_history", "/api/v1/counts"):
             refused = stranger.get(server.url + url)
             assert refused.status_code == 401, url
-            assert refused.headers["www-authenticate"].startswith("Bearer")
+            assert refused.headers["www-authenticate"] == 'Bearer realm="hilum"'
             assert "hilum token" in diagnostics(refused)
         refused = stranger.post("Patient", json={"resourceType": "Patient"}, headers=FHIR_JSON)
         assert refused.status_code == 401
@@ -40,6 +40,7 @@ def test_tokens_that_do_not_hold(server: Server, header: str) -> None:
     with server.client(None) as stranger:
         refused = stranger.get("Patient", headers={b"authorization": header.encode("latin-1")})
         assert refused.status_code == 401
+        assert refused.headers["www-authenticate"] == 'Bearer realm="hilum", error="invalid_token"'
         assert diagnostics(refused)
 
 

@@ -76,7 +76,9 @@ def test_a_deep_patch_is_refused(fhir: httpx.Client, deep: str, levels: int) -> 
     content = '[{"op":"add","path":"/extension","value":[%s]}]' % value
     headers = {"content-type": "application/json-patch+json"}
     assert fhir.patch(deep, content=content, headers=headers).status_code == 400
-    steps = '{"resourceType":"Parameters","parameter":[{"name":"operation","part":[{"name":"value","valueExtension":%s}]}]}'
+    steps = (
+        '{"resourceType":"Parameters","parameter":[{"name":"operation","part":[{"name":"value","valueExtension":%s}]}]}'
+    )
     assert bad(fhir.patch(deep, content=steps % value, headers=FHIR_JSON))
 
 

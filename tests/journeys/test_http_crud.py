@@ -164,6 +164,18 @@ def test_create_with_if_none_exist_returns_the_existing_patient(fhir: httpx.Clie
     assert several.json()["issue"][0]["code"] == "multiple-matches"
 
 
+def test_if_none_exist_takes_utf_8_and_percent_encoding(fhir: httpx.Client) -> None:
+    body = {"resourceType": "Patient", "name": [{"family": "Bjørnæs"}]}
+    first = fhir.post("Patient", json=body, headers=FHIR_JSON).json()["id"]
+    for criteria in ("family:exact=Bjørnæs".encode(), b"family:exact=Bj%C3%B8rn%C3%A6s"):
+        again = fhir.post(
+            "Patient", json=body, headers={b"content-type": b"application/fhir+json", b"if-none-exist": criteria}
+        )
+        assert (again.status_code, again.json()["id"]) == (200, first)
+    wrong = {b"content-type": b"application/fhir+json", b"if-none-exist": b"family=\xff"}
+    assert "UTF-8" in diagnostics(fhir.post("Patient", json=body, headers=wrong))
+
+
 def test_conditional_update_creates_then_updates(fhir: httpx.Client) -> None:
     url = "Patient?identifier=urn:mrn%7Ccu1"
     made = fhir.put(url, json=identified("cu1"), headers=FHIR_JSON)

@@ -11,7 +11,6 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from tests.journeys.server import FHIR_JSON, Server
 
 CASES = settings(
@@ -28,12 +27,41 @@ JSON = st.recursive(
     max_leaves=6,
 )
 METHOD = st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
-SEGMENT = st.sampled_from(["Patient", "Observation", "Binary", "1", "_history", "_search", "$everything", "*", "metadata"]) | TEXT
-NAME = st.sampled_from(
-    "_id _lastUpdated _count _cursor _since _at _type _summary _elements _format _pretty _sort _total family birthdate "
-    "identifier gender name:exact general-practitioner organization:missing _multiple _profile _tag".split()
+SEGMENT = (
+    st.sampled_from(["Patient", "Observation", "Binary", "1", "_history", "_search", "$everything", "*", "metadata"])
+    | TEXT
 )
-VALUE = st.sampled_from(["", "1", "-1", "true", "a|b", "|", ",", "\\", "Patient/1", "2020", "gt2020-01", "count", "json"]) | TEXT
+NAME = st.sampled_from(
+    [
+        "_id",
+        "_lastUpdated",
+        "_count",
+        "_cursor",
+        "_since",
+        "_at",
+        "_type",
+        "_summary",
+        "_elements",
+        "_format",
+        "_pretty",
+        "_sort",
+        "_total",
+        "family",
+        "birthdate",
+        "identifier",
+        "gender",
+        "name:exact",
+        "general-practitioner",
+        "organization:missing",
+        "_multiple",
+        "_profile",
+        "_tag",
+    ]
+)
+VALUE = (
+    st.sampled_from(["", "1", "-1", "true", "a|b", "|", ",", "\\", "Patient/1", "2020", "gt2020-01", "count", "json"])
+    | TEXT
+)
 URL = st.builds(
     lambda path, query: "/".join(path) + "?" + "&".join(f"{n}={v}" for n, v in query),
     st.lists(SEGMENT, max_size=4),
@@ -47,17 +75,25 @@ HEADERS = st.dictionaries(
     ),
     max_size=3,
 )  # fmt: skip
-BODY = st.sampled_from([b"", b"{}", b"[]", b"null", b'{"resourceType":"Patient","id":"1"}', b"a=b", b'[{"op":"remove"}]'])
+BODY = st.sampled_from(
+    [b"", b"{}", b"[]", b"null", b'{"resourceType":"Patient","id":"1"}', b"a=b", b'[{"op":"remove"}]']
+)
 REQUEST = st.fixed_dictionaries(
     {},
-    optional={
-        name: JSON | URL | METHOD
-        for name in ("method", "url", "ifMatch", "ifNoneMatch", "ifNoneExist", "ifModifiedSince")
-    },
+    optional=dict.fromkeys(
+        ("method", "url", "ifMatch", "ifNoneMatch", "ifNoneExist", "ifModifiedSince"), JSON | URL | METHOD
+    ),
 )
 RESOURCE = JSON | st.fixed_dictionaries(
     {"resourceType": st.sampled_from(["Patient", "Binary", "Parameters", "Bundle"]) | JSON},
-    optional={"id": JSON | st.just("1"), "contentType": JSON, "data": JSON, "parameter": JSON, "name": JSON, "meta": JSON},
+    optional={
+        "id": JSON | st.just("1"),
+        "contentType": JSON,
+        "data": JSON,
+        "parameter": JSON,
+        "name": JSON,
+        "meta": JSON,
+    },
 )
 ENTRY = JSON | st.fixed_dictionaries({}, optional={"request": JSON | REQUEST, "resource": RESOURCE, "fullUrl": JSON})
 GOOD_ENTRY = st.fixed_dictionaries(
@@ -99,4 +135,8 @@ def test_bundles(client: httpx.Client, kind: str, entries: Any) -> None:
 @given(RESOURCE, st.sampled_from(["Patient", "Patient/1", "Patient?_id=1", "Patient/1/$everything"]), METHOD)
 def test_resources(client: httpx.Client, resource: Any, url: str, method: str) -> None:
     judged(client.request(method, url, content=json.dumps(resource).encode(), headers=FHIR_JSON))
-    judged(client.patch(url, content=json.dumps(resource).encode(), headers={"content-type": "application/json-patch+json"}))
+    judged(
+        client.patch(
+            url, content=json.dumps(resource).encode(), headers={"content-type": "application/json-patch+json"}
+        )
+    )

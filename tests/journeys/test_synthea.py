@@ -15,10 +15,10 @@ from pathlib import Path
 
 import apsw
 import pytest
-
-from hilum.fhir.definitions import TYPES
 from tests.durability.index_truth import differences
 from tests.shared_data import DATA, needs_data
+
+from hilum.fhir.definitions import TYPES
 
 FULL = bool(os.environ.get("HILUM_FULL"))
 

@@ -33,6 +33,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Scope = Mapping[str, Any]
 
 PREFIX = b"/fhir"
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
 class Application:
@@ -145,6 +146,7 @@ class Application:
 async def _send(response: Response, receive: Receive, send: Send) -> None:
     """Send it whole. When a long body was refused the connection closes, once the client could read why."""
     headers, content = response.headers, response.body
+    headers.append(_NOSNIFF)
     if response.status not in (204, 304):
         headers.append((b"content-length", b"%d" % len(content)))
     refused = body.CLOSE in headers

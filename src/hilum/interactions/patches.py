@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hilum.fhir import json
-from hilum.problems import Invalid
+from hilum.problems import Invalid, Unprocessable
 
 Body = dict[str, Any]
 
@@ -26,8 +26,11 @@ class Patch:
         """The body that the stored `raw` becomes. Raises Unprocessable, and Invalid when id or resourceType change."""
         body = json.parse(raw)
         type, id = body["resourceType"], body["id"]
-        for operation in self.operations:
-            body = operation(body)
+        try:
+            for operation in self.operations:
+                body = operation(body)
+        except RecursionError:
+            raise Unprocessable("The patch makes the resource too deeply nested.") from None
         if not isinstance(body, dict) or body.get("resourceType") != type:
             raise Invalid("A patch can't change the resourceType.", expression=type)
         if body.get("id") != id:

@@ -8,10 +8,10 @@ entries that read (GET) are no part of this: they follow the commit.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
@@ -54,7 +54,8 @@ __all__ = ["Entry", "EntryOutcome", "transaction"]
 LETTER: Final = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
 ORDER: Final = ("DELETE", "POST", "PUT", "PATCH")
 _BREATH: Final = 64
-"""Entries after which others get their turn on the event loop."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +97,22 @@ async def transaction(door: Door, who: Principal, entries: Sequence[Entry]) -> t
     """
     steps: list[Step] = []
     problems: list[Problem] = []
-    for number, entry in enumerate(entries):
+    async for number, entry in _in_turns(entries):
         try:
             steps.append(_understand(door, who, number, entry))
         except Problem as problem:
             problems.append(again(problem, placed(problem.issues, entry.index)))
-        if number % _BREATH == _BREATH - 1:
-            await asyncio.sleep(0)
     raise_together(problems)
     steps.sort(key=lambda step: ORDER.index(step.entry.method))
     return await retrying(lambda: _attempt(door, who, steps))
+
+
+async def _in_turns(items: Sequence[T]) -> AsyncIterator[tuple[int, T]]:
+    """The items, numbered; between them others get their turn on the event loop: a bundle may hold thousands."""
+    for number, item in enumerate(items):
+        yield number, item
+        if number % _BREATH == _BREATH - 1:
+            await asyncio.sleep(0)
 
 
 def _understand(door: Door, who: Principal, number: int, entry: Entry) -> Step:
@@ -127,7 +134,7 @@ def _understand(door: Door, who: Principal, number: int, entry: Entry) -> Step:
 
 async def _attempt(door: Door, who: Principal, steps: list[Step]) -> tuple[EntryOutcome, ...]:
     plan = Plan(Links(door.base))
-    for step in steps:
+    async for _, step in _in_turns(steps):
         await _at(step, _NAME[step.entry.method](door, who, step, plan))
     _refuse_overlaps(steps, plan)
     await _link(door, who, steps, plan)
@@ -273,14 +280,14 @@ async def _link(door: Door, who: Principal, steps: list[Step], plan: Plan) -> No
     links = plan.links
     writing = [step for step in steps if step.number in plan.names and step.entry.method != "DELETE"]
     owners: dict[str, Step] = {}
-    for step in writing:
+    async for _, step in _in_turns(writing):
         known = len(links.pending)
         await _at(step, _body(step, plan))
         owners |= dict.fromkeys(islice(links.pending, known, None), step)
     for reference, step in owners.items():
         await _at(step, _resolve(door, who, reference, step, plan))
     if links.pending:
-        for step in writing:
+        async for _, step in _in_turns(writing):
             number = step.number
             plan.bodies[number] = links.body(plan.bodies[number], root(step.entry.full_url))
 
@@ -321,13 +328,10 @@ async def _resolve(door: Door, who: Principal, reference: str, step: Step, plan:
 
 async def _commit(door: Door, who: Principal, steps: list[Step], plan: Plan) -> tuple[EntryOutcome, ...]:
     writes: dict[int, Write] = {}
-    for i, step in enumerate(steps):
-        if step.number in plan.names:
-            write = _write(door, step, plan)
-            if write is not None:
-                writes[step.number] = write
-        if i % _BREATH == _BREATH - 1:
-            await asyncio.sleep(0)
+    async for _, step in _in_turns(steps):
+        write = _write(door, step, plan) if step.number in plan.names else None
+        if write is not None:
+            writes[step.number] = write
     made: dict[int, Resource] = {}
     if writes:
         bodies = [plan.bodies[number] for number in writes if number in plan.bodies]

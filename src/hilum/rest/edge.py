@@ -75,7 +75,8 @@ class Edge:
             if unread:
                 request.body = await body.collect(receive, headers, self._limit)
         except Problem as problem:
-            refused = outcome.response(problem)
+            sent = isinstance(problem, Unauthenticated) and b"authorization" in headers
+            refused = outcome.invalid_token(problem) if sent else outcome.response(problem)
             if unread and body.is_long(headers):
                 refused.headers.append(body.CLOSE)
             return refused, request

@@ -62,6 +62,14 @@ def response(problem: Problem) -> Response:
     return Response(code, headers, json.encode(operation_outcome(problem.issues)))
 
 
+def invalid_token(problem: Problem) -> Response:
+    """The answer to a token that does not hold. https://www.rfc-editor.org/rfc/rfc6750#section-3.1"""
+    found = response(problem)
+    said = (b"www-authenticate", b'Bearer realm="hilum", error="invalid_token"')
+    found.headers = [said if name == said[0] else (name, value) for name, value in found.headers]
+    return found
+
+
 def unexpected(reference: str) -> Response:
     """The answer to a defect of ours: a reference into the log, and no detail."""
     issue = Issue("fatal", "exception", f"hilum failed to answer this request. Reference for the operator: {reference}")

@@ -178,4 +178,6 @@ def defect(error: Exception) -> Response:
 
 def _frames(error: Exception) -> list[str]:
     """Where an error came from: the innermost places, without values."""
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-12:]]
+    return [
+        f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-12:]
+    ]

@@ -55,8 +55,6 @@ async def search(service: Service, request: Request) -> Response:
 
 def _take_form(request: Request) -> None:
     """`POST _search`: the form's parameters count together with those of the URL."""
-    if request.method != "POST":
-        raise Malformed("A search by GET has no body.")
     media.content(request.headers.get(b"content-type"), _FORM)
     form = uri.pairs(request.body.decode("latin-1"), "form")
     request.shown, more = presentation.general([*request.shown.parameters(), *form])

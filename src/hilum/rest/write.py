@@ -22,7 +22,7 @@ _PATCH = media.JSON | {media.JSON_PATCH}
 async def create(service: Service, request: Request) -> Response:
     """`POST [type]`; with If-None-Exist only when nothing matches. https://hl7.org/fhir/R4/http.html#ccreate"""
     body = _resource(request)
-    criteria = request.header(b"if-none-exist")
+    criteria = _if_none_exist(request)
     found = await creating.create(service.door, request.who, request.path[0], body, criteria)
     return written(service, request, found)
 
@@ -111,6 +111,15 @@ def _deleted(request: Request, headers: list[Header], count: int) -> Response:
     if prefer(request).returns == "OperationOutcome":
         return Response(200, [FHIR_JSON, NO_STORE, *headers], informed(f"Deleted: {count}."))
     return Response(204, [NO_STORE, *headers])
+
+
+def _if_none_exist(request: Request) -> str | None:
+    """The header's criteria; names of people reach it as UTF-8, though HTTP headers are Latin-1 by tradition."""
+    header = request.headers.get(b"if-none-exist")
+    try:
+        return None if header is None else header.decode()
+    except UnicodeDecodeError:
+        raise Malformed("If-None-Exist is not UTF-8; percent-encode what is not ASCII.") from None
 
 
 def _resource(request: Request) -> dict[str, Any]:

@@ -227,7 +227,7 @@ async def test_later_lines_about_one_resource_win(folder):
 
 async def test_a_load_that_stopped_in_the_middle_of_a_file_goes_on_there(folder):
     folder.write("a.ndjson", *(patient(f"p{n}") for n in range(300)))
-    async with folder.loader() as (loader, store):
+    async with folder.loader() as (loader, _):
         source = find([folder.files])[0]
         (unit,) = of_lines([(0, patient("p0"))], source.digest())
         await loader.transact(unit)
@@ -238,7 +238,7 @@ async def test_a_load_that_stopped_in_the_middle_of_a_file_goes_on_there(folder)
 
 async def test_a_busy_store_is_asked_again(folder):
     folder.write("a.json", patient("x"))
-    async with folder.loader() as (loader, store):
+    async with folder.loader() as (loader, _):
         real, refused = loader.transact, []
 
         async def busy(unit):

@@ -13,6 +13,7 @@ from tests.unit.interactions.conftest import principal
 
 from hilum.access.policy import Principal
 from hilum.fhir import json
+from hilum.interactions.build import check
 from hilum.interactions.create import create
 from hilum.interactions.delete import delete
 from hilum.interactions.door import Door
@@ -236,17 +237,37 @@ def test_copies_of_copies_stay_bounded() -> None:
             body = step(body)
 
 
+def test_depth_stays_bounded() -> None:
+    deep = b'{"a":' * 400 + b"1" + b"}" * 400
+    raw = json.encode({"resourceType": "Patient", "id": "a"})
+    for steps in (
+        b'[{"op":"add","path":"/x","value":%b}]' % deep,
+        b'[{"op":"add","path":"/x","value":%b},{"op":"add","path":"/x%b","value":%b},{"op":"copy","from":"/x","path":"/y"}]'
+        % (deep[: 5 * 100] + b"1" + b"}" * 100, b"/a" * 100, deep[: 5 * 300] + b"1" + b"}" * 300),
+        b'[{"op":"test","path":"/id","value":%b}]' % deep,
+    ):
+        with pytest.raises(Problem):
+            check("Patient", parse_json_patch(steps).applied(raw))
+
+
 def test_a_patch_can_be_applied_twice() -> None:
-    value: Body = {"family": "x"}
     steps = operations(
-        {"op": "add", "path": "/name", "value": [value]}, {"op": "add", "path": "/name/0/use", "value": "usual"}
+        {"op": "add", "path": "/name", "value": [{"family": "x"}]},
+        {"op": "add", "path": "/name/-", "value": {"family": "y"}},
+        {"op": "replace", "path": "/name", "value": [{"family": "z"}]},
+        {"op": "add", "path": "/name/-", "value": {"family": "w"}},
     )
     for _ in range(2):
         body: Any = {}
         for step in steps.operations:
             body = step(body)
-        assert body == {"name": [{"family": "x", "use": "usual"}]}
-    assert value == {"family": "x"}
+        assert body == {"name": [{"family": "z"}, {"family": "w"}]}
+    added = operations(*({"op": "add", "path": f"/name{end}", "value": [{}]} for end in ("", "/0", "/0/0/x")))
+    for _ in range(2):
+        body = {}
+        for step in added.operations:
+            body = step(body)
+        assert body == {"name": [[{"x": [{}]}], {}]}
 
 
 def fhirpath(body: Body, *found: Body) -> Body:

@@ -39,7 +39,9 @@ def test_accept(accept: bytes, fits: bool) -> None:
     assert media.acceptable(accept) is fits
 
 
-@pytest.mark.parametrize("wanted", ["json", "application/json", "application/fhir+json", "application/fhir json", "JSON"])
+@pytest.mark.parametrize(
+    "wanted", ["json", "application/json", "application/fhir+json", "application/fhir json", "JSON"]
+)
 def test_format_overrules_accept(wanted: str) -> None:
     media.negotiate(b"application/fhir+xml", wanted)
 
@@ -58,7 +60,9 @@ def test_content_types() -> None:
 
 
 def asked(**headers: bytes) -> Request:
-    return Request("GET", (), "", {name.replace("_", "-").encode(): value for name, value in headers.items()}, b"", NOBODY)
+    return Request(
+        "GET", (), "", {name.replace("_", "-").encode(): value for name, value in headers.items()}, b"", NOBODY
+    )
 
 
 @pytest.mark.parametrize(

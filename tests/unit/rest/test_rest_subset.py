@@ -7,6 +7,7 @@ import tarfile
 from typing import Any
 
 import pytest
+from tests.shared_data import DATA, needs_data
 
 from hilum.fhir import json as fhir_json
 from hilum.fhir.definitions import TYPES
@@ -14,7 +15,6 @@ from hilum.problems import Malformed
 from hilum.rest.presentation import Presentation
 from hilum.rest.subset import SUBSETTED, check_elements, subset
 from hilum.validation import validate
-from tests.shared_data import DATA, needs_data
 
 PACKAGE = DATA / "igs" / "hl7.fhir.r4.core.tgz"
 TRUE = Presentation(summary="true")
@@ -82,9 +82,10 @@ def test_every_official_example_has_a_valid_summary_that_keeps_all_that_is_marke
         for name in body:
             if name in ("resourceType", "meta") or name.startswith("_"):
                 continue
-            expected = any(
-                flag for path, flag in marked[body["resourceType"]].items() if fits(path, name)
-            ) or name == "modifierExtension"
+            expected = (
+                any(flag for path, flag in marked[body["resourceType"]].items() if fits(path, name))
+                or name == "modifierExtension"
+            )
             assert expected or name not in kept, (body["resourceType"], name)
             assert name in kept or not expected or may_be_empty(body[name]), (body["resourceType"], name)
         before = {issue.expression for issue in validate(body)}

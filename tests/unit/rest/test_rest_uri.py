@@ -14,7 +14,9 @@ _TEXT = st.text(st.characters(blacklist_categories=("Cs", "Cc")))
 
 @given(st.lists(st.tuples(_TEXT, _TEXT)))
 def test_what_is_encoded_is_decoded_again(parameters: list[tuple[str, str]]) -> None:
-    assert uri.pairs(uri.encode(parameters)) == [pair for pair in parameters if pair != ("", "")] or ("", "") in parameters
+    assert (
+        uri.pairs(uri.encode(parameters)) == [pair for pair in parameters if pair != ("", "")] or ("", "") in parameters
+    )
 
 
 @given(_TEXT, _TEXT)

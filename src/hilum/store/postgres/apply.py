@@ -6,6 +6,7 @@ written. A deadlock or a serialization failure is tried again here, because the 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,7 +16,7 @@ from hilum.fhir.resource import Resource
 from hilum.problems import Busy, Conflict, CriteriaChanged, VersionChanged
 from hilum.store.interface import Commit, Present, Resolves, Unreferenced, Write
 from hilum.store.postgres import criteria, select
-from hilum.store.postgres.connection import AGAIN, Session, fetch
+from hilum.store.postgres.connection import AGAIN, LOST, Session, fetch
 from hilum.store.postgres.encode import encode, literal, targets
 from hilum.store.postgres.names import Name, Names
 
@@ -23,12 +24,52 @@ _TRIES: Final = 4
 _ARGUMENTS: Final = 56
 _APPLY: Final = f"SELECT first, linked FROM apply({', '.join(f'${n}' for n in range(1, _ARGUMENTS + 1))})"
 _ALONE: Final = "SELECT pg_advisory_xact_lock(1751741805, $1::integer)"
+_RUNS: Final = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE pid = $1 AND application_name = 'hilum ' || encode($2::bytea, 'hex')
+"""
+_AFTER: Final = "SELECT seq FROM audit WHERE seq > $2 AND process = $1 ORDER BY seq LIMIT 1"
+_WAITS, _WAIT_SECONDS = 200, 0.05
 _NOT_NEW: Final = "HL001"
 _CANDIDATES_DIFFER: Final = -1
 
 
 class _NotNew(Exception):
     """A name that was thought to be new is in the database: find its rid and write again."""
+
+
+class Unknown(Exception):
+    """The connection was lost while apply() was under way: whether it was committed is not known yet."""
+
+    def __init__(self, session: Session, writes: Sequence[Write]) -> None:
+        super().__init__()
+        self.session, self.writes = session, writes
+
+
+def _cut(error: asyncpg.PostgresError) -> bool:
+    """Whether the server ended the session: connection exceptions (08) and shutdowns (57P01, 57P02, 57P03)."""
+    state = error.sqlstate or ""
+    return state.startswith("08") or state in ("57P01", "57P02", "57P03")
+
+
+async def outcome(session: Session, unknown: Unknown) -> tuple[Resource, ...]:
+    """What became of it, seen from another connection. Raises Busy when nothing was written.
+
+    The lost session's server process is ended and waited for; then its audit rows, which name the connection, are
+    final: there is a row after the last one that was answered, or there is none.
+    """
+    lost = unknown.session
+    pid = lost.db.get_server_pid()
+    for _ in range(_WAITS):
+        if not await fetch(session, _RUNS, pid, lost.process):
+            break
+        await asyncio.sleep(_WAIT_SECONDS)
+    else:
+        raise Busy("The connection was lost during the commit, and PostgreSQL has not ended it. Look before you retry.")
+    found = await fetch(session, _AFTER, lost.process, lost.seq)
+    if not found:
+        raise Busy("The connection to PostgreSQL was lost; nothing was written. Try again.")
+    return _stamped(unknown.writes, found[0][0])
 
 
 async def commit(session: Session, names: Names, guard: int, commit: Commit) -> tuple[Resource, ...]:
@@ -161,11 +202,15 @@ class _Plan:
         except asyncpg.PostgresError as error:
             if error.sqlstate == _NOT_NEW:
                 raise _NotNew from None
+            if _cut(error):
+                raise Unknown(session, self._commit.writes) from error
             raise
+        except LOST as error:
+            raise Unknown(session, self._commit.writes) from error
         first: int = row[0]
         if first == _CANDIDATES_DIFFER:
             return None
-        session.chain = row[1]
+        session.seq, session.chain = first, row[1]
         for name in self._fresh:
             self.names.remember(name, self._rids[name])
         return _stamped(self._commit.writes, first)
@@ -199,7 +244,7 @@ def _absent() -> Conflict:
     return Conflict("A reference points to a resource that does not exist here.")
 
 
-def _meaning(error: asyncpg.PostgresError) -> Exception:
+def _meaning(error: asyncpg.PostgresError) -> BaseException:
     """The problem that an SQLSTATE stands for; the error itself when the pool has to drop the connection."""
     match error.sqlstate:
         case "HL002":
@@ -208,5 +253,4 @@ def _meaning(error: asyncpg.PostgresError) -> Exception:
             return _absent()
         case "HL004":
             return Conflict("Another resource still refers to this one; delete or change that first.")
-        case _:
-            return error
+    return error

@@ -12,6 +12,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import IO, Any, Final
 
 import asyncpg
@@ -40,8 +41,7 @@ async def copy(pool: Pool, path: str) -> AsyncIterator[tuple[int, int]]:
 
     The file appears under its name only when it is whole and flushed. Raises Misconfigured when it exists.
     """
-    if os.path.exists(path):
-        raise Misconfigured(f"{path} exists already. Choose another name, or delete it first.")
+    _new(path)
     part = path + ".part"
     async with pool.alone(**_NO_LIMIT) as connection:
         with _private(part) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
@@ -64,7 +64,7 @@ async def copy(pool: Pool, path: str) -> AsyncIterator[tuple[int, int]]:
                             yield min(done, about), max(about, done)
     _flush(part)
     os.rename(part, path)
-    _flush(os.path.dirname(os.path.abspath(path)))
+    _flush(str(Path(path).absolute().parent))
     yield done, done
 
 
@@ -135,6 +135,11 @@ def _manifest(path: str) -> dict[str, Any]:
 async def _read(member: IO[bytes]) -> AsyncIterator[bytes]:
     while chunk := await asyncio.to_thread(member.read, 1 << 20):
         yield chunk
+
+
+def _new(path: str) -> None:
+    if os.path.exists(path):
+        raise Misconfigured(f"{path} exists already. Choose another name, or delete it first.")
 
 
 def _private(path: str) -> IO[bytes]:

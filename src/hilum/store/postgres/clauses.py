@@ -142,6 +142,8 @@ def _string(clause: StringClause) -> Plan:
                 wheres.append(Part("k.folded = ? AND k.value = ?", (head, writable(text))))
             case "starts" | "contains" if not folded:  # punctuation only says nothing, so it finds nothing
                 wheres.append(Part("false"))
+            case _ if not folded:  # punctuation only says nothing, so it finds nothing
+                continue
             case "contains":
                 wheres.append(Part("strpos(coalesce(k.whole, k.folded), ?) > 0", (folded,)))
             case _ if len(folded) > FOLDED:
@@ -182,27 +184,24 @@ def _compare(value: DateRange, low: str, high: str) -> Part:
             return Part(f"({low} <= ? AND {high} >= ?)", (value.high, value.low))
 
 
-_LEAST, _MOST = MIN_DATE, MAX_DATE
-
-
 def _bounds(value: DateRange, longest: int | None) -> tuple[int, int]:
     """Between which values `low` must lie, in a class whose intervals are no longer than `longest`."""
-    reach = max(_LEAST, value.low - longest) if longest is not None else _LEAST
+    reach = max(MIN_DATE, value.low - longest) if longest is not None else MIN_DATE
     match value.prefix:
         case "eq":
             return value.low, value.high
         case "gt" | "ge":
-            return (min(reach, value.low), _MOST) if longest is None else (reach, _MOST)
+            return reach, MAX_DATE
         case "lt" | "le":
-            return _LEAST, value.high
+            return MIN_DATE, value.high
         case "sa":
-            return value.high, _MOST
+            return value.high, MAX_DATE
         case "eb":
-            return _LEAST, value.low
+            return MIN_DATE, value.low
         case "ap":
             return reach, value.high
         case _:
-            return _LEAST, _MOST
+            return MIN_DATE, MAX_DATE
 
 
 def _date(clause: DateClause) -> Plan:
@@ -211,8 +210,8 @@ def _date(clause: DateClause) -> Plan:
     for value, compare in zip(clause.values, compares, strict=True):
         for span, longest in enumerate((*keys.SPANS, None)):
             low, high = _bounds(value, longest)
-            sql = f"SELECT k.rid FROM date k WHERE k.param = ? AND k.span = {span} AND k.low BETWEEN ? AND ? AND {compare.sql}"
-            arms.append(Part(sql, (clause.parameter, low, high, *compare.values)))
+            sql = f"SELECT k.rid FROM date k WHERE k.param = ? AND k.span = {span} AND k.low BETWEEN ? AND ? AND "
+            arms.append(Part(sql + compare.sql, (clause.parameter, low, high, *compare.values)))
     where = join(" OR ", compares)
     probe = Part(
         f"(SELECT true FROM date k WHERE k.rid = c.rid AND k.param = ? AND ({where.sql}) LIMIT 1)",
@@ -253,9 +252,10 @@ def _last_updated(clause: LastUpdatedClause, types: tuple[str, ...]) -> Plan:
     for value in clause.values:
         low, high = _bounds(value, 0)
         compare = _compare(value, "k.seq", "k.seq")
-        sql = f"SELECT k.rid FROM resource k WHERE k.type = ANY (?::smallint[]) AND {ALIVE.format('k.')} AND k.seq BETWEEN ? AND ?"
+        alive = "SELECT k.rid FROM resource k WHERE k.type = ANY (?::smallint[]) AND " + ALIVE.format("k.")
         numbers = [TYPE_NUMBER[type] for type in types]
-        arms.append(Part(f"{sql} AND {compare.sql}", (numbers, low, high, *compare.values)))
+        sql = f"{alive} AND k.seq BETWEEN ? AND ? AND {compare.sql}"
+        arms.append(Part(sql, (numbers, low, high, *compare.values)))
     return Plan(tuple(arms), probe, ordered=False)
 
 

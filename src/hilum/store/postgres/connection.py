@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from os import urandom
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -43,7 +43,7 @@ SESSION: Final = {
 }
 AGAIN: Final = frozenset({"40001", "40P01"})
 """serialization_failure and deadlock_detected: the same statement may be run again."""
-_LOST = (asyncpg.InterfaceError, OSError, TimeoutError, asyncio.IncompleteReadError)
+LOST: Final = (asyncpg.InterfaceError, OSError, TimeoutError, asyncio.IncompleteReadError)
 
 
 @dataclass(slots=True, eq=False)
@@ -51,8 +51,10 @@ class Session:
     """One connection, and the audit chain that it extends (`process` names the chain)."""
 
     db: asyncpg.Connection
-    process: bytes = field(default_factory=lambda: urandom(8))
+    process: bytes
     chain: bytes = b""
+    seq: int = 0
+    """The first seq of the last commit."""
 
 
 def busy(error: BaseException) -> Busy:
@@ -62,7 +64,7 @@ def busy(error: BaseException) -> Busy:
 
 
 async def connect(url: str, schema: str, **settings: str) -> asyncpg.Connection:
-    """A connection to one tenant's schema. Raises Busy when the server can't be reached, Misconfigured when it refuses."""
+    """A connection to one tenant's schema. Raises Busy when the server can't be reached, Misconfigured if it refuses."""
     try:
         return await asyncpg.connect(
             url,
@@ -78,7 +80,7 @@ async def connect(url: str, schema: str, **settings: str) -> asyncpg.Connection:
             f"PostgreSQL at {where.hostname or 'the local socket'} refuses the connection ({type(error).__name__}). "
             "Check user, password and database in --store postgresql://USER@HOST/DATABASE."
         ) from None
-    except (asyncpg.PostgresError, *_LOST) as error:
+    except (asyncpg.PostgresError, *LOST) as error:
         raise busy(error) from None
 
 
@@ -105,7 +107,7 @@ class Pool:
         except Problem:  # raised between statements or by hilum's own SQLSTATEs: the session is sound
             self._give(session)
             raise
-        except (asyncpg.PostgresError, *_LOST) as error:
+        except (asyncpg.PostgresError, *LOST) as error:
             self._drop(session)
             raise busy(error) from error
         except BaseException:
@@ -120,7 +122,7 @@ class Pool:
         connection = await connect(self._url, self._schema, **settings)
         try:
             yield connection
-        except (asyncpg.PostgresError, *_LOST) as error:
+        except (asyncpg.PostgresError, *LOST) as error:
             raise busy(error) from error
         finally:
             connection.terminate()
@@ -156,7 +158,9 @@ class Pool:
             return await self._take()
         self._open += 1
         try:
-            return Session(await connect(self._url, self._schema))
+            process = urandom(8)
+            named = f"hilum {process.hex()}"  # apply.outcome() recognises it in pg_stat_activity
+            return Session(await connect(self._url, self._schema, application_name=named), process)
         except BaseException:
             self._open -= 1
             self._wake(None)

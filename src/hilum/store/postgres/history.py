@@ -75,27 +75,28 @@ async def changes(session: Session, after: int, limit: int) -> list[Resource]:
 
 async def history(session: Session, names: Names, query: HistoryQuery) -> Page:
     """Versions, newest first, each judged by the compartments that it was committed with."""
-    wanted: list[tuple[str | None, str]] = [o for ps in query.permits for p in ps for o in p.owners or ()]
+    wanted: list[Name] = [owner for permits in query.permits for permit in permits for owner in permit.owners or ()]
     if query.id is not None:
         wanted.append((query.types[0], query.id))
-    rids = await names.known(session, [(type, id) for type, id in wanted if type is not None])
+    rids = await names.known(session, wanted)
     allowed = _permitted(query, rids)
     if allowed is None:
         return Page((), None, 0 if query.total else None)
     parts = [allowed]
     numbers: list[int] = []
+    rid: int | None = None
     if query.id is not None:
-        parts.append(Part("v.rid = ?", (rids.get((query.types[0], query.id), -1),)))
+        rid = rids.get((query.types[0], query.id), -1)
     elif len(query.types) < len(TYPES):
         numbers = [TYPE_NUMBER[type] for type in query.types]
     if query.since is not None:
         parts.append(Part("v.seq >= ?", (query.since,)))
     if query.at is not None:
         parts.append(Part("v.seq <= ? AND v.until > ?", (query.at[1], query.at[0])))
-    total = await _total(session, parts, numbers) if query.total else None
+    total = await _total(session, parts, numbers, rid) if query.total else None
     if query.before is not None:
         parts.append(Part("v.seq < ?", (query.before,)))
-    found = await _page(session, parts, numbers, query.count + 1) if query.count else []
+    found = await _page(session, parts, numbers, rid, query.count + 1) if query.count else []
     position = found[query.count - 1][2] if len(found) > query.count else None
     return Page(tuple(as_resource(row) for row in found[: query.count]), position, total)
 
@@ -107,36 +108,37 @@ _SOURCES: Final = (
 """Table, until when its versions were current, and which of its rows are versions."""
 
 
-def _arms(parts: list[Part], numbers: list[int], columns: str, end: str) -> Part:
-    """One SELECT per table, and per type where not all are meant, so that each walks an index by seq."""
+def _arms(parts: list[Part], numbers: list[int], rid: int | None, columns: str, end: str) -> Part:
+    """One SELECT per table, and per type where not all are meant, so that each walks an index by seq.
+
+    The versions of one resource are few and read first (OFFSET 0 keeps it so); then they are sorted.
+    """
     arms: list[Part] = []
     for table, until, versions in _SOURCES:
         where = join(" AND ", parts)
-        sql = f"(SELECT {columns} FROM {table} v WHERE {versions} AND {where.sql.replace('v.until', until)}"
+        source = f"(SELECT * FROM {table} WHERE rid = ? OFFSET 0)" if rid is not None else table
+        first = (rid,) if rid is not None else ()
+        sql = f"(SELECT {columns} FROM {source} v WHERE {versions} AND {where.sql.replace('v.until', until)}"
         if numbers:
-            arms.extend(Part(f"{sql} AND v.type = ?{end})", (*where.values, number)) for number in numbers)
+            arms.extend(Part(f"{sql} AND v.type = ?{end})", (*first, *where.values, number)) for number in numbers)
         else:
-            arms.append(Part(f"{sql}{end})", where.values))
+            arms.append(Part(f"{sql}{end})", (*first, *where.values)))
     return join(" UNION ALL ", arms)
 
 
-async def _page(session: Session, parts: list[Part], numbers: list[int], wanted: int) -> list[Any]:
+async def _page(session: Session, parts: list[Part], numbers: list[int], rid: int | None, wanted: int) -> list[Any]:
     end = f" ORDER BY v.seq DESC LIMIT {wanted}"
-    union = _arms(parts, numbers, "v.rid, v.version, v.seq, v.method, v.body", end)
-    return await fetch(
-        session,
-        numbered(
-            Part(
-                f"SELECT v.rid, v.version, v.seq, v.method, r.id, v.body FROM ({union.sql} ORDER BY seq DESC LIMIT {wanted}) v "
-                "CROSS JOIN LATERAL (SELECT id FROM resource r WHERE r.rid = v.rid LIMIT 1) r ORDER BY v.seq DESC"
-            )
-        ),
-        *union.values,
+    union = _arms(parts, numbers, rid, "v.rid, v.version, v.seq, v.method, v.body", end)
+    sql = (
+        "SELECT v.rid, v.version, v.seq, v.method, r.id, v.body "
+        f"FROM ({union.sql} ORDER BY seq DESC LIMIT {wanted}) v "
+        "CROSS JOIN LATERAL (SELECT id FROM resource r WHERE r.rid = v.rid LIMIT 1) r ORDER BY v.seq DESC"
     )
+    return await fetch(session, numbered(Part(sql)), *union.values)
 
 
-async def _total(session: Session, parts: list[Part], numbers: list[int]) -> int:
-    union = _arms(parts, numbers, "count(*) AS n", "")
+async def _total(session: Session, parts: list[Part], numbers: list[int], rid: int | None) -> int:
+    union = _arms(parts, numbers, rid, "count(*) AS n", "")
     ((total,),) = await fetch(session, numbered(Part(f"SELECT sum(n)::bigint FROM ({union.sql}) x")), *union.values)
     return int(total)
 

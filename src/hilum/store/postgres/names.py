@@ -23,7 +23,7 @@ DELETED: Final = METHOD_NUMBER["DELETE"]
 
 _BLOCK: Final = 64  # the increment of the sequence `numbered`
 _BLOCK_SECONDS: Final = 1.0
-_REMEMBERED: Final = 500_000
+_REMEMBERED: Final = 100_000  # about 20 MB
 
 _KNOWN = """
 SELECT r.type, r.id, r.rid FROM unnest($1::smallint[], $2::text[]) AS n (type, id)

@@ -38,6 +38,8 @@ WITH RECURSIVE found AS (
     FROM found f WHERE f.value IS NOT NULL)
 SELECT place, value FROM found WHERE value IS NOT NULL LIMIT $4
 """
+_FETCH: Final = "CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.rid = w.rid LIMIT 1) r"
+"""The bodies of a page, after it is full."""
 
 
 def numbered(part: Part) -> str:
@@ -52,7 +54,7 @@ async def _rows(session: Session, part: Part) -> list[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A planned query. `driver` None: every resource of the types is walked. `size`: what it was counted to (≤ LOOK)."""
+    """A planned query. `driver` None: every resource of the types is walked. `size`: its rows, counted up to LOOK."""
 
     query: Query
     driver: Plan | None
@@ -140,7 +142,7 @@ async def _spelled(session: Session, clauses: Iterable[Clause]) -> dict[tuple[in
 
 
 def _permitted(query: Query, rids: dict[Name, int]) -> tuple[Plan | None, Part | None]:
-    """The policy: a driver where one compartment rule holds for all types, and the probe; None: nothing is permitted."""
+    """The policy: a driver, where one compartment rule holds for all types, and a probe (None: nothing is permitted)."""
     groups: dict[tuple[int, ...] | None, list[str]] = {}
     for type, permits in zip(query.types, query.permits, strict=True):
         owners = owned_by(permits, rids)
@@ -199,7 +201,7 @@ async def search(session: Session, names: Names, query: Query) -> Page:
         found = await (_by_rid if query.order == "rid" else _by_updated)(session, statement)
     more = len(found) > query.count
     rows = found[: query.count]
-    resources = tuple(r for r in map(as_resource, rows) if exact.certain(r, query.clauses))
+    resources = exact.sure([as_resource(row) for row in rows], query.clauses)
     total = None
     if counted:
         whole = query.count and not more and query.after is None
@@ -262,8 +264,8 @@ async def _walk(
         session,
         Part(
             f"SELECT {COLUMNS} FROM (SELECT c.rid FROM ({source.sql}) c WHERE {where.sql} "
-            "ORDER BY c.rid DESC LIMIT ?) w CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.rid = w.rid LIMIT 1) r "
-            "ORDER BY r.rid DESC",
+            "ORDER BY c.rid DESC LIMIT ?) w "
+            f"{_FETCH} ORDER BY r.rid DESC",
             (*source.values, *where.values, wanted),
         ),
     )
@@ -279,7 +281,8 @@ async def _by_updated(session: Session, statement: Statement) -> list[Any]:
         source = statement.source(driver, *_range(query))
         source = Part(
             f"SELECT x.rid, r.seq FROM ({source.sql}) x CROSS JOIN LATERAL "
-            f"(SELECT r.seq FROM resource r WHERE r.rid = x.rid LIMIT 1) r WHERE r.seq {sign} ? ORDER BY r.seq {word} OFFSET 0",
+            f"(SELECT r.seq FROM resource r WHERE r.rid = x.rid LIMIT 1) r WHERE r.seq {sign} ? "
+            f"ORDER BY r.seq {word} OFFSET 0",
             (*source.values, after),
         )
     else:
@@ -298,9 +301,9 @@ async def _by_updated(session: Session, statement: Statement) -> list[Any]:
     return await _rows(
         session,
         Part(
-            f"SELECT {COLUMNS} FROM (SELECT c.rid FROM ({source.sql}) c WHERE {where.sql} ORDER BY c.seq {word} LIMIT ?) w "
-            "CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.rid = w.rid LIMIT 1) r "
-            f"ORDER BY r.seq {word}",
+            f"SELECT {COLUMNS} FROM (SELECT c.rid FROM ({source.sql}) c WHERE {where.sql} "
+            f"ORDER BY c.seq {word} LIMIT ?) w "
+            f"{_FETCH} ORDER BY r.seq {word}",
             (*source.values, *where.values, query.count + 1),
         ),
     )

@@ -36,7 +36,11 @@ class PostgresStore:
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Durable when it returns (synchronous_commit=on)."""
-        return await self._pool.run(lambda session: apply.commit(session, self._names, self._guard, commit))
+        try:
+            return await self._pool.run(lambda session: apply.commit(session, self._names, self._guard, commit))
+        except apply.Unknown as unknown:
+            lost = unknown
+        return await self._pool.run(lambda session: apply.outcome(session, lost))
 
     async def read(self, type: str, id: str, version: int | None = None) -> Resource | None:
         """One probe of an index."""

@@ -39,7 +39,7 @@ class Checkpointer:
         """On the writer's thread, outside a transaction, with the turn to write."""
         if self._pages > LIMIT and self._copied:
             self._copied = False
-            with suppress(apsw.BusyError):
+            with suppress(apsw.Error):
                 self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         elif self._pages > START:
             self._wake.set()
@@ -61,6 +61,6 @@ class Checkpointer:
             self._wake.clear()  # before the work, so that a call during it is not lost
             if self._stop:
                 return
-            with suppress(apsw.BusyError):
+            with suppress(apsw.Error):  # busy, or the disk is full: the log stays whole, and the next pass tries again
                 self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             self._copied = True

@@ -12,7 +12,7 @@ from typing import Any
 
 import apsw
 
-from hilum.problems import Busy, Misconfigured
+from hilum.problems import Busy, Misconfigured, Problem
 from hilum.store import migrations
 
 WAIT_MS = 30_000
@@ -24,7 +24,12 @@ def connect(path: str, *, readonly: bool = False) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READWRITE | (0 if readonly else apsw.SQLITE_OPEN_CREATE)
     connection = apsw.Connection(path, flags=flags, statementcachesize=400)
     connection.set_busy_timeout(WAIT_MS)
-    connection.execute("PRAGMA journal_mode=WAL")
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    except apsw.NotADBError:
+        raise Misconfigured("The store's file is no SQLite database. Name another with --store sqlite:PATH.") from None
+    except apsw.BusyError:
+        raise Busy("The store is locked by another program. Try again when that has finished.") from None
     connection.execute("PRAGMA synchronous=FULL")  # an fsync of the log before every acknowledgement
     connection.execute("PRAGMA wal_autocheckpoint=0")  # checkpoint.py does it, off the path of requests
     connection.execute("PRAGMA temp_store=MEMORY")
@@ -35,21 +40,19 @@ def connect(path: str, *, readonly: bool = False) -> apsw.Connection:
     return connection
 
 
-def prepare(connection: apsw.Connection, environment: str, *, migrate: bool) -> None:
+def prepare(
+    connection: apsw.Connection, environment: str, *, migrate: bool, steps: tuple[migrations.Step, ...] | None = None
+) -> None:
     """Create or migrate the schema, and hold the store to its environment.
 
     Raises Misconfigured when the store is of another environment, of a newer hilum, or needs `hilum migrate`.
     """
-    steps = migrations.steps("sqlite")
+    steps = steps if steps is not None else migrations.steps("sqlite")
     try:
         have = _version(connection)
         if have == 0 or (migrate and have < len(steps)):
             have = _migrate(connection, steps, environment)
         found = connection.execute("SELECT value FROM meta WHERE key = 'environment'").get
-    except apsw.NotADBError:
-        raise Misconfigured(
-            "The store's file is not a SQLite database. Name another with --store sqlite:PATH."
-        ) from None
     except apsw.BusyError:
         raise Busy("The store is locked by another program. Try again when that has finished.") from None
     migrations.judge(have, len(steps), found, environment)
@@ -85,9 +88,22 @@ def make_private(path: str) -> None:
 
 def row(db: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> Any:
     """The first row, or None. What a column holds is known by the schema, not by the type checker."""
-    return db.execute(sql, values).fetchone()
+    try:
+        return db.execute(sql, values).fetchone()
+    except apsw.Error as error:
+        raise translated(error) from None
 
 
 def rows(db: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]:
     """All rows."""
-    return list(db.execute(sql, values))
+    try:
+        return list(db.execute(sql, values))
+    except apsw.Error as error:
+        raise translated(error) from None
+
+
+def translated(error: apsw.Error) -> Problem:
+    """A driver's error in the words of the client: nothing was written, and whether trying again can help."""
+    if isinstance(error, apsw.FullError):
+        return Busy("The disk is full: nothing was written. Free some space and try again.")
+    return Busy(f"The store can't do this now ({type(error).__name__}); nothing was written. Try again.")

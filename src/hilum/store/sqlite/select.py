@@ -116,7 +116,7 @@ def run(db: apsw.Connection, query: Query, statement: Statement) -> Page:
     )
     more = len(found) > query.count
     found = found[: query.count]
-    sure = tuple(resource for one in found if certain(resource := as_resource(*one), query.clauses))
+    sure = certain([as_resource(*one) for one in found], query.clauses)
     position = (found[-1][0] if query.order == "rid" else found[-1][2]) if more else None
     return Page(sure, position, total)
 

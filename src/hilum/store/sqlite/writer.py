@@ -21,6 +21,7 @@ from hilum.fhir.resource import Resource
 from hilum.problems import Busy, Problem
 from hilum.store.interface import Commit
 from hilum.store.sqlite.apply import Applier
+from hilum.store.sqlite.connection import translated
 
 try:
     import fcntl
@@ -84,10 +85,10 @@ class Writer:
         started: list[Job] = []
         try:
             assert job is not None
+            started.append(job)
             self._applier.begin()
             until = time.monotonic() + HOLD_SECONDS
             while job is not None:
-                started.append(job)
                 if not job[1].cancelled():
                     try:
                         done.append((job[1], self._applier.attempt(job[0])))
@@ -97,14 +98,17 @@ class Writer:
                     break
                 try:
                     job = self._jobs.get_nowait()
-                    going = job is not None
                 except queue.Empty:
                     break
+                if job is None:
+                    going = False
+                else:
+                    started.append(job)
             self._applier.finish()
         except BaseException as error:  # nothing of the group was acknowledged, so all of it may fail
             with suppress(apsw.Error):
                 self._applier.abandon()
-            failure = _translated(error) if isinstance(error, apsw.Error) else error
+            failure = translated(error) if isinstance(error, apsw.Error) else error
             done[:] = [(future, failure) for _, future in started]
         return going
 
@@ -131,9 +135,3 @@ def _resolve(outcomes: list[Outcome]) -> None:
             future.set_exception(result)
         else:
             future.set_result(result)
-
-
-def _translated(error: apsw.Error) -> Problem:
-    if isinstance(error, apsw.FullError):
-        return Busy("The disk is full: nothing was written. Free some space and try again.")
-    return Busy(f"The store could not write ({type(error).__name__}): nothing was written. Try again.")

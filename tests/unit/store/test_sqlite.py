@@ -1,0 +1,195 @@
+"""What is special to SQLite: the bounded log, groups of commits, migrations, restore."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import apsw
+import pytest
+from tests.contract.writing import ALL, commit, observation, patient, put
+from tests.durability.index_truth import differences
+
+from hilum.problems import CriteriaChanged, Misconfigured, VersionChanged
+from hilum.search.query import IdClause, Query
+from hilum.store import migrations
+from hilum.store.interface import Resolves
+from hilum.store.sqlite import open_sqlite, restore_sqlite
+from hilum.store.sqlite.checkpoint import LIMIT, PAGE
+from hilum.store.sqlite.connection import connect, prepare
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "data" / "hilum.sqlite")
+
+
+async def test_the_log_stays_bounded_under_a_steady_load(path: str) -> None:
+    store = await open_sqlite(path)
+    filler = "x" * 20_000
+    largest = written = 0
+    for start in range(0, 8000, 16):
+        bodies = [patient(extension=[{"url": "urn:x", "valueString": filler}]) for _ in range(16)]
+        await asyncio.gather(*(store.commit(commit(put(b, f"p{start + k}"))) for k, b in enumerate(bodies)))
+        written += 16 * len(filler)
+        largest = max(largest, os.path.getsize(path + "-wal"))
+    assert written > 3 * LIMIT * PAGE
+    assert largest < 2.5 * LIMIT * PAGE
+    await store.close()
+    assert not os.path.exists(path + "-wal")
+
+
+async def test_one_refused_commit_of_a_group_takes_nothing_of_the_others_with_it(path: str) -> None:
+    """The refused ones intern the same unseen references as the good ones: what they learned must be forgotten."""
+    store = await open_sqlite(path)
+    never = Resolves(Query(("Patient",), (IdClause(("nobody",)),), (ALL,)), ("nobody",))
+    jobs = []
+    for k in range(40):
+        body = observation(f"Patient/unseen-{k // 4}")
+        given = (never,) if k % 2 == 0 else ()
+        version = put(body, f"o{k}")
+        if k % 4 == 1:
+            jobs.append(store.commit(commit(put(patient(), f"unseen-{k // 4}"), version)))
+        else:
+            jobs.append(store.commit(commit(version, given=given)))
+    outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+    refused = [k for k, outcome in enumerate(outcomes) if isinstance(outcome, CriteriaChanged)]
+    assert refused == list(range(0, 40, 2))
+    assert not [o for o in outcomes if isinstance(o, BaseException) and not isinstance(o, CriteriaChanged)]
+    await store.close()
+    assert differences(path) == []
+
+
+async def test_a_late_refusal_undoes_what_its_commit_had_written(path: str) -> None:
+    store = await open_sqlite(path)
+    await store.commit(commit(put(patient(), "a")))
+    with pytest.raises(VersionChanged):
+        await store.commit(commit(put(observation("Patient/new"), "o"), put(patient("Other"), "a")))
+    assert await store.read("Observation", "o") is None
+    await store.close()
+    assert differences(path) == []
+
+
+async def test_a_store_of_another_environment_is_refused(path: str) -> None:
+    await (await open_sqlite(path, environment="sandbox")).close()
+    with pytest.raises(Misconfigured, match="belongs to the environment 'sandbox'"):
+        await open_sqlite(path, environment="production")
+
+
+async def test_a_store_of_a_newer_hilum_is_refused(path: str) -> None:
+    await (await open_sqlite(path)).close()
+    db = apsw.Connection(path)
+    db.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+    db.close()
+    with pytest.raises(Misconfigured, match="Install a newer hilum"):
+        await open_sqlite(path)
+
+
+async def test_what_is_no_database_is_refused(path: str) -> None:
+    Path(path).parent.mkdir()
+    Path(path).write_bytes(b"these are no pages" * 1000)
+    with pytest.raises(Misconfigured, match="no SQLite database"):
+        await open_sqlite(path)
+
+
+async def test_a_migration_runs_once_under_a_serving_store_and_loses_nothing(path: str) -> None:
+    store = await open_sqlite(path)
+    await store.commit(commit(put(patient("Before"), "a")))
+    steps = (
+        *migrations.steps("sqlite"),
+        migrations.Step(2, "extra", "CREATE TABLE extra(x); INSERT INTO extra VALUES (1)"),
+    )
+    other = connect(path)
+    with pytest.raises(Misconfigured, match="Run `hilum migrate`"):
+        prepare(other, "sandbox", migrate=False, steps=steps)
+    writing = asyncio.gather(*(store.commit(commit(put(patient(), f"during-{k}"))) for k in range(50)))
+    await asyncio.to_thread(prepare, other, "sandbox", migrate=True, steps=steps)
+    await asyncio.to_thread(prepare, other, "sandbox", migrate=True, steps=steps)
+    await writing
+    await store.commit(commit(put(patient("After"), "b")))
+    assert other.execute("SELECT count(*) FROM extra").fetchone() == (1,)
+    assert (await store.counts()).types == {"Patient": 52}
+    other.close()
+    await store.close()
+
+
+async def test_a_failing_migration_leaves_the_store_as_it_was(path: str) -> None:
+    await (await open_sqlite(path)).close()
+    broken = migrations.Step(2, "broken", "CREATE TABLE half(x); SELECT nonsense FROM nowhere")
+    db = connect(path)
+    with pytest.raises(apsw.SQLError):
+        prepare(db, "sandbox", migrate=True, steps=(*migrations.steps("sqlite"), broken))
+    assert db.execute("SELECT name FROM sqlite_schema WHERE name = 'half'").fetchall() == []
+    prepare(db, "sandbox", migrate=False)
+    db.close()
+
+
+async def test_a_backup_taken_while_writing_is_one_moment_and_restores(path: str, tmp_path: Path) -> None:
+    store = await open_sqlite(path)
+    for k in range(100):
+        await store.commit(commit(put(patient(), f"a{k}"), put(observation(f"Patient/a{k}"), f"o{k}")))
+    copy = str(tmp_path / "copy.sqlite")
+    stop = asyncio.Event()
+
+    async def write() -> int:
+        k = 0
+        while not stop.is_set():
+            await store.commit(commit(put(patient(), f"b{k}"), put(observation(f"Patient/b{k}"), f"q{k}")))
+            k += 1
+        return k
+
+    writing = asyncio.create_task(write())
+    await asyncio.sleep(0.05)
+    async for done, pages in store.backup(copy):
+        assert 0 <= done <= pages
+    stop.set()
+    assert await writing > 0
+    with pytest.raises(Misconfigured, match="in use"):
+        restore_sqlite(copy, path)
+    await store.close()
+    assert differences(copy) == []
+    restore_sqlite(copy, path)
+    again = await open_sqlite(path)
+    counts = (await again.counts()).types
+    assert counts["Patient"] == counts["Observation"] >= 100
+    await again.close()
+
+
+def test_a_damaged_backup_is_refused_and_the_store_kept(path: str, tmp_path: Path) -> None:
+    asyncio.run(_make(path))
+    copy = tmp_path / "copy.sqlite"
+    copy.write_bytes(Path(path).read_bytes()[:-4096])
+    with pytest.raises(Misconfigured, match="not a whole hilum store"):
+        restore_sqlite(str(copy), path)
+    assert differences(path) == []
+
+
+async def _make(path: str) -> None:
+    store = await open_sqlite(path)
+    await store.commit(commit(put(patient(), "a")))
+    await store.close()
+
+
+async def test_a_waiting_process_gets_its_turn_under_a_bulk_load(path: str) -> None:
+    """Fifty small writes of another process get through while this one writes without a pause."""
+    store = await open_sqlite(path)
+    script = (
+        "import asyncio, sys\n"
+        "from hilum.store.sqlite import open_sqlite\n"
+        "from tests.contract.writing import commit, patient, put\n"
+        "async def main():\n"
+        "    store = await open_sqlite(sys.argv[1])\n"
+        "    for k in range(50): await store.commit(commit(put(patient(), f'other-{k}')))\n"
+        "    await store.close()\n"
+        "asyncio.run(main())\n"
+    )
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", script, path)
+    rounds = 0
+    while other.returncode is None and rounds < 4000:
+        await asyncio.gather(*(store.commit(commit(put(patient(), f"bulk-{rounds}-{k}"))) for k in range(32)))
+        rounds += 1
+    assert await other.wait() == 0
+    assert 0 < rounds < 4000
+    await store.close()
