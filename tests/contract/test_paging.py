@@ -1,4 +1,4 @@
-"""Contract: keyset pages. What was there from the first page to the last appears exactly once, whatever others write."""
+"""Contract: keyset pages. What is there from the first page to the last appears exactly once, whoever writes."""
 
 from __future__ import annotations
 

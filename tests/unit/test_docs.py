@@ -72,7 +72,7 @@ def invocations():
                         yield pytest.param(words[1:], id=f"{page.name}: {' '.join(words)}"[:90])
 
 
-@pytest.mark.parametrize("words", invocations())
+@pytest.mark.parametrize("words", list(invocations()))
 def test_commands_in_the_documentation_exist_with_these_options(words):
     if words[0].startswith("-"):
         assert words[0] in ("--version", "--help")

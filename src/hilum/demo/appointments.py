@@ -24,7 +24,7 @@ def appointments(chart: Chart) -> None:
     if life.died:
         return
     expecting = next((p for p in life.problems if p.key == "pregnancy" and p.ended is None), None)
-    lasting = [p for p in life.problems if isinstance(p.course, Chronic) and p.ended is None]
+    lasting = [p for p in life.problems if isinstance(p.course, Chronic) and p.course.followups and p.ended is None]
     if expecting:
         _book(chart, "Prenatal visit", _FOLLOWUP, _OBSTETRICS, expecting, "demo-dr-mbeki", "maternity", (4, 20))
     elif lasting:

@@ -15,21 +15,17 @@ FEW: Final = 3
 """Up to so many results may be somebody's identity: each is judged exactly (16 to 40 microseconds)."""
 
 
-def sure(found: Sequence[Resource], clauses: tuple[Clause, ...]) -> tuple[Resource, ...]:
-    """Those of a page, found by hashes, that are truly meant: a few are judged exactly, more by `certain`."""
+def certain(found: Sequence[Resource], clauses: tuple[Clause, ...]) -> tuple[Resource, ...]:
+    """Those of the resources that hashes found which are truly meant.
+
+    Of a longer list, a cheap look (are code and system both written in the JSON? 3 microseconds) proves almost all;
+    where it doesn't, because a system is implied or a character is escaped, the resource is judged exactly, too.
+    """
     if not any(isinstance(clause, TokenClause | UriClause) for clause in clauses):
         return tuple(found)
-    judge = holds if len(found) <= FEW else certain
-    return tuple(one for one in found if judge(one, clauses))
-
-
-def certain(resource: Resource, clauses: tuple[Clause, ...]) -> bool:
-    """Whether a row that hashes found is truly meant.
-
-    The cheap look (are code and system both written in the JSON? 3 microseconds) proves it for almost all; where it
-    doesn't, because a system is implied or a character is escaped, the resource is indexed again and judged exactly.
-    """
-    return all(_written(resource.raw, clause) for clause in clauses) or holds(resource, clauses)
+    if len(found) <= FEW:
+        return tuple(one for one in found if holds(one, clauses))
+    return tuple(one for one in found if all(_written(one.raw, clause) for clause in clauses) or holds(one, clauses))
 
 
 def holds(resource: Resource, clauses: tuple[Clause, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""One small town, made once for all the tests here, and the full one."""
+"""The town, made once for all the tests here, and a bigger one for what is rare."""
 
 from __future__ import annotations
 
@@ -20,3 +20,9 @@ def bundles() -> list[dict[str, Any]]:
 def people(bundles: list[dict[str, Any]]) -> list[Chart]:
     """The patients' charts of the same."""
     return charts(bundles)
+
+
+@pytest.fixture(scope="session")
+def many() -> list[Chart]:
+    """The charts of 600 other patients."""
+    return charts(list(population(600, seed=2)))

@@ -23,6 +23,7 @@ _DATES = (
 _AHEAD = ("dispenseRequest.validityPeriod", "target.dueDate", "expirationDate")
 
 DIABETES, HYPERTENSION, CHOLESTEROL, PREGNANCY, PENICILLIN = "44054006", "59621000", "55822004", "72892002", "91936005"
+STREP, OTITIS = "43878008", "65363002"
 HBA1C, LDL, HDL, TOTAL, TRIGLYCERIDES = "4548-4", "13457-7", "2085-9", "2093-3", "2571-8"
 HEIGHT, WEIGHT, BMI, CREATININE, EGFR = "8302-2", "29463-7", "39156-5", "2160-0", "98979-8"
 SYSTOLIC, DIASTOLIC = "8480-6", "8462-4"
@@ -113,8 +114,8 @@ def test_what_belongs_to_an_encounter_happens_around_it(people: list[Chart]) -> 
                 assert at[:10] <= period["end"][:10]
 
 
-def test_visits_of_one_person_do_not_overlap(people: list[Chart]) -> None:
-    for chart in people:
+def test_visits_of_one_person_do_not_overlap(many: list[Chart]) -> None:
+    for chart in many:
         periods = sorted((e["period"]["start"], e["period"]["end"]) for e in chart.of("Encounter"))
         assert all(earlier[1] <= later[0] for earlier, later in pairwise(periods)), chart.patient["id"]
 
@@ -260,14 +261,24 @@ def test_a_pregnancy_takes_about_forty_weeks_and_ends_in_hospital(people: list[C
     assert ended >= 4
 
 
-def test_nobody_allergic_to_penicillin_is_given_one(people: list[Chart]) -> None:
+def test_nobody_allergic_to_penicillin_is_given_one(many: list[Chart]) -> None:
     allergic = [
         chart
-        for chart in people
+        for chart in many
         if PENICILLIN in {a["code"]["coding"][0]["code"] for a in chart.of("AllergyIntolerance")}
     ]
-    assert allergic
+    treated = [chart for chart in allergic if {STREP, OTITIS} & set(chart.conditions())]
+    assert len(treated) >= 3
     assert [chart.patient["id"] for chart in allergic if chart.prescribed("cillin")] == []
+    assert all(chart.prescribed("azithromycin") for chart in treated)
+
+
+def test_medicines_are_handed_out_after_they_are_prescribed(many: list[Chart]) -> None:
+    for chart in many:
+        written = {f"MedicationRequest/{r['id']}": r["authoredOn"] for r in chart.of("MedicationRequest")}
+        for dispense in chart.of("MedicationDispense"):
+            prescribed = written[dispense["authorizingPrescription"][0]["reference"]]
+            assert prescribed <= dispense["whenPrepared"] < dispense["whenHandedOver"]
 
 
 def test_nobody_with_heart_or_kidney_trouble_is_given_painkillers_that_harm(people: list[Chart]) -> None:

@@ -366,6 +366,18 @@ def test_fhirpath_patch_operations_that_do_not_apply(operation: Body) -> None:
     assert caught.type in (Unprocessable, Invalid, Malformed)
 
 
+def test_a_fhirpath_patch_can_be_applied_twice() -> None:
+    steps = parameters(
+        {"type": "add", "path": "Patient", "name": "name", "value": {"valueHumanName": {"family": "x"}}},
+        {"type": "add", "path": "Patient.name[0]", "name": "given", "value": "y"},
+    )
+    for _ in range(2):
+        body: Body = {"resourceType": "Patient"}
+        for step in steps.operations:
+            body = step(body)
+        assert body == {"resourceType": "Patient", "name": [{"family": "x", "given": ["y"]}]}
+
+
 def test_what_is_no_fhirpath_patch_is_invalid() -> None:
     for body in (
         {"resourceType": "Patient"},

@@ -246,11 +246,12 @@ def _absent() -> Conflict:
 
 def _meaning(error: asyncpg.PostgresError) -> BaseException:
     """The problem that an SQLSTATE stands for; the error itself when the pool has to drop the connection."""
+    meant: BaseException = error
     match error.sqlstate:
         case "HL002":
-            return VersionChanged("Another version is current by now.")
+            meant = VersionChanged("Another version is current by now.")
         case "HL003":
-            return _absent()
+            meant = _absent()
         case "HL004":
-            return Conflict("Another resource still refers to this one; delete or change that first.")
-    return error
+            meant = Conflict("Another resource still refers to this one; delete or change that first.")
+    return meant

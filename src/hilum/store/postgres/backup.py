@@ -62,9 +62,7 @@ async def copy(pool: Pool, path: str) -> AsyncIterator[tuple[int, int]]:
                         async for size in _table(connection, f"SELECT {columns} FROM {table}", member):
                             done += size
                             yield min(done, about), max(about, done)
-    _flush(part)
-    os.rename(part, path)
-    _flush(str(Path(path).absolute().parent))
+    _finish(part, path)
     yield done, done
 
 
@@ -145,6 +143,12 @@ def _new(path: str) -> None:
 def _private(path: str) -> IO[bytes]:
     """A new file that only its owner can read."""
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+
+
+def _finish(part: str, path: str) -> None:
+    _flush(part)
+    os.rename(part, path)
+    _flush(str(Path(path).absolute().parent))
 
 
 def _flush(path: str) -> None:

@@ -64,7 +64,7 @@ def busy(error: BaseException) -> Busy:
 
 
 async def connect(url: str, schema: str, **settings: str) -> asyncpg.Connection:
-    """A connection to one tenant's schema. Raises Busy when the server can't be reached, Misconfigured if it refuses."""
+    """A connection to one tenant's schema. Raises Busy when there is no answer, Misconfigured when it is no."""
     try:
         return await asyncpg.connect(
             url,

@@ -142,7 +142,7 @@ async def _spelled(session: Session, clauses: Iterable[Clause]) -> dict[tuple[in
 
 
 def _permitted(query: Query, rids: dict[Name, int]) -> tuple[Plan | None, Part | None]:
-    """The policy: a driver, where one compartment rule holds for all types, and a probe (None: nothing is permitted)."""
+    """The policy: a driver, where one compartment rule holds for all types, and a probe (None: nothing is allowed)."""
     groups: dict[tuple[int, ...] | None, list[str]] = {}
     for type, permits in zip(query.types, query.permits, strict=True):
         owners = owned_by(permits, rids)
@@ -201,7 +201,7 @@ async def search(session: Session, names: Names, query: Query) -> Page:
         found = await (_by_rid if query.order == "rid" else _by_updated)(session, statement)
     more = len(found) > query.count
     rows = found[: query.count]
-    resources = exact.sure([as_resource(row) for row in rows], query.clauses)
+    resources = exact.certain([as_resource(row) for row in rows], query.clauses)
     total = None
     if counted:
         whole = query.count and not more and query.after is None

@@ -1,0 +1,250 @@
+"""What only PostgreSQL has: sessions, locks, transaction ids, tenants in schemas."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from tests.contract.writing import asking, create, delete, mrn, patient, put, replace
+
+from hilum.fhir.resource import Resource
+from hilum.problems import Busy, Misconfigured
+from hilum.store import migrations
+from hilum.store.postgres import PostgresStore, connection, open_postgres, restore_postgres
+
+_tenants = itertools.count(1)
+
+
+@pytest.fixture
+def schema() -> str:
+    return f"own_{next(_tenants)}"
+
+
+@pytest.fixture
+async def postgres(postgres_url: str, schema: str) -> AsyncIterator[PostgresStore]:
+    store = await open_postgres(postgres_url, schema=schema)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def admin(postgres_url: str, schema: str) -> AsyncIterator[asyncpg.Connection]:
+    """A plain session beside hilum's."""
+    session = await asyncpg.connect(postgres_url, server_settings={"search_path": schema})
+    yield session
+    session.terminate()
+
+
+async def test_the_order_of_seqs_is_the_order_of_transactions(
+    postgres: PostgresStore, admin: asyncpg.Connection
+) -> None:
+    async def write(n: int) -> None:
+        head = await create(postgres, patient(), f"p{n}")
+        for _ in range(5):
+            head = await replace(postgres, head, patient())
+
+    await asyncio.gather(*(write(n) for n in range(20)))
+    rows = await admin.fetch(
+        "SELECT seq, xid::text::bigint AS xid FROM resource UNION ALL SELECT seq, xid::text::bigint FROM old ORDER BY seq"
+    )
+    assert len({seq for seq, _ in rows}) == 120
+    assert [xid for _, xid in rows] == sorted(xid for _, xid in rows)
+
+
+async def test_changes_wait_for_the_oldest_transaction_in_flight(
+    postgres: PostgresStore, admin: asyncpg.Connection
+) -> None:
+    before = await create(postgres, patient(), "before")
+    async with admin.transaction():
+        await admin.fetchval("SELECT pg_current_xact_id()")  # could still commit a lower seq
+        after = await create(postgres, patient(), "after")
+        assert await postgres.read("Patient", "after") == after
+        assert list(await postgres.changes(0)) == [before]
+    assert list(await postgres.changes(0)) == [before, after]
+
+
+async def test_a_clock_that_goes_back_never_takes_seq_back(postgres: PostgresStore, admin: asyncpg.Connection) -> None:
+    first = await create(postgres, patient(), "a")
+    ahead = first.seq + 3_600_000_000
+    await admin.fetchval("SELECT setval('stamped', $1)", ahead)
+    made = [await create(postgres, patient(), f"b{n}") for n in range(3)]
+    assert [r.seq for r in made] == [ahead + 1, ahead + 2, ahead + 3]
+
+
+async def test_what_is_stored_is_what_was_answered_to_the_microsecond(
+    postgres: PostgresStore, admin: asyncpg.Connection
+) -> None:
+    moments = [1, 999_999, 1_000_000, 951_782_400_000_000, 1_709_164_800_000_001, 4_102_444_799_999_999]
+    moments += [random.Random(5).randrange(1, 7_258_118_400_000_000) for _ in range(200)]
+    body = put(patient(), "a").draft
+    assert body is not None
+    rows = await admin.fetch("SELECT m, instant(m) FROM unnest($1::bigint[]) AS m", moments)
+    for moment, instant in rows:
+        head, tail = body.around(1)
+        assert head + instant + tail == body.stamp(1, moment)
+    made = await create(postgres, patient(), "a")
+    assert await admin.fetchval("SELECT body FROM resource WHERE id = 'a'") == made.raw
+
+
+async def test_tenants_share_nothing(postgres_url: str, postgres: PostgresStore, schema: str) -> None:
+    other = await open_postgres(postgres_url, schema=f'{schema} "quoted"')
+    try:
+        mine = await create(postgres, patient("Mine", mrn="1"), "a")
+        theirs = await create(other, patient("Theirs", mrn="1"), "a")
+        assert await postgres.read("Patient", "a") == mine
+        assert await other.read("Patient", "a") == theirs
+        assert (await postgres.search(asking(mrn("1")))).resources == (mine,)
+        assert list(await other.changes(0)) == [theirs]
+    finally:
+        await other.close()
+
+
+async def test_a_store_belongs_to_one_environment(postgres_url: str, postgres: PostgresStore, schema: str) -> None:
+    with pytest.raises(Misconfigured, match="sandbox"):
+        await open_postgres(postgres_url, schema=schema, environment="production")
+
+
+async def test_many_may_open_a_new_store_at_once(postgres_url: str, schema: str) -> None:
+    stores = await asyncio.gather(*(open_postgres(postgres_url, schema=schema) for _ in range(6)))
+    try:
+        made = await asyncio.gather(*(create(store, patient(), f"p{n}") for n, store in enumerate(stores)))
+        assert len(await stores[0].changes(0)) == len(made)
+    finally:
+        for store in stores:
+            await store.close()
+
+
+async def test_a_migration_is_run_when_asked_for(
+    postgres_url: str, postgres: PostgresStore, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await create(postgres, patient(), "a")
+    known = migrations.steps("postgres")
+    extra = migrations.Step(len(known) + 1, "more", "CREATE TABLE more (n integer); INSERT INTO more VALUES (1)")
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "steps", lambda _: (*known, extra))
+        with pytest.raises(Misconfigured, match="hilum migrate"):
+            await open_postgres(postgres_url, schema=schema)
+        migrated = await open_postgres(postgres_url, schema=schema, migrate=True)
+        assert await migrated.read("Patient", "a") == made
+        await migrated.close()
+    with pytest.raises(Misconfigured, match="newer"):
+        await open_postgres(postgres_url, schema=schema)
+
+
+async def test_who_can_not_be_reached_is_busy_and_who_refuses_is_misconfigured(postgres_url: str) -> None:
+    with pytest.raises(Busy):
+        await open_postgres("postgresql://hilum@127.0.0.1:9/none")
+    with pytest.raises(Misconfigured):
+        await open_postgres(postgres_url.replace("/postgres", "/no_such_database"))
+
+
+async def test_a_lock_that_is_not_released_is_busy(
+    postgres_url: str, schema: str, admin: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connection.SESSION, "lock_timeout", "100ms")
+    store = await open_postgres(postgres_url, schema=schema)
+    try:
+        first = await create(store, patient("A"), "a")
+        async with admin.transaction():
+            await admin.execute("SELECT * FROM resource FOR UPDATE")
+            with pytest.raises(Busy):
+                await replace(store, first, patient("B"))
+        assert (await replace(store, first, patient("B"))).version == 2
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize("state", ["40P01", "40001"])
+async def test_a_deadlock_or_serialization_failure_is_tried_again(
+    postgres: PostgresStore, admin: asyncpg.Connection, state: str
+) -> None:
+    await admin.execute(
+        "CREATE SEQUENCE turn; CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF nextval('turn') <= 2 THEN RAISE EXCEPTION 'on purpose' USING ERRCODE = '{state}'; END IF; RETURN NEW; "
+        "END $$; CREATE TRIGGER failing BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION fail()"
+    )
+    made = await create(postgres, patient(), "a")
+    assert list(await postgres.changes(0)) == [made]
+
+
+async def test_a_lost_connection_tells_the_truth_about_the_commit(
+    postgres: PostgresStore, admin: asyncpg.Connection
+) -> None:
+    """Sessions are ended at random while commits run: what was answered is there, what was refused is not."""
+    answered: list[Resource] = []
+    refused: list[str] = []
+
+    async def write(name: str) -> None:
+        for n in range(25):
+            try:
+                answered.append(await create(postgres, patient(mrn=f"{name}{n}"), f"{name}{n}"))
+            except Busy:
+                refused.append(f"{name}{n}")
+
+    async def end() -> None:
+        while True:
+            await asyncio.sleep(0.005)
+            await admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'hilum %' "
+                "AND random() < 0.2"
+            )
+
+    ending = asyncio.create_task(end())
+    await asyncio.gather(*(write(name) for name in "abcdef"))
+    ending.cancel()
+    await asyncio.gather(ending, return_exceptions=True)
+    assert refused
+    assert sorted(r.seq for r in await postgres.changes(0)) == sorted(r.seq for r in answered)
+    assert [await postgres.read("Patient", r.id) for r in answered] == answered
+    assert [await postgres.read("Patient", id) for id in refused] == [None] * len(refused)
+
+
+async def test_a_cancelled_request_leaves_the_store_working(postgres: PostgresStore) -> None:
+    for n in range(20):
+        task = asyncio.create_task(create(postgres, patient(), f"p{n}"))
+        await asyncio.sleep(0.0005 * n)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    made = await asyncio.gather(*(create(postgres, patient(), f"q{n}") for n in range(20)))
+    assert [await postgres.read("Patient", r.id) for r in made] == made
+
+
+async def test_the_audit_chain_of_each_connection_holds(postgres: PostgresStore, admin: asyncpg.Connection) -> None:
+    await asyncio.gather(*(create(postgres, patient(), f"p{n}") for n in range(30)))
+    await delete(postgres, await create(postgres, patient(), "last"))
+    rows = await admin.fetch(
+        "SELECT chain = sha256(coalesce(lag(chain) OVER (PARTITION BY process ORDER BY seq), '') || convert_to("
+        "concat_ws(E'\\x1f', seq, writes, agent, client, interaction, token), 'UTF8')) AS holds, agent FROM audit"
+    )
+    assert len(rows) == 32
+    assert {tuple(row) for row in rows} == {(True, "Practitioner/1")}
+
+
+async def test_a_damaged_copy_is_refused(postgres: PostgresStore, postgres_url: str, tmp_path: Path) -> None:
+    for n in range(20):
+        await create(postgres, patient("Family" * 50, mrn=f"{n}"), f"p{n}")
+    path = tmp_path / "copy"
+    async for _ in postgres.backup(str(path)):
+        pass
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 3] ^= 0xFF
+    path.write_bytes(whole)
+    with pytest.raises(Misconfigured):
+        await restore_postgres(postgres_url, str(path), schema=f"own_{next(_tenants)}")
+
+
+async def test_a_copy_is_restored_into_an_empty_tenant_only(
+    postgres: PostgresStore, postgres_url: str, schema: str, tmp_path: Path
+) -> None:
+    made = await create(postgres, patient(), "a")
+    path = tmp_path / "copy"
+    async for _ in postgres.backup(str(path)):
+        pass
+    with pytest.raises(Misconfigured, match="holds resources"):
+        await restore_postgres(postgres_url, str(path), schema=schema)
+    assert list(await postgres.changes(0)) == [made]

@@ -1,0 +1,82 @@
+"""The floor writes the rows and bytes that hilum writes: otherwise no ratio to it means anything."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import msgspec
+import pytest
+from bench import population, runner, servers
+from bench.floor import wire
+from bench.floor.rows import Numbers, exact, extractors
+from bench.records import id_of, observation, patient
+
+from hilum.fhir import json
+from hilum.fhir.resource import draft, instant
+from hilum.rest.conditions import http_date
+from hilum.search.index import index
+from hilum.store import keys
+
+NUMBERS = msgspec.json.decode(population.numbers(), type=Numbers)
+
+
+@pytest.mark.parametrize("n", range(0, 400, 13))
+@pytest.mark.parametrize(("type", "make"), [("Patient", patient), ("Observation", observation)])
+def test_its_index_rows_are_hilums(type: str, make: type, n: int) -> None:
+    id = id_of(type, n)
+    raw = json.encode(make(n, id))
+    floor, hilum = extractors(NUMBERS)[type](raw, id), index(type, json.parse(raw))
+    assert floor.tokens == {(row.parameter, keys.token(row.system, row.code)) for row in hilum.tokens}
+    assert floor.strings == set(hilum.strings)
+    assert floor.dates == [(row.parameter, keys.span(row.low, row.high), row.low, row.high) for row in hilum.dates]
+    assert sorted(floor.references) == list(hilum.references)
+    assert sorted(floor.compartments) == list(hilum.compartments)
+    assert (hilum.uris, hilum.labels) == ((), ())
+    assert all(exact(text) == keys.uri(text) for _, _, text in floor.strings)
+
+
+@pytest.mark.parametrize(("type", "make"), [("Patient", patient), ("Observation", observation)])
+def test_its_stored_bytes_are_hilums(type: str, make: type) -> None:
+    id = id_of(type, 9)
+    created, replaced = json.encode(make(9)), json.encode(make(9, id))
+    head = len(type) + 19
+    rows = extractors(NUMBERS)[type](created, id)
+    for raw, skip in ((created, head), (replaced, head + len(id) + 8)):
+        made = wire.Made(type, id, wire.key_of(id), *wire.around(type, id, raw, skip), rows)
+        assert wire.stamp(made, 3, 1_700_000_000_000_007) == draft(json.parse(raw), id).stamp(3, 1_700_000_000_000_007)
+
+
+def test_its_stamps_and_ids_have_hilums_form() -> None:
+    for seq in (0, 1_700_000_000_000_000, 1_799_999_999_999_999):
+        assert wire.instant(seq).decode() == instant(seq)
+        assert wire.http_date(seq // 1_000_000).decode() == http_date(seq)
+    text, key = wire.uuid7()
+    assert uuid.UUID(text).version == 7
+    assert uuid.UUID(text).bytes == key == wire.key_of(text)
+
+
+def test_it_imports_nothing_of_hilum() -> None:
+    code = "import sys, bench.floor.sqlite, bench.floor.postgres, bench.floor.application; print(*sys.modules)"
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=servers.ROOT,
+        env=servers.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [name for name in found.stdout.split() if re.match(r"hilum\b", name)] == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+async def test_floor_and_hilum_do_the_same_work_on_sqlite(tmp_path: Path) -> None:
+    try:
+        found = await runner.check("sqlite", tmp_path, tmp_path / "kept", lambda *_: None)
+    finally:
+        shutil.rmtree(tmp_path / "kept", ignore_errors=True)
+    assert [str(one) for one in found] == []
