@@ -21,7 +21,7 @@ serve
 trap 'stop; rm -rf "$HILUM_DATA"' EXIT
 
 hilum backup "$HILUM_DATA/today.hilum"
-curl -sf -X DELETE "$base/Patient/demo-p1" -o /dev/null
+curl -sf -X DELETE "$base/Patient/demo-p001" -o /dev/null
 echo "after the mistake: $(patients) patients"
 
 stop

@@ -41,6 +41,7 @@ def ask(method: str, path: str, body: Any = None, **headers: str) -> tuple[int, 
 
 
 def patient(number: str) -> dict[str, Any]:
+    """A Patient with this medical record number."""
     return {
         "resourceType": "Patient",
         "identifier": [{"system": MRN, "value": number}],
@@ -50,6 +51,7 @@ def patient(number: str) -> dict[str, Any]:
 
 
 def weight(kilograms: float, subject: str) -> dict[str, Any]:
+    """An Observation of a body weight."""
     return {
         "resourceType": "Observation",
         "status": "final",

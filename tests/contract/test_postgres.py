@@ -49,9 +49,8 @@ async def test_the_order_of_seqs_is_the_order_of_transactions(
             head = await replace(postgres, head, patient())
 
     await asyncio.gather(*(write(n) for n in range(20)))
-    rows = await admin.fetch(
-        "SELECT seq, xid::text::bigint AS xid FROM resource UNION ALL SELECT seq, xid::text::bigint FROM old ORDER BY seq"
-    )
+    every = "SELECT seq, xid::text::bigint FROM resource UNION ALL SELECT seq, xid::text::bigint FROM old"
+    rows = await admin.fetch(f"{every} ORDER BY seq")
     assert len({seq for seq, _ in rows}) == 120
     assert [xid for _, xid in rows] == sorted(xid for _, xid in rows)
 

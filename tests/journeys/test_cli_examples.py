@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.journeys.server import free_port
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

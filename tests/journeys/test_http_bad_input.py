@@ -73,9 +73,9 @@ def deep(create: Create) -> str:
 @pytest.mark.parametrize("levels", [300, 450, 600, 10_000])
 def test_a_deep_patch_is_refused(fhir: httpx.Client, deep: str, levels: int) -> None:
     value = '{"url":"urn:a","extension":[' * levels + '{"url":"urn:a"}' + "]}" * levels
-    content = '[{"op":"add","path":"/extension","value":[%s]}]' % value
+    content = f'[{{"op":"add","path":"/extension","value":[{value}]}}]'
     headers = {"content-type": "application/json-patch+json"}
-    assert fhir.patch(deep, content=content, headers=headers).status_code == 400
+    assert fhir.patch(deep, content=content, headers=headers).status_code in (400, 422)
     steps = (
         '{"resourceType":"Parameters","parameter":[{"name":"operation","part":[{"name":"value","valueExtension":%s}]}]}'
     )

@@ -67,14 +67,16 @@ URL = st.builds(
     st.lists(SEGMENT, max_size=4),
     st.lists(st.tuples(NAME | TEXT, VALUE), max_size=3),
 )
-HEADERS = st.dictionaries(
-    st.sampled_from(["accept", "prefer", "if-match", "if-none-match", "if-modified-since", "if-none-exist", "content-type"]),
-    st.sampled_from(
-        ["", "*", '"1"', 'W/"1"', "return=minimal", "handling=lenient", "identifier=a|b", "name", "application/fhir+json",
-         "application/json-patch+json", "application/x-www-form-urlencoded", "Sun, 22 Nov 2026 00:00:00 GMT", "x;q=z;;="]
-    ),
-    max_size=3,
-)  # fmt: skip
+HEADER_NAMES = [
+    *("accept", "prefer", "if-match", "if-none-match", "if-modified-since", "if-none-exist", "content-type"),
+    "x-request-id",
+]
+HEADER_VALUES = [
+    *("", "*", '"1"', 'W/"1"', "return=minimal", "handling=lenient", "identifier=a|b", "name", "x;q=z;;="),
+    *("application/fhir+json", "application/json-patch+json", "application/x-www-form-urlencoded"),
+    "Sun, 22 Nov 2026 00:00:00 GMT",
+]
+HEADERS = st.dictionaries(st.sampled_from(HEADER_NAMES), st.sampled_from(HEADER_VALUES), max_size=3)
 BODY = st.sampled_from(
     [b"", b"{}", b"[]", b"null", b'{"resourceType":"Patient","id":"1"}', b"a=b", b'[{"op":"remove"}]']
 )

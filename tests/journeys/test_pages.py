@@ -31,7 +31,8 @@ EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='ow
 
 # The lowest contrast of any visible text with its ground (WCAG 2.1, 1.4.3): 4.5 or more is AA.
 CONTRAST = """() => {
-  const light = (c) => { const f = c.map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+  const linear = (v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  const light = (c) => { const f = c.map((v) => linear(v / 255));
     return 0.2126 * f[0] + 0.7152 * f[1] + 0.0722 * f[2]; };
   const parse = (text) => text.match(/[0-9.]+/g).map(Number);
   const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);

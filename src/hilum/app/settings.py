@@ -19,7 +19,7 @@ ENVIRONMENTS = ("sandbox", "production")
 AUTH = ("smart", "off")
 METRICS = ("local", "open", "off")
 LOG_LEVELS = ("debug", "info", "warning", "error")
-LOG_FORMATS = ("json", "text")
+LOG_FORMATS = ("auto", "json", "text")
 
 
 class Form(NamedTuple):
@@ -162,9 +162,10 @@ class Settings:
         Entry(
             "--log-format",
             _one_of(*LOG_FORMATS),
-            "`json`: one object per line on standard error. `text`: the same, for reading at a terminal.",
+            "`json`: one object per line on standard error. `text`: the same, for reading. "
+            "`auto`: `text` where standard error is a terminal, else `json`.",
         ),
-    ] = "json"
+    ] = "auto"
     otel_endpoint: Annotated[
         str,
         Entry(

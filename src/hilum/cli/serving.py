@@ -10,6 +10,7 @@ import errno
 import os
 import signal
 import socket
+import sys
 import threading
 from dataclasses import replace
 
@@ -31,6 +32,8 @@ def run(settings: Settings) -> None:
     data.prepare(settings)
     listening = listen(settings.host, settings.port)
     settings = replace(settings, port=listening.getsockname()[1])
+    if settings.log_format == "auto":  # decided here, since a worker's standard error is no terminal of its own
+        settings = replace(settings, log_format="text" if sys.stderr.isatty() else "json")
     counts = asyncio.run(_sound(settings))
     data.note_serving(settings)
     os.environ.update(settings.environ())

@@ -43,31 +43,30 @@ async def bundle(service: Service, request: Request) -> Response:
     if type(entries) is not list or not all(type(entry) is dict for entry in entries):
         raise Invalid("Bundle.entry must be an array of objects.", expression="Bundle.entry")
     replies = await _KINDS[kind](service, request, entries)
-    base = service.base
-    answered = bundles.bundle(f"{kind}-response", [bundles.reply(base, reply) for reply in replies])
-    return Response(200, [FHIR_JSON, NO_STORE], answered)
+    return Response(200, [FHIR_JSON, NO_STORE], bundles.bundle(f"{kind}-response", replies))
 
 
-async def _batch(service: Service, request: Request, entries: list[dict[str, Any]]) -> list[Response]:
+async def _batch(service: Service, request: Request, entries: list[dict[str, Any]]) -> list[bytes]:
     """Each entry for itself: what fails does not stop the others."""
-    replies: list[Response] = [Response(0, [])] * len(entries)
+    base = service.base
+    replies = [b""] * len(entries)
     waiting: list[tuple[int, Request]] = []
     for number, entry in enumerate(entries):
         try:
             waiting.append((number, _request(service, request, entry, f"Bundle.entry[{number}]")))
         except Problem as problem:
-            replies[number] = outcome.response(problem)
+            replies[number] = bundles.reply(base, outcome.response(problem))
     for methods in ORDER:
         phase = [(number, one) for number, one in waiting if one.method in methods]
         for begin in range(0, len(phase), _AT_ONCE):
             part = phase[begin : begin + _AT_ONCE]
             done = await asyncio.gather(*(router.answer(service, one) for _, one in part))
             for (number, one), reply in zip(part, done, strict=True):
-                replies[number] = _bodiless(reply) if one.method == "HEAD" else reply
+                replies[number] = _reply(base, one, reply)
     return replies
 
 
-async def _transaction(service: Service, request: Request, entries: list[dict[str, Any]]) -> list[Response]:
+async def _transaction(service: Service, request: Request, entries: list[dict[str, Any]]) -> list[bytes]:
     """All writes in one commit, then the reads. A read for which there is no route refuses the whole beforehand."""
     writes: list[Entry] = []
     reads: list[tuple[int, Request]] = []
@@ -83,12 +82,16 @@ async def _transaction(service: Service, request: Request, entries: list[dict[st
             problems.append(problem)
     if problems:
         raise Invalid(issues=tuple(issue for problem in problems for issue in problem.issues))
-    replies: list[Response] = [Response(0, [])] * len(entries)
+    base = service.base
+    replies = [b""] * len(entries)
+    brief = prefer(request).returns in (None, "minimal")
     for found in await transaction(service.door, request.who, writes) if writes else ():
-        replies[found.index] = _written(service, request, found)
+        if brief and found.method != "DELETE" and found.resource is not None:
+            replies[found.index] = bundles.stored(base, 201 if found.created else 200, found.resource)
+        else:
+            replies[found.index] = bundles.reply(base, _written(service, request, found))
     for number, one in reads:
-        reply = await router.answer(service, one)
-        replies[number] = _bodiless(reply) if one.method == "HEAD" else reply
+        replies[number] = _reply(base, one, await router.answer(service, one))
     return replies
 
 
@@ -166,7 +169,8 @@ def _preference(outer: Request) -> bytes:
     return f"return={wanted.returns or 'minimal'}, handling={'lenient' if wanted.lenient else 'strict'}".encode()
 
 
-def _bodiless(reply: Response) -> Response:
-    if reply.status < 400:
-        reply.body = b""
-    return reply
+def _reply(base: bytes, one: Request, response: Response) -> bytes:
+    """The entry that answers a request; for HEAD without what GET would hold."""
+    if one.method == "HEAD" and response.status < 400:
+        response.body = b""
+    return bundles.reply(base, response)

@@ -85,3 +85,16 @@ def reply(base: bytes, response: Response) -> bytes:
     if response.body and is_outcome:
         out += b',"outcome":%b' % response.body
     return b"{%b}}" % out
+
+
+def stored(base: bytes, status: int, resource: Resource) -> bytes:
+    """The entry of a response to a write of which nothing but the identity is wanted; as `reply`, without the detours."""
+    return b'{"response":{"status":"%d","location":"%b/%b/%b/_history/%d","etag":"W/\\"%d\\"","lastModified":"%b"}}' % (
+        status,
+        base,
+        resource.type.encode(),
+        resource.id.encode(),
+        resource.version,
+        resource.version,
+        instant(resource.last_updated).encode(),
+    )

@@ -294,6 +294,17 @@ async def test_a_deletion_does_not_hide_that_several_match(door: Door, owner: Pr
     assert (found[0].resource.id, found[0].created) == ("c", False)
 
 
+async def test_the_order_of_deletions_makes_no_difference(door: Door, owner: Principal) -> None:
+    for name in ("a", "b"):
+        await update(door, owner, "Patient", name, patient("1", id=name))
+    both = (drop("Patient/a"), Entry("DELETE", "Patient?identifier=1"))
+    for entries in (both, reversed(both)):
+        assert (await refused(door, owner, *entries))[0] is MultipleMatches
+    await run(door, owner, drop("Patient/b"))
+    for entries in (both, reversed(both)):
+        assert (await refused(door, owner, *entries))[0] is Invalid
+
+
 async def test_equal_criteria_create_once(door: Door, owner: Principal) -> None:
     found = await run(
         door,

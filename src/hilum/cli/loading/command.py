@@ -35,7 +35,7 @@ def run(settings: Settings, paths: Sequence[Path], report_to: Path | None, *, as
     sources = find(paths)
     data.prepare(settings)
     report = _loaded(settings, sources, sum(source.size for source in sources), put_off=len(sources) > 1)
-    return _told(settings, report, report_to, as_json=as_json)
+    return _told(settings, report, report_to, "files", as_json=as_json)
 
 
 def run_demo(settings: Settings, patients: int, seed: int, *, if_empty: bool, as_json: bool) -> int:
@@ -51,7 +51,7 @@ def run_demo(settings: Settings, patients: int, seed: int, *, if_empty: bool, as
     report = _loaded(settings, demo.sources(), patients + 1, put_off=False)
     if not report.stopped and not report.refused:
         demo.note(complete=True)
-    return _told(settings, report, None, as_json=as_json)
+    return _told(settings, report, None, "bundles", as_json=as_json)
 
 
 async def _filled(settings: Settings) -> bool:
@@ -100,14 +100,14 @@ async def _load(
         await store.close()
 
 
-def _told(settings: Settings, report: Report, report_to: Path | None, *, as_json: bool) -> int:
+def _told(settings: Settings, report: Report, report_to: Path | None, noun: str, *, as_json: bool) -> int:
     """Print the report, write it to its file, and answer with the exit status."""
     target = report_to or settings.data / "loads" / "report.json"
     data.write_private(target, msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     if as_json:
         terminal.json_out(report)
     else:
-        _tables(report)
+        _tables(report, noun)
         terminal.say(f"Report: {target}")
     if report.stopped:
         terminal.say("Stopped. Run the same command again to go on where it was.")
@@ -115,14 +115,14 @@ def _told(settings: Settings, report: Report, report_to: Path | None, *, as_json
     return REFUSED if report.refused else 0
 
 
-def _tables(report: Report) -> None:
+def _tables(report: Report, noun: str) -> None:
     types = sorted({*report.created, *report.updated, *report.unchanged})
     if types:
         rows = [(t, f"{report.created[t]:,}", f"{report.updated[t]:,}", f"{report.unchanged[t]:,}") for t in types]
         terminal.table("", ("type", "created", "updated", "unchanged"), rows)
     rate = report.resources / report.seconds if report.seconds else 0.0
     terminal.say(
-        f"{report.files:,} files: {report.loaded:,} loaded, {report.skipped:,} loaded before, "
+        f"{report.files:,} {noun}: {report.loaded:,} loaded, {report.skipped:,} loaded before, "
         f"{report.refused:,} refused. {report.resources:,} resources in {report.seconds:.1f} s, {rate:,.0f}/s."
     )
     if report.refusals:

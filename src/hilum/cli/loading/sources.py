@@ -68,7 +68,7 @@ class Source:
         with self.open() as file, _readable():
             number, lines, size = 0, list[tuple[int, bytes]](), 0
             while line := file.readline(limit + 1):
-                if len(line) > limit:
+                if len(line) > limit and not line.endswith(b"\n"):
                     lines.append((number, _skip_rest(file)))
                 elif line := line.strip():
                     lines.append((number, line))

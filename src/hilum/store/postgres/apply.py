@@ -13,10 +13,10 @@ from typing import Final
 import asyncpg
 
 from hilum.fhir.resource import Resource
-from hilum.problems import Busy, Conflict, CriteriaChanged, VersionChanged
+from hilum.problems import Busy, Conflict, CriteriaChanged, Problem, VersionChanged
 from hilum.store.interface import Commit, Present, Resolves, Unreferenced, Write
 from hilum.store.postgres import criteria, select
-from hilum.store.postgres.connection import AGAIN, LOST, Session, fetch
+from hilum.store.postgres.connection import AGAIN, LOST, Session, fetch, lost
 from hilum.store.postgres.encode import encode, literal, targets
 from hilum.store.postgres.names import Name, Names
 
@@ -24,52 +24,13 @@ _TRIES: Final = 4
 _ARGUMENTS: Final = 56
 _APPLY: Final = f"SELECT first, linked FROM apply({', '.join(f'${n}' for n in range(1, _ARGUMENTS + 1))})"
 _ALONE: Final = "SELECT pg_advisory_xact_lock(1751741805, $1::integer)"
-_RUNS: Final = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE pid = $1 AND application_name = 'hilum ' || encode($2::bytea, 'hex')
+_END: Final = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hilum ' || encode($1::bytea, 'hex')
 """
 _AFTER: Final = "SELECT seq FROM audit WHERE seq > $2 AND process = $1 ORDER BY seq LIMIT 1"
 _WAITS, _WAIT_SECONDS = 200, 0.05
 _NOT_NEW: Final = "HL001"
 _CANDIDATES_DIFFER: Final = -1
-
-
-class _NotNew(Exception):
-    """A name that was thought to be new is in the database: find its rid and write again."""
-
-
-class Unknown(Exception):
-    """The connection was lost while apply() was under way: whether it was committed is not known yet."""
-
-    def __init__(self, session: Session, writes: Sequence[Write]) -> None:
-        super().__init__()
-        self.session, self.writes = session, writes
-
-
-def _cut(error: asyncpg.PostgresError) -> bool:
-    """Whether the server ended the session: connection exceptions (08) and shutdowns (57P01, 57P02, 57P03)."""
-    state = error.sqlstate or ""
-    return state.startswith("08") or state in ("57P01", "57P02", "57P03")
-
-
-async def outcome(session: Session, unknown: Unknown) -> tuple[Resource, ...]:
-    """What became of it, seen from another connection. Raises Busy when nothing was written.
-
-    The lost session's server process is ended and waited for; then its audit rows, which name the connection, are
-    final: there is a row after the last one that was answered, or there is none.
-    """
-    lost = unknown.session
-    pid = lost.db.get_server_pid()
-    for _ in range(_WAITS):
-        if not await fetch(session, _RUNS, pid, lost.process):
-            break
-        await asyncio.sleep(_WAIT_SECONDS)
-    else:
-        raise Busy("The connection was lost during the commit, and PostgreSQL has not ended it. Look before you retry.")
-    found = await fetch(session, _AFTER, lost.process, lost.seq)
-    if not found:
-        raise Busy("The connection to PostgreSQL was lost; nothing was written. Try again.")
-    return _stamped(unknown.writes, found[0][0])
 
 
 async def commit(session: Session, names: Names, guard: int, commit: Commit) -> tuple[Resource, ...]:
@@ -96,6 +57,33 @@ async def commit(session: Session, names: Names, guard: int, commit: Commit) -> 
     if resolves:
         raise CriteriaChanged("What the criteria find changes faster than it can be judged.")
     raise Busy("Other writes kept getting in the way. Try again.")
+
+
+class _NotNew(Exception):
+    """A name that was thought to be new is in the database: find its rid and write again."""
+
+
+class Unknown(Exception):
+    """The connection was lost while apply() was under way: whether it was committed is not known yet."""
+
+    def __init__(self, session: Session, writes: Sequence[Write]) -> None:
+        super().__init__()
+        self.session, self.writes = session, writes
+
+
+async def outcome(session: Session, unknown: Unknown) -> tuple[Resource, ...] | None:
+    """What became of it, seen from another connection: the new versions, or None when nothing was written.
+
+    The lost session is ended and waited for; then its audit rows, which name it, are final: there is one after the
+    last commit that was answered, or there is none. Raises Busy when the session doesn't end.
+    """
+    was = unknown.session
+    for _ in range(_WAITS):
+        if not await fetch(session, _END, was.process):
+            found = await fetch(session, _AFTER, was.process, was.seq)
+            return _stamped(unknown.writes, found[0][0]) if found else None
+        await asyncio.sleep(_WAIT_SECONDS)
+    raise Busy("PostgreSQL has not ended a lost session yet.")
 
 
 class _Expected:
@@ -129,13 +117,25 @@ class _Expected:
 
 async def _in_transaction(session: Session, plan: _Plan, guard: int, resolves: list[Resolves]) -> tuple[Resource, ...]:
     """Criteria that no single key decides: alone, the queries are run and then the writes, in one transaction."""
-    async with session.db.transaction():
+    seq, chain = session.seq, session.chain
+    transaction = session.db.transaction()
+    await transaction.start()
+    try:
         await fetch(session, _ALONE, guard)
         for condition in resolves:
             criteria.judge(condition, await select.ids(session, plan.names, condition.query))
         made = await plan.apply(session, criteria.Locks(criteria.ALONE), ([], [], []))
+    except (Problem, asyncpg.PostgresError):
+        if not session.db.is_closed():
+            await transaction.rollback()
+        raise
     if made is None:
         raise CriteriaChanged("The criteria resolve to something else by now.")
+    try:
+        await transaction.commit()
+    except (asyncpg.PostgresError, *LOST) as error:
+        session.seq, session.chain = seq, chain
+        raise Unknown(session, plan.writes) from error
     return made
 
 
@@ -143,7 +143,8 @@ class _Plan:
     """A commit with its rids: what can be applied, and applied again."""
 
     def __init__(self, names: Names, guard: int, commit: Commit, rids: dict[Name, int], fresh: set[Name]) -> None:
-        self.names, self._guard, self._commit, self._rids, self._fresh = names, guard, commit, rids, fresh
+        self.names, self.writes = names, commit.writes
+        self._guard, self._commit, self._rids, self._fresh = guard, commit, rids, fresh
         self._columns = encode(commit.writes, rids, fresh).arguments()
         written = {(write.type, write.id): write for write in commit.writes}
         self._present = [rids[n] for n in _names(commit, Present) if _present(n, written, rids)]
@@ -199,14 +200,12 @@ class _Plan:
                 audit.token,
                 session.chain,
             )
-        except asyncpg.PostgresError as error:
-            if error.sqlstate == _NOT_NEW:
+        except (asyncpg.PostgresError, *LOST) as error:
+            if getattr(error, "sqlstate", None) == _NOT_NEW:
                 raise _NotNew from None
-            if _cut(error):
+            if lost(error):
                 raise Unknown(session, self._commit.writes) from error
             raise
-        except LOST as error:
-            raise Unknown(session, self._commit.writes) from error
         first: int = row[0]
         if first == _CANDIDATES_DIFFER:
             return None

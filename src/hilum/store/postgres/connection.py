@@ -43,7 +43,7 @@ SESSION: Final = {
 }
 AGAIN: Final = frozenset({"40001", "40P01"})
 """serialization_failure and deadlock_detected: the same statement may be run again."""
-LOST: Final = (asyncpg.InterfaceError, OSError, TimeoutError, asyncio.IncompleteReadError)
+LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +55,12 @@ class Session:
     chain: bytes = b""
     seq: int = 0
     """The first seq of the last commit."""
+
+
+def lost(error: BaseException) -> bool:
+    """Whether the connection is gone: as the driver says, or connection exceptions (08) and shutdowns (57P01-3)."""
+    state = getattr(error, "sqlstate", None) or ""
+    return isinstance(error, LOST) or state.startswith("08") or state in ("57P01", "57P02", "57P03")
 
 
 def busy(error: BaseException) -> Busy:
@@ -99,9 +105,12 @@ class Pool:
         self._open = 0
         self._closed = False
 
-    async def run(self, work: Callable[[Session], Awaitable[T]]) -> T:
-        """Do `work` on a connection. A driver's error becomes Busy, unless `work` made something better of it."""
-        session = self._idle.pop() if self._idle else await self._take()
+    async def run(self, work: Callable[[Session], Awaitable[T]], *, tries: int = 3) -> T:
+        """Do `work` on a connection; on another one when that was lost. A driver's error becomes Busy.
+
+        `work` raises something of its own where it must not be done twice (apply.Unknown).
+        """
+        session = await self._take()
         try:
             result = await work(session)
         except Problem:  # raised between statements or by hilum's own SQLSTATEs: the session is sound
@@ -109,6 +118,8 @@ class Pool:
             raise
         except (asyncpg.PostgresError, *LOST) as error:
             self._drop(session)
+            if tries > 1 and lost(error):
+                return await self.run(work, tries=tries - 1)
             raise busy(error) from error
         except BaseException:
             self._drop(session)
@@ -139,6 +150,11 @@ class Pool:
                 await asyncio.sleep(0.01)
 
     async def _take(self) -> Session:
+        while self._idle:
+            session = self._idle.pop()
+            if not session.db.is_closed():
+                return session
+            self._drop(session)
         if self._closed:
             raise Busy("The store is closed.")
         if self._open >= self._size:
@@ -159,7 +175,7 @@ class Pool:
         self._open += 1
         try:
             process = urandom(8)
-            named = f"hilum {process.hex()}"  # apply.outcome() recognises it in pg_stat_activity
+            named = f"hilum {process.hex()}"  # apply.outcome() finds it by this in pg_stat_activity
             return Session(await connect(self._url, self._schema, application_name=named), process)
         except BaseException:
             self._open -= 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
+from hilum.problems import Busy
 from hilum.search.query import Query
 from hilum.store.interface import Commit, Counts, HistoryQuery, Page
 from hilum.store.postgres import apply, backup, history, select
@@ -24,6 +26,10 @@ SELECT greatest((SELECT seq FROM resource WHERE version > 0 ORDER BY seq DESC LI
 """
 
 
+_LOOKS, _LOOK_SECONDS = 100, 0.2
+"""How often, and how long apart, a lost commit is looked for while PostgreSQL does not answer."""
+
+
 class PostgresStore:
     """See `hilum.store.interface.Store`. Use `open_postgres` to make one."""
 
@@ -39,8 +45,20 @@ class PostgresStore:
         try:
             return await self._pool.run(lambda session: apply.commit(session, self._names, self._guard, commit))
         except apply.Unknown as unknown:
-            lost = unknown
-        return await self._pool.run(lambda session: apply.outcome(session, lost))
+            return await self._outcome(unknown)
+
+    async def _outcome(self, unknown: apply.Unknown) -> tuple[Resource, ...]:
+        """A connection was lost during a commit: find out, so that Busy still means that nothing was written."""
+        for _ in range(_LOOKS):
+            try:
+                made = await self._pool.run(lambda session: apply.outcome(session, unknown))
+            except Busy:
+                await asyncio.sleep(_LOOK_SECONDS)
+                continue
+            if made is None:
+                raise Busy("The connection to PostgreSQL was lost; nothing was written. Try again.")
+            return made
+        raise Busy("PostgreSQL went away during the commit; look whether it was written before you try again.")
 
     async def read(self, type: str, id: str, version: int | None = None) -> Resource | None:
         """One probe of an index."""
