@@ -18,7 +18,7 @@ from tests.contract.writing import (
     token,
 )
 
-from hilum.problems import Conflict, CriteriaChanged
+from hilum.problems import Conflict, CriteriaChanged, VersionChanged
 from hilum.search.parameters import number
 from hilum.search.query import Permit, StringClause
 from hilum.store.interface import Present, Resolves, Store, Unreferenced
@@ -83,6 +83,25 @@ async def test_criteria_without_a_token(store: Store) -> None:
     await store.commit(commit(put(patient("Chalmers"), "c"), given=(Resolves(asking(family), ("a",)),)))
     with pytest.raises(CriteriaChanged):
         await store.commit(commit(put(patient("Chalmers"), "d"), given=(Resolves(asking(family), ("a",)),)))
+
+
+async def test_a_commit_that_criteria_stopped_can_be_made_later(store: Store) -> None:
+    family = StringClause(number("Patient", "family"), ("Chalmers",))
+    blocking = await create(store, patient("Chalmers", mrn="1"), "a")
+    for condition in (Resolves(asking(family), ()), nobody("1")):
+        with pytest.raises(CriteriaChanged):
+            await store.commit(commit(put(patient("Chalmers", mrn="1"), "b"), given=(condition,)))
+    await delete(store, blocking)
+    await store.commit(commit(put(patient("Chalmers"), "b"), given=(Resolves(asking(family), ()), nobody("1"))))
+    assert (await store.read("Patient", "b")).version == 1  # type: ignore[union-attr]
+
+
+async def test_criteria_without_a_token_on_a_name_that_was_referred_to(store: Store, other: Store) -> None:
+    family = StringClause(number("Patient", "family"), ("Chalmers",))
+    await create(other, observation("Patient/b"), "o")
+    await store.commit(commit(put(patient("Chalmers"), "b"), given=(Resolves(asking(family), ()),)))
+    with pytest.raises(VersionChanged):
+        await other.commit(commit(put(patient("Windsor"), "b"), given=(Resolves(asking(family), ("b",)),)))
 
 
 async def test_criteria_whose_key_many_resources_share(store: Store) -> None:

@@ -142,9 +142,11 @@ def test_what_fails_in_a_batch_does_not_stop_the_rest(fhir: httpx.Client, create
             entry("HEAD", f"Patient/{id_}"),
             {"resource": patient()},
             entry("POST", "", {"resourceType": "Bundle", "type": "batch"}),
+            entry("BREW", f"Patient/{id_}"),
+            {**entry("GET", f"Patient/{id_}"), "requets": 1},
         ],
     )
-    assert statuses(answer) == ["200", "400", "200", "412", "304", "200", "200", "204", "200", "400", "400"]
+    assert statuses(answer) == ["200", "400", "200", "412", "304", "200", "200", "204", "200", "400", "400", "405", "400"]
     entries = answer.json()["entry"]
     assert entries[0]["resource"]["gender"] == "other"
     assert entries[1]["response"]["outcome"]["issue"][0]["severity"] == "error"
@@ -162,6 +164,7 @@ def test_empty_bundles_and_other_bundles(fhir: httpx.Client) -> None:
         {"resourceType": "Bundle", "type": "batch", "entry": {}},
         {"resourceType": "Bundle", "type": "batch", "entry": [1]},
         {"resourceType": "Bundle", "type": ["batch"]},
+        {"resourceType": "Bundle", "type": "batch", "entries": []},
     ):
         answer = fhir.post("", json=wrong, headers=FHIR_JSON)
         assert answer.status_code == 400

@@ -43,7 +43,7 @@ class Application:
         self.settings = settings
         self.metrics = Metrics()
         self._ids = RequestIds()
-        self._span = tracing.spans(settings.otel_endpoint, settings.environment)
+        self._span: tracing.Span = tracing.nothing
         self._store: Store | None = None
         self._edge: Edge | None = None
         self._site: Site | None = None
@@ -62,6 +62,7 @@ class Application:
         """Open the store and everything that stands on it. Raises Misconfigured."""
         settings = self.settings
         log.configure(settings.log_level, settings.log_format)
+        self._span = tracing.spans(settings.otel_endpoint, settings.environment)
         data.prepare(settings)
         key = load_or_create(settings.data, settings.environment)
         verifier = Verifier(key, settings.fhir_base) if settings.auth == "smart" else None

@@ -17,12 +17,13 @@ from hilum.problems import Invalid, Malformed, MethodNotAllowed, NotFound, Probl
 from hilum.rest import bundle as bundles
 from hilum.rest import media, outcome, router, write
 from hilum.rest.conditions import http_date_of
-from hilum.rest.entries import Headers, asked, body_and_type, given, text
+from hilum.rest.entries import Headers, asked, body_and_type, check_names, given, text
 from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
 from hilum.rest.prefer import prefer
 from hilum.rest.router import Service
 
-ORDER: Final = (("DELETE",), ("POST",), ("PUT", "PATCH"), ("GET", "HEAD"))
+ORDER: Final = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
+"""Method -> when; an unknown method comes last, to be refused by the router like any other."""
 READS: Final = frozenset({"GET", "HEAD"})
 _AT_ONCE: Final = 32
 """Entries of a batch that are under way together, so that their commits share a flush."""
@@ -39,6 +40,7 @@ async def bundle(service: Service, request: Request) -> Response:
     if type(kind) is not str or kind not in _KINDS:
         raise Invalid("Bundle.type must be batch or transaction.", expression="Bundle.type")
     request.interaction = kind
+    check_names(body, "", "Bundle")
     entries = body.get("entry", [])
     if type(entries) is not list or not all(type(entry) is dict for entry in entries):
         raise Invalid("Bundle.entry must be an array of objects.", expression="Bundle.entry")
@@ -56,8 +58,8 @@ async def _batch(service: Service, request: Request, entries: list[dict[str, Any
             waiting.append((number, _request(service, request, entry, f"Bundle.entry[{number}]")))
         except Problem as problem:
             replies[number] = bundles.reply(base, outcome.response(problem))
-    for methods in ORDER:
-        phase = [(number, one) for number, one in waiting if one.method in methods]
+    for turn in range(4):
+        phase = [(number, one) for number, one in waiting if ORDER.get(one.method, 3) == turn]
         for begin in range(0, len(phase), _AT_ONCE):
             part = phase[begin : begin + _AT_ONCE]
             done = await asyncio.gather(*(router.answer(service, one) for _, one in part))

@@ -88,7 +88,7 @@ def reply(base: bytes, response: Response) -> bytes:
 
 
 def stored(base: bytes, status: int, resource: Resource) -> bytes:
-    """The entry of a response to a write of which nothing but the identity is wanted; as `reply`, without the detours."""
+    """The entry that answers a write of which nothing but the identity is wanted: as `reply`, without detours."""
     return b'{"response":{"status":"%d","location":"%b/%b/%b/_history/%d","etag":"W/\\"%d\\"","lastModified":"%b"}}' % (
         status,
         base,

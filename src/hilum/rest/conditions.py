@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from hilum.fhir.resource import Resource
 from hilum.rest.message import Header
@@ -22,7 +23,12 @@ def etag(version: int | str) -> str:
 
 def http_date(microseconds: int) -> str:
     """Microseconds since 1970 as an HTTP date (whole seconds, rounded down)."""
-    t = time.gmtime(microseconds // 1_000_000)
+    return _http_date(microseconds // 1_000_000)
+
+
+@lru_cache(maxsize=8192)
+def _http_date(seconds: int) -> str:
+    t = time.gmtime(seconds)
     day, month = _DAYS[t.tm_wday], _MONTHS[t.tm_mon - 1]
     return f"{day}, {t.tm_mday:02d} {month} {t.tm_year} {t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d} GMT"
 

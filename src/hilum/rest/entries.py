@@ -6,17 +6,36 @@ import base64
 import binascii
 from typing import Any
 
+from hilum.fhir import definitions
 from hilum.problems import Invalid
 from hilum.rest import media
 
 Headers = dict[bytes, bytes]
 
 
+def _names(path: str) -> frozenset[str]:
+    names = {element.name for element in definitions.elements("Bundle", path)}
+    return frozenset(names | {f"_{name}" for name in names} | ({"resourceType"} if not path else set()))
+
+
+_KNOWN = {path: _names(path) for path in ("", "entry", "entry.request")}
+
+
+def check_names(value: dict[str, Any], path: str, where: str) -> None:
+    """Raises Invalid naming a property that Bundle, entry or entry.request has not; resources are judged later."""
+    unknown = value.keys() - _KNOWN[path]
+    if unknown:
+        name = min(unknown)
+        raise Invalid(f"There is no property {name[:64]!r} here in R4.", expression=f"{where}.{name[:64]}")
+
+
 def asked(entry: dict[str, Any], where: str) -> dict[str, Any]:
-    """entry.request. Raises Invalid naming the place when there is none."""
+    """entry.request. Raises Invalid naming the place when there is none, or when something unknown is beside it."""
+    check_names(entry, "entry", where)
     request = entry.get("request")
     if type(request) is not dict:
         raise Invalid("An entry of a batch or transaction needs a request.", expression=f"{where}.request")
+    check_names(request, "entry.request", f"{where}.request")
     return request
 
 

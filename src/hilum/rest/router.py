@@ -133,15 +133,14 @@ async def dispatch(service: Service, request: Request) -> Response:
     """Answer one request. Raises a Problem when it can't be done."""
     route = service.router.find(request.method, request.path)
     request.interaction = route.interaction
-    shown = presentation.PLAIN
     if request.query:
-        shown, request.parameters = presentation.general(uri.pairs(request.query))
+        request.shown, request.parameters = presentation.general(uri.pairs(request.query))
+    shown = request.shown
     media.negotiate(request.headers.get(b"accept"), shown.format)
     if request.parameters and route.takes is not None:
         _refuse_unknown(route, request)
     if shown.summary == "count" and not route.interaction.startswith("search"):
         raise Malformed("_summary=count is for searches only.")
-    request.shown = shown
     response = await route.handler(service, request)
     if request.shown.pretty and response.body:
         response.body = json.pretty(response.body)
@@ -161,7 +160,10 @@ async def answer(service: Service, request: Request) -> Response:
     try:
         return await dispatch(service, request)
     except Problem as problem:
-        return outcome.response(problem)
+        refused = outcome.response(problem)
+        if request.shown.pretty:
+            refused.body = json.pretty(refused.body)
+        return refused
     except RecursionError as error:  # Reading checks the depth; what is left is what a patch or a copy makes of it.
         log.warning("too deep", frames=_frames(error))
         return outcome.response(Malformed("The request nests more deeply than hilum can follow."))

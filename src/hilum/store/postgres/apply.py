@@ -46,6 +46,7 @@ async def commit(session: Session, names: Names, guard: int, commit: Commit) -> 
                 return await _in_transaction(session, plan, guard, resolves)
             made = await plan.apply(session, criteria.locks(guard, resolves, commit.writes), expected.arguments())
             if made is not None:
+                plan.remember()
                 return made
             await expected.look()
         except _NotNew:
@@ -125,17 +126,18 @@ async def _in_transaction(session: Session, plan: _Plan, guard: int, resolves: l
         for condition in resolves:
             criteria.judge(condition, await select.ids(session, plan.names, condition.query))
         made = await plan.apply(session, criteria.Locks(criteria.ALONE), ([], [], []))
-    except (Problem, asyncpg.PostgresError):
+        if made is None:
+            raise CriteriaChanged("The criteria resolve to something else by now.")
+    except (Problem, _NotNew, asyncpg.PostgresError):
         if not session.db.is_closed():
             await transaction.rollback()
         raise
-    if made is None:
-        raise CriteriaChanged("The criteria resolve to something else by now.")
     try:
         await transaction.commit()
     except (asyncpg.PostgresError, *LOST) as error:
         session.seq, session.chain = seq, chain
         raise Unknown(session, plan.writes) from error
+    plan.remember()
     return made
 
 
@@ -174,6 +176,11 @@ class _Plan:
             rids |= await names.known(session, checked)
         return cls(names, guard, commit, rids, set(fresh))
 
+    def remember(self) -> None:
+        """It is committed: the new names are there for ever."""
+        for name in self._fresh:
+            self.names.remember(name, self._rids[name])
+
     async def apply(
         self, session: Session, locks: criteria.Locks, expected: tuple[list[int], list[int], list[str]]
     ) -> tuple[Resource, ...] | None:
@@ -210,8 +217,6 @@ class _Plan:
         if first == _CANDIDATES_DIFFER:
             return None
         session.seq, session.chain = first, row[1]
-        for name in self._fresh:
-            self.names.remember(name, self._rids[name])
         return _stamped(self._commit.writes, first)
 
 
