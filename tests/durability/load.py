@@ -74,9 +74,7 @@ async def client(wire: Wire, diary: Diary, name: str, seed: int) -> None:
         diary.in_flight -= 1
 
 
-async def _one(
-    kind: str, wire: Wire, diary: Diary, name: str, marker: str, number: int, dice: random.Random
-) -> None:
+async def _one(kind: str, wire: Wire, diary: Diary, name: str, marker: str, number: int, dice: random.Random) -> None:
     if kind == "create":
         diary.creating.add(marker)
         answer = await wire.send("POST", "/Observation", observation(marker))
@@ -163,9 +161,7 @@ async def run_until_gone(port: int, token: str, name: str, seed: int, clients: i
     """A diary of what these clients did until the server went away."""
     diary = Diary()
     wires = [Wire(port, token) for _ in range(clients)]
-    await asyncio.gather(
-        *(client(wire, diary, f"{name}c{k}", seed * 1000 + k) for k, wire in enumerate(wires))
-    )
+    await asyncio.gather(*(client(wire, diary, f"{name}c{k}", seed * 1000 + k) for k, wire in enumerate(wires)))
     for wire in wires:
         wire.close()
     return diary

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 from tests.journeys.server import FHIR_JSON, Server
+from tests.postgres import postgres_url
+
+__all__ = ["postgres_url"]
 
 Create = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server with the defaults: SQLite, tokens needed. Tests make their own resources in it."""
-    running = Server(tmp_path_factory.mktemp("server"))
+def server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Server]:
+    """One server with the defaults: SQLite, tokens needed. Tests make their own resources in it.
+
+    HILUM_JOURNEYS_STORE=postgresql runs the same journeys on PostgreSQL.
+    """
+    flags: tuple[str, ...] = ()
+    if os.environ.get("HILUM_JOURNEYS_STORE") == "postgresql":
+        flags = ("--store", request.getfixturevalue("postgres_url"))
+    running = Server(tmp_path_factory.mktemp("server"), *flags)
     yield running
     running.stop()
 

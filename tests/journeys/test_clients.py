@@ -39,11 +39,15 @@ def test_fhirpy_creates_reads_searches_updates_patches_and_deletes(server: Serve
     patient["gender"] = "female"
     patient.save()
     assert client.reference("Patient", patient.id).to_resource()["gender"] == "female"
-    same, created = client.resources("Patient").search(identifier="urn:fhirpy|1").update(
-        client.resource("Patient", identifier=[{"system": "urn:fhirpy", "value": "1"}])
+    same, created = (
+        client.resources("Patient")
+        .search(identifier="urn:fhirpy|1")
+        .update(client.resource("Patient", identifier=[{"system": "urn:fhirpy", "value": "1"}]))
     )
-    again, created_again = client.resources("Patient").search(identifier="urn:fhirpy|1").update(
-        client.resource("Patient", identifier=[{"system": "urn:fhirpy", "value": "1"}], active=True)
+    again, created_again = (
+        client.resources("Patient")
+        .search(identifier="urn:fhirpy|1")
+        .update(client.resource("Patient", identifier=[{"system": "urn:fhirpy", "value": "1"}], active=True))
     )
     assert (created, created_again, same.id, again["active"]) == (True, False, again.id, True)
     observation.delete()

@@ -182,6 +182,17 @@ def test_a_chunked_body_is_refused_when_it_passes_the_limit(small: Server) -> No
         assert "1,048,576 bytes" in said(refused)
 
 
+def test_the_limit_is_exact_without_a_declared_length(small: Server) -> None:
+    def parts(size: int) -> Iterator[bytes]:
+        content = patient_of(size)
+        yield content[:1000]
+        yield content[1000:]
+
+    with small.client() as client:
+        assert client.post("Patient", content=parts(MEGABYTE), headers=FHIR_JSON).status_code == 201
+        assert client.post("Patient", content=parts(MEGABYTE + 1), headers=FHIR_JSON).status_code == 413
+
+
 def raw_refusal(server: Server, head: bytes, send: Callable[[socket.socket], None]) -> bytes:
     token = server.token()
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:

@@ -146,7 +146,21 @@ def test_what_fails_in_a_batch_does_not_stop_the_rest(fhir: httpx.Client, create
             {**entry("GET", f"Patient/{id_}"), "requets": 1},
         ],
     )
-    assert statuses(answer) == ["200", "400", "200", "412", "304", "200", "200", "204", "200", "400", "400", "405", "400"]
+    assert statuses(answer) == [
+        "200",
+        "400",
+        "200",
+        "412",
+        "304",
+        "200",
+        "200",
+        "204",
+        "200",
+        "400",
+        "400",
+        "405",
+        "400",
+    ]
     entries = answer.json()["entry"]
     assert entries[0]["resource"]["gender"] == "other"
     assert entries[1]["response"]["outcome"]["issue"][0]["severity"] == "error"

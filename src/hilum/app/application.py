@@ -31,9 +31,9 @@ from hilum.store.interface import Store
 Receive = body.Receive
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Scope = Mapping[str, Any]
+Respond = tracing.Respond
 
 PREFIX = b"/fhir"
-_NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
 class Application:
@@ -43,7 +43,7 @@ class Application:
         self.settings = settings
         self.metrics = Metrics()
         self._ids = RequestIds()
-        self._span: tracing.Span = tracing.nothing
+        self._respond: Respond = self._answer
         self._store: Store | None = None
         self._edge: Edge | None = None
         self._site: Site | None = None
@@ -62,7 +62,8 @@ class Application:
         """Open the store and everything that stands on it. Raises Misconfigured."""
         settings = self.settings
         log.configure(settings.log_level, settings.log_format)
-        self._span = tracing.spans(settings.otel_endpoint, settings.environment)
+        if settings.otel_endpoint:
+            self._respond = tracing.traced(self._answer, settings.otel_endpoint, settings.environment)
         data.prepare(settings)
         key = load_or_create(settings.data, settings.environment)
         verifier = Verifier(key, settings.fhir_base) if settings.auth == "smart" else None
@@ -86,6 +87,7 @@ class Application:
             await self._store.close()
             self._store = None
             log.info("stopped")
+            log.flush()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -104,22 +106,20 @@ class Application:
         headers = dict(scope["headers"])
         request_id = self._ids.of(headers.get(b"x-request-id"))
         request: Request | None = None
-        self.metrics.begin()
+        self.metrics.in_flight += 1
         try:
-            with self._span(scope, headers) as span:
-                response, request = await self._respond(scope, headers, receive)
-                span(response.status, request)
+            response, request = await self._respond(scope, headers, receive)
             response.headers.append((b"x-request-id", request_id))
             await _send(response, receive, send)
         except body.Disconnected:
             response = Response(499, [])
         finally:
-            self.metrics.end()
+            self.metrics.in_flight -= 1
         seconds = perf_counter() - begun
         interaction = request.interaction if request is not None else ""
         self.metrics.observe(interaction, response.status, seconds)
         if log.enabled("info"):
-            log.info(
+            log.soon(
                 "request",
                 id=request_id.decode(),
                 method=scope["method"],
@@ -132,9 +132,7 @@ class Application:
                 token=request.who.token if request is not None else None,
             )
 
-    async def _respond(
-        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive
-    ) -> tuple[Response, Request]:
+    async def _answer(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> tuple[Response, Request]:
         edge, site = self._edge, self._site
         if edge is None or site is None:
             raise Misconfigured("The application was not started: the server must run the ASGI lifespan.")
@@ -147,7 +145,6 @@ class Application:
 async def _send(response: Response, receive: Receive, send: Send) -> None:
     """Send it whole. When a long body was refused the connection closes, once the client could read why."""
     headers, content = response.headers, response.body
-    headers.append(_NOSNIFF)
     if response.status not in (204, 304):
         headers.append((b"content-length", b"%d" % len(content)))
     refused = body.CLOSE in headers

@@ -5,37 +5,22 @@ The extra `hilum[otel]` is imported only then. Spans carry codes, types and coun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from hilum import __version__
 from hilum.problems import Misconfigured
 from hilum.rest import router
-from hilum.rest.message import Request
+from hilum.rest.body import Receive
+from hilum.rest.message import Request, Response
 
-Note = Callable[[int, Request], None]
-"""Tells a span how its request ended."""
-
-Span = Callable[[Mapping[str, Any], Mapping[bytes, bytes]], AbstractContextManager[Note]]
-
-
-def _ignore(status: int, request: Request) -> None:
-    """Where nobody traces."""
+Headers = Mapping[bytes, bytes]
+Respond = Callable[[Mapping[str, Any], Headers, Receive], Awaitable[tuple[Response, Request]]]
+"""(scope, headers, receive) -> the answer, and the request as it was understood."""
 
 
-_NOTHING: AbstractContextManager[Note] = nullcontext(_ignore)
-
-
-def nothing(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> AbstractContextManager[Note]:
-    """No span at all: what a server without an endpoint makes."""
-    return _NOTHING
-
-
-def spans(endpoint: str, environment: str) -> Span:
-    """What makes the span of a request. Raises Misconfigured when an endpoint is set but the extra is not installed."""
-    if not endpoint:
-        return nothing
+def traced(respond: Respond, endpoint: str, environment: str) -> Respond:
+    """`respond` within a span. Raises Misconfigured when the extra is not installed."""
     try:
         from opentelemetry import propagate
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -50,8 +35,7 @@ def spans(endpoint: str, environment: str) -> Span:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")))
     tracer = provider.get_tracer("hilum", __version__)
 
-    @contextmanager
-    def span(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> Iterator[Note]:
+    async def within(scope: Mapping[str, Any], headers: Headers, receive: Receive) -> tuple[Response, Request]:
         carrier = {
             name: headers[name.encode()].decode("latin-1")
             for name in ("traceparent", "tracestate")
@@ -63,14 +47,12 @@ def spans(endpoint: str, environment: str) -> Span:
             kind=SpanKind.SERVER,
             attributes={"http.request.method": scope["method"]},
             record_exception=False,
-        ) as current:
+        ) as span:
+            response, request = await respond(scope, headers, receive)
+            span.update_name(request.interaction or "request")
+            span.set_attribute("http.response.status_code", response.status)
+            span.set_attribute("fhir.interaction", request.interaction)
+            span.set_attribute("fhir.type", router.type_of(request.path) or "")
+            return response, request
 
-            def note(status: int, request: Request) -> None:
-                current.update_name(request.interaction or "request")
-                current.set_attribute("http.response.status_code", status)
-                current.set_attribute("fhir.interaction", request.interaction)
-                current.set_attribute("fhir.type", router.type_of(request.path) or "")
-
-            yield note
-
-    return span
+    return within

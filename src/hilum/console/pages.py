@@ -23,13 +23,14 @@ SECURITY: tuple[tuple[bytes, bytes], ...] = (
         b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
+    (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
-"""On every page and asset: https://owasp.org/www-project-secure-headers/ (nosniff is on every answer of hilum)."""
+"""On every page and asset: https://owasp.org/www-project-secure-headers/."""
 
 MEDIA = {
     ".css": b"text/css; charset=utf-8",
