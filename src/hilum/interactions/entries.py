@@ -22,7 +22,10 @@ _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One Bundle.entry that writes. `index`: its position in the bundle, for error paths. `body`: entry.resource."""
+    """One Bundle.entry that writes. `index`: its position in the bundle, for error paths. `body`: entry.resource.
+
+    `new_id`: the id that a POST gets instead of one the server makes, for a load that must find again what it made.
+    """
 
     method: str
     url: str
@@ -33,6 +36,7 @@ class Entry:
     if_none_match: str | None = None
     if_modified_since: str | None = None
     index: int = 0
+    new_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

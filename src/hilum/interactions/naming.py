@@ -94,7 +94,7 @@ async def _name_create(door: Door, who: Principal, step: Step, plan: Plan) -> No
             plan.found[number] = match
             _stands_for(step, plan, (match.type, match.id), match.version)
             return
-    plan.names[number] = (step.target.type, uuid7())
+    plan.names[number] = (step.target.type, step.entry.new_id or uuid7())
     plan.current[number] = None
     _stands_for(step, plan, plan.names[number], 1)
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hilum.cli.loading.door import entry_of
 from hilum.cli.loading.units import CONDITIONAL, derived_id, of_document, of_lines
 from hilum.problems import Malformed
 
@@ -60,17 +61,14 @@ def test_a_transaction_is_one_unit_whose_posts_have_ids_that_follow_from_the_fil
     (unit,) = units(body)
     id = derived_id(DIGEST, 1)
     assert (unit.atomic, unit.positions, unit.numbers) == (True, (0,), (0, 1, 2, 3))
-    assert unit.witness == ("Patient", id)
-    assert unit.entries == (
-        body["entry"][0],
-        {
-            "fullUrl": "urn:uuid:1",
-            "resource": {"resourceType": "Patient", "id": id, "active": True},
-            "request": {"method": "PUT", "url": f"Patient/{id}"},
-        },
-        body["entry"][2],
-        body["entry"][3],
-    )
+    assert (unit.witness, unit.entries) == (("Patient", id), tuple(body["entry"]))
+    entries = [entry_of(entry, number, unit.digest) for number, entry in enumerate(unit.entries)]
+    assert [(entry.method, entry.url, entry.new_id) for entry in entries] == [
+        ("PUT", "Organization/o", None),
+        ("POST", "Patient", id),
+        ("POST", "Practitioner", None),
+        ("DELETE", "Patient/y", None),
+    ]
 
 
 def test_the_entries_of_a_batch_stand_each_for_itself_a_hundred_together():

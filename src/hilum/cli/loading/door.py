@@ -8,7 +8,7 @@ from hilum.access.policy import EVERYTHING, Principal
 from hilum.app.data import served_at
 from hilum.app.settings import Settings
 from hilum.cli.loading.loader import Exists, Outcome, Transact
-from hilum.cli.loading.units import Unit
+from hilum.cli.loading.units import Unit, creates, derived_id
 from hilum.interactions.door import Door
 from hilum.interactions.entries import Entry
 from hilum.interactions.transaction import transaction
@@ -32,7 +32,7 @@ def transact(store: Store, settings: Settings) -> Transact:
 
     async def write(unit: Unit) -> list[Outcome]:
         numbered = zip(unit.numbers, unit.entries, strict=True)
-        entries = [entry for number, raw in numbered if (entry := entry_of(raw, number)) is not None]
+        entries = [entry for number, raw in numbered if (entry := entry_of(raw, number, unit.digest)) is not None]
         outcomes = await transaction(door, OWNER, entries)
         return [
             Outcome(o.resource.type, o.resource.id, "created" if o.created else "updated" if o.changed else "unchanged")
@@ -52,8 +52,11 @@ def exists(store: Store) -> Exists:
     return known
 
 
-def entry_of(raw: dict[str, Any], number: int) -> Entry | None:
-    """A Bundle.entry as what the door takes; None for one that only reads. Raises Malformed."""
+def entry_of(raw: dict[str, Any], number: int, digest: bytes) -> Entry | None:
+    """A Bundle.entry as what the door takes; None for one that only reads. Raises Malformed.
+
+    With the `digest` of its file, what it creates gets an id that follows from its place there.
+    """
     request = raw.get("request")
     if not isinstance(request, dict) or not all(isinstance(request.get(key), str) for key in ("method", "url")):
         raise Malformed("The entry has no request with method and url.", expression=f"Bundle.entry[{number}].request")
@@ -68,4 +71,5 @@ def entry_of(raw: dict[str, Any], number: int) -> Entry | None:
             if not isinstance(request[key], str):
                 raise Malformed(f"{key} must be a string.", expression=f"Bundle.entry[{number}].request.{key}")
             conditions[name] = request[key]
-    return Entry(request["method"], request["url"], resource, full_url, index=number, **conditions)
+    new_id = derived_id(digest, number) if digest and creates(raw) else None
+    return Entry(request["method"], request["url"], resource, full_url, index=number, new_id=new_id, **conditions)

@@ -36,13 +36,15 @@ class Unit:
     """Bundle entries, each with a request, for one commit. `numbers`: which of the file's entries, or lines, from 0.
 
     `atomic`: all or nothing, else one by one if refused. `bare`: resources that stand in no Bundle.
-    `witness`: what surely exists once the unit was written, since its id comes from the file: (type, id).
+    `digest`: that of the file, if new resources get ids from it; then `witness` is one that surely exists once the unit
+    was written: (type, id).
     """
 
     entries: tuple[Entry, ...]
     numbers: tuple[int, ...]
     atomic: bool = False
     bare: bool = False
+    digest: bytes = b""
     witness: tuple[str, str] | None = None
 
     @property
@@ -71,13 +73,14 @@ def of_document(body: dict[str, Any], digest: bytes, raw: bytes) -> list[Unit]:
             raise Malformed("Bundle.entry must be an array of objects.")
         kind = body.get("type")
         if kind == "transaction":
-            witness = next((_new(e["resource"], digest, n) for n, e in enumerate(entries) if _creates(e)), None)
-            return [_together([_identified(entry, digest, n) for n, entry in enumerate(entries)], witness)]
+            witness = next((_new(e["resource"], digest, n) for n, e in enumerate(entries) if creates(e)), None)
+            return [Unit(tuple(entries), tuple(range(len(entries))), atomic=True, digest=digest, witness=witness)]
         if kind == "batch":
             return _each([_identified(entry, digest, n) for n, entry in enumerate(entries)])
         if kind in ("collection", "searchset"):
             requests = [_put(entry, digest, n) for n, entry in enumerate(entries)]
-            return [_together(requests, None)] if b"urn:uuid:" in raw else _each(requests)
+            together = Unit(tuple(requests), tuple(range(len(requests))), atomic=True)
+            return [together] if b"urn:uuid:" in raw else _each(requests)
     return [_unit([(0, _put({"resource": body}, digest, 0))], bare=True)]
 
 
@@ -107,10 +110,6 @@ def derived_id(digest: bytes, position: int) -> str:
     return str(uuid.UUID(int=bits & ~(0xF << 76) & ~(0x3 << 62) | (0x8 << 76) | (0x2 << 62)))
 
 
-def _together(entries: list[Entry], witness: tuple[str, str] | None) -> Unit:
-    return Unit(tuple(entries), tuple(range(len(entries))), atomic=True, witness=witness)
-
-
 def _each(entries: list[Entry]) -> list[Unit]:
     numbered = list(enumerate(entries))
     return [_unit(numbered[n : n + _TOGETHER]) for n in range(0, len(numbered), _TOGETHER)]
@@ -120,7 +119,7 @@ def _unit(numbered: list[tuple[int, Entry]], *, bare: bool = False) -> Unit:
     return Unit(tuple(entry for _, entry in numbered), tuple(number for number, _ in numbered), bare=bare)
 
 
-def _creates(entry: Entry) -> bool:
+def creates(entry: Entry) -> bool:
     """Whether the entry makes a new resource each time it is sent."""
     request, resource = entry.get("request"), entry.get("resource")
     if not isinstance(request, dict) or not isinstance(resource, dict):
@@ -129,8 +128,8 @@ def _creates(entry: Entry) -> bool:
 
 
 def _identified(entry: Entry, digest: bytes, position: int) -> Entry:
-    """The entry with an id of its own in place of POST; everything else as it is, for the door to judge."""
-    if not _creates(entry) or entry["request"].get("url") != entry["resource"]["resourceType"]:
+    """A PUT under an id that follows from the file in place of a POST; all else as it is, for the door to judge."""
+    if not creates(entry) or entry["request"].get("url") != entry["resource"]["resourceType"]:
         return entry
     type, id = _new(entry["resource"], digest, position)
     return {**entry, "resource": {**entry["resource"], "id": id}, "request": {"method": "PUT", "url": f"{type}/{id}"}}
