@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+USABLE = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+"""The cores that this process had when it began: later it pins itself."""
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
@@ -53,10 +55,9 @@ def parent(pid: int) -> int:
 
 def cores() -> tuple[set[int], set[int]]:
     """(for the server under test, for the load generator and PostgreSQL): two halves, the same set with one core."""
-    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-    if len(usable) < 2:
-        return set(usable), set(usable)
-    return {usable[0]}, set(usable[1:2])
+    if len(USABLE) < 2:
+        return set(USABLE), set(USABLE)
+    return {USABLE[0]}, {USABLE[1]}
 
 
 @contextmanager

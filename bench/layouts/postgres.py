@@ -2,9 +2,10 @@
 
     python bench/layouts/postgres.py --rows 1000000
 
-Observations of about 900 bytes with 16 index values each (8 tokens, 4 references, 3 compartments, 1 date), in four
-layouts: `function` and `statement` write the same key tables by one PL/pgSQL function and by one statement with
-CTEs; `packed` puts parameter and value into one integer; `arrays` keeps the values in a bigint[] with a GIN index.
+Observations of about 900 bytes with 16 index values each (8 tokens, 4 references, 3 compartments, 1 date), in five
+layouts: `function` and `statement` write the same key tables by one PL/pgSQL function and by one statement with CTEs;
+`merged` has one row per resource that is referred to, with all parameters that do it; `packed` puts parameter and value
+of a token into one integer; `arrays` keeps the values in a bigint[] with a GIN index.
 Times are microseconds of wall clock and of CPU (client + every server process), on one connection.
 """
 
@@ -66,6 +67,10 @@ CREATE TABLE reference (target bigint, rid bigint, param smallint);
 CREATE INDEX ON reference (target, param, rid);
 """
 )
+MERGED = KEYS.replace(
+    "CREATE TABLE reference (target bigint, rid bigint, param smallint);",
+    "CREATE TABLE reference (target bigint, rid bigint, param smallint[]);",
+).replace("reference (target, param, rid)", "reference (target, rid)")
 ARRAY = (
     TABLE.format(extra="keys bigint[],") + DATES + "CREATE INDEX ON resource USING gin (keys) WITH (fastupdate = off);"
 )
@@ -131,9 +136,14 @@ d AS (INSERT INTO date (param, rid, low, high)
 SELECT seq FROM r
 """
 CALL = "SELECT create_one($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+BY_MERGED = BY_KEYS.replace(
+    "SELECT t, rid, p FROM unnest(rp, rt) AS x(p, t)",
+    "SELECT t, rid, array_agg(p) FROM unnest(rp, rt) AS x(p, t) GROUP BY t",
+)
 LAYOUTS = {
     "function": (KEYS + BY_KEYS, CALL),
     "statement": (KEYS, STATEMENT),
+    "merged": (MERGED + BY_MERGED, CALL),
     "packed": (PACKED + BY_PACKED, CALL),
     "arrays": (ARRAY + BY_ARRAY, CALL),
 }
@@ -144,7 +154,8 @@ KEY_QUERIES = {
     "newest 20 of a common code": (WALK.replace("IS {probe}", "IS NOT TRUE"), "code", "nobody"),
     "newest 20 of a rare code": (WALK.replace("IS {probe}", "IS NOT TRUE"), "rare", "nobody"),
     "count of a common code, bounded by 500": (
-        "SELECT count(*) FROM (SELECT FROM token WHERE param = 1 AND value = $1 AND $2::bigint IS NOT NULL LIMIT 500) x",
+        "SELECT count(*) FROM "
+        "(SELECT FROM token WHERE param = 1 AND value = $1 AND $2::bigint IS NOT NULL LIMIT 500) x",
         "code",
         "nobody",
     ),
@@ -158,19 +169,22 @@ KEY_QUERIES = {
 }
 ARRAY_QUERIES = {
     "newest 20 of a common code": (
-        "SELECT body FROM (SELECT * FROM resource WHERE keys @> ARRAY[$1::bigint] AND $2::bigint IS NOT NULL OFFSET 0) x "
+        "SELECT body FROM "
+        "(SELECT * FROM resource WHERE keys @> ARRAY[$1::bigint] AND $2::bigint IS NOT NULL OFFSET 0) x "
         "ORDER BY rid DESC LIMIT 20",
         "code",
         "nobody",
     ),
     "newest 20 of a rare code": (
-        "SELECT body FROM (SELECT * FROM resource WHERE keys @> ARRAY[$1::bigint] AND $2::bigint IS NOT NULL OFFSET 0) x "
+        "SELECT body FROM "
+        "(SELECT * FROM resource WHERE keys @> ARRAY[$1::bigint] AND $2::bigint IS NOT NULL OFFSET 0) x "
         "ORDER BY rid DESC LIMIT 20",
         "rare",
         "nobody",
     ),
     "count of a common code, bounded by 500": (
-        "SELECT count(*) FROM (SELECT FROM resource WHERE keys @> ARRAY[$1::bigint] AND $2::bigint IS NOT NULL LIMIT 500) x",
+        "SELECT count(*) FROM "
+        "(SELECT FROM resource WHERE keys @> ARRAY[$1::bigint] AND $2::bigint IS NOT NULL LIMIT 500) x",
         "code",
         "nobody",
     ),
@@ -185,7 +199,7 @@ RARE = 77_777_777_777
 
 
 def observation(n: int, chance: random.Random) -> tuple[object, ...]:
-    """The arguments of one create: 8 tokens (one identifier, one code, common ones), 4 references + 3 compartments, a date."""
+    """The arguments of one create: 8 tokens (identifier, code, common ones), 4 references, 3 compartments, a date."""
     patient = 1 << 40 | chance.randrange(PATIENTS)
     encounter = 2 << 40 | n // 20
     code = 1000 + chance.randrange(COMMON) if n % 100_000 else RARE
@@ -226,6 +240,10 @@ async def fill(connection: asyncpg.Connection, name: str, rows: int) -> None:
         if name == "arrays":
             continue
         references = [(t, a[0], p) for a in some for p, t in zip(a[5], a[6], strict=True)]
+        if name == "merged":
+            references = [
+                (t, a[0], [p for p, u in zip(a[5], a[6], strict=True) if u == t]) for a in some for t in {*a[6]}
+            ]
         await connection.copy_records_to_table("reference", records=references, columns=["target", "rid", "param"])
         if name == "packed":
             tokens = [(p << 48 | v, a[0]) for a in some for p, v in zip(a[3], a[4], strict=True)]
@@ -245,7 +263,8 @@ async def measure(url: str, name: str, rows: int, creates: int) -> None:
     await fill(connection, name, rows)
     await connection.execute("VACUUM ANALYZE")
     size = await connection.fetchval(
-        "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c WHERE relkind = 'r' AND relnamespace = $1::regnamespace",
+        "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c "
+        "WHERE relkind = 'r' AND relnamespace = $1::regnamespace",
         name,
     )
     await connection.execute("CHECKPOINT")
@@ -268,6 +287,8 @@ async def measure(url: str, name: str, rows: int, creates: int) -> None:
     print(f"  create: {statistics.median(times) * 1e6:6.0f} us wall, {spent * 1e6:6.0f} us CPU")
     for title, (sql, code, patient) in (ARRAY_QUERIES if name == "arrays" else KEY_QUERIES).items():
         value = {"code": 1007, "rare": RARE}[code]
+        if name == "merged":
+            sql = sql.replace("f.param = 1", "1 = ANY (f.param)").replace("$2 AND param = 1", "$2 AND 1 = ANY (param)")
         if name == "packed":
             value |= 1 << 48
             sql = sql.replace("param = 1 AND value", "value").replace("t.param = 1 AND ", "")

@@ -14,7 +14,10 @@ from tests.contract.writing import asking, commit, create, delete, mrn, patient,
 
 from hilum.fhir.resource import Resource
 from hilum.problems import Busy, Misconfigured
+from hilum.search.parameters import number
+from hilum.search.query import StringClause
 from hilum.store import migrations
+from hilum.store.interface import Commit, Resolves
 from hilum.store.postgres import PostgresStore, connection, open_postgres, restore_postgres
 
 _tenants = itertools.count(1)
@@ -202,10 +205,15 @@ async def test_a_lost_connection_tells_the_truth_about_the_commit(
     answered: list[Resource] = []
     refused: list[str] = []
 
+    def one(id: str) -> Commit:
+        """Half of them decide a criterion in a transaction of several statements."""
+        nobody = Resolves(asking(StringClause(number("Patient", "family"), (id,), "exact")), ())
+        return commit(put(patient(id), id), given=(nobody,) if id < "d" else ())
+
     async def write(name: str) -> None:
         for n in range(25):
             try:
-                answered.append(await create(postgres, patient(mrn=f"{name}{n}"), f"{name}{n}"))
+                answered.extend(await postgres.commit(one(f"{name}{n}")))
             except Busy:
                 refused.append(f"{name}{n}")
 
@@ -225,6 +233,8 @@ async def test_a_lost_connection_tells_the_truth_about_the_commit(
     assert sorted(r.seq for r in await postgres.changes(0)) == sorted(r.seq for r in answered)
     assert [await postgres.read("Patient", r.id) for r in answered] == answered
     assert [await postgres.read("Patient", id) for id in refused] == [None] * len(refused)
+    again = [(await postgres.commit(one(id)))[0] for id in refused]
+    assert {r.version for r in again} == {1}
 
 
 async def test_a_cancelled_request_leaves_the_store_working(postgres: PostgresStore) -> None:

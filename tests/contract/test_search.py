@@ -121,19 +121,20 @@ DATES = {
     "before": {"effectivePeriod": {"end": "2020-03-13"}},
     "after": {"effectivePeriod": {"start": "2020-03-15"}},
     "around": {"effectivePeriod": {"start": "2020-03-01", "end": "2020-03-31"}},
+    "long": {"effectivePeriod": {"start": "2019-06-01", "end": "2020-03-20"}},
     "none": {},
 }
 
 PREFIXES = {
     "eq": "day second",
-    "ne": "year month zoned before after around",
-    "gt": "year month zoned after around",
-    "lt": "year month before around",
-    "ge": "year month day second zoned after around",
-    "le": "year month day second before around",
+    "ne": "year month zoned before after around long",
+    "gt": "year month zoned after around long",
+    "lt": "year month before around long",
+    "ge": "year month day second zoned after around long",
+    "le": "year month day second before around long",
     "sa": "zoned after",
     "eb": "before",
-    "ap": "year month day second around",
+    "ap": "year month day second around long",
 }
 
 
@@ -154,7 +155,7 @@ async def test_dates_as_alternatives_and_as_bounds(store: Store) -> None:
     either = DateClause(date, (DateRange("eb", *interval("2020-03-14")), DateRange("eq", *interval("2020-03-15"))))
     assert await found(store, either, types=("Observation",)) == "zoned before"
     between = [DateClause(date, (DateRange(p, *interval(d)),)) for p, d in (("ge", "2020-03-14"), ("le", "2020-03-14"))]
-    assert await found(store, *between, types=("Observation",)) == "year month day second around"
+    assert await found(store, *between, types=("Observation",)) == "year month day second around long"
     forever = DateClause(date, (DateRange("ge", *interval("9999-12-31")),))
     assert await found(store, forever, types=("Observation",)) == "after"
 

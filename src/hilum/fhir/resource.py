@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from hilum.fhir import json
@@ -18,8 +18,13 @@ _MIDDLE = b'","lastUpdated":"'
 
 def instant(microseconds: int) -> str:
     """Microseconds since 1970 UTC as a FHIR instant with six fraction digits: `2026-11-22T04:55:48.123456Z`."""
-    text = (_EPOCH + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds")
-    return text[:26] + "Z"
+    seconds, fraction = divmod(microseconds, 1_000_000)
+    return f"{_second(seconds)}.{fraction:06d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat(timespec="seconds")[:19]
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ def system(uri: str | None) -> int:
     return (xxh3_64_intdigest(uri.encode()) & SYSTEM_MASK) or 1 if uri else 0
 
 
+@lru_cache(16384)
 def token(uri: str | None, code: str | None) -> int:
     """The key of system + code. `code` None (a system alone) hashes as the empty code."""
     return signed((xxh3_64_intdigest(code.encode() if code else b"") & ~SYSTEM_MASK) | system(uri))

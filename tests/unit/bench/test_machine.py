@@ -40,7 +40,9 @@ def test_a_family_is_the_process_and_its_descendants() -> None:
 def test_what_starts_inside_the_block_runs_on_the_chosen_cores() -> None:
     before = os.sched_getaffinity(0)
     chosen = {min(before)}
+    halves = machine.cores()
     with machine.on(chosen):
+        assert machine.cores() == halves
         code = "import os; print(sorted(os.sched_getaffinity(0)))"
         found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == str(sorted(chosen))
