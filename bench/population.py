@@ -89,6 +89,7 @@ async def sqlite(folder: Path, population: Population, progress: Progress) -> Pa
         making = _place(folder, population)
         await load(f"sqlite:{making}", population, progress)
         os.rename(making, kept)
+        making.with_name(f"{making.name}-turn").unlink(missing_ok=True)
     return kept
 
 

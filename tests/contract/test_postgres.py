@@ -7,18 +7,19 @@ import itertools
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 from tests.contract.writing import asking, commit, create, delete, mrn, patient, put, replace
 
 from hilum.fhir.resource import Resource
-from hilum.problems import Busy, Misconfigured
+from hilum.problems import Busy, CriteriaChanged, Misconfigured
 from hilum.search.parameters import number
 from hilum.search.query import StringClause
 from hilum.store import migrations
 from hilum.store.interface import Commit, Resolves
-from hilum.store.postgres import PostgresStore, connection, open_postgres, restore_postgres
+from hilum.store.postgres import PostgresStore, apply, connection, criteria, open_postgres, restore_postgres
 
 _tenants = itertools.count(1)
 
@@ -179,6 +180,10 @@ async def test_commits_in_opposite_orders_never_deadlock(
             won = [one for one in outcomes if not isinstance(one, BaseException)]
             assert len(won) == 2
             heads = sorted(next(one for one in won if one[0].version > 1), key=lambda r: int(r.id[1:]))
+        for turn in range(6):
+            fresh = [put(patient(), f"many{turn}-{n}") for n in range(400)]
+            racing = [store.commit(commit(*one)) for one in (fresh, fresh[::-1])]
+            await asyncio.gather(*racing, return_exceptions=True)
     finally:
         await store.close()  # a server process reports its deadlocks at the latest when it ends
     await admin.execute("SELECT pg_stat_clear_snapshot()")
@@ -235,6 +240,54 @@ async def test_a_lost_connection_tells_the_truth_about_the_commit(
     assert [await postgres.read("Patient", id) for id in refused] == [None] * len(refused)
     again = [(await postgres.commit(one(id)))[0] for id in refused]
     assert {r.version for r in again} == {1}
+
+
+async def test_a_candidate_that_changes_after_it_was_judged_is_judged_again(
+    postgres: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await create(postgres, patient("Chalmers", mrn="1"), "a")
+    both = asking(mrn("1"), StringClause(number("Patient", "family"), ("Chalmers",)))
+    look = criteria.candidates
+
+    async def meanwhile(*arguments: Any) -> str | None:
+        found = await look(*arguments)
+        monkeypatch.setattr(criteria, "candidates", look)
+        await replace(postgres, first, patient("Windsor", mrn="1"))
+        return found
+
+    monkeypatch.setattr(criteria, "candidates", meanwhile)
+    with pytest.raises(CriteriaChanged):
+        await postgres.commit(commit(put(patient(), "b"), given=(Resolves(both, ("a",)),)))
+    assert await postgres.read("Patient", "b") is None
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_an_answer_lost_on_the_way_is_looked_up(
+    postgres: PostgresStore, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    """The connection breaks after the server has committed, or before it has been asked."""
+    fetch = apply.fetch
+    await create(postgres, patient(), "earlier")
+
+    async def broken(session: connection.Session, sql: str, *values: object) -> list[object]:
+        if "FROM apply(" not in sql:
+            return await fetch(session, sql, *values)
+        if kept:
+            await fetch(session, sql, *values)
+        session.db.terminate()
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(apply, "fetch", broken)
+        if kept:
+            made = await create(postgres, patient(), "a")
+            assert await postgres.read("Patient", "a") == made
+        else:
+            with pytest.raises(Busy, match="nothing was written"):
+                await create(postgres, patient(), "a")
+    if not kept:
+        made = await create(postgres, patient(), "a")
+    assert (await replace(postgres, made, patient("B"))).version == 2
 
 
 async def test_a_cancelled_request_leaves_the_store_working(postgres: PostgresStore) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -12,7 +13,7 @@ import pytest
 from tests.contract.writing import ALL, commit, observation, patient, put
 from tests.durability.index_truth import differences
 
-from hilum.problems import CriteriaChanged, Misconfigured, VersionChanged
+from hilum.problems import Busy, CriteriaChanged, Misconfigured, VersionChanged
 from hilum.search.query import IdClause, Query
 from hilum.store import migrations
 from hilum.store.interface import Resolves
@@ -193,3 +194,44 @@ async def test_a_waiting_process_gets_its_turn_under_a_bulk_load(path: str) -> N
     assert await other.wait() == 0
     assert 0 < rounds < 4000
     await store.close()
+
+
+async def test_a_file_locked_by_a_stranger_makes_busy_and_the_next_write_works(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hilum.store.sqlite.connection.WAIT_MS", 100)
+    store = await open_sqlite(path)
+    stranger = apsw.Connection(path)
+    stranger.execute("BEGIN IMMEDIATE")
+    outcomes = await asyncio.gather(
+        *(store.commit(commit(put(patient(), f"a{k}"))) for k in range(3)), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [Busy] * 3
+    stranger.execute("ROLLBACK")
+    await store.commit(commit(put(patient(), "a1")))
+    await store.check()
+    assert (await store.counts()).types == {"Patient": 1}
+    stranger.close()
+    await store.close()
+
+
+async def test_a_defect_in_one_commit_of_a_group_is_its_own(path: str) -> None:
+    store = await open_sqlite(path)
+    broken = replace(put(patient(), "broken"), method="NONSENSE")
+    outcomes = await asyncio.gather(
+        *(store.commit(commit(broken if k == 7 else put(patient(), f"a{k}"))) for k in range(20)),
+        return_exceptions=True,
+    )
+    assert [k for k, outcome in enumerate(outcomes) if isinstance(outcome, BaseException)] == [7]
+    await store.close()
+    assert differences(path) == []
+
+
+async def test_after_closing_a_commit_is_refused_and_not_forgotten(path: str) -> None:
+    store = await open_sqlite(path)
+    late = [asyncio.ensure_future(store.commit(commit(put(patient(), f"a{k}")))) for k in range(5)]
+    await asyncio.sleep(0)
+    await store.close()
+    assert [len(await one) for one in late] == [1] * 5
+    with pytest.raises(Busy):
+        await asyncio.wait_for(store.commit(commit(put(patient(), "late"))), 5)

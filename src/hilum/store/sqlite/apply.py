@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import apsw
@@ -75,10 +76,11 @@ class Applier:
         self._identities.durable()
 
     def abandon(self) -> None:
-        """Undo the whole group."""
+        """Undo the whole group; where even that fails, the next group's BEGIN does, and says so."""
         self._chain = self._chain_before
         if self._db.in_transaction:
-            self._execute("ROLLBACK")
+            with suppress(apsw.Error):
+                self._execute("ROLLBACK")
 
     # --- one commit -----------------------------------------------------------------------------------------------
 

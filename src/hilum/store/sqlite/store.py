@@ -90,7 +90,9 @@ class SqliteStore:
         return Counts({TYPES[number - 1]: n for number, n in tally}, row(self._db, "SELECT seq FROM clock")[0])
 
     async def check(self) -> None:
-        """Whether the file can be read."""
+        """Whether the file can be read, and the writer works."""
+        if not self._writer.working:
+            raise Busy("The store takes no more writes.")
         try:
             self._db.execute("SELECT seq FROM clock").fetchone()
         except apsw.Error as error:

@@ -19,7 +19,7 @@ from typing import Final
 import apsw
 
 from hilum.fhir.resource import Resource
-from hilum.problems import Busy, Problem
+from hilum.problems import Busy
 from hilum.store.interface import Commit
 from hilum.store.sqlite.apply import Applier
 from hilum.store.sqlite.connection import translated
@@ -34,8 +34,9 @@ HOLD_SECONDS: Final = 0.05
 GROUP: Final = 256
 """How many commits one group takes at most."""
 SWITCH_SECONDS: Final = 0.0005
-"""How long a thread may keep the interpreter while another waits for it. At Python's 5 ms the event loop and the writer,
-which both let go of it at every statement, wait for each other longer than for the disk (2026-11: creates 1.6 times)."""
+"""How long a thread may keep the interpreter while another waits for it. At Python's 5 ms the event loop and the
+writer, which both let go of it at every statement, wait for each other longer than for the disk (2026-11: creates took
+1.6 times as long)."""
 
 Job = tuple[Commit, "asyncio.Future[tuple[Resource, ...]]"]
 Outcome = tuple["asyncio.Future[tuple[Resource, ...]]", "tuple[Resource, ...] | BaseException"]
@@ -49,73 +50,93 @@ class Writer:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._lock = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
         self._between = between
-        self._closed = False
+        self._ended = False
         sys.setswitchinterval(SWITCH_SECONDS)
         self._thread = threading.Thread(target=self._run, name="hilum-sqlite-writer", daemon=True)
         self._thread.start()
 
+    @property
+    def working(self) -> bool:
+        """Whether commits can still be taken."""
+        return not self._ended
+
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Queue the commit; returns once it is durable."""
-        if self._closed:
-            raise Busy("The store is closing.")
         future: asyncio.Future[tuple[Resource, ...]] = asyncio.get_running_loop().create_future()
         self._jobs.put((commit, future))
+        if self._ended:  # looked at after queueing, so that the thread's last look or this one finds the job
+            self._refuse_rest()
         return await future
 
     def close(self) -> None:
         """Commit what is queued, then end the thread."""
-        self._closed = True
         self._jobs.put(None)
         self._thread.join()
         os.close(self._lock)
 
     def _run(self) -> None:
-        going = True
-        while going:
-            job = self._jobs.get()
-            if job is None:
-                return
-            done: list[Outcome] = []
-            self._turn(True)
-            try:
-                going = self._group(job, done)
-                _answer(done)
-                self._between()
-            finally:
-                self._turn(False)
-
-    def _group(self, job: Job | None, done: list[Outcome]) -> bool:
-        """One transaction; False when the writer is to end after it."""
-        going = True
-        started: list[Job] = []
         try:
-            assert job is not None
-            started.append(job)
-            self._applier.begin()
-            until = time.monotonic() + HOLD_SECONDS
-            while job is not None:
-                if not job[1].cancelled():
-                    try:
-                        done.append((job[1], self._applier.attempt(job[0])))
-                    except Problem as problem:
-                        done.append((job[1], problem))
-                if len(started) >= GROUP or time.monotonic() > until:
-                    break
+            while (job := self._jobs.get()) is not None:
+                done: list[Outcome] = []
+                self._turn(True)
                 try:
-                    job = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-                if job is None:
-                    going = False
-                else:
-                    started.append(job)
+                    going = self._group(job, done)
+                    _answer(done)
+                    self._between()
+                finally:
+                    self._turn(False)
+                if not going:
+                    return
+        finally:
+            self._ended = True
+            self._refuse_rest()
+
+    def _refuse_rest(self) -> None:
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+            if job is not None:
+                _answer([(job[1], Busy("The store takes no more writes; nothing was written."))])
+
+    def _group(self, job: Job, done: list[Outcome]) -> bool:
+        """One transaction; False when the writer is to end after it."""
+        started = [job]
+        try:
+            self._applier.begin()
+            going = self._fill(started, done)
             self._applier.finish()
-        except BaseException as error:  # nothing of the group was acknowledged, so all of it may fail
-            with suppress(apsw.Error):
-                self._applier.abandon()
+        except (
+            Exception
+        ) as error:  # nothing was acknowledged, so all of the group may fail; the next may work
             failure = translated(error) if isinstance(error, apsw.Error) else error
             done[:] = [(future, failure) for _, future in started]
+            self._applier.abandon()
+            return True
         return going
+
+    def _fill(self, started: list[Job], done: list[Outcome]) -> bool:
+        """Apply commits as long as there are any and the group may last; False when the writer is to end."""
+        until = time.monotonic() + HOLD_SECONDS
+        while True:
+            commit, future = started[-1]
+            if not future.cancelled():
+                try:
+                    done.append((future, self._applier.attempt(commit)))
+                except apsw.Error:
+                    raise
+                except Exception as error:  # a problem, or a defect, of this commit alone: it has been undone
+                    done.append((future, error))
+            if len(started) >= GROUP or time.monotonic() > until:
+                return True
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return True
+            if job is None:
+                return False
+            started.append(job)
 
     def _turn(self, take: bool) -> None:
         if fcntl is not None:
