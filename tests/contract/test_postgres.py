@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -317,8 +318,10 @@ async def test_a_damaged_copy_is_refused(postgres: PostgresStore, postgres_url: 
     path = tmp_path / "copy"
     async for _ in postgres.backup(str(path)):
         pass
+    with zipfile.ZipFile(path) as archive:
+        member = archive.getinfo("resource")
     whole = bytearray(path.read_bytes())
-    whole[len(whole) // 3] ^= 0xFF
+    whole[member.header_offset + 100 + member.compress_size // 2] ^= 0xFF
     path.write_bytes(whole)
     with pytest.raises(Misconfigured):
         await restore_postgres(postgres_url, str(path), schema=f"own_{next(_tenants)}")

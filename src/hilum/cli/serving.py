@@ -41,6 +41,8 @@ def run(settings: Settings) -> None:
         "hilum.cli.worker:application",
         factory=True,
         interface="asgi3",
+        http="hilum.app.protocol:Protocol",  # type: ignore[arg-type]  # a path, so that workers can be sent it
+        ws="none",
         workers=settings.workers,
         lifespan="on",
         log_config=None,

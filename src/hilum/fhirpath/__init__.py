@@ -3,5 +3,6 @@
 from hilum.fhirpath.evaluate import compile, locate, static_types
 from hilum.fhirpath.nodes import Node
 from hilum.fhirpath.parser import parse
+from hilum.fhirpath.work import Work
 
-__all__ = ["Node", "compile", "locate", "parse", "static_types"]
+__all__ = ["Node", "Work", "compile", "locate", "parse", "static_types"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from hilum.fhirpath.functions import FUNCTIONS, distinct, integer
 from hilum.fhirpath.nodes import NOTHING, Evaluate, Node, Scope, boolean, equal, step, truth
@@ -41,28 +41,41 @@ from hilum.fhirpath.types import (
     properties,
     resolve_name,
 )
-from hilum.problems import Invalid
+from hilum.fhirpath.work import Work
+from hilum.problems import Invalid, Malformed
 
 
 def compile(expression: str, type: str) -> Callable[[dict[str, Any]], list[Any]]:
     """A function from a resource of `type` to the JSON values that the expression selects, in document order.
 
     Raises Malformed (syntax) or Invalid (an element or function that is not there). The function raises Invalid when
-    an expression does not fit the data: several items where one is needed.
+    an expression does not fit the data (several items where one is needed), and Unprocessable when it is too costly.
     """
     find = locate(expression, type)
     return lambda body: [node.value for node in find(body) if node.value is not None]
 
 
-@lru_cache(maxsize=1024)
-def locate(expression: str, type: str) -> Callable[[dict[str, Any]], list[Node]]:
-    """As `compile`, but to nodes, with types and places: what FHIRPath Patch needs."""
-    root = Type(type)
-    evaluate = _compile(parse(expression), frozenset((root,))).evaluate
+class Locate(Protocol):
+    """From a body to nodes; `work`: the allowance to draw on, where it is shared by several evaluations."""
 
-    def find(body: dict[str, Any]) -> list[Node]:
+    def __call__(self, body: dict[str, Any], work: Work | None = None) -> list[Node]: ...
+
+
+@lru_cache(maxsize=1024)
+def locate(expression: str, type: str) -> Locate:
+    """As `compile`, but to nodes, with types and places: what FHIRPath Patch needs.
+
+    The function raises Unprocessable (too-costly), too, when it would visit more than `work` allows.
+    """
+    root = Type(type)
+    try:
+        evaluate = _compile(parse(expression), frozenset((root,))).evaluate
+    except RecursionError:
+        raise Malformed("FHIRPath: the expression has too many steps.") from None
+
+    def find(body: dict[str, Any], work: Work | None = None) -> list[Node]:
         node = Node(body, root, ())
-        return evaluate([node], Scope(node))
+        return evaluate([node], Scope(node, Work() if work is None else work))
 
     return find
 
@@ -81,6 +94,18 @@ _Types = frozenset[Type] | None
 
 
 def _compile(tree: Expression, focus: _Types) -> _Compiled:
+    """Each step counts itself and what it gives; steps that visit more than they give count that, too."""
+    evaluate, types = _uncounted(tree, focus)
+
+    def counted(nodes: list[Node], scope: Scope) -> list[Node]:
+        found = evaluate(nodes, scope)
+        scope.work.spend(1 + len(found))
+        return found
+
+    return _Compiled(counted, types)
+
+
+def _uncounted(tree: Expression, focus: _Types) -> _Compiled:
     match tree:
         case Member():
             return _member(tree, focus)
@@ -123,7 +148,12 @@ def _member(tree: Member, focus: _Types) -> _Compiled:
     found = members(types, name)
 
     def member(nodes: list[Node], scope: Scope) -> list[Node]:
-        return [child for node in inner(nodes, scope) for child in step(node, name)]
+        found: list[Node] = []
+        for node in inner(nodes, scope):
+            children = step(node, name)
+            scope.work.spend(1 + len(children))
+            found += children
+        return found
 
     return _Compiled(member, found)
 
@@ -277,7 +307,7 @@ def _binary(tree: Binary, focus: _Types) -> _Compiled:
     operator = tree.operator
     if operator == "|":
         both = None if left_types is None or right_types is None else left_types | right_types
-        return _Compiled(lambda nodes, scope: distinct(left(nodes, scope) + right(nodes, scope)), both)
+        return _Compiled(lambda nodes, scope: distinct(left(nodes, scope) + right(nodes, scope), scope.work), both)
     if operator in _LOGIC:
         logic = _LOGIC[operator]
         return _Compiled(
@@ -290,7 +320,7 @@ def _binary(tree: Binary, focus: _Types) -> _Compiled:
     wanted = operator == "="
 
     def equality(nodes: list[Node], scope: Scope) -> list[Node]:
-        found = equal(left(nodes, scope), right(nodes, scope))
+        found = equal(left(nodes, scope), right(nodes, scope), scope.work)
         return NOTHING if found is None else boolean(found is wanted)
 
     return _Compiled(equality, frozenset((BOOLEAN,)))

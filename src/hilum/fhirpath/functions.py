@@ -8,10 +8,12 @@ is called on and its arguments as closures. `extension` and `resolve` are FHIR's
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from hilum.fhirpath.nodes import NOTHING, Evaluate, Node, Scope, boolean, same, step, truth
 from hilum.fhirpath.types import BOOLEAN, INTEGER, STRING, Type
+from hilum.fhirpath.work import Work
 from hilum.problems import Invalid
 
 Body = Callable[[list[Node], Scope, tuple[Evaluate, ...]], list[Node]]
@@ -30,6 +32,7 @@ class Function(NamedTuple):
 
 
 def _keep(nodes: list[Node], scope: Scope, criteria: Evaluate) -> list[Node]:
+    scope.work.spend(len(nodes))
     return [node for i, node in enumerate(nodes) if truth(criteria([node], scope._replace(position=i))) is True]
 
 
@@ -38,6 +41,7 @@ def _where(nodes: list[Node], scope: Scope, arguments: tuple[Evaluate, ...]) -> 
 
 
 def _select(nodes: list[Node], scope: Scope, arguments: tuple[Evaluate, ...]) -> list[Node]:
+    scope.work.spend(len(nodes))
     return [found for i, node in enumerate(nodes) for found in arguments[0]([node], scope._replace(position=i))]
 
 
@@ -61,20 +65,44 @@ def _single(nodes: list[Node], scope: Scope, arguments: tuple[Evaluate, ...]) ->
 
 
 def _distinct(nodes: list[Node], scope: Scope, arguments: tuple[Evaluate, ...]) -> list[Node]:
-    return distinct(nodes)
+    return distinct(nodes, scope.work)
 
 
-def distinct(nodes: list[Node]) -> list[Node]:
-    """Without doubles, the first of each kept."""
+def distinct(nodes: list[Node], work: Work) -> list[Node]:
+    """Without doubles, the first of each kept: primitives by a set, objects by comparing each with each."""
     found: list[Node] = []
+    primitives: set[tuple[str, Any]] = set()
+    objects: list[Any] = []
     for node in nodes:
-        if not any(same(node.value, other.value) for other in found):
+        value = node.value
+        kind = _KINDS.get(type(value))
+        work.spend(1)
+        if kind is not None:
+            known = (kind, value) in primitives
+            primitives.add((kind, value))
+        else:
+            known = _among(value, objects, work)
+            objects.append(value)
+        if not known:
             found.append(node)
     return found
 
 
+def _among(value: Any, others: list[Any], work: Work) -> bool:
+    for other in others:
+        work.look_at(value)
+        if same(value, other):
+            return True
+    return False
+
+
+_KINDS: dict[type, str] = {str: "text", bool: "boolean", int: "number", Decimal: "number", type(None): "nothing"}
+"""Which primitives can be equal: numbers by value, a boolean never to a number."""
+
+
 def _extension(nodes: list[Node], scope: Scope, arguments: tuple[Evaluate, ...]) -> list[Node]:
-    url = text(arguments[0](nodes, scope), "extension(url)")
+    url = text(arguments[0](nodes, scope), "extension(url)", scope.work)
+    scope.work.spend(len(nodes))
     return [found for node in nodes for found in step(node, "extension") if found.value.get("url") == url]
 
 
@@ -82,12 +110,13 @@ def _has_extension(nodes: list[Node], scope: Scope, arguments: tuple[Evaluate, .
     return boolean(bool(_extension(nodes, scope, arguments)))
 
 
-def text(nodes: list[Node], where: str) -> str | None:
+def text(nodes: list[Node], where: str, work: Work) -> str | None:
     """The one string of a collection, None when it is empty. Raises Invalid for anything else."""
     if not nodes:
         return None
     if len(nodes) > 1 or type(nodes[0].value) is not str:
         raise Invalid(f"FHIRPath: {where} needs one string.")
+    work.look_at(nodes[0].value)
     return nodes[0].value
 
 
@@ -102,7 +131,8 @@ def integer(nodes: list[Node], where: str) -> int | None:
 
 def _of_strings(name: str, test: Callable[[str, str], bool]) -> Function:
     def body(nodes: list[Node], scope: Scope, arguments: tuple[Evaluate, ...]) -> list[Node]:
-        value, argument = text(nodes, f"{name}()"), text(arguments[0](nodes, scope), f"{name}()")
+        value = text(nodes, f"{name}()", scope.work)
+        argument = text(arguments[0](nodes, scope), f"{name}()", scope.work)
         return NOTHING if value is None or argument is None else boolean(test(value, argument))
 
     return Function(body, (1, 1), BOOLEAN)
@@ -119,13 +149,13 @@ def _slice(name: str, part: Callable[[list[Node], int], list[Node]]) -> Function
 
 
 def _length(nodes: list[Node], scope: Scope, arguments: tuple[Evaluate, ...]) -> list[Node]:
-    value = text(nodes, "length()")
+    value = text(nodes, "length()", scope.work)
     return NOTHING if value is None else [Node(len(value), INTEGER)]
 
 
 def _case(change: Callable[[str], str], name: str) -> Function:
     def body(nodes: list[Node], scope: Scope, arguments: tuple[Evaluate, ...]) -> list[Node]:
-        value = text(nodes, f"{name}()")
+        value = text(nodes, f"{name}()", scope.work)
         return NOTHING if value is None else [Node(change(value), STRING)]
 
     return Function(body, result=STRING)

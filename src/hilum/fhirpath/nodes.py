@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from hilum.fhirpath.types import BOOLEAN, Type, is_abstract, properties
+from hilum.fhirpath.work import Work
 from hilum.problems import Invalid
 
 
@@ -27,9 +28,10 @@ class Node(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """`%resource` and `$index`."""
+    """`%resource`, what the evaluation may still do, and `$index`."""
 
     root: Node
+    work: Work
     position: int = 0
 
 
@@ -90,11 +92,17 @@ def boolean(value: bool | None) -> list[Node]:
     return NOTHING if value is None else TRUE if value else FALSE
 
 
-def equal(left: list[Node], right: list[Node]) -> bool | None:
+def equal(left: list[Node], right: list[Node], work: Work) -> bool | None:
     """The `=` operator; None when either side is empty."""
     if not left or not right:
         return None
-    return len(left) == len(right) and all(same(a.value, b.value) for a, b in zip(left, right, strict=True))
+    if len(left) != len(right):
+        return False
+    for a, b in zip(left, right, strict=True):
+        work.look_at(a.value)
+        if not same(a.value, b.value):
+            return False
+    return True
 
 
 def same(a: Any, b: Any) -> bool:

@@ -44,9 +44,19 @@ DEPTH = 100
 """Deeper nesting than this is refused: expressions also come from outside (FHIRPath Patch)."""
 
 
-@lru_cache(maxsize=4096)
+LONGEST = 10_000
+"""Characters of an expression; R4's longest search parameter has 1,386. Trees are remembered, so their size matters."""
+
+
 def parse(expression: str) -> Expression:
     """The syntax tree. Raises Malformed with the position; the text of the expression is not repeated."""
+    if len(expression) > LONGEST:
+        raise Malformed(f"FHIRPath: the expression has more than {LONGEST} characters.")
+    return _parse(expression)
+
+
+@lru_cache(maxsize=4096)
+def _parse(expression: str) -> Expression:
     return _Parser(tokens(expression)).whole()
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final
 
 from hilum.fhir import definitions
-from hilum.fhirpath import Node, locate
+from hilum.fhirpath import Node, Work, locate
 from hilum.fhirpath.parser import parse
 from hilum.fhirpath.types import Property, Type, is_a, is_abstract, properties
-from hilum.interactions.patches import Patch
+from hilum.interactions.patches import Patch, copied
 from hilum.interactions.places import Item, Place, by_key, place_of
 from hilum.problems import Invalid, Unprocessable
 from hilum.validation import validate
@@ -53,7 +52,7 @@ def parse_fhirpath_patch(body: dict[str, Any]) -> Patch:
     return Patch("fhirpath", tuple(_operation(item, f"Parameters.parameter[{i}]") for i, item in enumerate(parameters)))
 
 
-def _operation(item: dict[str, Any], where: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _operation(item: dict[str, Any], where: str) -> Callable[[dict[str, Any], Work], dict[str, Any]]:
     if item["name"] != "operation":
         raise Invalid("Every parameter of a FHIRPath Patch must have the name 'operation'.", expression=f"{where}.name")
     parts: dict[str, dict[str, Any]] = {}
@@ -66,11 +65,11 @@ def _operation(item: dict[str, Any], where: str) -> Callable[[dict[str, Any]], d
         raise Invalid(f"The type of an operation must be one of {', '.join(_PARTS)}.", expression=where)
     if surplus := parts.keys() - {"type", *_PARTS[name]}:
         raise Invalid(f"A {name} operation has no part {sorted(surplus)[0][:64]!r}.", expression=where)
-    arguments = {
+    arguments: dict[str, Any] = {
         part: _value(parts, where) if part == "value" else _simple(parts, part, where) for part in _PARTS[name]
     }
     parse(arguments["path"])
-    return lambda body: _APPLY[name](body, where, **arguments)
+    return lambda body, work: _APPLY[name](body, where, work, **arguments)
 
 
 def _simple(parts: dict[str, dict[str, Any]], name: str, where: str) -> Any:
@@ -103,23 +102,23 @@ def _read(part: dict[str, Any], where: str) -> Value:
 # --- the operations ---------------------------------------------------------------------------------------------------
 
 
-def _found(body: dict[str, Any], path: str) -> list[Node]:
-    nodes = locate(path, body["resourceType"])(body)
+def _found(body: dict[str, Any], path: str, work: Work) -> list[Node]:
+    nodes = locate(path, body["resourceType"])(body, work)
     if any(node.location is None for node in nodes):
         raise Invalid("The path of a patch must select elements, not compute values.")
     return nodes
 
 
-def _single(body: dict[str, Any], path: str, where: str) -> Node:
-    nodes = _found(body, path)
+def _single(body: dict[str, Any], path: str, where: str, work: Work) -> Node:
+    nodes = _found(body, path, work)
     if len(nodes) != 1:
         found = "no element" if not nodes else "several elements"
         raise Unprocessable(f"The path of the operation selects {found}; it must select exactly one.", expression=where)
     return nodes[0]
 
 
-def _add(body: dict[str, Any], where: str, path: str, name: str, value: Value) -> dict[str, Any]:
-    node = _single(body, path, where)
+def _add(body: dict[str, Any], where: str, work: Work, path: str, name: str, value: Value) -> dict[str, Any]:
+    node = _single(body, path, where, work)
     location = node.location or ()
     owner = node.type
     above: tuple[Place, int] | None = None
@@ -132,12 +131,12 @@ def _add(body: dict[str, Any], where: str, path: str, name: str, value: Value) -
     place = Place(holder, element, kind, owner, above)
     if not kind.many and any(_place(place, other).items() for other in properties(owner)[element]):
         raise Unprocessable(f"{owner}.{element} exists already and does not repeat; use replace.", expression=where)
-    place.put([*place.items(), _item(value, kind.type, where)])
+    place.append(_item(value, kind.type, where))
     return body
 
 
-def _insert(body: dict[str, Any], where: str, path: str, index: int, value: Value) -> dict[str, Any]:
-    place = _list(body, path, where)
+def _insert(body: dict[str, Any], where: str, work: Work, path: str, index: int, value: Value) -> dict[str, Any]:
+    place = _list(body, path, where, work)
     kind = _property(place.owner, place.name, value, where)
     items = place.items()
     if not 0 <= index <= len(items):
@@ -147,10 +146,10 @@ def _insert(body: dict[str, Any], where: str, path: str, index: int, value: Valu
     return body
 
 
-def _delete(body: dict[str, Any], where: str, path: str) -> dict[str, Any]:
-    if not _found(body, path):
+def _delete(body: dict[str, Any], where: str, work: Work, path: str) -> dict[str, Any]:
+    if not _found(body, path, work):
         return body
-    node = _single(body, path, where)
+    node = _single(body, path, where, work)
     place, index = _below_root(body, node, where)
     items = place.items()
     del items[index]
@@ -158,8 +157,8 @@ def _delete(body: dict[str, Any], where: str, path: str) -> dict[str, Any]:
     return body
 
 
-def _replace(body: dict[str, Any], where: str, path: str, value: Value) -> dict[str, Any]:
-    node = _single(body, path, where)
+def _replace(body: dict[str, Any], where: str, work: Work, path: str, value: Value) -> dict[str, Any]:
+    node = _single(body, path, where, work)
     place, index = _below_root(body, node, where)
     kind = _property(place.owner, place.name, value, where)
     item = _item(value, kind.type, where)
@@ -173,8 +172,8 @@ def _replace(body: dict[str, Any], where: str, path: str, value: Value) -> dict[
     return body
 
 
-def _move(body: dict[str, Any], where: str, path: str, source: int, destination: int) -> dict[str, Any]:
-    place = _list(body, path, where)
+def _move(body: dict[str, Any], where: str, work: Work, path: str, source: int, destination: int) -> dict[str, Any]:
+    place = _list(body, path, where, work)
     items = place.items()
     if not (0 <= source < len(items) and 0 <= destination < len(items)):
         raise Unprocessable(f"Source and destination must be 0 to {len(items) - 1}.", expression=where)
@@ -198,9 +197,9 @@ def _below_root(body: dict[str, Any], node: Node, where: str) -> tuple[Place, in
     return place_of(body, node.location)
 
 
-def _list(body: dict[str, Any], path: str, where: str) -> Place:
+def _list(body: dict[str, Any], path: str, where: str, work: Work) -> Place:
     """The one list that all selected elements are in."""
-    locations = [node.location or () for node in _found(body, path)]
+    locations = [node.location or () for node in _found(body, path, work)]
     if not locations:
         raise Unprocessable("The path of the operation selects no element.", expression=where)
     if len({location[:-1] for location in locations}) > 1 or not locations[0] or type(locations[0][-1]) is not int:
@@ -252,12 +251,12 @@ def _json_kind(type: Type) -> str:
 def _item(value: Value, wanted: Type, where: str) -> Item:
     """The value as JSON for an element of this type. Copied: a patch may be applied again, to a newer version."""
     if value.type is not None:
-        return deepcopy(value.item)
+        return copied(value.item[0]), copied(value.item[1])
     holder: dict[str, Any] = {}
     for name, inner in value.parts:
         kind = _property(wanted, name, inner, where)
         place = Place(holder, name, kind, wanted, None)
-        if place.items() and not kind.many:
+        if not kind.many and place.items():
             raise Unprocessable(f"{wanted}.{name[:64]} is given twice and does not repeat.", expression=where)
-        place.put([*place.items(), _item(inner, kind.type, where)])
+        place.append(_item(inner, kind.type, where))
     return holder, None

@@ -6,19 +6,20 @@ On parsed bodies, so that Decimals keep their digits. `test` compares numbers by
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from copy import deepcopy
+from collections.abc import Callable
 from typing import Any, Final
 
 from hilum.fhir import json
 from hilum.fhirpath.nodes import same
-from hilum.interactions.patches import Patch
+from hilum.fhirpath import Work
+from hilum.interactions.patches import Patch, copied
 from hilum.problems import Malformed, Unprocessable
 
 MOST_OPERATIONS: Final = 10_000
 MOST_COPIES: Final = 100
-MOST_COPIED: Final = 10_000
-"""Values in one copied tree. Without these bounds, forty copies of a value into itself would fill the memory."""
+"""Without this and the allowance of work, forty copies of a value into itself would fill the memory."""
+MOST_STEPS: Final = 200
+"""Steps of one path; validation lets 64 elements stand within each other, two steps each."""
 
 Pointer = tuple[str, ...]
 _MISSING: Final = object()
@@ -38,7 +39,7 @@ def parse_json_patch(raw: bytes) -> Patch:
     return Patch("json", tuple(_operation(item, f"Operation [{i}] of the patch") for i, item in enumerate(document)))
 
 
-def _operation(item: Any, where: str) -> Callable[[Any], Any]:
+def _operation(item: Any, where: str) -> Callable[[Any, Work], Any]:
     if type(item) is not dict:
         raise Malformed(f"{where} must be an object.")
     name = item.get("op")
@@ -55,16 +56,19 @@ def _operation(item: Any, where: str) -> Callable[[Any], Any]:
         if "value" not in item:
             raise Malformed(f"{where}: {name} needs a value.")
         argument = item["value"]
-    return lambda body: apply(body, path, argument, where)
+    return lambda body, work: apply(body, path, argument, where, work)
 
 
 def _pointer(text: Any, where: str, member: str) -> Pointer:
     if type(text) is not str or (text and text[0] != "/") or re.search(r"~(?![01])", text):
         raise Malformed(f"{where}: {member} must be a JSON Pointer such as /name/0/family.")
+    if text.count("/") > MOST_STEPS:
+        raise Malformed(f"{where}: {member} has more than {MOST_STEPS} steps.")
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:])
 
 
-def _parent(body: Any, path: Pointer, where: str) -> Any:
+def _parent(body: Any, path: Pointer, where: str, work: Work) -> Any:
+    work.spend(len(path))
     for part in path[:-1]:
         body = _child(body, part, where)
     return body
@@ -81,17 +85,21 @@ def _child(value: Any, part: str, where: str) -> Any:
     return found
 
 
-def _value(body: Any, path: Pointer, where: str) -> Any:
+def _value(body: Any, path: Pointer, where: str, work: Work) -> Any:
+    work.spend(len(path))
     for part in path:
         body = _child(body, part, where)
     return body
 
 
-def _add(body: Any, path: Pointer, value: Any, where: str) -> Any:
-    value = deepcopy(value)  # a patch may be applied again, to a newer version
+def _add(body: Any, path: Pointer, value: Any, where: str, work: Work) -> Any:
+    return _put(body, path, copied(value), where, work)
+
+
+def _put(body: Any, path: Pointer, value: Any, where: str, work: Work) -> Any:
     if not path:
         return value
-    parent, last = _parent(body, path, where), path[-1]
+    parent, last = _parent(body, path, where, work), path[-1]
     if type(parent) is dict:
         parent[last] = value
     elif type(parent) is list and last == "-":
@@ -103,57 +111,45 @@ def _add(body: Any, path: Pointer, value: Any, where: str) -> Any:
     return body
 
 
-def _remove(body: Any, path: Pointer, _: Any, where: str) -> Any:
+def _remove(body: Any, path: Pointer, _: Any, where: str, work: Work) -> Any:
     if not path:
         raise Unprocessable(f"{where} would remove the whole resource; use delete.")
-    parent = _parent(body, path, where)
+    parent = _parent(body, path, where, work)
     _child(parent, path[-1], where)
     del parent[path[-1] if type(parent) is dict else int(path[-1])]
     return body
 
 
-def _replace(body: Any, path: Pointer, value: Any, where: str) -> Any:
-    value = deepcopy(value)
+def _replace(body: Any, path: Pointer, value: Any, where: str, work: Work) -> Any:
+    value = copied(value)
     if not path:
         return value
-    parent = _parent(body, path, where)
+    parent = _parent(body, path, where, work)
     _child(parent, path[-1], where)
     parent[path[-1] if type(parent) is dict else int(path[-1])] = value
     return body
 
 
-def _move(body: Any, path: Pointer, source: Pointer, where: str) -> Any:
-    value = _value(body, source, where)
+def _move(body: Any, path: Pointer, source: Pointer, where: str, work: Work) -> Any:
+    value = _value(body, source, where, work)
     if path == source:
         return body
-    return _add(_remove(body, source, None, where), path, value, where)
+    return _put(_remove(body, source, None, where, work), path, value, where, work)
 
 
-def _copy(body: Any, path: Pointer, source: Pointer, where: str) -> Any:
-    value = _value(body, source, where)
-    if sum(1 for _ in zip(_tree(value), range(MOST_COPIED + 1), strict=False)) > MOST_COPIED:
-        raise Unprocessable(f"{where} copies more than {MOST_COPIED} values.")
-    return _add(body, path, value, where)
+def _copy(body: Any, path: Pointer, source: Pointer, where: str, work: Work) -> Any:
+    value = _value(body, source, where, work)
+    work.look_at(value)
+    return _put(body, path, copied(value), where, work)
 
 
-def _tree(value: Any) -> Iterator[Any]:
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        yield item
-        if type(item) is dict:
-            waiting.extend(item.values())
-        elif type(item) is list:
-            waiting.extend(item)
-
-
-def _test(body: Any, path: Pointer, value: Any, where: str) -> Any:
-    if not same(_value(body, path, where), value):
+def _test(body: Any, path: Pointer, value: Any, where: str, work: Work) -> Any:
+    if not same(_value(body, path, where, work), value):
         raise Unprocessable(f"{where}: the test failed, the resource has another value there.")
     return body
 
 
-_OPERATIONS: Final[dict[str, tuple[Callable[[Any, Pointer, Any, str], Any], str]]] = {
+_OPERATIONS: Final[dict[str, tuple[Callable[[Any, Pointer, Any, str, Work], Any], str]]] = {
     "add": (_add, "value"),
     "remove": (_remove, ""),
     "replace": (_replace, "value"),

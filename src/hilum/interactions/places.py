@@ -43,6 +43,20 @@ class Place:
         length = max(len(values), len(extras))
         return [(values[i] if i < len(values) else None, extras[i] if i < len(extras) else None) for i in range(length)]
 
+    def append(self, item: Item) -> None:
+        """One more item, at the end; without a look at the others, so that a thousand cost a thousand times one."""
+        names = (self.kind.key, "_" + self.kind.key)
+        if not self.kind.many or item == (None, None):
+            self.put([*self.items(), item])
+            return
+        length = max(len(self.holder.get(name) or ()) for name in names)
+        for name, part in zip(names, item, strict=True):
+            column = self.holder.get(name) or []
+            if column or part is not None:
+                column += [None] * (length - len(column))
+                column.append(part)
+                self.holder[name] = column
+
     def put(self, items: list[Item]) -> None:
         """Write the items back; an object that is empty now is removed from the place above, and so on."""
         key = self.kind.key

@@ -8,14 +8,15 @@ entries that read (GET) are no part of this: they follow the commit.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.interactions import criteria as conditional
 from hilum.interactions.build import (
+    Body,
     check_id,
     findings,
     image,
@@ -46,8 +47,7 @@ __all__ = ["Entry", "EntryOutcome", "transaction"]
 LETTER: Final = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
 ORDER: Final = ("DELETE", "POST", "PUT", "PATCH")
 _BREATH: Final = 64
-
-T = TypeVar("T")
+"""After so many entries others get their turn on the event loop: a bundle may hold thousands."""
 
 
 async def transaction(door: Door, who: Principal, entries: Sequence[Entry]) -> tuple[EntryOutcome, ...]:
@@ -59,7 +59,9 @@ async def transaction(door: Door, who: Principal, entries: Sequence[Entry]) -> t
     """
     steps: list[Step] = []
     problems: list[Problem] = []
-    async for number, entry in _in_turns(entries):
+    for number, entry in enumerate(entries):
+        if number % _BREATH == 0:
+            await asyncio.sleep(0)
         try:
             steps.append(_understand(door, who, number, entry))
         except Problem as problem:
@@ -67,14 +69,6 @@ async def transaction(door: Door, who: Principal, entries: Sequence[Entry]) -> t
     raise_together(problems)
     steps.sort(key=lambda step: ORDER.index(step.entry.method))
     return await retrying(lambda: _attempt(door, who, steps))
-
-
-async def _in_turns(items: Sequence[T]) -> AsyncIterator[tuple[int, T]]:
-    """The items, numbered; between them others get their turn on the event loop: a bundle may hold thousands."""
-    for number, item in enumerate(items):
-        yield number, item
-        if number % _BREATH == _BREATH - 1:
-            await asyncio.sleep(0)
 
 
 def _understand(door: Door, who: Principal, number: int, entry: Entry) -> Step:
@@ -96,7 +90,9 @@ def _understand(door: Door, who: Principal, number: int, entry: Entry) -> Step:
 
 async def _attempt(door: Door, who: Principal, steps: list[Step]) -> tuple[EntryOutcome, ...]:
     plan = Plan(Links(door.base))
-    async for _, step in _in_turns(steps):
+    for number, step in enumerate(steps):
+        if number % _BREATH == 0:
+            await asyncio.sleep(0)
         await _at(step, NAME[step.entry.method](door, who, step, plan))
     refuse_overlaps(steps, plan)
     await _link(door, who, steps, plan)
@@ -118,30 +114,35 @@ async def _link(door: Door, who: Principal, steps: list[Step], plan: Plan) -> No
     links = plan.links
     writing = [step for step in steps if step.number in plan.names and step.entry.method != "DELETE"]
     owners: dict[str, Step] = {}
-    async for _, step in _in_turns(writing):
+    for number, step in enumerate(writing):
+        if number % _BREATH == 0:
+            await asyncio.sleep(0)
         known = len(links.pending)
-        await _at(step, _body(step, plan))
+        try:
+            plan.bodies[step.number] = _body(step, plan)
+        except Problem as problem:
+            raise again(problem, placed(problem.issues, step.entry.index)) from None
         owners |= dict.fromkeys(islice(links.pending, known, None), step)
     for reference, step in owners.items():
         await _at(step, _resolve(door, who, reference, step, plan))
     if links.pending:
-        async for _, step in _in_turns(writing):
-            number = step.number
-            plan.bodies[number] = links.body(plan.bodies[number], root(step.entry.full_url))
+        for number, step in enumerate(writing):
+            if number % _BREATH == 0:
+                await asyncio.sleep(0)
+            plan.bodies[step.number] = links.body(plan.bodies[step.number], root(step.entry.full_url))
 
 
-async def _body(step: Step, plan: Plan) -> None:
-    number = step.number
+def _body(step: Step, plan: Plan) -> Body:
     body = step.entry.body
     if step.patch is not None:
-        current = plan.current[number]
+        current = plan.current[step.number]
         assert current is not None
         body = step.patch.applied(current.raw)
         found = findings(step.target.type, body)
         if found:
             raise Invalid(issues=found)
     assert body is not None
-    plan.bodies[number] = plan.links.body(body, root(step.entry.full_url))
+    return plan.links.body(body, root(step.entry.full_url))
 
 
 async def _resolve(door: Door, who: Principal, reference: str, step: Step, plan: Plan) -> None:
@@ -166,7 +167,9 @@ async def _resolve(door: Door, who: Principal, reference: str, step: Step, plan:
 
 async def _commit(door: Door, who: Principal, steps: list[Step], plan: Plan) -> tuple[EntryOutcome, ...]:
     writes: dict[int, Write] = {}
-    async for _, step in _in_turns(steps):
+    for number, step in enumerate(steps):
+        if number % _BREATH == 0:
+            await asyncio.sleep(0)
         write = _write(door, step, plan) if step.number in plan.names else None
         if write is not None:
             writes[step.number] = write

@@ -15,6 +15,8 @@ Header = tuple[bytes, bytes]
 FHIR_JSON: Header = (b"content-type", b"application/fhir+json; charset=utf-8")
 NO_STORE: Header = (b"cache-control", b"no-store")
 """Health data stays out of every cache, the browser's on a shared ward computer among them."""
+NO_SNIFF: Header = (b"x-content-type-options", b"nosniff")
+"""On every answer over HTTP: a narrative must not be run as a page by a browser that guesses types."""
 
 
 @dataclass(slots=True)

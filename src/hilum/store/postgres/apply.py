@@ -21,7 +21,7 @@ from hilum.store.postgres.encode import encode, literal, targets
 from hilum.store.postgres.names import Name, Names
 
 _TRIES: Final = 4
-_ARGUMENTS: Final = 56
+_ARGUMENTS: Final = 57
 _APPLY: Final = f"SELECT first, linked FROM apply({', '.join(f'${n}' for n in range(1, _ARGUMENTS + 1))})"
 _ALONE: Final = "SELECT pg_advisory_xact_lock(1751741805, $1::integer)"
 _END: Final = """

@@ -28,7 +28,7 @@ TABLES: Final = {
     "token": "value, rid, param",
     "string": "rid, param, folded, whole, value",
     "date": "rid, low, high, param, span",
-    "reference": "target, rid, params",
+    "reference": "target, rid, param",
     "audit": "seq, writes, process, agent, client, interaction, token, chain",
 }
 """What is copied. Transaction ids mean nothing in another database: 0 is older than all of its own."""

@@ -225,16 +225,16 @@ def referred(param: int, rids: list[int]) -> Plan:
     if not rids:
         return NOTHING
     rids = list(dict.fromkeys(rids))
+    by = Part("abs(k.param) = ?", (param,)) if param != COMPARTMENT else Part("k.param <= 0")
     probe = Part(
-        "(SELECT true FROM reference k WHERE k.target = ANY (?::bigint[]) AND k.rid = c.rid "
-        "AND ? = ANY (k.params) LIMIT 1)",
-        (rids, param),
+        f"(SELECT true FROM reference k WHERE k.target = ANY (?::bigint[]) AND k.rid = c.rid AND {by.sql} LIMIT 1)",
+        (rids, *by.values),
     )
     if len(rids) > _MERGED:
-        sql = "SELECT k.rid FROM reference k WHERE k.target = ANY (?::bigint[]) AND ? = ANY (k.params)"
-        return Plan((Part(sql, (rids, param)),), probe, ordered=False)
-    sql = "SELECT k.rid FROM reference k WHERE k.target = ? AND ? = ANY (k.params)"
-    return Plan(tuple(Part(sql, (rid, param)) for rid in rids), probe)
+        sql = f"SELECT k.rid FROM reference k WHERE k.target = ANY (?::bigint[]) AND {by.sql}"
+        return Plan((Part(sql, (rids, *by.values)),), probe, ordered=False)
+    sql = f"SELECT k.rid FROM reference k WHERE k.target = ? AND {by.sql}"
+    return Plan(tuple(Part(sql, (rid, *by.values)) for rid in rids), probe)
 
 
 def _ids(rids: list[int]) -> Plan:

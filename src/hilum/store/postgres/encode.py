@@ -15,7 +15,7 @@ from hilum.store.postgres.names import METHOD_NUMBER, Name
 FOLDED = 200
 """How many characters of a folded string are in the index; string.whole has all where there are more."""
 COMPARTMENT = 0
-"""In reference.params: the target is a compartment that the resource is in."""
+"""As the parameter of a reference: the target is a compartment that the resource is in."""
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Columns:
     d_high: list[int] = field(default_factory=list)
     d_rid: list[int] = field(default_factory=list)
     r_target: list[int] = field(default_factory=list)
-    r_params: list[str] = field(default_factory=list)
+    r_param: list[int] = field(default_factory=list)
     r_rid: list[int] = field(default_factory=list)
     tx_param: list[int] = field(default_factory=list)
     tx_value: list[int] = field(default_factory=list)
@@ -62,6 +62,7 @@ class Columns:
     dx_high: list[int] = field(default_factory=list)
     dx_rid: list[int] = field(default_factory=list)
     rx_target: list[int] = field(default_factory=list)
+    rx_param: list[int] = field(default_factory=list)
     rx_rid: list[int] = field(default_factory=list)
 
     def arguments(self) -> list[Any]:
@@ -96,14 +97,14 @@ def writable(text: str) -> str:
     return text.replace("\0", "\ufffd") if "\0" in text else text
 
 
-def references(rows: Rows) -> dict[Name, tuple[int, ...]]:
-    """Each resource that is referred to, with the parameters (0: the compartment) under which it is."""
-    found: dict[Name, list[int]] = {}
+def references(rows: Rows) -> dict[tuple[Name, int], None]:
+    """(target, parameter), each once; one row per compartment has it negative, or 0 where no parameter refers to it."""
+    found = {((row[1], row[2]), row[0]): None for row in rows.references}
     for owner in rows.compartments:
-        found[owner] = [COMPARTMENT]
-    for row in rows.references:
-        found.setdefault((row[1], row[2]), []).append(row[0])
-    return {name: tuple(params) for name, params in found.items()}
+        param = min((p for name, p in found if name == owner), default=COMPARTMENT)
+        found.pop((owner, param), None)
+        found[owner, -param] = None
+    return found
 
 
 def targets(writes: Sequence[Write]) -> set[Name]:
@@ -173,15 +174,14 @@ def _rows(out: Columns, rid: int, new: Rows, old: Rows, rids: dict[Name, int]) -
     if new.dates or old.dates:
         _dates(out, rid, set(new.dates), set(old.dates))
     linked, was = references(new), references(old) if old is not NO_ROWS else {}
-    for name, params in linked.items():
-        if was.get(name) != params:
-            out.r_target.append(rids[name])
-            out.r_params.append(literal(params))
-            out.r_rid.append(rid)
-    for name, params in was.items():
-        if linked.get(name) != params:
-            out.rx_target.append(rids[name])
-            out.rx_rid.append(rid)
+    for name, param in linked.keys() - was.keys() if was else linked:
+        out.r_target.append(rids[name])
+        out.r_param.append(param)
+        out.r_rid.append(rid)
+    for name, param in was.keys() - linked.keys():
+        out.rx_target.append(rids[name])
+        out.rx_param.append(param)
+        out.rx_rid.append(rid)
 
 
 def _strings(

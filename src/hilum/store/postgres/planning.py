@@ -17,8 +17,9 @@ from hilum.store.postgres.connection import Session, fetch
 from hilum.store.postgres.encode import COMPARTMENT
 from hilum.store.postgres.names import Name, Names
 
-LOOK: Final = 1000
-"""How far a count looks before it says 'many'."""
+LOOKS: Final = (250, 2500)
+"""How far a count looks before it says 'many': if all clauses are many at first, it looks further."""
+LOOK: Final = LOOKS[-1]
 SYSTEMS: Final = 64
 """How many systems one code may have in one parameter before its whole range is searched instead."""
 
@@ -169,11 +170,16 @@ async def _choose(session: Session, drivers: list[Plan], query: Query) -> tuple[
         return None, LOOK
     if len(drivers) == 1 and drivers[0].ordered and query.order == "rid":
         return drivers[0], LOOK
-    counts: list[Part] = []
-    for driver in drivers:
-        union = join(" UNION ALL ", list(driver.arms))
-        counts.append(Part(f"(SELECT count(*) FROM ({union.sql} LIMIT {LOOK}) k)", union.values))
-    every = join(", ", counts)
-    (sizes,) = await run(session, Part(f"SELECT {every.sql}", every.values))
+    sizes: list[int] = []
+    for look in LOOKS:
+        counts: list[Part] = []
+        for driver in drivers:
+            union = join(" UNION ALL ", list(driver.arms))
+            counts.append(Part(f"(SELECT count(*) FROM ({union.sql} LIMIT {look}) k)", union.values))
+        every = join(", ", counts)
+        (row,) = await run(session, Part(f"SELECT {every.sql}", every.values))
+        sizes = list(row)
+        if min(sizes) < look:
+            break
     best = min(range(len(drivers)), key=lambda n: (sizes[n], not drivers[n].ordered))
     return drivers[best], sizes[best]

@@ -18,7 +18,7 @@ from hilum.store.postgres.names import Names
 from hilum.store.postgres.planning import LOOK, Statement, prepare, run
 from hilum.store.postgres.rows import COLUMNS, as_resource
 
-BUDGET: Final = 4000
+BUDGET: Final = 1000
 """How many resources are walked in the hope of a full page, before all that a clause finds is collected and sorted."""
 
 _FETCH: Final = "CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.rid = w.rid LIMIT 1) r"

@@ -65,9 +65,16 @@ CREATE TABLE date (
 CREATE INDEX date_key ON date (param, span, low, high, rid);
 CREATE INDEX date_rid ON date (rid, param);
 
--- One row for each resource that another refers to: by which parameters, 0 among them when it is its compartment.
-CREATE TABLE reference (target bigint NOT NULL, rid bigint NOT NULL, params integer[] NOT NULL);
-CREATE INDEX reference_key ON reference (target, rid);
+-- param < 0: by parameter -param, and the target is also a compartment that the resource is in (one row per target
+-- says so); 0: the compartment alone. All of it is in the index, so that the table need not be looked at.
+CREATE TABLE reference (target bigint NOT NULL, rid bigint NOT NULL, param integer NOT NULL);
+CREATE INDEX reference_key ON reference (target, rid, param);
+
+-- Index-only scans need pages that vacuum has seen; rows that are only added would wait for a fifth of the table.
+ALTER TABLE resource SET (autovacuum_vacuum_insert_scale_factor = 0.02);
+ALTER TABLE token SET (autovacuum_vacuum_insert_scale_factor = 0.02);
+ALTER TABLE date SET (autovacuum_vacuum_insert_scale_factor = 0.02);
+ALTER TABLE reference SET (autovacuum_vacuum_insert_scale_factor = 0.02);
 
 -- Who wrote: one row per commit, about the versions seq ... seq + writes - 1. Appended to, never changed.
 -- chain = SHA-256(chain before, row) within one `process`, which is one connection of one hilum process.
@@ -138,11 +145,11 @@ CREATE FUNCTION apply(
     t_param text, t_value text, t_rid text,
     s_param text, s_folded text[], s_whole text[], s_value text[], s_rid text,
     d_param text, d_span text, d_low text, d_high text, d_rid text,
-    r_target text, r_params text[], r_rid text,
+    r_target text, r_param text, r_rid text,
     tx_param text, tx_value text, tx_rid text,
     sx_param text, sx_folded text[], sx_value text[], sx_rid text,
     dx_param text, dx_span text, dx_low text, dx_high text, dx_rid text,
-    rx_target text, rx_rid text,
+    rx_target text, rx_param text, rx_rid text,
     process bytea, agent text, client text, interaction text, token_id text, chain bytea,
     OUT first bigint, OUT linked bytea
 ) LANGUAGE plpgsql AS $$
@@ -273,8 +280,9 @@ BEGIN
         WHERE k.param = x.param AND k.span = x.span AND k.low = x.low AND k.high = x.high AND k.rid = x.rid;
     END IF;
     IF rx_rid <> '{}' THEN
-        DELETE FROM reference k USING unnest(rx_target::bigint[], rx_rid::bigint[]) AS x (target, rid)
-        WHERE k.target = x.target AND k.rid = x.rid;
+        DELETE FROM reference k
+        USING unnest(rx_target::bigint[], rx_param::integer[], rx_rid::bigint[]) AS x (target, param, rid)
+        WHERE k.target = x.target AND k.rid = x.rid AND k.param = x.param;
     END IF;
     IF t_rid <> '{}' THEN
         INSERT INTO token (value, rid, param)
@@ -290,16 +298,15 @@ BEGIN
             AS k;
     END IF;
     IF r_rid <> '{}' THEN
-        INSERT INTO reference (target, rid, params)
-        SELECT k.target, k.rid, k.params::integer[]
-        FROM unnest(r_target::bigint[], r_rid::bigint[], r_params) AS k (target, rid, params);
+        INSERT INTO reference (target, rid, param)
+        SELECT k.* FROM unnest(r_target::bigint[], r_rid::bigint[], r_param::integer[]) AS k;
     END IF;
 
     -- 7. Nothing may refer to what must be unreferenced. Its row is locked against Present since step 4, and this
     -- statement sees the rows of all who held it before.
     IF cardinality(u_rid) > 0 AND EXISTS (
         SELECT FROM unnest(u_rid) AS u (rid) CROSS JOIN LATERAL (
-            SELECT FROM reference k WHERE k.target = u.rid AND k.rid <> u.rid AND k.params <> '{0}' LIMIT 1) k) THEN
+            SELECT FROM reference k WHERE k.target = u.rid AND k.rid <> u.rid AND k.param <> 0 LIMIT 1) k) THEN
         RAISE EXCEPTION 'still referred to' USING ERRCODE = 'HL004';
     END IF;
 

@@ -1,0 +1,210 @@
+"""HTTP/1.1 for strangers: uvicorn's parser, with bounds on what a request may take before anyone knows who sends it.
+
+A head has a size (431) and a deadline (408), a body may not dawdle (408), and what is no HTTP is told so (400), each
+as an OperationOutcome. https://www.rfc-editor.org/rfc/rfc9110#section-15.5, https://www.rfc-editor.org/rfc/rfc6585
+
+uvicorn bounds none of these: a head that never ends was kept, whole, for as long as it was sent. A request that arrives
+in one read, as nearly all do, needs neither a clock nor a timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final, NamedTuple, cast
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from hilum.fhir import json
+from hilum.problems import Issue
+from hilum.rest import log, outcome
+from hilum.rest.body import LINGER_BYTES, LINGER_SECONDS
+from hilum.rest.message import FHIR_JSON, NO_SNIFF, NO_STORE
+
+MOST_WAITING: Final = 64
+"""Requests that may wait on one connection behind the one being answered; who pipelines more is cut off."""
+
+
+class Patience(NamedTuple):
+    """What a stranger may send, and how long it may take.
+
+    `head_bytes`: request line and headers together. `head_seconds`: from a head's beginning (or the connection's) to
+    its end. `body_seconds`: the longest silence within a body. `body_rate`: bytes a second that a body must reach on
+    the average after its first `body_seconds`, so that a byte now and then does not hold a place for ever.
+    """
+
+    head_bytes: int = 64 * 1024
+    head_seconds: float = 15.0
+    body_seconds: float = 30.0
+    body_rate: int = 8 * 1024
+
+
+_DEFAULT: Final = Patience()
+_BETWEEN, _HEAD, _BODY, _REFUSED = range(4)
+"""Where a connection stands: between messages, within a head, within a body, or done with, reading what still comes."""
+
+_SAID: Final = {
+    400: ("structure", "This is not a request in HTTP/1.1 that hilum can read."),
+    408: ("timeout", "The request took too long to arrive. Send it again, without pauses."),
+    431: ("too-long", "Request line and headers are over the limit of {:,} bytes. Search with long lists by POST _search."),
+}
+
+
+class _TooMuch(Exception):
+    """Within a callback of the parser: stop here. httptools turns it into an error of its own."""
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection. Its limits are the `patience` of the application that it serves."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._patience: Patience = getattr(self.app, "patience", _DEFAULT)
+        self._state = _HEAD
+        self._message = 0  # how many have begun
+        self._unfinished = 0  # bytes read since something was last complete: a head, a piece of a body
+        self._reading = 0  # bytes of the read that is being parsed
+        self._moved = False  # whether that read completed something
+        self._too_long = False
+        self._phase = (0, _HEAD)  # the message and state whose clock runs
+        self._since = self._last = self.loop.time()  # when it was first seen open; when something of it came last
+        self._body_bytes = 0
+        self._watch: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The clock of the first head starts with the connection."""
+        super().connection_made(cast(asyncio.Transport, transport))
+        self._watch = self.loop.call_later(self._patience.head_seconds, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is left to wait for."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what was read; then see whether it leaves something open, which must not stay so for long."""
+        if self._state == _REFUSED:
+            self._linger(len(data))
+            return
+        self._moved = False
+        self._reading = len(data)
+        super().data_received(data)
+        self._unfinished = 0 if self._moved else self._unfinished + self._reading
+        if self._unfinished > self._patience.head_bytes:  # a head that does not end, or trailers
+            self._refuse(431)
+        elif self._state == _HEAD or self._state == _BODY:
+            self._wait()
+
+    # --- what the parser calls ----------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """The first byte of a head."""
+        self._state = _HEAD
+        self._message += 1
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole. Its size is counted only where the reads that it came in were longer than it may be."""
+        if self._unfinished + self._reading > self._patience.head_bytes:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > self._patience.head_bytes:
+                self._too_long = True
+                raise _TooMuch
+        if len(self.pipeline) >= MOST_WAITING:
+            self.transport.close()
+            raise _TooMuch
+        self._moved = True
+        self._state = _BODY
+        self._body_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._moved = True
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The body is whole."""
+        self._state = _BETWEEN
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn calls when its parser gives up."""
+        self._refuse(431 if self._too_long else 400)
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        """Something is open after a read: let its clock run."""
+        self._last = now = self.loop.time()
+        phase = (self._message, self._state)
+        if phase != self._phase:
+            self._phase, self._since = phase, now
+        if self._watch is None:
+            self._watch = self.loop.call_at(self._due(), self._look)
+
+    def _due(self) -> float:
+        """When what is open must be whole, or have gone on."""
+        head_bytes, head_seconds, body_seconds, body_rate = self._patience
+        if self._state == _HEAD:
+            return self._since + head_seconds
+        return min(self._last, self._since + self._body_bytes / body_rate) + body_seconds
+
+    def _look(self) -> None:
+        """A clock has run: close what is still open and late."""
+        self._watch = None
+        if self._state == _REFUSED:
+            self.transport.close()
+        elif self._state != _BETWEEN:
+            now = self.loop.time()
+            if self.flow.read_paused:  # hilum does not read at the moment: the silence is its own
+                self._since = self._last = now
+                self._body_bytes = 0
+            if now >= self._due():
+                self._refuse(408)
+            else:
+                self._watch = self.loop.call_at(self._due(), self._look)
+
+    # --- refusing -----------------------------------------------------------------------------------------------------
+
+    def _refuse(self, status: int) -> None:
+        """Answer what does not become a request, and close; without an answer where another's is still to come."""
+        if self._state == _REFUSED or self.transport.is_closing():
+            return
+        cycle, own = self.cycle, self._state == _BODY
+        answered = cycle is None or cycle.response_complete
+        speak = not self.pipeline and (not cycle.response_started if own and cycle else answered)
+        silent = self._message == 0 and self._unfinished == 0  # nothing was sent, so nothing was asked
+        self._state = _REFUSED
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        log.soon("refused", status=status)
+        if speak and not silent and self.transport.can_write_eof():
+            self._say(status)
+            self.transport.write_eof()
+            self.flow.resume_reading()
+            self._unfinished = 0
+            if self._watch is not None:
+                self._watch.cancel()
+            self._watch = self.loop.call_later(LINGER_SECONDS, self._look)
+            return
+        if speak and not silent:
+            self._say(status)
+        self.transport.close()
+
+    def _say(self, status: int) -> None:
+        code, text = _SAID[status]
+        issue = Issue("error", code, text.format(self._patience.head_bytes))
+        content = json.encode(outcome.operation_outcome((issue,)))
+        headers = [FHIR_JSON, NO_STORE, NO_SNIFF, (b"content-length", b"%d" % len(content)), (b"connection", b"close")]
+        head = b"".join(b"%b: %b\r\n" % header for header in headers)
+        self.transport.write(STATUS_LINE[status] + head + b"\r\n" + content)
+
+    def _linger(self, size: int) -> None:
+        """Throw away what still comes for a moment: closing at once would reset the connection before it is read."""
+        self._unfinished += size
+        if self._unfinished > LINGER_BYTES:
+            self.transport.close()
