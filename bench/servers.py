@@ -12,7 +12,7 @@ import sys
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,15 +50,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: list[str], port: int, log: Path) -> Iterator[int]:
-    """A server process on its core: its pid, once it answers on `port`. Ended with SIGINT."""
+def running(command: list[str], port: int, log: Path, path: str | None = None) -> Iterator[int]:
+    """A server process on its core: its pid, once it listens on `port`, or answers GET `path`. Ended with SIGINT."""
     server_cores, _ = machine.cores()
     with log.open("ab") as output, machine.on(server_cores):
         process = subprocess.Popen(
             command, env=environment(), cwd=ROOT, stdout=output, stderr=output, start_new_session=True
         )
     try:
-        _wait(process, port, log)
+        _wait(process, port, log, path)
         yield process.pid
     finally:
         process.send_signal(signal.SIGINT)
@@ -69,11 +69,16 @@ def running(command: list[str], port: int, log: Path) -> Iterator[int]:
             process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path, path: str | None) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
-        with socket.socket() as asking:
-            if asking.connect_ex(("127.0.0.1", port)) == 0:
+        with socket.socket() as asking, suppress(OSError):
+            asking.settimeout(10)
+            asking.connect(("127.0.0.1", port))
+            if path is None:
+                return
+            asking.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+            if asking.recv(12) == b"HTTP/1.1 200":
                 return
         time.sleep(0.05)
     raise RuntimeError(f"{process.args!r} did not start: {log.read_text(errors='replace')[-3000:]}")
@@ -87,7 +92,7 @@ def hilum(store: str, folder: Path, database: tuple[int, ...] = ()) -> Iterator[
     where = ["--data", str(data)]
     command = [sys.executable, "-m", "hilum.cli"]
     serve = [*command, "serve", "--store", store, "--host", "127.0.0.1", "--port", str(port), *where]
-    with running(serve, port, folder / "hilum.log") as pid:
+    with running(serve, port, folder / "hilum.log", "/health") as pid:
         minted = subprocess.run(
             [*command, "token", "--scope", "system/*.cruds", "--minutes", "600", *where],
             env=environment(), cwd=ROOT, check=True, capture_output=True, text=True,

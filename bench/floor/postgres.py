@@ -43,8 +43,8 @@ t AS (INSERT INTO token (param, value, rid) SELECT p, v, $1
 s AS (INSERT INTO string (rid, param, folded, value)
   SELECT $1, p, f, v FROM unnest($10::text::integer[], $11::text[], $12::text[]) AS x (p, f, v)),
 d AS (INSERT INTO date (rid, low, high, param, span) VALUES ($1, $13, $14, $15, 0)),
-f AS (INSERT INTO reference (target, rid, params)
-  SELECT t, $1, p::integer[] FROM unnest($16::text::bigint[], $17::text[]) AS x (t, p))
+f AS (INSERT INTO reference (target, rid, param)
+  SELECT t, $1, p FROM unnest($16::text::bigint[], $17::text::integer[]) AS x (t, p))
 {_AUDIT} ($2, 1, $18, $19, $20, $21, $22, $23)
 """
 _CREATE_MANY = f"""
@@ -58,8 +58,8 @@ s AS (INSERT INTO string (rid, param, folded, value)
   SELECT * FROM unnest($11::text::bigint[], $12::text::integer[], $13::text[], $14::text[])),
 d AS (INSERT INTO date (rid, low, high, param, span)
   SELECT *, 0 FROM unnest($15::text::bigint[], $16::text::bigint[], $17::text::bigint[], $18::text::integer[])),
-f AS (INSERT INTO reference (target, rid, params)
-  SELECT t, r, p::integer[] FROM unnest($19::text::bigint[], $20::text::bigint[], $21::text[]) AS x (t, r, p))
+f AS (INSERT INTO reference (target, rid, param)
+  SELECT * FROM unnest($19::text::bigint[], $20::text::bigint[], $21::text::integer[]))
 {_AUDIT} ($22, $23, $24, $25, $26, $27, $28, $29)
 """
 _REPLACE = f"""
@@ -86,12 +86,12 @@ SELECT r.rid, r.body FROM (SELECT k.rid FROM token k WHERE k.param = $1 AND k.va
 """
 _BY_REFERENCE = f"""
 SELECT r.rid, r.body FROM (SELECT k.rid FROM reference k
-  WHERE k.target = (SELECT n.rid FROM resource n WHERE n.type = $1 AND n.id = $2) AND $3 = ANY (k.params)
+  WHERE k.target = (SELECT n.rid FROM resource n WHERE n.type = $1 AND n.id = $2) AND abs(k.param) = $3
   AND (SELECT true FROM token t WHERE t.param = $4 AND t.value = $5 AND t.rid = k.rid LIMIT 1)
   ORDER BY k.rid DESC LIMIT $6) w
 {_PAGE}
 """
-_NUMBERS = (0, 1, 2, 7, 8, 9, 10, 11, 14, 15, 16, 17, 18, 19)
+_NUMBERS = (0, 1, 2, 7, 8, 9, 10, 11, 14, 15, 16, 17, 18, 19, 20)
 """Which of the arrays of _CREATE_MANY hold numbers."""
 _STATEMENTS = (_CREATE, _CREATE_MANY, _REPLACE, _READ, _CURRENT, _RIDS, _BY_TOKEN, _BY_REFERENCE)
 
@@ -157,7 +157,7 @@ class PostgresFloor:
             await session.fetch[_CREATE](
                 rid, first, rid >> 40, one.id, _array(_params(rows)), self._owners(rows, fresh), version.raw,
                 _array(params), _array(values), _array(list(named_by)), folded, texts, low, high, when,
-                _array(targets), named, *self._audit(session, first, 1, interaction),
+                _array(targets), _array(named), *self._audit(session, first, 1, interaction),
             )  # fmt: skip
         else:
             await session.fetch[_CREATE_MANY](
@@ -228,7 +228,7 @@ class PostgresFloor:
         columns[6] = [one.raw for one in versions]
         params, owners = columns[4:6]
         t_param, t_value, t_rid, s_rid, s_param, s_folded, s_value, d_rid, d_low, d_high, d_param = columns[7:18]
-        r_target, r_rid, r_params = columns[18:]
+        r_target, r_rid, r_param = columns[18:]
         for one, rid in zip(made, rids, strict=True):
             rows = one.rows
             params.append(_array(_params(rows)))
@@ -249,18 +249,20 @@ class PostgresFloor:
                 d_param.append(parameter)
             targets, named = self._references(rows, fresh)
             r_target += targets
-            r_params += named
+            r_param += named
             r_rid += [rid] * len(targets)
         for number in _NUMBERS:
             columns[number] = _array(columns[number])
         return columns
 
-    def _references(self, rows: Rows, fresh: dict[tuple[str, str], int]) -> tuple[list[int], list[str]]:
-        named = dict.fromkeys(rows.compartments, "{0")
-        for parameter, type, id in rows.references:
-            before = named.get((type, id))
-            named[type, id] = f"{before},{parameter}" if before else f"{{{parameter}"
-        return [self._rids.get(name) or fresh[name] for name in named], [text + "}" for text in named.values()]
+    def _references(self, rows: Rows, fresh: dict[tuple[str, str], int]) -> tuple[list[int], list[int]]:
+        """Targets and parameters; of one row per compartment the parameter is negative, or 0 where there is none."""
+        found = {((type, id), parameter) for parameter, type, id in rows.references}
+        for owner in rows.compartments:
+            parameter = min((p for name, p in found if name == owner), default=0)
+            found.discard((owner, parameter))
+            found.add((owner, -parameter))
+        return [self._rids.get(name) or fresh[name] for name, _ in found], [parameter for _, parameter in found]
 
     def _owners(self, rows: Rows, fresh: dict[tuple[str, str], int]) -> str:
         return _array([self._rids.get(owner) or fresh[owner] for owner in rows.compartments])

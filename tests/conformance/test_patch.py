@@ -15,6 +15,7 @@ from tests.conformance import fhir_xml
 from tests.shared_data import DATA, needs_data
 
 from hilum.fhir import json
+from hilum.fhirpath import Work
 from hilum.interactions.fhirpath_patch import parse_fhirpath_patch
 from hilum.interactions.json_patch import parse_json_patch
 from hilum.problems import Problem
@@ -28,7 +29,7 @@ def applied(patch: Any, body: Body) -> Any:
     before = deepcopy(body)
     out = deepcopy(body)
     for operation in patch.operations:
-        out = operation(out)
+        out = operation(out, Work())
     assert body == before
     return out
 

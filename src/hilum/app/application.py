@@ -14,6 +14,7 @@ from hilum.access.keys import SigningKey, load_or_create
 from hilum.access.tokens import Verifier
 from hilum.app import data, tracing
 from hilum.app.metrics import Measured, Metrics
+from hilum.app.patience import Patience
 from hilum.app.request_id import RequestIds
 from hilum.app.settings import Settings
 from hilum.app.site import Site
@@ -21,7 +22,7 @@ from hilum.app.stores import open_store
 from hilum.interactions.door import Door
 from hilum.problems import Busy, Misconfigured
 from hilum.rest import body, log, router
-from hilum.rest.edge import Edge
+from hilum.rest.edge import Edge, Limits
 from hilum.rest.links import Links
 from hilum.rest.message import Request, Response
 from hilum.rest.router import Router, Service
@@ -41,6 +42,7 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.patience = Patience(head_seconds=settings.head_seconds, body_seconds=settings.body_seconds)
         self.metrics = Metrics()
         self._ids = RequestIds()
         self._respond: Respond = self._answer
@@ -75,7 +77,12 @@ class Application:
             environment=settings.environment,
             token_needed=verifier is not None,
         )
-        self._edge = Edge(service, verifier, settings.max_body_bytes, PREFIX)
+        limits = Limits(
+            bundle=settings.max_body_bytes,
+            resource=settings.max_resource_bytes,
+            together=max(settings.max_bodies_bytes, settings.max_body_bytes),
+        )
+        self._edge = Edge(service, verifier, limits, PREFIX)
         self._site = Site(settings, service, verifier, self.metrics)
         log.info(
             "started", store=store.name, environment=settings.environment, auth=settings.auth, base=settings.fhir_base

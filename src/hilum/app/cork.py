@@ -32,14 +32,23 @@ class Corked:
         """As the transport."""
         return self._transport.is_closing()
 
+    def write_eof(self) -> None:
+        """Send what waits, then say that nothing follows."""
+        self._flush()
+        self._transport.write_eof()
+
     def close(self) -> None:
         """Send what waits, then close."""
         self._flush()
         self._transport.close()
 
+    def write_eof(self) -> None:
+        """Send what waits, and say that nothing follows."""
+        self._flush()
+        self._transport.write_eof()
+
     def _flush(self) -> None:
         if self._waiting:
-            data = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
-            self._waiting.clear()
+            parts, self._waiting = self._waiting, []
             if not self._transport.is_closing():
-                self._transport.write(data)
+                self._transport.writelines(parts)  # one system call, and no copy of a long body

@@ -42,8 +42,13 @@ def prepare(settings: Settings) -> Path:
 
 
 def note_serving(settings: Settings) -> None:
-    """Remember where this server is reached."""
-    write_private(settings.data / "serving.json", msgspec.json.encode(Serving(settings.fhir_base)) + b"\n")
+    """Remember where this server is reached. Raises Misconfigured when the data directory can't be written."""
+    try:
+        write_private(settings.data / "serving.json", msgspec.json.encode(Serving(settings.fhir_base)) + b"\n")
+    except OSError as error:
+        raise Misconfigured(
+            f"The data directory {settings.data} can't be written: {error.strerror}. Make room, or see who owns it."
+        ) from None
 
 
 def served_at(settings: Settings) -> str:

@@ -10,10 +10,12 @@ in one read, as nearly all do, needs neither a clock nor a timer.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from hilum.app.cork import Corked
+from hilum.app.patience import Patience
 from hilum.fhir import json
 from hilum.problems import Issue
 from hilum.rest import log, outcome
@@ -24,20 +26,6 @@ MOST_WAITING: Final = 64
 """Requests that may wait on one connection behind the one being answered; who pipelines more is cut off."""
 
 
-class Patience(NamedTuple):
-    """What a stranger may send, and how long it may take.
-
-    `head_bytes`: request line and headers together. `head_seconds`: from a head's beginning (or the connection's) to
-    its end. `body_seconds`: the longest silence within a body. `body_rate`: bytes a second that a body must reach on
-    the average after its first `body_seconds`, so that a byte now and then does not hold a place for ever.
-    """
-
-    head_bytes: int = 64 * 1024
-    head_seconds: float = 15.0
-    body_seconds: float = 30.0
-    body_rate: int = 8 * 1024
-
-
 _DEFAULT: Final = Patience()
 _BETWEEN, _HEAD, _BODY, _REFUSED = range(4)
 """Where a connection stands: between messages, within a head, within a body, or done with, reading what still comes."""
@@ -45,7 +33,10 @@ _BETWEEN, _HEAD, _BODY, _REFUSED = range(4)
 _SAID: Final = {
     400: ("structure", "This is not a request in HTTP/1.1 that hilum can read."),
     408: ("timeout", "The request took too long to arrive. Send it again, without pauses."),
-    431: ("too-long", "Request line and headers are over the limit of {:,} bytes. Search with long lists by POST _search."),
+    431: (
+        "too-long",
+        "Request line and headers are over the limit of {:,} bytes. Search with long lists by POST _search.",
+    ),
 }
 
 
@@ -72,7 +63,8 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The clock of the first head starts with the connection."""
-        super().connection_made(cast(asyncio.Transport, transport))
+        corked: Any = Corked(cast(asyncio.Transport, transport), self.loop)
+        super().connection_made(corked)
         self._watch = self.loop.call_later(self._patience.head_seconds, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -147,10 +139,10 @@ class Protocol(HttpToolsProtocol):
 
     def _due(self) -> float:
         """When what is open must be whole, or have gone on."""
-        head_bytes, head_seconds, body_seconds, body_rate = self._patience
+        patience = self._patience
         if self._state == _HEAD:
-            return self._since + head_seconds
-        return min(self._last, self._since + self._body_bytes / body_rate) + body_seconds
+            return self._since + patience.head_seconds
+        return min(self._last, self._since + self._body_bytes / patience.body_rate) + patience.body_seconds
 
     def _look(self) -> None:
         """A clock has run: close what is still open and late."""

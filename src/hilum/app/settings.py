@@ -145,6 +145,40 @@ class Settings:
             "The largest request body, in bytes. Longer ones are refused with 413 before they are read whole.",
         ),
     ] = 64 * 1024 * 1024
+    max_resource_bytes: Annotated[
+        int,
+        Entry(
+            "--max-resource-bytes",
+            _number(1024, 4 * 1024**3),
+            "The largest body that is one resource, in bytes. Bundles may be as large as `--max-body-bytes`.",
+        ),
+    ] = 16 * 1024 * 1024
+    max_bodies_bytes: Annotated[
+        int,
+        Entry(
+            "--max-bodies-bytes",
+            _number(1024, 64 * 1024**3),
+            "How many bytes of request bodies one process holds in memory at once; what comes above that is told to "
+            "come again (503). At least one body of `--max-body-bytes` fits.",
+        ),
+    ] = 256 * 1024 * 1024
+    head_seconds: Annotated[
+        int,
+        Entry(
+            "--head-seconds",
+            _number(1, 600),
+            "How long request line and headers may take to arrive before the connection is closed (408).",
+        ),
+    ] = 15
+    body_seconds: Annotated[
+        int,
+        Entry(
+            "--body-seconds",
+            _number(1, 3600),
+            "How long a client may pause within a body before the connection is closed (408). After that time a body "
+            "must also have come with 8 kB a second on the average.",
+        ),
+    ] = 30
     metrics: Annotated[
         str,
         Entry(

@@ -18,6 +18,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from hilum.app import data
+from hilum.app.protocol import Protocol
 from hilum.app.settings import Settings
 from hilum.app.stores import open_store
 from hilum.cli import banner
@@ -41,7 +42,7 @@ def run(settings: Settings) -> None:
         "hilum.cli.worker:application",
         factory=True,
         interface="asgi3",
-        http="hilum.app.protocol:Protocol",  # type: ignore[arg-type]  # a path, so that workers can be sent it
+        http=Protocol,
         ws="none",
         workers=settings.workers,
         lifespan="on",

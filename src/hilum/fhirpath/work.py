@@ -28,7 +28,9 @@ class Work:
         """Count items that are about to be visited, or were. Raises Unprocessable (too-costly) when it is enough."""
         self.left -= items
         if self.left < 0:
-            text = "The expressions visit too many elements. Select what is meant more directly, or in several requests."
+            text = (
+                "The expressions visit too many elements. Select what is meant more directly, or in several requests."
+            )
             raise Unprocessable(issues=(Issue("error", "too-costly", text),))
 
     def look_at(self, value: Any) -> None:

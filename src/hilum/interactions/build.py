@@ -5,7 +5,9 @@ https://hl7.org/fhir/R4/http.html#transactional-integrity
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, ParamSpec, TypeVar
 
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource, draft
@@ -19,6 +21,17 @@ from hilum.store.interface import Commit, Precondition, Present, Unreferenced, W
 from hilum.validation import validate
 
 Body = dict[str, Any]
+
+LARGE: Final = 1 << 18
+"""Bytes of a resource: what is longer is validated and indexed in a thread, so that the event loop serves others."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def apart(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What a pure function says of a resource of so many bytes, from a thread when it is large."""
+    return await asyncio.to_thread(work, *args, **kwargs) if size > LARGE else work(*args, **kwargs)
 
 
 def findings(type: str, body: Body) -> tuple[Issue, ...]:
@@ -117,16 +130,23 @@ async def put(
     body: Body,
     current: Resource | None,
     preconditions: tuple[Precondition, ...] = (),
+    *,
+    size: int = 0,
 ) -> Written:
     """Commit `body` as the version after `current` (None: the first), judged by `allowed`.
 
-    What changes nothing makes no version. Raises Forbidden, VersionChanged, CriteriaChanged, Conflict, Busy.
+    What changes nothing makes no version. `size`: bytes of the body as it came, if it may be large. Raises Forbidden,
+    VersionChanged, CriteriaChanged, Conflict, Busy.
     """
-    write = image(door, method, type, id, body, current)
+    if current is not None:
+        size = max(size, len(current.raw))
+    write = await apart(size, image, door, method, type, id, body, current)
     may_hold(allowed, write.rows, write.old)
     if unchanged(write, current):
         assert current is not None
         return Written(current, created=False, changed=False)
-    conditions = preconditions + integrity(door, [body], []) if door.integrity else preconditions
+    conditions = preconditions
+    if door.integrity:
+        conditions += await apart(size, integrity, door, [body], [])
     made = await door.store.commit(Commit((write,), audit(who, interaction), conditions))
     return Written(made[0], created=current is None or current.deleted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hilum.access.policy import Principal, allows
 from hilum.fhir.resource import Resource
 from hilum.interactions import criteria as conditional
-from hilum.interactions.build import Body, check, put
+from hilum.interactions.build import Body, apart, check, put
 from hilum.interactions.door import Door, Written
 from hilum.interactions.ids import uuid7
 from hilum.interactions.permit import permits, unlimited
@@ -14,16 +14,19 @@ from hilum.problems import Forbidden
 from hilum.store.interface import Resolves
 
 
-async def create(door: Door, who: Principal, type: str, body: Body, criteria: str | None = None) -> Written:
+async def create(
+    door: Door, who: Principal, type: str, body: Body, criteria: str | None = None, size: int = 0
+) -> Written:
     """A new resource with an id that the server makes; an id in the body is ignored.
 
     `criteria` (If-None-Exist): with no match the resource is created, with one match that resource is the answer
-    (created and changed False). Raises Invalid, Forbidden, MultipleMatches, Conflict (integrity), Busy.
+    (created and changed False). `size`: bytes of the body as it came, if it may be large. Raises Invalid, Forbidden,
+    MultipleMatches, Conflict (integrity), Busy.
     """
     allowed = permits(who, type, "c")
-    check(type, body)
+    await apart(size, check, type, body)
     if criteria is None:
-        return await put(door, who, allowed, "create", "POST", type, uuid7(), body, None)
+        return await put(door, who, allowed, "create", "POST", type, uuid7(), body, None, size=size)
     query = conditional.parse(door, who, type, criteria)
 
     async def attempt() -> Written:
@@ -31,7 +34,9 @@ async def create(door: Door, who: Principal, type: str, body: Body, criteria: st
         if match is not None:
             await readable(door, who, match)
             return Written(match, created=False, changed=False)
-        return await put(door, who, allowed, "create", "POST", type, uuid7(), body, None, (Resolves(query, ()),))
+        return await put(
+            door, who, allowed, "create", "POST", type, uuid7(), body, None, (Resolves(query, ()),), size=size
+        )
 
     return await retrying(attempt)
 

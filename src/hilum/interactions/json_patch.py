@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hilum.fhir import json
-from hilum.fhirpath.nodes import same
 from hilum.fhirpath import Work
+from hilum.fhirpath.nodes import same
 from hilum.interactions.patches import Patch, copied
 from hilum.problems import Malformed, Unprocessable
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.interactions import criteria as conditional
-from hilum.interactions.build import check, check_match, put
+from hilum.interactions.build import apart, check, check_match, put
 from hilum.interactions.door import Door, Written
 from hilum.interactions.fhirpath_patch import parse_fhirpath_patch
 from hilum.interactions.json_patch import parse_json_patch
@@ -68,6 +68,7 @@ async def _patched(
 ) -> Written:
     if current.deleted:
         raise Gone(f"{current.type}/{current.id} was deleted; there is nothing to patch.")
-    body = patch.applied(current.raw)
-    check(current.type, body)
+    size = len(current.raw)
+    body = await apart(size, patch.applied, current.raw)
+    await apart(size, check, current.type, body)
     return await put(door, who, allowed, "patch", "PATCH", current.type, current.id, body, current, preconditions)

@@ -9,37 +9,57 @@ from __future__ import annotations
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.interactions import criteria as conditional
-from hilum.interactions.build import Body, check, check_id, check_match, put
+from hilum.interactions.build import Body, apart, check, check_id, check_match, put
 from hilum.interactions.door import Door, Written
 from hilum.interactions.ids import uuid7
 from hilum.interactions.permit import Permits, absent, permits, seen, unlimited, visible
 from hilum.interactions.retrying import retrying
-from hilum.problems import Conflict, Forbidden, Invalid
+from hilum.problems import Conflict, Forbidden, Invalid, PreconditionFailed
 from hilum.store.interface import Resolves
 
 
-async def update(door: Door, who: Principal, type: str, id: str, body: Body, if_match: str | None = None) -> Written:
+async def update(
+    door: Door,
+    who: Principal,
+    type: str,
+    id: str,
+    body: Body,
+    if_match: str | None = None,
+    *,
+    only_new: bool = False,
+    size: int = 0,
+) -> Written:
     """The next version of a resource, or its first (created True) where there was none or a deleted one.
 
+    `only_new` (If-None-Match: *): there may be none yet. `size`: bytes of the body as it came, if it may be large.
     A principal that is bound to a compartment never chooses ids: what is absent or hidden is NotFound for it. Raises
-    Invalid (the body's id too), Forbidden, NotFound, PreconditionFailed (If-Match), Conflict (integrity), Busy.
+    Invalid (the body's id too), Forbidden, NotFound, PreconditionFailed, Conflict (integrity), Busy.
     """
     allowed = permits(who, type, "u")
     check_id(type, id, body)
-    check(type, body)
+    await apart(size, check, type, body)
 
     async def attempt() -> Written:
         current = await seen(door, allowed, type, id)
         check_match(if_match, current)
+        check_new(only_new, current)
         if current is None and not unlimited(allowed):
             raise absent(type, id)
-        return await put(door, who, allowed, "update", "PUT", type, id, body, current)
+        return await put(door, who, allowed, "update", "PUT", type, id, body, current, size=size)
 
     return await retrying(attempt)
 
 
 async def conditional_update(
-    door: Door, who: Principal, type: str, criteria: str, body: Body, if_match: str | None = None
+    door: Door,
+    who: Principal,
+    type: str,
+    criteria: str,
+    body: Body,
+    if_match: str | None = None,
+    *,
+    only_new: bool = False,
+    size: int = 0,
 ) -> Written:
     """Update what the criteria find. https://hl7.org/fhir/R4/http.html#cond-update
 
@@ -47,25 +67,37 @@ async def conditional_update(
     Invalid if the body has another id. Raises MultipleMatches, and what `update` raises.
     """
     allowed = permits(who, type, "u")
-    check(type, body)
+    await apart(size, check, type, body)
     query = conditional.parse(door, who, type, criteria)
 
     async def attempt() -> Written:
         match = await conditional.single(door, query)
         check_match(if_match, match)
+        check_new(only_new, match)
         if match is None:
             id = body.get("id")
             current = None if id is None else await free(door, allowed, type, id)
             nothing = (Resolves(query, ()),)
-            return await put(door, who, allowed, "update", "PUT", type, id or uuid7(), body, current, nothing)
+            return await put(
+                door, who, allowed, "update", "PUT", type, id or uuid7(), body, current, nothing, size=size
+            )
         if body.get("id", match.id) != match.id:
             raise Invalid(f"The body has another id than the {type} that the criteria match.", expression=f"{type}.id")
         if not await visible(door, allowed, match):
             raise Forbidden(f"The criteria match a {type} that the token does not allow to update.")
         same = (Resolves(query, (match.id,)),)
-        return await put(door, who, allowed, "update", "PUT", type, match.id, body, match, same)
+        return await put(door, who, allowed, "update", "PUT", type, match.id, body, match, same, size=size)
 
     return await retrying(attempt)
+
+
+def check_new(only_new: bool, current: Resource | None) -> None:
+    """`If-None-Match: *` against the current version. Raises PreconditionFailed when one exists.
+
+    A race is decided by the commit: a first version can't be made twice, and the next attempt sees the winner's.
+    """
+    if only_new and current is not None and not current.deleted:
+        raise PreconditionFailed("If-None-Match: * asks that no such resource exists, but it does.")
 
 
 async def free(door: Door, allowed: Permits, type: str, id: str) -> Resource | None:

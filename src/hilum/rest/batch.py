@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from hilum.fhir import json
 from hilum.interactions.door import Written
 from hilum.interactions.entries import Entry, EntryOutcome
 from hilum.interactions.transaction import transaction
 from hilum.problems import Invalid, Malformed, MethodNotAllowed, NotFound, Problem
 from hilum.rest import bundle as bundles
-from hilum.rest import media, outcome, router, write
+from hilum.rest import conditions, media, outcome, router, write
+from hilum.rest.body import parsed
 from hilum.rest.conditions import http_date_of
 from hilum.rest.entries import Headers, asked, body_and_type, check_names, given, text
 from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
@@ -31,8 +31,9 @@ _AT_ONCE: Final = 32
 
 async def bundle(service: Service, request: Request) -> Response:
     """`POST [base]`: a Bundle of type batch or transaction."""
+    conditions.only_new(request.headers)
     media.content(request.headers.get(b"content-type"), media.JSON)
-    body = json.parse(request.body)
+    body = await parsed(request.body)
     request.body = b""
     if body.get("resourceType") != "Bundle":
         raise Invalid("What is posted to the base must be a Bundle.", expression="resourceType")

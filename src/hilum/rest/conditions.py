@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 from hilum.fhir.resource import Resource
+from hilum.problems import Malformed
 from hilum.rest.message import Header
 from hilum.search.dates import interval
 
@@ -44,6 +46,24 @@ def version_headers(resource: Resource) -> list[Header]:
         (b"etag", b'W/"%d"' % resource.version),
         (b"last-modified", http_date(resource.last_updated).encode()),
     ]
+
+
+def only_new(headers: Mapping[bytes, bytes], *, possible: bool = False) -> bool:
+    """Whether a write may only make what does not exist yet: `If-None-Match: *`, where that is `possible`.
+
+    Raises Malformed for a condition that hilum does not judge: to ignore it would be to overwrite what the client
+    wanted to keep. https://www.rfc-editor.org/rfc/rfc9110#section-13.1
+    """
+    if b"if-unmodified-since" in headers:
+        raise Malformed("If-Unmodified-Since is not judged here; name the version with If-Match instead.")
+    wanted = headers.get(b"if-none-match")
+    if wanted is None:
+        return False
+    if not possible:
+        raise Malformed("If-None-Match has no meaning with this write; to create only what is new use If-None-Exist.")
+    if wanted.strip() != b"*":
+        raise Malformed("If-None-Match on a PUT may only be *: nothing may exist yet.")
+    return True
 
 
 def unchanged(resource: Resource, if_none_match: str | None, if_modified_since: str | None) -> bool:

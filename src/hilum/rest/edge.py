@@ -5,14 +5,16 @@ Bearer tokens: https://www.rfc-editor.org/rfc/rfc6750 (in the Authorization head
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from hilum.access.policy import EVERYTHING, Policy, Principal
-from hilum.problems import Problem, Unauthenticated
+from hilum.fhir.definitions import TYPE_NUMBER
+from hilum.problems import Forbidden, Problem, Unauthenticated
 from hilum.rest import body, outcome, router, uri
-from hilum.rest.message import Request, Response
-from hilum.rest.router import Service
+from hilum.rest.message import NO_SNIFF, Request, Response
+from hilum.rest.router import Route, Service
 
 BODIES = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose body is read; what comes with another one is ignored, as HTTP has it."""
@@ -22,6 +24,43 @@ ANYONE = Principal("anyone", "anonymous", "", EVERYTHING, 1 << 62)
 
 NOBODY = Principal("nobody", "anonymous", "", Policy(()), 1 << 62)
 """Who asks where no token is needed: may see nothing."""
+
+
+FORM_BYTES: Final = 1 << 20
+"""The most bytes that a search form or the Parameters of an operation may have."""
+_GIANT: Final = 1 << 22
+_GIANTS: Final = 2
+"""How many bodies of more than `_GIANT` bytes are worked on at once: parsed, they take about ten times their size."""
+
+LETTERS: Final = {
+    "create": ("c", "create"),
+    "update": ("u", "update"),
+    "patch": ("u", "patch"),
+    "search-type": ("s", "search"),
+    "search-system": ("s", "search"),
+    "$everything": ("r", "read"),
+}
+"""Interactions that come with a body -> the letter of `cruds` that a scope must have for them, and its word."""
+
+
+class Limits(NamedTuple):
+    """The most bytes that a body may have: a Bundle's, one resource's, and those of all bodies in memory together."""
+
+    bundle: int
+    resource: int
+    together: int
+
+
+def may_send(who: Principal, route: Route, type: str | None) -> None:
+    """Raises Forbidden when the route alone tells that this token can't do it, whatever the body says."""
+    letter, word = LETTERS.get(route.interaction, ("", "do"))
+    names = {
+        grant.type for grant in who.policy.grants if grant.owners != () and (not letter or letter in grant.interactions)
+    }
+    if type is None and not names:
+        raise Forbidden(f"The token does not allow to {word} any resource type.")
+    if type is not None and letter and type not in names and "*" not in names:
+        raise Forbidden(f"The token does not allow to {word} {type}: no scope names it for '{letter}'.")
 
 
 class Verifies(Protocol):
@@ -46,12 +85,14 @@ def authenticate(verifier: Verifies | None, headers: Mapping[bytes, bytes]) -> P
 
 
 class Edge:
-    """The FHIR API below one prefix. `limit`: the most bytes a body may have."""
+    """The FHIR API below one prefix."""
 
-    def __init__(self, service: Service, verifier: Verifies | None, limit: int, prefix: bytes = b"/fhir") -> None:
+    def __init__(self, service: Service, verifier: Verifies | None, limits: Limits, prefix: bytes = b"/fhir") -> None:
         self._service = service
         self._verifier = verifier
-        self._limit = limit
+        self._limits = limits
+        self._budget = body.Budget(limits.together)
+        self._giants = asyncio.Semaphore(_GIANTS)
         self._skip = len(prefix)
         self._open = frozenset(route.pattern for route in service.router.routes if route.open)
 
@@ -60,8 +101,9 @@ class Edge:
     ) -> tuple[Response, Request]:
         """The answer to an HTTP request, and the request as it was understood (for the log).
 
-        Raises Disconnected when the client went away. The token is judged before the body is read.
+        Raises Disconnected when the client went away. Token, scope and headers are judged before the body is read.
         """
+        held = 0
         method: str = scope["method"]
         request = Request(method, (), "", headers, b"", NOBODY)
         unread = method in BODIES
@@ -73,11 +115,37 @@ class Edge:
             if query:
                 request.query = query.decode("latin-1")
             if unread:
-                request.body = await body.collect(receive, headers, self._limit)
+                limit, setting = self._expected(request)
+                request.body, held = await body.collect(receive, headers, limit, self._budget, setting)
         except Problem as problem:
             sent = isinstance(problem, Unauthenticated) and b"authorization" in headers
             refused = outcome.invalid_token(problem) if sent else outcome.response(problem)
             if unread and body.is_long(headers):
                 refused.headers.append(body.CLOSE)
+            refused.headers.append(NO_SNIFF)
             return refused, request
-        return await router.answer(self._service, request), request
+        try:
+            if held > _GIANT:
+                async with self._giants:
+                    response = await router.answer(self._service, request)
+            else:
+                response = await router.answer(self._service, request)
+        finally:
+            if held:
+                request.body = b""
+                self._budget.give_back(held)
+        response.headers.append(NO_SNIFF)
+        return response, request
+
+    def _expected(self, request: Request) -> tuple[int, str]:
+        """How many bytes the body may have, and by which setting. Raises NotFound, MethodNotAllowed, Forbidden."""
+        route = self._service.router.find(request.method, request.path)
+        request.interaction = route.interaction
+        type_ = request.path[0] if request.path and request.path[0] in TYPE_NUMBER else None
+        may_send(request.who, route, type_)
+        bundle, resource, _ = self._limits
+        if route.takes_form:
+            return min(FORM_BYTES, bundle), ""
+        if type_ is None or type_ == "Bundle" or bundle <= resource:
+            return bundle, "max-body-bytes"
+        return resource, "max-resource-bytes"

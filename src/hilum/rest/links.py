@@ -3,20 +3,34 @@
 A cursor is the keyset position of the page before, sealed for one request: its tag is an HMAC over path, parameters and
 position, and the position is masked by a key stream of that tag (the SIV construction of RFC 5297 with HMAC and SHAKE).
 The position is a stable integer: unmasked, it would tell how many resources there are that the asker may not see.
+
+Who searches by POST keeps names and numbers of people out of URLs, which end up in logs and histories. The next page is
+fetched by GET all the same, so its cursor holds the whole search, encrypted (AES-SIV, RFC 5297).
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import os
+import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
-from hilum.problems import Malformed
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from hilum.problems import Malformed, TooLarge
 from hilum.rest import uri
 
 CURSOR = "_cursor"
+_FOREIGN = f"The {CURSOR} does not belong to this request: follow the links of a Bundle unchanged."
 _TAG = 16
 _POSITION = 8
+_NONCE = 16
+_SEARCH = "s."
+"""What the cursor of a whole search begins with; `.` is in no other."""
+_LONGEST = 48 * 1024
+"""Characters of a cursor: a longer one would not get through as part of a URL."""
 
 
 class Links:
@@ -25,6 +39,7 @@ class Links:
     def __init__(self, key: bytes) -> None:
         self._tag_key = hashlib.sha256(b"hilum paging tag" + key).digest()
         self._mask_key = hashlib.sha256(b"hilum paging mask" + key).digest()
+        self._search = AESSIV(hashlib.sha512(b"hilum paging search" + key).digest())
 
     def seal(self, path: tuple[str, ...], parameters: list[tuple[str, str]], position: int) -> str:
         """The cursor for the page after `position` of the request with this path and these parameters."""
@@ -41,8 +56,37 @@ class Links:
         tag, masked = sealed[:_TAG], sealed[_TAG:]
         plain = self._mask(tag, masked)
         if len(masked) != _POSITION or not hmac.compare_digest(tag, self._tag(path, parameters, plain)):
-            raise Malformed(f"The {CURSOR} does not belong to this request: follow the links of a Bundle unchanged.")
+            raise Malformed(_FOREIGN)
         return int.from_bytes(plain, "big", signed=True)
+
+    def seal_search(self, path: tuple[str, ...], parameters: list[tuple[str, str]], position: int) -> str:
+        """The cursor for the page after `position`, parameters in it. Raises TooLarge when it gets too long."""
+        plain = zlib.compress(position.to_bytes(_POSITION, "big", signed=True) + uri.encode(parameters).encode())
+        nonce = os.urandom(_NONCE)
+        sealed = nonce + self._search.encrypt(plain, ["/".join(path).encode(), nonce])
+        cursor = _SEARCH + urlsafe_b64encode(sealed).decode()
+        if len(cursor) > _LONGEST:
+            raise TooLarge(
+                "There are more pages, but the search is too long for a link to them. Search for fewer values at once, "
+                "or ask for all matches on one page with a higher _count."
+            )
+        return cursor
+
+    @staticmethod
+    def holds_search(cursor: str) -> bool:
+        """Whether the parameters are in the cursor."""
+        return cursor.startswith(_SEARCH)
+
+    def open_search(self, path: tuple[str, ...], cursor: str) -> tuple[list[tuple[str, str]], int]:
+        """Parameters and position in a cursor of `seal_search`. Raises Malformed when it was not made for this path."""
+        try:
+            sealed = urlsafe_b64decode(cursor.removeprefix(_SEARCH).encode())
+            nonce = sealed[:_NONCE]
+            plain = zlib.decompress(self._search.decrypt(sealed[_NONCE:], ["/".join(path).encode(), nonce]))
+        except (ValueError, InvalidTag):
+            raise Malformed(_FOREIGN) from None
+        position = int.from_bytes(plain[:_POSITION], "big", signed=True)
+        return uri.pairs(plain[_POSITION:].decode()), position
 
     def _tag(self, path: tuple[str, ...], parameters: list[tuple[str, str]], plain: bytes) -> bytes:
         context = "/".join(path) + "?" + uri.encode(parameters)

@@ -47,7 +47,7 @@ class _Log:
     def _line(self, level: str, event: str, values: dict[str, Any]) -> str:
         now = self._now()
         if self.text:
-            shown = " ".join(f"{name}={value}" for name, value in values.items())
+            shown = " ".join(f"{name}={_plain(value)}" for name, value in values.items())
             return f"{now[11:23]} {level:<7} {event:<10} {shown}\n"
         return _encode({"time": now, "level": level, "event": event, **values}).decode() + "\n"
 
@@ -58,6 +58,12 @@ class _Log:
         if second != self._second:
             self._second, self._stamp = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         return f"{self._stamp}.{int((now - second) * 1000):03d}Z"
+
+
+def _plain(value: Any) -> str:
+    """A value as one word or line: what could end the line, or move a terminal's cursor, is escaped."""
+    text = str(value)
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 _log = _Log()

@@ -25,6 +25,7 @@ class Request:
 
     `path`: the decoded segments below the base, `("Patient", "17")`. `query`: the raw query string. `headers`: names in
     lower case. `body`: all of it, at most the byte limit; an entry of a batch has its `resource`, parsed, instead.
+    `bytes_of_resource`: how long that was, where it is known to be long.
     `parameters`: the decoded query without the general parameters, which are in `shown`; filled in by the router, and
     so is `interaction`, for the log.
     """
@@ -39,6 +40,12 @@ class Request:
     interaction: str = ""
     shown: Presentation = PLAIN
     resource: dict[str, Any] | None = None
+    bytes_of_resource: int = 0
+
+    @property
+    def size(self) -> int:
+        """The bytes of what is written, as they came."""
+        return len(self.body) or self.bytes_of_resource
 
     def header(self, name: bytes) -> str | None:
         """A header's value, or None. Bytes above 127 become U+00xx, as HTTP has always read them."""

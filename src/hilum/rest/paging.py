@@ -42,30 +42,40 @@ def moment(name: str, text: str) -> tuple[int, int]:
 
 
 def links(
-    service: Service, request: Request, asked: list[tuple[str, str]], cursor: str | None, after: int | None
+    service: Service,
+    request: Request,
+    asked: list[tuple[str, str]],
+    cursor: str | None,
+    after: int | None,
+    *,
+    sealed: bool = False,
 ) -> list[Link]:
     """The links `self` and, unless `after` is None, `next`. https://hl7.org/fhir/R4/http.html#paging
 
-    `asked`: the parameters that were applied, without the cursor; the cursor holds only together with them.
+    `asked`: the parameters that were applied, without the cursor; the cursor holds only together with them, or, where
+    they are to be `sealed`, holds them. The first answer to a POST shows them in its `self`, which nobody fetches.
     """
     shown = request.shown.parameters()
+    path = get_path(request.path)
 
     def link(relation: str, at: str | None) -> Link:
-        query = uri.encode([*asked, *shown, *([(CURSOR, at)] if at is not None else [])])
-        where = "/".join((service.door.base, *_get_path(request.path)))
+        clear = [] if sealed and at is not None else asked
+        query = uri.encode([*clear, *shown, *([(CURSOR, at)] if at is not None else [])])
+        where = "/".join((service.door.base, *path))
         return Link(relation, f"{where}?{query}" if query else where)
 
     found = [link("self", cursor)]
     if after is not None:
-        found.append(link("next", service.links.seal(_get_path(request.path), asked, after)))
+        seal = service.links.seal_search if sealed else service.links.seal
+        found.append(link("next", seal(path, asked, after)))
     return found
 
 
 def position(service: Service, request: Request, asked: list[tuple[str, str]], cursor: str | None) -> int | None:
     """The keyset position that a cursor stands for; None without one. Raises Malformed."""
-    return None if cursor is None else service.links.open(_get_path(request.path), asked, cursor)
+    return None if cursor is None else service.links.open(get_path(request.path), asked, cursor)
 
 
-def _get_path(path: tuple[str, ...]) -> tuple[str, ...]:
+def get_path(path: tuple[str, ...]) -> tuple[str, ...]:
     """Where the same search is by GET: the following pages of a POST search are fetched so."""
     return path[:-1] if path[-1:] == ("_search",) else path

@@ -41,6 +41,11 @@ class Route(NamedTuple):
     criteria: bool = False
     open: bool = False
 
+    @property
+    def takes_form(self) -> bool:
+        """Whether its body, if any, is parameters and no resource."""
+        return self.interaction[:6] == "search" or self.interaction[:1] == "$"
+
 
 class Router:
     """Finds the Route of a method and a path."""

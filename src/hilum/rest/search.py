@@ -10,7 +10,7 @@ from hilum.problems import Issue, Malformed, NotFound
 from hilum.rest import bundle, media, outcome, presentation, subset, uri
 from hilum.rest.links import CURSOR
 from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
-from hilum.rest.paging import links, position
+from hilum.rest.paging import get_path, links, position
 from hilum.rest.prefer import prefer
 from hilum.rest.router import Service
 from hilum.search.parse import parse_query
@@ -30,6 +30,14 @@ async def search(service: Service, request: Request) -> Response:
     if shown.elements and type_ is not None:
         subset.check_elements(type_, shown.elements)
     pairs = [pair for pair in request.parameters if pair[0] != CURSOR] if cursors else request.parameters
+    cursor = cursors[0] if cursors else None
+    after = None
+    sealed = request.method == "POST"
+    if cursor is not None and service.links.holds_search(cursor):
+        if pairs:
+            raise Malformed(f"This {CURSOR} holds all parameters: follow the links of a Bundle unchanged.")
+        pairs, after = service.links.open_search(get_path(request.path), cursor)
+        sealed = True
     counting = shown.summary == "count"
     parsed = parse_query(
         type_,
@@ -40,16 +48,16 @@ async def search(service: Service, request: Request) -> Response:
         max_count=service.page,
     )
     asked = [pair for pair in parsed.applied if pair[0] != "_summary"]
-    cursor = cursors[0] if cursors else None
     if cursor is not None:
-        after = position(service, request, asked, cursor)
+        if after is None:
+            after = position(service, request, asked, cursor)
         parsed = replace(parsed, query=replace(parsed.query, after=after))
     page = await searching.search(service.door, request.who, parsed)
     base, whole = service.base, shown.whole or counting
     entries = [bundle.match(base, one, one.raw if whole else subset.show(one, shown)) for one in page.resources]
     if parsed.ignored:
         entries.append(_ignored(parsed.ignored))
-    found_at = links(service, request, asked, cursor, page.next if parsed.query.count else None)
+    found_at = links(service, request, asked, cursor, page.next if parsed.query.count else None, sealed=sealed)
     return Response(200, [FHIR_JSON, NO_STORE], bundle.bundle("searchset", entries, found_at, page.total))
 
 

@@ -12,6 +12,7 @@ from hilum.interactions import update as updating
 from hilum.interactions.door import Written
 from hilum.problems import Issue, Malformed
 from hilum.rest import conditions, media, outcome, uri
+from hilum.rest.body import parsed
 from hilum.rest.message import FHIR_JSON, NO_STORE, Header, Request, Response
 from hilum.rest.prefer import prefer
 from hilum.rest.router import Service
@@ -21,36 +22,44 @@ _PATCH = media.JSON | {media.JSON_PATCH}
 
 async def create(service: Service, request: Request) -> Response:
     """`POST [type]`; with If-None-Exist only when nothing matches. https://hl7.org/fhir/R4/http.html#ccreate"""
-    body = _resource(request)
+    conditions.only_new(request.headers)
+    body = await _resource(request)
     criteria = _if_none_exist(request)
-    found = await creating.create(service.door, request.who, request.path[0], body, criteria)
+    found = await creating.create(service.door, request.who, request.path[0], body, criteria, request.size)
     return written(service, request, found)
 
 
 async def update(service: Service, request: Request) -> Response:
     """`PUT [type]/[id]`: a new version, or the first one. https://hl7.org/fhir/R4/http.html#upsert"""
     type_, id_ = request.path
-    body, match = _resource(request), request.header(b"if-match")
-    return written(service, request, await updating.update(service.door, request.who, type_, id_, body, match))
+    new = conditions.only_new(request.headers, possible=True)
+    body, match = await _resource(request), request.header(b"if-match")
+    found = await updating.update(service.door, request.who, type_, id_, body, match, only_new=new, size=request.size)
+    return written(service, request, found)
 
 
 async def conditional_update(service: Service, request: Request) -> Response:
     """`PUT [type]?criteria`. https://hl7.org/fhir/R4/http.html#cond-update"""
-    body, match, wanted = _resource(request), request.header(b"if-match"), _criteria(request)
-    found = await updating.conditional_update(service.door, request.who, request.path[0], wanted, body, match)
+    new = conditions.only_new(request.headers, possible=True)
+    body, match, wanted = await _resource(request), request.header(b"if-match"), _criteria(request)
+    found = await updating.conditional_update(
+        service.door, request.who, request.path[0], wanted, body, match, only_new=new, size=request.size
+    )
     return written(service, request, found)
 
 
 async def patch(service: Service, request: Request) -> Response:
     """`PATCH [type]/[id]` with a JSON Patch or a FHIRPath Patch. https://hl7.org/fhir/R4/http.html#patch"""
     type_, id_ = request.path
-    steps, match = _steps(request), request.header(b"if-match")
+    conditions.only_new(request.headers)
+    steps, match = await _steps(request), request.header(b"if-match")
     return written(service, request, await patching.patch(service.door, request.who, type_, id_, steps, match))
 
 
 async def conditional_patch(service: Service, request: Request) -> Response:
     """`PATCH [type]?criteria`. https://hl7.org/fhir/R4/http.html#patch"""
-    steps, match, wanted = _steps(request), request.header(b"if-match"), _criteria(request)
+    conditions.only_new(request.headers)
+    steps, match, wanted = await _steps(request), request.header(b"if-match"), _criteria(request)
     found = await patching.conditional_patch(service.door, request.who, request.path[0], wanted, steps, match)
     return written(service, request, found)
 
@@ -58,6 +67,7 @@ async def conditional_patch(service: Service, request: Request) -> Response:
 async def delete(service: Service, request: Request) -> Response:
     """`DELETE [type]/[id]`: 204, also when it is gone already. https://hl7.org/fhir/R4/http.html#delete"""
     type_, id_ = request.path
+    conditions.only_new(request.headers)
     match = request.header(b"if-match")
     gone = await deleting.delete(service.door, request.who, type_, id_, match)
     headers = conditions.version_headers(gone) if gone is not None else []
@@ -72,6 +82,7 @@ async def conditional_delete(service: Service, request: Request) -> Response:
     FHIR lets a server choose between deleting every match and 412. Nobody should lose a ward's records by a criterion
     that was wider than thought, so more than one is only deleted when the request says so.
     """
+    conditions.only_new(request.headers)
     multiple = [value for name, value in request.parameters if name == "_multiple"]
     if multiple not in ([], ["true"], ["false"]):
         raise Malformed("_multiple must be true or false, once.")
@@ -122,15 +133,15 @@ def _if_none_exist(request: Request) -> str | None:
         raise Malformed("If-None-Exist is not UTF-8; percent-encode what is not ASCII.") from None
 
 
-def _resource(request: Request) -> dict[str, Any]:
+async def _resource(request: Request) -> dict[str, Any]:
     media.content(request.headers.get(b"content-type"), media.JSON)
-    return json.parse(request.body) if request.resource is None else request.resource
+    return await parsed(request.body) if request.resource is None else request.resource
 
 
-def _steps(request: Request) -> Any:
+async def _steps(request: Request) -> Any:
     if media.content(request.headers.get(b"content-type"), _PATCH) == media.JSON_PATCH:
         return patching.parse_json_patch(request.body)
-    return patching.parse_fhirpath_patch(_resource(request))
+    return patching.parse_fhirpath_patch(await _resource(request))
 
 
 def _criteria(request: Request) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 
 from hilum.fhir import definitions
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
-from hilum.problems import Invalid
+from hilum.problems import Invalid, Issue
 from hilum.search import values
 from hilum.search.parameters import Parameter, table, targets_of, why_not
 from hilum.search.query import (
@@ -31,6 +31,17 @@ from hilum.search.query import (
     TokenClause,
     UriClause,
 )
+
+MOST_PARAMETERS: Final = 100
+"""How many parameters one query may have."""
+MOST_ALTERNATIVES: Final = 1000
+"""How many alternatives one parameter may have, such as the ids of a list that a client holds."""
+MOST_IN_ALL: Final = 2000
+"""How many alternatives all parameters of a query may have together."""
+MOST_NAMES: Final = 10_000
+"""How many identities (a type and an id) a query may speak of; an id without a type stands for one of each type."""
+_WEIGHT: Final = {"date": 20, "string": 20}
+"""Each range is searched by itself, so that it counts as many alternatives; dates and texts are ranges."""
 
 _SORTS: Final = {"_lastUpdated": "updated", "-_lastUpdated": "-updated"}
 _TOTALS: Final = {"none": "none", "estimate": "accurate", "accurate": "accurate"}
@@ -95,8 +106,11 @@ def parse_query(
     `permits`: put into the Query as they are, one entry per type of its `types`. `base`: the server's own base URL
     without a slash, so that references to itself are known as such. `compartment`: search only in this one.
     `now`: microseconds since 1970, for the prefix `ap`. Also reads conditional criteria (If-None-Exist).
-    Raises Invalid: unknown or not supported (unless `lenient`), or a value that does not fit.
+    Raises Invalid: unknown or not supported (unless `lenient`), or a value that does not fit; with the code too-costly
+    when there are more parameters or alternatives than one query may have.
     """
+    if len(pairs) > MOST_PARAMETERS:
+        raise _too_costly(f"The search has {len(pairs)} parameters; {MOST_PARAMETERS} are the most.")
     options: dict[str, str] = {}
     applied: list[tuple[str, str]] = []
     ignored: list[tuple[str, str]] = []
@@ -119,7 +133,9 @@ def parse_query(
         else:
             options[name] = value
     types = _types(type, options.get("_type"), compartment)
+    _refuse_too_many(types, searched)
     clauses = [_clause(types, name, value, base, now) for name, value in searched]
+    _refuse_too_many_names(types, clauses)
     if compartment is not None:
         clauses.append(CompartmentClause((compartment,)))
     summary = _choice("_summary", options.get("_summary", "false"), _SUMMARIES)
@@ -187,6 +203,46 @@ def _choice(name: str, text: str, known: dict[str, str]) -> str:
     return known[text]
 
 
+# --- bounds -----------------------------------------------------------------------------------------------------------
+
+
+def _too_costly(text: str) -> Invalid:
+    return Invalid(issues=(Issue("error", "too-costly", f"{text} Ask in several searches."),))
+
+
+def _refuse_too_many(types: tuple[str, ...], searched: list[tuple[str, str]]) -> None:
+    """Raises Invalid (too-costly). Before anything is read, so that a megabyte of commas costs nothing."""
+    whole = 0
+    for name, value in searched:
+        parameter = table(types[0])[name.partition(":")[0]]
+        weight = _WEIGHT.get(parameter.type, 1)
+        count = value.count(",") + 1
+        most = MOST_ALTERNATIVES // weight
+        if count > most:
+            raise _too_costly(f"The parameter {name[:64]!r} has {count} alternatives; {most} are the most.")
+        whole += count * weight
+    if whole > MOST_IN_ALL:
+        raise _too_costly(
+            f"The parameters have too many alternatives together: {MOST_IN_ALL} are the most, of dates and texts "
+            f"{MOST_IN_ALL // max(_WEIGHT.values())}."
+        )
+
+
+def _refuse_too_many_names(types: tuple[str, ...], clauses: list[Clause]) -> None:
+    whole = 0
+    for clause in clauses:
+        match clause:
+            case IdClause():
+                whole += len(clause.values) * len(types)
+            case ReferenceClause():
+                whole += sum(1 if type else len(TYPES) for type, _ in clause.values)
+    if whole > MOST_NAMES:
+        raise _too_costly(
+            f"The ids of the search could be those of {whole} resources; {MOST_NAMES} are the most. Write references "
+            "as Type/id, and search one type."
+        )
+
+
 # --- clauses ----------------------------------------------------------------------------------------------------------
 
 
@@ -245,7 +301,7 @@ def _date_clause(parameter: Parameter, texts: list[str], modifier: str, base: st
 
 def _reference_clause(parameter: Parameter, texts: list[str], modifier: str, base: str, now: int | None) -> Clause:
     found = [values.reference(parameter, text, modifier or None, base) for text in texts]
-    local = tuple(one for one in found if not isinstance(one, str))
+    local = tuple(name for one in found if not isinstance(one, str) for name in _typed(parameter, one))
     urls = tuple(one for one in found if isinstance(one, str))
     if local and urls:
         raise Invalid(
@@ -253,6 +309,13 @@ def _reference_clause(parameter: Parameter, texts: list[str], modifier: str, bas
             "server and urls elsewhere; ask twice."
         )
     return UriClause(parameter.number, urls) if urls else ReferenceClause(parameter.number, local)
+
+
+def _typed(parameter: Parameter, name: tuple[str | None, str]) -> list[tuple[str | None, str]]:
+    """An id alone, under each type that the parameter may refer to; as it is where that may be any."""
+    if name[0] is None and parameter.targets:
+        return [(target, name[1]) for target in parameter.targets]
+    return [name]
 
 
 def _uri_clause(parameter: Parameter, texts: list[str], modifier: str, base: str, now: int | None) -> Clause:

@@ -13,6 +13,8 @@ from tests.unit.interactions.conftest import principal
 
 from hilum.access.policy import Principal
 from hilum.fhir import json
+from hilum.fhirpath import Work
+from hilum.fhirpath.types import Type
 from hilum.interactions.build import check
 from hilum.interactions.create import create
 from hilum.interactions.delete import delete
@@ -20,6 +22,7 @@ from hilum.interactions.door import Door
 from hilum.interactions.fhirpath_patch import parse_fhirpath_patch
 from hilum.interactions.json_patch import parse_json_patch
 from hilum.interactions.patch import conditional_patch, patch
+from hilum.interactions.places import Place, by_key
 from hilum.interactions.read import read
 from hilum.problems import (
     Forbidden,
@@ -227,14 +230,77 @@ def test_what_is_no_json_patch_is_malformed(raw: bytes) -> None:
 )
 def test_json_patch_operations_that_do_not_apply(operation: Body) -> None:
     with pytest.raises(Unprocessable):
-        operations(operation).operations[0]({"a": [1, 2]})
+        operations(operation).operations[0]({"a": [1, 2]}, Work())
 
 
 def test_copies_of_copies_stay_bounded() -> None:
-    body: Any = {"a": [0]}
-    with pytest.raises(Unprocessable, match="copies more than"):
-        for step in operations(*({"op": "copy", "from": "/a", "path": "/a/-"} for _ in range(100))).operations:
-            body = step(body)
+    raw = json.encode({"resourceType": "Patient", "id": "a", "a": [0]})
+    with pytest.raises(Unprocessable) as caught:
+        operations(*({"op": "copy", "from": "/a", "path": "/a/-"} for _ in range(100))).applied(raw)
+    assert caught.value.issues[0].code == "too-costly"
+
+
+def test_json_patch_paths_have_a_depth_and_a_sum_that_are_bounded() -> None:
+    add = {"op": "add", "path": "/a" * 201, "value": 1}
+    with pytest.raises(Malformed, match="more than 200 steps"):
+        operations(add)
+    raw = json.encode({"resourceType": "Patient", "id": "a"})
+    deep = [{"op": "add", "path": "/a" * depth, "value": {}} for depth in range(1, 200)]
+    climbing = operations(*deep, *({"op": "test", "path": "/a" * 198, "value": {"a": {}}} for _ in range(9000)))
+    with pytest.raises(Unprocessable) as caught:
+        climbing.applied(raw)
+    assert caught.value.issues[0].code == "too-costly"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Patient.name.given.select(%context.name.given.select(%context.name.given))",
+        "Patient.name.given.where(%context.name.given.exists(%context.name.given.exists($this.id.exists())))",
+        "(Patient.name | Patient.name).given.all(%context.name.given.all(%context.name.given.distinct().empty()))",
+        "Patient.name.given.where(lower() = upper())",
+    ],
+)
+def test_a_path_that_visits_too_much_is_too_costly(path: str) -> None:
+    body = {"resourceType": "Patient", "id": "a", "name": [{"given": ["x" * 90_000 if "lower" in path else "x"] * 600}]}
+    patch = parameters({"type": "replace", "path": path, "value": "x"})
+    with pytest.raises(Unprocessable) as caught:
+        patch.applied(json.encode(body))
+    assert caught.value.issues[0].code == "too-costly"
+
+
+def test_the_operations_of_a_fhirpath_patch_share_one_allowance() -> None:
+    raw = json.encode({"resourceType": "Patient", "id": "a", "name": [{"given": ["x"] * 1000}]})
+    one = {"type": "replace", "path": "Patient.name.given[999]", "value": "y"}
+    assert parameters(*[one] * 20).applied(raw)["name"][0]["given"][999] == "y"
+    with pytest.raises(Unprocessable) as caught:
+        parameters(*[one] * 1000).applied(raw)
+    assert caught.value.issues[0].code == "too-costly"
+
+
+def test_a_fhirpath_patch_may_add_thousands_to_one_list_without_looking_at_the_others_each_time() -> None:
+    raw = json.encode({"resourceType": "Patient", "id": "a", "name": [{"given": ["x"], "_given": [{"id": "1"}]}]})
+    one = {"type": "add", "path": "Patient.name[0]", "name": "given", "value": "y"}
+    found = parameters(*[one] * 10_000).applied(raw)["name"][0]
+    assert found == {"given": ["x"] + ["y"] * 10_000, "_given": [{"id": "1"}] + [None] * 10_000}
+
+
+def test_what_is_added_keeps_values_and_extensions_in_step() -> None:
+    body: Body = {"given": ["a"]}
+    name = Type("HumanName")
+    place = Place(body, "given", by_key(name)["given"][1], name, None)
+    place.append(("b", None))
+    place.append((None, {"id": "c"}))
+    place.append(("d", {"id": "d"}))
+    assert body == {"given": ["a", "b", None, "d"], "_given": [None, None, {"id": "c"}, {"id": "d"}]}
+
+
+def test_a_path_of_thousands_of_steps_is_refused() -> None:
+    with pytest.raises(Malformed):
+        parameters({"type": "delete", "path": "Patient" + ".name" * 2000})
+    raw = json.encode({"resourceType": "Patient", "id": "a"})
+    with pytest.raises(Malformed, match="too many steps"):
+        parameters({"type": "delete", "path": "Patient" + ".name" * 1900}).applied(raw)
 
 
 def test_depth_stays_bounded() -> None:
@@ -260,20 +326,20 @@ def test_a_patch_can_be_applied_twice() -> None:
     for _ in range(2):
         body: Any = {}
         for step in steps.operations:
-            body = step(body)
+            body = step(body, Work())
         assert body == {"name": [{"family": "z"}, {"family": "w"}]}
     added = operations(*({"op": "add", "path": f"/name{end}", "value": [{}]} for end in ("", "/0", "/0/0/x")))
     for _ in range(2):
         body = {}
         for step in added.operations:
-            body = step(body)
+            body = step(body, Work())
         assert body == {"name": [[{"x": [{}]}], {}]}
 
 
 def fhirpath(body: Body, *found: Body) -> Body:
     out: Body = json.parse(json.encode(body))
     for step in parameters(*found).operations:
-        out = step(out)
+        out = step(out, Work())
     return out
 
 
@@ -374,7 +440,7 @@ def test_a_fhirpath_patch_can_be_applied_twice() -> None:
     for _ in range(2):
         body: Body = {"resourceType": "Patient"}
         for step in steps.operations:
-            body = step(body)
+            body = step(body, Work())
         assert body == {"resourceType": "Patient", "name": [{"family": "x", "given": ["y"]}]}
 
 

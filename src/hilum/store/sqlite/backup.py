@@ -26,6 +26,17 @@ def copy(source: str, target: str) -> Iterator[tuple[int, int]]:
     part = target + ".part"
     _forget(part)
     make_private(part)
+    try:
+        yield from _copied(source, part)
+        verify(part)
+        flush(part)
+        os.rename(part, target)
+    finally:
+        _forget(part)  # given up or failed: half a copy of the data must not lie about
+    flush(str(Path(target).parent))
+
+
+def _copied(source: str, part: str) -> Iterator[tuple[int, int]]:
     reader = connect(source, readonly=True)
     writer = apsw.Connection(part)
     try:
@@ -40,10 +51,6 @@ def copy(source: str, target: str) -> Iterator[tuple[int, int]]:
     finally:
         reader.close()
         writer.close()
-    verify(part)
-    flush(part)
-    os.rename(part, target)
-    flush(str(Path(target).parent))
 
 
 def verify(path: str) -> None:
@@ -66,17 +73,20 @@ def restore(backup: str, path: str) -> None:
     verify(backup)
     part = path + ".part"
     _forget(part)
-    make_private(part)
-    with open(backup, "rb") as source, open(part, "wb") as target:
-        while block := source.read(1 << 20):
-            target.write(block)
-    flush(part)
-    if os.path.exists(path):
-        _unused(path)
-    for suffix in ("-wal", "-shm"):
-        with suppress(FileNotFoundError):
-            os.unlink(path + suffix)
-    os.rename(part, path)
+    try:
+        make_private(part)
+        with open(backup, "rb") as source, open(part, "wb") as target:
+            while block := source.read(1 << 20):
+                target.write(block)
+        flush(part)
+        if os.path.exists(path):
+            _unused(path)
+        for suffix in ("-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                os.unlink(path + suffix)
+        os.rename(part, path)
+    finally:
+        _forget(part)  # refused or failed: a whole copy of the data must not lie about
     flush(str(Path(path).parent))
 
 

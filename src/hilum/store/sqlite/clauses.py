@@ -30,11 +30,15 @@ from hilum.search.query import (
 from hilum.search.text import fold
 from hilum.store import keys
 from hilum.store.sqlite import ident
-from hilum.store.sqlite.connection import row
+from hilum.store.sqlite.connection import row, rows
 
 _SYSTEMS = 64
 """How many systems one code may have in one parameter before a range is scanned instead."""
 _MAX = (1 << 63) - 1
+_FEW = 20
+"""Up to so many values become an arm and a condition each; more are handed over as one list."""
+_CHUNK = 500
+_EVERY_TYPE = ",".join(str(number) for number in range(1, len(TYPES) + 1))
 
 Value = int | str | bytes
 
@@ -49,11 +53,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How one clause can be used: as driver (`arms`, each giving rids in order), and as a probe of `c.rid`."""
+    """How one clause can be used: as driver (`arms`, each giving rids in order), and as a probe of `c.rid`.
+
+    `walks`: the ranges of an index that the arms walk, where they look at more rows than they give. `cheap`: the probe
+    is a few point lookups; otherwise it first collects all that the clause finds.
+    """
 
     arms: tuple[Part, ...]
     probe: Part
     ordered: bool = True
+    cheap: bool = True
+    walks: tuple[Part, ...] = ()
 
 
 NOTHING = Plan((), Part("0"))
@@ -67,13 +77,30 @@ def reference_parameters() -> tuple[tuple[str, int], ...]:
 
 
 def _equal(table: str, column: str, param: int, values: list[int]) -> Plan:
+    if not values:
+        return NOTHING
+    if len(values) > _FEW:
+        return _any(
+            f"FROM json_each(?) j CROSS JOIN {table} k ON k.param = ? AND k.{column} = j.value",
+            (_json(values), param),
+        )
     arms = tuple(
         Part(f"SELECT k.rid FROM {table} k WHERE k.param = ? AND k.{column} = ?", (param, value)) for value in values
     )
     probe = " OR ".join(
         f"EXISTS (SELECT 1 FROM {table} WHERE param = ? AND {column} = ? AND rid = c.rid)" for _ in values
     )
-    return Plan(arms, Part(f"({probe})", tuple(v for value in values for v in (param, value)))) if values else NOTHING
+    return Plan(arms, Part(f"({probe})", tuple(v for value in values for v in (param, value))))
+
+
+def _any(source: str, values: tuple[Value, ...], walks: tuple[Part, ...] = ()) -> Plan:
+    """A clause of many values as one statement: SQLite limits variables, terms of a UNION and the depth of an OR."""
+    arm = Part(f"SELECT DISTINCT k.rid {source}", values)
+    return Plan((arm,), Part(f"c.rid IN (SELECT k.rid {source})", values), ordered=False, cheap=False, walks=walks)
+
+
+def _json(values: list[int]) -> str:
+    return "[" + ",".join(map(str, values)) + "]"
 
 
 def _token_keys(db: apsw.Connection, param: int, token: Token) -> list[int] | None:
@@ -101,28 +128,49 @@ def _token_keys(db: apsw.Connection, param: int, token: Token) -> list[int] | No
 
 def _token(db: apsw.Connection, clause: TokenClause) -> Plan:
     exact: list[int] = []
-    loose: list[Part] = []
+    ranges: list[int] = []
+    systems: list[int] = []
+    spell = len(clause.values) <= _FEW
     for value in clause.values:
-        listed = _token_keys(db, clause.parameter, value)
+        if value.code is None:
+            systems.append(keys.system(value.system))
+            continue
+        listed = _token_keys(db, clause.parameter, value) if spell or value.system is not None else None
         if listed is not None:
             exact.extend(listed)
-        elif value.code is not None:
-            loose.append(Part("value BETWEEN ? AND ?", keys.code_range(value.code)))
         else:
-            loose.append(Part(f"value & {keys.SYSTEM_MASK} = ?", (keys.system(value.system),)))
-    plan = _equal("token", "value", clause.parameter, list(dict.fromkeys(exact)))
-    if loose:
-        where = " OR ".join(part.sql for part in loose)
-        values = (clause.parameter, *(v for part in loose for v in part.values))
-        arm = Part(f"SELECT DISTINCT k.rid FROM token k WHERE k.param = ? AND ({where})", values)
-        probe = Part(
-            f"(c.rid IN (SELECT rid FROM token WHERE param = ? AND ({where})) OR {plan.probe.sql})",
-            values + plan.probe.values,
-        )
-        plan = Plan((*plan.arms, arm), probe, ordered=False)
+            ranges.append(keys.code_range(value.code)[0])
+    plans = []
+    if exact:
+        plans.append(_equal("token", "value", clause.parameter, list(dict.fromkeys(exact))))
+    if ranges:
+        within = f"k.param = ? AND k.value BETWEEN j.value AND j.value + {keys.SYSTEM_MASK}"
+        source = f"FROM json_each(?) j CROSS JOIN token k ON {within}"
+        plans.append(_any(source, (_json(ranges), clause.parameter)))
+    if systems:
+        where = f"k.param = ? AND (k.value & {keys.SYSTEM_MASK}) IN (SELECT j.value FROM json_each(?) j)"
+        walks = (Part("SELECT k.rid FROM token k WHERE k.param = ?", (clause.parameter,)),)
+        plans.append(_any(f"FROM token k WHERE {where}", (clause.parameter, _json(systems)), walks))
+    found = _either(plans)
     if clause.negated:
-        return Plan((), Part(f"NOT {plan.probe.sql}", plan.probe.values))
-    return plan
+        return Plan((), Part(f"NOT {found.probe.sql}", found.probe.values), cheap=found.cheap)
+    return found
+
+
+def _either(plans: list[Plan]) -> Plan:
+    """What any of the plans finds."""
+    if len(plans) < 2:
+        return plans[0] if plans else NOTHING
+    return Plan(
+        tuple(arm for one in plans for arm in one.arms),
+        Part(
+            "(" + " OR ".join(one.probe.sql for one in plans) + ")",
+            tuple(v for one in plans for v in one.probe.values),
+        ),
+        ordered=False,
+        cheap=all(one.cheap for one in plans),
+        walks=tuple(walk for one in plans for walk in one.walks or one.arms),
+    )
 
 
 def _string(clause: StringClause) -> Plan:
@@ -143,6 +191,9 @@ def _string(clause: StringClause) -> Plan:
             values.append((clause.parameter, folded, folded + "\U0010ffff"))
     if not arms:
         return NOTHING
+    walks: tuple[Part, ...] = ()
+    if clause.match == "contains":
+        walks = (Part("SELECT k.rid FROM string k WHERE k.param = ?", (clause.parameter,)),)
     return Plan(
         tuple(Part(f"SELECT DISTINCT k.rid FROM string k WHERE {w}", v) for w, v in zip(arms, values, strict=True)),
         Part(
@@ -150,6 +201,8 @@ def _string(clause: StringClause) -> Plan:
             tuple(v for value in values for v in value),
         ),
         ordered=False,
+        cheap=False,
+        walks=walks,
     )
 
 
@@ -198,25 +251,22 @@ def _bounds(value: DateRange, longest: int | None) -> tuple[int, int]:
 
 
 def _date(clause: DateClause) -> Plan:
-    arms = []
+    arms, walks = [], []
     for value in clause.values:
         compare = _compare(value, "k.low", "k.high")
         for span in range(len(keys.SPANS) + 1):
             low, high = _bounds(value, keys.SPANS[span] if span < len(keys.SPANS) else None)
-            arms.append(
-                Part(
-                    "SELECT DISTINCT k.rid FROM date k WHERE k.param = ? AND k.span = ? AND k.low BETWEEN ? AND ? "
-                    f"AND {compare.sql}",
-                    (clause.parameter, span, low, high, *compare.values),
-                )
-            )
+            walk = "k.rid FROM date k WHERE k.param = ? AND k.span = ? AND k.low BETWEEN ? AND ?"
+            within = (clause.parameter, span, low, high)
+            walks.append(Part(f"SELECT {walk}", within))
+            arms.append(Part(f"SELECT DISTINCT {walk} AND {compare.sql}", within + compare.values))
     compares = [_compare(value, "k.low", "k.high") for value in clause.values]
     where = " OR ".join(part.sql for part in compares)
     probe = Part(
         f"EXISTS (SELECT 1 FROM date k INDEXED BY date_rid WHERE k.rid = c.rid AND k.param = ? AND ({where}))",
         (clause.parameter, *(v for part in compares for v in part.values)),
     )
-    return Plan(tuple(arms), probe, ordered=False)
+    return Plan(tuple(arms), probe, ordered=False, walks=tuple(walks))
 
 
 def rid_of(db: apsw.Connection, type: str, id: str) -> int | None:
@@ -226,29 +276,59 @@ def rid_of(db: apsw.Connection, type: str, id: str) -> int | None:
 
 
 def _rids(db: apsw.Connection, names: tuple[tuple[str | None, str], ...]) -> list[int]:
-    found = []
+    """The rids of those names that anybody ever used; a missing type stands for any."""
+    if len(names) == 1 and names[0][0] is not None:  # most searches
+        rid = rid_of(db, names[0][0], names[0][1])
+        return [] if rid is None else [rid]
+    ids: dict[str | None, list[str | bytes]] = {}
     for type, id in names:
-        for name in (type,) if type else TYPES:
-            rid = rid_of(db, name, id)
-            if rid is not None:
-                found.append(rid)
-    return found
+        ids.setdefault(type, []).append(ident.key(id))
+    found: list[int] = []
+    for type, wanted in ids.items():
+        of_types = _EVERY_TYPE if type is None else str(ident.type_number(type))
+        for start in range(0, len(wanted), _CHUNK):
+            some = wanted[start : start + _CHUNK]
+            marks = ",".join("?" * len(some))
+            sql = f"SELECT rid FROM identity WHERE type IN ({of_types}) AND id IN ({marks})"
+            found += [rid for (rid,) in rows(db, sql, some)]
+    return list(dict.fromkeys(found))
 
 
-def _owned(db: apsw.Connection, owners: tuple[tuple[str, str], ...]) -> Plan:
+def owned(db: apsw.Connection, owners: tuple[tuple[str, str], ...], types: tuple[str, ...]) -> Plan:
+    """What lies in the compartment of any of these, of these types."""
     rids = _rids(db, owners)
     if not rids:
         return NOTHING
-    arms = tuple(Part("SELECT k.rid FROM compartment k WHERE k.owner = ?", (rid,)) for rid in rids)
+    numbers = [ident.type_number(name) for name in types]
+    low, high = keys.type_range(min(numbers))[0], keys.type_range(max(numbers))[1]
+    if len(rids) > _FEW:
+        source = "FROM json_each(?) j CROSS JOIN compartment k ON k.owner = j.value AND k.rid BETWEEN ? AND ?"
+        return _any(source, (_json(rids), low, high))
+    arm = "SELECT k.rid FROM compartment k WHERE k.owner = ? AND k.rid BETWEEN ? AND ?"
     probe = " OR ".join("EXISTS (SELECT 1 FROM compartment WHERE owner = ? AND rid = c.rid)" for _ in rids)
-    return Plan(arms, Part(f"({probe})", tuple(rids)))
+    return Plan(tuple(Part(arm, (rid, low, high)) for rid in rids), Part(f"({probe})", tuple(rids)))
+
+
+def _ids(rids: list[int]) -> Plan:
+    """The probe compares numbers: however many there are, they are collected once."""
+    if len(rids) > _FEW:
+        listed = (_json(rids),)
+        return Plan(
+            (Part("SELECT k.rid FROM json_each(?) j CROSS JOIN resource k ON k.rid = j.value", listed),),
+            Part("c.rid IN (SELECT j.value FROM json_each(?) j)", listed),
+            ordered=False,
+        )
+    arms = tuple(Part("SELECT k.rid FROM resource k WHERE k.rid = ?", (rid,)) for rid in rids)
+    return Plan(arms, Part(f"c.rid IN ({','.join('?' * len(rids))})", tuple(rids))) if rids else NOTHING
 
 
 def _missing(clause: MissingClause) -> Plan:
     # A reference to a resource elsewhere is kept as a uri, and a uri with the tokens.
     tables = {"uri": ("token",), "reference": ("reference", "token")}.get(clause.kind, (clause.kind,))
-    rows = " OR ".join(f"c.rid IN (SELECT rid FROM {table} WHERE param = ?)" for table in tables)
-    return Plan((), Part(f"{'NOT ' if clause.missing else ''}({rows})", (clause.parameter,) * len(tables)))
+    found = " OR ".join(f"c.rid IN (SELECT rid FROM {table} WHERE param = ?)" for table in tables)
+    return Plan(
+        (), Part(f"{'NOT ' if clause.missing else ''}({found})", (clause.parameter,) * len(tables)), cheap=False
+    )
 
 
 def _last_updated(clause: LastUpdatedClause) -> Plan:
@@ -272,14 +352,11 @@ def plan(db: apsw.Connection, clause: Clause, types: tuple[str, ...]) -> Plan:
         case UriClause():
             return _equal("token", "value", clause.parameter, [keys.uri(value) for value in clause.values])
         case IdClause():
-            rids = _rids(db, tuple((name, id) for name in types for id in clause.values))
-            marks = ",".join("?" * len(rids))
-            arms = tuple(Part("SELECT k.rid FROM resource k WHERE k.rid = ?", (rid,)) for rid in rids)
-            return Plan(arms, Part(f"c.rid IN ({marks})", tuple(rids)))
+            return _ids(_rids(db, tuple((name, id) for name in types for id in clause.values)))
         case LastUpdatedClause():
             return _last_updated(clause)
         case CompartmentClause():
-            return _owned(db, clause.owners)
+            return owned(db, clause.owners, types)
         case MissingClause():
             return _missing(clause)
 
@@ -287,23 +364,33 @@ def plan(db: apsw.Connection, clause: Clause, types: tuple[str, ...]) -> Plan:
 # --- permits ----------------------------------------------------------------------------------------------------------
 
 
-def permitted(db: apsw.Connection, types: tuple[str, ...], permits: tuple[tuple[Permit, ...], ...]) -> Part:
-    """The predicate on `c.rid` that holds it to these types and to what the policy permits of each."""
-    groups: dict[tuple[Permit, ...], list[str]] = {}
+def permitted(
+    db: apsw.Connection, types: tuple[str, ...], permits: tuple[tuple[Permit, ...], ...]
+) -> tuple[Plan | None, Part]:
+    """What the policy permits of these types: a plan, where the same compartments are all of it, and a predicate.
+
+    Both must hold. The plan lets a token for one patient walk that patient's record instead of everybody's.
+    """
+    groups: dict[tuple[tuple[str, str], ...] | None, list[str]] = {}
     for type, allowed in zip(types, permits, strict=True):
         if allowed:
-            groups.setdefault(allowed, []).append(type)
+            everything = any(permit.owners is None for permit in allowed)
+            owners = None if everything else tuple(dict.fromkeys(o for one in allowed for o in one.owners or ()))
+            groups.setdefault(owners, []).append(type)
+    if len(groups) == 1:
+        ((owners, names),) = groups.items()
+        of_types = _types(tuple(names), of_all=len(types))
+        return (None if owners is None else owned(db, owners, tuple(names))), of_types
     sql: list[str] = []
     values: list[Value] = []
-    for allowed, names in groups.items():
+    for owners, names in groups.items():
         condition = _types(tuple(names), of_all=len(types))
-        if all(permit.owners is not None for permit in allowed):
-            owners = tuple(dict.fromkeys(o for permit in allowed for o in permit.owners or ()))
-            owned = _owned(db, owners).probe
-            condition = Part(f"({condition.sql} AND {owned.sql})", condition.values + owned.values)
+        if owners is not None:
+            inside = owned(db, owners, tuple(names)).probe
+            condition = Part(f"({condition.sql} AND {inside.sql})", condition.values + inside.values)
         sql.append(condition.sql)
         values.extend(condition.values)
-    return Part("(" + " OR ".join(sql) + ")", tuple(values)) if sql else Part("0")
+    return None, Part("(" + " OR ".join(sql) + ")", tuple(values)) if sql else Part("0")
 
 
 def _types(names: tuple[str, ...], of_all: int) -> Part:

@@ -6,17 +6,31 @@ https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html#pragma_synch
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import apsw
 
-from hilum.problems import Busy, Misconfigured, Problem
+from hilum.problems import Busy, Misconfigured
 from hilum.store import migrations
 
 WAIT_MS = 30_000
 """How long a connection waits for another process before it gives up with Busy."""
+_LOOK_AT_THE_CLOCK: Final = 2000
+"""After so many instructions of SQLite's machine (some 50 microseconds) a patient connection looks at the clock."""
+_TRANSIENT: Final = (
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.FullError,
+    apsw.IOError,
+    apsw.CantOpenError,
+    apsw.NoMemError,
+    apsw.ProtocolError,
+)
+"""What the machine, another process or the disk is to blame for. Anything else is a defect of ours."""
 
 
 def connect(path: str, *, readonly: bool = False) -> apsw.Connection:
@@ -104,8 +118,36 @@ def rows(db: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]
         raise translated(error) from None
 
 
-def translated(error: apsw.Error) -> Problem:
-    """A driver's error in the words of the client: nothing was written, and whether trying again can help."""
+class Patience:
+    """Ends what takes longer on a connection than it may, so that others get their turn on the event loop.
+
+    How much a search visits can only be guessed before it runs, and a guess may be wrong by a thousand times.
+    """
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._until = float("inf")
+        db.set_progress_handler(self._late, _LOOK_AT_THE_CLOCK)
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """In this block a statement raises apsw.InterruptError once `seconds` are over."""
+        self._until = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._until = float("inf")
+
+    def _late(self) -> bool:
+        return time.monotonic() > self._until
+
+
+def translated(error: apsw.Error) -> Exception:
+    """A driver's error in the words of the client, where trying again can help: nothing was written.
+
+    An error of our own SQL is no such thing: it is given back as it is, a defect that the edge logs and hides.
+    """
     if isinstance(error, apsw.FullError):
         return Busy("The disk is full: nothing was written. Free some space and try again.")
+    if not isinstance(error, _TRANSIENT):
+        return error
     return Busy(f"The store can't do this now ({type(error).__name__}); nothing was written. Try again.")

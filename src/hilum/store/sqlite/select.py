@@ -24,14 +24,16 @@ from hilum.store.sqlite.connection import row, rows
 
 _LOOK = 1000
 """How far a count looks before it says 'many'."""
+_ENOUGH = 50
+"""A driver with fewer rows than this is taken without a look at the others."""
 
 
 def _size(db: apsw.Connection, candidate: Plan, limit: int) -> int:
     """How many rows a driver would visit, counted no further than `limit`."""
     total = 0
-    for arm in candidate.arms:
-        sql = f"SELECT count(*) FROM ({arm.sql.replace('DISTINCT ', '')} LIMIT ?)"
-        total += row(db, sql, (*arm.values, limit))[0]
+    for walk in candidate.walks or candidate.arms:
+        sql = f"SELECT count(*) FROM ({walk.sql.replace('DISTINCT ', '')} LIMIT ?)"
+        total += row(db, sql, (*walk.values, limit))[0]
         if total >= limit:
             return limit
     return total
@@ -49,23 +51,12 @@ class Statement:
 def prepare(db: apsw.Connection, query: Query) -> Statement:
     """Choose the driver and turn everything else into probes."""
     plans = [plan(db, clause, query.types) for clause in query.clauses]
-    allowed = permitted(db, query.types, query.permits)
-    drivers = [candidate for candidate in plans if candidate.arms]
-    dead = any(not candidate.arms and candidate.probe.sql == "0" for candidate in plans) or allowed.sql == "0"
-    chosen: Plan | None = None
-    size = _LOOK
-    if dead:
+    owned, allowed = permitted(db, query.types, query.permits)
+    if owned is not None:
+        plans.append(owned)
+    if any(not one.arms and one.probe.sql == "0" for one in plans) or allowed.sql == "0":
         return Statement(Part("SELECT 0 AS rid WHERE 0"), Part("0"), bounded=True)
-    if len(drivers) == 1:
-        chosen = drivers[0]
-        size = _LOOK if not chosen.ordered else query.count
-    elif drivers:
-        for candidate in drivers:
-            counted = _size(db, candidate, _LOOK)
-            if chosen is None or counted < size or (counted == size and candidate.ordered and not chosen.ordered):
-                chosen, size = candidate, counted
-            if size < 50:
-                break
+    chosen, bounded = _choose(db, plans, query)
     probes = [candidate.probe for candidate in plans if candidate is not chosen]
     probes.append(allowed)
     where = Part(" AND ".join(p.sql for p in probes), tuple(v for p in probes for v in p.values))
@@ -76,8 +67,28 @@ def prepare(db: apsw.Connection, query: Query) -> Statement:
             "SELECT k.rid FROM resource k WHERE k.rid BETWEEN ? AND ?",
             (keys.type_range(low)[0], keys.type_range(high)[1]),
         )
-        return Statement(candidates, where, bounded=not query.clauses and len(query.types) == 1)
-    return Statement(_union(chosen), where, bounded=size < _LOOK)
+        return Statement(candidates, where, bounded)
+    return Statement(_union(chosen), where, bounded)
+
+
+def _choose(db: apsw.Connection, plans: list[Plan], query: Query) -> tuple[Plan | None, bool]:
+    """The plan that visits the fewest rows, None where none can drive; and whether all of it visits few."""
+    drivers = [candidate for candidate in plans if candidate.arms]
+    walks = query.order == "rid" and len(plans) < 2 and len(query.types) == 1  # every row it visits is of the page
+    if not drivers:
+        return None, walks and not plans
+    if len(drivers) == 1 and drivers[0].ordered and len(drivers[0].arms) == 1 and walks:
+        return drivers[0], True
+    chosen, size = drivers[0], _LOOK
+    sizes: dict[int, int] = {}
+    for number, candidate in enumerate(drivers):
+        counted = sizes[number] = _size(db, candidate, _LOOK)
+        if number == 0 or counted < size or (counted == size and candidate.ordered and not chosen.ordered):
+            chosen, size = candidate, counted
+        if size < _ENOUGH:
+            break
+    few = {id(candidate) for number, candidate in enumerate(drivers) if sizes.get(number, _LOOK) < _LOOK}
+    return chosen, size < _LOOK and all(one.cheap or id(one) in few for one in plans)
 
 
 def _union(chosen: Plan) -> Part:

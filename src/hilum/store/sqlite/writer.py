@@ -107,9 +107,7 @@ class Writer:
             self._applier.begin()
             going = self._fill(started, done)
             self._applier.finish()
-        except (
-            Exception
-        ) as error:  # nothing was acknowledged, so all of the group may fail; the next may work
+        except Exception as error:  # nothing was acknowledged, so all of the group may fail; the next may work
             failure = translated(error) if isinstance(error, apsw.Error) else error
             done[:] = [(future, failure) for _, future in started]
             self._applier.abandon()
