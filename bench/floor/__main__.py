@@ -11,6 +11,7 @@ import msgspec
 import uvicorn
 
 from bench.floor.application import Application, Store
+from bench.floor.protocol import Protocol
 from bench.floor.rows import Numbers
 
 
@@ -38,6 +39,8 @@ def main() -> None:
         host="127.0.0.1",
         port=asked.port,
         interface="asgi3",
+        http=Protocol,
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -48,8 +48,8 @@ def differences(path: str) -> list[str]:
     tally = dict(db.execute("SELECT type, n FROM tally WHERE n <> 0"))
     if tally != alive:
         wrong.append(f"tally: {tally} instead of {alive}")
-    versions = {rid: n for rid, n in db.execute("SELECT rid, count(*) FROM log GROUP BY rid")}
-    current = {rid: version for rid, version in db.execute("SELECT rid, version FROM resource WHERE version > 0")}
+    versions = dict(db.execute("SELECT rid, count(*) FROM log GROUP BY rid"))
+    current = dict(db.execute("SELECT rid, version FROM resource WHERE version > 0"))
     if versions != current:
         wrong.append("log: the number of versions is not the current version")
     db.close()

@@ -1,8 +1,9 @@
 """kill -9 under load: nothing acknowledged is lost, nothing is half there.
 
-A few seeded points here; all of them, with the report that the issue asks for, by `HILUM_FULL=1 pytest tests/durability`.
-On SQLite the process is stopped before it is killed, so that the kernel's table of locks tells whether it was inside a commit. On
-PostgreSQL hilum and, every other time, PostgreSQL itself are killed.
+A few seeded points here; all of them, with a report of how many fell inside a commit, by
+`HILUM_FULL=1 pytest -s tests/durability/test_crash.py`. On SQLite the process is stopped before it is killed, so that
+the kernel's table of locks tells whether it was inside a commit. On PostgreSQL hilum and, every other time, PostgreSQL
+itself are killed.
 """
 
 from __future__ import annotations
@@ -18,11 +19,10 @@ from pathlib import Path
 
 import apsw
 import pytest
-
+from tests.durability.crashing_postgres import crashing_postgres
 from tests.durability.load import Diary, check, run_until_gone
 from tests.durability.wire import Wire
 from tests.journeys.server import Server
-from tests.durability.crashing_postgres import crashing_postgres
 from tests.postgres import binaries
 
 POINTS = 200 if os.environ.get("HILUM_FULL") else 8

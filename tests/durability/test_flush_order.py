@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from tests.durability.load import observation
 from tests.durability.wire import Wire
 from tests.journeys.server import Server

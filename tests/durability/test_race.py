@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.durability.load import GROUP, SYSTEM, observation, patient
 from tests.durability.wire import Answer, Wire
 from tests.journeys.server import Server

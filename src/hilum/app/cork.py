@@ -42,11 +42,6 @@ class Corked:
         self._flush()
         self._transport.close()
 
-    def write_eof(self) -> None:
-        """Send what waits, and say that nothing follows."""
-        self._flush()
-        self._transport.write_eof()
-
     def _flush(self) -> None:
         if self._waiting:
             parts, self._waiting = self._waiting, []

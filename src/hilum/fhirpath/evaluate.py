@@ -56,9 +56,11 @@ def compile(expression: str, type: str) -> Callable[[dict[str, Any]], list[Any]]
 
 
 class Locate(Protocol):
-    """From a body to nodes; `work`: the allowance to draw on, where it is shared by several evaluations."""
+    """From a body to nodes."""
 
-    def __call__(self, body: dict[str, Any], work: Work | None = None) -> list[Node]: ...
+    def __call__(self, body: dict[str, Any], work: Work | None = None) -> list[Node]:
+        """`work`: the allowance to draw on, where several evaluations share one."""
+        ...
 
 
 @lru_cache(maxsize=1024)

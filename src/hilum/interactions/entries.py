@@ -24,6 +24,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 class Entry:
     """One Bundle.entry that writes. `index`: its position in the bundle, for error paths. `body`: entry.resource.
 
+    `size`: bytes of the body as it came, if it may be large.
     `new_id`: the id that a POST gets instead of one the server makes, for a load that must find again what it made.
     """
 
@@ -37,6 +38,7 @@ class Entry:
     if_modified_since: str | None = None
     index: int = 0
     new_id: str | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.interactions import criteria as conditional
 from hilum.interactions.build import (
+    LARGE,
     Body,
     check_id,
     findings,
@@ -63,7 +64,10 @@ async def transaction(door: Door, who: Principal, entries: Sequence[Entry]) -> t
         if number % _BREATH == 0:
             await asyncio.sleep(0)
         try:
-            steps.append(_understand(door, who, number, entry))
+            if entry.size > LARGE:
+                steps.append(await asyncio.to_thread(_understand, door, who, number, entry))
+            else:
+                steps.append(_understand(door, who, number, entry))
         except Problem as problem:
             problems.append(again(problem, placed(problem.issues, entry.index)))
     raise_together(problems)
@@ -119,7 +123,8 @@ async def _link(door: Door, who: Principal, steps: list[Step], plan: Plan) -> No
             await asyncio.sleep(0)
         known = len(links.pending)
         try:
-            plan.bodies[step.number] = _body(step, plan)
+            large = _size(step, plan) > LARGE
+            plan.bodies[step.number] = await asyncio.to_thread(_body, step, plan) if large else _body(step, plan)
         except Problem as problem:
             raise again(problem, placed(problem.issues, step.entry.index)) from None
         owners |= dict.fromkeys(islice(links.pending, known, None), step)
@@ -130,6 +135,12 @@ async def _link(door: Door, who: Principal, steps: list[Step], plan: Plan) -> No
             if number % _BREATH == 0:
                 await asyncio.sleep(0)
             plan.bodies[step.number] = links.body(plan.bodies[step.number], root(step.entry.full_url))
+
+
+def _size(step: Step, plan: Plan) -> int:
+    """How many bytes there are to work on."""
+    current = plan.current[step.number]
+    return step.entry.size if current is None else max(step.entry.size, len(current.raw))
 
 
 def _body(step: Step, plan: Plan) -> Body:
@@ -170,7 +181,10 @@ async def _commit(door: Door, who: Principal, steps: list[Step], plan: Plan) -> 
     for number, step in enumerate(steps):
         if number % _BREATH == 0:
             await asyncio.sleep(0)
-        write = _write(door, step, plan) if step.number in plan.names else None
+        write = None
+        if step.number in plan.names:
+            large = _size(step, plan) > LARGE
+            write = await asyncio.to_thread(_write, door, step, plan) if large else _write(door, step, plan)
         if write is not None:
             writes[step.number] = write
     made: dict[int, Resource] = {}

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+import msgspec
+
 from hilum.interactions.door import Written
 from hilum.interactions.entries import Entry, EntryOutcome
 from hilum.interactions.transaction import transaction
 from hilum.problems import Invalid, Malformed, MethodNotAllowed, NotFound, Problem
 from hilum.rest import bundle as bundles
 from hilum.rest import conditions, media, outcome, router, write
-from hilum.rest.body import parsed
+from hilum.rest.body import LARGE, parsed
 from hilum.rest.conditions import http_date_of
 from hilum.rest.entries import Headers, asked, body_and_type, check_names, given, text
 from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
@@ -34,6 +36,7 @@ async def bundle(service: Service, request: Request) -> Response:
     conditions.only_new(request.headers)
     media.content(request.headers.get(b"content-type"), media.JSON)
     body = await parsed(request.body)
+    sizes = _sizes(request.body) if len(request.body) > LARGE else ()
     request.body = b""
     if body.get("resourceType") != "Bundle":
         raise Invalid("What is posted to the base must be a Bundle.", expression="resourceType")
@@ -45,18 +48,36 @@ async def bundle(service: Service, request: Request) -> Response:
     entries = body.get("entry", [])
     if type(entries) is not list or not all(type(entry) is dict for entry in entries):
         raise Invalid("Bundle.entry must be an array of objects.", expression="Bundle.entry")
-    replies = await _KINDS[kind](service, request, entries)
+    replies = await _KINDS[kind](service, request, entries, sizes or [0] * len(entries))
     return Response(200, [FHIR_JSON, NO_STORE], bundles.bundle(f"{kind}-response", replies))
 
 
-async def _batch(service: Service, request: Request, entries: list[dict[str, Any]]) -> list[bytes]:
+class _Entry(msgspec.Struct):
+    resource: msgspec.Raw = msgspec.Raw()
+
+
+class _Entries(msgspec.Struct):
+    entry: list[_Entry] = []
+
+
+def _sizes(raw: bytes) -> list[int]:
+    """How many bytes each entry's resource takes: a large one is worked on in a thread. `raw` is sound JSON."""
+    try:
+        return [len(memoryview(entry.resource)) for entry in msgspec.json.decode(raw, type=_Entries).entry]
+    except msgspec.ValidationError:  # not a Bundle at all, which is said better elsewhere
+        return []
+
+
+async def _batch(service: Service, request: Request, entries: list[dict[str, Any]], sizes: list[int]) -> list[bytes]:
     """Each entry for itself: what fails does not stop the others."""
     base = service.base
     replies = [b""] * len(entries)
     waiting: list[tuple[int, Request]] = []
     for number, entry in enumerate(entries):
         try:
-            waiting.append((number, _request(service, request, entry, f"Bundle.entry[{number}]")))
+            one = _request(service, request, entry, f"Bundle.entry[{number}]")
+            one.bytes_of_resource = sizes[number]
+            waiting.append((number, one))
         except Problem as problem:
             replies[number] = bundles.reply(base, outcome.response(problem))
     for turn in range(4):
@@ -69,7 +90,9 @@ async def _batch(service: Service, request: Request, entries: list[dict[str, Any
     return replies
 
 
-async def _transaction(service: Service, request: Request, entries: list[dict[str, Any]]) -> list[bytes]:
+async def _transaction(
+    service: Service, request: Request, entries: list[dict[str, Any]], sizes: list[int]
+) -> list[bytes]:
     """All writes in one commit, then the reads. A read for which there is no route refuses the whole beforehand."""
     writes: list[Entry] = []
     reads: list[tuple[int, Request]] = []
@@ -80,7 +103,7 @@ async def _transaction(service: Service, request: Request, entries: list[dict[st
             if text(asked(entry, where), "method", where) in READS:
                 reads.append((number, _known(service, _request(service, request, entry, where), where)))
             else:
-                writes.append(_entry(entry, number, where))
+                writes.append(_entry(entry, number, where, sizes[number]))
         except Problem as problem:
             problems.append(problem)
     if problems:
@@ -118,7 +141,7 @@ def _written(service: Service, request: Request, found: EntryOutcome) -> Respons
     return write.written(service, request, Written(resource, found.created, found.changed), "minimal")
 
 
-def _entry(entry: dict[str, Any], number: int, where: str) -> Entry:
+def _entry(entry: dict[str, Any], number: int, where: str, size: int) -> Entry:
     request = asked(entry, where)
     resource = entry.get("resource")
     if resource is not None and type(resource) is not dict:
@@ -133,6 +156,7 @@ def _entry(entry: dict[str, Any], number: int, where: str) -> Entry:
         if_none_match=given(request, "ifNoneMatch", where),
         if_modified_since=given(request, "ifModifiedSince", where),
         index=number,
+        size=size,
     )
 
 

@@ -62,7 +62,13 @@ def o(code: str) -> int:
         ),
         ("Observation", "patient", "7", ReferenceClause(o("subject"), (("Patient", "7"),))),
         ("Observation", "patient", "Patient/7,8", ReferenceClause(o("subject"), (("Patient", "7"), ("Patient", "8")))),
-        ("Observation", "subject", "7", ReferenceClause(o("subject"), ((None, "7"),))),
+        (
+            "Observation",
+            "subject",
+            "7",
+            ReferenceClause(o("subject"), (("Device", "7"), ("Group", "7"), ("Location", "7"), ("Patient", "7"))),
+        ),
+        ("List", "item", "7", ReferenceClause(number("List", "item"), ((None, "7"),))),
         ("Observation", "subject:Group", "7", ReferenceClause(o("subject"), (("Group", "7"),))),
         ("Observation", "encounter", "7", ReferenceClause(o("encounter"), (("Encounter", "7"),))),
         ("Observation", "subject", f"{BASE}/Group/7", ReferenceClause(o("subject"), (("Group", "7"),))),
@@ -228,3 +234,47 @@ def test_any_value_is_understood_or_refused_without_being_repeated(name: str, va
         parse_query("Patient", [(name, marked)])
     except Invalid as refused:
         assert "Zq9" not in str(refused)
+
+
+def many(count: int, stem: str = "a") -> str:
+    return ",".join(f"{stem}{n}" for n in range(count))
+
+
+@pytest.mark.parametrize(
+    ("type", "pairs"),
+    [
+        ("Patient", [("identifier", many(1001))]),
+        ("Patient", [("_id", many(1001))]),
+        ("Patient", [("name", many(51))]),
+        ("Patient", [("name:contains", many(51))]),
+        ("Patient", [("birthdate", ",".join(["ge2000"] * 51))]),
+        ("Patient", [("_lastUpdated", ",".join(["ge2000"] * 51))]),
+        ("Patient", [("identifier", many(700))] * 3),
+        ("Patient", [("birthdate", "ge2000")] * 101),
+        ("Patient", [("nonsense", "x")] * 101),
+        ("Patient", [("name", many(50))] * 3),
+        ("List", [("item", many(69))]),
+        ("Observation", [("subject", many(1000))] * 3),
+        (None, [("_id", many(69))]),
+    ],
+)
+def test_more_than_a_query_may_have_is_too_costly(type: str | None, pairs: list[tuple[str, str]]) -> None:
+    with pytest.raises(Invalid) as caught:
+        parse_query(type, pairs, lenient=True)
+    assert [issue.code for issue in caught.value.issues] == ["too-costly"]
+
+
+@pytest.mark.parametrize(
+    ("type", "pairs"),
+    [
+        ("Patient", [("identifier", many(1000))] * 2),
+        ("Patient", [("_id", many(1000))]),
+        ("Patient", [("name", many(50)), ("birthdate", ",".join(["ge2000"] * 50))]),
+        ("Patient", [("birthdate", "ge2000")] * 100),
+        ("List", [("item", many(68))]),
+        ("Observation", [("subject", many(1000)), ("subject:Patient", many(1000))]),
+        (None, [("_id", many(68))]),
+    ],
+)
+def test_as_much_as_a_query_may_have_is_taken(type: str | None, pairs: list[tuple[str, str]]) -> None:
+    assert len(parse_query(type, pairs).query.clauses) == len(pairs)

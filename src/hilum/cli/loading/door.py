@@ -65,7 +65,7 @@ def entry_of(raw: dict[str, Any], number: int, digest: bytes) -> Entry | None:
     full_url, resource = raw.get("fullUrl"), raw.get("resource")
     if not isinstance(full_url, str | None) or not isinstance(resource, dict | None):
         raise Malformed("fullUrl must be a string and resource an object.", expression=f"Bundle.entry[{number}]")
-    conditions: dict[str, str] = {}
+    conditions: dict[str, Any] = {}
     for key, name in _CONDITIONS.items():
         if key in request:
             if not isinstance(request[key], str):

@@ -37,6 +37,8 @@ Spell = Callable[[int, str], list[int] | None]
 """A parameter and a code to the token keys it has there, over all systems; None: too many to list."""
 
 ALIVE: Final = "version > 0 AND {0}method <> 3"
+SPELLED: Final = 20
+"""A clause with more values than this has the systems of its codes not listed: each code is searched as a range."""
 _MERGED: Final = 8
 """Up to so many values are walked side by side; more are collected and sorted."""
 
@@ -108,25 +110,33 @@ def _keys(param: int, values: list[int]) -> Plan:
 
 def _token(clause: TokenClause, spell: Spell) -> Plan:
     exact: list[int] = []
-    loose: list[Part] = []
+    ranges: list[int] = []
+    systems: list[int] = []
     for value in clause.values:
         if value.code is None:
-            loose.append(Part(f"(k.value & {keys.SYSTEM_MASK}) = ?", (keys.system(value.system),)))
+            systems.append(keys.system(value.system))
         elif value.system is not None:
             exact.append(keys.token(value.system or None, value.code))
-        elif (spelled := spell(clause.parameter, value.code)) is not None:
+        elif len(clause.values) <= SPELLED and (spelled := spell(clause.parameter, value.code)) is not None:
             exact.extend(spelled)
         else:
-            loose.append(Part("k.value BETWEEN ? AND ?", keys.code_range(value.code)))
+            ranges.append(keys.code_range(value.code)[0])
     found = _keys(clause.parameter, exact)
-    if loose:
-        where = join(" OR ", loose)
-        values = (clause.parameter, *where.values)
-        arm = Part(f"SELECT k.rid FROM token k WHERE k.param = ? AND ({where.sql})", values)
+    arms = []
+    if systems:
+        sql = f"SELECT k.rid FROM token k WHERE k.param = ? AND (k.value & {keys.SYSTEM_MASK}) = ANY (?::bigint[])"
+        arms.append(Part(sql, (clause.parameter, systems)))
+    if ranges:
+        sql = (
+            "SELECT k.rid FROM unnest(?::bigint[]) AS v (low) CROSS JOIN LATERAL (SELECT t.rid FROM token t "
+            f"WHERE t.param = ? AND t.value BETWEEN v.low AND v.low + {keys.SYSTEM_MASK}) k WHERE true"
+        )
+        arms.append(Part(sql, (ranges, clause.parameter)))
+    if arms:
         # IS TRUE keeps it a hashed set, built once, instead of a join
-        probe = Part(f"(c.rid IN ({arm.sql})) IS TRUE", values)
-        either = join(" OR ", [probe, found.probe])
-        found = Plan((*found.arms, arm), Part(f"({either.sql})", either.values), ordered=False)
+        probes = [Part(f"(c.rid IN ({arm.sql})) IS TRUE", arm.values) for arm in arms]
+        either = join(" OR ", [*probes, found.probe])
+        found = Plan((*found.arms, *arms), Part(f"({either.sql})", either.values), ordered=False)
     if clause.negated:
         return Plan((), Part(f"({found.probe.sql}) IS NOT TRUE", found.probe.values))
     return found

@@ -12,7 +12,7 @@ from typing import Any, Final
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.search.query import Clause, CompartmentClause, IdClause, Query, ReferenceClause, TokenClause
 from hilum.store import keys
-from hilum.store.postgres.clauses import ALIVE, NOTHING, Part, Plan, any_type, join, owned_by, plan, referred
+from hilum.store.postgres.clauses import ALIVE, NOTHING, SPELLED, Part, Plan, any_type, join, owned_by, plan, referred
 from hilum.store.postgres.connection import Session, fetch
 from hilum.store.postgres.encode import COMPARTMENT
 from hilum.store.postgres.names import Name, Names
@@ -117,7 +117,7 @@ async def _spelled(session: Session, clauses: Iterable[Clause]) -> dict[tuple[in
     wanted = [
         (clause.parameter, value.code)
         for clause in clauses
-        if isinstance(clause, TokenClause)
+        if isinstance(clause, TokenClause) and len(clause.values) <= SPELLED
         for value in clause.values
         if value.code is not None and value.system is None
     ]

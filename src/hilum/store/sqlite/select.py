@@ -48,14 +48,19 @@ class Statement:
     bounded: bool
 
 
+_NOTHING = Statement(Part("SELECT 0 AS rid WHERE 0"), Part("0"), bounded=True)
+
+
 def prepare(db: apsw.Connection, query: Query) -> Statement:
     """Choose the driver and turn everything else into probes."""
+    if not query.types:
+        return _NOTHING
     plans = [plan(db, clause, query.types) for clause in query.clauses]
     owned, allowed = permitted(db, query.types, query.permits)
     if owned is not None:
         plans.append(owned)
     if any(not one.arms and one.probe.sql == "0" for one in plans) or allowed.sql == "0":
-        return Statement(Part("SELECT 0 AS rid WHERE 0"), Part("0"), bounded=True)
+        return _NOTHING
     chosen, bounded = _choose(db, plans, query)
     probes = [candidate.probe for candidate in plans if candidate is not chosen]
     probes.append(allowed)

@@ -7,7 +7,8 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import suppress
+from typing import Final, TypeVar
 
 import apsw
 
@@ -19,10 +20,12 @@ from hilum.store.interface import Commit, Counts, HistoryQuery, Page
 from hilum.store.sqlite import backup as copying
 from hilum.store.sqlite import history, ident, select
 from hilum.store.sqlite.checkpoint import Checkpointer
-from hilum.store.sqlite.connection import connect, make_private, prepare, row, rows
+from hilum.store.sqlite.connection import Patience, connect, make_private, prepare, row, rows
 from hilum.store.sqlite.writer import Writer
 
 T = TypeVar("T")
+TURN_SECONDS: Final = 0.01
+"""How long a search may keep the event loop before it starts anew on a thread."""
 
 _READ = """
 SELECT r.rid, r.version, r.seq, r.method, r.body
@@ -38,6 +41,7 @@ class SqliteStore:
     def __init__(self, path: str) -> None:
         self.path = path
         self._db = connect(path, readonly=True)
+        self._patience = Patience(self._db)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="hilum-sqlite-reader")
         self._own = threading.local()
         self._opened: list[apsw.Connection] = []
@@ -68,16 +72,21 @@ class SqliteStore:
         return tuple(owners)
 
     async def search(self, query: Query) -> Page:
-        """Bounded searches run here, long ones on a reader thread."""
-        statement = select.prepare(self._db, query)
-        if statement.bounded and query.total != "accurate" and query.count:
-            return select.run(self._db, query, statement)
+        """Bounded searches run here, long ones, and those that turn out to be long, on a reader thread."""
+        try:
+            with self._patience.within(TURN_SECONDS):
+                statement = select.prepare(self._db, query)
+                if statement.bounded and query.total != "accurate" and query.count:
+                    return select.run(self._db, query, statement)
+        except apsw.InterruptError:
+            return await self._elsewhere(lambda db: select.run(db, query, select.prepare(db, query)))
         return await self._elsewhere(lambda db: select.run(db, query, statement))
 
     async def history(self, query: HistoryQuery) -> Page:
         """Of one resource here, of types and the system on a reader thread."""
         if query.id is not None:
-            return history.history(self._db, query)
+            with suppress(apsw.InterruptError), self._patience.within(TURN_SECONDS):
+                return history.history(self._db, query)
         return await self._elsewhere(lambda db: history.history(db, query))
 
     async def changes(self, after: int, limit: int = 1000) -> Sequence[Resource]:
