@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import secrets
 from typing import Any
 
 import httpx
 import pytest
 from tests.journeys.conftest import Create, diagnostics
+from tests.journeys.server import Server
 from tests.journeys.test_http_history import link
 
 from hilum.validation import validate
@@ -150,3 +153,60 @@ def test_bad_search_values_are_400(fhir: httpx.Client, query: str) -> None:
     refused = fhir.get("Patient?" + query)
     assert refused.status_code == 400
     assert diagnostics(refused)
+
+
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+def test_the_pages_of_a_search_by_form_keep_its_values_out_of_urls(
+    fhir: httpx.Client, create: Create, server: Server
+) -> None:
+    made = sorted(create(name=[{"family": "Geheimrat"}])["id"] for _ in range(5))
+    answer = fhir.post("Patient/_search", content=b"family=geheimrat&_count=2&_elements=name", headers=FORM)
+    bundle = answer.json()
+    found, urls = ids(bundle), []
+    while url := link(bundle, "next"):
+        urls.append(url)
+        bundle = fhir.get(url).json()
+        assert link(bundle, "self") == url
+        found += ids(bundle)
+    assert sorted(found) == made
+    assert len(urls) == 2
+    for url in urls:
+        assert re.fullmatch(re.escape(server.base) + r"/Patient\?_elements=name&_cursor=s\.[A-Za-z0-9_-]+(%3D)*", url)
+    assert bundle["entry"][0]["resource"].keys() == {"resourceType", "id", "meta", "name"}
+
+
+def test_a_sealed_search_can_be_neither_changed_nor_used_elsewhere(fhir: httpx.Client, create: Create) -> None:
+    for _ in range(2):
+        create(name=[{"family": "Versiegelt"}])
+    bundle = fhir.post("Patient/_search", content=b"family=versiegelt&_count=1", headers=FORM).json()
+    url = link(bundle, "next")
+    assert url is not None
+    where, _, cursor = url.partition("_cursor=")
+    assert fhir.get(url).status_code == 200
+    for bad in (
+        where + "_cursor=" + cursor[:-6] + "AAAAA" + cursor[-1],
+        where + "_cursor=s.",
+        where + "_cursor=s.AAAA",
+        where + "_cursor=s.%C3%A4",
+        url + "&family=other",
+        url + "&_cursor=" + cursor,
+        url.replace("/Patient?", "/Practitioner?"),
+    ):
+        refused = fhir.get(bad)
+        assert refused.status_code == 400, bad
+        assert "_cursor" in diagnostics(refused)
+
+
+def test_a_search_by_form_too_long_for_a_link_says_so_instead_of_losing_pages(
+    fhir: httpx.Client, create: Create
+) -> None:
+    made = [create()["id"] for _ in range(2)]
+    others = [secrets.token_urlsafe(48).replace("_", ".") for _ in range(900)]
+    form = f"_id={','.join([*made, *others])}"
+    refused = fhir.post("Patient/_search", content=(form + "&_count=1").encode(), headers=FORM)
+    assert refused.status_code == 413
+    assert "_count" in diagnostics(refused)
+    whole = fhir.post("Patient/_search", content=(form + "&_count=2").encode(), headers=FORM)
+    assert sorted(ids(whole.json())) == sorted(made)

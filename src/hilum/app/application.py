@@ -12,7 +12,7 @@ from typing import Any
 
 from hilum.access.keys import SigningKey, load_or_create
 from hilum.access.tokens import Verifier
-from hilum.app import data, tracing
+from hilum.app import data, memory, tracing
 from hilum.app.metrics import Measured, Metrics
 from hilum.app.patience import Patience
 from hilum.app.request_id import RequestIds
@@ -84,6 +84,7 @@ class Application:
         )
         self._edge = Edge(service, verifier, limits, PREFIX)
         self._site = Site(settings, service, verifier, self.metrics)
+        memory.settle()
         log.info(
             "started", store=store.name, environment=settings.environment, auth=settings.auth, base=settings.fhir_base
         )

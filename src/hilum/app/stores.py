@@ -18,6 +18,8 @@ async def open_store(settings: Settings, *, migrate: bool = False) -> Store:
     Raises Misconfigured when it can't be reached, is of another environment, or needs `hilum migrate`.
     """
     if settings.store_kind == "sqlite":
+        import apsw
+
         from hilum.store.sqlite import open_sqlite
 
         path = settings.sqlite_path
@@ -26,6 +28,10 @@ async def open_store(settings: Settings, *, migrate: bool = False) -> Store:
             return await open_sqlite(str(path), environment=settings.environment, migrate=migrate)
         except OSError as error:
             raise Misconfigured(f"The store {path} can't be opened: {error.strerror}.") from None
+        except (apsw.IOError, apsw.FullError, apsw.CantOpenError) as error:  # SQLite needs room beside the file
+            raise Misconfigured(
+                f"The store {path} can't be opened: {error}. Is the disk full, or the folder read-only?"
+            ) from None
     from hilum.store.postgres import open_postgres
 
     return await open_postgres(settings.store_url, environment=settings.environment, migrate=migrate)

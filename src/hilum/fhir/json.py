@@ -1,7 +1,9 @@
 """FHIR JSON in and out, digits kept. https://hl7.org/fhir/R4/json.html
 
 A JSON number with a fraction or exponent becomes a `Decimal`, so that `1.10` never becomes `1.1`
-(https://hl7.org/fhir/R4/datatypes.html#decimal: precision is part of the value).
+(https://hl7.org/fhir/R4/datatypes.html#decimal: precision is part of the value). Value and precision are kept, not the
+spelling: `1e3` is written `1E+3`, `0.0000001` is written `1E-7`, `0e0` is written `0`. A whole number becomes an int,
+so that `-0` is written `0`: the same value, and as precise (`-0.0` keeps its sign).
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ def parse(raw: bytes) -> dict[str, Any]:
         body = _decoder.decode(raw)
     except RecursionError:
         raise Malformed("The JSON is nested too deeply to be a FHIR resource.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, ArithmeticError) as error:
+    except ArithmeticError:  # Decimal's: an exponent of more than 18 digits
+        raise Malformed("A number in the body is out of range.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
         raise Malformed(f"The body is not valid JSON: {_safe(error)}") from None
     if type(body) is not dict:
         raise Malformed('The body must be one JSON object, such as {"resourceType": "Patient"}.')

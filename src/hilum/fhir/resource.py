@@ -83,10 +83,15 @@ class Draft:
 
 
 def draft(body: dict[str, Any], id: str) -> Draft:
-    """Encode a parsed body around its stamp. The body's own id, versionId and lastUpdated are replaced."""
-    rest = {k: v for k, v in body.items() if k != "resourceType" and k != "id" and k != "meta"}
-    meta = body.get("meta")
+    """Encode a parsed body around its stamp. The body's own id, versionId and lastUpdated are replaced.
+
+    `id` is a FHIR id ([A-Za-z0-9.-]) and the body's resourceType a type of R4: both were validated.
+    """
+    rest = body.copy()
+    type = rest.pop("resourceType")
+    rest.pop("id", None)
+    meta = rest.pop("meta", None)
     more = {k: v for k, v in meta.items() if k != "versionId" and k != "lastUpdated"} if meta else None
-    head = b'{"resourceType":%b,"id":%b,"meta":{"versionId":"' % (json.encode(body["resourceType"]), json.encode(id))
+    head = f'{{"resourceType":"{type}","id":"{id}","meta":{{"versionId":"'.encode()  # neither needs an escape
     tail = (b'",' + json.encode(more)[1:] if more else b'"}') + (b"," + json.encode(rest)[1:] if rest else b"}")
-    return Draft(body["resourceType"], id, head, tail)
+    return Draft(type, id, head, tail)

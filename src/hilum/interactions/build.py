@@ -13,7 +13,7 @@ from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource, draft
 from hilum.interactions.door import Door, Written
 from hilum.interactions.links import local_references, relative
-from hilum.interactions.permit import Permits, audit, may_hold
+from hilum.interactions.permit import Permits, audit, covers, may_hold, refuse_hidden
 from hilum.problems import Invalid, Issue, Malformed, PreconditionFailed
 from hilum.search.index import index
 from hilum.search.rows import NO_ROWS, Rows
@@ -119,6 +119,16 @@ def integrity(door: Door, bodies: list[Body], removed: list[tuple[str, str]]) ->
     return (*(Present(*target) for target in targets), *(Unreferenced(*name) for name in removed))
 
 
+def targets(conditions: tuple[Precondition, ...]) -> list[tuple[str, str]]:
+    """What must exist, by these conditions."""
+    return [(condition.type, condition.id) for condition in conditions if isinstance(condition, Present)]
+
+
+def referred(current: Resource | None) -> set[tuple[str, str]]:
+    """What the current version refers to on this server."""
+    return set() if current is None or current.deleted else local_references(current.body)
+
+
 async def put(
     door: Door,
     who: Principal,
@@ -142,11 +152,14 @@ async def put(
         size = max(size, len(current.raw))
     write = await apart(size, image, door, method, type, id, body, current)
     may_hold(allowed, write.rows, write.old)
+    readable = method == "POST" or covers(who, type, write.rows.compartments)
     if unchanged(write, current):
         assert current is not None
-        return Written(current, created=False, changed=False)
+        return Written(current, created=False, changed=False, readable=readable)
     conditions = preconditions
     if door.integrity:
-        conditions += await apart(size, integrity, door, [body], [])
+        present = await apart(size, integrity, door, [body], [])
+        await refuse_hidden(door, who, allowed, targets(present), referred(current) | {(type, id)})
+        conditions += present
     made = await door.store.commit(Commit((write,), audit(who, interaction), conditions))
-    return Written(made[0], created=current is None or current.deleted)
+    return Written(made[0], created=current is None or current.deleted, readable=readable)

@@ -27,6 +27,7 @@ RESULT_PARAMETERS: Final = frozenset(
 """They control what a search returns, not what it finds, and have no meaning here."""
 GENERAL_PARAMETERS: Final = frozenset(("_format", "_pretty"))
 """They control how the answer is written; left out of the criteria."""
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _BROKEN: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -53,9 +54,12 @@ def _pairs(text: str) -> list[tuple[str, str]]:
         raise Malformed("The conditional criteria hold a '%' that is not followed by two hexadecimal digits.")
     parts = [part.replace("+", " ").partition("=") for part in text.removeprefix("?").split("&") if part]
     try:
-        return [(unquote_to_bytes(name).decode(), unquote_to_bytes(value).decode()) for name, _, value in parts]
+        pairs = [(unquote_to_bytes(name).decode(), unquote_to_bytes(value).decode()) for name, _, value in parts]
     except UnicodeError:
         raise Malformed("The conditional criteria are not UTF-8 once their percent-encoding is undone.") from None
+    if any(_CONTROL.search(text) for pair in pairs for text in pair):
+        raise Malformed("The conditional criteria hold a control character.")
+    return pairs
 
 
 def holds(resource: Resource, query: Query) -> bool:

@@ -24,9 +24,11 @@ class Door:
 class Written:
     """What a write came to. `created`: a new resource (201); `changed` False: nothing had to be written (200).
 
-    `resource` is the version now current; a deletion's has `deleted`.
+    `resource` is the version now current; a deletion's has `deleted`. `readable` False: the principal may write it, but
+    not read it, and must be shown no more than its id and version: a PATCH would otherwise be a read.
     """
 
     resource: Resource
     created: bool
     changed: bool = True
+    readable: bool = True

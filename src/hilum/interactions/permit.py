@@ -6,13 +6,13 @@ names at all is Forbidden. https://hl7.org/fhir/R4/security.html#AccessDenied
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from hilum.access.policy import Principal, allows
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import Resource
 from hilum.interactions.door import Door
-from hilum.problems import Forbidden, NotFound
+from hilum.problems import Conflict, Forbidden, NotFound
 from hilum.search.query import Permit
 from hilum.search.rows import NO_ROWS, Rows
 from hilum.store.interface import Audit
@@ -59,6 +59,34 @@ async def seen(door: Door, allowed: Permits, type: str, id: str) -> Resource | N
     if resource is None or not await visible(door, allowed, resource):
         return None
     return resource
+
+
+def covers(who: Principal, type: str, compartments: Iterable[tuple[str, str]]) -> bool:
+    """Whether the principal may read a resource of this type that lies in these compartments."""
+    return allows(who.policy.permits(type, "r"), compartments)
+
+
+async def refuse_hidden(
+    door: Door, who: Principal, allowed: Permits, targets: Iterable[tuple[str, str]], known: Container[tuple[str, str]]
+) -> None:
+    """With referential integrity: what a principal bound to a compartment may not see counts as missing.
+
+    Otherwise a reference would tell whether a resource exists. `allowed`: the permits of the write. `known`: targets
+    that are no secret, because the same request makes them or the version before refers to them. Raises Conflict, in
+    the same words for what is hidden and for what is not there.
+    """
+    if unlimited(allowed):
+        return
+    own = {owner for permit in allowed for owner in permit.owners or ()}
+    for type, id in targets:
+        if (type, id) in own or (type, id) in known:
+            continue
+        seeing = who.policy.permits(type, "r") + who.policy.permits(type, "s")
+        if unlimited(seeing):  # the commit looks whether it exists
+            continue
+        found = await seen(door, seeing, type, id) if seeing else None
+        if found is None or found.deleted:
+            raise Conflict(f"The reference {type}/{id} points to nothing that exists here.")
 
 
 def may_hold(allowed: Permits, new: Rows, old: Rows = NO_ROWS) -> None:

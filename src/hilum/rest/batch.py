@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
+from hilum.fhir.resource import Resource
 from hilum.interactions.door import Written
 from hilum.interactions.entries import Entry, EntryOutcome
+from hilum.interactions.permit import visible
 from hilum.interactions.transaction import transaction
 from hilum.problems import Invalid, Malformed, MethodNotAllowed, NotFound, Problem
 from hilum.rest import bundle as bundles
@@ -115,7 +117,7 @@ async def _transaction(
         if brief and found.method != "DELETE" and found.resource is not None:
             replies[found.index] = bundles.stored(base, 201 if found.created else 200, found.resource)
         else:
-            replies[found.index] = bundles.reply(base, _written(service, request, found))
+            replies[found.index] = bundles.reply(base, await _written(service, request, found))
     for number, one in reads:
         replies[number] = _reply(base, one, await router.answer(service, one))
     return replies
@@ -133,12 +135,18 @@ def _known(service: Service, one: Request, where: str) -> Request:
 _KINDS: Final = {"batch": _batch, "transaction": _transaction}
 
 
-def _written(service: Service, request: Request, found: EntryOutcome) -> Response:
+async def _written(service: Service, request: Request, found: EntryOutcome) -> Response:
     """The answer to one write of a transaction; without a resource unless Prefer asks for one."""
     resource = found.resource
     if resource is None or found.method == "DELETE":
         return Response(204, [], b"", resource)
-    return write.written(service, request, Written(resource, found.created, found.changed), "minimal")
+    readable = found.method == "POST" or await _readable(service, request, resource)
+    return write.written(service, request, Written(resource, found.created, found.changed, readable), "minimal")
+
+
+async def _readable(service: Service, request: Request, resource: Resource) -> bool:
+    allowed = request.who.policy.permits(resource.type, "r")
+    return bool(allowed) and await visible(service.door, allowed, resource)
 
 
 def _entry(entry: dict[str, Any], number: int, where: str, size: int) -> Entry:

@@ -35,7 +35,8 @@ async def everything(service: Service, request: Request) -> Response:
         after=position(service, request, asked, cursor),
     )
     base, shown = service.base, request.shown
-    entries = [bundle.match(base, found, subset.show(found, shown)) for found in page.resources]
+    contents = await subset.show_all(page.resources, shown)
+    entries = [bundle.match(base, *found) for found in zip(page.resources, contents, strict=True)]
     found_at = links(service, request, asked, cursor, page.next)
     return Response(200, [FHIR_JSON, NO_STORE], bundle.bundle("searchset", entries, found_at, page.total))
 

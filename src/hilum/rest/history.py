@@ -36,8 +36,8 @@ async def history(service: Service, request: Request) -> Response:
     )
     base = service.base
     entries = [
-        bundle.version(base, found, b"" if found.deleted else subset.show(found, request.shown))
-        for found in page.resources
+        bundle.version(base, found, content)
+        for found, content in zip(page.resources, await subset.show_all(page.resources, request.shown), strict=True)
     ]
     found_at = links(service, request, asked, cursor, page.next)
     return Response(200, [FHIR_JSON, NO_STORE], bundle.bundle("history", entries, found_at, page.total))

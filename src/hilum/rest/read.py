@@ -18,17 +18,18 @@ async def read(service: Service, request: Request) -> Response:
         resource, request.header(b"if-none-match"), request.header(b"if-modified-since")
     ):
         return Response(304, [NO_STORE, *conditions.version_headers(resource)], b"", resource)
-    return _shown(request, resource)
+    return await _shown(request, resource)
 
 
 async def vread(service: Service, request: Request) -> Response:
     """`GET [type]/[id]/_history/[vid]`: that version. https://hl7.org/fhir/R4/http.html#vread"""
     type_, id_, _, version = request.path
-    return _shown(request, await reading.vread(service.door, request.who, type_, id_, version))
+    return await _shown(request, await reading.vread(service.door, request.who, type_, id_, version))
 
 
-def _shown(request: Request, resource: Resource) -> Response:
+async def _shown(request: Request, resource: Resource) -> Response:
     if request.shown.elements:
         subset.check_elements(resource.type, request.shown.elements)
     headers = [FHIR_JSON, NO_STORE, *conditions.version_headers(resource)]
-    return Response(200, headers, subset.show(resource, request.shown), resource)
+    (content,) = (resource.raw,) if request.shown.whole else await subset.show_all((resource,), request.shown)
+    return Response(200, headers, content, resource)

@@ -53,8 +53,9 @@ async def search(service: Service, request: Request) -> Response:
             after = position(service, request, asked, cursor)
         parsed = replace(parsed, query=replace(parsed.query, after=after))
     page = await searching.search(service.door, request.who, parsed)
-    base, whole = service.base, shown.whole or counting
-    entries = [bundle.match(base, one, one.raw if whole else subset.show(one, shown)) for one in page.resources]
+    base = service.base
+    contents = await subset.show_all(page.resources, shown)
+    entries = [bundle.match(base, *one) for one in zip(page.resources, contents, strict=True)]
     if parsed.ignored:
         entries.append(_ignored(parsed.ignored))
     found_at = links(service, request, asked, cursor, page.next if parsed.query.count else None, sealed=sealed)

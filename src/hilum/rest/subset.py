@@ -6,6 +6,8 @@ Mandatory elements stay, and so does modifierExtension: leaving it out would cha
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -26,6 +28,23 @@ class _Part(NamedTuple):
 
     type: str | None = None
     path: str = ""
+
+
+_LARGE = 1 << 18
+"""Bytes of resources: to take more apart than that is work for a thread."""
+
+
+async def show_all(resources: Sequence[Resource], presentation: Presentation) -> list[bytes]:
+    """The bytes to serve of each, as `show`; deletions have none."""
+    if presentation.whole:
+        return [resource.raw for resource in resources]
+    if sum(len(resource.raw) for resource in resources) > _LARGE:
+        return await asyncio.to_thread(_shown, resources, presentation)
+    return _shown(resources, presentation)
+
+
+def _shown(resources: Sequence[Resource], presentation: Presentation) -> list[bytes]:
+    return [b"" if resource.deleted else show(resource, presentation) for resource in resources]
 
 
 def show(resource: Resource, presentation: Presentation) -> bytes:

@@ -96,6 +96,8 @@ async def conditional_delete(service: Service, request: Request) -> Response:
 def written(service: Service, request: Request, found: Written, default: str = "representation") -> Response:
     """The answer to a write: 201 or 200, Location, ETag, and what Prefer asks for, else `default`.
 
+    What the token may write but not read is not shown.
+
     https://hl7.org/fhir/R4/http.html#return
     """
     resource = found.resource
@@ -106,7 +108,7 @@ def written(service: Service, request: Request, found: Written, default: str = "
     if returns == "OperationOutcome":
         said = "Created." if found.created else "Updated." if found.changed else "Nothing had to be changed."
         body = informed(said)
-    elif returns != "minimal":
+    elif returns != "minimal" and found.readable:
         body = resource.raw
     if body:
         headers.append(FHIR_JSON)

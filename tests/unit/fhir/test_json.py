@@ -14,6 +14,32 @@ def test_numbers_keep_their_digits(text: str) -> None:
     assert json.encode(json.parse(raw)) == raw
 
 
+@pytest.mark.parametrize(
+    ("sent", "written"),
+    [
+        ("1e3", "1E+3"),
+        ("1.0e2", "1.0E+2"),
+        ("0.0000001", "1E-7"),
+        ("0E-5", "0.00000"),
+        ("-0.0", "-0.0"),
+        ("-0e0", "-0"),
+        ("0e0", "0"),
+        ("-0", "0"),
+        ("1e400", "1E+400"),
+    ],
+)
+def test_numbers_keep_value_and_precision_however_they_are_spelled(sent: str, written: str) -> None:
+    assert json.encode(json.parse(b'{"value":%b}' % sent.encode())) == b'{"value":%b}' % written.encode()
+    before, after = Decimal(sent), Decimal(written)
+    assert (before, before.as_tuple().exponent) == (after, after.as_tuple().exponent)
+
+
+@pytest.mark.parametrize("number", ["1E9999999999999999999", "1e-9999999999999999999"])
+def test_a_number_out_of_range_is_called_that(number: str) -> None:
+    with pytest.raises(Malformed, match=r"^A number in the body is out of range\.$"):
+        json.parse(b'{"value":%b}' % number.encode())
+
+
 def test_a_fraction_is_a_decimal_and_a_whole_number_an_int() -> None:
     assert json.parse(b'{"a":1.10,"b":7}') == {"a": Decimal("1.10"), "b": 7}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from tests.unit.interactions.bodies import MRN, observation, patient
@@ -15,6 +16,7 @@ from hilum.interactions.create import create
 from hilum.interactions.delete import delete
 from hilum.interactions.door import Door, Written
 from hilum.interactions.read import read
+from hilum.interactions.update import update
 from hilum.problems import Conflict, Forbidden, Invalid, MultipleMatches, Problem
 from hilum.search.query import Query
 
@@ -123,6 +125,10 @@ async def test_a_deleted_match_is_none(door: Door, owner: Principal) -> None:
         "identifier=1&_include=Patient:organization",
         "identifier=1&_summary=count",
         "identifier=%ff",
+        "identifier=%00",
+        "identifier=a%0Ab",
+        "identifier=a\tb",
+        "_id=" + ",".join(["x"] * 1001),
         "birthdate=yesterday",
     ],
 )
@@ -206,3 +212,37 @@ async def test_with_integrity_references_must_exist(strict: Door, owner: Princip
 
 async def test_without_integrity_references_may_dangle(door: Door, owner: Principal) -> None:
     assert (await create(door, owner, "Observation", observation("Patient/nobody"))).created
+
+
+async def test_with_integrity_a_hidden_target_is_as_one_that_does_not_exist(strict: Door, owner: Principal) -> None:
+    me = (await create(strict, owner, "Patient", patient("1"))).resource
+    other = (await create(strict, owner, "Patient", patient("2"))).resource
+    mine = (await create(strict, owner, "Observation", observation(f"Patient/{me.id}"))).resource
+    theirs = (await create(strict, owner, "Observation", observation(f"Patient/{other.id}"))).resource
+    hidden = (await create(strict, owner, "Practitioner", {"resourceType": "Practitioner"})).resource
+    who = principal("patient/*.cruds", me.id)
+
+    def about(**more: Any) -> dict[str, Any]:
+        return observation(f"Patient/{me.id}", **more)
+
+    said = []
+    for target in (f"Practitioner/{hidden.id}", "Practitioner/nobody"):
+        with pytest.raises(Conflict) as caught:
+            await create(strict, who, "Observation", about(performer=[{"reference": target}]))
+        said.append(str(caught.value).replace(target, "it"))
+    for target in (f"Observation/{theirs.id}", "Observation/nothing"):
+        with pytest.raises(Conflict) as caught:
+            await create(strict, who, "Observation", about(hasMember=[{"reference": target}]))
+        said.append(str(caught.value).replace(target, "it"))
+    assert len(set(said)) == 1
+    assert (
+        await create(strict, who, "Observation", about(hasMember=[{"reference": f"Observation/{mine.id}"}]))
+    ).created
+
+    seeing = principal("patient/*.cruds system/Practitioner.r", me.id)
+    body = about(performer=[{"reference": f"Practitioner/{hidden.id}"}])
+    known = (await create(strict, seeing, "Observation", body)).resource
+    changed = body | {"id": known.id, "status": "amended"}
+    assert (await update(strict, who, "Observation", known.id, changed)).changed
+    writing = principal("patient/Observation.c", me.id)
+    assert (await create(strict, writing, "Observation", about())).created

@@ -9,9 +9,12 @@ from tests.unit.interactions.bodies import content, observation, patient
 from tests.unit.interactions.conftest import principal
 
 from hilum.access.policy import Principal
+from hilum.fhir import json
 from hilum.interactions.create import create
 from hilum.interactions.delete import delete
 from hilum.interactions.door import Door, Written
+from hilum.interactions.json_patch import parse_json_patch
+from hilum.interactions.patch import patch
 from hilum.interactions.read import read
 from hilum.interactions.update import conditional_update, update
 from hilum.problems import (
@@ -255,3 +258,25 @@ async def test_nothing_reaches_the_client_as_a_changed_version(door: Door, owner
 
     found = set(await asyncio.gather(*(one(i) for i in range(48))))
     assert found <= {None}
+
+
+async def test_what_a_principal_may_write_but_not_read_is_not_readable(door: Door, owner: Principal) -> None:
+    me = (await create(door, owner, "Patient", patient("1"))).resource
+    made = (await create(door, owner, "Observation", observation(f"Patient/{me.id}"))).resource
+    body = observation(f"Patient/{me.id}", id=made.id)
+    cases = [
+        ("system/Observation.u", None, False),
+        ("system/Observation.ru", None, True),
+        ("system/Observation.u patient/Observation.r", me.id, True),
+        ("system/Observation.u patient/Observation.r", "other", False),
+        ("system/Observation.u system/Patient.r", None, False),
+    ]
+    for scope, context, readable in cases:
+        who = principal(scope, context)
+        for status in ("final", "amended"):
+            found = await update(door, who, "Observation", made.id, body | {"status": status})
+            assert (scope, context, found.readable) == (scope, context, readable)
+            replaced = parse_json_patch(json.encode([{"op": "add", "path": "/status", "value": "final"}]))
+            patched = await patch(door, who, "Observation", made.id, replaced)
+            assert patched.readable is readable
+    assert (await create(door, principal("system/Patient.c"), "Patient", patient("2"))).readable

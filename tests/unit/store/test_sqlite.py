@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from dataclasses import replace
@@ -149,6 +150,7 @@ async def test_a_backup_taken_while_writing_is_one_moment_and_restores(path: str
     assert await writing > 0
     with pytest.raises(Misconfigured, match="in use"):
         restore_sqlite(copy, path)
+    assert list(tmp_path.rglob("*.part*")) == []
     await store.close()
     assert differences(copy) == []
     restore_sqlite(copy, path)
@@ -156,6 +158,20 @@ async def test_a_backup_taken_while_writing_is_one_moment_and_restores(path: str
     counts = (await again.counts()).types
     assert counts["Patient"] == counts["Observation"] >= 100
     await again.close()
+
+
+async def test_a_backup_that_is_given_up_leaves_no_half_of_it(path: str, tmp_path: Path) -> None:
+    store = await open_sqlite(path)
+    for k in range(3):
+        await store.commit(commit(*(put(patient(), f"{k}-{n}") for n in range(3000))))
+    copying = store.backup(str(tmp_path / "copy.sqlite"))
+    done, pages = await anext(copying)
+    assert done <= pages
+    assert list(tmp_path.glob("copy.sqlite.part")) != []
+    await copying.aclose()  # type: ignore[attr-defined]
+    gc.collect()
+    assert list(tmp_path.glob("copy.sqlite*")) == []
+    await store.close()
 
 
 def test_a_damaged_backup_is_refused_and_the_store_kept(path: str, tmp_path: Path) -> None:

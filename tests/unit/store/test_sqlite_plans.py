@@ -11,7 +11,7 @@ import apsw
 import pytest
 from tests.contract.writing import ALL, commit, observation, patient, put
 
-from hilum.problems import Busy
+from hilum.problems import Busy, Unprocessable
 from hilum.search.parse import parse_query
 from hilum.search.query import Permit
 from hilum.store.sqlite import open_sqlite, select, store
@@ -93,6 +93,19 @@ async def test_a_search_that_takes_longer_than_its_turn_goes_on_in_a_thread(
     assert len((await full.search(query)).resources) == 1000
     assert where[0] == "MainThread"
     assert where[-1].startswith("hilum-sqlite-reader")
+
+
+async def test_a_search_that_takes_too_long_on_a_thread_is_too_costly(
+    full: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = parse_query("Patient", [("name:contains", "f7")], permits=(ALL,)).query
+    monkeypatch.setattr(store, "SEARCH_SECONDS", -1.0)
+    with pytest.raises(Unprocessable) as caught:
+        await full.search(query)
+    assert [issue.code for issue in caught.value.issues] == ["too-costly"]
+    monkeypatch.undo()
+    assert len((await full.search(query)).resources) == 20
+    assert len(await full.changes(0, 2000)) == 2000
 
 
 def test_patience_ends_a_statement_and_nothing_outside_its_block(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from hilum.app import data
+from hilum.app import data, memory
 from hilum.app.settings import Settings
 from hilum.app.stores import open_store
 from hilum.cli import terminal
@@ -85,6 +85,7 @@ async def _load(
     store = await open_store(settings)
     journal = Journal.open(settings.data / "loads" / "journal.ndjson")
     try:
+        memory.settle()
         loader = Loader(
             transact=transact(store, settings),
             exists=exists(store),

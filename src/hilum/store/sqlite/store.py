@@ -14,7 +14,7 @@ import apsw
 
 from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
-from hilum.problems import Busy
+from hilum.problems import Busy, Issue, Unprocessable
 from hilum.search.query import Query
 from hilum.store.interface import Commit, Counts, HistoryQuery, Page
 from hilum.store.sqlite import backup as copying
@@ -26,6 +26,8 @@ from hilum.store.sqlite.writer import Writer
 T = TypeVar("T")
 TURN_SECONDS: Final = 0.01
 """How long a search may keep the event loop before it starts anew on a thread."""
+SEARCH_SECONDS: Final = 30.0
+"""How long a search or history may keep a thread; there are two, and others wait for them."""
 
 _READ = """
 SELECT r.rid, r.version, r.seq, r.method, r.body
@@ -79,15 +81,15 @@ class SqliteStore:
                 if statement.bounded and query.total != "accurate" and query.count:
                     return select.run(self._db, query, statement)
         except apsw.InterruptError:
-            return await self._elsewhere(lambda db: select.run(db, query, select.prepare(db, query)))
-        return await self._elsewhere(lambda db: select.run(db, query, statement))
+            return await self._elsewhere(lambda db: select.run(db, query, select.prepare(db, query)), SEARCH_SECONDS)
+        return await self._elsewhere(lambda db: select.run(db, query, statement), SEARCH_SECONDS)
 
     async def history(self, query: HistoryQuery) -> Page:
         """Of one resource here, of types and the system on a reader thread."""
         if query.id is not None:
             with suppress(apsw.InterruptError), self._patience.within(TURN_SECONDS):
                 return history.history(self._db, query)
-        return await self._elsewhere(lambda db: history.history(db, query))
+        return await self._elsewhere(lambda db: history.history(db, query), SEARCH_SECONDS)
 
     async def changes(self, after: int, limit: int = 1000) -> Sequence[Resource]:
         """In commit order, without a gap."""
@@ -123,13 +125,19 @@ class SqliteStore:
         self._db.close()
         self._writing.close()
 
-    async def _elsewhere(self, work: Callable[[apsw.Connection], T]) -> T:
+    async def _elsewhere(self, work: Callable[[apsw.Connection], T], seconds: float = float("inf")) -> T:
         def run() -> T:
             db = getattr(self._own, "db", None)
             if db is None:
                 db = self._own.db = connect(self.path, readonly=True)
+                self._own.patience = Patience(db)
                 self._opened.append(db)
-            return work(db)
+            try:
+                with self._own.patience.within(seconds):
+                    return work(db)
+            except apsw.InterruptError:
+                text = f"The search takes longer than {seconds:.0f} seconds. Use fewer or narrower parameters."
+                raise Unprocessable(issues=(Issue("error", "too-costly", text),)) from None
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
