@@ -1,7 +1,7 @@
 """Garbage collection fit for a server: what is there at the start stays, and is not walked again and again.
 
-https://docs.python.org/3/library/gc.html#gc.freeze. Requests make few cycles but many objects, parsed JSON above all; at
-Python's thresholds collections took a seventh of a transaction's time (2026-11).
+https://docs.python.org/3/library/gc.html#gc.freeze. Requests make few cycles but many objects, parsed JSON above all;
+at Python's thresholds collections took a seventh of a transaction's time (2026-11).
 """
 
 from __future__ import annotations

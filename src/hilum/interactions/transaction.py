@@ -22,7 +22,9 @@ from hilum.interactions.build import (
     findings,
     image,
     integrity,
+    referred,
     removal,
+    targets,
     unchanged,
 )
 from hilum.interactions.door import Door
@@ -38,7 +40,7 @@ from hilum.interactions.entries import (
 )
 from hilum.interactions.linking import Links, path_of, root
 from hilum.interactions.naming import NAME, Plan, Step, refuse_overlaps
-from hilum.interactions.permit import audit, may_hold, permits
+from hilum.interactions.permit import audit, may_hold, permits, refuse_hidden
 from hilum.interactions.retrying import retrying
 from hilum.problems import Invalid, Issue, MultipleMatches, PreconditionFailed, Problem
 from hilum.store.interface import Commit, Resolves, Write
@@ -189,11 +191,25 @@ async def _commit(door: Door, who: Principal, steps: list[Step], plan: Plan) -> 
             writes[step.number] = write
     made: dict[int, Resource] = {}
     if writes:
+        await _refuse_hidden(door, who, steps, plan, writes)
         bodies = [plan.bodies[number] for number in writes if number in plan.bodies]
         conditions = (*dict.fromkeys(plan.preconditions), *integrity(door, bodies, sorted(plan.deleted)))
         versions = await door.store.commit(Commit(tuple(writes.values()), audit(who, "transaction"), conditions))
         made = dict(zip(writes, versions, strict=True))
     return tuple(_outcome(step, plan, made) for step in sorted(steps, key=lambda step: step.number))
+
+
+async def _refuse_hidden(door: Door, who: Principal, steps: list[Step], plan: Plan, writes: dict[int, Write]) -> None:
+    """With referential integrity: a reference must not tell whether a hidden resource exists."""
+    if not door.integrity:
+        return
+    here = set(plan.names.values())
+    for step in steps:
+        number = step.number
+        if number in writes and number in plan.bodies:
+            present = targets(integrity(door, [plan.bodies[number]], []))
+            known = referred(plan.current[number]) | here
+            await _at(step, refuse_hidden(door, who, step.allowed, present, known))
 
 
 def _write(door: Door, step: Step, plan: Plan) -> Write | None:

@@ -457,3 +457,23 @@ async def test_transactions_over_the_same_resources_are_never_torn(door: Door, o
     a, b = [await read(door, owner, "Patient", name) for name in ("a", "b")]
     assert content(a) == content(b)
     assert (a.version, b.version) == (24, 24)
+
+
+async def test_with_integrity_a_hidden_target_is_as_one_that_does_not_exist(strict: Door, owner: Principal) -> None:
+    me = (await create(strict, owner, "Patient", patient("1"))).resource
+    hidden = (await create(strict, owner, "Practitioner", {"resourceType": "Practitioner"})).resource
+    who = principal("patient/*.cruds", me.id)
+    said = []
+    for target in (f"Practitioner/{hidden.id}", "Practitioner/nobody"):
+        entry = post(observation(f"Patient/{me.id}", performer=[{"reference": target}]))
+        with pytest.raises(Conflict) as caught:
+            await run(strict, who, entry)
+        said.append(str(caught.value).replace(target, "it"))
+    assert said[0] == said[1]
+    made = await run(
+        strict,
+        who,
+        post(observation(f"Patient/{me.id}"), O),
+        post(observation(f"Patient/{me.id}", hasMember=[{"reference": O}])),
+    )
+    assert [outcome.created for outcome in made] == [True, True]
