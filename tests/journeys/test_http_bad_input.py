@@ -237,6 +237,16 @@ def test_a_declared_length_over_the_limit_is_refused_before_the_body_is_sent(sma
         assert b"100 Continue" not in answer
 
 
+def test_a_client_that_sends_nothing_more_but_still_reads_is_answered(small: Server) -> None:
+    for _ in range(20):  # the end of its side arrives before, with or after the answer is written
+        with socket.create_connection(("127.0.0.1", small.port), timeout=10) as connection:
+            connection.sendall(b"GET /fhir/metadata HTTP/1.1\r\nhost: x\r\n\r\n")
+            connection.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert answer.endswith(b"}")
+
+
 def test_a_client_that_goes_away_in_the_middle_leaves_nothing(small: Server) -> None:
     with small.client() as client:
         before = client.get("Patient?_summary=count").json()["total"]

@@ -22,6 +22,8 @@ from hilum.rest import log, outcome
 from hilum.rest.body import LINGER_BYTES, LINGER_SECONDS
 from hilum.rest.message import FHIR_JSON, NO_SNIFF, NO_STORE
 
+_CUT_OFF_SECONDS: Final = 0.5
+"""How long a request whose body was cut off may still be refused before it counts as gone."""
 MOST_WAITING: Final = 64
 """Requests that may wait on one connection behind the one being answered; who pipelines more is cut off."""
 
@@ -73,6 +75,19 @@ class Protocol(HttpToolsProtocol):
             self._watch.cancel()
             self._watch = None
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's own type; uvicorn's None is narrower
+        """The client sends nothing more, but may still read: what it asked for is answered, then the connection ends.
+
+        Of a body that is cut off nothing more can come of a wait, so that the wait is short.
+        """
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+            return False
+        self.cycle.keep_alive = False
+        if self._state != _BETWEEN:
+            self.loop.call_later(_CUT_OFF_SECONDS, self.transport.close)
+        return True
 
     def data_received(self, data: bytes) -> None:
         """Parse what was read; then see whether it leaves something open, which must not stay so for long."""
