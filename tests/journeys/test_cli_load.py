@@ -67,7 +67,7 @@ def test_a_load_that_is_killed_again_and_again_goes_on_and_loads_everything_once
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while not (tmp_path / "data" / "loads").exists() and process.poll() is None:
             time.sleep(0.01)
-        time.sleep(chance.uniform(0.05, 0.6))
+        time.sleep(chance.uniform(0.02, 0.2))
         killed += process.poll() is None
         process.kill()
         process.wait()

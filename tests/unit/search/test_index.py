@@ -263,3 +263,11 @@ def test_every_listed_parameter_is_written_by_its_generated_function() -> None:
     for name in TYPES:
         text = "\n".join(source(name))
         assert [p.code for p in parameters(name) if p.number and f"({p.number}, " not in text] == []
+
+
+def test_very_many_rows_are_in_order_and_each_once() -> None:
+    names = [{"family": f"Name{n % 50_000}"} for n in range(80_000)]
+    rows = index("Patient", {"resourceType": "Patient", "id": "a", "name": names}).strings
+    assert list(rows) == sorted(set(rows))
+    family = number("Patient", "family")
+    assert {row.value for row in rows if row.parameter == family} == {f"Name{n}" for n in range(50_000)}
