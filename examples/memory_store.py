@@ -9,12 +9,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
+from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import Resource
 from hilum.problems import Conflict, CriteriaChanged, Misconfigured, VersionChanged
 from hilum.search.matches import matches
 from hilum.search.query import Permit, Query
 from hilum.search.rows import NO_ROWS, Rows
 from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Present, Resolves, Unreferenced, Write
+from hilum.store.keys import type_range
 
 Name = tuple[str, str]
 
@@ -138,7 +140,9 @@ class MemoryStore:
         return sorted(found, key=self._age, reverse=True)
 
     def _age(self, version: Version) -> int:
-        return self._born[version.resource.type, version.resource.id]
+        """Where the resource stands in the order: type after type, and within one by when it was first made."""
+        type = version.resource.type
+        return type_range(TYPE_NUMBER[type])[0] + self._born[type, version.resource.id]
 
     def _within(self, version: Version, at: tuple[int, int] | None) -> bool:
         if at is None:

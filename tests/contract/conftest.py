@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -31,7 +33,30 @@ def _postgres(request: pytest.FixtureRequest) -> Open:
     return lambda: open_postgres(url, schema=schema)
 
 
-OPENERS: dict[str, Callable[[pytest.FixtureRequest], Open]] = {"sqlite": _sqlite, "postgresql": _postgres}
+def _memory(request: pytest.FixtureRequest) -> Open:
+    """The example of a third store. Its one object is the data, so that another process has it again."""
+    spec = importlib.util.spec_from_file_location("memory_store", EXAMPLE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["memory_store"] = module
+    spec.loader.exec_module(module)
+    store: Store = module.MemoryStore()
+
+    async def opened() -> Store:
+        return store
+
+    return opened
+
+
+OPENERS: dict[str, Callable[[pytest.FixtureRequest], Open]] = {
+    "memory": _memory,
+    "postgresql": _postgres,
+    "sqlite": _sqlite,
+}
+DURABLE = ("postgresql", "sqlite")
+"""Those that keep what they are told when the process ends."""
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "memory_store.py"
 
 
 @pytest.fixture(params=sorted(OPENERS))

@@ -8,12 +8,15 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.contract.conftest import DURABLE
 from tests.contract.writing import asking, chronicle, commit, create, ids, mrn, observation, patient, put, replace
 
 from hilum.problems import Misconfigured
 from hilum.store.interface import Store
 from hilum.store.postgres import open_postgres, restore_postgres
 from hilum.store.sqlite import open_sqlite, restore_sqlite
+
+pytestmark = pytest.mark.parametrize("opened", DURABLE, indirect=True)
 
 Restore = Callable[[str], Awaitable[Store]]
 

@@ -57,7 +57,7 @@ class Resource:
     @cached_property
     def body(self) -> dict[str, Any]:
         """The parsed JSON; do not change it. Decimals keep their digits."""
-        return json.parse(self.raw)
+        return json.stored(self.raw)
 
 
 @dataclass(frozen=True, slots=True)
