@@ -19,7 +19,7 @@ run: .venv/.run ## Serve 120 synthetic patients at http://127.0.0.1:8080 (ARGS="
 	@$(BIN)/hilum demo --if-empty
 	@exec $(BIN)/hilum serve $(ARGS)
 
-test: check node chromium ## Everything the tests need, then the tests at their small size
+test: check node chromium strace ## Everything the tests need, then the tests at their small size
 	@mkdir -p .cache && rm -f .cache/tests.xml
 	@status=0; $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q --junitxml=.cache/tests.xml $(ARGS) || status=$$?; \
 	$(BIN)/python scripts/summarize_tests.py .cache/tests.xml || status=1; exit $$status
@@ -34,7 +34,7 @@ check: .venv/.test ## Format, lint, types and the floors of the house
 	$(BIN)/lint-imports --no-cache
 
 bench: .venv/.test ## Measure against the floor, into docs/benchmarks.md
-	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m bench --write-docs $(ARGS)
 
 docs: .venv/.test ## Write docs/reference/cli.md and settings.md anew from the code
 	$(BIN)/python scripts/generate_docs.py
@@ -83,7 +83,16 @@ chromium: | .cache
 		|| echo "SKIPPED: chromium could not be installed (.cache/chromium.log), so browser journeys skip."; \
 	else echo "SKIPPED: no chromium here, so browser journeys skip."; fi
 
-.PHONY: help run test test-full check bench docs clean node chromium
+# To see the order of a server's system calls.
+strace: | .cache
+	@if command -v strace >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "Installing Debian's strace"; \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends strace; } >.cache/strace.log 2>&1 \
+			|| echo "SKIPPED: strace could not be installed (.cache/strace.log), so the flush test skips."; \
+	else echo "SKIPPED: no strace here, so the flush test skips."; fi
+
+.PHONY: help run test test-full check bench docs clean node chromium strace
 
 .cache:
 	@mkdir -p $@

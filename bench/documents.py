@@ -8,15 +8,15 @@ from bench.results import Report, Store, growth, median, rate_ratio
 
 _INTRODUCTION = """# Benchmarks
 
-Written by `make bench` with `--write-docs`; do not edit the figures by hand. What hilum costs is measured against a
+Written by `make bench`; do not edit the figures by hand. What hilum costs is measured against a
 **floor**: a bare ASGI program (`bench/floor/`) on the same uvicorn that does the same durable work with no token, no
 validation and no generality, written as tightly as we can. Before each run the same requests go into both and
 the rows of every table, the bytes stored and the bytes answered are compared.
 
-    make bench                                        # both stores, about eight minutes
+    make bench                                        # both stores, about seven minutes, and this page
     .venv/bin/python -m bench --store sqlite --size small --only read,create
     .venv/bin/python -m bench --size million          # cost per request at 10,000 and at 1,000,000 resources
-    .venv/bin/python -m bench --write-docs            # the same as make bench, and this page
+    .venv/bin/python -m bench                         # the same without writing the page
     .venv/bin/python -m bench profile --op create     # where hilum's time goes
 
 ## How to read it

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
-from hilum.search.dates import MAX_DATE, MIN_DATE
 from hilum.search.query import (
     Clause,
     CompartmentClause,
     DateClause,
-    DateRange,
     IdClause,
     LastUpdatedClause,
     MissingClause,
@@ -30,6 +28,7 @@ from hilum.search.text import fold
 from hilum.store import keys
 from hilum.store.postgres.encode import COMPARTMENT, FOLDED, writable
 from hilum.store.postgres.names import Name
+from hilum.store.sql import Part, bounds, compare
 
 Resolve = Callable[[tuple[tuple[str | None, str], ...]], list[int]]
 """Names (type None: any type) to the rids that they have."""
@@ -41,14 +40,6 @@ SPELLED: Final = 20
 """A clause with more values than this has the systems of its codes not listed: each code is searched as a range."""
 _MERGED: Final = 8
 """Up to so many values are walked side by side; more are collected and sorted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A piece of SQL with `?` for its values."""
-
-    sql: str
-    values: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,57 +162,14 @@ def _string(clause: StringClause) -> Plan:
     return Plan(tuple(arms), probe, ordered=False)
 
 
-def _compare(value: DateRange, low: str, high: str) -> Part:
-    """The interval [low, high] of a row against the searched one: `hilum.search.dates.HOLDS` in SQL."""
-    match value.prefix:
-        case "eq":
-            return Part(f"({low} >= ? AND {high} <= ?)", (value.low, value.high))
-        case "ne":
-            return Part(f"({low} < ? OR {high} > ?)", (value.low, value.high))
-        case "gt":
-            return Part(f"{high} > ?", (value.high,))
-        case "ge":
-            return Part(f"({high} > ? OR ({low} >= ? AND {high} <= ?))", (value.high, value.low, value.high))
-        case "lt":
-            return Part(f"{low} < ?", (value.low,))
-        case "le":
-            return Part(f"({low} < ? OR ({low} >= ? AND {high} <= ?))", (value.low, value.low, value.high))
-        case "sa":
-            return Part(f"{low} > ?", (value.high,))
-        case "eb":
-            return Part(f"{high} < ?", (value.low,))
-        case _:  # ap: whoever parsed it has widened the range
-            return Part(f"({low} <= ? AND {high} >= ?)", (value.high, value.low))
-
-
-def _bounds(value: DateRange, longest: int | None) -> tuple[int, int]:
-    """Between which values `low` must lie, in a class whose intervals are no longer than `longest`."""
-    reach = max(MIN_DATE, value.low - longest) if longest is not None else MIN_DATE
-    match value.prefix:
-        case "eq":
-            return value.low, value.high
-        case "gt" | "ge":
-            return reach, MAX_DATE
-        case "lt" | "le":
-            return MIN_DATE, value.high
-        case "sa":
-            return value.high, MAX_DATE
-        case "eb":
-            return MIN_DATE, value.low
-        case "ap":
-            return reach, value.high
-        case _:
-            return MIN_DATE, MAX_DATE
-
-
 def _date(clause: DateClause) -> Plan:
     arms: list[Part] = []
-    compares = [_compare(value, "k.low", "k.high") for value in clause.values]
-    for value, compare in zip(clause.values, compares, strict=True):
+    compares = [compare(value, "k.low", "k.high") for value in clause.values]
+    for value, held in zip(clause.values, compares, strict=True):
         for span, longest in enumerate((*keys.SPANS, None)):
-            low, high = _bounds(value, longest)
+            low, high = bounds(value, longest)
             sql = f"SELECT k.rid FROM date k WHERE k.param = ? AND k.span = {span} AND k.low BETWEEN ? AND ? AND "
-            arms.append(Part(sql + compare.sql, (clause.parameter, low, high, *compare.values)))
+            arms.append(Part(sql + held.sql, (clause.parameter, low, high, *held.values)))
     where = join(" OR ", compares)
     probe = Part(
         f"(SELECT true FROM date k WHERE k.rid = c.rid AND k.param = ? AND ({where.sql}) LIMIT 1)",
@@ -255,17 +203,17 @@ def _ids(rids: list[int]) -> Plan:
 
 
 def _last_updated(clause: LastUpdatedClause, types: tuple[str, ...]) -> Plan:
-    compares = [_compare(value, "r.seq", "r.seq") for value in clause.values]
+    compares = [compare(value, "r.seq", "r.seq") for value in clause.values]
     where = join(" OR ", compares)
     probe = Part(f"(SELECT {where.sql} FROM resource r WHERE r.rid = c.rid LIMIT 1)", where.values)
     arms: list[Part] = []
     for value in clause.values:
-        low, high = _bounds(value, 0)
-        compare = _compare(value, "k.seq", "k.seq")
+        low, high = bounds(value, 0)
+        held = compare(value, "k.seq", "k.seq")
         alive = "SELECT k.rid FROM resource k WHERE k.type = ANY (?::smallint[]) AND " + ALIVE.format("k.")
         numbers = [TYPE_NUMBER[type] for type in types]
-        sql = f"{alive} AND k.seq BETWEEN ? AND ? AND {compare.sql}"
-        arms.append(Part(sql, (numbers, low, high, *compare.values)))
+        sql = f"{alive} AND k.seq BETWEEN ? AND ? AND {held.sql}"
+        arms.append(Part(sql, (numbers, low, high, *held.values)))
     return Plan(tuple(arms), probe, ordered=False)
 
 

@@ -20,11 +20,12 @@ from typing import Any, Final
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhir.resource import Resource
 from hilum.store.interface import HistoryQuery, Page
-from hilum.store.postgres.clauses import Part, join, owned_by
+from hilum.store.postgres.clauses import join, owned_by
 from hilum.store.postgres.connection import Session, fetch
 from hilum.store.postgres.names import Name, Names
 from hilum.store.postgres.planning import numbered
 from hilum.store.postgres.rows import as_resource
+from hilum.store.sql import Part
 
 READ: Final = "SELECT rid, version, seq, method, id, body FROM resource WHERE type = $1 AND id = $2 AND version > 0"
 """The current version, or the deletion. One probe of resource_name."""

@@ -12,10 +12,11 @@ from typing import Any, Final
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.search.query import Clause, CompartmentClause, IdClause, Query, ReferenceClause, TokenClause
 from hilum.store import keys
-from hilum.store.postgres.clauses import ALIVE, NOTHING, SPELLED, Part, Plan, any_type, join, owned_by, plan, referred
+from hilum.store.postgres.clauses import ALIVE, NOTHING, SPELLED, Plan, any_type, join, owned_by, plan, referred
 from hilum.store.postgres.connection import Session, fetch
 from hilum.store.postgres.encode import COMPARTMENT
 from hilum.store.postgres.names import Name, Names
+from hilum.store.sql import Part
 
 LOOKS: Final = (250, 2500)
 """How far a count looks before it says 'many': if all clauses are many at first, it looks further."""

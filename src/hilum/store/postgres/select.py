@@ -12,11 +12,12 @@ from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.search.query import Query
 from hilum.store import exact, keys
 from hilum.store.interface import Page
-from hilum.store.postgres.clauses import ALIVE, Part, Plan, join
+from hilum.store.postgres.clauses import ALIVE, Plan, join
 from hilum.store.postgres.connection import Session
 from hilum.store.postgres.names import Names
 from hilum.store.postgres.planning import LOOK, Statement, prepare, run
 from hilum.store.postgres.rows import COLUMNS, as_resource
+from hilum.store.sql import Part
 
 BUDGET: Final = 1000
 """How many resources are walked in the hope of a full page, before all that a clause finds is collected and sorted."""

@@ -16,7 +16,6 @@ from hilum.search.query import (
     Clause,
     CompartmentClause,
     DateClause,
-    DateRange,
     IdClause,
     LastUpdatedClause,
     MissingClause,
@@ -29,26 +28,18 @@ from hilum.search.query import (
 )
 from hilum.search.text import fold
 from hilum.store import keys
+from hilum.store.sql import Part, bounds, compare
 from hilum.store.sqlite import ident
 from hilum.store.sqlite.connection import row, rows
 
 _SYSTEMS = 64
 """How many systems one code may have in one parameter before a range is scanned instead."""
-_MAX = (1 << 63) - 1
 _FEW = 20
 """Up to so many values become an arm and a condition each; more are handed over as one list."""
 _CHUNK = 500
 _EVERY_TYPE = ",".join(str(number) for number in range(1, len(TYPES) + 1))
 
 Value = int | str | bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A piece of SQL with its values."""
-
-    sql: str
-    values: tuple[Value, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,61 +197,17 @@ def _string(clause: StringClause) -> Plan:
     )
 
 
-def _compare(value: DateRange, low: str, high: str) -> Part:
-    """The interval [low, high] of a row against the searched one. https://hl7.org/fhir/R4/search.html#prefix"""
-    match value.prefix:
-        case "eq":
-            return Part(f"({low} >= ? AND {high} <= ?)", (value.low, value.high))
-        case "ne":
-            return Part(f"NOT ({low} >= ? AND {high} <= ?)", (value.low, value.high))
-        case "gt":
-            return Part(f"{high} > ?", (value.high,))
-        case "ge":
-            return Part(f"({high} > ? OR ({low} >= ? AND {high} <= ?))", (value.high, value.low, value.high))
-        case "lt":
-            return Part(f"{low} < ?", (value.low,))
-        case "le":
-            return Part(f"({low} < ? OR ({low} >= ? AND {high} <= ?))", (value.low, value.low, value.high))
-        case "sa":
-            return Part(f"{low} > ?", (value.high,))
-        case "eb":
-            return Part(f"{high} < ?", (value.low,))
-        case _:  # ap: the caller has widened the interval
-            return Part(f"({low} <= ? AND {high} >= ?)", (value.high, value.low))
-
-
-def _bounds(value: DateRange, longest: int | None) -> tuple[int, int]:
-    """Between which values `low` must lie, in a class whose intervals are no longer than `longest`."""
-    reach = longest if longest is not None else _MAX
-    floor = max(-_MAX, value.low - reach)
-    match value.prefix:
-        case "eq":
-            return value.low, value.high
-        case "gt" | "ge":
-            return floor, _MAX
-        case "lt" | "le":
-            return -_MAX, value.high
-        case "sa":
-            return value.high, _MAX
-        case "eb":
-            return -_MAX, value.low
-        case "ap":
-            return floor, value.high
-        case _:
-            return -_MAX, _MAX
-
-
 def _date(clause: DateClause) -> Plan:
     arms, walks = [], []
     for value in clause.values:
-        compare = _compare(value, "k.low", "k.high")
+        held = compare(value, "k.low", "k.high")
         for span in range(len(keys.SPANS) + 1):
-            low, high = _bounds(value, keys.SPANS[span] if span < len(keys.SPANS) else None)
+            low, high = bounds(value, keys.SPANS[span] if span < len(keys.SPANS) else None)
             walk = "k.rid FROM date k WHERE k.param = ? AND k.span = ? AND k.low BETWEEN ? AND ?"
             within = (clause.parameter, span, low, high)
             walks.append(Part(f"SELECT {walk}", within))
-            arms.append(Part(f"SELECT DISTINCT {walk} AND {compare.sql}", within + compare.values))
-    compares = [_compare(value, "k.low", "k.high") for value in clause.values]
+            arms.append(Part(f"SELECT DISTINCT {walk} AND {held.sql}", within + held.values))
+    compares = [compare(value, "k.low", "k.high") for value in clause.values]
     where = " OR ".join(part.sql for part in compares)
     probe = Part(
         f"EXISTS (SELECT 1 FROM date k INDEXED BY date_rid WHERE k.rid = c.rid AND k.param = ? AND ({where}))",
@@ -332,7 +279,7 @@ def _missing(clause: MissingClause) -> Plan:
 
 
 def _last_updated(clause: LastUpdatedClause) -> Plan:
-    parts = [_compare(value, "r.seq", "r.seq") for value in clause.values]
+    parts = [compare(value, "r.seq", "r.seq") for value in clause.values]
     return Plan(
         (), Part("(" + " OR ".join(p.sql for p in parts) + ")", tuple(v for part in parts for v in part.values))
     )

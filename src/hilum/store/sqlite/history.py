@@ -8,8 +8,9 @@ from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
 from hilum.store import keys
 from hilum.store.interface import HistoryQuery, Page
+from hilum.store.sql import Part
 from hilum.store.sqlite import ident
-from hilum.store.sqlite.clauses import Part, rid_of
+from hilum.store.sqlite.clauses import rid_of
 from hilum.store.sqlite.connection import row, rows
 from hilum.store.sqlite.select import as_resource
 

@@ -18,8 +18,9 @@ from hilum.search.query import Query
 from hilum.store import keys
 from hilum.store.exact import certain, holds
 from hilum.store.interface import Page
+from hilum.store.sql import Part
 from hilum.store.sqlite import ident
-from hilum.store.sqlite.clauses import Part, Plan, permitted, plan
+from hilum.store.sqlite.clauses import Plan, permitted, plan
 from hilum.store.sqlite.connection import row, rows
 
 _LOOK = 1000
