@@ -12,12 +12,12 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.contract.writing import asking, commit, create, delete, mrn, patient, put, replace
+from tests.contract.writing import asking, commit, create, delete, mrn, observation, patient, put, replace
 
 from hilum.fhir.resource import Resource
 from hilum.problems import Busy, CriteriaChanged, Misconfigured
 from hilum.search.parameters import number
-from hilum.search.query import StringClause
+from hilum.search.query import ReferenceClause, StringClause
 from hilum.store import migrations
 from hilum.store.interface import Commit, Resolves
 from hilum.store.postgres import PostgresStore, apply, connection, criteria, open_postgres, restore_postgres
@@ -337,3 +337,35 @@ async def test_a_copy_is_restored_into_an_empty_tenant_only(
     with pytest.raises(Misconfigured, match="holds resources"):
         await restore_postgres(postgres_url, str(path), schema=schema)
     assert list(await postgres.changes(0)) == [made]
+
+
+async def test_a_name_that_another_task_learns_while_numbers_are_fetched_takes_none(
+    postgres: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two commits refer to the same unseen resources at the same time; one waits for its numbers longer."""
+    names = postgres._names
+    numbers = names.numbers
+    learned: list[Resource] = []
+
+    async def late(session: connection.Session, count: int) -> list[int]:
+        found = await numbers(session, count)
+        if not learned and count == 3:
+            monkeypatch.setattr(names, "numbers", numbers)
+            learned.append(await create(postgres, observation("Patient/x"), "first"))
+        return found
+
+    monkeypatch.setattr(names, "numbers", late)
+    performer = [{"reference": f"Practitioner/{n}"} for n in range(2)]
+    second = await create(postgres, observation("Patient/x", performer=performer), "second")
+    assert learned
+    at = number("Observation", "subject")
+    found = await postgres.search(asking(ReferenceClause(at, (("Patient", "x"),)), types=("Observation",)))
+    assert {one.id for one in found.resources} == {"first", second.id}
+
+
+async def test_crowds_that_refer_to_the_same_unseen_resources_all_get_through(postgres: PostgresStore) -> None:
+    for turn in range(15):
+        await asyncio.gather(
+            *(create(postgres, observation(f"Patient/{turn}-{k % 5}"), f"o{turn}-{k}") for k in range(32))
+        )
+    assert (await postgres.counts()).types == {"Observation": 480}

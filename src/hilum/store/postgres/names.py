@@ -76,7 +76,10 @@ class Names:
         left = [name for name in wanted if name not in found]
         if left:
             numbers = await self.numbers(session, len(left))
-            found |= await self._find(session, left, _INTERN, numbers)
+            # While the numbers came, another task may have learned some of the names: each takes one number, no more.
+            found |= {name: rid for name in left if (rid := self._rids.get(name)) is not None}
+            unknown = [name for name in left if name not in found]
+            found |= await self._find(session, unknown, _INTERN, numbers[: len(unknown)])
         return found
 
     async def numbers(self, session: Session, count: int) -> list[int]:
