@@ -39,13 +39,13 @@ class Policy:
         for grant in self.grants:
             if interaction in grant.interactions and grant.type in ("*", type):
                 if grant.owners is None:
-                    return (_EVERYTHING,)
+                    return _UNLIMITED
                 if grant.owners:
                     found.append(Permit(grant.owners))
         return tuple(found)
 
 
-_EVERYTHING = Permit(None)
+_UNLIMITED = (Permit(None),)
 
 
 def of_scopes(scopes: Iterable[Scope], patient: str | None) -> Policy:

@@ -45,7 +45,7 @@ def permits_for(who: Principal, types: tuple[str, ...], letter: str) -> tuple[Pe
 
 def unlimited(allowed: Permits) -> bool:
     """Whether every resource of the type is within these permits."""
-    return any(permit.owners is None for permit in allowed)
+    return None in [permit.owners for permit in allowed]
 
 
 async def visible(door: Door, allowed: Permits, resource: Resource) -> bool:
@@ -90,19 +90,36 @@ async def refuse_hidden(
 
 
 def may_hold(allowed: Permits, new: Rows, old: Rows = NO_ROWS) -> None:
-    """Judge the image after a write: it must lie in a permitted compartment and enter no other of that kind.
+    """Judge a write by both images: it must stay in a permitted compartment, and enter and leave no other of that kind.
 
-    Otherwise a token for one patient could put content into the record of another, as a second participant say.
-    Compartments that the image before was in already are no news. Raises Forbidden.
+    Otherwise a token for one patient could put content into the record of another, as a second participant say, or take
+    what they share out of it. Compartments that both images lie in are no news. Raises Forbidden.
     """
     if unlimited(allowed):
         return
+    if not allows(allowed, new.compartments) or _foreign(allowed, old) != _foreign(allowed, new):
+        raise _outside(allowed)
+
+
+def may_remove(allowed: Permits, old: Rows) -> None:
+    """Judge a deletion: what lies in another compartment of that kind as well is not this principal's to delete.
+
+    Raises Forbidden.
+    """
+    if not unlimited(allowed) and _foreign(allowed, old):
+        raise _outside(allowed)
+
+
+def _foreign(allowed: Permits, rows: Rows) -> set[tuple[str, str]]:
+    """The compartments that the permits don't name, of the kinds that they do."""
     owners = {owner for permit in allowed for owner in permit.owners or ()}
     kinds = {kind for kind, _ in owners}
-    foreign = {item for item in new.compartments if item[0] in kinds} - owners - set(old.compartments)
-    if not allows(allowed, new.compartments) or foreign:
-        kind = ", ".join(sorted(kinds))
-        raise Forbidden(f"The token is bound to one compartment ({kind}), and the resource would lie outside of it.")
+    return {item for item in rows.compartments if item[0] in kinds} - owners
+
+
+def _outside(allowed: Permits) -> Forbidden:
+    kinds = ", ".join(sorted({kind for permit in allowed for kind, _ in permit.owners or ()}))
+    return Forbidden(f"The token is bound to one compartment ({kinds}), and this write reaches outside of it.")
 
 
 def absent(type: str, id: str) -> NotFound:

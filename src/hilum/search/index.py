@@ -5,7 +5,7 @@ Contained resources are not indexed on their own, and references to them (`#p1`)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from heapq import merge
 from itertools import groupby
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hilum.fhir import definitions
 from hilum.problems import Invalid
-from hilum.search.generate import generate
+from hilum.search.generate import Found, generate
 from hilum.search.parameters import table
 from hilum.search.rows import DateRow, ReferenceRow, Rows, StringRow, TokenRow, UriRow
 
@@ -29,32 +29,78 @@ def index(type: str, body: dict[str, Any], id: str | None = None) -> Rows:
     The body is one that structural validation accepts. Of others nothing is promised but that what stands in the way
     is raised as Invalid, and a date that is none as Malformed.
     """
-    tokens: list[tuple[int, str | None, str | None]] = []
-    strings: list[tuple[int, str, str]] = []
-    dates: list[tuple[int, int, int]] = []
-    references: list[tuple[int, str, str]] = []
-    uris: list[tuple[int, str]] = []
-    compartments: list[tuple[str, str]] = []
-    labels: list[tuple[str, str]] = []
-    if type in _COMPARTMENTS and (own := id or body.get("id")):
-        compartments.append((type, own))
-    fill = _fill(type)
+    found = collect(type, body, id)
     try:
-        fill(body, tokens, strings, dates, references, uris, compartments, labels)
         return Rows(
-            tuple([_row(TokenRow, row) for row in (_tokens(tokens) if len(tokens) > 1 else tokens)]),
-            tuple([_row(StringRow, row) for row in _in_order(strings)]),
-            tuple([_row(DateRow, row) for row in _in_order(dates)]),
-            tuple([_row(ReferenceRow, row) for row in _in_order(references)]),
-            tuple([_row(UriRow, row) for row in _in_order(uris)]),
-            tuple(sorted(set(compartments)) if len(compartments) > 1 else compartments),
-            tuple(sorted(set(labels)) if len(labels) > 1 else labels),
+            token_rows(found.tokens),
+            string_rows(found.strings),
+            date_rows(found.dates),
+            reference_rows(found.references),
+            uri_rows(found.uris),
+            pairs(found.compartments),
+            pairs(found.labels),
         )
+    except TypeError as error:  # a list or an object where a text should be
+        raise _unfit(type) from error
+
+
+def collect(type: str, body: dict[str, Any], id: str | None = None) -> Found:
+    """What `index` makes its rows of: in document order, doubles and all."""
+    found = Found([], [], [], [], [], [], [])
+    if type in _COMPARTMENTS and (own := id or body.get("id")):
+        found.compartments.append((type, own))
+    try:
+        _fill(type)(body, *found)
     except (AttributeError, TypeError, KeyError) as error:
-        raise Invalid(f"The body has not the structure of the R4 type {type}; it cannot be indexed.") from error
+        raise _unfit(type) from error
+    return found
 
 
-def _in_order(rows: list[Any]) -> list[Any]:
+def _unfit(type: str) -> Invalid:
+    return Invalid(f"The body has not the structure of the R4 type {type}; it cannot be indexed.")
+
+
+def token_rows(found: Collection[tuple[int, str | None, str | None]]) -> tuple[TokenRow, ...]:
+    """In order, None before any text."""
+    if len(found) > 1:
+        try:
+            found = _in_order(found)
+        except TypeError:  # One parameter has values with and without a system, or a code.
+            found = sorted(set(found), key=_nones_first)
+    return tuple([_row(TokenRow, row) for row in found])
+
+
+def _nones_first(row: tuple[int, str | None, str | None]) -> tuple[int, bool, str, bool, str]:
+    number, system, code = row
+    return number, system is not None, system or "", code is not None, code or ""
+
+
+def string_rows(found: Collection[tuple[int, str, str]]) -> tuple[StringRow, ...]:
+    """In order."""
+    return tuple([_row(StringRow, row) for row in _in_order(found)])
+
+
+def date_rows(found: Collection[tuple[int, int, int]]) -> tuple[DateRow, ...]:
+    """In order."""
+    return tuple([_row(DateRow, row) for row in _in_order(found)]) if found else ()
+
+
+def reference_rows(found: Collection[tuple[int, str, str]]) -> tuple[ReferenceRow, ...]:
+    """In order."""
+    return tuple([_row(ReferenceRow, row) for row in _in_order(found)]) if found else ()
+
+
+def uri_rows(found: Collection[tuple[int, str]]) -> tuple[UriRow, ...]:
+    """In order."""
+    return tuple([_row(UriRow, row) for row in _in_order(found)]) if found else ()
+
+
+def pairs(found: Collection[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Compartments or labels, in order."""
+    return tuple(_in_order(found))
+
+
+def _in_order(rows: Collection[Any]) -> Collection[Any]:
     """Each row once, in order.
 
     Very many in pieces: sorting a million tuples in one call holds the interpreter, and so everybody's requests, for
@@ -62,7 +108,8 @@ def _in_order(rows: list[Any]) -> list[Any]:
     """
     if len(rows) <= _PIECE:
         return sorted(set(rows)) if len(rows) > 1 else rows
-    pieces = [sorted(set(rows[start : start + _PIECE])) for start in range(0, len(rows), _PIECE)]
+    every = list(rows)
+    pieces = [sorted(set(every[start : start + _PIECE])) for start in range(0, len(every), _PIECE)]
     return [row for row, _ in groupby(merge(*pieces))]
 
 
@@ -70,12 +117,3 @@ def _in_order(rows: list[Any]) -> list[Any]:
 def _fill(type: str) -> Callable[..., None]:
     table(type)
     return generate(type)
-
-
-def _tokens(found: list[tuple[int, str | None, str | None]]) -> list[tuple[int, str | None, str | None]]:
-    unique = list(set(found))
-    try:
-        unique.sort()
-    except TypeError:  # One parameter has values with and without a system, or a code: None sorts first.
-        unique.sort(key=lambda row: (row[0], row[1] is not None, row[1] or "", row[2] is not None, row[2] or ""))
-    return unique

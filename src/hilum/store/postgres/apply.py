@@ -16,7 +16,7 @@ from hilum.fhir.resource import Resource
 from hilum.problems import Busy, Conflict, CriteriaChanged, Problem, VersionChanged
 from hilum.store.interface import Commit, Present, Resolves, Unreferenced, Write
 from hilum.store.postgres import criteria, select
-from hilum.store.postgres.connection import AGAIN, LOST, Session, fetch, lost
+from hilum.store.postgres.connection import AGAIN, DRIVER, Session, fetch, lost
 from hilum.store.postgres.encode import encode, literal, targets
 from hilum.store.postgres.names import Name, Names
 
@@ -124,7 +124,8 @@ async def _in_transaction(session: Session, plan: _Plan, guard: int, resolves: l
     try:
         await fetch(session, _ALONE, guard)
         for condition in resolves:
-            criteria.judge(condition, await select.ids(session, plan.names, condition.query))
+            found = await select.ids(session, plan.names, condition.query, len(condition.ids) + 1)
+            criteria.judge(condition, found)
         made = await plan.apply(session, criteria.Locks(criteria.ALONE), ([], [], []))
         if made is None:
             raise CriteriaChanged("The criteria resolve to something else by now.")
@@ -134,7 +135,7 @@ async def _in_transaction(session: Session, plan: _Plan, guard: int, resolves: l
         raise
     try:
         await transaction.commit()
-    except (asyncpg.PostgresError, *LOST) as error:
+    except DRIVER as error:
         session.seq, session.chain = seq, chain
         raise Unknown(session, plan.writes) from error
     plan.remember()
@@ -207,10 +208,10 @@ class _Plan:
                 audit.token,
                 session.chain,
             )
-        except (asyncpg.PostgresError, *LOST) as error:
+        except DRIVER as error:
             if getattr(error, "sqlstate", None) == _NOT_NEW:
                 raise _NotNew from None
-            if lost(error):
+            if lost(error, session.db):
                 raise Unknown(session, self._commit.writes) from error
             raise
         first: int = row[0]

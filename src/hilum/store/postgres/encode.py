@@ -160,25 +160,36 @@ def _array(values: Sequence[int]) -> str | None:
 
 
 def _rows(out: Columns, rid: int, new: Rows, old: Rows, rids: dict[Name, int]) -> None:
-    now, before = tokens(new), tokens(old) if old is not NO_ROWS else {}
-    for one in now.keys() - before.keys() if before else now:
-        out.t_param.append(one[0])
-        out.t_value.append(one[1])
-        out.t_rid.append(rid)
-    for one in before.keys() - now.keys():
-        out.tx_param.append(one[0])
-        out.tx_value.append(one[1])
-        out.tx_rid.append(rid)
-    if new.strings or old.strings:
+    # What an update leaves as it was is one and the same tuple in both (hilum.search.before).
+    if new.tokens is not old.tokens or new.uris is not old.uris:
+        _tokens(out, rid, tokens(new), tokens(old) if old is not NO_ROWS else {})
+    if new.strings is not old.strings:
         _strings(out, rid, strings(new), strings(old))
-    if new.dates or old.dates:
+    if new.dates is not old.dates:
         _dates(out, rid, set(new.dates), set(old.dates))
-    linked, was = references(new), references(old) if old is not NO_ROWS else {}
-    for name, param in linked.keys() - was.keys() if was else linked:
+    if new.references is not old.references or new.compartments is not old.compartments:
+        _references(out, rid, references(new), references(old) if old is not NO_ROWS else {}, rids)
+
+
+def _tokens(out: Columns, rid: int, new: dict[tuple[int, int], None], old: dict[tuple[int, int], None]) -> None:
+    for param, value in new.keys() - old.keys() if old else new:
+        out.t_param.append(param)
+        out.t_value.append(value)
+        out.t_rid.append(rid)
+    for param, value in old.keys() - new.keys():
+        out.tx_param.append(param)
+        out.tx_value.append(value)
+        out.tx_rid.append(rid)
+
+
+def _references(
+    out: Columns, rid: int, new: dict[tuple[Name, int], None], old: dict[tuple[Name, int], None], rids: dict[Name, int]
+) -> None:
+    for name, param in new.keys() - old.keys() if old else new:
         out.r_target.append(rids[name])
         out.r_param.append(param)
         out.r_rid.append(rid)
-    for name, param in was.keys() - linked.keys():
+    for name, param in old.keys() - new.keys():
         out.rx_target.append(rids[name])
         out.rx_param.append(param)
         out.rx_rid.append(rid)

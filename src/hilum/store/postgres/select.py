@@ -46,20 +46,20 @@ async def search(session: Session, names: Names, query: Query) -> Page:
     return Page(resources, position, total)
 
 
-async def ids(session: Session, names: Names, query: Query) -> list[str]:
-    """The ids of the first two that match exactly, newest first: what a conditional criterion resolves to."""
+async def ids(session: Session, names: Names, query: Query, most: int) -> list[str]:
+    """The ids of the first `most` that match exactly, newest first: what a conditional criterion resolves to."""
     statement = await prepare(session, names, query)
     found: list[str] = []
     if statement is None:
         return found
     low, high = _range(query)
-    while len(found) < 2:
+    while len(found) < most:
         rows = await _walk(session, statement, statement.driver, low, high, LOOK)
         found.extend(r.id for r in map(as_resource, rows) if exact.meant(r, query))
         if len(rows) < LOOK:
             break
         high = rows[-1][0] - 1
-    return found[:2]
+    return found[:most]
 
 
 def _range(query: Query) -> tuple[int, int]:

@@ -138,8 +138,8 @@ def run(db: apsw.Connection, query: Query, statement: Statement) -> Page:
     return Page(sure, position, total)
 
 
-def ids(db: apsw.Connection, query: Query) -> tuple[str, ...]:
-    """The ids of the first two that match exactly: what a conditional criterion resolves to."""
+def ids(db: apsw.Connection, query: Query, most: int) -> tuple[str, ...]:
+    """The ids of the first `most` that match exactly: what a conditional criterion resolves to."""
     statement = prepare(db, query)
     found: list[str] = []
     candidates: Iterable[Any] = db.execute(  # all: one that only shares a hash must not hide a real match
@@ -151,7 +151,7 @@ def ids(db: apsw.Connection, query: Query) -> tuple[str, ...]:
         resource = as_resource(*one)
         if holds(resource, query.clauses):
             found.append(resource.id)
-            if len(found) == 2:
+            if len(found) == most:
                 break
     return tuple(found)
 
