@@ -6,8 +6,9 @@ It keeps nothing when the process ends, so it is for reading and for tests. docs
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import Resource
@@ -15,8 +16,20 @@ from hilum.problems import Conflict, CriteriaChanged, Misconfigured, VersionChan
 from hilum.search.matches import matches
 from hilum.search.query import Permit, Query
 from hilum.search.rows import NO_ROWS, Rows
-from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Present, Resolves, Unreferenced, Write
+from hilum.store.evaluate import Population
+from hilum.store.interface import (
+    Commit,
+    Counts,
+    HistoryQuery,
+    Page,
+    Present,
+    Resolves,
+    Unreferenced,
+    Versions,
+    Write,
+)
 from hilum.store.keys import type_range
+from hilum.store.plan import cursor
 
 Name = tuple[str, str]
 
@@ -28,6 +41,8 @@ class Version:
     resource: Resource
     rows: Rows
     compartments: frozenset[Name]
+    judged: Rows
+    """What a policy judges it by: of a deletion what it deleted said."""
 
 
 class MemoryStore:
@@ -45,7 +60,7 @@ class MemoryStore:
         current, born, made = dict(self._current), dict(self._born), []
         for condition in commit.preconditions:
             if isinstance(condition, Resolves):
-                found = tuple(v.resource.id for v in self._matching(condition.query)[:2])
+                found = tuple(id for _, id in self._population().found(condition.query)[:2])
                 if found != condition.ids:
                     raise CriteriaChanged("The criteria resolve to something else by now.")
         seq = max(self._log[-1].resource.seq if self._log else 0, time.time_ns() // 1000)
@@ -79,20 +94,30 @@ class MemoryStore:
         return next((tuple(sorted(v.compartments)) for v in self._log if v.resource.seq == resource.seq), ())
 
     async def search(self, query: Query) -> Page:
-        """Evaluate everything, then cut the page: newest created first, or by lastUpdated."""
-        found = self._matching(query)
-        key: Callable[[Version], int] = self._age if query.order == "rid" else lambda v: v.resource.seq
-        down = query.order != "updated"
-        found.sort(key=key, reverse=down)
-        total = len(found) if query.total == "accurate" or query.count == 0 else None
+        """Evaluate everything, then cut the page. A position is how the last resource stands in the order."""
+        population = self._population()
+        found = population.found(query)
+        total = None if query.total == "none" and query.count else len(found)
         if query.after is not None:
-            after = query.after
-            found = [v for v in found if (key(v) < after if down else key(v) > after)]
+            found = found[self._place(found, population, query) :]
         page = found[: query.count]
         more = len(found) > query.count > 0
-        return Page(tuple(v.resource for v in page), key(page[-1]) if more else None, total)
+        values = tuple(population.value(page[-1], key) for key in query.sort) if more else ()
+        position = cursor.write(values, self._age(page[-1])) if more else None
+        brought = population.brought(page, query.includes)
+        return Page(
+            tuple(population.alive[name] for name in page),
+            position,
+            total,
+            tuple(population.alive[name] for name in brought),
+        )
 
-    async def history(self, query: HistoryQuery) -> Page:
+    async def explain(self, query: Query) -> list[dict[str, Any]]:
+        """There is nothing to decide."""
+        page = await self.search(query)
+        return [{"step": "evaluate", "resources": len(self._current)}, {"step": "page", "found": len(page.resources)}]
+
+    async def history(self, query: HistoryQuery) -> Versions:
         """Versions newest first, each judged by its own compartments."""
         found = [v for v in reversed(self._log) if _in_history(v, query) and self._within(v, query.at)]
         total = len(found) if query.total else None
@@ -100,7 +125,7 @@ class MemoryStore:
             found = [v for v in found if v.resource.seq < query.before]
         page = found[: query.count]
         more = len(found) > query.count > 0
-        return Page(tuple(v.resource for v in page), page[-1].resource.seq if more else None, total)
+        return Versions(tuple(v.resource for v in page), page[-1].resource.seq if more else None, total)
 
     async def changes(self, after: int, limit: int = 1000) -> Sequence[Resource]:
         """In commit order; nothing is ever in flight here."""
@@ -125,24 +150,25 @@ class MemoryStore:
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    def _matching(self, query: Query) -> list[Version]:
-        permits = dict(zip(query.types, query.permits, strict=True))
-        found = [
-            v
-            for v in self._current.values()
-            if not v.resource.deleted
-            and _permitted(v, permits.get(v.resource.type, ()))
-            and all(
-                matches(clause, v.rows, id=v.resource.id, last_updated=v.resource.last_updated)
-                for clause in query.clauses
-            )
-        ]
-        return sorted(found, key=self._age, reverse=True)
+    def _population(self) -> Population:
+        return Population(((v.resource, v.rows) for v in self._current.values()), self._born)
 
-    def _age(self, version: Version) -> int:
+    def _place(self, found: list[Name], population: Population, query: Query) -> int:
+        """How many come up to the position: a sort finds where it would stand."""
+        values, age = cursor.read(query.after or "", len(query.sort))
+        return sum(1 for name in found if self._before(population, query, name, values, age))
+
+    def _before(self, population: Population, query: Query, name: Name, values: tuple[Any, ...], age: int) -> bool:
+        for key, last in zip(query.sort, values, strict=True):
+            mine = population.value(name, key)
+            mine = list(mine) if isinstance(mine, tuple) else mine
+            if mine != last:
+                return last is None or (mine is not None and (mine > last) is key.down)
+        return self._age(name) >= age
+
+    def _age(self, name: Name) -> int:
         """Where the resource stands in the order: type after type, and within one by when it was first made."""
-        type = version.resource.type
-        return type_range(TYPE_NUMBER[type])[0] + self._born[type, version.resource.id]
+        return type_range(TYPE_NUMBER[name[0]])[0] + self._born[name]
 
     def _within(self, version: Version, at: tuple[int, int] | None) -> bool:
         if at is None:
@@ -160,7 +186,8 @@ def _stamped(write: Write, seq: int, before: Version | None) -> Version:
     raw = write.draft.stamp(write.version, seq) if write.draft else b""
     resource = Resource(write.type, write.id, write.version, seq, raw, write.method)
     owners = write.rows.compartments if write.draft else (before.compartments if before else ())
-    return Version(resource, write.rows if write.draft else NO_ROWS, frozenset(owners))
+    rows = write.rows if write.draft else NO_ROWS
+    return Version(resource, rows, frozenset(owners), rows if write.draft else (before.judged if before else NO_ROWS))
 
 
 def _judge(condition: object, current: dict[Name, Version]) -> None:
@@ -178,7 +205,12 @@ def _judge(condition: object, current: dict[Name, Version]) -> None:
 
 
 def _permitted(version: Version, permits: tuple[Permit, ...]) -> bool:
-    return any(p.owners is None or not version.compartments.isdisjoint(p.owners) for p in permits)
+    resource = version.resource
+    return any(
+        (p.owners is None or not version.compartments.isdisjoint(p.owners))
+        and all(matches(c, version.judged, id=resource.id, last_updated=resource.last_updated) for c in p.clauses)
+        for p in permits
+    )
 
 
 def _in_history(version: Version, query: HistoryQuery) -> bool:

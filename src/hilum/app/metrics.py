@@ -113,6 +113,7 @@ class Measured:
         self.name = store.name
         self.read = store.read
         self.search = store.search
+        self.explain = store.explain
         self.history = store.history
         self.changes = store.changes
         self.counts = store.counts

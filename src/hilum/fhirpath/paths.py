@@ -79,12 +79,12 @@ class NotAPath(Exception):
     """The expression computes something and does not only walk."""
 
 
-def paths(tree: Expression, type: str) -> tuple[Path, ...]:
-    """The union of paths that the expression means for a resource of `type`; empty when it is about other types.
+def paths(tree: Expression, type: str | Type) -> tuple[Path, ...]:
+    """The union of paths that the expression means for a resource or element of `type`; empty when it is about others.
 
     Raises NotAPath for everything that is more than walking.
     """
-    return tuple(dict.fromkeys(_walk(tree, (Path((), Type(type)),))))
+    return tuple(dict.fromkeys(_walk(tree, (Path((), type if isinstance(type, Type) else Type(type)),))))
 
 
 def _walk(tree: Expression, start: tuple[Path, ...]) -> tuple[Path, ...]:

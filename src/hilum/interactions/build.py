@@ -151,8 +151,8 @@ async def put(
     if current is not None:
         size = max(size, len(current.raw))
     write = await apart(size, image, door, method, type, id, body, current)
-    may_hold(allowed, write.rows, write.old)
-    readable = method == "POST" or covers(who, type, write.rows.compartments)
+    may_hold(allowed, write.id, write.rows, write.old)
+    readable = method == "POST" or covers(who, type, write.id, write.rows)
     if unchanged(write, current):
         assert current is not None
         return Written(current, created=False, changed=False, readable=readable)

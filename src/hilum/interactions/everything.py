@@ -17,13 +17,15 @@ from hilum.access.policy import Principal
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhir.resource import Resource
 from hilum.interactions.door import Door
-from hilum.interactions.permit import permits_for, visible
+from hilum.interactions.permit import visible
 from hilum.interactions.read import read
-from hilum.search.query import Clause, CompartmentClause, DateRange, LastUpdatedClause, Query
+from hilum.search.query import Clause, CompartmentClause, DateRange, LastUpdatedClause, Part, Query
 from hilum.store.interface import Page
 
-BEGIN: Final = 0
-"""Position: the patient is sent, the compartment begins. Above are the store's positions, below those further out."""
+_INSIDE: Final = "c"
+"""A position that begins so is within the compartment; the store's own position follows, nothing at its begin."""
+_OUTSIDE: Final = "o"
+"""A position that begins so is further out; a number follows, below which it goes on."""
 _AT_ONCE: Final = 500
 _REFERENCE: Final = re.compile(rb'"reference":"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})["/]')
 """In stored bytes, which are compact: inside a JSON string the quotes would be escaped."""
@@ -39,7 +41,7 @@ async def everything(
     types: tuple[str, ...] | None = None,
     since: int | None = None,
     count: int = 100,
-    after: int | None = None,
+    after: str | None = None,
 ) -> Page:
     """A page of at most `count` resources; `next` is the `after` of the following page.
 
@@ -54,11 +56,12 @@ async def everything(
     if after is None:
         if "Patient" in wanted and (since is None or patient.last_updated >= since):
             found.append(patient)
-        after = BEGIN
-    if after >= BEGIN and len(found) < count:
-        after = await _compartment(door, who, patient, inside, since, count, after or None, found)
-    if after < BEGIN:
-        after = await _further_out(door, who, patient, wanted, since, count, after, found)
+        after = _INSIDE
+    if after[0] == _INSIDE and len(found) < count:
+        after = await _compartment(door, who, patient, inside, since, count, after[1:] or None, found)
+    if after[0] == _OUTSIDE:
+        following = await _further_out(door, who, patient, wanted, since, count, int(after[1:]), found)
+        return Page(tuple(found), following)
     return Page(tuple(found), after)
 
 
@@ -66,11 +69,11 @@ def _query(who: Principal, patient: Resource, types: tuple[str, ...], since: int
     clauses: tuple[Clause, ...] = (CompartmentClause((("Patient", patient.id),)),)
     if since is not None:
         clauses += (LastUpdatedClause((DateRange("ge", since, since),)),)
-    return Query(types, clauses, permits_for(who, types, "s"))
+    return Query(tuple(Part(type, clauses, who.policy.permits(type, "s")) for type in types))
 
 
-_OUT: Final = -1
-"""Position: the compartment is sent, what is further out begins."""
+_FIRST: Final = -1
+"""Above the numbers of all that is further out."""
 
 
 async def _compartment(
@@ -80,20 +83,20 @@ async def _compartment(
     types: tuple[str, ...],
     since: int | None,
     count: int,
-    after: int | None,
+    after: str | None,
     found: list[Resource],
-) -> int:
+) -> str:
     """Fill up `found` from the compartment; the position to go on from."""
     if not types:
-        return _OUT
+        return f"{_OUTSIDE}{_FIRST}"
     query = _query(who, patient, types, since)
     while True:
         page = await door.store.search(replace(query, count=count - len(found), after=after))
         found += [r for r in page.resources if (r.type, r.id) != (patient.type, patient.id)]
         if page.next is None:
-            return _OUT
+            return f"{_OUTSIDE}{_FIRST}"
         if len(found) >= count:
-            return page.next
+            return _INSIDE + page.next
         after = page.next
 
 
@@ -106,8 +109,8 @@ async def _further_out(
     count: int,
     after: int,
     found: list[Resource],
-) -> int | None:
-    """Fill up `found` with what the compartment refers to, in the order of a hash: the positions are below `_OUT`."""
+) -> str | None:
+    """Fill up `found` with what the compartment refers to, in the order of a hash: the numbers are below `_FIRST`."""
     inside = tuple(name for name in TYPES if who.policy.permits(name, "s"))
     names: set[Name] = set(_references(patient))
     if inside:
@@ -121,14 +124,14 @@ async def _further_out(
         if resource_ is None or (since is not None and resource_.last_updated < since):
             continue
         if len(found) >= count:
-            return after
+            return f"{_OUTSIDE}{after}"
         found.append(resource_)
         after = position
     return None
 
 
 def _position(name: Name) -> int:
-    return _OUT - 1 - (xxh3_64_intdigest("/".join(name).encode()) >> 2)
+    return _FIRST - 1 - (xxh3_64_intdigest("/".join(name).encode()) >> 2)
 
 
 def _references(resource: Resource) -> set[Name]:

@@ -167,7 +167,7 @@ def refuse_overlaps(steps: list[Step], plan: Plan) -> None:
     for step in steps:
         number = step.number
         if step.query is not None and step.entry.method == "POST" and number in plan.names:
-            first = creates.setdefault((step.target.type, step.query.clauses), number)
+            first = creates.setdefault((step.target.type, step.query.parts), number)
             if first != number:
                 plan.same[number] = first
                 full_url = step.entry.full_url

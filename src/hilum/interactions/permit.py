@@ -7,12 +7,14 @@ names at all is Forbidden. https://hl7.org/fhir/R4/security.html#AccessDenied
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
+from dataclasses import replace
 
 from hilum.access.policy import Principal, allows
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import Resource
 from hilum.interactions.door import Door
 from hilum.problems import Conflict, Forbidden, NotFound
+from hilum.search.index import index
 from hilum.search.query import Permit
 from hilum.search.rows import NO_ROWS, Rows
 from hilum.store.interface import Audit
@@ -45,12 +47,26 @@ def permits_for(who: Principal, types: tuple[str, ...], letter: str) -> tuple[Pe
 
 def unlimited(allowed: Permits) -> bool:
     """Whether every resource of the type is within these permits."""
-    return any(permit.owners is None for permit in allowed)
+    return any(permit.owners is None and not permit.clauses for permit in allowed)
 
 
 async def visible(door: Door, allowed: Permits, resource: Resource) -> bool:
-    """Whether this very version, by the compartments it was committed in, is within these permits."""
-    return unlimited(allowed) or allows(allowed, await door.store.compartments(resource))
+    """Whether this very version, by its content and the compartments it was committed in, is within these permits.
+
+    A deletion is judged by what it deleted.
+    """
+    if unlimited(allowed):
+        return True
+    rows = Rows(compartments=await door.store.compartments(resource))
+    if any(permit.clauses for permit in allowed):
+        content = (
+            await door.store.read(resource.type, resource.id, resource.version - 1) if resource.deleted else resource
+        )
+        if content is None or content.deleted:
+            allowed = tuple(permit for permit in allowed if not permit.clauses)
+        else:
+            rows = replace(index(content.type, content.body), compartments=rows.compartments)
+    return allows(allowed, rows, resource.id)
 
 
 async def seen(door: Door, allowed: Permits, type: str, id: str) -> Resource | None:
@@ -61,9 +77,9 @@ async def seen(door: Door, allowed: Permits, type: str, id: str) -> Resource | N
     return resource
 
 
-def covers(who: Principal, type: str, compartments: Iterable[tuple[str, str]]) -> bool:
-    """Whether the principal may read a resource of this type that lies in these compartments."""
-    return allows(who.policy.permits(type, "r"), compartments)
+def covers(who: Principal, type: str, id: str, rows: Rows) -> bool:
+    """Whether the principal may read the resource of this type and id that has these index rows."""
+    return allows(who.policy.permits(type, "r"), rows, id)
 
 
 async def refuse_hidden(
@@ -89,18 +105,23 @@ async def refuse_hidden(
             raise Conflict(f"The reference {type}/{id} points to nothing that exists here.")
 
 
-def may_hold(allowed: Permits, new: Rows, old: Rows = NO_ROWS) -> None:
-    """Judge the image after a write: it must lie in a permitted compartment and enter no other of that kind.
+def may_hold(allowed: Permits, id: str, new: Rows, old: Rows = NO_ROWS) -> None:
+    """Judge the image after a write: it must be within a permit and enter no other compartment of that permit's kind.
 
     Otherwise a token for one patient could put content into the record of another, as a second participant say.
     Compartments that the image before was in already are no news. Raises Forbidden.
     """
     if unlimited(allowed):
         return
+    holding = tuple(permit for permit in allowed if allows((permit,), new, id))
+    if any(permit.owners is None for permit in holding):
+        return
+    if not holding and any(permit.clauses for permit in allowed):
+        raise Forbidden("The token is bound by search constraints or to a compartment, and the resource is not within.")
     owners = {owner for permit in allowed for owner in permit.owners or ()}
     kinds = {kind for kind, _ in owners}
     foreign = {item for item in new.compartments if item[0] in kinds} - owners - set(old.compartments)
-    if not allows(allowed, new.compartments) or foreign:
+    if not holding or foreign:
         kind = ", ".join(sorted(kinds))
         raise Forbidden(f"The token is bound to one compartment ({kind}), and the resource would lie outside of it.")
 

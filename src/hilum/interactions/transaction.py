@@ -222,7 +222,7 @@ def _write(door: Door, step: Step, plan: Plan) -> Write | None:
     type, id = plan.names[number]
     write = image(door, method, type, id, plan.bodies[number], current)
     try:
-        may_hold(step.allowed, write.rows, write.old)
+        may_hold(step.allowed, write.id, write.rows, write.old)
     except Problem as problem:
         raise again(problem, placed(problem.issues, step.entry.index)) from None
     if unchanged(write, current) and (type, id) not in plan.links.pinned:

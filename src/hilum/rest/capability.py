@@ -11,11 +11,10 @@ from typing import Any
 from hilum import __version__
 from hilum.fhir import json
 from hilum.fhir.definitions import FHIR_VERSION, TYPES, compartments
-from hilum.rest import media, subset
+from hilum.rest import media, searching, subset
 from hilum.rest.conditions import etag
 from hilum.rest.message import FHIR_JSON, Request, Response
 from hilum.rest.router import Route, Service
-from hilum.search.parameters import parameters
 
 DATE = "2026-11-22"
 """When what this file says last changed."""
@@ -66,6 +65,7 @@ def statement(service: Service) -> dict[str, Any]:
                 "security": _security(service),
                 "resource": [_resource(type_, routes) for type_ in TYPES],
                 "interaction": [{"code": code} for code in _codes(routes, "system")],
+                "searchParam": list(searching.GENERAL),
                 "compartment": [f"http://hl7.org/fhir/CompartmentDefinition/{name.lower()}" for name in compartments()],
             }
         ],
@@ -94,7 +94,7 @@ def _resource(type_: str, routes: tuple[Route, ...]) -> dict[str, Any]:
         "conditionalUpdate": "update" in conditional,
         "conditionalDelete": "multiple" if "delete" in conditional else "not-supported",
         "referencePolicy": ["literal", "logical", "local"],
-        "searchParam": [{"name": p.code, "definition": p.url, "type": p.type} for p in parameters(type_)],
+        **searching.of_type(type_),
     }
     own = sorted({r.interaction for r in routes if r.interaction[:1] == "$" and r.pattern.startswith(f"{type_}/")})
     if own:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from hilum.fhir import definitions, json
@@ -16,6 +17,7 @@ from hilum.rest.router import Service
 from hilum.search.parse import parse_query
 
 _FORM = frozenset({media.FORM})
+_DAY = 86_400_000_000
 
 
 async def search(service: Service, request: Request) -> Response:
@@ -38,16 +40,17 @@ async def search(service: Service, request: Request) -> Response:
             raise Malformed(f"This {CURSOR} holds all parameters: follow the links of a Bundle unchanged.")
         pairs, after = service.links.open_search(get_path(request.path), cursor)
         sealed = True
-    counting = shown.summary == "count"
+    shaped = [pair for pair in shown.parameters() if pair[0] in ("_summary", "_elements")]
     parsed = parse_query(
         type_,
-        [*pairs, ("_summary", "count")] if counting else pairs,
+        [*pairs, *shaped],
         lenient=prefer(request).lenient,
         base=service.door.base,
         compartment=compartment,
+        now=_today(),
         max_count=service.page,
     )
-    asked = [pair for pair in parsed.applied if pair[0] != "_summary"]
+    asked = [pair for pair in parsed.applied if pair not in shaped]
     if cursor is not None:
         if after is None:
             after = position(service, request, asked, cursor)
@@ -56,10 +59,19 @@ async def search(service: Service, request: Request) -> Response:
     base = service.base
     contents = await subset.show_all(page.resources, shown)
     entries = [bundle.match(base, *one) for one in zip(page.resources, contents, strict=True)]
+    if page.included:
+        beside = shown._replace(elements=())  # "The list of elements does not apply to included resources."
+        contents = await subset.show_all(page.included, beside)
+        entries += [bundle.match(base, *one, b"include") for one in zip(page.included, contents, strict=True)]
     if parsed.ignored:
         entries.append(_ignored(parsed.ignored))
     found_at = links(service, request, asked, cursor, page.next if parsed.query.count else None, sealed=sealed)
     return Response(200, [FHIR_JSON, NO_STORE], bundle.bundle("searchset", entries, found_at, page.total))
+
+
+def _today() -> int:
+    """The begin of the day in microseconds, for the prefix `ap`: the same for all pages of a search."""
+    return time.time_ns() // 1000 // _DAY * _DAY
 
 
 def _take_form(request: Request) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from hilum.fhir.resource import Draft, Resource
 from hilum.search.query import Permit, Query
@@ -87,7 +87,21 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of current versions. `next` is the keyset position to go on from, None at the end. `total` as asked."""
+    """A page of current versions. `next` is the keyset position to go on from, None at the end. `total` as asked.
+
+    `next` is opaque and may hold values that resources are sorted by: whoever shows it to a client seals it.
+    `included`: what `Query.includes` bring along, by type and id.
+    """
+
+    resources: tuple[Resource, ...]
+    next: str | None = None
+    total: int | None = None
+    included: tuple[Resource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """A page of history. `next` is the `before` of the following page, None at the end."""
 
     resources: tuple[Resource, ...]
     next: int | None = None
@@ -143,10 +157,14 @@ class Store(Protocol):
         ...
 
     async def search(self, query: Query) -> Page:
-        """Current, undeleted resources that match."""
+        """Current, undeleted resources that match. Raises Unprocessable (too-costly) for what takes too long."""
         ...
 
-    async def history(self, query: HistoryQuery) -> Page:
+    async def explain(self, query: Query) -> list[dict[str, Any]]:
+        """Search, and tell how: the decisions in order, with the counts that they were made by. No patient data."""
+        ...
+
+    async def history(self, query: HistoryQuery) -> Versions:
         """Versions, deletions among them, newest first; `next` is the `before` of the following page."""
         ...
 

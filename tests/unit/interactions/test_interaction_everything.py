@@ -46,7 +46,7 @@ FURTHER = {"Practitioner/d1", "Organization/org"}
 
 async def pages(door: Door, who: Principal, count: int, **more: object) -> list[list[str]]:
     found: list[list[str]] = []
-    after: int | None = None
+    after: str | None = None
     while True:
         page = await everything(door, who, "p", count=count, after=after, **more)  # type: ignore[arg-type]
         found.append([f"{resource.type}/{resource.id}" for resource in page.resources])

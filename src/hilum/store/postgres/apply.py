@@ -15,13 +15,16 @@ import asyncpg
 from hilum.fhir.resource import Resource
 from hilum.problems import Busy, Conflict, CriteriaChanged, Problem, VersionChanged
 from hilum.store.interface import Commit, Present, Resolves, Unreferenced, Write
-from hilum.store.postgres import criteria, select
+from hilum.store.plan.search import ids
+from hilum.store.postgres import criteria
 from hilum.store.postgres.connection import AGAIN, LOST, Session, fetch, lost
-from hilum.store.postgres.encode import encode, literal, targets
-from hilum.store.postgres.names import Name, Names
+from hilum.store.postgres.encode import encode, literal, named
+from hilum.store.postgres.known import Known
+from hilum.store.postgres.names import Name
+from hilum.store.postgres.run import run
 
 _TRIES: Final = 4
-_ARGUMENTS: Final = 57
+_ARGUMENTS: Final = 33
 _APPLY: Final = f"SELECT first, linked FROM apply({', '.join(f'${n}' for n in range(1, _ARGUMENTS + 1))})"
 _ALONE: Final = "SELECT pg_advisory_xact_lock(1751741805, $1::integer)"
 _END: Final = """
@@ -33,25 +36,25 @@ _NOT_NEW: Final = "HL001"
 _CANDIDATES_DIFFER: Final = -1
 
 
-async def commit(session: Session, names: Names, guard: int, commit: Commit) -> tuple[Resource, ...]:
+async def commit(session: Session, known: Known, commit: Commit) -> tuple[Resource, ...]:
     """Make the writes durable. See `hilum.store.interface.Store.commit`."""
     resolves = [one for one in commit.preconditions if isinstance(one, Resolves)]
     expected = _Expected(session, resolves)
     for _ in range(_TRIES):
         try:
-            plan = await _Plan.make(session, names, guard, commit)
+            plan = await _Plan.make(session, known, commit)
             if expected.unseen:
                 await expected.look()
             if not expected.comparable:
-                return await _in_transaction(session, plan, guard, resolves)
-            made = await plan.apply(session, criteria.locks(guard, resolves, commit.writes), expected.arguments())
+                return await _in_transaction(session, plan, resolves)
+            made = await plan.apply(session, criteria.locks(known.guard, resolves, commit.writes), expected.arguments())
             if made is not None:
                 plan.remember()
                 return made
             await expected.look()
         except _NotNew:
             # Everyone who could be looked up is looked up again.
-            await names.known(session, [(write.type, write.id) for write in commit.writes])
+            await known.names.known(session, [(write.type, write.id) for write in commit.writes])
         except asyncpg.PostgresError as error:
             if error.sqlstate not in AGAIN:
                 raise _meaning(error) from None
@@ -116,15 +119,16 @@ class _Expected:
         return self.comparable and None in self._texts
 
 
-async def _in_transaction(session: Session, plan: _Plan, guard: int, resolves: list[Resolves]) -> tuple[Resource, ...]:
+async def _in_transaction(session: Session, plan: _Plan, resolves: list[Resolves]) -> tuple[Resource, ...]:
     """Criteria that no single key decides: alone, the queries are run and then the writes, in one transaction."""
     seq, chain = session.seq, session.chain
     transaction = session.db.transaction()
     await transaction.start()
     try:
-        await fetch(session, _ALONE, guard)
+        await fetch(session, _ALONE, plan.known.guard)
         for condition in resolves:
-            criteria.judge(condition, await select.ids(session, plan.names, condition.query))
+            found = await run(session, ids(plan.known.dialect, condition.query))
+            criteria.judge(condition, found)
         made = await plan.apply(session, criteria.Locks(criteria.ALONE), ([], [], []))
         if made is None:
             raise CriteriaChanged("The criteria resolve to something else by now.")
@@ -144,18 +148,20 @@ async def _in_transaction(session: Session, plan: _Plan, guard: int, resolves: l
 class _Plan:
     """A commit with its rids: what can be applied, and applied again."""
 
-    def __init__(self, names: Names, guard: int, commit: Commit, rids: dict[Name, int], fresh: set[Name]) -> None:
-        self.names, self.writes = names, commit.writes
-        self._guard, self._commit, self._rids, self._fresh = guard, commit, rids, fresh
-        self._columns = encode(commit.writes, rids, fresh).arguments()
+    def __init__(
+        self, known: Known, commit: Commit, rids: dict[Name, int], fresh: set[Name], shapes: Sequence[int]
+    ) -> None:
+        self.known, self.writes = known, commit.writes
+        self._commit, self._rids, self._fresh = commit, rids, fresh
+        self._columns = encode(commit.writes, rids, fresh, shapes, full_text=known.full_text).arguments()
         written = {(write.type, write.id): write for write in commit.writes}
         self._present = [rids[n] for n in _names(commit, Present) if _present(n, written, rids)]
         self._unreferenced = [rids[n] for n in _names(commit, Unreferenced) if n in rids]
 
     @classmethod
-    async def make(cls, session: Session, names: Names, guard: int, commit: Commit) -> _Plan:
+    async def make(cls, session: Session, known: Known, commit: Commit) -> _Plan:
         """Find the rids of all names, and give new ones to what is created."""
-        writes = commit.writes
+        writes, names = commit.writes, known.names
         rids = {}
         for write in writes:
             rid = names.get((write.type, write.id))
@@ -170,16 +176,17 @@ class _Plan:
         numbers = await names.numbers(session, len(fresh)) if fresh else []
         for name, n in zip(fresh, numbers, strict=True):
             rids[name] = names.new(name, n)
-        rids |= await names.interned(session, targets(writes) - rids.keys())
+        rids |= await names.interned(session, named(writes) - rids.keys())
         checked = [n for n in (*_names(commit, Present), *_names(commit, Unreferenced)) if n not in rids]
         if checked:
             rids |= await names.known(session, checked)
-        return cls(names, guard, commit, rids, set(fresh))
+        shapes = await known.dictionaries.learn(session, known.guard, [(w.type, w.rows) for w in writes])
+        return cls(known, commit, rids, set(fresh), shapes)
 
     def remember(self) -> None:
         """It is committed: the new names are there for ever."""
         for name in self._fresh:
-            self.names.remember(name, self._rids[name])
+            self.known.names.remember(name, self._rids[name])
 
     async def apply(
         self, session: Session, locks: criteria.Locks, expected: tuple[list[int], list[int], list[str]]
@@ -190,7 +197,7 @@ class _Plan:
             (row,) = await fetch(
                 session,
                 _APPLY,
-                self._guard,
+                self.known.guard,
                 locks.whole,
                 literal([lock for lock, _ in locks.keys]),
                 literal([exclusive for _, exclusive in locks.keys]),

@@ -23,12 +23,21 @@ from hilum.store.postgres.connection import Pool, busy, connect
 from hilum.store.postgres.migrate import prepare
 
 TABLES: Final = {
-    "resource": "rid, seq, '0'::xid8 AS xid, version, type, method, id, params, compartments, labels, body",
+    "resource": "rid, seq, '0'::xid8 AS xid, version, shape, type, method, id, compartments, labels, body",
     "old": "seq, rid, until, '0'::xid8 AS xid, version, type, method, compartments, labels, body",
+    "shape": "id, type, params",
+    "tally": "type, stripe, n",
     "token": "value, rid, param",
-    "string": "rid, param, folded, whole, value",
+    "string": "exact, rid, param, folded, whole",
     "date": "rid, low, high, param, span",
+    "quantity": "rid, unit, low, high, param",
     "reference": "target, rid, param",
+    "composite": "rid, a, unit, low, high, param",
+    "near": "rid, cell, lat, lon, param",
+    "compartment": "owner, rid",
+    "term": "value, param, folded",
+    "unit": "unit, param, system, code, display",
+    "fulltext": "rid, narrative, content",
     "audit": "seq, writes, process, agent, client, interaction, token, chain",
 }
 """What is copied. Transaction ids mean nothing in another database: 0 is older than all of its own."""
@@ -101,6 +110,7 @@ async def restore_postgres(url: str, path: str, *, schema: str = "hilum") -> Non
             if await connection.fetchval("SELECT EXISTS (SELECT FROM resource)"):
                 raise Misconfigured(f"The schema {schema!r} holds resources already. Restore into a new one.")
             with zipfile.ZipFile(path) as archive:
+                await connection.execute("DELETE FROM shape")  # a new store has one
                 for table, columns in TABLES.items():
                     names = [column.split(" AS ")[-1].strip() for column in columns.split(",")]
                     with archive.open(table) as member:

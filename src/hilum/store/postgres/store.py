@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
 from hilum.problems import Busy
 from hilum.search.query import Query
-from hilum.store.interface import Commit, Counts, HistoryQuery, Page
-from hilum.store.postgres import apply, backup, history, select
+from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Versions
+from hilum.store.plan.search import explain, search
+from hilum.store.postgres import apply, backup, history, reindex
 from hilum.store.postgres.connection import Pool, Session, connect, fetch
+from hilum.store.postgres.known import Known
 from hilum.store.postgres.migrate import prepare
-from hilum.store.postgres.names import Names
+from hilum.store.postgres.run import at_once, run, settled
 
-_COUNTS = """
-SELECT type, sum(n)::bigint FROM (
-    SELECT type, count(*) AS n FROM resource WHERE version > 0 GROUP BY type
-    UNION ALL SELECT type, -count(*) FROM resource WHERE method = 3 GROUP BY type
-) t GROUP BY type ORDER BY type
-"""
+_COUNTS = "SELECT type, sum(n)::bigint FROM tally GROUP BY type ORDER BY type"
 _SEQ = """
 SELECT greatest((SELECT seq FROM resource WHERE version > 0 ORDER BY seq DESC LIMIT 1), 0)
 """
@@ -35,15 +33,14 @@ class PostgresStore:
 
     name = "postgresql"
 
-    def __init__(self, pool: Pool, guard: int) -> None:
+    def __init__(self, pool: Pool, guard: int, *, full_text: bool = True) -> None:
         self._pool = pool
-        self._guard = guard
-        self._names = Names()
+        self._known = Known.nothing(guard, full_text=full_text)
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Durable when it returns (synchronous_commit=on)."""
         try:
-            return await self._pool.run(lambda session: apply.commit(session, self._names, self._guard, commit))
+            return await self._pool.run(lambda session: apply.commit(session, self._known, commit))
         except apply.Unknown as unknown:
             return await self._outcome(unknown)
 
@@ -67,22 +64,27 @@ class PostgresStore:
 
     async def compartments(self, resource: Resource) -> tuple[tuple[str, str], ...]:
         """The owners that the version was committed with."""
-        return await self._pool.run(lambda session: history.compartments(session, self._names, resource.seq))
+        return await self._pool.run(lambda session: history.compartments(session, self._known.names, resource.seq))
 
     async def search(self, query: Query) -> Page:
-        """Planned here, see select.py."""
-        return await self._pool.run(lambda session: select.search(session, self._names, query))
+        """Planned here; in one snapshot, unless one statement decides."""
+        way = run if settled(query) else at_once
+        return await self._pool.run(lambda session: way(session, search(self._known.dialect, query)))
 
-    async def history(self, query: HistoryQuery) -> Page:
+    async def explain(self, query: Query) -> list[dict[str, Any]]:
+        """Search, and tell how."""
+        return await self._pool.run(lambda session: at_once(session, explain(self._known.dialect, query)))
+
+    async def history(self, query: HistoryQuery) -> Versions:
         """Of one resource, of types, or of all."""
-        return await self._pool.run(lambda session: history.history(session, self._names, query))
+        return await self._pool.run(lambda session: history.history(session, self._known.names, query))
 
     async def changes(self, after: int, limit: int = 1000) -> Sequence[Resource]:
         """In commit order, without a gap: see history.py."""
         return await self._pool.run(lambda session: history.changes(session, after, limit))
 
     async def counts(self) -> Counts:
-        """An index-only count: a fifth of a second for a million."""
+        """From the tally that every commit keeps."""
 
         async def work(session: Session) -> Counts:
             rows = await fetch(session, _COUNTS)
@@ -110,7 +112,13 @@ class PostgresStore:
 
 
 async def open_postgres(
-    url: str, *, environment: str = "sandbox", schema: str = "hilum", migrate: bool = False, connections: int = 8
+    url: str,
+    *,
+    environment: str = "sandbox",
+    schema: str = "hilum",
+    migrate: bool = False,
+    connections: int = 8,
+    full_text: bool = True,
 ) -> PostgresStore:
     """Open or create a tenant's store: the PostgreSQL schema `schema` of the database at `url`.
 
@@ -120,6 +128,9 @@ async def open_postgres(
     connection = await connect(url, schema, statement_timeout="0")
     try:
         guard = await prepare(connection, schema, environment, migrate=migrate)
+        if migrate:
+            async for _ in reindex.run(connection, guard, full_text=full_text):
+                pass
     finally:
         await connection.close()
-    return PostgresStore(Pool(url, schema, connections), guard)
+    return PostgresStore(Pool(url, schema, connections), guard, full_text=full_text)

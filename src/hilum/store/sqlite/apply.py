@@ -15,18 +15,25 @@ from hilum.fhir.resource import Resource
 from hilum.problems import Conflict, CriteriaChanged, VersionChanged
 from hilum.store import keys
 from hilum.store.interface import Audit, Commit, Present, Resolves, Unreferenced, Write
-from hilum.store.sqlite import ident, select
-from hilum.store.sqlite.clauses import reference_parameters
+from hilum.store.plan.references import references
+from hilum.store.plan.search import ids
+from hilum.store.sqlite import ident
 from hilum.store.sqlite.connection import row
+from hilum.store.sqlite.dialect import Sqlite
+from hilum.store.sqlite.fulltext import FullText
 from hilum.store.sqlite.identities import Identities
-from hilum.store.sqlite.tables import IndexTables, insert
+from hilum.store.sqlite.run import run
+from hilum.store.sqlite.tables import Dictionaries, IndexTables, insert, numbers
 
 
 class Applier:
     """Applies commits on the writer's connection. Holds what must change back when a commit is rolled back."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, full_text: bool = True) -> None:
         self._db = connection
+        self._full_text = full_text
+        self._dialect = Sqlite(full_text=full_text)
+        self._dictionaries = Dictionaries(connection)
         self._execute = connection.execute
         self._identities = Identities(connection)
         self._process = os.urandom(8)
@@ -41,6 +48,7 @@ class Applier:
         self._execute("BEGIN IMMEDIATE")
         self.seq, n = row(self._db, "SELECT seq, n FROM clock")
         self._identities.begin(n)
+        self._dictionaries.begin()
         self._tally.clear()
         self._chain_before = self._chain
 
@@ -57,6 +65,8 @@ class Applier:
             self._execute("ROLLBACK TO one")
             self.seq, self._chain, self._tally = seq, chain, tally
             self._identities.forget(n)
+            self._dictionaries.forget()
+            self._dialect = Sqlite(full_text=self._full_text)  # it may have seen shapes that are undone now
             raise
         finally:
             if self._db.in_transaction:
@@ -74,10 +84,13 @@ class Applier:
         self._execute("UPDATE clock SET seq = ?, n = ?", (self.seq, self._identities.n))
         self._execute("COMMIT")
         self._identities.durable()
+        self._dictionaries.durable()
 
     def abandon(self) -> None:
         """Undo the whole group; where even that fails, the next group's BEGIN does, and says so."""
         self._chain = self._chain_before
+        self._dictionaries.forget()
+        self._dialect = Sqlite(full_text=self._full_text)
         if self._db.in_transaction:
             with suppress(apsw.Error):
                 self._execute("ROLLBACK")
@@ -86,7 +99,7 @@ class Applier:
 
     def _apply(self, commit: Commit) -> tuple[Resource, ...]:
         for condition in commit.preconditions:
-            if isinstance(condition, Resolves) and select.ids(self._db, condition.query) != condition.ids:
+            if isinstance(condition, Resolves) and run(self._db, ids(self._dialect, condition.query)) != condition.ids:
                 raise CriteriaChanged("The criteria resolve to something else by now.")
         self.seq = max(self.seq, time.time_ns() // 1000)
         first = self.seq + 1
@@ -102,7 +115,8 @@ class Applier:
 
     def _versions(self, writes: Sequence[Write], rids: list[int], fresh: set[int]) -> tuple[Resource, ...]:
         """Write the versions: of what is wholly new in few statements, of what stands already one by one."""
-        tables = IndexTables(self._identities.rid)
+        tables = IndexTables(self._identities.rid, self._dictionaries)
+        words = FullText(self._db) if self._full_text else None
         resources: list[Any] = []
         log: list[Any] = []
         made: list[Resource] = []
@@ -113,16 +127,21 @@ class Applier:
             self.seq += 1
             number = ident.METHOD_NUMBER[write.method]
             body = write.draft.stamp(write.version, self.seq) if write.draft else b""
-            resources += (rid, write.version, self.seq, number, body or ident.stub(write.type, write.id))
+            shape = self._dictionaries.shape(rid >> keys.TYPE_SHIFT, numbers(write.rows)) if body else 0
+            resources += (rid, write.version, self.seq, number, shape, body or ident.stub(write.type, write.id))
             log += (self.seq, rid, write.version, number, *self._visibility(write))
             change = bool(write.draft) - alive
             if change:
                 self._tally[rid >> keys.TYPE_SHIFT] = self._tally.get(rid >> keys.TYPE_SHIFT, 0) + change
             tables.replace(rid, write.rows, write.old)
+            if words is not None:
+                words.replace(rid, body, was=alive)
             made.append(Resource(write.type, write.id, write.version, self.seq, body, write.method))
-        insert(self._db, "resource", 5, resources)
+        insert(self._db, "resource", 6, resources)
         insert(self._db, "log", 6, log)
         tables.write(self._db)
+        if words is not None:
+            words.write()
         return tuple(made)
 
     def _make_way(self, rid: int, write: Write) -> bool:
@@ -152,14 +171,17 @@ class Applier:
 
     def _unreferenced(self, condition: Unreferenced) -> None:
         target = self._identities.rid(condition.type, condition.id)
-        for type_name, number in reference_parameters():
-            found = row(
-                self._db,
-                "SELECT rid FROM reference WHERE param = ? AND target = ? AND rid <> ? LIMIT 1",
-                (number, target, target),
-            )
-            if found:
-                raise Conflict(f"A {type_name} still refers to this {condition.type}; delete or change that first.")
+        # By parameter: an index by target alone would cost every reference its space again.
+        listed = "[" + ",".join(map(str, references())) + "]"
+        found = row(
+            self._db,
+            "SELECT k.rid FROM json_each(?) j CROSS JOIN reference k "
+            "WHERE k.param = j.value AND k.target = ? AND k.rid <> ? LIMIT 1",
+            (listed, target, target),
+        )
+        if found:
+            type_name = ident.type_of(found[0])
+            raise Conflict(f"A {type_name} still refers to this {condition.type}; delete or change that first.")
 
     def _audit(self, audit: Audit, seq: int, writes: int) -> None:
         fields = (self._process, seq, writes, audit.agent, audit.client, audit.interaction, audit.token)

@@ -8,19 +8,23 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import apsw
 
 from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
-from hilum.problems import Busy, Issue, Unprocessable
+from hilum.problems import Busy
 from hilum.search.query import Query
-from hilum.store.interface import Commit, Counts, HistoryQuery, Page
+from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Versions
+from hilum.store.plan.access import Steps, too_costly
+from hilum.store.plan.search import explain, search
 from hilum.store.sqlite import backup as copying
-from hilum.store.sqlite import history, ident, select
+from hilum.store.sqlite import history, ident, reindex
 from hilum.store.sqlite.checkpoint import Checkpointer
 from hilum.store.sqlite.connection import Patience, connect, make_private, prepare, row, rows
+from hilum.store.sqlite.dialect import Sqlite, as_resource
+from hilum.store.sqlite.run import at_once
 from hilum.store.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -40,8 +44,9 @@ class SqliteStore:
 
     name = "sqlite"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, full_text: bool = True) -> None:
         self.path = path
+        self._dialect = Sqlite(full_text=full_text)
         self._db = connect(path, readonly=True)
         self._patience = Patience(self._db)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="hilum-sqlite-reader")
@@ -50,7 +55,7 @@ class SqliteStore:
         writer = connect(path)
         self._checkpointer = Checkpointer(connect(path), writer)
         self._writing = writer
-        self._writer = Writer(writer, path + "-turn", self._checkpointer.between)
+        self._writer = Writer(writer, path + "-turn", self._checkpointer.between, full_text)
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Durable when it returns."""
@@ -61,7 +66,7 @@ class SqliteStore:
         if version is not None:
             return history.version(self._db, type, id, version)
         found = row(self._db, _READ, (ident.type_number(type), ident.key(id)))
-        return select.as_resource(*found) if found and found[1] else None
+        return as_resource(*found) if found and found[1] else None
 
     async def compartments(self, resource: Resource) -> tuple[tuple[str, str], ...]:
         """The owners that the version was committed with."""
@@ -74,17 +79,20 @@ class SqliteStore:
         return tuple(owners)
 
     async def search(self, query: Query) -> Page:
-        """Bounded searches run here, long ones, and those that turn out to be long, on a reader thread."""
-        try:
-            with self._patience.within(TURN_SECONDS):
-                statement = select.prepare(self._db, query)
-                if statement.bounded and query.total != "accurate" and query.count:
-                    return select.run(self._db, query, statement)
-        except apsw.InterruptError:
-            return await self._elsewhere(lambda db: select.run(db, query, select.prepare(db, query)), SEARCH_SECONDS)
-        return await self._elsewhere(lambda db: select.run(db, query, statement), SEARCH_SECONDS)
+        """Here, as long as it is short; what turns out to be long starts anew on a reader thread."""
+        return await self._planned(lambda: search(self._dialect, query), here=query.total != "accurate")
 
-    async def history(self, query: HistoryQuery) -> Page:
+    async def explain(self, query: Query) -> list[dict[str, Any]]:
+        """Search, and tell how."""
+        return await self._planned(lambda: explain(self._dialect, query), here=False)
+
+    async def _planned(self, steps: Callable[[], Steps[T]], *, here: bool) -> T:
+        if here:
+            with suppress(apsw.InterruptError), self._patience.within(TURN_SECONDS):
+                return at_once(self._db, steps())
+        return await self._elsewhere(lambda db: at_once(db, steps()), SEARCH_SECONDS)
+
+    async def history(self, query: HistoryQuery) -> Versions:
         """Of one resource here, of types and the system on a reader thread."""
         if query.id is not None:
             with suppress(apsw.InterruptError), self._patience.within(TURN_SECONDS):
@@ -137,12 +145,14 @@ class SqliteStore:
                     return work(db)
             except apsw.InterruptError:
                 text = f"The search takes longer than {seconds:.0f} seconds. Use fewer or narrower parameters."
-                raise Unprocessable(issues=(Issue("error", "too-costly", text),)) from None
+                raise too_costly(text) from None
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
 
-async def open_sqlite(path: str, *, environment: str = "sandbox", migrate: bool = False) -> SqliteStore:
+async def open_sqlite(
+    path: str, *, environment: str = "sandbox", migrate: bool = False, full_text: bool = True
+) -> SqliteStore:
     """Open or create the store in that file.
 
     `migrate` applies pending migrations (`hilum migrate`); without it a store that needs them raises Misconfigured, as
@@ -152,6 +162,10 @@ async def open_sqlite(path: str, *, environment: str = "sandbox", migrate: bool 
     connection = connect(path)
     try:
         prepare(connection, environment, migrate=migrate)
+        if migrate:
+            for _ in reindex.run(connection, full_text=full_text):
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                await asyncio.sleep(0)
     finally:
         connection.close()
-    return SqliteStore(path)
+    return SqliteStore(path, full_text=full_text)

@@ -1,0 +1,45 @@
+"""The words of a resource, for `_text` (its narrative) and `_content` (all of it). https://hl7.org/fhir/R4/search.html#content
+
+Words are what is left of the texts when they are folded (text.py) and parted at spaces. `_content` has the narrative
+and the value of every element that is a string in JSON, but for base64 data and the resource's own type, id and meta.
+"""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any, Final
+
+from hilum.search.text import fold
+
+_TAG: Final = re.compile(r"<[^>]*>")
+_BINARY: Final = frozenset(("data", "resourceType", "div"))
+_plain = fold.__wrapped__  # long texts would push everything else out of the cache
+
+
+def narrative(body: dict[str, Any]) -> str:
+    """The folded text of `text.div`, without its tags."""
+    text = body.get("text")
+    div = text.get("div") if isinstance(text, dict) else None
+    return _plain(unescape(_TAG.sub(" ", div))) if isinstance(div, str) else ""
+
+
+def content(body: dict[str, Any]) -> str:
+    """The folded text of everything."""
+    found: list[str] = []
+    for key, value in body.items():
+        if key not in ("id", "meta"):
+            _collect(key, value, found)
+    return " ".join(filter(None, (narrative(body), _plain(" ".join(found)))))
+
+
+def _collect(key: str, value: Any, found: list[str]) -> None:
+    if isinstance(value, str):
+        if key not in _BINARY:
+            found.append(value)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            _collect(name, inner, found)
+    elif isinstance(value, list):
+        for inner in value:
+            _collect(key, inner, found)

@@ -1,0 +1,66 @@
+"""The default order: newest created first, stable under updates. No sort is needed where an index gives that order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hilum.store.plan.access import Access, Planning, Steps, between, gathered, under
+from hilum.store.plan.plan import Choice, count, driven, drives, walking
+from hilum.store.sql import Part
+
+
+def newest(on: Planning, choice: Choice, below: int, above: int, wanted: int) -> Steps[list[Any]]:
+    """The first `wanted` rows of resources with rids between `above` and `below` (both exclusive)."""
+    if choice.nothing:
+        return []
+    driver, rest = walking(on, choice)
+    others = [one for one in choice.found if drives(one) and one is not choice.driver]
+    straight = driver.ordered and (not rest or not others) and choice.driver is not None
+    if choice.size < on.limits.look or straight or not choice.found:
+        return (yield from _walk(on, driver, rest, below, above, wanted))
+    found: list[Any] = []
+    for hope in on.limits.hopes:
+        more, reached = yield from _hopefully(on, choice, hope, below, above, wanted - len(found))
+        found += more
+        if len(found) >= wanted or reached is None:
+            return found
+        below = reached
+    again = yield from fewest(on, choice)
+    driver, rest = walking(on, again)
+    return found + (yield from _walk(on, driver, rest, below, above, wanted - len(found)))
+
+
+def _walk(on: Planning, driver: Access, rest: Sequence[Part], below: int, above: int, wanted: int) -> Steps[list[Any]]:
+    source = gathered(under(between(driver, below, above), rest), ordered=driver.ordered, dialect=on.dialect)
+    rows = yield on.dialect.page(source, wanted, ordered=driver.ordered)
+    return list(rows)
+
+
+def _hopefully(
+    on: Planning, choice: Choice, hope: int, below: int, above: int, wanted: int
+) -> Steps[tuple[list[Any], int | None]]:
+    """Walk the next rows of what comes in order; what was found, and below which rid to go on (None: nowhere)."""
+    ordered = choice.driver is not None and choice.driver.ordered
+    walked = choice if ordered else driven(on, choice.types, choice.found, choice.sizes, None)
+    driver, rest = walking(on, walked)
+    first = gathered(between(driver, below, above), ordered=True, dialect=on.dialect)
+    ends = yield Part(f"SELECT c.rid FROM ({first.sql}) c LIMIT 1 OFFSET {hope}", first.values)
+    reached = ends[0][0] if ends else None
+    found = yield from _walk(on, driver, rest, below, reached if reached is not None else above, wanted)
+    on.note("hope", walked=driver.kind, rows=hope, found=len(found))
+    return found, None if reached is None else reached + 1
+
+
+def fewest(on: Planning, choice: Choice) -> Steps[Choice]:
+    """The choice again, with counts that look further (its `size` is one of these); what is many even so and in no
+    order is no driver: there is more to collect and sort than to walk.
+    """
+    drivers = [one for one in choice.found if drives(one)]
+    if not drivers:
+        return choice
+    sizes = yield from count(on, drivers, (on.limits.far,))
+    best = min(range(len(drivers)), key=lambda n: (sizes[n], not drivers[n].ordered))
+    on.note("after hope", driver=drivers[best].kind, rows=sizes[best], many=sizes[best] >= on.limits.far)
+    driver = None if sizes[best] >= on.limits.far and not drivers[best].ordered else drivers[best]
+    return driven(on, choice.types, choice.found, sizes, driver)
