@@ -60,7 +60,7 @@ class MemoryStore:
         current, born, made = dict(self._current), dict(self._born), []
         for condition in commit.preconditions:
             if isinstance(condition, Resolves):
-                found = tuple(id for _, id in self._population().found(condition.query)[:2])
+                found = tuple(id for _, id in self._population().found(condition.query))
                 if found != condition.ids:
                     raise CriteriaChanged("The criteria resolve to something else by now.")
         seq = max(self._log[-1].resource.seq if self._log else 0, time.time_ns() // 1000)

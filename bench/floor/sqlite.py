@@ -24,7 +24,15 @@ AUDIT = ("owner", "hilum-cli")
 _CHUNK = 48
 _START, _LIMIT = 1024, 6144  # pages in the log at which the thread, and then the writer, copies
 _GROUP = 256
-_TABLES = {"token": 3, "string": 4, "date": 5, "reference": 3, "compartment": 2}
+_TABLES = {"identity": 3, "resource": 5, "log": 6, "audit": 9} | {
+    "token": 3,
+    "string": 4,
+    "date": 5,
+    "reference": 3,
+    "compartment": 2,
+}
+"""Table -> how many columns."""
+_CLASH = {"resource": "REPLACE", "identity": "ABORT", "log": "ABORT", "audit": "ABORT"}
 
 Job = tuple[str, list[Made], "asyncio.Future[list[Version]]"]
 
@@ -56,6 +64,7 @@ class Floor:
         self._process, self._chain = os.urandom(8), b""
         self._inserts: dict[tuple[str, int], str] = {}
         self._pages, self._copied = 0, False
+        self._seq = self._n = 0
         self._db.set_wal_hook(self._grown)
         self._wake = threading.Event()
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
@@ -128,60 +137,93 @@ class Floor:
                 self._wake.set()
 
     def _group(self, jobs: list[Job]) -> list[tuple[asyncio.Future[list[Version]], list[Version]]]:
-        execute, types = self._execute, self._numbers.types
+        execute = self._execute
         execute("BEGIN IMMEDIATE")
         (seq, n), *_ = execute("SELECT seq, n FROM clock")
-        seq = max(seq, time.time_ns() // 1000)
-        added: dict[str, list[Any]] = {table: [] for table in _TABLES}
+        self._seq, self._n = max(seq, time.time_ns() // 1000), n
         tally: dict[int, int] = {}
         outcomes = []
-        for interaction, job, future in jobs:
-            first = seq + 1
+        start = 0
+        while start < len(jobs):
+            end = self._distinct(jobs, start)
+            outcomes += self._together(jobs[start:end], tally)
+            start = end
+        for type, more in tally.items():
+            execute("INSERT INTO tally VALUES (?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", (type, more))
+        execute("UPDATE clock SET seq = ?, n = ?", (self._seq, self._n))
+        execute("COMMIT")
+        return outcomes
+
+    @staticmethod
+    def _distinct(jobs: list[Job], start: int) -> int:
+        """Up to where the jobs name each resource once, so that they can share statements."""
+        named: set[tuple[str, str]] = set()
+        for place in range(start, len(jobs)):
+            interaction, job, _ = jobs[place]
             if interaction == "update":
-                seq += 1
-                outcomes.append((future, [self._replace(job[0], seq, added)]))
+                if (job[0].type, job[0].id) in named:
+                    return place
+                named.add((job[0].type, job[0].id))
+        return len(jobs)
+
+    def _together(
+        self, jobs: list[Job], tally: dict[int, int]
+    ) -> list[tuple[asyncio.Future[list[Version]], list[Version]]]:
+        types = self._numbers.types
+        added: dict[str, list[Any]] = {table: [] for table in _TABLES}
+        known = self._current([job[0] for interaction, job, _ in jobs if interaction == "update"])
+        outcomes = []
+        for interaction, job, future in jobs:
+            first = self._seq + 1
+            versions = []
+            if interaction == "update":
+                versions.append(self._replace(job[0], *known[job[0].type, job[0].id], added))
             else:
-                rids = []
-                for made in job:
-                    n += 1
+                for made in job:  # all names first: they may refer to each other
+                    self._n += 1
                     type = types[made.type]
-                    rid = type << 40 | n
-                    rids.append(rid)
-                    self._rids[made.type, made.id] = rid
+                    rid = self._rids[made.type, made.id] = type << 40 | self._n
                     tally[type] = tally.get(type, 0) + 1
-                    execute("INSERT INTO identity VALUES (?, ?, ?)", (type, made.key, rid))
-                versions = []
-                for made, rid in zip(job, rids, strict=True):
-                    seq += 1
-                    raw = stamp(made, 1, seq)
-                    execute("INSERT INTO resource VALUES (?, 1, ?, 1, ?)", (rid, seq, raw))
-                    self._log(seq, rid, 1, 1, made)
+                    added["identity"] += (type, made.key, rid)
+                for made in job:
+                    self._seq += 1
+                    rid = self._rids[made.type, made.id]
+                    raw = stamp(made, 1, self._seq)
+                    added["resource"] += (rid, 1, self._seq, 1, raw)
+                    self._log(self._seq, rid, 1, 1, made, added)
                     self._index(rid, made, added)
-                    versions.append(Version(made.type, made.id, 1, seq, raw))
-                outcomes.append((future, versions))
-            self._audit(first, len(job), interaction)
+                    versions.append(Version(made.type, made.id, 1, self._seq, raw))
+            self._audit(first, len(job), interaction, added)
+            outcomes.append((future, versions))
         for table, width in _TABLES.items():
             rows = added[table]
             step = _CHUNK * width
             for start in range(0, len(rows), step):
                 part = rows[start : start + step]
-                execute(self._insert(table, len(part) // width), part)
-        for type, more in tally.items():
-            execute("INSERT INTO tally VALUES (?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", (type, more))
-        execute("UPDATE clock SET seq = ?, n = ?", (seq, n))
-        execute("COMMIT")
+                self._execute(self._insert(table, len(part) // width), part)
         return outcomes
 
-    def _replace(self, made: Made, seq: int, added: dict[str, list[Any]]) -> Version:
+    def _current(self, updates: list[Made]) -> dict[tuple[str, str], tuple[int, int, bytes]]:
+        """(rid, version, body) of what is about to be replaced, which moves to the old versions."""
+        found: dict[tuple[str, str], tuple[int, int, bytes]] = {}
+        for start in range(0, len(updates), _CHUNK):
+            names = {self._rid(made.type, made.id): (made.type, made.id) for made in updates[start : start + _CHUNK]}
+            rids = tuple(names)
+            marks = ",".join("?" * len(rids))
+            for rid, version, body in self._execute(
+                f"SELECT rid, version, body FROM resource WHERE rid IN ({marks})", rids
+            ):
+                found[names[rid]] = rid, version, body
+            self._execute(f"INSERT INTO old SELECT seq, body FROM resource WHERE rid IN ({marks})", rids)
+        return found
+
+    def _replace(self, made: Made, rid: int, version: int, before: bytes, added: dict[str, list[Any]]) -> Version:
         execute = self._execute
-        rid = self._rid(made.type, made.id)
-        version, before = execute("SELECT version, body FROM resource WHERE rid = ?", (rid,)).fetchone()
+        self._seq += 1
         was, now = self._extract[made.type](before, made.id), made.rows
-        raw = stamp(made, version + 1, seq)
-        execute("INSERT INTO old SELECT seq, body FROM resource WHERE rid = ?", (rid,))
-        values = (version + 1, seq, raw, rid)
-        execute("UPDATE resource SET version = ?, seq = ?, method = 2, body = ? WHERE rid = ?", values)
-        self._log(seq, rid, version + 1, 2, made)
+        raw = stamp(made, version + 1, self._seq)
+        added["resource"] += (rid, version + 1, self._seq, 2, raw)
+        self._log(self._seq, rid, version + 1, 2, made, added)
         for parameter, value in was.tokens - now.tokens:
             execute("DELETE FROM token WHERE param = ? AND value = ? AND rid = ?", (parameter, value, rid))
         for parameter, folded, text in was.strings - now.strings:
@@ -197,7 +239,7 @@ class Floor:
                 execute(f"DELETE FROM date WHERE {where}", (*row, rid))
             for row in now.dates:
                 added["date"] += (*row, rid)
-        return Version(made.type, made.id, version + 1, seq, raw)
+        return Version(made.type, made.id, version + 1, self._seq, raw)
 
     def _index(self, rid: int, made: Made, added: dict[str, list[Any]]) -> None:
         rows = made.rows
@@ -217,15 +259,15 @@ class Floor:
         for type, id in rows.compartments:
             into += (self._rid(type, id), rid)
 
-    def _log(self, seq: int, rid: int, version: int, method: int, made: Made) -> None:
+    def _log(self, seq: int, rid: int, version: int, method: int, made: Made, added: dict[str, list[Any]]) -> None:
         owners = [self._rid(*owner) for owner in made.rows.compartments]
         listed = "[" + ",".join(map(str, owners)) + "]"
-        self._execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, NULL)", (seq, rid, version, method, listed))
+        added["log"] += (seq, rid, version, method, listed, None)
 
-    def _audit(self, seq: int, writes: int, interaction: str) -> None:
+    def _audit(self, seq: int, writes: int, interaction: str, added: dict[str, list[Any]]) -> None:
         fields = (self._process, seq, writes, *AUDIT, interaction, self._token)
         self._chain = hashlib.sha256(self._chain + repr(fields).encode()).digest()
-        self._execute("INSERT INTO audit VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", (*fields, self._chain))
+        added["audit"] += (None, *fields, self._chain)
 
     def _rid(self, type: str, id: str) -> int:
         rid = self._rids.get((type, id))
@@ -241,7 +283,7 @@ class Floor:
         sql = self._inserts.get((table, count))
         if sql is None:
             marks = "(" + ",".join("?" * _TABLES[table]) + ")"
-            sql = f"INSERT OR IGNORE INTO {table} VALUES " + ",".join([marks] * count)
+            sql = f"INSERT OR {_CLASH.get(table, 'IGNORE')} INTO {table} VALUES " + ",".join([marks] * count)
             self._inserts[table, count] = sql
         return sql
 

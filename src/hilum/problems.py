@@ -122,6 +122,18 @@ class UnsupportedMediaType(Problem):
     code = "not-supported"
 
 
+class UnknownCoding(Problem):
+    """The body's Transfer-Encoding is not one that hilum reads (501)."""
+
+    code = "not-supported"
+
+
+class Damaged(Problem):
+    """What the store's file says can't be: nothing but a backup helps (500)."""
+
+    code = "exception"
+
+
 class Busy(Problem):
     """The store can't take the request now; the client may try again (503)."""
 

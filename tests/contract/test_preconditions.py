@@ -177,3 +177,30 @@ async def test_a_resource_may_refer_to_itself_and_go(store: Store) -> None:
     made = await create(store, itself, "a")
     await store.commit(commit(gone(made), given=(Unreferenced("Patient", "a"),)))
     assert (await store.read("Patient", "a")).deleted  # type: ignore[union-attr]
+
+
+async def test_criteria_may_find_several_and_then_no_more(store: Store) -> None:
+    """A transaction that deletes or changes all matches still counts on there being no other one."""
+    made = [await create(store, patient(mrn="1"), id) for id in ("a", "b", "c")]
+    late = await create(store, patient(mrn="2"), "d")
+    await create(store, patient(mrn="1"), "e")
+    asked = asking(mrn("1"))
+    four = Resolves(asked, ("e", "c", "b", "a"))
+    with pytest.raises(CriteriaChanged):  # one less than there are
+        await store.commit(commit(gone(made[0]), given=(Resolves(asked, ("e", "c", "b")),)))
+    with pytest.raises(CriteriaChanged):  # the same number, another one
+        await store.commit(commit(gone(made[0]), given=(Resolves(asked, ("e", "c", "b", "d")),)))
+    await store.commit(commit(gone(made[0]), given=(four,)))
+    await replace(store, late, patient(mrn="1"))
+    with pytest.raises(CriteriaChanged):  # an older one has begun to match
+        await store.commit(commit(gone(made[1]), given=(Resolves(asked, ("e", "c", "b")),)))
+    await store.commit(commit(gone(made[1]), given=(Resolves(asked, ("e", "d", "c", "b")),)))
+
+
+async def test_several_by_criteria_without_a_token(store: Store) -> None:
+    asked = asking(StringClause(numbers("Patient", "family"), ("Chalmers",), "exact"))
+    made = [await create(store, patient(), id) for id in ("a", "b", "c")]
+    for wrong in (("c", "b"), ("c", "b", "x"), ()):
+        with pytest.raises(CriteriaChanged):
+            await store.commit(commit(gone(made[0]), given=(Resolves(asked, wrong),)))
+    await store.commit(commit(gone(made[0]), given=(Resolves(asked, ("c", "b", "a")),)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -27,9 +28,18 @@ def free_port() -> int:
 
 
 class Server:
-    """Started with flags of `hilum serve`; `log` is what it wrote to standard error."""
+    """Started with flags of `hilum serve`; `log` is what it wrote to standard error.
 
-    def __init__(self, folder: Path, *flags: str, environment: dict[str, str] | None = None) -> None:
+    `files`: soft and hard limit of the files that it may have open.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *flags: str,
+        environment: dict[str, str] | None = None,
+        files: tuple[int, int] | None = None,
+    ) -> None:
         self.port = free_port()
         self.data = folder / "data"
         self.url = f"http://127.0.0.1:{self.port}"
@@ -50,6 +60,8 @@ class Server:
         self.process = subprocess.Popen(
             command, stdout=(folder / "stdout").open("wb"), stderr=self._errors, env=os.environ | (environment or {})
         )
+        if files is not None:  # before its interpreter has got anywhere
+            resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, files)
         ends = time.monotonic() + 30
         while True:
             try:
@@ -63,6 +75,11 @@ class Server:
     @property
     def log(self) -> str:
         return (self._folder / "stderr").read_text()
+
+    @property
+    def said(self) -> str:
+        """What it printed on standard output."""
+        return (self._folder / "stdout").read_text()
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -80,6 +97,10 @@ class Server:
         """The largest resident size so far, in bytes (Linux)."""
         text = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(text.split("VmHWM:")[1].split()[0]) * 1024
+
+    def open_files(self) -> int:
+        """How many files, sockets among them, it has open (Linux)."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def stop(self) -> int:
         """SIGTERM, and the exit status."""

@@ -75,6 +75,11 @@ def test_a_backup_comes_back_as_it_was(tmp_path: Path, store: str, request: pyte
     assert counts(tmp_path / "d", str(place[3])) == before
 
 
+def belongs(data: Path, environment: str) -> None:
+    """Make it a data directory."""
+    (data / "environment").write_text(f"{environment}\n")
+
+
 def _patient(folder: Path) -> Path:
     file = folder / "one.json"
     file.write_text('{"resourceType": "Patient", "id": "after-the-backup"}')
@@ -120,6 +125,7 @@ def test_a_store_in_use_is_not_replaced(tmp_path: Path) -> None:
 
 
 def test_migrate_is_safe_to_repeat(tmp_path: Path, store: str) -> None:
+    hilum("demo", "--patients", 1, "--data", tmp_path / "d", "--store", store)
     first, second = (hilum("migrate", "--data", tmp_path / "d", "--store", store, "--json") for _ in range(2))
     assert (first.returncode, first.stdout) == (0, second.stdout)
     assert json.loads(first.stdout)["schema"] >= 1
@@ -149,7 +155,46 @@ def test_check_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
     assert (other.returncode, wrong) == (1, ["data directory", "store"])
 
 
+def test_migrate_and_token_make_nothing_of_a_mistyped_data_directory(tmp_path: Path) -> None:
+    for command in ("migrate", "token"):
+        done = hilum(command, "--data", tmp_path / "typo")
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert f"There is no hilum data directory {tmp_path / 'typo'}." in done.stderr
+    (tmp_path / "d").mkdir()
+    belongs(tmp_path / "d", "sandbox")
+    done = hilum("migrate", "--data", tmp_path / "d")
+    assert (done.returncode, "There is no store" in done.stderr) == (2, True)
+    assert [p.name for p in tmp_path.rglob("*")] == ["d", "environment"]
+
+
+def test_a_database_elsewhere_can_be_laid_out_before_there_is_a_data_directory(
+    tmp_path: Path, postgres_database: str
+) -> None:
+    done = hilum("migrate", "--data", tmp_path / "d", "--store", postgres_database)
+    assert (done.returncode, (tmp_path / "d").exists()) == (0, False), done.stderr
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:
+    store = "postgresql://ann:secret@127.0.0.1:9/hilum"
+    for command in ("serve", "migrate", "check"):
+        flags = () if command == "migrate" else ("--port", 0)
+        done = hilum(command, "--data", tmp_path / "d", "--store", store, *flags)
+        said = done.stdout + done.stderr
+        assert "PostgreSQL at 127.0.0.1, port 9, does not answer." in said, said
+        assert (done.returncode, "secret" in said) == (1, False)
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
+def test_a_backup_of_the_other_kind_of_store_is_called_that(tmp_path: Path, store: str) -> None:
+    backup = tmp_path / "b"
+    other, name = (b"PK\x03\x04", "PostgreSQL") if store.startswith("sqlite") else (b"SQLite format 3\0", "SQLite")
+    backup.write_bytes(other + b"\0" * 100)
+    done = hilum("restore", backup, "--data", tmp_path / "d", "--store", store)
+    assert (done.returncode, f"{backup} is a backup of a {name} store" in done.stderr) == (2, True), done.stderr
+
+
 def test_a_token_says_what_it_is_for(tmp_path: Path) -> None:
+    belongs(tmp_path, "sandbox")
     done = hilum("token", "--data", tmp_path, "--scope", "patient/*.rs", "--patient", "p1", "--minutes", 5, "--json")
     answer = json.loads(done.stdout)
     assert answer.pop("access_token").count(".") == 2
@@ -163,11 +208,13 @@ def test_a_token_says_what_it_is_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flags", [["--scope", "everything"], ["--scope", "patient/*.rs"], ["--minutes", "9999"]])
 def test_a_token_that_can_not_be_is_refused_in_one_line(tmp_path: Path, flags: list[str]) -> None:
+    belongs(tmp_path, "sandbox")
     done = hilum("token", "--data", tmp_path, *flags)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
 
 
 def test_a_token_of_production_needs_a_reason_and_lasts_a_quarter_of_an_hour(tmp_path: Path) -> None:
+    belongs(tmp_path, "production")
     place = ("token", "--data", tmp_path, "--env", "production")
     assert hilum(*place).returncode == 2
     assert hilum(*place, "--reason", "ticket 4711", "--minutes", 16).returncode == 2

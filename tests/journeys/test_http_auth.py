@@ -125,39 +125,24 @@ def test_tokens_and_names_are_in_no_log(start: Callable[..., Server]) -> None:
 
 
 def test_who_may_write_but_not_read_is_not_shown_what_is_there(server: Server, create: Create) -> None:
-    body = create("Patient", name=[{"family": "Verborgen"}], active=True)
-    path = f"Patient/{body['id']}"
-    step = [{"op": "replace", "path": "/active", "value": False}]
-    parameters = {
-        "resourceType": "Parameters",
-        "parameter": [
-            {
-                "name": "operation",
-                "part": [
-                    {"name": "type", "valueCode": "replace"},
-                    {"name": "path", "valueString": "Patient.active"},
-                    {"name": "value", "valueBoolean": True},
-                ],
-            }
-        ],
-    }
-    entry = {"resource": parameters, "request": {"method": "PATCH", "url": path}}
+    made = create("Patient", name=[{"family": "Verborgen"}], active=True)
+    path = f"Patient/{made['id']}"
+    entry = {"resource": made, "request": {"method": "PUT", "url": path}}
     wanted = FHIR_JSON | {"prefer": "return=representation"}
     with server.client("system/Patient.cu") as writer:
         answers = [
-            writer.patch(path, json=step, headers=wanted | {"content-type": "application/json-patch+json"}),
-            writer.patch(path, json=parameters, headers=FHIR_JSON),
-            writer.patch(path, json=parameters, headers=wanted),
+            writer.put(path, json=made, headers=wanted),
+            writer.put(path, json=made, headers=FHIR_JSON),
             *(
                 writer.post("", json={"resourceType": "Bundle", "type": kind, "entry": [entry]}, headers=wanted)
                 for kind in ("transaction", "batch")
             ),
         ]
-        assert [answer.status_code for answer in answers] == [200] * 5
+        assert [answer.status_code for answer in answers] == [200] * 4
         assert not any("Verborgen" in answer.text for answer in answers)
         assert answers[0].headers["etag"] == 'W/"2"'
         assert writer.post("Patient", json={"resourceType": "Patient"}, headers=wanted).json()["id"]
     with server.client("system/Patient.cru") as both:
-        assert "Verborgen" in both.patch(path, json=parameters, headers=wanted).text
+        assert "Verborgen" in both.put(path, json=made, headers=wanted).text
         shown = both.post("", json={"resourceType": "Bundle", "type": "transaction", "entry": [entry]}, headers=wanted)
         assert "Verborgen" in shown.text

@@ -25,7 +25,7 @@ def nothing_half_written(fhir: httpx.Client, server: Server) -> Iterator[None]:
 
 BODIES = {
     "not JSON": (b"<Patient/>", "not valid JSON"),
-    "nothing": (b"", "not valid JSON"),
+    "nothing": (b"", "The body is empty"),
     "cut short": (b'{"resourceType":"Patient"', "not valid JSON"),
     "trailing": (b'{"resourceType":"Patient"} x', "not valid JSON"),
     "not UTF-8": (b'{"resourceType":"Patient","name":[{"family":"\xff\xfe"}]}', "not valid JSON"),

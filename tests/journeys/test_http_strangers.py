@@ -7,11 +7,15 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from tests.journeys.server import FHIR_JSON, Server
+
+from hilum.app.files import RESERVED
+from hilum.app.protocol import SPARE
 
 Answer = tuple[int, dict[bytes, bytes], dict[str, Any]]
 
@@ -183,7 +187,6 @@ def test_a_body_that_pauses_but_goes_on_is_taken(hasty: Server) -> None:
 # --- what is no HTTP --------------------------------------------------------------------------------------------------
 
 NONSENSE = {
-    "an unknown method": b"FOO /fhir/Patient HTTP/1.1\r\nhost: x\r\n\r\n",
     "no request": b"hello\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"a" * 64,
     "NUL in the URL": b"GET /fhir/Pat\x00ient HTTP/1.1\r\nhost: x\r\n\r\n",
@@ -249,6 +252,70 @@ def test_no_upgrade_to_anything(server: Server) -> None:
             "sec-websocket-version": "13",
         }
         assert httpx.get(server.url + "/health", headers=headers).status_code == 200
+
+
+# --- too many connections ---------------------------------------------------------------------------------------------
+
+
+def test_one_connection_too_many_is_503_and_closed_while_the_others_work(start: Callable[..., Server]) -> None:
+    small = start("--connections", "16")
+    kept = [connected(small) for _ in range(16)]
+    for one in kept:
+        one.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n")  # a head that is not whole keeps its place
+    time.sleep(0.2)
+    for request in (b"", b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n", b"a" * 100_000):
+        with connected(small) as late:
+            late.sendall(request)
+            found = rest(late)
+        assert "as many connections" in refused(found, 503)
+        assert answers(found)[0][1][b"retry-after"] == b"1"
+    assert httpx.get(small.url + "/health").status_code == 503  # httpx sends its request and reads the answer
+    for one in kept:
+        one.sendall(b"\r\n")
+        assert one.recv(65536).startswith(b"HTTP/1.1 200 ")
+        one.close()
+    for _ in range(100):
+        if httpx.get(small.url + "/health").status_code == 200:
+            break
+        time.sleep(0.05)
+    else:
+        raise AssertionError("The places were not given back.")
+    assert small.stop() == 0  # the log is whole then
+    assert {event["status"] for event in small.events if event["event"] == "refused"} == {503}
+
+
+def test_a_flood_of_connections_takes_no_more_open_files_than_the_bound_and_a_few(
+    start: Callable[..., Server],
+) -> None:
+    small = start("--connections", "64")
+    before = small.open_files()
+    flood: list[socket.socket] = []
+    try:
+        flood.extend(connected(small) for _ in range(900))
+        time.sleep(0.5)
+        assert small.open_files() - before <= 64 + SPARE + 8
+    finally:
+        for one in flood:
+            one.close()
+    for _ in range(100):
+        with suppress(httpx.TransportError):
+            if httpx.get(small.url + "/health").status_code == 200:
+                break
+        time.sleep(0.05)
+    assert alive(small)
+
+
+def test_the_limit_of_open_files_is_raised_for_the_connections_and_else_bounds_them(
+    start: Callable[..., Server],
+) -> None:
+    def started(running: Server) -> tuple[int, int]:
+        (event,) = [event for event in running.events if event["event"] == "started"]
+        soft = Path(f"/proc/{running.process.pid}/limits").read_text().split("Max open files")[1].split()[0]
+        return event["connections"], int(soft)
+
+    assert started(start("--connections", "1000", files=(256, 2000))) == (1000, 1000 + RESERVED)
+    assert started(start("--connections", "1000", files=(256, 1024))) == (1024 - RESERVED, 1024)
+    assert started(start("--connections", "100", files=(1024, 1024))) == (100, 1024)
 
 
 # --- before the body is read ------------------------------------------------------------------------------------------

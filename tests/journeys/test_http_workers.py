@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -91,3 +92,27 @@ def test_sigterm_ends_all_of_them(two: Server, ends: list[httpx.Client]) -> None
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
     assert "Traceback" not in two.log
+
+
+def test_workers_end_when_whoever_started_them_is_killed(two: Server, ends: list[httpx.Client]) -> None:
+    """They would hold the port and the store, and nobody would be there to start them again."""
+    pids = {worker(client) for client in ends}
+    two.process.kill()
+    two.process.wait(10)
+    until = time.monotonic() + 20
+    while pids and time.monotonic() < until:
+        pids = {pid for pid in pids if runs(pid)}
+        time.sleep(0.05)
+    assert pids == set()
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", two.port))
+    assert [event["event"] for event in two.events if event["event"] in ("orphaned", "stopped")].count("stopped") == 2
+
+
+def runs(pid: int) -> bool:
+    """Whether the process is there, and not only its exit status."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -61,14 +61,14 @@ class Policy:
                     continue
                 if not grant.search:
                     if grant.owners is None:
-                        return (_EVERYTHING,)
+                        return _UNLIMITED
                     found.append(Permit(grant.owners))
                 elif clauses := _clauses(type, grant.search):
                     found.append(Permit(grant.owners, clauses))
         return tuple(found)
 
 
-_EVERYTHING = Permit(None)
+_UNLIMITED = (Permit(None),)
 
 
 @lru_cache(maxsize=4096)

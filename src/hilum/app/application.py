@@ -20,9 +20,9 @@ from hilum.app.settings import Settings
 from hilum.app.site import Site
 from hilum.app.stores import open_store
 from hilum.interactions.door import Door
-from hilum.problems import Busy, Misconfigured
-from hilum.rest import body, log, router
-from hilum.rest.edge import Edge, Limits
+from hilum.problems import Busy, Damaged, Misconfigured, Problem
+from hilum.rest import body, fields, log, outcome, router
+from hilum.rest.edge import NOBODY, Edge, Limits
 from hilum.rest.links import Links
 from hilum.rest.message import Request, Response
 from hilum.rest.router import Router, Service
@@ -35,6 +35,7 @@ Scope = Mapping[str, Any]
 Respond = tracing.Respond
 
 PREFIX = b"/fhir"
+_BELOW = PREFIX + b"/"
 
 
 class Application:
@@ -42,7 +43,9 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.patience = Patience(head_seconds=settings.head_seconds, body_seconds=settings.body_seconds)
+        self.patience = Patience(
+            head_seconds=settings.head_seconds, body_seconds=settings.body_seconds, connections=settings.connections
+        )
         self.metrics = Metrics()
         self._ids = RequestIds()
         self._respond: Respond = self._answer
@@ -53,9 +56,38 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection event: an HTTP request or the lifespan; WebSockets are not served."""
         kind = scope["type"]
-        if kind == "http":
-            await self._http(scope, receive, send)
-        elif kind == "lifespan":
+        if kind != "http":
+            await self._other(kind, receive, send)
+            return
+        begun = perf_counter()
+        headers = dict(scope["headers"])
+        request_id = self._ids.of(headers.get(b"x-request-id"))
+        request: Request | None = None
+        self.metrics.in_flight += 1
+        try:
+            if fields.ordinary(scope, headers):
+                response, request = await self._respond(scope, headers, receive)
+            else:
+                response, request = await self._unusual(scope, receive)
+            response.headers.append((b"x-request-id", request_id))
+            await _send(response, receive, send)
+        except body.Disconnected:
+            response = Response(499, [])
+        finally:
+            self.metrics.in_flight -= 1
+        seconds = perf_counter() - begun
+        interaction = request.interaction if request is not None else ""
+        self.metrics.observe(interaction, response.status, seconds)
+        type_ = client = token = None
+        if request is not None:
+            type_, client, token = router.type_of(request.path), request.who.client, request.who.token
+        log.answered(
+            request_id.decode(), scope["method"], interaction, type_, response.status, len(response.body), seconds,
+            client, token,
+        )  # fmt: skip
+
+    async def _other(self, kind: str, receive: Receive, send: Send) -> None:
+        if kind == "lifespan":
             await self._lifespan(receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
@@ -86,7 +118,12 @@ class Application:
         self._site = Site(settings, service, verifier, self.metrics)
         memory.settle()
         log.info(
-            "started", store=store.name, environment=settings.environment, auth=settings.auth, base=settings.fhir_base
+            "started",
+            store=store.name,
+            environment=settings.environment,
+            auth=settings.auth,
+            base=settings.fhir_base,
+            connections=settings.connections,
         )
 
     async def stop(self) -> None:
@@ -101,7 +138,7 @@ class Application:
         await receive()
         try:
             await self.start()
-        except (Misconfigured, Busy) as problem:
+        except (Misconfigured, Busy, Damaged) as problem:
             await send({"type": "lifespan.startup.failed", "message": str(problem)})
             return
         await send({"type": "lifespan.startup.complete"})
@@ -109,45 +146,27 @@ class Application:
         await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = perf_counter()
-        headers = dict(scope["headers"])
-        request_id = self._ids.of(headers.get(b"x-request-id"))
-        request: Request | None = None
-        self.metrics.in_flight += 1
+    async def _unusual(self, scope: Scope, receive: Receive) -> tuple[Response, Request]:
+        """The answer to a request whose headers have to be looked at first."""
         try:
-            response, request = await self._respond(scope, headers, receive)
-            response.headers.append((b"x-request-id", request_id))
-            await _send(response, receive, send)
-        except body.Disconnected:
-            response = Response(499, [])
-        finally:
-            self.metrics.in_flight -= 1
-        seconds = perf_counter() - begun
-        interaction = request.interaction if request is not None else ""
-        self.metrics.observe(interaction, response.status, seconds)
-        if log.enabled("info"):
-            log.soon(
-                "request",
-                id=request_id.decode(),
-                method=scope["method"],
-                interaction=interaction,
-                type=router.type_of(request.path) if request is not None else None,
-                status=response.status,
-                bytes=len(response.body),
-                ms=round(seconds * 1000, 3),
-                client=request.who.client if request is not None else None,
-                token=request.who.token if request is not None else None,
-            )
+            headers = fields.taken(scope)
+        except Problem as problem:
+            refused = outcome.response(problem)
+            if body.is_long(dict(scope["headers"])):
+                refused.headers.append(body.CLOSE)
+            return refused, Request(scope["method"], (), "", {}, b"", NOBODY)
+        return await self._respond(scope, headers, receive)
 
-    async def _answer(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> tuple[Response, Request]:
+    def _answer(
+        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive
+    ) -> Awaitable[tuple[Response, Request]]:
         edge, site = self._edge, self._site
         if edge is None or site is None:
             raise Misconfigured("The application was not started: the server must run the ASGI lifespan.")
         path: bytes = scope["raw_path"]
-        if path.startswith(PREFIX) and path[len(PREFIX) : len(PREFIX) + 1] in (b"", b"/"):
-            return await edge.respond(scope, headers, receive)
-        return await site.respond(scope, headers)
+        if path.startswith(_BELOW) or path == PREFIX:
+            return edge.respond(scope, headers, receive)
+        return site.respond(scope, headers)
 
 
 async def _send(response: Response, receive: Receive, send: Send) -> None:
@@ -155,7 +174,7 @@ async def _send(response: Response, receive: Receive, send: Send) -> None:
     headers, content = response.headers, response.body
     if response.status not in (204, 304):
         headers.append((b"content-length", b"%d" % len(content)))
-    refused = body.CLOSE in headers
+    refused = response.status >= 400 and body.CLOSE in headers
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     if refused:
         await send({"type": "http.response.body", "body": content, "more_body": True})

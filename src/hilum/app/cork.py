@@ -18,6 +18,8 @@ class Corked:
         self._transport = transport
         self._soon = loop.call_soon
         self._waiting: list[bytes] = []
+        self.is_closing = transport.is_closing
+        self.get_extra_info = transport.get_extra_info
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -27,10 +29,6 @@ class Corked:
         if not self._waiting:
             self._soon(self._flush)
         self._waiting.append(data)
-
-    def is_closing(self) -> bool:
-        """As the transport."""
-        return self._transport.is_closing()
 
     def write_eof(self) -> None:
         """Send what waits, then say that nothing follows."""
@@ -45,5 +43,5 @@ class Corked:
     def _flush(self) -> None:
         if self._waiting:
             parts, self._waiting = self._waiting, []
-            if not self._transport.is_closing():
+            if not self.is_closing():
                 self._transport.writelines(parts)  # one system call, and no copy of a long body

@@ -10,6 +10,9 @@ import msgspec
 from hilum.app.settings import Settings
 from hilum.problems import Misconfigured
 
+STAMP = "environment"
+"""The file that says to which environment the directory belongs, and that it is one of hilum's."""
+
 
 class Serving(msgspec.Struct, frozen=True):
     """`serving.json`: where the newest `hilum serve` on this directory listens, for `hilum token` to aim at."""
@@ -25,7 +28,7 @@ def prepare(settings: Settings) -> Path:
     folder = settings.data
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        stamp = folder / "environment"
+        stamp = folder / STAMP
         if not stamp.exists():
             write_private(stamp, settings.environment.encode() + b"\n")
         found = stamp.read_text().strip()
@@ -39,6 +42,19 @@ def prepare(settings: Settings) -> Path:
             f"Environments never share keys or stores: use --env {found}, or another --data."
         )
     return folder
+
+
+def known(settings: Settings) -> Path:
+    """The data directory, which must be there already: a mistyped one must not become a new one.
+
+    Raises Misconfigured when it is none, and as `prepare`.
+    """
+    if not (settings.data / STAMP).is_file():
+        raise Misconfigured(
+            f"There is no hilum data directory {settings.data.absolute()}. Name the one of your server with --data; "
+            "`hilum serve` makes a new one."
+        )
+    return prepare(settings)
 
 
 def note_serving(settings: Settings) -> None:

@@ -1,7 +1,8 @@
 """HTTP/1.1 for strangers: uvicorn's parser, with bounds on what a request may take before anyone knows who sends it.
 
-A head has a size (431) and a deadline (408), a body may not dawdle (408), and what is no HTTP is told so (400), each
-as an OperationOutcome. https://www.rfc-editor.org/rfc/rfc9110#section-15.5, https://www.rfc-editor.org/rfc/rfc6585
+A head has a size (431) and a deadline (408), a body may not dawdle (408), what is no HTTP is told so (400), and one
+connection too many is told to come again (503), each as an OperationOutcome.
+https://www.rfc-editor.org/rfc/rfc9110#section-15.5, https://www.rfc-editor.org/rfc/rfc6585
 
 uvicorn bounds none of these: a head that never ends was kept, whole, for as long as it was sent. A request that arrives
 in one read, as nearly all do, needs neither a clock nor a timer.
@@ -10,6 +11,7 @@ in one read, as nearly all do, needs neither a clock nor a timer.
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -26,6 +28,8 @@ _CUT_OFF_SECONDS: Final = 0.5
 """How long a request whose body was cut off may still be refused before it counts as gone."""
 MOST_WAITING: Final = 64
 """Requests that may wait on one connection behind the one being answered; who pipelines more is cut off."""
+SPARE: Final = 256
+"""Connections over the bound that are told so at a time; those above them are closed without a word."""
 
 
 _DEFAULT: Final = Patience()
@@ -39,7 +43,14 @@ _SAID: Final = {
         "too-long",
         "Request line and headers are over the limit of {:,} bytes. Search with long lists by POST _search.",
     ),
+    501: ("not-supported", "The method {method} is not known here; GET, HEAD, POST, PUT, PATCH and DELETE are."),
+    503: ("throttled", "The server has as many connections as it takes. Try again, over a connection that is kept."),
 }
+
+
+_METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE"})
+_REQUEST_LINE: Final = re.compile(rb"([A-Za-z][A-Za-z0-9-]{0,31}) [^ \r\n]+ HTTP/1\.[01]\r?\n")
+"""Only letters, digits and hyphens in the method: what is answered holds nothing else that a client made up."""
 
 
 class _TooMuch(Exception):
@@ -58,6 +69,8 @@ class Protocol(HttpToolsProtocol):
         self._reading = 0  # bytes of the read that is being parsed
         self._moved = False  # whether that read completed something
         self._too_long = False
+        self._data = b""  # what is being parsed
+        self._method = ""  # the one that is refused
         self._phase = (0, _HEAD)  # the message and state whose clock runs
         self._since = self._last = self.loop.time()  # when it was first seen open; when something of it came last
         self._body_bytes = 0
@@ -67,7 +80,11 @@ class Protocol(HttpToolsProtocol):
         """The clock of the first head starts with the connection."""
         corked: Any = Corked(cast(asyncio.Transport, transport), self.loop)
         super().connection_made(corked)
-        self._watch = self.loop.call_later(self._patience.head_seconds, self._look)
+        over = len(self.connections) - self._patience.connections
+        if over > 0:
+            self._turn_away(over)
+        else:
+            self._watch = self.loop.call_later(self._patience.head_seconds, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is left to wait for."""
@@ -96,7 +113,9 @@ class Protocol(HttpToolsProtocol):
             return
         self._moved = False
         self._reading = len(data)
+        self._data = data
         super().data_received(data)
+        self._data = b""
         self._unfinished = 0 if self._moved else self._unfinished + self._reading
         if self._unfinished > self._patience.head_bytes:  # a head that does not end, or trailers
             self._refuse(431)
@@ -138,8 +157,19 @@ class Protocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """What uvicorn calls when its parser gives up."""
-        self._refuse(431 if self._too_long else 400)
+        """What uvicorn calls when its parser gives up, as it does at a method that it does not know."""
+        found = _REQUEST_LINE.match(self._data) if self._state != _BODY else None
+        if found is not None and found[1] not in _METHODS:
+            self._method = found[1].decode()
+            self._refuse(501)
+        else:
+            self._refuse(431 if self._too_long else 400)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """What uvicorn calls where a client asks for another protocol, as WebSocket or a tunnel: HTTP goes on.
+
+        Its own advice, to install a WebSocket library, is for others.
+        """
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -189,24 +219,40 @@ class Protocol(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         log.soon("refused", status=status)
-        if speak and not silent and self.transport.can_write_eof():
-            self._say(status)
-            self.transport.write_eof()
-            self.flow.resume_reading()
-            self._unfinished = 0
-            if self._watch is not None:
-                self._watch.cancel()
-            self._watch = self.loop.call_later(LINGER_SECONDS, self._look)
-            return
         if speak and not silent:
-            self._say(status)
-        self.transport.close()
+            self._part(status)
+        else:
+            self.transport.close()
+
+    def _turn_away(self, over: int) -> None:
+        """Answer what this connection has not asked yet, so that it costs no more than a moment and a few buffers."""
+        self._state = _REFUSED
+        if over > SPARE:
+            self.transport.abort()
+            return
+        log.soon("refused", status=503)
+        self._part(503)
+
+    def _part(self, status: int) -> None:
+        """Say why, and close once the client could read it."""
+        self._say(status)
+        if not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._unfinished = 0
+        if self._watch is not None:
+            self._watch.cancel()
+        self._watch = self.loop.call_later(LINGER_SECONDS, self._look)
 
     def _say(self, status: int) -> None:
         code, text = _SAID[status]
-        issue = Issue("error", code, text.format(self._patience.head_bytes))
+        issue = Issue("error", code, text.format(self._patience.head_bytes, method=self._method))
         content = json.encode(outcome.operation_outcome((issue,)))
         headers = [FHIR_JSON, NO_STORE, NO_SNIFF, (b"content-length", b"%d" % len(content)), (b"connection", b"close")]
+        if status == 503:
+            headers.append((b"retry-after", b"1"))
         head = b"".join(b"%b: %b\r\n" % header for header in headers)
         self.transport.write(STATUS_LINE[status] + head + b"\r\n" + content)
 

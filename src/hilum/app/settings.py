@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from hilum.problems import Misconfigured
 
@@ -20,6 +20,7 @@ AUTH = ("smart", "off")
 METRICS = ("local", "open", "off")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "json", "text")
+EVERY_NETWORK = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
 
 
 class Form(NamedTuple):
@@ -162,6 +163,15 @@ class Settings:
             "come again (503). At least one body of `--max-body-bytes` fits.",
         ),
     ] = 256 * 1024 * 1024
+    connections: Annotated[
+        int,
+        Entry(
+            "--connections",
+            _number(1, 1_000_000),
+            "How many connections one process has open at once; the next one is told to come again (503). Fewer where "
+            "the limit of open files (`ulimit -Hn`) leaves no room for them.",
+        ),
+    ] = 4096
     head_seconds: Annotated[
         int,
         Entry(
@@ -275,12 +285,30 @@ class Settings:
         return f"postgresql://{user}{parts.hostname or ''}{port}{parts.path}"
 
     @property
+    def store_place(self) -> str:
+        """Where a PostgreSQL server should be, for people: host and port, no user and no password."""
+        parts = urlsplit(self.store_url)
+        query = parse_qs(parts.query)
+        host = parts.hostname or query.get("host", [""])[0] or "the local socket"
+        return f"PostgreSQL at {host}, port {parts.port or query.get('port', ['5432'])[0]},"
+
+    @property
     def origin(self) -> str:
         """Scheme, host and port as clients see them, no trailing slash."""
         if self.base_url:
             return self.base_url.rstrip("/")
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host)  # noqa: S104 - compared with, not bound to
         return f"http://{host or (f'[{self.host}]' if ':' in self.host else self.host)}:{self.port}"
+
+    @property
+    def base_unreachable(self) -> str:
+        """Why clients on other machines can't follow links, and what to set; empty where they can."""
+        if self.base_url or self.host not in EVERY_NETWORK:
+            return ""
+        return (
+            f"--host {self.host} listens on every network, but links, Location headers and token audiences say "
+            f"{self.origin}. Set --base-url to the address that clients use, such as https://fhir.example.org."
+        )
 
     @property
     def fhir_base(self) -> str:

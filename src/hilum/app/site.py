@@ -11,7 +11,7 @@ from hilum.app.settings import Settings, is_loopback
 from hilum.console.pages import Pages
 from hilum.fhir import json
 from hilum.interactions.counts import counts
-from hilum.problems import Forbidden, MethodNotAllowed, NotFound, Problem
+from hilum.problems import Damaged, Forbidden, MethodNotAllowed, NotFound, Problem
 from hilum.rest import outcome, router, uri
 from hilum.rest.edge import NOBODY, Verifies, authenticate
 from hilum.rest.message import NO_STORE, Header, Request, Response
@@ -71,8 +71,14 @@ class Site:
         return Response(200, [JSON, NO_STORE], b'{"status":"ok"}')
 
     async def _ready(self, asked: Asked) -> Response:
-        """The store answers too. Raises Busy (503) when it does not."""
-        await self._service.door.store.check()
+        """The store answers too. Raises Busy (503) when it does not; once damaged it stays so until a restart."""
+        damaged = self._service.damaged
+        try:
+            await self._service.door.store.check()
+        except Damaged:
+            damaged.set()
+        if damaged.is_set():
+            return Response(503, [JSON, NO_STORE], b'{"status":"damaged"}')
         return Response(200, [JSON, NO_STORE], b'{"status":"ready"}')
 
     async def _metrics_text(self, asked: Asked) -> Response:

@@ -58,7 +58,10 @@ def lines(settings: Settings, counts: Counts) -> list[str]:
             *tries(settings, ' -H "Authorization: Bearer $TOKEN"'),
         ]
     if not counts.types:
-        said += ["", "The store is empty: `hilum demo` makes synthetic patients, `hilum load PATH` loads your own."]
+        demo = "" if settings.environment == "production" else "`hilum demo` makes synthetic patients, "
+        said += ["", f"The store is empty: {demo}`hilum load PATH` loads your own."]
+    if settings.base_unreachable:
+        said += ["", bold("Links  lead to this machine only: ") + settings.base_unreachable]
     return [*said, "", "Stop with Ctrl-C."]
 
 

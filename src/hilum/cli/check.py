@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
+
+import typer
 
 from hilum.cli import options
 
@@ -16,11 +19,16 @@ def check(
     auth: options.Auth = None,
     workers: options.Workers = None,
     otel_endpoint: options.OtelEndpoint = None,
+    base_url: options.BaseUrl = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Compare SQLite's indexes with their tables: takes several times as long.")
+    ] = False,
     json: options.Json = False,
 ) -> None:
-    """Is the set-up sound? Looks at Python, data directory, keys, store, disk, clock and port, and changes nothing.
+    """Is the set-up sound? Looks at Python, data directory, keys, disk, store, clock and port; changes nothing.
 
     Each line says what was found and, if it is not right, what to do. Exit status 1 when something is wrong.
+    An SQLite store is read from end to end; it may be in use meanwhile.
 
     Examples:
 
@@ -44,9 +52,10 @@ def check(
             "auth": auth,
             "workers": workers,
             "otel_endpoint": otel_endpoint,
+            "base_url": base_url,
         }
     )
-    findings = asyncio.run(examine(settings))
+    findings = asyncio.run(examine(settings, full=full))
     sound = all(finding.state != FAIL for finding in findings)
     if json:
         json_out({"sound": sound, "checks": [finding._asdict() for finding in findings]})

@@ -17,11 +17,12 @@ from dataclasses import replace
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from hilum.app import data
+from hilum.app import data, files
 from hilum.app.protocol import Protocol
 from hilum.app.settings import Settings
 from hilum.app.stores import open_store
 from hilum.cli import banner
+from hilum.cli.terminal import bold, say
 from hilum.problems import Misconfigured
 from hilum.store.interface import Counts
 
@@ -30,11 +31,16 @@ _BACKLOG = 2048
 
 def run(settings: Settings) -> None:
     """Serve until told to stop (SIGINT or SIGTERM). Raises Misconfigured before anything is served."""
+    if settings.base_unreachable and settings.environment == "production":
+        raise Misconfigured(settings.base_unreachable)
     data.prepare(settings)
+    settings = replace(settings, connections=files.room(settings.connections))
     listening = listen(settings.host, settings.port)
     settings = replace(settings, port=listening.getsockname()[1])
     if settings.log_format == "auto":  # decided here, since a worker's standard error is no terminal of its own
         settings = replace(settings, log_format="text" if sys.stderr.isatty() else "json")
+    if settings.base_unreachable:
+        say(bold("WARNING ", sys.stderr) + settings.base_unreachable)
     counts = asyncio.run(_sound(settings))
     data.note_serving(settings)
     os.environ.update(settings.environ())

@@ -17,10 +17,11 @@ from typing import NamedTuple
 from hilum import __version__
 from hilum.access import keys
 from hilum.app.settings import Settings
-from hilum.app.stores import inspect
+from hilum.app.stores import RESTORE, examination, inspect
 from hilum.cli.serving import listen
+from hilum.cli.terminal import progress
 from hilum.fhir.resource import instant
-from hilum.problems import Busy, Misconfigured
+from hilum.problems import Busy, Damaged, Misconfigured
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
@@ -38,11 +39,11 @@ class Finding(NamedTuple):
     todo: str = ""
 
 
-async def examine(settings: Settings) -> list[Finding]:
-    """All findings, in the order of the table."""
+async def examine(settings: Settings, *, full: bool = False) -> list[Finding]:
+    """All findings, in the order of the table. `full`: of the store's contents, too, what takes long."""
     findings: list[Finding] = []
-    for examination in EXAMINATIONS:
-        findings += await examination(settings)
+    for look in EXAMINATIONS:
+        findings += await (contents(settings, full) if look is contents else look(settings))
     return findings
 
 
@@ -128,8 +129,9 @@ async def store(settings: Settings) -> list[Finding]:
     """Reachable, of this environment, of this schema; and the clock not behind what is in it."""
     try:
         counts = await inspect(settings)
-    except (Misconfigured, Busy) as problem:
-        return [Finding("store", FAIL, f"{settings.store_shown}: {problem}", "See docs/how-to/ for the store you use.")]
+    except (Misconfigured, Busy, Damaged) as problem:
+        todo = RESTORE if isinstance(problem, Damaged) else "See docs/how-to/ for the store you use."
+        return [Finding("store", FAIL, f"{settings.store_shown}: {problem}", todo)]
     if counts is None:
         return [Finding("store", OK, f"{settings.store_shown} is not there yet; `hilum serve` makes it.")]
     findings = [Finding("store", OK, f"{settings.store_shown}, {sum(counts.types.values()):,} resources")]
@@ -148,6 +150,26 @@ async def store(settings: Settings) -> list[Finding]:
     return findings
 
 
+async def contents(settings: Settings, full: bool = False) -> list[Finding]:
+    """Every page and body of the store read: SQLite tells of a damaged page only when somebody comes across it."""
+    faults: list[str] = []
+    try:
+        steps = examination(settings, full=full)
+        if steps is None:
+            return []
+        with progress("steps") as bar:
+            task = bar.add_task("Reading the store", total=None, done=0, rate=0.0)
+            for done, all_, found in steps:
+                faults += found
+                bar.update(task, completed=done, total=all_, done=done)
+    except Damaged as problem:
+        faults.append(str(problem))
+    if not faults:
+        return [Finding("contents", OK, f"all pages and bodies read{', all indexes compared' if full else ''}")]
+    said = f"{settings.store_shown} is damaged, {len(faults)} faults: {'; '.join(faults[:3])}"
+    return [Finding("contents", FAIL, said, RESTORE)]
+
+
 async def port(settings: Settings) -> list[Finding]:
     """Free, or hilum there already."""
     where = f"{settings.host} port {settings.port}"
@@ -158,6 +180,14 @@ async def port(settings: Settings) -> list[Finding]:
             return [Finding("port", OK, f"{where}: hilum answers there.")]
         return [Finding("port", FAIL, str(problem), "Choose another with --port.")]
     return [Finding("port", OK, f"{where} is free")]
+
+
+async def address(settings: Settings) -> list[Finding]:
+    """Whether links lead clients back here."""
+    if not settings.base_unreachable:
+        return []
+    state = FAIL if settings.environment == "production" else WARN
+    return [Finding("address", state, f"Links say {settings.origin}.", settings.base_unreachable)]
 
 
 async def workers(settings: Settings) -> list[Finding]:
@@ -186,7 +216,7 @@ async def telemetry(settings: Settings) -> list[Finding]:
 Examination = Callable[[Settings], Awaitable[list[Finding]]]
 
 EXAMINATIONS: tuple[Examination, ...] = (
-    python, environment, data_directory, signing_key, disk, store, port, workers, telemetry,
+    python, environment, data_directory, signing_key, disk, store, contents, port, address, workers, telemetry,
 )  # fmt: skip
 
 

@@ -70,6 +70,7 @@ def progress(unit: str) -> Progress:
     """A progress bar on standard error with a count of `unit`s and their rate; silent where there is no terminal."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+    shown = console()
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
@@ -77,6 +78,7 @@ def progress(unit: str) -> Progress:
         TextColumn("{task.fields[done]:,} " + unit),
         TextColumn("{task.fields[rate]:,.0f}/s"),
         TimeRemainingColumn(compact=True),
-        console=console(),
+        console=shown,
         transient=True,
+        disable=not shown.is_terminal,
     )

@@ -52,7 +52,7 @@ def token(
     """
     from hilum.access.keys import load_or_create
     from hilum.access.tokens import Minter
-    from hilum.app.data import prepare, served_at
+    from hilum.app.data import known, served_at
     from hilum.app.settings import Settings
     from hilum.cli.terminal import json_out, out
     from hilum.problems import Misconfigured
@@ -66,7 +66,7 @@ def token(
     lasts = minutes if minutes is not None else (PRODUCTION_MINUTES if production else 60.0)
     if production and lasts > PRODUCTION_MINUTES:
         raise Misconfigured(f"A token of production lasts {PRODUCTION_MINUTES:.0f} minutes at most.")
-    prepare(settings)
+    known(settings)
     base = settings.fhir_base if host or port or base_url else served_at(settings)
     key = load_or_create(settings.data, settings.environment)
     minted = Minter(key, base).mint(scope, patient=patient, minutes=lasts)

@@ -10,10 +10,13 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import Any
 
+import msgspec
+
 from hilum.fhir import json
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MIDDLE = b'","lastUpdated":"'
+_INSTANT = len("2026-11-22T04:55:48.123456Z")
 
 
 def instant(microseconds: int) -> str:
@@ -27,14 +30,15 @@ def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).isoformat(timespec="seconds")[:19]
 
 
-@dataclass(frozen=True)
-class Resource:
+class Resource(msgspec.Struct, frozen=True, dict=True):
     """One version of one resource, as stored and served.
 
     `version` is meta.versionId as a number, counting from 1. `last_updated` is meta.lastUpdated in microseconds
     since 1970 UTC and is at the same time the commit sequence number `seq`: unique and strictly increasing over a
     store, so that `_since` and `_at` are exact. `raw` is the exact JSON; empty for a deletion. `method` is how
     this version came about (POST, PUT, PATCH, DELETE), for history.
+
+    A Struct, since it is made in an eighth of the time of a frozen dataclass; its `__dict__` is for the parsed view.
     """
 
     type: str
@@ -76,6 +80,10 @@ class Draft:
     def stamp(self, version: int, last_updated: int) -> bytes:
         """The stored bytes of this draft as that version."""
         return b"".join((self.head, b"%d" % version, _MIDDLE, instant(last_updated).encode(), self.tail))
+
+    def tail_of(self, other: Resource) -> bytes:
+        """What stands after lastUpdated in a stored version of the same resource: equal tails, equal content."""
+        return other.raw[len(self.head) + len(str(other.version)) + len(_MIDDLE) + _INSTANT :]
 
     def around(self, version: int) -> tuple[bytes, bytes]:
         """The bytes before and after lastUpdated, for a store that reads the clock inside the database."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from hilum.fhir.json import Number
 from hilum.fhirpath.nodes import NOTHING, Evaluate, Node, Scope, boolean, same, step, truth
 from hilum.fhirpath.types import BOOLEAN, INTEGER, STRING, Type
 from hilum.fhirpath.work import Work
@@ -96,7 +97,14 @@ def _among(value: Any, others: list[Any], work: Work) -> bool:
     return False
 
 
-_KINDS: dict[type, str] = {str: "text", bool: "boolean", int: "number", Decimal: "number", type(None): "nothing"}
+_KINDS: dict[type, str] = {
+    str: "text",
+    bool: "boolean",
+    int: "number",
+    Decimal: "number",
+    Number: "number",
+    type(None): "nothing",
+}
 """Which primitives can be equal: numbers by value, a boolean never to a number."""
 
 

@@ -13,8 +13,9 @@ from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource, draft
 from hilum.interactions.door import Door, Written
 from hilum.interactions.links import local_references, relative
-from hilum.interactions.permit import Permits, audit, covers, may_hold, refuse_hidden
+from hilum.interactions.permit import Permits, audit, covers, may_hold, may_remove, refuse_hidden
 from hilum.problems import Invalid, Issue, Malformed, PreconditionFailed
+from hilum.search.before import before
 from hilum.search.index import index
 from hilum.search.rows import NO_ROWS, Rows
 from hilum.store.interface import Commit, Precondition, Present, Unreferenced, Write
@@ -61,7 +62,9 @@ def check_id(type: str, id: str, body: Body) -> None:
 
 
 def check_match(if_match: str | None, current: Resource | None) -> None:
-    """If-Match against the current version: `3`, `W/"3"` or `*`. Raises PreconditionFailed, Malformed.
+    """If-Match against the current version: `3`, `W/"3"`, a list of such, or `*`. Raises PreconditionFailed, Malformed.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1: one of the list is enough.
 
     A deleted resource still has a version, the deletion's, but `*` asks for one that exists.
     """
@@ -69,15 +72,16 @@ def check_match(if_match: str | None, current: Resource | None) -> None:
         return
     if current is None:
         raise PreconditionFailed("If-Match names a version, but there is no such resource.")
-    wanted = if_match.removeprefix("W/").strip('"')
-    if wanted == "*":
+    wanted = [tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",")]
+    if wanted == ["*"]:
         if current.deleted:
             raise PreconditionFailed("If-Match asks for a resource that exists, but this one was deleted.")
         return
-    if not wanted:
-        raise Malformed('If-Match must name one version, such as W/"3".')
-    if wanted != str(current.version):
-        raise PreconditionFailed(f"The current version is {current.version}, not the one that If-Match names.")
+    if not any(wanted):
+        raise Malformed('If-Match must name a version, such as W/"3".')
+    if str(current.version) not in wanted:
+        named = "the one" if len(wanted) == 1 else "one of those"
+        raise PreconditionFailed(f"The current version is {current.version}, not {named} that If-Match names.")
 
 
 def rows_of(current: Resource | None) -> Rows:
@@ -85,17 +89,21 @@ def rows_of(current: Resource | None) -> Rows:
     return NO_ROWS if current is None or current.deleted else index(current.type, current.body)
 
 
-def image(door: Door, method: str, type: str, id: str, body: Body, current: Resource | None) -> Write:
-    """The Write that makes `body` the next version after `current`.
+def image(
+    door: Door, method: str, type: str, id: str, body: Body, current: Resource | None, known: Rows | None = None
+) -> Write:
+    """The Write that makes `body` the next version after `current`. `known`: its index rows, where somebody has them.
 
     References to the server's own base become relative. The id of the body is not trusted: compartments depend on it.
     """
     made = draft(body, id)
     if (door.base + "/").encode() in made.tail:
-        body = relative(body, door.base)
+        body, known = relative(body, door.base), None
         made = draft(body, id)
     version = 1 if current is None else current.version + 1
-    return Write(method, type, id, version, made, index(type, body, id), rows_of(current))
+    rows = index(type, body, id) if known is None else known
+    old = NO_ROWS if current is None or current.deleted else before(current, made, body, rows)
+    return Write(method, type, id, version, made, rows, old)
 
 
 def unchanged(write: Write, current: Resource | None) -> bool:
@@ -105,9 +113,11 @@ def unchanged(write: Write, current: Resource | None) -> bool:
     return write.draft.stamp(current.version, current.last_updated) == current.raw
 
 
-def removal(current: Resource) -> Write:
-    """The Write that deletes."""
-    return Write("DELETE", current.type, current.id, current.version + 1, None, NO_ROWS, rows_of(current))
+def removal(allowed: Permits, current: Resource) -> Write:
+    """The Write that deletes. Raises Forbidden when the resource isn't the principal's alone."""
+    rows = rows_of(current)
+    may_remove(allowed, current.id, rows)
+    return Write("DELETE", current.type, current.id, current.version + 1, None, NO_ROWS, rows)
 
 
 def integrity(door: Door, bodies: list[Body], removed: list[tuple[str, str]]) -> tuple[Precondition, ...]:
@@ -145,15 +155,15 @@ async def put(
 ) -> Written:
     """Commit `body` as the version after `current` (None: the first), judged by `allowed`.
 
-    What changes nothing makes no version. `size`: bytes of the body as it came, if it may be large. Raises Forbidden,
-    VersionChanged, CriteriaChanged, Conflict, Busy.
+    What changes nothing makes no version, if the principal may read what is there. `size`: bytes of the body as it
+    came, if it may be large. Raises Forbidden, VersionChanged, CriteriaChanged, Conflict, Busy.
     """
     if current is not None:
         size = max(size, len(current.raw))
     write = await apart(size, image, door, method, type, id, body, current)
     may_hold(allowed, write.id, write.rows, write.old)
     readable = method == "POST" or covers(who, type, write.id, write.rows)
-    if unchanged(write, current):
+    if readable and unchanged(write, current):
         assert current is not None
         return Written(current, created=False, changed=False, readable=readable)
     conditions = preconditions

@@ -10,9 +10,10 @@ from hilum.fhir.resource import Resource
 from hilum.interactions import criteria as conditional
 from hilum.interactions.build import check_match, integrity, removal
 from hilum.interactions.door import Door
-from hilum.interactions.permit import audit, permits, seen, visible
+from hilum.interactions.permit import Permits, audit, permits, seen, visible
 from hilum.interactions.retrying import retrying
 from hilum.problems import Forbidden, MultipleMatches
+from hilum.search.query import Query
 from hilum.store.interface import Commit, Precondition, Resolves
 
 MOST: Final = 1000
@@ -31,7 +32,7 @@ async def delete(door: Door, who: Principal, type: str, id: str, if_match: str |
         check_match(if_match, current)
         if current is None or current.deleted:
             return None
-        return (await _remove(door, who, (current,)))[0]
+        return (await _remove(door, who, allowed, (current,)))[0]
 
     return await retrying(attempt)
 
@@ -45,26 +46,39 @@ async def conditional_delete(door: Door, who: Principal, type: str, criteria: st
     query = conditional.parse(door, who, type, criteria)
 
     async def attempt() -> list[Resource]:
-        found = await conditional.resolve(door, replace(query, count=MOST + 1) if multiple else query)
-        if not multiple and len(found) > 1:
-            raise conditional.several()
-        if len(found) > MOST:
-            raise MultipleMatches(f"The criteria match more than {MOST} resources. Delete them in smaller parts.")
-        for match in found:
-            if not await visible(door, allowed, match):
-                raise Forbidden(f"The criteria match a {type} that the token does not allow to delete.")
+        found = await doomed(door, allowed, query, multiple=multiple)
         if not found:
             return []
         # Several: each write holds only for the version that was looked at, which is all that is promised.
         same = (Resolves(query, (found[0].id,)),) if not multiple else ()
-        return list(await _remove(door, who, found, same))
+        return list(await _remove(door, who, allowed, found, same))
 
     return await retrying(attempt)
 
 
+async def doomed(door: Door, allowed: Permits, query: Query, *, multiple: bool) -> tuple[Resource, ...]:
+    """What a conditional delete means: one resource at most, or with `multiple` as many as `MOST`.
+
+    Raises MultipleMatches when there are more, Forbidden when one of them may not be deleted.
+    """
+    found = await conditional.resolve(door, replace(query, count=MOST + 1) if multiple else query)
+    if not multiple and len(found) > 1:
+        raise conditional.several()
+    if len(found) > MOST:
+        raise MultipleMatches(f"The criteria match more than {MOST} resources. Delete them in smaller parts.")
+    for match in found:
+        if not await visible(door, allowed, match):
+            raise Forbidden(f"The criteria match a {match.type} that the token does not allow to delete.")
+    return found
+
+
 async def _remove(
-    door: Door, who: Principal, found: tuple[Resource, ...], preconditions: tuple[Precondition, ...] = ()
+    door: Door,
+    who: Principal,
+    allowed: Permits,
+    found: tuple[Resource, ...],
+    preconditions: tuple[Precondition, ...] = (),
 ) -> tuple[Resource, ...]:
     conditions = preconditions + integrity(door, [], [(resource.type, resource.id) for resource in found])
-    writes = tuple(removal(resource) for resource in found)
+    writes = tuple(removal(allowed, resource) for resource in found)
     return await door.store.commit(Commit(writes, audit(who, "delete"), conditions))

@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote_plus
 
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import Resource
 from hilum.interactions.fhirpath_patch import parse_fhirpath_patch
 from hilum.interactions.json_patch import parse_json_patch
 from hilum.interactions.patches import Patch
-from hilum.problems import Invalid, Issue, MethodNotAllowed, NotFound, Problem
+from hilum.problems import Invalid, Issue, Malformed, MethodNotAllowed, NotFound, Problem
 
 JSON_PATCH: Final = "application/json-patch+json"
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
@@ -43,7 +44,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class EntryOutcome:
-    """What came of the entry at `index`: as `Written`; `resource` is None for a DELETE with nothing to delete."""
+    """What came of the entry at `index`: as `Written`.
+
+    `resource` is None for a DELETE with nothing to delete, and for one that may delete several.
+    """
 
     index: int
     method: str
@@ -54,11 +58,15 @@ class EntryOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an entry's url names: a type, an id (`Patient/1`) or criteria (`Patient?identifier=1`), or neither."""
+    """What an entry's url names: a type, an id (`Patient/1`) or criteria (`Patient?identifier=1`), or neither.
+
+    `multiple`: a DELETE may remove all that the criteria match (`_multiple=true`).
+    """
 
     type: str
     id: str | None = None
     criteria: str | None = None
+    multiple: bool = False
 
 
 def target(entry: Entry, base: str) -> Target:
@@ -75,10 +83,22 @@ def target(entry: Entry, base: str) -> Target:
             "The url of a POST entry must be a resource type. Searches and operations can't be in a transaction."
         )
     if len(parts) == 1 and query:
-        return Target(parts[0], None, query)
+        rest, multiple = _multiple(query) if entry.method == "DELETE" else (query, False)
+        if multiple and entry.if_match is not None:
+            raise refusal("ifMatch names one version; it has no meaning with _multiple=true.", "request.ifMatch")
+        return Target(parts[0], None, rest, multiple)
     if len(parts) == 2 and not question and _ID.fullmatch(parts[1]):
         return Target(parts[0], parts[1])
     raise refusal(f"The url of a {entry.method} entry must be [type]/[id] or [type]?[criteria].")
+
+
+def _multiple(query: str) -> tuple[str, bool]:
+    """The criteria of a conditional delete without `_multiple`, and what that says. Raises Malformed."""
+    pairs = [(part, *map(unquote_plus, part.partition("=")[::2])) for part in query.split("&")]
+    said = [value for _, name, value in pairs if name == "_multiple"]
+    if said not in ([], ["true"], ["false"]):
+        raise Malformed("_multiple must be true or false, once.", expression="request.url")
+    return "&".join(part for part, name, _ in pairs if name != "_multiple"), said == ["true"]
 
 
 def check_conditions(entry: Entry) -> None:

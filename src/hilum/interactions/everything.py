@@ -2,67 +2,171 @@
 
 First the patient, then what is in the patient's compartment, newest first, then what those refer to one step out and is
 in no patient's compartment (practitioners, organizations, locations, medications, ...), each once over all pages.
+Of all patients at once: one record after the other, each resource once on a page.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import replace
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
 from xxhash import xxh3_64_intdigest
 
 from hilum.access.policy import Principal
-from hilum.fhir.definitions import TYPE_NUMBER, TYPES
+from hilum.fhir.definitions import TYPE_NUMBER, TYPES, compartments
 from hilum.fhir.resource import Resource
+from hilum.interactions.care import given
 from hilum.interactions.door import Door
-from hilum.interactions.permit import visible
+from hilum.interactions.permit import permits, permits_for, unlimited, visible
 from hilum.interactions.read import read
+from hilum.problems import Gone, NotFound
 from hilum.search.query import Clause, CompartmentClause, DateRange, LastUpdatedClause, Part, Query
-from hilum.store.interface import Page
 
 _INSIDE: Final = "c"
 """A position that begins so is within the compartment; the store's own position follows, nothing at its begin."""
 _OUTSIDE: Final = "o"
 """A position that begins so is further out; a number follows, below which it goes on."""
+MEMBERS: Final = frozenset({"Patient", *compartments()["Patient"]})
+"""Types that can be in a patient's compartment."""
 _AT_ONCE: Final = 500
 _REFERENCE: Final = re.compile(rb'"reference":"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})["/]')
 """In stored bytes, which are compact: inside a JSON string the quotes would be escaped."""
 
+_PATIENTS: Final = 200
+"""How many records one page goes through at most, so that a page of small ones is not long in coming."""
+
 Name = tuple[str, str]
 
 
-async def everything(
-    door: Door,
-    who: Principal,
-    patient_id: str,
-    *,
-    types: tuple[str, ...] | None = None,
-    since: int | None = None,
-    count: int = 100,
-    after: str | None = None,
-) -> Page:
-    """A page of at most `count` resources; `next` is the `after` of the following page.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`types`: only these (`_type`); `since`: only what was last updated then or later (microseconds, `_since`).
 
-    `types`: only these (`_type`); `since`: only what was last updated then or later (microseconds, `_since`). Needs
-    'r' on the patient, 's' on the compartment, 'r' on what is further out; what is not permitted is left out.
-    Raises NotFound, Gone and Forbidden about the patient.
+    `period`: only care in this time, both ends inclusive (microseconds; `start`, `end`), see care.py.
+    """
+
+    types: tuple[str, ...] | None = None
+    since: int | None = None
+    period: tuple[int, int] | None = None
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The types asked for that there are."""
+        return tuple(name for name in self.types if name in TYPE_NUMBER) if self.types else TYPES
+
+    def holds(self, resource: Resource) -> bool:
+        """Whether the resource is of the time asked for."""
+        return self.period is None or given(resource, *self.period)
+
+
+ALL: Final = Asked()
+
+
+class Place(NamedTuple):
+    """Where a page of all patients' records ends: within the record of `patient`, or, "", before the next one.
+
+    `after`: position in that record. `following`: position in the list of patients, None after the last one.
+    """
+
+    patient: str
+    after: str | None
+    following: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A page of a record. `next` is the `after` of the following one.
+
+    `withheld`: types in the compartment that no scope lets be searched, said on the first page. `outside`: types
+    further out that were referred to and that no scope lets be read, said where the references end.
+    """
+
+    resources: tuple[Resource, ...]
+    next: str | None
+    withheld: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """A page of the records of several patients; otherwise as Record."""
+
+    resources: tuple[Resource, ...]
+    next: Place | None
+    withheld: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
+
+
+async def everything(
+    door: Door, who: Principal, patient_id: str, asked: Asked = ALL, *, count: int = 100, after: str | None = None
+) -> Record:
+    """A page of at most `count` resources.
+
+    Needs 'r' on the patient, 's' on the compartment, 'r' on what is further out; what is not permitted is left out, and
+    its types are named. Raises NotFound, Gone and Forbidden about the patient.
     """
     patient = await read(door, who, "Patient", patient_id)
-    wanted = tuple(name for name in types if name in TYPE_NUMBER) if types else TYPES
+    wanted = asked.wanted
     inside = tuple(name for name in wanted if who.policy.permits(name, "s"))
+    withheld = _withheld(who, wanted) if after is None else ()
     found: list[Resource] = []
     if after is None:
-        if "Patient" in wanted and (since is None or patient.last_updated >= since):
+        if "Patient" in wanted and (asked.since is None or patient.last_updated >= asked.since):
             found.append(patient)
         after = _INSIDE
     if after[0] == _INSIDE and len(found) < count:
-        after = await _compartment(door, who, patient, inside, since, count, after[1:] or None, found)
-    if after[0] == _OUTSIDE:
-        following = await _further_out(door, who, patient, wanted, since, count, int(after[1:]), found)
-        return Page(tuple(found), following)
-    return Page(tuple(found), after)
+        after = await _compartment(door, who, patient, inside, asked, count, after[1:] or None, found)
+    if after[0] == _INSIDE:
+        return Record(tuple(found), after, withheld)
+    end, outside = await _further_out(door, who, patient, wanted, asked, count, int(after[1:]), found)
+    return Record(tuple(found), end, withheld, outside)
+
+
+async def everyone(
+    door: Door, who: Principal, asked: Asked = ALL, *, count: int = 100, place: Place | None = None
+) -> Records:
+    """A page of the records of all patients that `who` may search and read, newest first. Raises Forbidden."""
+    permits(who, "Patient", "r")
+    (seen,) = permits_for(who, ("Patient",), "s")
+    listing = Query((Part("Patient", (), seen),), count=1)
+    withheld = _withheld(who, asked.wanted) if place is None else ()
+    found: dict[Name, Resource] = {}
+    outside: set[str] = set()
+
+    def page(next: Place | None) -> Records:
+        return Records(tuple(found.values()), next, withheld, tuple(sorted(outside)))
+
+    patient, after, following = place or Place("", None, None)
+    for _ in range(_PATIENTS):
+        if not patient:
+            listed = await door.store.search(replace(listing, after=following))
+            if not listed.resources:
+                return page(None)
+            patient, after, following = listed.resources[0].id, None, listed.next
+        while True:
+            try:
+                part = await everything(door, who, patient, asked, count=count - len(found), after=after)
+            except (NotFound, Gone):  # deleted meanwhile, or one that may be searched for but not read
+                break
+            found.update({(one.type, one.id): one for one in part.resources if (one.type, one.id) not in found})
+            outside.update(part.outside)
+            after = part.next
+            if after is None:
+                break
+            if len(found) >= count:
+                return page(Place(patient, after, following))
+        if following is None:
+            return page(None)
+        patient = ""
+        if len(found) >= count:
+            break
+    return page(Place("", None, following))
+
+
+def _withheld(who: Principal, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in wanted if name in MEMBERS and not who.policy.permits(name, "s"))
 
 
 def _query(who: Principal, patient: Resource, types: tuple[str, ...], since: int | None) -> Query:
@@ -81,7 +185,7 @@ async def _compartment(
     who: Principal,
     patient: Resource,
     types: tuple[str, ...],
-    since: int | None,
+    asked: Asked,
     count: int,
     after: str | None,
     found: list[Resource],
@@ -89,10 +193,10 @@ async def _compartment(
     """Fill up `found` from the compartment; the position to go on from."""
     if not types:
         return f"{_OUTSIDE}{_FIRST}"
-    query = _query(who, patient, types, since)
+    query = _query(who, patient, types, asked.since)
     while True:
         page = await door.store.search(replace(query, count=count - len(found), after=after))
-        found += [r for r in page.resources if (r.type, r.id) != (patient.type, patient.id)]
+        found += [r for r in page.resources if (r.type, r.id) != (patient.type, patient.id) and asked.holds(r)]
         if page.next is None:
             return f"{_OUTSIDE}{_FIRST}"
         if len(found) >= count:
@@ -105,29 +209,34 @@ async def _further_out(
     who: Principal,
     patient: Resource,
     types: tuple[str, ...],
-    since: int | None,
+    asked: Asked,
     count: int,
     after: int,
     found: list[Resource],
-) -> str | None:
-    """Fill up `found` with what the compartment refers to, in the order of a hash: the numbers are below `_FIRST`."""
+) -> tuple[str | None, tuple[str, ...]]:
+    """Fill up `found` with what the compartment refers to, in the order of a hash: the numbers are below `_FIRST`.
+
+    The position to go on from, and at the end the types of what was left out for want of a scope.
+    """
     inside = tuple(name for name in TYPES if who.policy.permits(name, "s"))
     names: set[Name] = set(_references(patient))
     if inside:
         async for resource in _all(door, _query(who, patient, inside, None)):
-            names.update(_references(resource))
+            if asked.holds(resource):
+                names.update(_references(resource))
     names = {name for name in names if name[0] in types and name[0] in TYPE_NUMBER}
     for position, (type, id) in sorted(((_position(name), name) for name in names), reverse=True):
         if position >= after:
             continue
         resource_ = await _outside(door, who, type, id)
-        if resource_ is None or (since is not None and resource_.last_updated < since):
+        if resource_ is None or (asked.since is not None and resource_.last_updated < asked.since):
             continue
         if len(found) >= count:
-            return f"{_OUTSIDE}{after}"
+            return f"{_OUTSIDE}{after}", ()
         found.append(resource_)
         after = position
-    return None
+    closed = {type for type, _ in names if type not in MEMBERS and not unlimited(who.policy.permits(type, "r"))}
+    return None, tuple(sorted(closed))
 
 
 def _position(name: Name) -> int:

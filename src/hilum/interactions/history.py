@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hilum.access.policy import Principal
 from hilum.fhir.definitions import TYPES
+from hilum.fhir.resource import Resource
 from hilum.interactions.door import Door
 from hilum.interactions.permit import absent, permits, permits_for, types_permitted
 from hilum.store.interface import HistoryQuery, Versions
@@ -45,3 +47,24 @@ async def history(
     types = types_permitted(who, TYPES, "s")
     query = HistoryQuery(types, permits_for(who, types, "s"), None, since, at, before, count, total)
     return await door.store.history(query)
+
+
+async def creations(door: Door, page: Sequence[Resource]) -> frozenset[int]:
+    """Which versions of a page (by `last_updated`, which no two share) made a resource where there was none.
+
+    Those are the first ones, and those that a PUT put in the place of a deletion; the version before is mostly on the
+    same page.
+    """
+    deleted = {(one.type, one.id, one.version): one.deleted for one in page}
+    found: set[int] = set()
+    for one in page:
+        if one.version == 1 or one.method == "POST":
+            found.add(one.last_updated)
+        elif one.method == "PUT":
+            gone = deleted.get((one.type, one.id, one.version - 1))
+            if gone is None:
+                before = await door.store.read(one.type, one.id, one.version - 1)
+                gone = before is not None and before.deleted
+            if gone:
+                found.add(one.last_updated)
+    return frozenset(found)

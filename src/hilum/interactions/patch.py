@@ -1,9 +1,12 @@
 """FHIR patch, plain and conditional. https://hl7.org/fhir/R4/http.html#patch
 
-The patch is applied to the current version, the result is judged as an update: same permits, same validation.
+The patch is applied to the current version, the result is judged as an update: same permits, same validation. Whether
+a patch applies tells what the resource holds (`test`, a path with a condition), so that it takes the right to read too.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
@@ -15,7 +18,7 @@ from hilum.interactions.json_patch import parse_json_patch
 from hilum.interactions.patches import Patch
 from hilum.interactions.permit import Permits, absent, permits, seen, visible
 from hilum.interactions.retrying import retrying
-from hilum.problems import Forbidden, Gone, NotFound
+from hilum.problems import Forbidden, Gone, Invalid, Issue, NotFound
 from hilum.store.interface import Precondition, Resolves
 
 __all__ = ["Patch", "conditional_patch", "parse_fhirpath_patch", "parse_json_patch", "patch"]
@@ -27,10 +30,12 @@ async def patch(door: Door, who: Principal, type: str, id: str, patch: Patch, if
     Raises NotFound (absent or hidden), Gone, Forbidden, PreconditionFailed, Unprocessable (the patch doesn't apply),
     Invalid (what comes out is not valid), Conflict, Busy.
     """
-    allowed = permits(who, type, "u")
+    allowed, reading = permits(who, type, "u"), permits(who, type, "r")
 
     async def attempt() -> Written:
         current = await seen(door, allowed, type, id)
+        if current is not None and not await visible(door, reading, current):
+            current = None
         check_match(if_match, current)
         if current is None:
             raise absent(type, id)
@@ -43,7 +48,7 @@ async def conditional_patch(
     door: Door, who: Principal, type: str, criteria: str, patch: Patch, if_match: str | None = None
 ) -> Written:
     """Patch what the criteria find: NotFound without a match, MultipleMatches with several, else as `patch`."""
-    allowed = permits(who, type, "u")
+    allowed, reading = permits(who, type, "u"), permits(who, type, "r")
     query = conditional.parse(door, who, type, criteria)
 
     async def attempt() -> Written:
@@ -51,8 +56,8 @@ async def conditional_patch(
         check_match(if_match, match)
         if match is None:
             raise NotFound(f"The conditional criteria match no {type}.")
-        if not await visible(door, allowed, match):
-            raise Forbidden(f"The criteria match a {type} that the token does not allow to update.")
+        if not (await visible(door, allowed, match) and await visible(door, reading, match)):
+            raise Forbidden(f"The criteria match a {type} that the token does not allow to update and read.")
         return await _patched(door, who, allowed, match, patch, (Resolves(query, (match.id,)),))
 
     return await retrying(attempt)
@@ -70,5 +75,16 @@ async def _patched(
         raise Gone(f"{current.type}/{current.id} was deleted; there is nothing to patch.")
     size = len(current.raw)
     body = await apart(size, patch.applied, current.raw)
-    await apart(size, check, current.type, body)
+    try:
+        await apart(size, check, current.type, body)
+    except Invalid as problem:
+        raise Invalid(issues=tuple(map(_advised, problem.issues))) from None
     return await put(door, who, allowed, "patch", "PATCH", current.type, current.id, body, current, preconditions)
+
+
+def _advised(issue: Issue) -> Issue:
+    """FHIR has no empty arrays, so that a patch can't leave one where it removes the last item."""
+    if "is an empty array" not in issue.diagnostics:
+        return issue
+    advice = "To remove the last item remove the whole list: its path without the index."
+    return replace(issue, diagnostics=f"{issue.diagnostics} {advice}")

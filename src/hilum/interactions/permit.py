@@ -106,24 +106,43 @@ async def refuse_hidden(
 
 
 def may_hold(allowed: Permits, id: str, new: Rows, old: Rows = NO_ROWS) -> None:
-    """Judge the image after a write: it must be within a permit and enter no other compartment of that permit's kind.
+    """Judge a write by both images: it must stay within a permit, and enter and leave no other compartment of its kind.
 
-    Otherwise a token for one patient could put content into the record of another, as a second participant say.
-    Compartments that the image before was in already are no news. Raises Forbidden.
+    Otherwise a token for one patient could put content into the record of another, as a second participant say, or take
+    what they share out of it. Compartments that both images lie in are no news. Raises Forbidden.
     """
     if unlimited(allowed):
         return
     holding = tuple(permit for permit in allowed if allows((permit,), new, id))
     if any(permit.owners is None for permit in holding):
         return
-    if not holding and any(permit.clauses for permit in allowed):
-        raise Forbidden("The token is bound by search constraints or to a compartment, and the resource is not within.")
+    if not holding or _foreign(allowed, old) != _foreign(allowed, new):
+        raise _outside(allowed)
+
+
+def may_remove(allowed: Permits, id: str, old: Rows) -> None:
+    """Judge a deletion: what lies in another compartment of that kind as well is not this principal's to delete.
+
+    Raises Forbidden.
+    """
+    if unlimited(allowed) or any(permit.owners is None and allows((permit,), old, id) for permit in allowed):
+        return
+    if _foreign(allowed, old):
+        raise _outside(allowed)
+
+
+def _foreign(allowed: Permits, rows: Rows) -> set[tuple[str, str]]:
+    """The compartments that the permits don't name, of the kinds that they do."""
     owners = {owner for permit in allowed for owner in permit.owners or ()}
     kinds = {kind for kind, _ in owners}
-    foreign = {item for item in new.compartments if item[0] in kinds} - owners - set(old.compartments)
-    if not holding or foreign:
-        kind = ", ".join(sorted(kinds))
-        raise Forbidden(f"The token is bound to one compartment ({kind}), and the resource would lie outside of it.")
+    return {item for item in rows.compartments if item[0] in kinds} - owners
+
+
+def _outside(allowed: Permits) -> Forbidden:
+    if any(permit.clauses for permit in allowed):
+        return Forbidden("The token is bound by search constraints, and this write reaches outside of them.")
+    kinds = ", ".join(sorted({kind for permit in allowed for kind, _ in permit.owners or ()}))
+    return Forbidden(f"The token is bound to one compartment ({kinds}), and this write reaches outside of it.")
 
 
 def absent(type: str, id: str) -> NotFound:

@@ -1,7 +1,8 @@
 """FHIR update, update as create, and conditional update. https://hl7.org/fhir/R4/http.html#update
 
 A PUT of what is stored already, byte for byte but for meta.versionId and meta.lastUpdated, makes no new version:
-senders that repeat themselves nightly would otherwise fill the history with nothing.
+senders that repeat themselves nightly would otherwise fill the history with nothing. Only for who may read it: to
+others the unchanged ETag would say that they guessed what is stored.
 """
 
 from __future__ import annotations

@@ -7,16 +7,17 @@ An entry of a batch goes through the same dispatch as a request of its own.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 
 from hilum.fhir.resource import Resource
-from hilum.interactions.door import Written
-from hilum.interactions.entries import Entry, EntryOutcome
+from hilum.interactions.door import Door, Written
+from hilum.interactions.entries import Entry, EntryOutcome, again, raise_together
 from hilum.interactions.permit import visible
-from hilum.interactions.transaction import transaction
-from hilum.problems import Invalid, Malformed, MethodNotAllowed, NotFound, Problem
+from hilum.interactions.transaction import Judge, transaction
+from hilum.problems import Invalid, Issue, Malformed, MethodNotAllowed, NotFound, Problem
 from hilum.rest import bundle as bundles
 from hilum.rest import conditions, media, outcome, router, write
 from hilum.rest.body import LARGE, parsed
@@ -95,7 +96,11 @@ async def _batch(service: Service, request: Request, entries: list[dict[str, Any
 async def _transaction(
     service: Service, request: Request, entries: list[dict[str, Any]], sizes: list[int]
 ) -> list[bytes]:
-    """All writes in one commit, then the reads. A read for which there is no route refuses the whole beforehand."""
+    """All writes in one commit, then the reads, which are judged before it: one that would fail refuses the whole.
+
+    What only goes wrong in between, since another client deletes what is to be read say, can't undo the commit: then
+    the entry has that status within the answer to a transaction that did happen.
+    """
     writes: list[Entry] = []
     reads: list[tuple[int, Request]] = []
     problems: list[Problem] = []
@@ -113,7 +118,8 @@ async def _transaction(
     base = service.base
     replies = [b""] * len(entries)
     brief = prefer(request).returns in (None, "minimal")
-    for found in await transaction(service.door, request.who, writes) if writes else ():
+    judge = _judging(service, reads) if reads else None
+    for found in await transaction(service.door, request.who, writes, judge):
         if brief and found.method != "DELETE" and found.resource is not None:
             replies[found.index] = bundles.stored(base, 201 if found.created else 200, found.resource)
         else:
@@ -121,6 +127,24 @@ async def _transaction(
     for number, one in reads:
         replies[number] = _reply(base, one, await router.answer(service, one))
     return replies
+
+
+def _judging(service: Service, reads: list[tuple[int, Request]]) -> Judge:
+    """Answers the reads on a door that it is shown, and raises what goes wrong with any of them, together."""
+
+    async def judge(door: Door) -> None:
+        here = replace(service, door=door)
+        problems: list[Problem] = []
+        for number, one in reads:
+            try:
+                await router.understood(here, one)(here, one)
+            except Problem as problem:
+                where = f"Bundle.entry[{number}].request.url"
+                issues = tuple(Issue(i.severity, i.code, i.diagnostics, where) for i in problem.issues)
+                problems.append(again(problem, issues))
+        raise_together(problems)
+
+    return judge
 
 
 def _known(service: Service, one: Request, where: str) -> Request:

@@ -43,14 +43,14 @@ def match(base: bytes, resource: Resource, raw: bytes, mode: bytes = b"match") -
     )
 
 
-_STATUS = {"POST": b"201", "DELETE": b"204"}
+def version(base: bytes, resource: Resource, raw: bytes, *, created: bool) -> bytes:
+    """An entry of a history: the version, and what made it. https://hl7.org/fhir/R4/http.html#history
 
-
-def version(base: bytes, resource: Resource, raw: bytes) -> bytes:
-    """An entry of a history: the version, and what made it. https://hl7.org/fhir/R4/http.html#history"""
+    `created`: there was none before it, or a deleted one.
+    """
     where = f"{resource.type}/{resource.id}".encode()
     url = resource.type.encode() if resource.method == "POST" else where
-    status = b"201" if resource.version == 1 else _STATUS.get(resource.method, b"200")
+    status = b"204" if resource.deleted else b"201" if created else b"200"
     return b"".join(
         (
             b'{"fullUrl":"%b/%b",' % (base, where),

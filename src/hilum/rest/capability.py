@@ -11,9 +11,11 @@ from typing import Any
 from hilum import __version__
 from hilum.fhir import json
 from hilum.fhir.definitions import FHIR_VERSION, TYPES, compartments
+from hilum.problems import Malformed
 from hilum.rest import media, searching, subset
 from hilum.rest.conditions import etag
 from hilum.rest.message import FHIR_JSON, Request, Response
+from hilum.rest.paging import once
 from hilum.rest.router import Route, Service
 
 DATE = "2026-11-22"
@@ -30,11 +32,19 @@ OPERATIONS = {"$everything": "http://hl7.org/fhir/OperationDefinition/Patient-ev
 
 
 async def capabilities(service: Service, request: Request) -> Response:
-    """`GET metadata`. https://hl7.org/fhir/R4/http.html#capabilities"""
-    body = service.documents.get("metadata")
+    """`GET metadata`, with the `mode` of https://hl7.org/fhir/R4/http.html#capabilities
+
+    `normative` may leave out what is not normative, and leaves out nothing: nothing marks a part of a
+    CapabilityStatement as trial use but the standard that it is about.
+    """
+    mode = once(request.parameters).get("mode", "full")
+    make = _MODES.get(mode)
+    if make is None:
+        raise Malformed(f"mode must be one of {', '.join(_MODES)}.")
+    body = service.documents.get(make.__name__)
     if body is None:
-        body = json.encode(statement(service))
-        service.documents["metadata"] = body
+        body = json.encode(make(service))
+        service.documents[make.__name__] = body
     if not request.shown.whole:
         body = json.encode(subset.subset(json.parse(body), request.shown))
     tag = hashlib.sha256(body).hexdigest()[:16]
@@ -70,6 +80,27 @@ def statement(service: Service) -> dict[str, Any]:
             }
         ],
     }
+
+
+def terminology(service: Service) -> dict[str, Any]:
+    """The TerminologyCapabilities: no code system is served, nothing is expanded or validated yet.
+
+    https://hl7.org/fhir/R4/terminologycapabilities.html
+    """
+    return {
+        "resourceType": "TerminologyCapabilities",
+        "version": __version__,
+        "status": "active",
+        "date": DATE,
+        "publisher": "hilum",
+        "description": "This server stores CodeSystem, ValueSet and ConceptMap; it has no terminology operations.",
+        "kind": "instance",
+        "software": {"name": "hilum", "version": __version__},
+        "implementation": {"description": f"hilum, {service.environment}", "url": service.door.base},
+    }
+
+
+_MODES = {"full": statement, "normative": statement, "terminology": terminology}
 
 
 def _security(service: Service) -> dict[str, Any]:

@@ -42,10 +42,12 @@ def http_date_of(text: str) -> str:
 
 def version_headers(resource: Resource) -> list[Header]:
     """ETag and Last-Modified of a version."""
-    return [
-        (b"etag", b'W/"%d"' % resource.version),
-        (b"last-modified", http_date(resource.last_updated).encode()),
-    ]
+    return [(b"etag", b'W/"%d"' % resource.version), _last_modified(resource.last_updated // 1_000_000)]
+
+
+@lru_cache(maxsize=8192)
+def _last_modified(seconds: int) -> Header:
+    return b"last-modified", _http_date(seconds).encode()
 
 
 def only_new(headers: Mapping[bytes, bytes], *, possible: bool = False) -> bool:

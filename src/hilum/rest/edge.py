@@ -94,7 +94,7 @@ class Edge:
         self._budget = body.Budget(limits.together)
         self._giants = asyncio.Semaphore(_GIANTS)
         self._skip = len(prefix)
-        self._open = frozenset(route.pattern for route in service.router.routes if route.open)
+        self._open = frozenset(tuple(route.pattern.split("/")) for route in service.router.routes if route.open)
 
     async def respond(
         self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes], receive: body.Receive
@@ -109,7 +109,7 @@ class Edge:
         unread = method in BODIES
         try:
             request.path = uri.path(scope["raw_path"][self._skip :])
-            if "/".join(request.path) not in self._open:
+            if request.path not in self._open:
                 request.who = authenticate(self._verifier, headers)
             query = scope["query_string"]
             if query:

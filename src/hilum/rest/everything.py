@@ -1,44 +1,126 @@
-"""`Patient/[id]/$everything`. https://hl7.org/fhir/R4/patient-operation-everything.html"""
+"""`Patient/[id]/$everything` and `Patient/$everything`. https://hl7.org/fhir/R4/patient-operation-everything.html"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hilum.fhir import json
 from hilum.fhir.definitions import TYPE_NUMBER
+from hilum.fhir.resource import Resource
 from hilum.interactions import everything as record
-from hilum.problems import Malformed
-from hilum.rest import bundle, media, subset
+from hilum.interactions.everything import Asked, Place
+from hilum.problems import Issue, Malformed
+from hilum.rest import bundle, media, outcome, subset, uri
+from hilum.rest.bundle import Link
 from hilum.rest.links import CURSOR
 from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
 from hilum.rest.paging import links, moment, once, page_size, position
 from hilum.rest.router import Service
+from hilum.search.dates import MAX_DATE, MIN_DATE
 
-TAKES = frozenset({"_type", "_since", "_count", CURSOR})
+TAKES = frozenset({"start", "end", "_type", "_since", "_count", CURSOR})
+_PATIENT, _FOLLOWING = "patient", "following"
+"""What a cursor over several patients holds beside the parameters."""
 
 
 async def everything(service: Service, request: Request) -> Response:
     """A page of the patient's record, the patient first; without `_count` as many as fit on one page."""
-    if request.body:
-        request.parameters = [*request.parameters, *_posted(request)]
-    given = once(request.parameters)
+    given = _given(request)
     cursor = given.pop(CURSOR, None)
     asked = list(given.items())
-    since, count = given.get("_since"), given.get("_count")
     page = await record.everything(
         service.door,
         request.who,
         request.path[1],
-        types=_types(given.get("_type")),
-        since=None if since is None else moment("_since", since)[0],
-        count=service.page if count is None else max(1, page_size(count, service.page)),
+        _asked(given),
+        count=_count(service, given),
         after=position(service, request, asked, cursor),
     )
-    base, shown = service.base, request.shown
-    contents = await subset.show_all(page.resources, shown)
-    entries = [bundle.match(base, *found) for found in zip(page.resources, contents, strict=True)]
     found_at = links(service, request, asked, cursor, page.next)
-    return Response(200, [FHIR_JSON, NO_STORE], bundle.bundle("searchset", entries, found_at, page.total))
+    return await _answer(service, request, page.resources, (page.withheld, page.outside), found_at)
+
+
+async def everyone(service: Service, request: Request) -> Response:
+    """A page of the records of all patients, one after the other."""
+    given = _given(request)
+    cursor = given.pop(CURSOR, None)
+    place: Place | None = None
+    if cursor is not None:
+        if given:
+            raise Malformed(f"This {CURSOR} holds all parameters: follow the links of a Bundle unchanged.")
+        pairs, after = service.links.open_search(request.path, cursor)
+        given = dict(pairs)
+        patient, following = given.pop(_PATIENT, ""), given.pop(_FOLLOWING, None)
+        place = Place(patient, after if patient else None, following)
+    page = await record.everyone(service.door, request.who, _asked(given), count=_count(service, given), place=place)
+    found_at = links(service, request, list(given.items()), cursor, None, sealed=True)
+    if page.next is not None:
+        found_at.append(_next(service, request, list(given.items()), page.next))
+    return await _answer(service, request, page.resources, (page.withheld, page.outside), found_at)
+
+
+def _next(service: Service, request: Request, asked: list[tuple[str, str]], place: Place) -> Link:
+    held = list(asked)
+    if place.patient:
+        held.append((_PATIENT, place.patient))
+    if place.following is not None:
+        held.append((_FOLLOWING, place.following))
+    sealed = service.links.seal_search(request.path, held, place.after or "")
+    query = uri.encode([*request.shown.parameters(), (CURSOR, sealed)])
+    return Link("next", f"{service.door.base}/{'/'.join(request.path)}?{query}")
+
+
+async def _answer(
+    service: Service,
+    request: Request,
+    resources: Sequence[Resource],
+    left_out: tuple[tuple[str, ...], tuple[str, ...]],
+    found_at: list[Link],
+) -> Response:
+    base = service.base
+    contents = await subset.show_all(resources, request.shown)
+    entries = [bundle.match(base, *found) for found in zip(resources, contents, strict=True)]
+    said = tuple(
+        Issue("warning", "suppressed", text.format(", ".join(types)))
+        for text, types in zip(_LEFT_OUT, left_out, strict=True)
+        if types
+    )
+    if said:
+        entries.append(b'{"resource":%b,"search":{"mode":"outcome"}}' % json.encode(outcome.operation_outcome(said)))
+    return Response(200, [FHIR_JSON, NO_STORE], bundle.bundle("searchset", entries, found_at))
+
+
+_LEFT_OUT = (
+    "The record is not complete: no scope of the token lets these types be searched ('s'): {}.",
+    "The record is not complete: it refers to resources outside of the patient's compartment that no scope of the "
+    "token lets be read ('r'): {}.",
+)
+
+
+def _asked(given: dict[str, str]) -> Asked:
+    since, start, end = given.get("_since"), given.get("start"), given.get("end")
+    period = None
+    if start is not None or end is not None:
+        low = MIN_DATE if start is None else moment("start", start)[0]
+        high = MAX_DATE if end is None else moment("end", end)[1]
+        if low > high:
+            raise Malformed("start is after end.")
+        period = (low, high)
+    return Asked(_types(given.get("_type")), None if since is None else moment("_since", since)[0], period)
+
+
+def _count(service: Service, given: dict[str, str]) -> int:
+    count = given.get("_count")
+    return service.page if count is None else max(1, page_size(count, service.page))
+
+
+def _given(request: Request) -> dict[str, str]:
+    """The parameters of URL and body; a repeated `_type` becomes one list."""
+    pairs = [*request.parameters, *(_posted(request) if request.body else ())]
+    types = [value for name, value in pairs if name == "_type"]
+    given = once([pair for pair in pairs if pair[0] != "_type"])
+    return given | {"_type": ",".join(types)} if types else given
 
 
 def _types(text: str | None) -> tuple[str, ...] | None:
@@ -52,22 +134,22 @@ def _types(text: str | None) -> tuple[str, ...] | None:
 
 
 def _posted(request: Request) -> list[tuple[str, str]]:
-    """Parameters.parameter as pairs; a repeated `_type` becomes one list. https://hl7.org/fhir/R4/parameters.html"""
+    """Parameters.parameter as pairs. https://hl7.org/fhir/R4/parameters.html"""
     media.content(request.headers.get(b"content-type"), media.JSON)
     body = json.parse(request.body)
     if body.get("resourceType") != "Parameters":
         raise Malformed("The body of an operation must be a Parameters resource.", expression="Parameters")
-    found: dict[str, list[str]] = {}
+    found: list[tuple[str, str]] = []
     for number, part in enumerate(_list(body.get("parameter", []))):
         values = [value for name, value in part.items() if name.startswith("value")]
         name = part.get("name")
-        if name not in TAKES or len(values) != 1 or type(values[0]) not in (str, int):
+        if type(name) is not str or name not in TAKES or len(values) != 1 or type(values[0]) not in (str, int):
             known = ", ".join(sorted(TAKES - {CURSOR}))
             raise Malformed(
                 f"Expected a name among {known} and one value.", expression=f"Parameters.parameter[{number}]"
             )
-        found.setdefault(name, []).append(str(values[0]))
-    return [(name, ",".join(values)) for name, values in found.items()]
+        found.append((name, str(values[0])))
+    return found
 
 
 def _list(value: Any) -> list[dict[str, Any]]:

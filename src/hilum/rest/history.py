@@ -36,9 +36,11 @@ async def history(service: Service, request: Request) -> Response:
         count=count,
     )
     base = service.base
+    created = await versions.creations(service.door, page.resources)
+    contents = await subset.show_all(page.resources, request.shown)
     entries = [
-        bundle.version(base, found, content)
-        for found, content in zip(page.resources, await subset.show_all(page.resources, request.shown), strict=True)
+        bundle.version(base, found, content, created=found.last_updated in created)
+        for found, content in zip(page.resources, contents, strict=True)
     ]
     found_at = links(service, request, asked, cursor, None if page.next is None else str(page.next))
     return Response(200, [FHIR_JSON, NO_STORE], bundle.bundle("history", entries, found_at, page.total))

@@ -9,14 +9,35 @@ import asyncio
 import logging
 import sys
 import time
+from functools import lru_cache
 from typing import Any, TextIO
 
 import msgspec
+from msgspec.structs import asdict
 
 _GROUP_SECONDS = 0.05
-_encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
+
+
+class Answered(msgspec.Struct, gc=False):
+    """A line of the request log. Of all events it alone is written at every request, so that it is no dict."""
+
+    time: str
+    level: str
+    event: str
+    id: str
+    method: str
+    interaction: str
+    type: str | None
+    status: int
+    bytes: int
+    ms: float
+    client: str | None
+    token: str | None
+
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_INFO = LEVELS["info"]
 
 
 class _Log:
@@ -26,38 +47,45 @@ class _Log:
         self.threshold = LEVELS["info"]
         self.text = False
         self.stream: TextIO = sys.stderr
-        self._second, self._stamp = 0, ""
-        self._waiting: list[str] = []
+        self._millisecond, self._stamp = 0, ""
+        self._waiting: list[dict[str, Any] | Answered] = []
 
     def write(self, level: str, event: str, values: dict[str, Any]) -> None:
-        self._waiting.append(self._line(level, event, values))
+        self._waiting.append({"time": self.now(), "level": level, "event": event, **values})
         self.flush()
 
-    def soon(self, level: str, event: str, values: dict[str, Any]) -> None:
-        self._waiting.append(self._line(level, event, values))
-        if len(self._waiting) == 1:
+    def soon(self, event: dict[str, Any] | Answered) -> None:
+        waiting = self._waiting
+        waiting.append(event)
+        if len(waiting) == 1:
             asyncio.get_running_loop().call_later(_GROUP_SECONDS, self.flush)
 
     def flush(self) -> None:
         if self._waiting:
-            self.stream.write("".join(self._waiting))
-            self._waiting.clear()
+            events, self._waiting = self._waiting, []
+            self.stream.write("".join(map(_line, events)) if self.text else _encode_lines(events).decode())
             self.stream.flush()
 
-    def _line(self, level: str, event: str, values: dict[str, Any]) -> str:
-        now = self._now()
-        if self.text:
-            shown = " ".join(f"{name}={_plain(value)}" for name, value in values.items())
-            return f"{now[11:23]} {level:<7} {event:<10} {shown}\n"
-        return _encode({"time": now, "level": level, "event": event, **values}).decode() + "\n"
+    def now(self) -> str:
+        """The time in UTC to the millisecond; kept, since under load many events share it."""
+        now = int(time.time() * 1000)
+        if now != self._millisecond:
+            second, rest = divmod(now, 1000)
+            self._millisecond = now
+            self._stamp = f"{_second(second)}.{rest:03d}Z"
+        return self._stamp
 
-    def _now(self) -> str:
-        """The time in UTC to the millisecond; the part up to the second is kept, since most events share it."""
-        now = time.time()
-        second = int(now)
-        if second != self._second:
-            self._second, self._stamp = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        return f"{self._stamp}.{int((now - second) * 1000):03d}Z"
+
+@lru_cache(maxsize=1)
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+def _line(event: dict[str, Any] | Answered) -> str:
+    """An event as text."""
+    now, level, name, *values = (event if isinstance(event, dict) else asdict(event)).items()
+    shown = " ".join(f"{key}={_plain(value)}" for key, value in values)
+    return f"{now[1][11:23]} {level[1]:<7} {name[1]:<10} {shown}\n"
 
 
 def _plain(value: Any) -> str:
@@ -100,7 +128,26 @@ def soon(event: str, **values: Any) -> None:
     Needs a running event loop. Whatever else is logged takes what waits along, so that the order stays.
     """
     if _log.threshold <= LEVELS["info"]:
-        _log.soon("info", event, values)
+        _log.soon({"time": _log.now(), "level": "info", "event": event, **values})
+
+
+def answered(
+    id: str,
+    method: str,
+    interaction: str,
+    type: str | None,
+    status: int,
+    length: int,
+    seconds: float,
+    client: str | None,
+    token: str | None,
+) -> None:
+    """As `soon`: a request and what became of it."""
+    if _log.threshold <= _INFO:
+        ms = round(seconds * 1000, 3)
+        _log.soon(
+            Answered(_log.now(), "info", "request", id, method, interaction, type, status, length, ms, client, token)
+        )
 
 
 def flush() -> None:

@@ -23,6 +23,8 @@ STATUS: dict[type[Problem], int] = {
     problems.TooLarge: 413,
     problems.UnsupportedMediaType: 415,
     problems.Unprocessable: 422,
+    problems.Damaged: 500,
+    problems.UnknownCoding: 501,
     problems.Busy: 503,
     problems.VersionChanged: 503,
     problems.CriteriaChanged: 503,

@@ -20,16 +20,18 @@ _NOTHING = Prefer()
 
 
 def prefer(request: Request) -> Prefer:
-    """The preferences of a request; what hilum does not know is ignored, as RFC 7240 wants."""
+    """The preferences of a request; what hilum does not know is ignored, and of two the first counts.
+
+    https://www.rfc-editor.org/rfc/rfc7240#section-2
+    """
     header = request.header(b"prefer")
     if header is None:
         return _NOTHING
-    returns, lenient = None, False
+    first: dict[str, str] = {}  # of a preference that comes twice the first counts
     for part in header.replace(";", ",").split(","):
         name, _, value = (text.strip() for text in part.partition("="))
-        value = value.strip('"')
-        if name.lower() == "return":
-            returns = next((known for known in _RETURNS if known.lower() == value.lower()), returns)
-        elif name.lower() == "handling":
-            lenient = value.lower() == "lenient"
-    return Prefer(returns, lenient)
+        first.setdefault(name.lower(), value.strip('"').lower())
+    wanted = first.get("return")
+    return Prefer(
+        next((known for known in _RETURNS if known.lower() == wanted), None), first.get("handling") == "lenient"
+    )

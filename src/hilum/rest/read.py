@@ -6,6 +6,7 @@ from hilum.fhir.resource import Resource
 from hilum.interactions import read as reading
 from hilum.rest import conditions, subset
 from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
+from hilum.rest.presentation import PLAIN
 from hilum.rest.router import Service
 
 
@@ -18,6 +19,8 @@ async def read(service: Service, request: Request) -> Response:
         resource, request.header(b"if-none-match"), request.header(b"if-modified-since")
     ):
         return Response(304, [NO_STORE, *conditions.version_headers(resource)], b"", resource)
+    if request.shown is PLAIN:
+        return _answer(resource, resource.raw)
     return await _shown(request, resource)
 
 
@@ -30,6 +33,9 @@ async def vread(service: Service, request: Request) -> Response:
 async def _shown(request: Request, resource: Resource) -> Response:
     if request.shown.elements:
         subset.check_elements(resource.type, request.shown.elements)
-    headers = [FHIR_JSON, NO_STORE, *conditions.version_headers(resource)]
     (content,) = (resource.raw,) if request.shown.whole else await subset.show_all((resource,), request.shown)
-    return Response(200, headers, content, resource)
+    return _answer(resource, content)
+
+
+def _answer(resource: Resource, content: bytes) -> Response:
+    return Response(200, [FHIR_JSON, NO_STORE, *conditions.version_headers(resource)], content, resource)

@@ -9,12 +9,13 @@ import secrets
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from threading import Event
 from typing import NamedTuple
 
 from hilum.fhir import json
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.interactions.door import Door
-from hilum.problems import Malformed, MethodNotAllowed, NotFound, Problem
+from hilum.problems import Damaged, Malformed, MethodNotAllowed, NotFound, Problem
 from hilum.rest import log, media, outcome, prefer, presentation, uri
 from hilum.rest.links import Links
 from hilum.rest.message import Request, Response
@@ -81,14 +82,18 @@ def pattern(path: tuple[str, ...]) -> str:
         return "/".join(path)
     if size == 1:
         return "[type]"
-    second = path[1] if path[1][:1] in ("_", "$") else "[id]"
-    if size == 2:
-        return "[type]/" + second
+    second = path[1]
+    if second[:1] not in ("_", "$"):
+        if size == 2:
+            return "[type]/[id]"
+        second = "[id]"
+    elif size == 2:
+        # An operation belongs to the types that define it, so its pattern names the type.
+        return f"{first if second[:1] == '$' else '[type]'}/{second}"
     if size == 3:
         third = path[2]
         if third in TYPE_NUMBER or third == "*":
             return f"[type]/{second}/[type]"
-        # An operation belongs to the types that define it, so its pattern names the type.
         return f"{first if third[:1] == '$' else '[type]'}/{second}/{third}"
     if size == 4 and path[2] == "_history":
         return f"[type]/{second}/_history/[vid]"
@@ -118,6 +123,7 @@ class Service:
     """What every handler needs: the door, the sealed links, the table, and limits.
 
     `page`: how many entries a page has at most. `documents`: what was made once and is kept, as bytes.
+    `damaged`: the store has said so, and a restart with a backup is what helps.
     """
 
     door: Door
@@ -127,6 +133,7 @@ class Service:
     environment: str = "sandbox"
     token_needed: bool = True
     documents: dict[str, bytes] = field(default_factory=dict)
+    damaged: Event = field(default_factory=Event)
 
     @property
     def base(self) -> bytes:
@@ -134,22 +141,22 @@ class Service:
         return self.door.base.encode()
 
 
-async def dispatch(service: Service, request: Request) -> Response:
-    """Answer one request. Raises a Problem when it can't be done."""
+def understood(service: Service, request: Request) -> Handler:
+    """Who answers this request; its `interaction`, `shown` and `parameters` are filled in. Raises a Problem."""
     route = service.router.find(request.method, request.path)
     request.interaction = route.interaction
-    if request.query:
-        request.shown, request.parameters = presentation.general(uri.pairs(request.query))
-    shown = request.shown
-    media.negotiate(request.headers.get(b"accept"), shown.format)
+    accept = request.headers.get(b"accept")
+    if not request.query:
+        media.negotiate(accept, None)
+        return route.handler
+    shown, request.parameters = presentation.general(uri.pairs(request.query))
+    request.shown = shown
+    media.negotiate(accept, shown.format)
     if request.parameters and route.takes is not None:
         _refuse_unknown(route, request)
     if shown.summary == "count" and not route.interaction.startswith("search"):
         raise Malformed("_summary=count is for searches only.")
-    response = await route.handler(service, request)
-    if request.shown.pretty and response.body:
-        response.body = json.pretty(response.body)
-    return response
+    return route.handler
 
 
 def _refuse_unknown(route: Route, request: Request) -> None:
@@ -163,8 +170,14 @@ def _refuse_unknown(route: Route, request: Request) -> None:
 async def answer(service: Service, request: Request) -> Response:
     """Answer one request, whatever happens: a Problem becomes its OperationOutcome, a defect of ours a 500."""
     try:
-        return await dispatch(service, request)
+        response = await understood(service, request)(service, request)
+        if request.shown.pretty and response.body:
+            response.body = json.pretty(response.body)
+        return response
     except Problem as problem:
+        if isinstance(problem, Damaged):
+            service.damaged.set()
+            log.error("damaged", text=str(problem))
         refused = outcome.response(problem)
         if request.shown.pretty:
             refused.body = json.pretty(refused.body)

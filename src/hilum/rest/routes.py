@@ -57,6 +57,10 @@ ROUTES: tuple[Route, ...] = (
           "The patient and all of their record.", everything.TAKES),
     Route("Patient/[id]/$everything", "POST", "$everything", "instance", everything.everything,
           "The same, parameters in a Parameters resource.", everything.TAKES),
+    Route("Patient/$everything", "GET", "$everything", "type", everything.everyone,
+          "All patients that the token may see, and all of their records.", everything.TAKES),
+    Route("Patient/$everything", "POST", "$everything", "type", everything.everyone,
+          "The same, parameters in a Parameters resource.", everything.TAKES),
 )
 # fmt: on
 """In the order in which the CapabilityStatement lists interactions."""

@@ -7,6 +7,7 @@ Python. The text is made of the definitions alone; every name and code in it goe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
@@ -15,7 +16,7 @@ from hilum import fhirpath
 from hilum.fhir import definitions
 from hilum.fhirpath.paths import Carries, Equals, Field, Path, RefersTo, Step
 from hilum.fhirpath.references import target_type
-from hilum.fhirpath.types import Type
+from hilum.fhirpath.types import Type, properties
 from hilum.search.composites import Pairs
 from hilum.search.notes import NAMES, Noted, Owners, note
 from hilum.search.parameters import R4, Registry
@@ -108,20 +109,23 @@ def source(
             place = root.at(pairs.context)
             if (wanted is None or pairs.number in wanted) and pairs not in place.pairs:
                 place.pairs.append(pairs)
-    owners: Owners = {}
+    kept_by: Owners = {}
     if wanted is None:
-        owners = _owners(type, registry)
+        kept_by = owners(type, registry)
         root.at(_labels(type)).noted["label", None] = []
     lines = [f"def fill(v, {', '.join(Found._fields)}):"]
-    lines += _below(root, "v", 1, owners) or [" pass"]
+    lines += _below(root, "v", 1, kept_by) or [" pass"]
     for i, (selection, targets) in enumerate(computed.items()):
-        names[f"computed{i}"] = fhirpath.compile(selection.expression or "", type)
-        lines.append(f" for x in computed{i}(v):")
+        name, expression = f"computed{i}", selection.expression or ""
+        compute = names[name] = fhirpath.compile(expression, type)
+        noted = [f" for x in {name}(v):"]
         if selection.kind == "token":
-            lines.append(f"  tokens.append(({selection.main}, None, 'true' if x else 'false'))")
+            noted.append(f"  tokens.append(({selection.main}, None, 'true' if x else 'false'))")
         else:  # a resource nested in another: no reference, but searched as one
-            lines.append(f"  if x.get('resourceType') in {targets!r} and 'id' in x:")
-            lines.append(f"   references.append(({selection.main}, x['resourceType'], x['id']))")
+            noted.append(f"  if x.get('resourceType') in {targets!r} and 'id' in x:")
+            noted.append(f"   references.append(({selection.main}, x['resourceType'], x['id']))")
+        constant = [bool(x) for x in compute({"resourceType": type})]
+        lines += _unless_absent(noted, selection, named_by(expression, type), constant)
     return lines
 
 
@@ -144,13 +148,44 @@ def _kept(selection: Selection, wanted: frozenset[int] | None) -> Selection:
     )
 
 
+def _unless_absent(
+    noted: list[str], selection: Selection, keys: tuple[str, ...] | None, constant: list[bool]
+) -> list[str]:
+    """The lines for what is computed by an expression; `constant`: its values where none of the `keys` is there.
+
+    Most resources have none of them, and to say so costs a tenth of an evaluation.
+    """
+    if keys is None:
+        return noted
+    test = " or ".join(f"{key!r} in v" for name in keys for key in (name, f"_{name}")) or "False"
+    otherwise = [f"  tokens.append(({selection.main}, None, {'true' if x else 'false'!r}))" for x in constant]
+    return [f" if {test}:", *(f" {line}" for line in noted), " else:", *(otherwise or ["  pass"])]
+
+
+def named_by(expression: str, type: str) -> tuple[str, ...] | None:
+    """The properties at the top of a resource that the expression may look at, by the names in it; None: any.
+
+    Names that go no further than an element, or mean another, make it too many but never too few.
+    """
+    names = set(_NAME.findall(expression))
+    if names & _ANYTHING or "%" in expression:
+        return None
+    found = {one.key for name, kinds in properties(Type(type)).items() if name in names for one in kinds}
+    return tuple(sorted(found))
+
+
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_ANYTHING = frozenset(("this", "children", "descendants", "repeat"))
+
+
 def _labels(type: str) -> Path:
     (meta,) = Path((), Type(type)).into("meta")
     (security,) = meta.into("security")
     return security
 
 
-def _owners(type: str, registry: Registry) -> Owners:
+def owners(type: str, registry: Registry = R4) -> Owners:
+    """Number of a reference selection -> the compartment types into which a target of that type puts the resource."""
     found: dict[int, set[str]] = {}
     for owner, members in definitions.compartments().items():
         for code in members.get(type, ()):

@@ -5,7 +5,7 @@ Contained resources are not indexed on their own, and references to them (`#p1`)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from functools import cache, lru_cache
 from heapq import merge
 from itertools import groupby
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hilum.fhir import definitions
 from hilum.problems import Invalid
-from hilum.search.generate import Fill, generate
+from hilum.search.generate import Fill, Found, generate
 from hilum.search.parameters import table
 from hilum.search.rows import (
     CompositeRow,
@@ -40,8 +40,13 @@ def index(type: str, body: dict[str, Any], id: str | None = None) -> Rows:
     The body is one that structural validation accepts. Of others nothing is promised but that what stands in the way
     is raised as Invalid, and a date that is none as Malformed.
     """
+    return _rows(type, collect(type, body, id))
+
+
+def collect(type: str, body: dict[str, Any], id: str | None = None) -> Found:
+    """What `index` makes its rows of: in document order, doubles and all."""
     own = (id or body.get("id")) if type in _COMPARTMENTS else None
-    return _rows(type, _fill(type), body, [(type, own)] if own else [])
+    return _found(type, _fill(type), body, [(type, own)] if own else [])
 
 
 def extract(type: str, numbers: tuple[int, ...]) -> Callable[[dict[str, Any]], Rows]:
@@ -50,40 +55,61 @@ def extract(type: str, numbers: tuple[int, ...]) -> Callable[[dict[str, Any]], R
     No compartments and no labels. It is made once per type and numbers, and kept.
     """
     fill = _some(type, tuple(sorted(numbers)))
-    return lambda body: _rows(type, fill, body, [])
+    return lambda body: _rows(type, _found(type, fill, body, []))
 
 
-def _rows(type: str, fill: Fill, body: dict[str, Any], compartments: list[tuple[str, str]]) -> Rows:
-    tokens: list[Any] = []
-    strings: list[Any] = []
-    terms: list[Any] = []
-    dates: list[Any] = []
-    quantities: list[Any] = []
-    references: list[Any] = []
-    uris: list[Any] = []
-    composites: list[Any] = []
-    nears: list[Any] = []
-    labels: list[Any] = []
+def _found(type: str, fill: Fill, body: dict[str, Any], compartments: list[tuple[str, str]]) -> Found:
+    found = Found([], [], [], [], [], [], [], [], [], compartments, [])
     try:
-        fill(body, tokens, strings, terms, dates, quantities, references, uris, composites, nears, compartments, labels)
-        return Rows(
-            tuple([_row(TokenRow, row) for row in (_mixed(tokens) if len(tokens) > 1 else tokens)]),
-            tuple([_row(StringRow, row) for row in _in_order(strings)]) if strings else (),
-            tuple([_row(TermRow, row) for row in _in_order(terms)]) if terms else (),
-            tuple([_row(DateRow, row) for row in _in_order(dates)]) if dates else (),
-            tuple([_row(QuantityRow, row) for row in _mixed(quantities)]) if quantities else (),
-            tuple([_row(ReferenceRow, row) for row in _in_order(references)]) if references else (),
-            tuple([_row(UriRow, row) for row in _in_order(uris)]) if uris else (),
-            tuple([_row(CompositeRow, row) for row in _mixed(composites)]) if composites else (),
-            tuple([_row(NearRow, row) for row in _in_order(nears)]) if nears else (),
-            tuple(sorted(set(compartments)) if len(compartments) > 1 else compartments),
-            tuple(sorted(set(labels)) if len(labels) > 1 else labels),
-        )
+        fill(body, *found)
     except (AttributeError, TypeError, KeyError, ValueError) as error:
-        raise Invalid(f"The body has not the structure of the R4 type {type}; it cannot be indexed.") from error
+        raise _unfit(type) from error
+    return found
 
 
-def _in_order(rows: list[Any]) -> list[Any]:
+def _rows(type: str, found: Found) -> Rows:
+    try:
+        kinds: Iterable[Collection[Any]] = iter(found)
+        return Rows(*[make(some) if some else () for make, some in zip(MAKERS.values(), kinds, strict=True)])
+    except TypeError as error:  # a list or an object where a text should be
+        raise _unfit(type) from error
+
+
+def _unfit(type: str) -> Invalid:
+    return Invalid(f"The body has not the structure of the R4 type {type}; it cannot be indexed.")
+
+
+def _plain(kind: type[Any]) -> Callable[[Collection[Any]], tuple[Any, ...]]:
+    def made(found: Collection[Any]) -> tuple[Any, ...]:
+        return tuple([_row(kind, row) for row in _in_order(found)])
+
+    return made
+
+
+def _mixed(kind: type[Any]) -> Callable[[Collection[Any]], tuple[Any, ...]]:
+    """Of rows in which a value may be missing: None comes before everything else."""
+
+    def made(found: Collection[Any]) -> tuple[Any, ...]:
+        try:
+            found = _in_order(found)
+        except TypeError:  # one parameter has values with and without a system, a code or a unit
+            found = sorted(set(found), key=_comparable)
+        return tuple([_row(kind, row) for row in found])
+
+    return made
+
+
+def _comparable(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple([_comparable(part) for part in value])
+    return (False, ()) if value is None else (True, value)
+
+
+def _pairs(found: Collection[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple(_in_order(found))
+
+
+def _in_order(rows: Collection[Any]) -> Collection[Any]:
     """Each row once, in order.
 
     Very many in pieces: sorting a million tuples in one call holds the interpreter, and so everybody's requests, for
@@ -91,7 +117,8 @@ def _in_order(rows: list[Any]) -> list[Any]:
     """
     if len(rows) <= _PIECE:
         return sorted(set(rows)) if len(rows) > 1 else rows
-    pieces = [sorted(set(rows[start : start + _PIECE])) for start in range(0, len(rows), _PIECE)]
+    every = list(rows)
+    pieces = [sorted(set(every[start : start + _PIECE])) for start in range(0, len(every), _PIECE)]
     return [row for row, _ in groupby(merge(*pieces))]
 
 
@@ -106,17 +133,17 @@ def _some(type: str, numbers: tuple[int, ...]) -> Fill:
     return generate(type, only=numbers)
 
 
-def _mixed(found: list[Any]) -> list[Any]:
-    """As `_in_order`, of rows in which a value may be missing: None comes before everything else."""
-    unique = list(set(found))
-    try:
-        unique.sort()
-    except TypeError:  # one parameter has values with and without a system, a code or a unit
-        unique.sort(key=_comparable)
-    return unique
-
-
-def _comparable(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple([_comparable(part) for part in value])
-    return (False, ()) if value is None else (True, value)
+MAKERS: Final[dict[str, Callable[[Collection[Any]], tuple[Any, ...]]]] = {
+    "tokens": _mixed(TokenRow),
+    "strings": _plain(StringRow),
+    "terms": _plain(TermRow),
+    "dates": _plain(DateRow),
+    "quantities": _mixed(QuantityRow),
+    "references": _plain(ReferenceRow),
+    "uris": _plain(UriRow),
+    "composites": _mixed(CompositeRow),
+    "nears": _plain(NearRow),
+    "compartments": _pairs,
+    "labels": _pairs,
+}
+"""Field of `Rows` and `Found` -> what makes the rows, each once and in order, of what was found."""

@@ -34,7 +34,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Resolves:
-    """Precondition: the query, evaluated inside the commit, finds exactly these ids (at most two are looked at)."""
+    """Precondition: the query, evaluated inside the commit, finds exactly these ids, newest created first."""
 
     query: Query
     ids: tuple[str, ...]
@@ -136,7 +136,7 @@ class Counts:
 
 
 class Store(Protocol):
-    """What SQLite, PostgreSQL, or a third does. Every method may raise Busy; none raises a driver's own error."""
+    """What SQLite, PostgreSQL, or a third does. All methods may raise Busy and Damaged, none a driver's own error."""
 
     name: str
 

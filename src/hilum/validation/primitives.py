@@ -12,6 +12,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
+from hilum.fhir.json import Number
 from hilum.validation.findings import Check, Found, one, wrong
 
 LONGEST_STRING: Final = 1024 * 1024
@@ -79,7 +80,7 @@ def boolean(value: Any, _: int) -> Found:
 
 def decimal(value: Any, _: int) -> Found:
     """decimal: a JSON number."""
-    if type(value) is Decimal or type(value) is int:
+    if type(value) is Decimal or type(value) is int or type(value) is Number:
         return None
     return wrong(value, "a number")
 
@@ -107,6 +108,9 @@ def _whole(least: int, most: int) -> Check:
             if least <= value <= most:
                 return None
             return one("value", f"must be between {least} and {most}")
+        if isinstance(value, Decimal):
+            text = "written in digits: no fraction, no exponent, no -0"
+            return one("value", f"must be a whole number between {least} and {most}, {text}")
         return wrong(value, "a whole number")
 
     return integer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,12 @@ def test_a_token_ends_also_when_it_was_seen_before(key: SigningKey, clock: Clock
     for _ in range(2):
         with pytest.raises(Unauthenticated, match="expired"):
             verifier.verify(token)
+
+
+def test_what_is_kept_is_no_token(key: SigningKey, clock: Clock) -> None:
+    verifier, token = Verifier(key, BASE, clock), Minter(key, BASE, clock).mint("system/*.rs")
+    assert verifier.verify(token) is verifier.verify(token)
+    assert list(verifier._kept) == [sha256(token.encode()).digest()]
 
 
 def test_what_is_kept_is_bounded(key: SigningKey, clock: Clock) -> None:

@@ -7,11 +7,14 @@ from tests.unit.interactions.bodies import Body, observation, patient
 from tests.unit.interactions.conftest import principal
 
 from hilum.access.policy import Principal
+from hilum.interactions.care import CARE
 from hilum.interactions.delete import delete
 from hilum.interactions.door import Door
-from hilum.interactions.everything import everything
+from hilum.interactions.everything import MEMBERS, Asked, Place, everyone, everything
 from hilum.interactions.update import update
 from hilum.problems import Forbidden, Gone, NotFound
+from hilum.search.dates import MAX_DATE, MIN_DATE, interval
+from hilum.search.parameters import table
 
 
 def reference(to: str) -> dict[str, str]:
@@ -48,7 +51,7 @@ async def pages(door: Door, who: Principal, count: int, **more: object) -> list[
     found: list[list[str]] = []
     after: str | None = None
     while True:
-        page = await everything(door, who, "p", count=count, after=after, **more)  # type: ignore[arg-type]
+        page = await everything(door, who, "p", Asked(**more), count=count, after=after)  # type: ignore[arg-type]
         found.append([f"{resource.type}/{resource.id}" for resource in page.resources])
         if page.next is None:
             return found
@@ -103,3 +106,126 @@ async def test_of_whom_nothing_may_be_known(door: Door, owner: Principal) -> Non
     await delete(door, owner, "Patient", "q")
     with pytest.raises(Gone):
         await everything(door, owner, "q")
+
+
+async def test_what_was_withheld_for_want_of_a_scope_is_named(door: Door, owner: Principal) -> None:
+    await record(door, owner)
+
+    async def left_out(
+        scope: str, patient: str | None = None, **more: object
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        page = await everything(door, principal(scope, patient), "p", Asked(**more))  # type: ignore[arg-type]
+        return page.withheld, page.outside
+
+    assert await left_out("system/*.rs") == ((), ())
+    assert await left_out("patient/*.rs", "p") == ((), ("Organization", "Practitioner"))
+    withheld, outside = await left_out("patient/*.r", "p")
+    assert {"Observation", "Condition", "Encounter"} <= set(withheld)
+    assert "Organization" not in withheld
+    assert outside == ("Organization",)
+    few = ("Observation", "Condition", "Practitioner")
+    assert await left_out("patient/*.r", "p", types=few) == (("Observation", "Condition"), ())
+    narrow = "patient/Patient.r patient/Observation.s system/Practitioner.r"
+    assert await left_out(narrow, "p", types=few) == (("Condition",), ())
+    assert await left_out(narrow, "p", types=("Organization",)) == ((), ("Organization",))
+
+
+@pytest.mark.parametrize("count", [1, 3, 100])
+async def test_each_fault_of_completeness_is_told_once_over_all_pages(door: Door, owner: Principal, count: int) -> None:
+    await record(door, owner)
+    who = principal("patient/Patient.r patient/Observation.s", "p")
+    told: list[tuple[bool, bool]] = []
+    after: int | None = None
+    while not told or after is not None:
+        page = await everything(door, who, "p", count=count, after=after)
+        told.append((bool(page.withheld), bool(page.outside)))
+        after = page.next
+    assert [one for one, _ in told] == [True] + [False] * (len(told) - 1)
+    assert [one for _, one in told] == [False] * (len(told) - 1) + [True]
+
+
+def at(text: str) -> int:
+    return interval(text)[0]
+
+
+async def test_a_period_is_about_the_dates_of_care(door: Door, owner: Principal) -> None:
+    subject = {"subject": reference("Patient/p")}
+    await put(door, owner, {"resourceType": "Practitioner", "id": "early", "active": True})
+    await put(door, owner, {"resourceType": "Practitioner", "id": "late", "active": True})
+    await put(door, owner, patient("p", id="p"))
+    for year, by in ((2019, "early"), (2021, "late")):
+        seen = observation(
+            "Patient/p", id=f"o{year}", effectiveDateTime=f"{year}-05", performer=[reference(f"Practitioner/{by}")]
+        )
+        await put(door, owner, seen)
+    stay = {"status": "finished", "class": {"code": "IMP"}, "period": {"start": "2019-12-30", "end": "2020-01-02"}}
+    await put(door, owner, {"resourceType": "Encounter", "id": "stay", **stay, **subject})
+    ill = {"onsetDateTime": "2018", "abatementDateTime": "2022"}
+    await put(door, owner, {"resourceType": "Condition", "id": "ill", **ill, **subject})
+    await put(door, owner, {"resourceType": "Condition", "id": "undated", **subject})
+
+    async def found(start: str | None, end: str | None) -> set[str]:
+        period = (at(start) if start else MIN_DATE, interval(end)[1] if end else MAX_DATE)
+        (page,) = await pages(door, owner, 100, period=period)
+        return set(page)
+
+    always = {"Patient/p", "Condition/undated"}
+    whole = {"Condition/ill", "Encounter/stay", "Observation/o2019", "Observation/o2021"}
+    further = {"Practitioner/early", "Practitioner/late"}
+    assert await found("2010", "2030") == always | whole | further
+    assert await found("2020", "2020") == always | {"Condition/ill", "Encounter/stay"}
+    assert await found("2020-01-03", None) == always | {"Condition/ill", "Observation/o2021", "Practitioner/late"}
+    assert await found(None, "2019-12-29") == always | {"Condition/ill", "Observation/o2019", "Practitioner/early"}
+    assert await found("2023", None) == always
+
+
+@pytest.mark.parametrize("type", sorted(MEMBERS))
+def test_every_date_of_care_is_a_date_parameter_of_its_type(type: str) -> None:
+    assert {code for code in CARE.get(type, ()) if code not in table(type) or table(type)[code].type != "date"} == set()
+    assert set(CARE) <= MEMBERS
+
+
+async def all_pages(door: Door, who: Principal, count: int) -> list[list[str]]:
+    found: list[list[str]] = []
+    place: Place | None = None
+    while not found or place is not None:
+        page = await everyone(door, who, count=count, place=place)
+        found.append([f"{resource.type}/{resource.id}" for resource in page.resources])
+        place = page.next
+        assert len(found) < 50
+    return found
+
+
+@pytest.mark.parametrize("count", [*range(1, 12), 100])
+async def test_of_everyone_one_record_follows_the_other(door: Door, owner: Principal, count: int) -> None:
+    await record(door, owner)
+    found = await all_pages(door, owner, count)
+    assert all(len(page) == len(set(page)) <= count for page in found)
+    names = [name for page in found for name in page]
+    assert names[:5] == WHOLE
+    assert set(names[5:7]) == FURTHER
+    assert names[7:] == ["Patient/q", "Observation/q0", "Practitioner/d2"]
+
+
+async def test_a_page_of_everyone_has_each_resource_once(door: Door, owner: Principal) -> None:
+    await record(door, owner)
+    await put(door, owner, observation("Patient/q", id="q1", performer=[reference("Practitioner/d1")]))
+    (page,) = await all_pages(door, owner, 100)
+    assert (page.count("Practitioner/d1"), len(page)) == (1, 11)
+    assert [len(page) for page in await all_pages(door, owner, 7)] == [7, 5]
+
+
+async def test_everyone_is_whom_the_token_may_see(door: Door, owner: Principal) -> None:
+    await record(door, owner)
+    assert await all_pages(door, principal("patient/*.rs", "p"), 100) == [WHOLE]
+    for scope in ("patient/*.r", "patient/*.s", "patient/Observation.rs"):
+        with pytest.raises(Forbidden):
+            await everyone(door, principal(scope, "p"))
+
+
+async def test_a_patient_deleted_between_pages_is_passed_over(door: Door, owner: Principal) -> None:
+    await record(door, owner)
+    first = await everyone(door, owner, count=2)
+    await delete(door, owner, "Patient", "p")
+    rest = await everyone(door, owner, count=100, place=first.next)
+    assert [f"{one.type}/{one.id}" for one in rest.resources] == ["Patient/q", "Observation/q0", "Practitioner/d2"]

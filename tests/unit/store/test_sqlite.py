@@ -11,6 +11,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+from msgspec import structs
 from tests.contract.writing import asking, commit, observation, patient, put
 from tests.durability.index_truth import differences
 
@@ -251,3 +252,58 @@ async def test_after_closing_a_commit_is_refused_and_not_forgotten(path: str) ->
     assert [len(await one) for one in late] == [1] * 5
     with pytest.raises(Busy):
         await asyncio.wait_for(store.commit(commit(put(patient(), "late"))), 5)
+
+
+async def test_a_stale_write_among_commits_that_are_applied_together_fails_alone(path: str) -> None:
+    store = await open_sqlite(path)
+    made = [(await store.commit(commit(put(patient(f"A{k}"), f"p{k}"))))[0] for k in range(8)]
+    stale = structs.replace(made[3], version=2)
+    jobs = [commit(put(patient(f"B{k}", mrn=f"{k}"), f"p{k}", over=stale if k == 3 else made[k])) for k in range(8)]
+    jobs[5] = commit(*jobs[5].writes, put(observation("Patient/unseen"), "o"))
+    outcomes = await asyncio.gather(*(store.commit(job) for job in jobs), return_exceptions=True)
+    assert [k for k, outcome in enumerate(outcomes) if isinstance(outcome, VersionChanged)] == [3]
+    found = [await store.read("Patient", f"p{k}") for k in range(8)]
+    assert [one.version for one in found if one is not None] == [2, 2, 2, 1, 2, 2, 2, 2]
+    seqs = [v.seq for outcome in outcomes if not isinstance(outcome, BaseException) for v in outcome]
+    assert seqs == sorted(set(seqs))
+    assert (await store.counts()).types == {"Patient": 8, "Observation": 1}
+    await store.close()
+    assert differences(path) == []
+    audits = list(apsw.Connection(path).execute("SELECT seq, writes FROM audit WHERE id > 8 ORDER BY id"))
+    assert audits == [(outcome[0].seq, len(outcome)) for outcome in outcomes if not isinstance(outcome, BaseException)]
+
+
+async def test_commits_of_one_moment_to_one_resource_are_decided_in_their_order(path: str) -> None:
+    store = await open_sqlite(path)
+    first = commit(put(patient("A"), "p"))
+    one = (await store.commit(first))[0]
+    second, third = put(patient("B"), "p", over=one), put(patient("C"), "p", over=structs.replace(one, version=2))
+    other = commit(put(patient("D"), "q"))
+    outcomes = await asyncio.gather(
+        *(store.commit(job) for job in (commit(second), other, commit(third), first)), return_exceptions=True
+    )
+    assert [o if isinstance(o, BaseException) else o[0].version for o in outcomes[:3]] == [2, 1, 3]
+    assert isinstance(outcomes[3], VersionChanged)
+    await store.close()
+
+
+async def test_what_was_handed_in_before_the_store_closes_is_committed(path: str) -> None:
+    store = await open_sqlite(path)
+    waiting = [asyncio.ensure_future(store.commit(commit(put(patient(), f"p{k}")))) for k in range(100)]
+    await asyncio.sleep(0)  # they have handed in, and nothing more
+    await store.close()
+    assert [(await one)[0].id for one in waiting] == [f"p{k}" for k in range(100)]
+
+
+async def test_of_two_commits_of_one_moment_that_make_the_same_version_one_wins(path: str) -> None:
+    store = await open_sqlite(path)
+    one = (await store.commit(commit(put(patient("A"), "p"))))[0]
+    rivals = [commit(put(patient(name), "p", over=one)) for name in "BC"] + [
+        commit(put(patient(name), "new")) for name in "DE"
+    ]
+    outcomes = await asyncio.gather(*(store.commit(job) for job in rivals), return_exceptions=True)
+    assert [isinstance(outcome, VersionChanged) for outcome in outcomes] == [False, True, False, True]
+    found = [await store.read("Patient", id) for id in ("p", "new")]
+    assert [one.body["name"][0]["family"] for one in found if one is not None] == ["B", "D"]
+    await store.close()
+    assert differences(path) == []

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from hilum.fhir.definitions import TYPES
+from hilum.fhir.json import number
 from hilum.problems import Issue
 from hilum.validation import validate
 
@@ -174,11 +175,15 @@ BROKEN: list[tuple[dict[str, Any], str, str, str]] = [
         "structure",
         "must be a whole number, but is true or false",
     ),
-    (
-        patient(multipleBirthInteger=Decimal("1.5")),
-        "Patient.multipleBirth",
-        "structure",
-        "must be a whole number, but is a number",
+    *(
+        (
+            patient(multipleBirthInteger=number(text)),
+            "Patient.multipleBirth",
+            "value",
+            "must be a whole number between -2147483648 and 2147483647, "
+            "written in digits: no fraction, no exponent, no -0",
+        )
+        for text in ("1.5", "1.0", "1e2", "-0", "1" * 5000)
     ),
     (
         observation(valueQuantity={"value": "1"}),

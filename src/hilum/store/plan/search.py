@@ -109,20 +109,20 @@ def _judged(group: Group) -> tuple[Clause, ...]:
     return (*group.clauses, permitted(group.permits))
 
 
-def ids(dialect: Dialect, query: Query) -> Steps[tuple[str, ...]]:
-    """The ids of the first two that match exactly, newest first: what a conditional criterion resolves to."""
+def ids(dialect: Dialect, query: Query, most: int) -> Steps[tuple[str, ...]]:
+    """The ids of the first `most` that match exactly, newest first: what a conditional criterion resolves to."""
     on = Planning(dialect)
     planned = yield from plan(on, replace(query, sort=()))
     found: list[str] = []
     for one in planned:
         below = LAST
-        while len(found) < 2:
+        while len(found) < most:
             rows = yield from newest(on, one.choice, below, FIRST, 100)  # one that only shares a hash hides no match
             found += [r.id for r in map(dialect.resource, rows) if holds(r, _judged(one.group))]
             if len(rows) < 100:
                 break
             below = rows[-1][0]
-    return tuple(found[:2])
+    return tuple(found[:most])
 
 
 def explain(dialect: Dialect, query: Query) -> Steps[list[dict[str, Any]]]:

@@ -17,7 +17,7 @@ from hilum.problems import Busy, Conflict, CriteriaChanged, Problem, VersionChan
 from hilum.store.interface import Commit, Present, Resolves, Unreferenced, Write
 from hilum.store.plan.search import ids
 from hilum.store.postgres import criteria
-from hilum.store.postgres.connection import AGAIN, LOST, Session, fetch, lost
+from hilum.store.postgres.connection import AGAIN, DRIVER, Session, fetch, lost
 from hilum.store.postgres.encode import encode, literal, named
 from hilum.store.postgres.known import Known
 from hilum.store.postgres.names import Name
@@ -127,7 +127,7 @@ async def _in_transaction(session: Session, plan: _Plan, resolves: list[Resolves
     try:
         await fetch(session, _ALONE, plan.known.guard)
         for condition in resolves:
-            found = await run(session, ids(plan.known.dialect, condition.query))
+            found = await run(session, ids(plan.known.dialect, condition.query, len(condition.ids) + 1))
             criteria.judge(condition, found)
         made = await plan.apply(session, criteria.Locks(criteria.ALONE), ([], [], []))
         if made is None:
@@ -138,7 +138,7 @@ async def _in_transaction(session: Session, plan: _Plan, resolves: list[Resolves
         raise
     try:
         await transaction.commit()
-    except (asyncpg.PostgresError, *LOST) as error:
+    except DRIVER as error:
         session.seq, session.chain = seq, chain
         raise Unknown(session, plan.writes) from error
     plan.remember()
@@ -214,10 +214,10 @@ class _Plan:
                 audit.token,
                 session.chain,
             )
-        except (asyncpg.PostgresError, *LOST) as error:
+        except DRIVER as error:
             if getattr(error, "sqlstate", None) == _NOT_NEW:
                 raise _NotNew from None
-            if lost(error):
+            if lost(error, session.db):
                 raise Unknown(session, self._commit.writes) from error
             raise
         first: int = row[0]

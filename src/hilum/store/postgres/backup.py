@@ -19,7 +19,7 @@ import asyncpg
 
 from hilum.problems import Misconfigured
 from hilum.store import migrations
-from hilum.store.postgres.connection import Pool, busy, connect
+from hilum.store.postgres.connection import DRIVER, Pool, at_work, connect
 from hilum.store.postgres.migrate import prepare
 
 TABLES: Final = {
@@ -117,8 +117,8 @@ async def restore_postgres(url: str, path: str, *, schema: str = "hilum") -> Non
                         await connection.copy_to_table(table, source=_read(member), columns=names, format="binary")
             await connection.execute("SELECT setval('stamped', $1)", manifest["stamped"])
             await connection.execute("SELECT setval('numbered', $1)", manifest["numbered"])
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise busy(error) from error
+    except DRIVER as error:
+        raise at_work(error, connection) from None
     finally:
         connection.terminate()
 

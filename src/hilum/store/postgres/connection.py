@@ -2,7 +2,8 @@
 
 asyncpg's own pool resets a connection at every release, a round trip that costs more than a point read. Nothing here
 changes a session, so that a connection goes back as it is; after an error that isn't hilum's own it is dropped.
-https://magicstack.github.io/asyncpg/current/api/index.html
+https://magicstack.github.io/asyncpg/current/api/index.html,
+https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from os import urandom
 from typing import Any, Final, TypeVar
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from hilum.problems import Busy, Misconfigured, Problem
+from hilum.problems import Busy, Damaged, Misconfigured, Problem
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ SESSION: Final = {
     "jit": "off",
     "max_parallel_workers_per_gather": "0",  # what stops early is no work to share
     "lock_timeout": f"{WAIT_SECONDS}s",
-    "statement_timeout": "60s",
+    "statement_timeout": "300s",  # of a commit; reads have less, which run() counts over all their statements
     "idle_in_transaction_session_timeout": "60s",
     "timezone": "UTC",
     "client_min_messages": "warning",
@@ -44,7 +45,17 @@ SESSION: Final = {
 }
 AGAIN: Final = frozenset({"40001", "40P01"})
 """serialization_failure and deadlock_detected: the same statement may be run again."""
-LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
+DRIVER: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""What asyncpg raises: the server's errors, its own, and the socket's (a timeout is an OSError)."""
+_ENDED: Final = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03"})
+"""The server shuts down, starts, has crashed, or has ended a session that was idle for too long."""
+_DAMAGE: Final = frozenset({"XX001", "XX002"})
+"""data_corrupted and index_corrupted."""
+_TRANSIENT_CLASSES: Final = frozenset({"40", "53"})
+"""Transaction rollback; insufficient resources: disk, memory, connections."""
+_TRANSIENT: Final = _ENDED | {"25006", "55P03", "57014", "58000", "58030"}
+"""What the machine, the operator or another session is to blame for, too: read_only_sql_transaction (what was the
+primary is a standby by now), lock_not_available, query_canceled, system_error, io_error."""
 
 
 @dataclass(slots=True, eq=False)
@@ -58,20 +69,48 @@ class Session:
     """The first seq of the last commit."""
 
 
-def lost(error: BaseException) -> bool:
-    """Whether the connection is gone: as the driver says, or connection exceptions (08) and shutdowns (57P01-3)."""
+def lost(error: BaseException, db: asyncpg.Connection) -> bool:
+    """Whether the connection is gone, as the server says or as the driver has seen.
+
+    A protocol_violation (08P01) is a defect, and so is what the driver refuses on a sound connection.
+    """
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        return state in _ENDED or (state[:2] == "08" and state != "08P01")
+    return isinstance(error, OSError) or db.is_closed()
+
+
+def translated(error: Exception, *, gone: bool) -> Exception:
+    """A driver's error in the words of the client, where trying again can help; never its text, which may hold values.
+
+    `gone`: the connection is lost. What is left is an error of our own SQL: it is given back as it is, a defect that
+    the edge logs and hides.
+    """
     state = getattr(error, "sqlstate", None) or ""
-    return isinstance(error, LOST) or state.startswith("08") or state in ("57P01", "57P02", "57P03")
-
-
-def busy(error: BaseException) -> Busy:
-    """A driver's error as the store's, without its text (which may quote values)."""
-    state = getattr(error, "sqlstate", None)
-    return Busy(f"PostgreSQL can't do it now ({type(error).__name__}{', ' + state if state else ''}). Try again.")
+    if state in _DAMAGE:
+        return Damaged(f"PostgreSQL finds its data damaged ({state}). Whoever runs hilum has to restore a backup.")
+    if state == "53100":
+        return Busy("PostgreSQL's disk is full: nothing was written. Free some space and try again.")
+    if not (gone or state in _TRANSIENT or state[:2] in _TRANSIENT_CLASSES):
+        return error
+    what = f"{type(error).__name__}{', ' + state if state else ''}"
+    return Busy(f"PostgreSQL can't do this now ({what}); nothing was written. Try again.")
 
 
 async def connect(url: str, schema: str, **settings: str) -> asyncpg.Connection:
     """A connection to one tenant's schema. Raises Busy when there is no answer, Misconfigured when it is no."""
+    try:
+        return await _connected(url, schema, settings)
+    except (*DRIVER, ValueError) as error:
+        where = urlsplit(url)
+        raise Misconfigured(
+            f"PostgreSQL at {where.hostname or 'the local socket'} refuses the connection ({type(error).__name__}). "
+            "Check user, password and database in --store postgresql://USER@HOST/DATABASE."
+        ) from None
+
+
+async def _connected(url: str, schema: str, settings: dict[str, str]) -> asyncpg.Connection:
+    """Raises Busy when there is no answer, the driver's error when it is no."""
     try:
         return await asyncpg.connect(
             url,
@@ -81,14 +120,19 @@ async def connect(url: str, schema: str, **settings: str) -> asyncpg.Connection:
             max_cacheable_statement_size=0,
             timeout=WAIT_SECONDS,
         )
-    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError, ValueError) as error:
-        where = urlsplit(url)
-        raise Misconfigured(
-            f"PostgreSQL at {where.hostname or 'the local socket'} refuses the connection ({type(error).__name__}). "
-            "Check user, password and database in --store postgresql://USER@HOST/DATABASE."
-        ) from None
-    except (asyncpg.PostgresError, *LOST) as error:
-        raise busy(error) from None
+    except DRIVER as error:
+        state = getattr(error, "sqlstate", None) or ""
+        # InternalClientError: of several hosts none is what target_session_attrs asks for, as during a failover.
+        # A certificate that does not hold is an OSError and a ValueError.
+        nobody = isinstance(error, (OSError, asyncpg.InternalClientError)) and not isinstance(error, ValueError)
+        raise translated(error, gone=nobody or (state[:2] == "08" and state != "08P01")) from None
+
+
+def at_work(error: Exception, db: asyncpg.Connection) -> Exception:
+    """`translated` for work that has files of its own: an OSError while the connection stands is one of theirs."""
+    if isinstance(error, OSError) and not db.is_closed():
+        return error
+    return translated(error, gone=lost(error, db))
 
 
 def quoted(name: str) -> str:
@@ -106,22 +150,28 @@ class Pool:
         self._open = 0
         self._closed = False
 
-    async def run(self, work: Callable[[Session], Awaitable[T]], *, tries: int = 3) -> T:
-        """Do `work` on a connection; on another one when that was lost. A driver's error becomes Busy.
+    async def run(self, work: Callable[[Session], Awaitable[T]], *, seconds: float | None = None, tries: int = 3) -> T:
+        """Do `work` on a connection; on another one when that was lost. A driver's error becomes what it means.
 
-        `work` raises something of its own where it must not be done twice (apply.Unknown).
+        Raises TimeoutError when `work` takes longer than `seconds`, with all of its statements; PostgreSQL is told to
+        stop. `work` raises something of its own where it must not be done twice (apply.Unknown).
         """
         session = await self._take()
         try:
-            result = await work(session)
+            async with asyncio.timeout(seconds) as limit:
+                result = await work(session)
         except Problem:  # raised between statements or by hilum's own SQLSTATEs: the session is sound
             self._give(session)
             raise
-        except (asyncpg.PostgresError, *LOST) as error:
+        except DRIVER as error:
+            if limit.expired():
+                await self._stop(session)
+                raise TimeoutError from None
+            gone = lost(error, session.db)
             self._drop(session)
-            if tries > 1 and lost(error):
-                return await self.run(work, tries=tries - 1)
-            raise busy(error) from error
+            if tries > 1 and gone:
+                return await self.run(work, seconds=seconds, tries=tries - 1)
+            raise translated(error, gone=gone) from None
         except BaseException:
             self._drop(session)
             raise
@@ -134,8 +184,8 @@ class Pool:
         connection = await connect(self._url, self._schema, **settings)
         try:
             yield connection
-        except (asyncpg.PostgresError, *LOST) as error:
-            raise busy(error) from error
+        except DRIVER as error:
+            raise at_work(error, connection) from None
         finally:
             connection.terminate()
 
@@ -177,7 +227,7 @@ class Pool:
         try:
             process = urandom(8)
             named = f"hilum {process.hex()}"  # apply.outcome() finds it by this in pg_stat_activity
-            return Session(await connect(self._url, self._schema, application_name=named), process)
+            return Session(await _connected(self._url, self._schema, {"application_name": named}), process)
         except BaseException:
             self._open -= 1
             self._wake(None)
@@ -188,6 +238,14 @@ class Pool:
             self._drop(session)
         elif not self._wake(session):
             self._idle.append(session)
+
+    async def _stop(self, session: Session) -> None:
+        """Drop a session whose statement was given up, once PostgreSQL has ended it: until then it takes a place."""
+        try:
+            with suppress(*DRIVER):
+                await session.db.close(timeout=WAIT_SECONDS)  # waits for the cancellation that asyncpg has sent
+        finally:
+            self._drop(session)
 
     def _drop(self, session: Session) -> None:
         session.db.terminate()

@@ -94,6 +94,6 @@ async def candidates(session: Session, condition: Resolves, one: Key) -> str | N
 
 
 def judge(condition: Resolves, ids: Sequence[str]) -> None:
-    """Raises CriteriaChanged unless the first two of `ids`, newest first, are those of the condition."""
-    if sorted(ids[:2]) != sorted(condition.ids):
+    """Raises CriteriaChanged unless `ids`, as far as one more than it expects, are those of the condition."""
+    if sorted(ids[: len(condition.ids) + 1]) != sorted(condition.ids):
         raise CriteriaChanged("The criteria resolve to something else by now.")

@@ -24,13 +24,18 @@ from hilum.search.query import Permit
 from hilum.store.exact import holds
 from hilum.store.interface import HistoryQuery, Versions
 from hilum.store.postgres.connection import Session, fetch
-from hilum.store.postgres.names import DELETED, Name, Names
+from hilum.store.postgres.names import DELETED, METHODS, Name, Names
 from hilum.store.postgres.rows import as_resource
 from hilum.store.postgres.run import numbered
 from hilum.store.sql import Part, join
 
-READ: Final = "SELECT rid, version, seq, method, id, body FROM resource WHERE type = $1 AND id = $2 AND version > 0"
+_CURRENT: Final = "SELECT 1, version, seq, method, body FROM resource WHERE type = $1 AND id = $2 AND version > 0"
 """The current version, or the deletion. One probe of resource_name."""
+_CURRENT_OF: Final = """
+SELECT n.place, r.version, r.seq, r.method, r.body
+FROM unnest($1::smallint[], $2::text[]) WITH ORDINALITY AS n (type, id, place)
+CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.type = n.type AND r.id = n.id LIMIT 1) r WHERE r.version > 0
+"""
 _VERSION: Final = """
 SELECT r.rid, r.version, r.seq, r.method, r.id, r.body FROM resource r
 WHERE r.type = $1 AND r.id = $2 AND r.version = $3
@@ -62,12 +67,23 @@ _LOOK: Final = 200
 """How many versions are looked at together where their content decides."""
 
 
-async def read(session: Session, type: str, id: str, version: int | None) -> Resource | None:
-    """The current version, or that one."""
-    if version is None:
-        found = await fetch(session, READ, TYPE_NUMBER[type], id)
+async def current(session: Session, names: Sequence[Name]) -> list[Resource | None]:
+    """The current version of each, or its deletion, or None; all as they stood at one moment."""
+    if len(names) == 1:
+        ((type, id),) = names
+        rows = await fetch(session, _CURRENT, TYPE_NUMBER[type], id)
     else:
-        found = await fetch(session, _VERSION, TYPE_NUMBER[type], id, version) if 0 < version < 1 << 31 else []
+        rows = await fetch(session, _CURRENT_OF, [TYPE_NUMBER[type] for type, _ in names], [id for _, id in names])
+    found: list[Resource | None] = [None] * len(names)
+    for place, version, seq, method, body in rows:
+        type, id = names[place - 1]
+        found[place - 1] = Resource(type, id, version, seq, body or b"", METHODS[method])
+    return found
+
+
+async def version(session: Session, type: str, id: str, number: int) -> Resource | None:
+    """That version."""
+    found = await fetch(session, _VERSION, TYPE_NUMBER[type], id, number) if 0 < number < 1 << 31 else []
     return as_resource(found[0]) if found else None
 
 

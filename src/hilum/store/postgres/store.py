@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
 from hilum.problems import Busy
 from hilum.search.query import Query
 from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Versions
+from hilum.store.limits import SEARCH_SECONDS, too_costly
 from hilum.store.plan.search import explain, search
 from hilum.store.postgres import apply, backup, history, reindex
-from hilum.store.postgres.connection import Pool, Session, connect, fetch
+from hilum.store.postgres.connection import WAIT_SECONDS, Pool, Session, connect, fetch
 from hilum.store.postgres.known import Known
 from hilum.store.postgres.migrate import prepare
+from hilum.store.postgres.reads import Reads
 from hilum.store.postgres.run import at_once, run, settled
+
+T = TypeVar("T")
 
 _COUNTS = "SELECT type, sum(n)::bigint FROM tally GROUP BY type ORDER BY type"
 _SEQ = """
@@ -33,9 +37,13 @@ class PostgresStore:
 
     name = "postgresql"
 
-    def __init__(self, pool: Pool, guard: int, *, full_text: bool = True) -> None:
+    def __init__(
+        self, pool: Pool, guard: int, search_seconds: float = SEARCH_SECONDS, *, full_text: bool = True
+    ) -> None:
         self._pool = pool
+        self._search_seconds = search_seconds
         self._known = Known.nothing(guard, full_text=full_text)
+        self._reads = Reads(self._point)
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Durable when it returns (synchronous_commit=on)."""
@@ -58,26 +66,27 @@ class PostgresStore:
         raise Busy("PostgreSQL went away during the commit; look whether it was written before you try again.")
 
     async def read(self, type: str, id: str, version: int | None = None) -> Resource | None:
-        """One probe of an index."""
-
-        return await self._pool.run(lambda session: history.read(session, type, id, version))
+        """One probe of an index; the current version together with what others read at this moment."""
+        if version is None:
+            return await self._reads.current(type, id)
+        return await self._point(lambda session: history.version(session, type, id, version))
 
     async def compartments(self, resource: Resource) -> tuple[tuple[str, str], ...]:
         """The owners that the version was committed with."""
-        return await self._pool.run(lambda session: history.compartments(session, self._known.names, resource.seq))
+        return await self._point(lambda session: history.compartments(session, self._known.names, resource.seq))
 
     async def search(self, query: Query) -> Page:
         """Planned here; in one snapshot, unless one statement decides."""
         way = run if settled(query) else at_once
-        return await self._pool.run(lambda session: way(session, search(self._known.dialect, query)))
+        return await self._scan(lambda session: way(session, search(self._known.dialect, query)))
 
     async def explain(self, query: Query) -> list[dict[str, Any]]:
         """Search, and tell how."""
-        return await self._pool.run(lambda session: at_once(session, explain(self._known.dialect, query)))
+        return await self._scan(lambda session: at_once(session, explain(self._known.dialect, query)))
 
     async def history(self, query: HistoryQuery) -> Versions:
         """Of one resource, of types, or of all."""
-        return await self._pool.run(lambda session: history.history(session, self._known.names, query))
+        return await self._scan(lambda session: history.history(session, self._known.names, query))
 
     async def changes(self, after: int, limit: int = 1000) -> Sequence[Resource]:
         """In commit order, without a gap: see history.py."""
@@ -99,7 +108,7 @@ class PostgresStore:
         async def work(session: Session) -> None:
             await fetch(session, "SELECT 1")
 
-        await self._pool.run(work)
+        await self._point(work)
 
     async def backup(self, path: str) -> AsyncIterator[tuple[int, int]]:
         """A consistent copy while others write; yields (bytes read, about how many in all)."""
@@ -110,6 +119,20 @@ class PostgresStore:
         """Let what runs finish, then close the connections."""
         await self._pool.close()
 
+    async def _point(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        """What takes a millisecond, unless a lock or the network stands in its way."""
+        try:
+            return await self._pool.run(work, seconds=2 * WAIT_SECONDS)  # a lock that is held too long speaks first
+        except TimeoutError:
+            raise Busy("PostgreSQL does not answer. Try again.") from None
+
+    async def _scan(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        """What may take long, and then ends with a word to whoever asked for so much."""
+        try:
+            return await self._pool.run(work, seconds=self._search_seconds)
+        except TimeoutError:
+            raise too_costly(self._search_seconds) from None
+
 
 async def open_postgres(
     url: str,
@@ -119,11 +142,13 @@ async def open_postgres(
     migrate: bool = False,
     connections: int = 8,
     full_text: bool = True,
+    search_seconds: float = SEARCH_SECONDS,
 ) -> PostgresStore:
     """Open or create a tenant's store: the PostgreSQL schema `schema` of the database at `url`.
 
     `migrate` applies pending migrations (`hilum migrate`); without it a store that needs them raises Misconfigured, as
-    does one of another environment. Raises Busy when the server can't be reached.
+    does one of another environment. Raises Busy when the server can't be reached. A search or history that takes longer
+    than `search_seconds` is ended.
     """
     connection = await connect(url, schema, statement_timeout="0")
     try:
@@ -133,4 +158,4 @@ async def open_postgres(
                 pass
     finally:
         await connection.close()
-    return PostgresStore(Pool(url, schema, connections), guard, full_text=full_text)
+    return PostgresStore(Pool(url, schema, connections), guard, search_seconds, full_text=full_text)

@@ -1,12 +1,17 @@
-"""One Commit as SQL, inside the writer's transaction: versions, index rows, compartments, audit."""
+"""Commits as SQL, inside the writer's transaction: versions, index rows, compartments, audit.
+
+A statement costs more than a row: between two of them the event loop takes the interpreter, and the writer has to ask
+for it back. So commits that can't get into each other's way share their statements.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 import apsw
@@ -18,12 +23,15 @@ from hilum.store.interface import Audit, Commit, Present, Resolves, Unreferenced
 from hilum.store.plan.references import references
 from hilum.store.plan.search import ids
 from hilum.store.sqlite import ident
-from hilum.store.sqlite.connection import row
+from hilum.store.sqlite.connection import row, rows
 from hilum.store.sqlite.dialect import Sqlite
 from hilum.store.sqlite.fulltext import FullText
 from hilum.store.sqlite.identities import Identities
 from hilum.store.sqlite.run import run
-from hilum.store.sqlite.tables import Dictionaries, IndexTables, insert, numbers
+from hilum.store.sqlite.tables import Dictionaries, IndexTables, insert, marked, numbers
+
+Made = tuple[Resource, ...]
+Outcome = Made | Exception
 
 
 class Applier:
@@ -52,15 +60,24 @@ class Applier:
         self._tally.clear()
         self._chain_before = self._chain
 
-    def attempt(self, commit: Commit) -> tuple[Resource, ...]:
-        """One commit of the group; when it raises, it is undone, in the database and here, and the group goes on.
+    def attempt(self, commits: Sequence[Commit]) -> list[Outcome]:
+        """What became of each: its versions, or the exception that undid it, in the database and here.
 
-        Raises VersionChanged, CriteriaChanged or Conflict.
+        More than one at a time only where none has preconditions and no two write the same resource. The exceptions
+        are VersionChanged, CriteriaChanged and Conflict, or a defect. Raises apsw.Error: then the whole group is lost.
         """
+        try:
+            return list(self._undoing(commits))
+        except apsw.Error:
+            raise
+        except Exception as error:  # a problem, or a defect, of one commit alone; of which, they find out one by one
+            return [error] if len(commits) == 1 else [self.attempt([commit])[0] for commit in commits]
+
+    def _undoing(self, commits: Sequence[Commit]) -> list[Made]:
         seq, n, chain, tally = self.seq, self._identities.n, self._chain, dict(self._tally)
         self._execute("SAVEPOINT one")
         try:
-            made = self._apply(commit)
+            made = self._apply(commits)
         except BaseException:
             self._execute("ROLLBACK TO one")
             self.seq, self._chain, self._tally = seq, chain, tally
@@ -95,70 +112,89 @@ class Applier:
             with suppress(apsw.Error):
                 self._execute("ROLLBACK")
 
-    # --- one commit -----------------------------------------------------------------------------------------------
+    # --- commits --------------------------------------------------------------------------------------------------
 
-    def _apply(self, commit: Commit) -> tuple[Resource, ...]:
-        for condition in commit.preconditions:
-            if isinstance(condition, Resolves) and run(self._db, ids(self._dialect, condition.query)) != condition.ids:
+    def _apply(self, commits: Sequence[Commit]) -> list[Made]:
+        conditions = [condition for commit in commits for condition in commit.preconditions]
+        for condition in conditions:
+            if not isinstance(condition, Resolves):
+                continue
+            if run(self._db, ids(self._dialect, condition.query, len(condition.ids) + 1)) != condition.ids:
                 raise CriteriaChanged("The criteria resolve to something else by now.")
         self.seq = max(self.seq, time.time_ns() // 1000)
-        first = self.seq + 1
-        rids, fresh = self._identities.claim(commit.writes)
-        made = self._versions(commit.writes, rids, fresh)
-        for condition in commit.preconditions:
+        seq = self.seq + 1
+        writes = [write for commit in commits for write in commit.writes]
+        rids, fresh = self._identities.claim(writes)
+        versions = self._versions(writes, rids, self._make_way(writes, rids, fresh))
+        for condition in conditions:
             if isinstance(condition, Present):
                 self._present(condition)
             elif isinstance(condition, Unreferenced):
                 self._unreferenced(condition)
-        self._audit(commit.audit, first, len(made))
+        made: list[Made] = []
+        audits: list[Any] = []
+        for commit in commits:
+            count = len(commit.writes)
+            made.append(tuple(islice(versions, count)))
+            audits += self._audit(commit.audit, seq, count)
+            seq += count
+        insert(self._db, "audit", 9, audits)
         return made
 
-    def _versions(self, writes: Sequence[Write], rids: list[int], fresh: set[int]) -> tuple[Resource, ...]:
-        """Write the versions: of what is wholly new in few statements, of what stands already one by one."""
+    def _make_way(self, writes: Sequence[Write], rids: list[int], fresh: set[int]) -> set[int]:
+        """Copy the versions that stand to the old ones; those of the rids that were alive. Raises VersionChanged."""
+        standing = [rid for rid in rids if rid not in fresh] if fresh else rids
+        if not standing:
+            return set()
+        found: dict[int, tuple[int, int]] = {}
+        for part, marks in marked(standing):
+            for rid, version, method in rows(
+                self._db, f"SELECT rid, version, method FROM resource WHERE rid IN ({marks})", part
+            ):
+                found[rid] = (version, method)
+        for rid, write in zip(rids, writes, strict=True):
+            version, _ = found.get(rid, (0, 0))
+            if version != write.version - 1:
+                raise VersionChanged(f"{write.type} has version {version} by now, not {write.version - 1}.")
+        for part, marks in marked(standing):
+            self._execute(
+                f"INSERT INTO old SELECT seq, body FROM resource WHERE rid IN ({marks}) AND version > 0", part
+            )
+        return {rid for rid, (version, method) in found.items() if version and method != ident.DELETED}
+
+    def _versions(self, writes: Sequence[Write], rids: list[int], alive: set[int]) -> Iterator[Resource]:
+        """Write the versions, in few statements."""
         tables = IndexTables(self._identities.rid, self._dictionaries)
         words = FullText(self._db) if self._full_text else None
         resources: list[Any] = []
         log: list[Any] = []
         made: list[Resource] = []
         for rid, write in zip(rids, writes, strict=True):
-            alive = False
-            if rid not in fresh:
-                alive = self._make_way(rid, write)
             self.seq += 1
             number = ident.METHOD_NUMBER[write.method]
             body = write.draft.stamp(write.version, self.seq) if write.draft else b""
             shape = self._dictionaries.shape(rid >> keys.TYPE_SHIFT, numbers(write.rows)) if body else 0
             resources += (rid, write.version, self.seq, number, shape, body or ident.stub(write.type, write.id))
             log += (self.seq, rid, write.version, number, *self._visibility(write))
-            change = bool(write.draft) - alive
+            change = (write.draft is not None) - (rid in alive)
             if change:
                 self._tally[rid >> keys.TYPE_SHIFT] = self._tally.get(rid >> keys.TYPE_SHIFT, 0) + change
             tables.replace(rid, write.rows, write.old)
             if words is not None:
-                words.replace(rid, body, was=alive)
+                words.replace(rid, body, was=rid in alive)
             made.append(Resource(write.type, write.id, write.version, self.seq, body, write.method))
-        insert(self._db, "resource", 6, resources)
+        insert(self._db, "resource", 6, resources, "REPLACE")
         insert(self._db, "log", 6, log)
         tables.write(self._db)
         if words is not None:
             words.write()
-        return tuple(made)
-
-    def _make_way(self, rid: int, write: Write) -> bool:
-        """Move the version that stands to the old ones; whether it was alive. Raises VersionChanged."""
-        version, method = row(self._db, "SELECT version, method FROM resource WHERE rid = ?", (rid,)) or (0, 0)
-        if version != write.version - 1:
-            raise VersionChanged(f"{write.type} has version {version} by now, not {write.version - 1}.")
-        if version:
-            self._execute("INSERT INTO old SELECT seq, body FROM resource WHERE rid = ?", (rid,))
-        self._execute("DELETE FROM resource WHERE rid = ?", (rid,))
-        return bool(version) and method != ident.DELETED
+        return iter(made)
 
     def _visibility(self, write: Write) -> tuple[str | None, str | None]:
         """Compartments and labels by which history is judged; a deletion keeps those of what it deleted."""
-        rows = write.rows if write.draft else write.old
-        owners = ",".join([str(self._identities.rid(*owner)) for owner in rows.compartments])
-        labels = " ".join([f"{system}|{code}" for system, code in rows.labels])
+        seen = write.rows if write.draft else write.old
+        owners = ",".join([str(self._identities.rid(*owner)) for owner in seen.compartments])
+        labels = " ".join([f"{system}|{code}" for system, code in seen.labels])
         return f"[{owners}]" if owners else None, labels or None
 
     # --- integrity and audit --------------------------------------------------------------------------------------
@@ -180,10 +216,10 @@ class Applier:
             (listed, target, target),
         )
         if found:
-            type_name = ident.type_of(found[0])
-            raise Conflict(f"A {type_name} still refers to this {condition.type}; delete or change that first.")
+            raise Conflict("Another resource still refers to this one; delete or change that first.")
 
-    def _audit(self, audit: Audit, seq: int, writes: int) -> None:
+    def _audit(self, audit: Audit, seq: int, writes: int) -> tuple[Any, ...]:
+        """The row of one commit, chained to the one before."""
         fields = (self._process, seq, writes, audit.agent, audit.client, audit.interaction, audit.token)
         self._chain = hashlib.sha256(self._chain + repr(fields).encode()).digest()
-        self._execute("INSERT INTO audit VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", (*fields, self._chain))
+        return (None, *fields, self._chain)

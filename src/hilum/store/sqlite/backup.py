@@ -9,8 +9,8 @@ from pathlib import Path
 
 import apsw
 
-from hilum.problems import Misconfigured
-from hilum.store.sqlite.connection import connect, make_private
+from hilum.problems import Damaged, Misconfigured
+from hilum.store.sqlite.connection import DAMAGE, connect, make_private
 
 _PAGES = 2000
 
@@ -27,8 +27,16 @@ def copy(source: str, target: str) -> Iterator[tuple[int, int]]:
     _forget(part)
     make_private(part)
     try:
-        yield from _copied(source, part)
-        verify(part)
+        try:
+            yield from _copied(source, part)
+        except DAMAGE:
+            raise _damaged(source) from None
+        if not _whole(part):
+            raise (
+                Misconfigured(f"The copy {part} did not come out whole. Try another disk.")
+                if _whole(source)
+                else _damaged(source)
+            )
         flush(part)
         os.rename(part, target)
     finally:
@@ -53,8 +61,20 @@ def _copied(source: str, part: str) -> Iterator[tuple[int, int]]:
         writer.close()
 
 
+def _damaged(source: str) -> Damaged:
+    return Damaged(
+        f"The store {source} is damaged, so that no backup was made of it. `hilum check` says more; the way back is "
+        "the newest backup: hilum restore FILE --force."
+    )
+
+
 def verify(path: str) -> None:
     """Raises Misconfigured unless the file is a whole hilum store."""
+    if not _whole(path):
+        raise Misconfigured(f"{path} is not a whole hilum store.")
+
+
+def _whole(path: str) -> bool:
     try:
         db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
         try:
@@ -63,9 +83,8 @@ def verify(path: str) -> None:
         finally:
             db.close()
     except apsw.Error:
-        sound = False
-    if not sound:
-        raise Misconfigured(f"{path} is not a whole hilum store.")
+        return False
+    return sound
 
 
 def restore(backup: str, path: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import apsw
 
-from hilum.problems import Busy, Misconfigured
+from hilum.problems import Busy, Damaged, Misconfigured
 from hilum.store import migrations
 
 WAIT_MS = 30_000
@@ -33,6 +33,10 @@ _TRANSIENT: Final = (
 """What the machine, another process or the disk is to blame for. Anything else is a defect of ours."""
 
 
+DAMAGE: Final = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
+"""What a sound file never brings about."""
+
+
 def connect(path: str, *, readonly: bool = False) -> apsw.Connection:
     """A connection that waits for others instead of failing, flushes every commit and never checkpoints by itself."""
     flags = apsw.SQLITE_OPEN_READWRITE | (0 if readonly else apsw.SQLITE_OPEN_CREATE)
@@ -43,7 +47,10 @@ def connect(path: str, *, readonly: bool = False) -> apsw.Connection:
     try:
         connection.execute("PRAGMA journal_mode=WAL")
     except apsw.NotADBError:
-        raise Misconfigured("The store's file is no SQLite database. Name another with --store sqlite:PATH.") from None
+        raise Misconfigured(
+            "The store's file is no SQLite database, or its first page is damaged. Name another with --store "
+            "sqlite:PATH, or restore a backup."
+        ) from None
     except apsw.BusyError:
         raise Busy("The store is locked by another program. Try again when that has finished.") from None
     connection.execute("PRAGMA synchronous=FULL")  # an fsync of the log before every acknowledgement
@@ -148,6 +155,8 @@ def translated(error: apsw.Error) -> Exception:
 
     An error of our own SQL is no such thing: it is given back as it is, a defect that the edge logs and hides.
     """
+    if isinstance(error, DAMAGE):
+        return Damaged(f"The store is damaged ({type(error).__name__}). Whoever runs hilum has to restore a backup.")
     if isinstance(error, apsw.FullError):
         return Busy("The disk is full: nothing was written. Free some space and try again.")
     if not isinstance(error, _TRANSIENT):

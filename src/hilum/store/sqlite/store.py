@@ -12,29 +12,29 @@ from typing import Any, Final, TypeVar
 
 import apsw
 
-from hilum.fhir.definitions import TYPES
+from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhir.resource import Resource
-from hilum.problems import Busy
+from hilum.problems import Busy, Damaged
 from hilum.search.query import Query
 from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Versions
-from hilum.store.plan.access import Steps, too_costly
+from hilum.store.limits import SEARCH_SECONDS, too_costly
+from hilum.store.plan.access import Steps
 from hilum.store.plan.search import explain, search
 from hilum.store.sqlite import backup as copying
 from hilum.store.sqlite import history, ident, reindex
 from hilum.store.sqlite.checkpoint import Checkpointer
-from hilum.store.sqlite.connection import Patience, connect, make_private, prepare, row, rows
-from hilum.store.sqlite.dialect import Sqlite, as_resource
+from hilum.store.sqlite.connection import DAMAGE, Patience, connect, make_private, prepare, row, rows, translated
+from hilum.store.sqlite.dialect import Sqlite
 from hilum.store.sqlite.run import at_once
+from hilum.store.sqlite.soundness import glance
 from hilum.store.sqlite.writer import Writer
 
 T = TypeVar("T")
 TURN_SECONDS: Final = 0.01
 """How long a search may keep the event loop before it starts anew on a thread."""
-SEARCH_SECONDS: Final = 30.0
-"""How long a search or history may keep a thread; there are two, and others wait for them."""
 
 _READ = """
-SELECT r.rid, r.version, r.seq, r.method, r.body
+SELECT r.version, r.seq, r.method, r.body
 FROM identity i CROSS JOIN resource r ON r.rid = i.rid WHERE i.type = ? AND i.id = ?
 """
 
@@ -48,6 +48,7 @@ class SqliteStore:
         self.path = path
         self._dialect = Sqlite(full_text=full_text)
         self._db = connect(path, readonly=True)
+        self._point = self._db.cursor().execute
         self._patience = Patience(self._db)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="hilum-sqlite-reader")
         self._own = threading.local()
@@ -65,8 +66,16 @@ class SqliteStore:
         """A point read costs less than a hop to another thread, so it runs where it is called."""
         if version is not None:
             return history.version(self._db, type, id, version)
-        found = row(self._db, _READ, (ident.type_number(type), ident.key(id)))
-        return as_resource(*found) if found and found[1] else None
+        try:
+            found = self._point(_READ, (TYPE_NUMBER[type], ident.key(id))).get  # to its end: nothing stays open
+        except apsw.Error as error:
+            raise translated(error) from None
+        if found is None:
+            return None
+        number, seq, method, body = found
+        if not number:  # only referred to so far
+            return None
+        return Resource(type, id, number, seq, b"" if method == ident.DELETED else body, ident.METHODS[method])
 
     async def compartments(self, resource: Resource) -> tuple[tuple[str, str], ...]:
         """The owners that the version was committed with."""
@@ -106,7 +115,10 @@ class SqliteStore:
     async def counts(self) -> Counts:
         """From the tally that every commit keeps."""
         tally = rows(self._db, "SELECT type, n FROM tally WHERE n > 0")
-        return Counts({TYPES[number - 1]: n for number, n in tally}, row(self._db, "SELECT seq FROM clock")[0])
+        clock = row(self._db, "SELECT seq FROM clock")
+        if clock is None:
+            raise Damaged("The store is damaged (it has no clock). Whoever runs hilum has to restore a backup.")
+        return Counts({TYPES[number - 1]: n for number, n in tally}, clock[0])
 
     async def check(self) -> None:
         """Whether the file can be read, and the writer works."""
@@ -114,6 +126,8 @@ class SqliteStore:
             raise Busy("The store takes no more writes.")
         try:
             self._db.execute("SELECT seq FROM clock").fetchone()
+        except DAMAGE as error:
+            raise translated(error) from None
         except apsw.Error as error:
             raise Busy(f"The store can't be read ({type(error).__name__}).") from None
 
@@ -144,8 +158,7 @@ class SqliteStore:
                 with self._own.patience.within(seconds):
                     return work(db)
             except apsw.InterruptError:
-                text = f"The search takes longer than {seconds:.0f} seconds. Use fewer or narrower parameters."
-                raise too_costly(text) from None
+                raise too_costly(seconds) from None
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
@@ -166,6 +179,7 @@ async def open_sqlite(
             for _ in reindex.run(connection, full_text=full_text):
                 connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
                 await asyncio.sleep(0)
+        glance(connection)
     finally:
         connection.close()
     return SqliteStore(path, full_text=full_text)

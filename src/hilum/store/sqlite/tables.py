@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import apsw
@@ -65,14 +65,12 @@ class IndexTables:
         self._rid = rid
         self._known = known
         self._added: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-        self._removed: dict[str, list[Flat]] = {}
-        self._terms: list[Any] = []
-        self._units: list[Any] = []
+        self._removed: dict[str, list[Any]] = {}
 
     def replace(self, rid: int, new: Rows, old: Rows) -> None:
         """Add what only the new version says, and take away what only the old one said."""
         for name, flatten, after, before in self._kinds(new, old):
-            if after == before:
+            if after is before or after == before:
                 continue
             added = self._added[name]
             if not before:
@@ -84,17 +82,24 @@ class IndexTables:
             for flat in now - then:
                 added += flat
                 added.append(rid)
-            self._removed.setdefault(name, []).extend((*flat, rid) for flat in then - now)
+            removed = self._removed.setdefault(name, [])
+            for flat in then - now:
+                removed += flat
+                removed.append(rid)
 
     def write(self, db: apsw.Connection) -> None:
         """Bring all of it into the database."""
-        for name, rows in self._removed.items():
-            where = " AND ".join(f"{column} = ?" for column in COLUMNS[name])
-            db.executemany(f"DELETE FROM {name} WHERE {where}", rows)
+        for name, values in self._removed.items():
+            delete(db, name, values)
         for name, values in self._added.items():
             insert(db, name, len(COLUMNS[name]), values)
-        insert(db, "term", 3, self._terms)
-        insert(db, "unit", 5, self._units)
+
+    def added(self) -> Iterator[tuple[str, Flat]]:
+        """Table and row of all that is to be added."""
+        for name, values in self._added.items():
+            width = len(COLUMNS[name])
+            for start in range(0, len(values), width):
+                yield name, tuple(values[start : start + width])
 
     def _kinds(self, new: Rows, old: Rows) -> Iterator[tuple[str, Callable[[Any], Iterator[Flat]], Any, Any]]:
         yield "token", _tokens, new.tokens, old.tokens
@@ -118,7 +123,7 @@ class IndexTables:
         for param, folded in rows:
             value = keys.uri(folded)
             if self._known.new((param, value)):
-                self._terms += (param, value, folded)
+                self._added["term"] += (param, value, folded)
             yield param, value
 
     def _quantities(self, rows: Any) -> Iterator[Flat]:
@@ -130,7 +135,7 @@ class IndexTables:
         if row.low != row.high:
             unit |= keys.WIDE
         if self._known.new((param, unit, "unit")):
-            self._units += (param, unit, row.system, row.code, row.unit)
+            self._added["unit"] += (param, unit, row.system, row.code, row.unit)
         return unit
 
     def _composites(self, rows: Any) -> Iterator[Flat]:
@@ -160,7 +165,10 @@ COLUMNS = {
     "composite": ("param", "a", "unit", "low", "high", "rid"),
     "near": ("param", "cell", "lat", "lon", "rid"),
     "compartment": ("owner", "rid"),
+    "term": ("param", "value", "folded"),
+    "unit": ("param", "unit", "system", "code", "display"),
 }
+"""The index tables, and the dictionaries: of those rows are added and never removed."""
 
 
 def numbers(rows: Rows) -> tuple[int, ...]:
@@ -191,10 +199,10 @@ def _nears(rows: Any) -> Iterator[Flat]:
     return ((param, keys.cell(keys.across(lon), keys.along(lat)), lat, lon) for param, lat, lon in rows)
 
 
-_SQL: dict[tuple[str, int, int], str] = {}
+_SQL: dict[tuple[str, str, int], str] = {}
 
 
-def insert(db: apsw.Connection, table: str, width: int, values: list[Any]) -> int:
+def insert(db: apsw.Connection, table: str, width: int, values: list[Any], otherwise: str = "IGNORE") -> int:
     """Insert rows of that width, given one after the other; how many were not there before.
 
     OR IGNORE: two exact values may share a key, and two parameters a row.
@@ -203,10 +211,35 @@ def insert(db: apsw.Connection, table: str, width: int, values: list[Any]) -> in
     for start in range(0, len(values), width * _CHUNK):
         part = values[start : start + width * _CHUNK]
         count = len(part) // width
-        sql = _SQL.get((table, width, count))
+        sql = _SQL.get(("insert", table, count))
         if sql is None:
-            marks = "(" + ",".join("?" * width) + ")"
-            sql = _SQL[table, width, count] = f"INSERT OR IGNORE INTO {table} VALUES " + ",".join([marks] * count)
+            sql = f"INSERT OR {otherwise} INTO {table} VALUES {_rows(width, count)}"
+            _SQL["insert", table, count] = sql
         db.execute(sql, part)
         new += db.changes()
     return new
+
+
+def delete(db: apsw.Connection, table: str, values: list[Any]) -> None:
+    """Delete index rows, given one after the other."""
+    columns = COLUMNS[table]
+    width = len(columns)
+    for start in range(0, len(values), width * _CHUNK):
+        part = values[start : start + width * _CHUNK]
+        count = len(part) // width
+        sql = _SQL.get(("delete", table, count))
+        if sql is None:
+            sql = f"DELETE FROM {table} WHERE ({','.join(columns)}) IN (VALUES {_rows(width, count)})"
+            _SQL["delete", table, count] = sql
+        db.execute(sql, part)
+
+
+def marked(values: Sequence[int]) -> Iterator[tuple[Sequence[int], str]]:
+    """The values in pieces, each with its marks for an SQL list."""
+    for start in range(0, len(values), _CHUNK):
+        part = values[start : start + _CHUNK]
+        yield part, ",".join("?" * len(part))
+
+
+def _rows(width: int, count: int) -> str:
+    return ",".join(["(" + ",".join("?" * width) + ")"] * count)

@@ -33,6 +33,8 @@ HOLD_SECONDS: Final = 0.05
 """How long one group may keep the write lock before it commits what it has."""
 GROUP: Final = 256
 """How many commits one group takes at most."""
+BATCH: Final = 64
+"""How many writes of several commits are applied in one go."""
 SWITCH_SECONDS: Final = 0.0005
 """How long a thread may keep the interpreter while another waits for it. At Python's 5 ms the event loop and the
 writer, which both let go of it at every statement, wait for each other longer than for the disk (2026-11: creates took
@@ -50,8 +52,11 @@ class Writer:
     ) -> None:
         self._applier = Applier(connection, full_text)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._gathered: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         self._lock = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
         self._between = between
+        self._next: Job | None = None  # taken from the queue for the batch after this one
+        self._closing = False
         self._ended = False
         sys.setswitchinterval(SWITCH_SECONDS)
         self._thread = threading.Thread(target=self._run, name="hilum-sqlite-writer", daemon=True)
@@ -64,79 +69,110 @@ class Writer:
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Queue the commit; returns once it is durable."""
-        future: asyncio.Future[tuple[Resource, ...]] = asyncio.get_running_loop().create_future()
-        self._jobs.put((commit, future))
-        if self._ended:  # looked at after queueing, so that the thread's last look or this one finds the job
-            self._refuse_rest()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[tuple[Resource, ...]] = loop.create_future()
+        gathered = self._gathered.get(loop)
+        if gathered is None:
+            gathered = self._gathered[loop] = []
+            loop.call_soon(self._hand_over, loop)
+        gathered.append((commit, future))
         return await future
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Queue what one turn of the loop made, all at once: the writer, woken by the first, would take it alone."""
+        for job in self._gathered.pop(loop, ()):
+            self._jobs.put(job)
+        if self._ended:  # looked at after queueing, so that the thread's last look or this one finds the jobs
+            self._refuse_rest()
 
     def close(self) -> None:
         """Commit what is queued, then end the thread."""
+        for loop in list(self._gathered):
+            for job in self._gathered.pop(loop, ()):
+                self._jobs.put(job)
         self._jobs.put(None)
         self._thread.join()
         os.close(self._lock)
 
     def _run(self) -> None:
         try:
-            while (job := self._jobs.get()) is not None:
+            while (job := self._next or self._jobs.get()) is not None:
+                self._next = None
                 done: list[Outcome] = []
                 self._turn(True)
                 try:
-                    going = self._group(job, done)
+                    self._group(job, done)
                     _answer(done)
                     self._between()
                 finally:
                     self._turn(False)
-                if not going:
+                if self._closing and self._next is None:
                     return
         finally:
             self._ended = True
             self._refuse_rest()
 
     def _refuse_rest(self) -> None:
+        refused, self._next = self._next, None
         while True:
+            if refused is not None:
+                _answer([(refused[1], Busy("The store takes no more writes; nothing was written."))])
             try:
-                job = self._jobs.get_nowait()
+                refused = self._jobs.get_nowait()
             except queue.Empty:
                 return
-            if job is not None:
-                _answer([(job[1], Busy("The store takes no more writes; nothing was written."))])
 
-    def _group(self, job: Job, done: list[Outcome]) -> bool:
-        """One transaction; False when the writer is to end after it."""
-        started = [job]
+    def _group(self, job: Job, done: list[Outcome]) -> None:
+        """One transaction."""
+        started: list[Job] = []
         try:
             self._applier.begin()
-            going = self._fill(started, done)
+            self._fill(job, started, done)
             self._applier.finish()
         except Exception as error:  # nothing was acknowledged, so all of the group may fail; the next may work
             failure = translated(error) if isinstance(error, apsw.Error) else error
-            done[:] = [(future, failure) for _, future in started]
+            done[:] = [(future, failure) for _, future in started or [job]]
             self._applier.abandon()
-            return True
-        return going
 
-    def _fill(self, started: list[Job], done: list[Outcome]) -> bool:
-        """Apply commits as long as there are any and the group may last; False when the writer is to end."""
+    def _fill(self, job: Job | None, started: list[Job], done: list[Outcome]) -> None:
+        """Apply commits as long as there are any and the group may last."""
         until = time.monotonic() + HOLD_SECONDS
-        while True:
-            commit, future = started[-1]
-            if not future.cancelled():
-                try:
-                    done.append((future, self._applier.attempt(commit)))
-                except apsw.Error:
-                    raise
-                except Exception as error:  # a problem, or a defect, of this commit alone: it has been undone
-                    done.append((future, error))
+        while job is not None:
+            batch = self._batch(job)
+            started += batch
+            living = [(commit, future) for commit, future in batch if not future.cancelled()]
+            if living:
+                outcomes = self._applier.attempt([commit for commit, _ in living])
+                done += zip([future for _, future in living], outcomes, strict=True)
             if len(started) >= GROUP or time.monotonic() > until:
-                return True
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                return True
-            if job is None:
-                return False
-            started.append(job)
+                return
+            job, self._next = self._next or self._taken(), None
+
+    def _batch(self, job: Job) -> list[Job]:
+        """This job and those behind it that can be applied with it: see `Applier.attempt`."""
+        batch = [job]
+        if job[0].preconditions:
+            return batch
+        names = {(write.type, write.id) for write in job[0].writes}
+        while (other := self._taken()) is not None:
+            more = {(write.type, write.id) for write in other[0].writes}
+            if other[0].preconditions or len(names) + len(more) > BATCH or not names.isdisjoint(more):
+                self._next = other
+                break
+            names |= more
+            batch.append(other)
+        return batch
+
+    def _taken(self) -> Job | None:
+        """The next job, if there is one already."""
+        if self._closing:
+            return None
+        try:
+            job = self._jobs.get_nowait()
+        except queue.Empty:
+            return None
+        self._closing = job is None
+        return job
 
     def _turn(self, take: bool) -> None:
         if fcntl is not None:
