@@ -10,11 +10,23 @@ import re
 from html import unescape
 from typing import Any, Final
 
+import msgspec
+
+from hilum.fhir import json
 from hilum.search.text import fold
 
 _TAG: Final = re.compile(r"<[^>]*>")
 _BINARY: Final = frozenset(("data", "resourceType", "div"))
 _plain = fold.__wrapped__  # long texts would push everything else out of the cache
+
+
+def read(raw: bytes) -> dict[str, Any]:
+    """A stored body as far as its texts go; of its numbers, which are no words, digits may be lost."""
+    try:
+        body: dict[str, Any] = msgspec.json.decode(raw)
+    except msgspec.ValidationError:  # a number that no double or int of Python's holds
+        return json.stored(raw)
+    return body
 
 
 def narrative(body: dict[str, Any]) -> str:

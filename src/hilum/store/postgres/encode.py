@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from hilum.fhir.definitions import TYPE_NUMBER
-from hilum.search.prose import content, narrative
+from hilum.search.prose import content, narrative, read
 from hilum.search.rows import NO_ROWS, Rows
 from hilum.store import keys
 from hilum.store.interface import Write
@@ -186,7 +184,7 @@ def _strings(added: RowColumns, removed: RowColumns, rid: int, new: Rows, old: R
 
 def words(raw: bytes) -> tuple[str, str]:
     """The different words of the narrative, and of everything, of a resource's JSON."""
-    body: dict[str, Any] = msgspec.json.decode(raw)
+    body = read(raw)
     return _different(narrative(body)), _different(content(body))
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import apsw
-import msgspec
 
-from hilum.search.prose import content, narrative
+from hilum.search.prose import content, narrative, read
 
 
 class FullText:
@@ -23,7 +20,7 @@ class FullText:
         if was:
             self._gone.append((rid,))
         if body:
-            found: dict[str, Any] = msgspec.json.decode(body)
+            found = read(body)
             self._added.append((rid, narrative(found), content(found)))
 
     def write(self) -> None:
