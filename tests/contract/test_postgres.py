@@ -343,13 +343,13 @@ async def test_a_name_that_another_task_learns_while_numbers_are_fetched_takes_n
 ) -> None:
     """Two commits refer to the same unseen resources at the same time; one waits for its numbers longer."""
     names = postgres._known.names
-    numbers = names.numbers
+    usual = names.numbers
     learned: list[Resource] = []
 
     async def late(session: connection.Session, count: int) -> list[int]:
-        found = await numbers(session, count)
+        found = await usual(session, count)
         if not learned and count == 3:
-            monkeypatch.setattr(names, "numbers", numbers)
+            monkeypatch.setattr(names, "numbers", usual)
             learned.append(await create(postgres, observation("Patient/x"), "first"))
         return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from hilum.problems import Problem
 from hilum.search.query import (
     AllClause,
     AnyClause,
@@ -61,10 +62,12 @@ async def at_once(session: Session, steps: Steps[T]) -> T:
     """The same, all of it in one snapshot of the database: two more round trips."""
     await session.db.execute(_SNAPSHOT)
     try:
-        return await run(session, steps)
-    finally:
-        if not session.db.is_closed():
-            await session.db.execute("ROLLBACK")
+        found = await run(session, steps)
+    except Problem:  # after anything else the pool drops the session
+        await session.db.execute("ROLLBACK")
+        raise
+    await session.db.execute("COMMIT")
+    return found
 
 
 def settled(query: Query) -> bool:
