@@ -175,6 +175,10 @@ class Dialect(Protocol):
         """A statement that lists the rids in whose full text (`where`: text or content) all words of a text occur."""
         ...
 
+    def says(self, where: str, texts: Sequence[str]) -> Part | None:
+        """The same of the full text of `{rid}` alone, where that costs no more than a point lookup."""
+        ...
+
     def rids(self, names: Sequence[Name]) -> Steps[dict[Name, int]]:
         """The rids of those names that anybody ever used."""
         ...

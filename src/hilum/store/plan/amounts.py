@@ -28,11 +28,9 @@ class Asked:
 
 def asked(on: Planning, params: Sequence[int], values: Sequence[Amount]) -> Steps[list[Asked]]:
     """The amounts in every unit that occurs under the parameters and that is meant."""
-    source = on.dialect.source(params)
+    listed = on.dialect.within("k.param", params)
     rows = yield Part(
-        "SELECT DISTINCT k.unit, k.system, k.code, k.display "
-        f"FROM {source.sql} CROSS JOIN unit k WHERE k.param = j.value",
-        source.values,
+        f"SELECT DISTINCT k.unit, k.system, k.code, k.display FROM unit k WHERE {listed.sql}", listed.values
     )
     found: dict[tuple[Amount, bool], list[int]] = {}
     for value in values:

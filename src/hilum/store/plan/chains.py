@@ -63,7 +63,7 @@ def has(on: Planning, clause: HasClause, types: tuple[str, ...]) -> Steps[Access
         by_rid = dialect.table("reference", "b", "rid")
         param, of = dialect.within("b.param", clause.parameters), of_types(on, types, "b.target")
         sql = (
-            f"SELECT a.rid FROM (SELECT DISTINCT b.target AS rid FROM ({source.sql}) c CROSS JOIN {by_rid} "
+            f"SELECT a.rid FROM (SELECT b.target AS rid FROM ({source.sql}) c CROSS JOIN {by_rid} "
             f"WHERE b.rid = c.rid AND {param.sql} AND {of.sql}) a WHERE {at(current(on), 'a.rid').sql}"
         )
         arms.append(Part(sql, source.values + param.values + of.values))

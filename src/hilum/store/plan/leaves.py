@@ -92,7 +92,7 @@ def token(on: Planning, clause: TokenClause) -> Steps[Access]:
 
 def term(on: Planning, clause: TermClause) -> Steps[Access]:
     """`:text`: the dictionary tells which texts are meant; their keys are tokens."""
-    source = on.dialect.source(clause.parameters)
+    listed = on.dialect.within("k.param", clause.parameters)
     texts = [folded for value in clause.values if (folded := fold(value))]
     if not texts:
         return NOTHING
@@ -106,8 +106,7 @@ def term(on: Planning, clause: TermClause) -> Steps[Access]:
         ]
     )
     rows = yield Part(
-        f"SELECT DISTINCT k.value FROM {source.sql} CROSS JOIN term k WHERE k.param = j.value AND {condition.sql}",
-        source.values + condition.values,
+        f"SELECT DISTINCT k.value FROM term k WHERE {listed.sql} AND {condition.sql}", listed.values + condition.values
     )
     return points(on, "term", "token", "value", clause.parameters, [row[0] for row in rows])
 
@@ -269,5 +268,6 @@ def text(on: Planning, clause: TextClause, types: tuple[str, ...]) -> Access:
     found = on.dialect.words(clause.where, clause.values)
     of = of_types(on, types, "a.rid")
     arm = Part(f"SELECT a.rid FROM ({found.sql}) a WHERE {of.sql}", found.values + of.values)
-    probe = Part(on.dialect.inside(RID, found.sql), found.values)
-    return Access("text", probe, (arm,), ordered=False, cheap=False)
+    says = on.dialect.says(clause.where, clause.values)
+    probe = says if says is not None else Part(on.dialect.inside(RID, found.sql), found.values)
+    return Access("text", probe, (arm,), ordered=False, cheap=says is not None)

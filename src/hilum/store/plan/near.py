@@ -15,10 +15,12 @@ from hilum.search.query import NearClause
 from hilum.store import keys
 from hilum.store.plan.access import Access, Planning, Steps, too_costly
 from hilum.store.plan.lists import these
-from hilum.store.sql import Part
+from hilum.store.sql import Part, join
 
 MOST: Final = 200_000
 """How many positions one search measures."""
+_AT_ONCE: Final = 64
+"""How many ranges one statement asks for."""
 _SQUARES: Final = 16
 """Into how many squares across and along a circle's box is cut at most."""
 
@@ -26,14 +28,19 @@ _SQUARES: Final = 16
 def near(on: Planning, clause: NearClause) -> Steps[Access]:
     """Within the distance of any of the points."""
     found: list[int] = []
-    source = on.dialect.source(clause.parameters)
+    listed = on.dialect.within("k.param", clause.parameters)
     for latitude, longitude, meters in clause.values:
-        for low, high in ranges(latitude, longitude, meters):
-            rows = yield Part(
-                f"SELECT k.rid, k.lat, k.lon FROM {source.sql} CROSS JOIN near k "
-                f"WHERE k.param = j.value AND k.cell BETWEEN ? AND ? LIMIT {MOST + 1}",
-                (*source.values, low, high),
-            )
+        squares = ranges(latitude, longitude, meters)
+        for start in range(0, len(squares), _AT_ONCE):
+            pieces = [
+                Part(
+                    f"SELECT k.rid, k.lat, k.lon FROM near k WHERE {listed.sql} AND k.cell BETWEEN ? AND ?",
+                    (*listed.values, *one),
+                )
+                for one in squares[start : start + _AT_ONCE]
+            ]
+            union = join(" UNION ALL ", pieces)
+            rows = yield Part(f"{union.sql} LIMIT {MOST + 1}", union.values)
             if len(rows) > MOST:
                 raise too_costly("There are too many places so near. Search within a shorter distance.")
             found += [rid for rid, lat, lon in rows if distance(latitude, longitude, lat, lon) <= meters]

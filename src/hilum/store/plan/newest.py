@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hilum.store.plan.access import Access, Planning, Steps, between, gathered, under
+from hilum.store.plan.access import Access, Planning, Steps, at, between, gathered, under
 from hilum.store.plan.plan import Choice, count, driven, drives, walking
-from hilum.store.sql import Part
+from hilum.store.sql import Part, every
 
 
 def newest(on: Planning, choice: Choice, below: int, above: int, wanted: int) -> Steps[list[Any]]:
@@ -45,11 +45,17 @@ def _hopefully(
     walked = choice if ordered else driven(on, choice.types, choice.found, choice.sizes, None)
     driver, rest = walking(on, walked)
     first = gathered(between(driver, below, above), ordered=True, dialect=on.dialect)
-    ends = yield Part(f"SELECT c.rid FROM ({first.sql}) c LIMIT 1 OFFSET {hope}", first.values)
-    reached = ends[0][0] if ends else None
-    found = yield from _walk(on, driver, rest, below, reached if reached is not None else above, wanted)
+    held = at(every(rest), "a.rid")
+    source = Part(
+        f"SELECT a.rid FROM (SELECT c.rid FROM ({first.sql}) c LIMIT {hope}) a WHERE {held.sql} {on.dialect.fence}",
+        first.values + held.values,
+    )
+    found = list((yield on.dialect.page(source, wanted, ordered=True)))
     on.note("hope", walked=driver.kind, rows=hope, found=len(found))
-    return found, None if reached is None else reached + 1
+    if len(found) >= wanted:
+        return found, None
+    ends = yield Part(f"SELECT c.rid FROM ({first.sql}) c LIMIT 1 OFFSET {hope}", first.values)
+    return found, ends[0][0] + 1 if ends else None
 
 
 def fewest(on: Planning, choice: Choice) -> Steps[Choice]:

@@ -308,10 +308,8 @@ def _prefixes(on: Planning, key: Key, choice: Choice) -> Steps[list[tuple[Any, .
     if key.kind == "date" and not key.down:
         return [(number, span) for number in key.numbers for span in range(5)]
     if key.kind == "quantity":
-        source = on.dialect.source(key.numbers)
-        rows = yield Part(
-            f"SELECT k.param, k.unit FROM {source.sql} CROSS JOIN unit k WHERE k.param = j.value", source.values
-        )
+        listed = on.dialect.within("k.param", key.numbers)
+        rows = yield Part(f"SELECT k.param, k.unit FROM unit k WHERE {listed.sql}", listed.values)
         return sorted((row[0], row[1]) for row in rows)
     return [(number,) for number in key.numbers]
 

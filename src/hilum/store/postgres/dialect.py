@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhir.resource import Resource
-from hilum.store.plan.access import Name, Steps
+from hilum.store.plan.access import RID, Name, Steps
 from hilum.store.postgres.names import Names
 from hilum.store.postgres.rows import COLUMNS, as_resource
-from hilum.store.sql import LAST, Part, join
+from hilum.store.sql import FALSE, LAST, Part, join
 
 FOLDED: Final = 200
 """How many characters of a folded text are in the index; string.whole has all where there are more."""
@@ -144,14 +144,14 @@ class Postgres:
         )
 
     def words(self, where: str, texts: Sequence[str]) -> Part:
-        """Words as they are, without a parser: all of one text, any of the texts."""
-        column = "narrative" if where == "text" else "content"
-        each = ["(" + " & ".join(map(_lexeme, text.split())) + ")" for text in texts if text.split()]
-        if not each:
-            return Part("SELECT k.rid FROM fulltext k WHERE false")
-        return Part(
-            f"SELECT k.rid FROM fulltext k WHERE k.{column} @@ (?::text)::tsquery OFFSET 0", (" | ".join(each),)
-        )
+        """By the index of the words."""
+        held = _says(where, texts)
+        return Part(f"SELECT k.rid FROM fulltext k WHERE {held.sql} OFFSET 0", held.values)
+
+    def says(self, where: str, texts: Sequence[str]) -> Part | None:
+        """By the index of the rids: one row."""
+        held = _says(where, texts)
+        return Part(self.exists(f"SELECT 1 FROM fulltext k WHERE k.rid = {RID} AND {held.sql}"), held.values)
 
     def rids(self, names: Sequence[Name]) -> Steps[dict[Name, int]]:
         """From memory, but for those that were not seen yet."""
@@ -187,6 +187,13 @@ def ordered(value: float) -> int:
     """A double as a signed 64-bit integer in the same order; both zeros are one."""
     (bits,) = struct.unpack(">q", struct.pack(">d", value + 0.0))
     return int(bits) if bits >= 0 else int(bits ^ 0x7FFF_FFFF_FFFF_FFFF)
+
+
+def _says(where: str, texts: Sequence[str]) -> Part:
+    """Words as they are, without a parser: all of one text, any of the texts."""
+    column = "narrative" if where == "text" else "content"
+    each = ["(" + " & ".join(map(_lexeme, text.split())) + ")" for text in texts if text.split()]
+    return Part(f"k.{column} @@ (?::text)::tsquery", (" | ".join(each),)) if each else FALSE
 
 
 def _lexeme(word: str) -> str:
