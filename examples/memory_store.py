@@ -49,6 +49,7 @@ class MemoryStore:
     """Everything in one list, in commit order. An event loop runs one commit at a time, so no locks."""
 
     name = "memory"
+    full_text = True
 
     def __init__(self) -> None:
         self._log: list[Version] = []

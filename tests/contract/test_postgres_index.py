@@ -233,7 +233,7 @@ async def test_a_text_with_a_nul_is_kept_and_found(postgres: PostgresStore, admi
 
 async def test_words_of_signs_are_no_syntax(postgres: PostgresStore) -> None:
     await create(postgres, patient("Back\\slash <b> |"), "a")
-    for words_of, found in (("back slash", ["a"]), ("<b>", ["a"]), ("| <b>", ["a"]), ("slash <->", []), ("|", ["a"])):
+    for words_of, found in (("back slash", ["a"]), ("slash b", ["a"]), ("<b>", []), ("|", [])):
         assert ids(await postgres.search(asking(TextClause("content", (words_of,))))) == found
 
 

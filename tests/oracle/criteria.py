@@ -93,6 +93,24 @@ def token(text: str, forms: frozenset[str]) -> Test:
     return test
 
 
+MIME = "urn:ietf:bcp:13"
+
+
+def mime(text: str) -> Test:
+    """`:below` of MIME types: `text`, `text/xml`, whatever case and parameters. https://hl7.org/fhir/R4/search.html#mimetype"""
+    wanted = unescape(text).removeprefix(f"{MIME}|").strip().lower()
+    if not wanted or ";" in text:
+        raise Refused("no base part")
+
+    def test(value: Any) -> bool:
+        if not isinstance(value, Token) or value.system != MIME or value.code is None:
+            return False
+        kind, _, _ = value.code.lower().partition(";")
+        return kind.strip() == wanted or kind.strip().startswith(wanted.removesuffix("/") + "/")
+
+    return test
+
+
 def token_text(text: str) -> Test:
     """`:text`: a text beside the code has words that begin so."""
     folded = fold(unescape(text))

@@ -175,6 +175,12 @@ class Population:
             self._forms[key] = frozenset(n.type for n in types(self.definitions, parameter.expression, type))
         return self._forms[key]
 
+    def mime(self, type: str, parameter: SearchParameter) -> bool:
+        """Whether the parameter selects MIME types."""
+        nodes = types(self.definitions, parameter.expression, type)
+        sets = {n.value_set for n in nodes if n.type == "code" and n.value_set}
+        return any(self.definitions.only_system(one) == criteria.MIME for one in sets)
+
     def aim(self, type: str, parameter: SearchParameter) -> Aim:
         """What a reference parameter can refer to."""
         key = (type, parameter.code)
@@ -302,6 +308,8 @@ class Population:
             return [criteria.token_text(text) for text in texts]
         if modifier == "of-type" and "Identifier" in forms:
             return [criteria.of_type(text) for text in texts]
+        if modifier == "below" and self.mime(type, parameter):
+            return [criteria.mime(text) for text in texts]
         if modifier in ("in", "not-in") and forms & _CODED:
             return [self._within(text) for text in texts]
         if modifier in ("below", "above") and forms & _CODED:

@@ -53,6 +53,7 @@ QUANTITIES: tuple[dict[str, str], ...] = (
     {},
 )
 VALUES = ("x", "12345", "MRN-1", "a", "12345-6", "X")
+MIMES = ("text/plain", "text/plain; charset=UTF-8", "Text/XML", "text/xml;charset=utf-8", "image/png")
 URLS = (
     "http://example.org/fhir/q",
     "http://example.org/fhir/q/1",
@@ -537,7 +538,7 @@ class Maker:
         """A DocumentReference, some about others."""
         body: Body = {
             "status": self.pick(("current", "superseded")),
-            "content": [{"attachment": {"contentType": "text/plain", "url": self.pick(URLS)}}],
+            "content": [{"attachment": {"contentType": self.pick(MIMES), "url": self.pick(URLS)}}],
         }
         self.optional(
             body,

@@ -195,6 +195,8 @@ class Asker:
                     known += ["of-type", "of-type"]
                 if forms & {"CodeableConcept", "Coding"}:
                     known += ["in", "not-in", "below", "above"]
+                if self.population.mime(type, parameter):
+                    known += ["below"] * 3
                 found = self.pick(known)
             case "string":
                 found = self.pick(("exact", "contains"))
@@ -232,6 +234,8 @@ class Asker:
             case "token", "in" | "not-in":
                 id = self.pick(("named", "under-c", "not-b", "both"))
                 return str(self.pick((f"http://example.org/vs/{id}", f"ValueSet/{id}")))
+            case "token", "below" if self.population.mime(type, parameter):
+                return str(self.pick(("text", "text/", "Text/XML", "text/plain", "image/png", "urn:ietf:bcp:13|text")))
             case "token", _:
                 return f"{populations.TREE}|{self.pick('abcde')}"
             case "string", _:

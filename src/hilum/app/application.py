@@ -18,7 +18,7 @@ from hilum.app.patience import Patience
 from hilum.app.request_id import RequestIds
 from hilum.app.settings import Settings
 from hilum.app.site import Site
-from hilum.app.stores import open_store
+from hilum.app.stores import open_to_serve
 from hilum.interactions.door import Door
 from hilum.problems import Busy, Damaged, Misconfigured, Problem
 from hilum.rest import body, fields, log, outcome, router
@@ -101,7 +101,7 @@ class Application:
         data.prepare(settings)
         key = load_or_create(settings.data, settings.environment)
         verifier = Verifier(key, settings.fhir_base) if settings.auth == "smart" else None
-        self._store = store = Measured(await open_store(settings), self.metrics)
+        self._store = store = Measured(await open_to_serve(settings), self.metrics)
         service = Service(
             door=Door(store, settings.fhir_base, settings.integrity),
             links=Links(_link_key(key)),

@@ -10,6 +10,7 @@ from hilum import __version__
 from hilum.cli.backup import backup, restore
 from hilum.cli.check import check
 from hilum.cli.demo import demo
+from hilum.cli.explain import explain
 from hilum.cli.load import load
 from hilum.cli.migrate import migrate
 from hilum.cli.serve import serve
@@ -44,7 +45,7 @@ def hilum(
     """Nothing of its own: the options before a command."""
 
 
-COMMANDS = (serve, load, demo, token, check, backup, restore, migrate)
+COMMANDS = (serve, load, demo, token, explain, check, backup, restore, migrate)
 """In the order of `hilum --help`: the journey of a newcomer first."""
 
 for command in COMMANDS:

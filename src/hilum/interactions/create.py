@@ -26,10 +26,11 @@ async def create(
     allowed = permits(who, type, "c")
     await apart(size, check, type, body)
     if criteria is None:
-        return await put(door, who, allowed, "create", "POST", type, uuid7(), body, None, size=size)
-    query = conditional.parse(door, who, type, criteria)
+        id = uuid7()
+        return await retrying(lambda: put(door, who, allowed, "create", "POST", type, id, body, None, size=size))
 
     async def attempt() -> Written:
+        query = conditional.parse(door, who, type, criteria)
         match = await conditional.single(door, query)
         if match is not None:
             await readable(door, who, match)

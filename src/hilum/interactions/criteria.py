@@ -22,6 +22,7 @@ from hilum.search.constraints import alone
 from hilum.search.index import index
 from hilum.search.matches import matches
 from hilum.search.parse import parse_query
+from hilum.search.parameters import Registry
 from hilum.search.query import Query
 
 RESULT_PARAMETERS: Final = frozenset(
@@ -46,7 +47,11 @@ def parse(door: Door, who: Principal, type: str, text: str) -> Query:
     if not pairs:
         raise Invalid("Conditional criteria need at least one search parameter, such as identifier=system|value.")
     permits(who, type, "s")  # refuses the type before the parameters
-    query = confine(parse_query(type, pairs, lenient=False, base=door.base).query, who.policy)
+    registry = door.store.catalogue.searchable
+    parsed = parse_query(
+        type, pairs, lenient=False, base=door.base, full_text=door.store.full_text, registry=registry
+    )
+    query = confine(parsed.query, who.policy)
     (part,) = query.parts
     if not part.clauses:
         raise Invalid("The conditional criteria filter nothing; name at least one search parameter with a value.")
@@ -68,23 +73,24 @@ def _pairs(text: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def holds(resource: Resource, query: Query) -> bool:
+def holds(resource: Resource, query: Query, registry: Registry) -> bool:
     """Whether the resource matches exactly: a store finds by hashes, and a collision must not merge two records.
 
     What criteria say about other resources (chains, `_has`) and about its text is left as the store found it.
     """
-    rows = index(resource.type, resource.body)
+    rows = index(resource.type, resource.body, None, registry)
     (part,) = query.parts
     return all(matches(c, rows, id=resource.id, last_updated=resource.last_updated) for c in part.clauses if alone(c))
 
 
 async def resolve(door: Door, query: Query) -> tuple[Resource, ...]:
     """The first exact matches, as many as `query.count` at most."""
+    registry = door.store.catalogue.registry
     page = await door.store.search(query)
-    found = [resource for resource in page.resources if holds(resource, query)]
+    found = [resource for resource in page.resources if holds(resource, query, registry)]
     while len(found) < query.count and page.next is not None:
         page = await door.store.search(replace(query, after=page.next))
-        found += [resource for resource in page.resources if holds(resource, query)]
+        found += [resource for resource in page.resources if holds(resource, query, registry)]
     return tuple(found[: query.count])
 
 

@@ -19,6 +19,7 @@ from hilum.problems import Invalid
 from hilum.search.constraints import alone
 from hilum.search.index import index
 from hilum.search.matches import matches
+from hilum.search.parameters import Registry
 from hilum.search.query import IdClause, Part, Query, ReferenceClause, StringClause, TokenClause, UriClause
 from hilum.search.rows import Rows
 from hilum.search.text import fold
@@ -36,7 +37,10 @@ class Drafts:
     Rows are made on demand, per type, and kept until the body changes: the commit takes the same ones.
     """
 
-    def __init__(self, names: dict[int, Name], bodies: dict[int, Body], sizes: dict[int, int]) -> None:
+    def __init__(
+        self, names: dict[int, Name], bodies: dict[int, Body], sizes: dict[int, int], registry: Registry
+    ) -> None:
+        self._registry = registry
         self._names, self._bodies, self._sizes = names, bodies, sizes
         self._of_type: dict[str, list[int]] = {}
         for number, (type, _) in names.items():
@@ -56,7 +60,7 @@ class Drafts:
                 if number in self._rows:
                     continue
                 id = self._names[number][1]
-                rows = await apart(self._sizes.get(number, 0), index, type, self._bodies[number], id)
+                rows = await apart(self._sizes.get(number, 0), index, type, self._bodies[number], id, self._registry)
                 self._rows[number] = rows
                 for value in _values(rows):
                     self._having.setdefault(value, {})[number] = None

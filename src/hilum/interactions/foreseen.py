@@ -12,6 +12,7 @@ from typing import Any
 from hilum.access.policy import allows
 from hilum.fhir.resource import Resource
 from hilum.interactions.linking import Name
+from hilum.search.catalogue import Catalogue, Defined
 from hilum.search.query import Query
 from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Store, Versions, Write
 
@@ -25,6 +26,7 @@ class Foreseen:
     def __init__(self, store: Store, writes: Iterable[Write]) -> None:
         self._store = store
         self.name = store.name
+        self.full_text = store.full_text
         self._writes = {(write.type, write.id): write for write in writes}
         self._now = time.time_ns() // 1000
 
@@ -69,6 +71,19 @@ class Foreseen:
     async def counts(self) -> Counts:
         """As `Store.counts`, on what is stored now."""
         return await self._store.counts()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """As `Store.catalogue`."""
+        return self._store.catalogue
+
+    async def learn(self) -> Catalogue:
+        """As `Store.learn`."""
+        return await self._store.learn()
+
+    async def proceed(self) -> Defined | None:
+        """Nothing: that is for the store itself."""
+        return None
 
     async def check(self) -> None:
         """As `Store.check`."""

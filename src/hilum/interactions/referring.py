@@ -58,7 +58,7 @@ async def link(door: Door, who: Principal, steps: list[Step], plan: Plan) -> Non
             waiting[number] = frozenset(links.pending)
             for reference in links.pending:
                 owners.setdefault(reference, step)
-    plan.drafts = Drafts(plan.names, plan.bodies, sizes)
+    plan.drafts = Drafts(plan.names, plan.bodies, sizes, plan.catalogue.registry)
     if owners:
         await _resolve(door, who, owners, waiting, plan)
 

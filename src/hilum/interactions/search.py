@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
 from hilum.access.confine import confine
 from hilum.access.policy import Principal
 from hilum.interactions.door import Door
 from hilum.interactions.resolve import resolve
 from hilum.search.parse import Parsed
+from hilum.search.query import AllClause, AnyClause, ChainClause, Clause, HasClause, NotClause, Part, Permit
 from hilum.store.interface import Page
+
+_ALL_OF_IT: Final = (Permit(),)
 
 
 async def search(door: Door, who: Principal, parsed: Parsed) -> Page:
@@ -18,3 +24,35 @@ async def search(door: Door, who: Principal, parsed: Parsed) -> Page:
     """
     query = await resolve(door, who, confine(parsed.query, who.policy))
     return await door.store.search(query)
+
+
+async def explain(door: Door, who: Principal, parsed: Parsed) -> list[dict[str, Any]] | None:
+    """How that page is found: the notes of `Store.explain`. None: `who` may not know it. Raises as `search`.
+
+    A plan counts what each clause alone would find, before the permits narrow it: so it is for those only who may
+    search all of every type that the query looks into.
+    """
+    query = confine(parsed.query, who.policy)
+    if any(permits != _ALL_OF_IT for permits in _permits(query.parts)):
+        return None
+    return await door.store.explain(await resolve(door, who, query))
+
+
+def _permits(parts: Iterable[Part]) -> Iterator[tuple[Permit, ...]]:
+    """The permits of these and of what their clauses lead to."""
+    for part in parts:
+        yield part.permits
+        yield from _within(part.clauses)
+
+
+def _within(clauses: Iterable[Clause]) -> Iterator[tuple[Permit, ...]]:
+    for clause in clauses:
+        match clause:
+            case NotClause(inner):
+                yield from _within((inner,))
+            case AnyClause(inner) | AllClause(inner):
+                yield from _within(inner)
+            case ChainClause(_, targets):
+                yield from _permits(targets)
+            case HasClause(source):
+                yield from _permits((source,))

@@ -75,7 +75,7 @@ def statement(service: Service) -> dict[str, Any]:
                 "security": _security(service),
                 "resource": [_resource(type_, routes) for type_ in TYPES],
                 "interaction": [{"code": code} for code in _codes(routes, "system")],
-                "searchParam": list(searching.GENERAL),
+                "searchParam": searching.general(full_text=service.door.store.full_text),
                 "compartment": [f"http://hl7.org/fhir/CompartmentDefinition/{name.lower()}" for name in compartments()],
             }
         ],

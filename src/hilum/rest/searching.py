@@ -23,6 +23,12 @@ GENERAL: Final[tuple[dict[str, Any], ...]] = (
     {"name": "_has", "type": "special", "documentation": "https://hl7.org/fhir/R4/search.html#has"},
 )
 """What is asked of resources of every type, beside their own parameters."""
+_FULL_TEXT: Final = frozenset(("_content", "_text"))
+
+
+def general(*, full_text: bool) -> list[dict[str, Any]]:
+    """What of `GENERAL` there is. `full_text`: whether the words of texts are kept."""
+    return [one for one in GENERAL if full_text or one["name"] not in _FULL_TEXT]
 
 
 def of_type(type: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ lost with one. https://hl7.org/fhir/R4/http.html#update
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -18,7 +17,7 @@ from hilum.fhir.resource import Draft, Resource
 from hilum.fhirpath.paths import Field, Path
 from hilum.search.generate import named_by, owners
 from hilum.search.index import MAKERS, collect, index
-from hilum.search.parameters import parameters
+from hilum.search.parameters import R4, Registry
 from hilum.search.rows import Rows
 
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -26,8 +25,8 @@ _LARGE: Final = 1 << 18
 """Bytes. Of more the version before is indexed whole, in pieces that leave the interpreter to others."""
 
 
-def before(current: Resource, made: Draft, body: dict[str, Any], rows: Rows) -> Rows:
-    """`index(current.type, current.body)`, given the version `made` of `body` that follows it and the `rows` of that.
+def before(current: Resource, made: Draft, body: dict[str, Any], rows: Rows, registry: Registry = R4) -> Rows:
+    """`index` of the current version, given the version `made` of `body` that follows it and the `rows` of that.
 
     Neither is a deletion, and both have the same type and id. Bytes are compared, not values: 1.0 is not 1.00 here.
     Kinds of rows that are the same are the very same tuple.
@@ -35,15 +34,16 @@ def before(current: Resource, made: Draft, body: dict[str, Any], rows: Rows) -> 
     tail = made.tail_of(current)
     if tail == made.tail:
         return rows
-    joined = _joined(current.type)
+    joined = _joined(current.type, registry.over(current.type))
     if joined.unknown or len(tail) + len(made.tail) > _LARGE:
-        return index(current.type, current.body)
+        return index(current.type, current.body, None, registry)
     was, now = _elements(tail), _elements(made.tail)
     changed = set(joined.always)
     for key in [key for key, raw in now.items() if was.get(key) != raw] + [key for key in was if key not in now]:
         changed |= joined.groups.get(key, _NONE)
-    less = collect(current.type, {key: body[key] for key in changed if key in body}, current.id)
-    more = collect(current.type, {key: json.stored(bytes(was[key])) for key in changed if key in was}, current.id)
+    less = collect(current.type, {key: body[key] for key in changed if key in body}, current.id, registry)
+    past = {key: json.stored(bytes(was[key])) for key in changed if key in was}
+    more = collect(current.type, past, current.id, registry)
     if less == more:
         return rows
     return Rows(
@@ -79,13 +79,20 @@ class _Joined(NamedTuple):
 _NONE: Final[frozenset[str]] = frozenset()
 
 
-@cache
-def _joined(type: str) -> _Joined:
+def _joined(type: str, registry: Registry) -> _Joined:
+    found: _Joined | None = registry.made.get(("joined", type))
+    if found is None:
+        found = registry.made["joined", type] = _join(type, registry)
+    return found
+
+
+def _join(type: str, registry: Registry) -> _Joined:
     feeds: dict[int, set[str]] = {}
     computed: set[str] = set()
     unknown = False
-    compartment = owners(type)
-    for selection in dict.fromkeys(one for parameter in parameters(type) for one in parameter.selections):
+    compartment = owners(type, registry)
+    parameters = registry.parameters(type)
+    for selection in dict.fromkeys(one for parameter in parameters for one in parameter.selections):
         keys = {_first(leaf.path) for leaf in selection.leaves}
         if selection.expression is not None:
             named = named_by(selection.expression, type)
@@ -96,7 +103,7 @@ def _joined(type: str) -> _Joined:
         # All selections that put a resource into a compartment count as one: the compartments are one list.
         for number in selection.numbers:
             feeds.setdefault(-1 if selection.main in compartment else number, set()).update(keys)
-    for pairs in dict.fromkeys(one for parameter in parameters(type) for one in parameter.pairs):
+    for pairs in dict.fromkeys(one for parameter in parameters for one in parameter.pairs):
         inner = [leaf.path for some in pairs.seconds for leaf in some]
         first = [leaf.path for leaf in pairs.first]
         whole = [] if pairs.absolute else first

@@ -52,6 +52,7 @@ def modifiers(parameter: Parameter) -> tuple[str, ...]:
         found += ["text"] if parameter.text else []
         found += ["in", "not-in", "above", "below"] if forms & _CODED else []
         found += ["of-type"] if parameter.of_type else []
+        found += ["below"] if parameter.whole else []
     elif kind == "string":
         found += [] if parameter.phonetic else ["exact", "contains"]
     elif kind == "uri":

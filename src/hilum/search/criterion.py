@@ -74,6 +74,8 @@ def _list(type: str, code: str, value: str, asked: Asked, hops: int) -> Clause:
 
 
 def _full_text(type: str, code: str, value: str, asked: Asked, hops: int) -> Clause:
+    if not asked.full_text:
+        raise Unknown(f"{code!r} is not supported: this server keeps no full text (its setting full_text is off).")
     asked.budget.take(code, "string", 1)
     return words.read(code, value)
 

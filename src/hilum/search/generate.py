@@ -145,6 +145,7 @@ def _kept(selection: Selection, wanted: frozenset[int] | None) -> Selection:
         of_type=kept(one.of_type),
         identifier=kept(one.identifier),
         whole=kept(one.whole),
+        rest=kept(one.rest),
     )
 
 

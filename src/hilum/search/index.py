@@ -6,7 +6,7 @@ Contained resources are not indexed on their own, and references to them (`#p1`)
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from functools import cache, lru_cache
+from functools import lru_cache
 from heapq import merge
 from itertools import groupby
 from typing import Any, Final
@@ -14,7 +14,7 @@ from typing import Any, Final
 from hilum.fhir import definitions
 from hilum.problems import Invalid
 from hilum.search.generate import Fill, Found, generate
-from hilum.search.parameters import table
+from hilum.search.parameters import R4, Registry
 from hilum.search.rows import (
     CompositeRow,
     DateRow,
@@ -34,27 +34,29 @@ _row = tuple.__new__
 """A NamedTuple from a tuple at half the cost of calling its class."""
 
 
-def index(type: str, body: dict[str, Any], id: str | None = None) -> Rows:
+def index(type: str, body: dict[str, Any], id: str | None = None, registry: Registry = R4) -> Rows:
     """The rows of one version of a resource. `id`: its logical id where the body does not carry it (yet).
+
+    `registry`: the parameters that there are.
 
     The body is one that structural validation accepts. Of others nothing is promised but that what stands in the way
     is raised as Invalid, and a date that is none as Malformed.
     """
-    return _rows(type, collect(type, body, id))
+    return _rows(type, collect(type, body, id, registry))
 
 
-def collect(type: str, body: dict[str, Any], id: str | None = None) -> Found:
+def collect(type: str, body: dict[str, Any], id: str | None = None, registry: Registry = R4) -> Found:
     """What `index` makes its rows of: in document order, doubles and all."""
     own = (id or body.get("id")) if type in _COMPARTMENTS else None
-    return _found(type, _fill(type), body, [(type, own)] if own else [])
+    return _found(type, _fill(type, registry), body, [(type, own)] if own else [])
 
 
-def extract(type: str, numbers: tuple[int, ...]) -> Callable[[dict[str, Any]], Rows]:
+def extract(type: str, numbers: tuple[int, ...], registry: Registry = R4) -> Callable[[dict[str, Any]], Rows]:
     """A function that gives of a resource's rows those of some numbers: all that sorting or probing it needs.
 
     No compartments and no labels. It is made once per type and numbers, and kept.
     """
-    fill = _some(type, tuple(sorted(numbers)))
+    fill = _some(type, tuple(sorted(numbers)), registry.over(type))
     return lambda body: _rows(type, _found(type, fill, body, []))
 
 
@@ -122,15 +124,18 @@ def _in_order(rows: Collection[Any]) -> Collection[Any]:
     return [row for row, _ in groupby(merge(*pieces))]
 
 
-@cache
-def _fill(type: str) -> Fill:
-    table(type)
-    return generate(type)
+def _fill(type: str, registry: Registry) -> Fill:
+    found: Fill | None = registry.made.get((type,))
+    if found is None:
+        own = registry.over(type)
+        own.table(type)
+        found = registry.made[type,] = generate(type, own) if own is registry else _fill(type, own)
+    return found
 
 
 @lru_cache(maxsize=1024)
-def _some(type: str, numbers: tuple[int, ...]) -> Fill:
-    return generate(type, only=numbers)
+def _some(type: str, numbers: tuple[int, ...], registry: Registry) -> Fill:
+    return generate(type, registry, only=numbers)
 
 
 MAKERS: Final[dict[str, Callable[[Collection[Any]], tuple[Any, ...]]]] = {

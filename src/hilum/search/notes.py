@@ -14,7 +14,7 @@ from hilum.search.dates import interval, period, timing
 from hilum.search.numbers import double, money, quantity, range_, sampled, span
 from hilum.search.selections import Leaf, Selection
 from hilum.search.sounds import sounds
-from hilum.search.text import fold, later_words
+from hilum.search.text import base, fold, later_words
 
 Noted = tuple[Leaf, Selection]
 Owners = dict[int, tuple[str, ...]]
@@ -30,7 +30,7 @@ NAMES: Final[dict[str, Any]] = {
     one.__name__: one
     for one in (
         *(fold, later_words, interval, period, timing, local, target_type, identified, sounds),
-        *(double, quantity, money, range_, sampled, span),
+        *(double, quantity, money, range_, sampled, span, base),
     )
 }
 """What the lines refer to."""
@@ -112,12 +112,9 @@ def _string(v: str, some: list[Selection], _: str | None) -> list[str]:
 
 
 def _family(v: str, some: list[Selection], _: str | None) -> list[str]:
-    return [
-        *_string(v, some, None),
-        "if ' ' in f:",
-        f" for f in later_words({v}):",
-        *(f"  strings.append(({one.main}, f, {v}))" for one in some),
-    ]
+    rows = [f"  strings.append(({one.rest}, f, {v}))" for one in some if one.rest]
+    later = [f" for f in later_words({v}):", *rows]
+    return [*_string(v, [one for one in some if one.main], None), *(["if ' ' in f:", *later] if rows else [])]
 
 
 def _sound(v: str, some: list[Selection], _: str | None) -> list[str]:
@@ -158,6 +155,12 @@ def _canonical(v: str, some: list[Selection], _: str | None) -> list[str]:
     return [*lines, f"if '|' in {v}:", f" u = {v}.partition('|')[0]", *bare] if bare else lines
 
 
+def _mime(v: str, some: list[Selection], system: str | None) -> list[str]:
+    lines = _main("tokens", "{s}", "{v}")(v, some, system)
+    wholes = [one.whole for one in some if one.whole]
+    return [*lines, f"m = base({v})", *(f"strings.append(({n}, m, m))" for n in wholes)] if wholes else lines
+
+
 def _near(v: str, some: list[Selection], _: str | None) -> list[str]:
     rows = (f" nears.append(({one.main}, double({v}['latitude']), double({v}['longitude'])))" for one in some)
     return [f"if 'latitude' in {v} and 'longitude' in {v}:", *rows]
@@ -170,6 +173,7 @@ _WRITERS: Final[dict[str, Callable[[str, list[Selection], str | None], list[str]
     "contact": _contact,
     "boolean": _main("tokens", "None", "'true' if {v} else 'false'"),
     "code": _main("tokens", "{s}", "{v}"),
+    "mime": _mime,
     "text": _main("tokens", "None", "{v}"),
     "caseless": _main("tokens", "None", "{v}.casefold()"),
     "string": _string,

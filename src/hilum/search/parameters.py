@@ -5,11 +5,12 @@ A parameter is a union of selections (selections.py), each with its own number, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from hilum import fhirpath
 from hilum.fhir import definitions
@@ -43,7 +44,9 @@ class Parameter:
     elements that it selects. `phonetic`: its rows are TokenRows of sounds (sounds.py).
 
     Further numbers, each with rows of its own: `identifier` (TokenRows of Reference.identifier), `of_type` (TokenRows
-    "system|code" of an Identifier's type, and its value), `text` (TermRows), `whole` (StringRows of uris as they are).
+    "system|code" of an Identifier's type, and its value), `text` (TermRows), `whole` (StringRows of uris as they are, and of MIME
+    types without their parameters).
+    `rest`: those of its `numbers` whose rows are parts of values (later words of a family name): no sort is by them.
     `components`: the parameters of a composite in the order in which a query names them; in its rows the token (the
     first, if there are two) comes first. `selections` and `pairs`: what is indexed.
     """
@@ -62,6 +65,7 @@ class Parameter:
     of_type: tuple[int, ...] = ()
     text: tuple[int, ...] = ()
     whole: tuple[int, ...] = ()
+    rest: tuple[int, ...] = ()
     components: tuple[Parameter, ...] = ()
     selections: tuple[Selection, ...] = ()
     pairs: tuple[Pairs, ...] = ()
@@ -85,6 +89,9 @@ def _r4() -> dict[str, list[SearchParameter]]:
     return _by_base(definitions.search_parameters())
 
 
+_NOTHING: Final[Mapping[tuple[str, str], str]] = MappingProxyType({})
+
+
 class Registry:
     """The parameters of all types: R4's own, and custom ones.
 
@@ -92,9 +99,19 @@ class Registry:
     a selection of its own. R4's numbers never change by it.
     """
 
-    def __init__(self, custom: Iterable[SearchParameter] = ()) -> None:
+    def __init__(self, custom: Iterable[SearchParameter] = (), waiting: Mapping[tuple[str, str], str] = _NOTHING) -> None:
+        """`waiting`: why a parameter (base, code) can't be used yet: what whoever asks for it is told."""
         self._custom = _by_base(custom)
+        self._waiting = waiting
         self._tables: dict[str, dict[str, Parameter]] = {}
+        self.made: dict[tuple[Any, ...], Any] = {}
+        """What others have generated from it (index.py, before.py): kept as long as the registry is."""
+
+    def over(self, type: str) -> Registry:
+        """The registry that decides about a type: R4's own wherever nothing is custom, so that it is shared."""
+        if self is R4 or not self._custom:
+            return R4
+        return self if any(base in self._custom for base in (*_EVERY, type)) else R4
 
     def table(self, type: str) -> dict[str, Parameter]:
         """Code -> parameter, for one resource type, sorted by code. Raises Invalid when R4 has no such resource."""
@@ -125,10 +142,16 @@ class Registry:
         for definition in _of(_r4(), type):
             if definition.code == code:
                 return f"The search parameter {code!r} of {type} is not supported: R4 defines it without an expression."
+        for base in (*_EVERY, type):
+            if (base, code) in self._waiting:
+                return self._waiting[base, code]
         near = get_close_matches(code, self.table(type), 3)
         hint = f" Did you mean {' or '.join(near)}?" if near else " The CapabilityStatement lists those that there are."
         return f"{type} has no search parameter {code[:64]!r}.{hint}"
 
+
+_EVERY: Final = ("Resource", "DomainResource")
+"""The bases that every type has."""
 
 R4: Final = Registry()
 """Only what R4 defines."""
@@ -140,7 +163,7 @@ why_not = R4.why_not
 
 
 def _of(by_base: dict[str, list[SearchParameter]], type: str) -> list[SearchParameter]:
-    return [one for base in ("Resource", "DomainResource", type) for one in by_base.get(base, ())]
+    return [one for base in (*_EVERY, type) for one in by_base.get(base, ())]
 
 
 def _kind(definition: SearchParameter) -> str:
@@ -233,7 +256,8 @@ def _complete(parameter: Parameter, selections: tuple[Selection, ...]) -> Parame
             restrict_to = targets
     return replace(
         parameter,
-        numbers=tuple(one.main for one in selections if one.main),
+        numbers=(*(one.main for one in selections if one.main), *(one.rest for one in selections if one.rest)),
+        rest=tuple(one.rest for one in selections if one.rest),
         targets=targets,
         restrict_to=restrict_to,
         identifier=tuple(one.identifier for one in selections if one.identifier),

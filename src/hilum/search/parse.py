@@ -56,19 +56,20 @@ def parse_query(
     max_count: int = 1000,
     default_count: int = 20,
     registry: Registry = R4,
+    full_text: bool = True,
 ) -> Parsed:
     """The Query of decoded (name, value) pairs on one resource type, or, `type` None, on several.
 
     The Query permits nobody anything: `access.confine` puts a policy in. `base`: the server's own base URL without a
     slash, so that references to itself are known as such. `compartment`: search only in this one. `now`: microseconds
-    since 1970, for the prefix `ap`. `registry`: the parameters that there are. Also reads conditional criteria
-    (If-None-Exist).
+    since 1970, for the prefix `ap`. `registry`: the parameters that there are. `full_text`: whether `_text` and
+    `_content` are. Also reads conditional criteria (If-None-Exist).
     Raises Invalid: unknown or not supported (unless `lenient`), or a value that does not fit; TooCostly when there is
     more of anything than one query may have (see `limits`).
     """
     if len(pairs) > MOST_PARAMETERS:
         raise TooCostly(f"The search has {len(pairs)} parameters; {MOST_PARAMETERS} are the most.")
-    asked = Asked(base, now, registry, Budget())
+    asked = Asked(base, now, registry, Budget(), full_text)
     written = [_SAME.get(pair, pair) for pair in pairs]
     options = _options(type, written)
     types = _types(type, options.get("_type"), compartment)

@@ -38,13 +38,14 @@ from hilum.search.sounds import sounds
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a search is read with: the server's own `base`, `now` (microseconds since 1970) for `ap`, the parameters
-    that there are, the bounds.
+    that there are, the bounds; `full_text`: whether there are words to search for.
     """
 
     base: str = ""
     now: int | None = None
     registry: Registry = R4
     budget: Budget = field(default_factory=Budget)
+    full_text: bool = True
 
 
 def holding(parameter: Parameter, type: str | None) -> tuple[int, ...]:

@@ -76,7 +76,12 @@ def _sort_key(registry: Registry, types: tuple[str, ...], text: str) -> Sort:
     if len(kinds) > 1:
         raise Invalid(f"_sort can't compare {code!r}: it is of different types in the resource types searched.")
     kind = kinds.pop()
-    return Sort(code, kind, tuple((p.base, p.whole if kind == "uri" else p.numbers) for p in found), down)
+    return Sort(code, kind, tuple((p.base, p.whole if kind == "uri" else _whole(p)) for p in found), down)
+
+
+def _whole(parameter: Parameter) -> tuple[int, ...]:
+    """The numbers under which its values stand as they are, not the parts of them."""
+    return tuple(n for n in parameter.numbers if n not in parameter.rest)
 
 
 def _sort_kind(parameter: Parameter) -> str:

@@ -20,6 +20,8 @@ from hilum.fhirpath.paths import Field, Path, RefersTo
 from hilum.fhirpath.types import Type
 
 _URI: Final = ("uri", "url", "oid", "uuid")
+MIME: Final = "urn:ietf:bcp:13"
+"""The system of MIME types."""
 _QUANTITY: Final = ("Quantity", "Age", "Count", "Distance", "Duration", "MoneyQuantity", "SimpleQuantity")
 
 FORMS: Final[dict[tuple[str, str], str]] = {
@@ -70,6 +72,8 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
     "unsaid": ("identifier",),
     "uri": ("main", "whole"),
     "canonical": ("main", "whole"),
+    "family": ("main", "rest"),
+    "mime": ("main", "whole"),
 }
 """Form -> the numbers under which its rows stand: of `main` alone unless it is listed here."""
 
@@ -99,8 +103,9 @@ class Selection:
     """Leaves of a kind that share their numbers; 0 where a role has no rows.
 
     `main`: the rows of the parameter's own kind. `text`: TermRows. `of_type`: TokenRows "system|code" of the type, and
-    the identifier's value. `identifier`: TokenRows of Reference.identifier. `whole`: StringRows of uris as they are.
-    `expression`: what is computed instead of walked; it has no leaves then.
+    the identifier's value. `identifier`: TokenRows of Reference.identifier. `whole`: StringRows of uris as they are,
+    and of MIME types without their parameters.
+    `rest`: StringRows of what follows the first word of a family name: searched, but not sorted by. `expression`: what is computed instead of walked; it has no leaves then.
     """
 
     kind: str
@@ -110,12 +115,13 @@ class Selection:
     of_type: int = 0
     identifier: int = 0
     whole: int = 0
+    rest: int = 0
     expression: str | None = None
 
     @property
     def numbers(self) -> tuple[int, ...]:
         """All its numbers."""
-        return tuple(n for n in (self.main, self.text, self.of_type, self.identifier, self.whole) if n)
+        return tuple(n for n in (self.main, self.text, self.of_type, self.identifier, self.whole, self.rest) if n)
 
 
 def number(*parts: str) -> int:
@@ -126,13 +132,13 @@ def number(*parts: str) -> int:
 def selection(type: str, kind: str, leaves: Iterable[Leaf]) -> Selection:
     """The selection that these leaves of a resource type are together."""
     ordered = tuple(sorted(leaves, key=str))
-    main, text, of_type, identifier, whole = (
+    main, text, of_type, identifier, whole, rest = (
         number(type, kind, role, *texts)
         if (texts := [str(leaf) for leaf in ordered if role in ROLES.get(leaf.form, ("main",))])
         else 0
-        for role in ("main", "text", "of_type", "identifier", "whole")
+        for role in ("main", "text", "of_type", "identifier", "whole", "rest")
     )
-    return Selection(kind, ordered, main, text, of_type, identifier, whole)
+    return Selection(kind, ordered, main, text, of_type, identifier, whole, rest)
 
 
 def computed(type: str, kind: str, expression: str, targets: tuple[str, ...] = ()) -> Selection:
@@ -168,7 +174,8 @@ def leaves(kind: str, path: Path) -> Iterator[Leaf]:
     elif form := FORMS.get((kind, name)):
         if form == "string" and _is_family(path):
             form = "family"
-        yield Leaf(path, form, _system(path) if form == "code" else None)
+        system = _system(path) if form == "code" else None
+        yield Leaf(path, "mime" if system == MIME else form, system)
     elif kind == "special":
         yield Leaf(path, "near")
 
@@ -219,8 +226,7 @@ def _is_family(path: Path) -> bool:
 def _system(path: Path) -> str | None:
     """The one code system of the required binding of a `code`, or None."""
     binding = _fields(path)[-1].binding
-    systems = definitions.value_set(binding) if binding else None
-    return next(iter(systems)) if systems and len(systems) == 1 else None
+    return definitions.system_of(binding) if binding else None
 
 
 def targets_of(leaves: Iterable[Leaf]) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from hilum.problems import Invalid, Malformed
 from hilum.search.dates import HOLDS, interval
 from hilum.search.parameters import Parameter
 from hilum.search.query import Amount, DateRange, Token
-from hilum.search.text import fold
+from hilum.search.selections import MIME
+from hilum.search.text import base, fold
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+(?:\.\d+)?|\.\d+)(?:([eE])[+-]?\d{1,3})?", re.ASCII)
@@ -271,6 +272,14 @@ def web(parameter: Parameter, text: str) -> str:
     if not url.startswith(("http://", "https://")):
         raise Invalid(f"{_at(parameter)} with ':above' or ':below' takes urls that begin with http:// or https://.")
     return url
+
+
+def mime(parameter: Parameter, text: str) -> str:
+    """The base part of a MIME type, `text/xml`, or its beginning, `text`: what `:below` takes."""
+    found = base(unescape(text).removeprefix(f"{MIME}|"))
+    if ";" in text or not found:
+        raise Invalid(f"{_at(parameter)} with ':below' takes the base part of a MIME type, such as text/xml or text.")
+    return found
 
 
 def _at(parameter: Parameter) -> str:

@@ -11,8 +11,8 @@ from typing import Final
 
 from hilum.problems import Invalid
 from hilum.search.limits import MOST_NESTED, MOST_TEXT, TooCostly
+from hilum.search.prose import words
 from hilum.search.query import AllClause, AnyClause, Clause, NotClause, TextClause
-from hilum.search.text import fold
 from hilum.search.values import unescape
 
 WHERE: Final = {"_text": "text", "_content": "content"}
@@ -34,11 +34,11 @@ def read(code: str, value: str) -> Clause:
 class _Reader:
     """Recursive descent over the words, the next one last."""
 
-    def __init__(self, code: str, words: list[str]) -> None:
+    def __init__(self, code: str, parts: list[str]) -> None:
         self.code = code
         self.where = WHERE[code]
-        self.left = words[::-1]
-        if '"' in words:
+        self.left = parts[::-1]
+        if '"' in parts:
             raise self.refusal("quotes; phrases are not supported, only words")
 
     def either(self, depth: int) -> Clause:
@@ -64,7 +64,7 @@ class _Reader:
                 found.append(NotClause(self.one(depth)))
             elif word == "(":
                 found.append(self.inside(depth))
-            elif folded := fold(word):
+            elif folded := words(word):
                 plain.append(folded)
         if plain:
             found.insert(0, TextClause(self.where, (" ".join(plain),)))
@@ -76,7 +76,7 @@ class _Reader:
         word = self.left.pop() if self.left else ")"
         if word == "(":
             return self.inside(depth)
-        folded = fold(word)
+        folded = words(word)
         if word in (")", "AND", "OR", "NOT") or not folded:
             raise self.refusal("no word where one was expected")
         return TextClause(self.where, (folded,))

@@ -9,6 +9,7 @@ from hilum.fhir import json
 from hilum.fhir.resource import Resource
 from hilum.search.index import index
 from hilum.search.matches import matches
+from hilum.search.parameters import R4, Registry
 from hilum.search.query import (
     AllClause,
     AnyClause,
@@ -31,7 +32,7 @@ FEW: Final = 3
 _HASHED: Final = (TokenClause, UriClause, TermClause, CompositeClause)
 
 
-def certain(found: Sequence[Resource], clauses: tuple[Clause, ...]) -> tuple[Resource, ...]:
+def certain(found: Sequence[Resource], clauses: tuple[Clause, ...], registry: Registry = R4) -> tuple[Resource, ...]:
     """Those of the resources that hashes found which are truly meant.
 
     Of a longer list, a cheap look (are code and system both written in the JSON? 3 microseconds) proves almost all;
@@ -41,24 +42,29 @@ def certain(found: Sequence[Resource], clauses: tuple[Clause, ...]) -> tuple[Res
     if not judged:
         return tuple(found)
     if len(found) <= FEW:
-        return tuple(one for one in found if holds(one, judged))
-    return tuple(one for one in found if all(_written(one.raw, clause) for clause in judged) or holds(one, judged))
+        return tuple(one for one in found if holds(one, judged, registry))
+    return tuple(
+        one
+        for one in found
+        if all(_written(one.raw, clause) for clause in judged) or holds(one, judged, registry)
+    )
 
 
-def holds(resource: Resource, clauses: tuple[Clause, ...]) -> bool:
+def holds(resource: Resource, clauses: tuple[Clause, ...], registry: Registry = R4) -> bool:
     """Whether every clause holds, judged on the resource itself; what is about other resources is not judged."""
-    rows = index(resource.type, resource.body, resource.id)
+    rows = index(resource.type, resource.body, resource.id, registry)
     return all(
         matches(clause, rows, id=resource.id, last_updated=resource.last_updated) for clause in clauses if alone(clause)
     )
 
 
-def meant(resource: Resource, query: Query) -> bool:
+def meant(resource: Resource, query: Query, registry: Registry = R4) -> bool:
     """Whether the query finds this resource: its types, permits and clauses, judged on the resource itself."""
     if resource.deleted:
         return False
     return any(
-        part.type == resource.type and holds(resource, (*part.clauses, permitted(part.permits))) for part in query.parts
+        part.type == resource.type and holds(resource, (*part.clauses, permitted(part.permits)), registry)
+        for part in query.parts
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hilum.fhir.resource import Draft, Resource
+from hilum.search.catalogue import Catalogue, Defined
 from hilum.search.query import Permit, Query
 from hilum.search.rows import NO_ROWS, Rows
 
@@ -83,6 +84,10 @@ class Commit:
     writes: tuple[Write, ...]
     audit: Audit
     preconditions: tuple[Precondition, ...] = ()
+    generation: int = 0
+    """Of the catalogue that the rows were made by: another one by now is VersionChanged, and the store has learned it."""
+    defined: tuple[Defined, ...] = ()
+    """What becomes of custom search parameters with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,8 @@ class Store(Protocol):
     """What SQLite, PostgreSQL, or a third does. All methods may raise Busy and Damaged, none a driver's own error."""
 
     name: str
+    full_text: bool
+    """Whether `_text` and `_content` can be searched."""
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Make the writes durable; the new versions, stamped, in the order of the writes.
@@ -178,6 +185,23 @@ class Store(Protocol):
 
     async def check(self) -> None:
         """One cheap round trip, for /ready. Raises Busy."""
+        ...
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The custom search parameters, as this process knows them."""
+        ...
+
+    async def learn(self) -> Catalogue:
+        """The same, as they are now. One cheap read, unless something has changed."""
+        ...
+
+    async def proceed(self) -> Defined | None:
+        """Do a small step of what is pending of search parameters; the one that it was done for, as it then is.
+
+        None: nothing is pending, or another process is at it. A step keeps others from writing for 50 ms at most, and
+        what it did stays done. `docs/adr/0005-custom-search-parameters.md` tells the steps.
+        """
         ...
 
     def backup(self, path: str) -> AsyncIterator[tuple[int, int]]:

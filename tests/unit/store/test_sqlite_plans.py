@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from hilum.search.query import (
 )
 from hilum.search.query import DateRange as Range
 from hilum.store.plan import access
+from hilum.store.plan.access import Steps
 from hilum.store.plan.search import explain, search
 from hilum.store.sqlite import open_sqlite, store
 from hilum.store.sqlite.connection import Patience, connect, row, rows, translated
@@ -237,3 +239,18 @@ async def test_without_full_text_words_are_refused_not_missed(tmp_path: Path) ->
     with pytest.raises(Invalid, match="full_text"):
         await plain.search(asking(TextClause("content", ("chalmers",))))
     await plain.close()
+
+
+def test_a_search_that_runs_out_of_time_leaves_no_transaction_open() -> None:
+    """SQLite counts a kept COMMIT's steps over its whole life: about every 668th reaches the progress handler."""
+    db = apsw.Connection(":memory:")
+    patience = Patience(db)
+
+    def steps() -> Steps[int]:
+        return 1
+        yield
+
+    for _ in range(2000):
+        with suppress(apsw.InterruptError), patience.within(-1):
+            at_once(db, steps())
+        assert not db.in_transaction

@@ -6,13 +6,14 @@ Everything here is text and values; nothing runs. A plan is a generator that yie
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import Resource
 from hilum.problems import Issue, Unprocessable
+from hilum.search.parameters import Registry
 from hilum.store.keys import type_range
 from hilum.store.sql import FALSE, TRUE, Part, every, join
 
@@ -68,7 +69,7 @@ class Access:
     perhaps several times; none where the clause can't drive. `ordered`: each arm walks an index in the order of rid.
     `cheap`: the probe is a few point lookups; otherwise it first collects all that the clause finds. `alive`: what
     is found is current and not deleted. `size`: how many rows the arms visit, where that is known. `bounded`: each arm
-    ends in ` AND a.rid BETWEEN ? AND ?`: see `between`.
+    ends in ` AND a.rid BETWEEN ? AND ?`: see `between`. `name`: what a plan that is told calls it.
     """
 
     kind: str
@@ -79,11 +80,17 @@ class Access:
     alive: bool = True
     size: int | None = None
     bounded: bool = False
+    name: str = ""
 
     @property
     def nothing(self) -> bool:
         """Whether it is certain that nothing is found."""
         return self.probe == FALSE
+
+    @property
+    def told(self) -> str:
+        """What `explain` calls it."""
+        return self.name or self.kind
 
 
 NOTHING: Final = Access("nothing", FALSE, size=0)
@@ -96,6 +103,8 @@ class Dialect(Protocol):
     fence: str
     """Ends a subquery in FROM so that it is run as it is written: `LIMIT -1`, `OFFSET 0`."""
 
+    registry: Registry
+    """By which the store's rows were made: what is judged or sorted exactly is indexed by it again."""
     texts: dict[tuple[int, int], tuple[str, ...]]
     """(parameter, key of a token) -> the texts behind the key, as they were found; see `tokens`."""
 
@@ -190,11 +199,15 @@ class Dialect(Protocol):
 
 @dataclass(slots=True)
 class Planning:
-    """One search being planned: its dialect, a supply of aliases, and notes for `explain`."""
+    """One search being planned: its dialect, a supply of aliases, and notes for `explain`.
+
+    `named`: what a clause is called in the notes, where somebody reads them.
+    """
 
     dialect: Dialect
     notes: list[dict[str, Any]] = field(default_factory=list)
     limits: Limits = field(default_factory=lambda: LIMITS)
+    named: Callable[[Any, Sequence[str]], str] | None = None
     _aliases: int = 0
 
     def alias(self) -> str:

@@ -67,7 +67,7 @@ def _follow(on: Planning, one: Include, rids: Sequence[int]) -> Steps[list[int]]
     wanted = (one.source if one.reverse else one.target) or "*"
     listed = TRUE if one.parameters is None else dialect.within("k.param", one.parameters)
     if one.reverse and one.parameters is None:
-        occurring = yield from _occurring(None if one.source == "*" else one.source)
+        occurring = yield from _occurring(on, None if one.source == "*" else one.source)
         listed = dialect.within("k.param", occurring) if occurring else FALSE
     name = dialect.table("reference", "k", by if by == "rid" else "value")
     allowed = yield from _visible(on, one, wanted)
@@ -80,7 +80,7 @@ def _follow(on: Planning, one: Include, rids: Sequence[int]) -> Steps[list[int]]
     return [row[0] for row in rows]
 
 
-def _occurring(type: str | None) -> Steps[list[int]]:
+def _occurring(on: Planning, type: str | None) -> Steps[list[int]]:
     """The reference parameters of a type (None: of any) of which there are rows: a step of the index for each.
 
     Most of the 800 that there are occur in no store, and each would be looked up for each resource.
@@ -90,7 +90,7 @@ def _occurring(type: str | None) -> Steps[list[int]]:
         "SELECT (SELECT min(k.param) FROM reference k WHERE k.param > f.param) FROM found f WHERE f.param IS NOT NULL) "
         "SELECT f.param FROM found f WHERE f.param IS NOT NULL"
     )
-    known = set(references(type))
+    known = set(references(type, on.dialect.registry))
     return [row[0] for row in rows if type is None or row[0] in known]
 
 

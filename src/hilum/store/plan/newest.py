@@ -51,7 +51,7 @@ def _hopefully(
         first.values + held.values,
     )
     found = list((yield on.dialect.page(source, wanted, ordered=True)))
-    on.note("hope", walked=driver.kind, rows=hope, found=len(found))
+    on.note("hope", walked=driver.told, rows=hope, found=len(found))
     if len(found) >= wanted:
         return found, None
     ends = yield Part(f"SELECT c.rid FROM ({first.sql}) c LIMIT 1 OFFSET {hope}", first.values)
@@ -67,6 +67,6 @@ def fewest(on: Planning, choice: Choice) -> Steps[Choice]:
         return choice
     sizes = yield from count(on, drivers, (on.limits.far,))
     best = min(range(len(drivers)), key=lambda n: (sizes[n], not drivers[n].ordered))
-    on.note("after hope", driver=drivers[best].kind, rows=sizes[best], many=sizes[best] >= on.limits.far)
+    on.note("after hope", driver=drivers[best].told, rows=sizes[best], many=sizes[best] >= on.limits.far)
     driver = None if sizes[best] >= on.limits.far and not drivers[best].ordered else drivers[best]
     return driven(on, choice.types, choice.found, sizes, driver)

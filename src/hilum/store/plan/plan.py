@@ -7,7 +7,7 @@ probed by their keys, whatever the database's own planner estimates.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hilum.fhir.definitions import TYPE_NUMBER
@@ -54,6 +54,9 @@ from hilum.store.sql import TRUE, Part, either, every
 
 ARMS: Final = 200
 """Of how many arms a driver consists at most: SQLite puts 500 statements together, and planning them costs."""
+
+
+_ALL: Final = "all resources of the type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +231,7 @@ def offers(on: Planning, clauses: Sequence[Clause], types: tuple[str, ...]) -> S
         if offered.nothing:
             return [NOTHING]
         if offered.probe != TRUE:
-            found.append(offered)
+            found.append(offered if on.named is None else replace(offered, name=on.named(clause, types)))
     return found
 
 
@@ -249,11 +252,12 @@ def choose(on: Planning, found: Sequence[Access], types: tuple[str, ...], *, cou
     on.note(
         "driver",
         types=list(types),
-        driver=choice.driver.kind if choice.driver else "all resources of the type",
+        driver=choice.driver.kind if choice.driver else _ALL,
+        by=choice.driver.told if choice.driver else _ALL,
         counts=[
-            {"clause": one.kind, "rows": n, "many": n >= on.limits.look} for one, n in zip(drivers, sizes, strict=True)
+            {"clause": one.told, "rows": n, "many": n >= on.limits.look} for one, n in zip(drivers, sizes, strict=True)
         ],
-        probes=[one.kind for one in found if one is not choice.driver],
+        probes=[one.told for one in found if one is not choice.driver],
     )
     return choice
 

@@ -20,6 +20,7 @@ from hilum.store.plan.merge import Group, groups
 from hilum.store.plan.newest import newest
 from hilum.store.plan.plan import Choice, choose, offers, permitted
 from hilum.store.plan.sorting import sorted_rows
+from hilum.store.plan.told import named, timed
 from hilum.store.plan.totals import accurate, estimate
 
 
@@ -100,9 +101,9 @@ def _certain(on: Planning, rows: Sequence[Any], planned: Sequence[Planned]) -> t
     """Those of the rows that are meant, by their exact values; see `hilum.store.exact`."""
     found = [on.dialect.resource(row) for row in rows]
     if len(planned) == 1:
-        return certain(found, _judged(planned[0].group))
+        return certain(found, _judged(planned[0].group), on.dialect.registry)
     clauses = {type: _judged(one.group) for one in planned for type in one.group.types}
-    return tuple(one for one in found if certain([one], clauses[one.type]))
+    return tuple(one for one in found if certain([one], clauses[one.type], on.dialect.registry))
 
 
 def _judged(group: Group) -> tuple[Clause, ...]:
@@ -118,7 +119,7 @@ def ids(dialect: Dialect, query: Query, most: int) -> Steps[tuple[str, ...]]:
         below = LAST
         while len(found) < most:
             rows = yield from newest(on, one.choice, below, FIRST, 100)  # one that only shares a hash hides no match
-            found += [r.id for r in map(dialect.resource, rows) if holds(r, _judged(one.group))]
+            found += [r.id for r in map(dialect.resource, rows) if holds(r, _judged(one.group), dialect.registry)]
             if len(rows) < 100:
                 break
             below = rows[-1][0]
@@ -127,7 +128,11 @@ def ids(dialect: Dialect, query: Query, most: int) -> Steps[tuple[str, ...]]:
 
 def explain(dialect: Dialect, query: Query) -> Steps[list[dict[str, Any]]]:
     """What a search of this query decides, step by step, with the counts it decided by; it does the search."""
-    on = Planning(dialect)
-    page = yield from search(dialect, query, on)
+    on = Planning(dialect, named=named)
+    return (yield from timed(on, _noted(on, query)))
+
+
+def _noted(on: Planning, query: Query) -> Steps[list[dict[str, Any]]]:
+    page = yield from search(on.dialect, query, on)
     on.note("page", resources=len(page.resources), more=page.next is not None, included=len(page.included))
     return on.notes

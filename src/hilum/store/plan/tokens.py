@@ -36,7 +36,7 @@ def text_of(system: str | None, code: str | None) -> str:
 def least(on: Planning, key: Key, row: Sequence[Any]) -> str | None:
     """The code of a resource (a row of `resource`) that it is sorted by; None where it has none."""
     resource = on.dialect.resource(row)
-    rows = extract(resource.type, key.numbers)(resource.body)
+    rows = extract(resource.type, key.numbers, on.dialect.registry)(resource.body)
     texts = [text_of(one.system, one.code) for one in rows.tokens if one.parameter in key.numbers]
     return (max if key.down else min)(texts, default=None)
 
@@ -182,6 +182,6 @@ def _read(on: Planning, param: int, value: int, rows: Sequence[Any]) -> tuple[st
     found: set[str] = set()
     for row in rows:
         resource = on.dialect.resource(row)
-        tokens = extract(resource.type, (param,))(resource.body).tokens
+        tokens = extract(resource.type, (param,), on.dialect.registry)(resource.body).tokens
         found |= {text_of(one.system, one.code) for one in tokens if hashes.token(one.system, one.code) == value}
     return tuple(sorted(found))

@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 import asyncpg
 
 from hilum.problems import Misconfigured
-from hilum.store import migrations
+from hilum.store import migrations, wordless
 from hilum.store.postgres.connection import DRIVER, Pool, at_work, connect
 from hilum.store.postgres.migrate import prepare
 
@@ -58,6 +58,7 @@ async def copy(pool: Pool, path: str) -> AsyncIterator[tuple[int, int]]:
                 manifest = {
                     "schema": int(await connection.fetchval("SELECT value FROM meta WHERE key = 'schema'")),
                     "environment": await connection.fetchval("SELECT value FROM meta WHERE key = 'environment'"),
+                    "wordless": await connection.fetchval("SELECT value FROM meta WHERE key = $1", wordless.KEY),
                     # Sequences have no snapshot: read after it was taken, they stand at or above all that it sees.
                     "snapshot": await connection.fetchval("SELECT pg_current_snapshot()::text"),
                     "stamped": await connection.fetchval("SELECT last_value FROM stamped"),
@@ -115,6 +116,9 @@ async def restore_postgres(url: str, path: str, *, schema: str = "hilum") -> Non
                     names = [column.split(" AS ")[-1].strip() for column in columns.split(",")]
                     with archive.open(table) as member:
                         await connection.copy_to_table(table, source=_read(member), columns=names, format="binary")
+            if (partial := manifest.get("wordless")) is not None:
+                set_it = "INSERT INTO meta VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+                await connection.execute(set_it, wordless.KEY, partial)
             await connection.execute("SELECT setval('stamped', $1)", manifest["stamped"])
             await connection.execute("SELECT setval('numbered', $1)", manifest["numbered"])
     except DRIVER as error:

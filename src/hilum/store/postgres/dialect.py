@@ -12,10 +12,13 @@ from typing import Any, Final
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhir.resource import Resource
+from hilum.problems import Invalid
+from hilum.search.parameters import R4
 from hilum.store.plan.access import RID, Name, Steps
 from hilum.store.postgres.names import Names
 from hilum.store.postgres.rows import COLUMNS, as_resource
 from hilum.store.sql import FALSE, LAST, Part, join
+from hilum.store.wordless import NO_WORDS
 
 FOLDED: Final = 200
 """How many characters of a folded text are in the index; string.whole has all where there are more."""
@@ -32,7 +35,9 @@ class Postgres:
 
     fence = "OFFSET 0"
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, *, full_text: bool = True) -> None:
+        self._full_text = full_text
+        self.registry = R4
         self.texts: dict[tuple[int, int], tuple[str, ...]] = {}
         self._names = names
         self._shapes: dict[int, tuple[int, frozenset[int]]] = {}
@@ -145,6 +150,8 @@ class Postgres:
 
     def words(self, where: str, texts: Sequence[str]) -> Part:
         """By the index of the words."""
+        if not self._full_text:
+            raise Invalid(NO_WORDS)
         held = _says(where, texts)
         return Part(f"SELECT k.rid FROM fulltext k WHERE {held.sql} OFFSET 0", held.values)
 

@@ -23,4 +23,4 @@ class Known:
     def nothing(cls, guard: int, *, full_text: bool = True) -> Known:
         """At the beginning."""
         names = Names()
-        return cls(guard, names, Dictionaries(), Postgres(names), full_text)
+        return cls(guard, names, Dictionaries(), Postgres(names, full_text=full_text), full_text)

@@ -17,6 +17,7 @@ from hilum.search.rows import NO_ROWS
 from hilum.store import keys
 from hilum.store.postgres.connection import Session, fetch
 from hilum.store.postgres.encode import RowColumns, add, literal, words
+from hilum.store.postgres.fulltext import PUT
 from hilum.store.postgres.known import Known
 from hilum.store.postgres.rows import COLUMNS, as_resource
 from hilum.store.postgres.tables import targets
@@ -31,7 +32,6 @@ _SHAPES: Final = """
 UPDATE resource r SET shape = n.shape FROM unnest($1::bigint[], $2::integer[]) AS n (rid, shape) WHERE r.rid = n.rid
 """
 _ROWS: Final = "SELECT add_rows($1, $2, $3)"
-_WORDS: Final = "SELECT put_words($1, $2::text::boolean[], $3, $4)"
 
 
 async def run(
@@ -69,6 +69,6 @@ async def _resources(session: Session, known: Known, type: int, done: int, step:
     if known.full_text:
         texts = [words(one.raw) for one in resources]
         fresh = literal([False] * len(rids))
-        await fetch(session, _WORDS, rids, fresh, [one for one, _ in texts], [one for _, one in texts])
+        await fetch(session, PUT, rids, fresh, [one for one, _ in texts], [one for _, one in texts])
     await fetch(session, "UPDATE reindex SET done = $2 WHERE type = $1", type, rids[-1])
     return len(found)

@@ -13,7 +13,7 @@ from hilum.search.query import Query
 from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Versions
 from hilum.store.limits import SEARCH_SECONDS, too_costly
 from hilum.store.plan.search import explain, search
-from hilum.store.postgres import apply, backup, history, reindex
+from hilum.store.postgres import apply, backup, fulltext, history, reindex
 from hilum.store.postgres.connection import WAIT_SECONDS, Pool, Session, connect, fetch
 from hilum.store.postgres.known import Known
 from hilum.store.postgres.migrate import prepare
@@ -41,6 +41,7 @@ class PostgresStore:
         self, pool: Pool, guard: int, search_seconds: float = SEARCH_SECONDS, *, full_text: bool = True
     ) -> None:
         self._pool = pool
+        self.full_text = full_text
         self._search_seconds = search_seconds
         self._known = Known.nothing(guard, full_text=full_text)
         self._reads = Reads(self._point)
@@ -148,14 +149,20 @@ async def open_postgres(
 
     `migrate` applies pending migrations (`hilum migrate`); without it a store that needs them raises Misconfigured, as
     does one of another environment. Raises Busy when the server can't be reached. A search or history that takes longer
-    than `search_seconds` is ended.
+    than `search_seconds` is ended. `full_text`: keep the words of texts, as far as the store has those of all its
+    resources; with `migrate` it will.
     """
     connection = await connect(url, schema, statement_timeout="0")
     try:
         guard = await prepare(connection, schema, environment, migrate=migrate)
+        words = await fulltext.kept(connection, wanted=full_text)
         if migrate:
-            async for _ in reindex.run(connection, guard, full_text=full_text):
+            async for _ in reindex.run(connection, guard, full_text=words):
                 pass
+            if full_text:
+                async for _ in fulltext.refill(connection):
+                    pass
+            words = full_text
     finally:
         await connection.close()
-    return PostgresStore(Pool(url, schema, connections), guard, search_seconds, full_text=full_text)
+    return PostgresStore(Pool(url, schema, connections), guard, search_seconds, full_text=words)

@@ -18,11 +18,12 @@ import apsw
 
 from hilum.fhir.resource import Resource
 from hilum.problems import Conflict, CriteriaChanged, VersionChanged
+from hilum.search.catalogue import EMPTY
 from hilum.store import keys
 from hilum.store.interface import Audit, Commit, Present, Resolves, Unreferenced, Write
 from hilum.store.plan.references import references
 from hilum.store.plan.search import ids
-from hilum.store.sqlite import ident
+from hilum.store.sqlite import ident, parameters
 from hilum.store.sqlite.connection import row, rows
 from hilum.store.sqlite.dialect import Sqlite
 from hilum.store.sqlite.fulltext import FullText
@@ -40,7 +41,8 @@ class Applier:
     def __init__(self, connection: apsw.Connection, full_text: bool = True) -> None:
         self._db = connection
         self._full_text = full_text
-        self._dialect = Sqlite(full_text=full_text)
+        self._catalogue = EMPTY
+        self._dialect = self._anew()
         self._dictionaries = Dictionaries(connection)
         self._execute = connection.execute
         self._identities = Identities(connection)
@@ -48,6 +50,7 @@ class Applier:
         self._chain = self._chain_before = b""
         self._tally: dict[int, int] = {}
         self.seq = 0
+        self._generation = 0
 
     # --- the group ------------------------------------------------------------------------------------------------
 
@@ -56,9 +59,19 @@ class Applier:
         self._execute("BEGIN IMMEDIATE")
         self.seq, n = row(self._db, "SELECT seq, n FROM clock")
         self._identities.begin(n)
+        self._generation = parameters.generation(self._db)
+        if self._generation != self._catalogue.generation:
+            self._catalogue = parameters.known(self._db, self._catalogue)
+            self._dialect = self._anew()
         self._dictionaries.begin()
         self._tally.clear()
         self._chain_before = self._chain
+
+    def _anew(self) -> Sqlite:
+        """A dialect that remembers nothing."""
+        dialect = Sqlite(full_text=self._full_text)
+        dialect.registry = self._catalogue.registry
+        return dialect
 
     def attempt(self, commits: Sequence[Commit]) -> list[Outcome]:
         """What became of each: its versions, or the exception that undid it, in the database and here.
@@ -75,15 +88,17 @@ class Applier:
 
     def _undoing(self, commits: Sequence[Commit]) -> list[Made]:
         seq, n, chain, tally = self.seq, self._identities.n, self._chain, dict(self._tally)
+        generation = self._generation
         self._execute("SAVEPOINT one")
         try:
             made = self._apply(commits)
         except BaseException:
             self._execute("ROLLBACK TO one")
             self.seq, self._chain, self._tally = seq, chain, tally
+            self._generation = generation
             self._identities.forget(n)
             self._dictionaries.forget()
-            self._dialect = Sqlite(full_text=self._full_text)  # it may have seen shapes that are undone now
+            self._dialect = self._anew()  # it may have seen shapes that are undone now
             raise
         finally:
             if self._db.in_transaction:
@@ -107,7 +122,7 @@ class Applier:
         """Undo the whole group; where even that fails, the next group's BEGIN does, and says so."""
         self._chain = self._chain_before
         self._dictionaries.forget()
-        self._dialect = Sqlite(full_text=self._full_text)
+        self._dialect = self._anew()
         if self._db.in_transaction:
             with suppress(apsw.Error):
                 self._execute("ROLLBACK")
@@ -115,6 +130,8 @@ class Applier:
     # --- commits --------------------------------------------------------------------------------------------------
 
     def _apply(self, commits: Sequence[Commit]) -> list[Made]:
+        if any(commit.generation != self._generation for commit in commits):
+            raise VersionChanged("The search parameters are others by now.")
         conditions = [condition for commit in commits for condition in commit.preconditions]
         for condition in conditions:
             if not isinstance(condition, Resolves):
@@ -139,6 +156,9 @@ class Applier:
             audits += self._audit(commit.audit, seq, count)
             seq += count
         insert(self._db, "audit", 9, audits)
+        if defined := tuple(one for commit in commits for one in commit.defined):
+            parameters.put(self._db, defined)
+            self._generation = parameters.generation(self._db)
         return made
 
     def _make_way(self, writes: Sequence[Write], rids: list[int], fresh: set[int]) -> set[int]:
@@ -208,7 +228,7 @@ class Applier:
     def _unreferenced(self, condition: Unreferenced) -> None:
         target = self._identities.rid(condition.type, condition.id)
         # By parameter: an index by target alone would cost every reference its space again.
-        listed = "[" + ",".join(map(str, references())) + "]"
+        listed = "[" + ",".join(map(str, references(None, self._catalogue.registry))) + "]"
         found = row(
             self._db,
             "SELECT k.rid FROM json_each(?) j CROSS JOIN reference k "

@@ -13,10 +13,12 @@ from typing import Any, Final
 from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
 from hilum.problems import Invalid
+from hilum.search.parameters import R4
 from hilum.store.keys import TYPE_SHIFT
 from hilum.store.plan.access import FEW, Name, Steps
 from hilum.store.sql import LAST, Part, join, literal
 from hilum.store.sqlite import ident
+from hilum.store.wordless import NO_WORDS
 
 _CHUNK: Final = 500
 _BY_RID: Final = frozenset(("string", "date", "quantity", "reference", "composite"))
@@ -29,6 +31,7 @@ class Sqlite:
 
     def __init__(self, *, full_text: bool = True) -> None:
         self._full_text = full_text
+        self.registry = R4
         self.texts: dict[tuple[int, int], tuple[str, ...]] = {}
         self._shapes: dict[int, tuple[int, frozenset[int]]] = {}
 
@@ -131,7 +134,7 @@ class Sqlite:
     def words(self, where: str, texts: Sequence[str]) -> Part:
         """An FTS5 query: quoted words, all of one text, any of the texts."""
         if not self._full_text:
-            raise Invalid("_text and _content are not supported: this server keeps no full text (setting full_text).")
+            raise Invalid(NO_WORDS)
         column = "narrative" if where == "text" else "content"
         each = ["(" + " AND ".join(f'"{word}"' for word in text.replace('"', " ").split()) + ")" for text in texts]
         return Part(

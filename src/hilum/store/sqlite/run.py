@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TypeVar
 
 import apsw
@@ -29,5 +30,8 @@ def at_once(db: apsw.Connection, steps: Steps[T]) -> T:
     try:
         return run(db, steps)
     finally:
-        if db.in_transaction:
-            db.execute("COMMIT")
+        while db.in_transaction:
+            # SQLite counts the steps of a kept statement over its whole life: now and then a COMMIT reaches the
+            # progress handler, and is interrupted when the patience of the search has ended. Then it is said again.
+            with suppress(apsw.InterruptError):
+                db.execute("COMMIT")

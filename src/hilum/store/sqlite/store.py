@@ -8,20 +8,22 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from typing import Any, Final, TypeVar
 
 import apsw
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhir.resource import Resource
-from hilum.problems import Busy, Damaged
+from hilum.problems import Busy, Damaged, VersionChanged
+from hilum.search.catalogue import Catalogue, Defined
 from hilum.search.query import Query
 from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Versions
 from hilum.store.limits import SEARCH_SECONDS, too_costly
 from hilum.store.plan.access import Steps
 from hilum.store.plan.search import explain, search
 from hilum.store.sqlite import backup as copying
-from hilum.store.sqlite import history, ident, reindex
+from hilum.store.sqlite import fulltext, history, ident, parameters, reindex
 from hilum.store.sqlite.checkpoint import Checkpointer
 from hilum.store.sqlite.connection import DAMAGE, Patience, connect, make_private, prepare, row, rows, translated
 from hilum.store.sqlite.dialect import Sqlite
@@ -46,6 +48,7 @@ class SqliteStore:
 
     def __init__(self, path: str, *, full_text: bool = True) -> None:
         self.path = path
+        self.full_text = full_text
         self._dialect = Sqlite(full_text=full_text)
         self._db = connect(path, readonly=True)
         self._point = self._db.cursor().execute
@@ -53,6 +56,10 @@ class SqliteStore:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="hilum-sqlite-reader")
         self._own = threading.local()
         self._opened: list[apsw.Connection] = []
+        self._catalogue = parameters.known(self._db, Catalogue(-1))
+        self._dialect.registry = self._catalogue.registry
+        self._steps = ThreadPoolExecutor(1, thread_name_prefix="hilum-sqlite-index")
+        self._proceeding: parameters.Proceeding | None = None
         writer = connect(path)
         self._checkpointer = Checkpointer(connect(path), writer)
         self._writing = writer
@@ -60,7 +67,42 @@ class SqliteStore:
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Durable when it returns."""
-        return await self._writer.commit(commit)
+        try:
+            made = await self._writer.commit(commit)
+        except VersionChanged:
+            if commit.generation == self._catalogue.generation:
+                await self.learn()
+            raise
+        if commit.defined:
+            await self.learn()
+        return made
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """As it was when it was last looked at."""
+        return self._catalogue
+
+    async def learn(self) -> Catalogue:
+        """Two microseconds, unless something has changed."""
+        found = parameters.known(self._db, self._catalogue)
+        if found is not self._catalogue:
+            self._catalogue, self._dialect.registry = found, found.registry
+        return found
+
+    async def proceed(self) -> Defined | None:
+        """On a thread and a connection of its own, in turn with the writers of all processes."""
+        done = await asyncio.get_running_loop().run_in_executor(self._steps, self._proceed)
+        if done is not None and not done.pending:
+            await self.learn()
+        return done
+
+    def _proceed(self) -> Defined | None:
+        if self._proceeding is None:
+            self._proceeding = parameters.Proceeding(connect(self.path), self.path + "-turn")
+        try:
+            return self._proceeding.step()
+        except apsw.Error as error:
+            raise translated(error) from None
 
     async def read(self, type: str, id: str, version: int | None = None) -> Resource | None:
         """A point read costs less than a hop to another thread, so it runs where it is called."""
@@ -139,6 +181,9 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Commit what is queued, empty the log, let go of the file."""
+        await asyncio.to_thread(self._steps.shutdown)
+        if self._proceeding is not None:
+            self._proceeding.close()
         await asyncio.to_thread(self._writer.close)
         await asyncio.to_thread(self._checkpointer.close)
         self._threads.shutdown()
@@ -169,17 +214,20 @@ async def open_sqlite(
     """Open or create the store in that file.
 
     `migrate` applies pending migrations (`hilum migrate`); without it a store that needs them raises Misconfigured, as
-    does one of another environment.
+    does one of another environment. `full_text`: keep the words of texts, as far as the store has those of all its
+    resources; with `migrate` it will.
     """
     make_private(path)
     connection = connect(path)
     try:
         prepare(connection, environment, migrate=migrate)
+        words = fulltext.kept(connection, wanted=full_text)
         if migrate:
-            for _ in reindex.run(connection, full_text=full_text):
+            for _ in chain(reindex.run(connection, full_text=words), fulltext.refill(connection) if full_text else ()):
                 connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
                 await asyncio.sleep(0)
+            words = full_text
         glance(connection)
     finally:
         connection.close()
-    return SqliteStore(path, full_text=full_text)
+    return SqliteStore(path, full_text=words)

@@ -60,3 +60,10 @@ CREATE VIRTUAL TABLE fulltext USING fts5(narrative, content, content='', content
 -- Types whose resources are not all indexed yet; done: the last rid that is. Empty: all are. See reindex.py.
 CREATE TABLE reindex(type INTEGER PRIMARY KEY, done INTEGER NOT NULL);
 INSERT INTO reindex SELECT type, 0 FROM tally WHERE n > 0;
+
+-- Custom search parameters, one row per SearchParameter that is active or whose rows are being removed: see
+-- hilum/search/catalogue.py. meta.generation grows with each change of what is here but for `cursor` and `done`.
+CREATE TABLE parameter(
+    id TEXT PRIMARY KEY, definition TEXT NOT NULL, state TEXT NOT NULL, clear TEXT NOT NULL, types TEXT NOT NULL,
+    cursor INTEGER NOT NULL, done INTEGER NOT NULL, total INTEGER NOT NULL, task TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO meta VALUES ('generation', '0');
