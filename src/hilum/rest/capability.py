@@ -28,7 +28,10 @@ INTERACTIONS = {
 }
 """The codes of https://hl7.org/fhir/R4/valueset-type-restful-interaction.html and system-restful-interaction."""
 
-OPERATIONS = {"$everything": "http://hl7.org/fhir/OperationDefinition/Patient-everything"}
+OPERATIONS = {
+    "$everything": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+    "$graphql": "http://hl7.org/fhir/OperationDefinition/Resource-graphql",
+}
 
 
 async def capabilities(service: Service, request: Request) -> Response:
@@ -76,6 +79,7 @@ def statement(service: Service) -> dict[str, Any]:
                 "resource": [_resource(type_, routes) for type_ in TYPES],
                 "interaction": [{"code": code} for code in _codes(routes, "system")],
                 "searchParam": searching.general(full_text=service.door.store.full_text),
+                "operation": _operations(routes, "$"),
                 "compartment": [f"http://hl7.org/fhir/CompartmentDefinition/{name.lower()}" for name in compartments()],
             }
         ],
@@ -127,10 +131,14 @@ def _resource(type_: str, routes: tuple[Route, ...]) -> dict[str, Any]:
         "referencePolicy": ["literal", "logical", "local"],
         **searching.of_type(type_),
     }
-    own = sorted({r.interaction for r in routes if r.interaction[:1] == "$" and r.pattern.startswith(f"{type_}/")})
-    if own:
-        out["operation"] = [{"name": name[1:], "definition": OPERATIONS[name]} for name in own]
+    out["operation"] = _operations(routes, "[type]/", f"{type_}/")
     return out
+
+
+def _operations(routes: tuple[Route, ...], *begin: str) -> list[dict[str, str]]:
+    """The operations whose patterns begin so."""
+    own = sorted({r.interaction for r in routes if r.interaction[:1] == "$" and r.pattern.startswith(begin)})
+    return [{"name": name[1:], "definition": OPERATIONS[name]} for name in own]
 
 
 def _codes(routes: tuple[Route, ...], level: str) -> list[str]:
