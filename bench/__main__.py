@@ -20,7 +20,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench import documents, ingest, machine, profile, report, results, runner, stages
 from bench.records import GROUP
-from bench.shapes import command, table
+from bench.shapes import command
+from bench.shapes import table as shape_table
 
 OUT = Path(__file__).with_name("out")
 CACHE = Path(__file__).resolve().parents[1] / ".cache" / "bench"
@@ -93,7 +94,7 @@ def write_docs(asked: argparse.Namespace, console: Console) -> None:
     """The page, from whatever was measured last, if it is asked for."""
     if asked.write_docs:
         floor, scaling = results.saved("floor", OUT), results.saved("scaling", OUT)
-        PAGE.write_text(documents.page(floor, scaling, table.saved(OUT), ingest.saved(OUT)))
+        PAGE.write_text(documents.page(floor, scaling, shape_table.saved(OUT), ingest.saved(OUT)))
         console.print(f"Wrote {PAGE}")
 
 

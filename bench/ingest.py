@@ -1,13 +1,12 @@
 """`python -m bench load`: how fast `hilum load` takes real synthetic patients, and how much room they take.
 
-A transaction Bundle per patient, large Claims and Provenance among them, into an empty store, everything on: validation,
-all indexes, full text, audit, a flush per commit.
+A transaction Bundle per patient, large Claims and Provenance among them, into an empty store, everything on:
+validation, all indexes, full text, audit, a flush per commit.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gzip
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import apsw
 import asyncpg
@@ -100,13 +100,13 @@ async def measure(store: str, files: Sequence[Path], work: Path) -> Ingest:
         tables, bodies, resources = _sizes(folder / "hilum.sqlite") if store == "sqlite" else await _of_postgres(url)
     largest = max(path.stat().st_size for path in files)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    refused = len(report.get("refused", ()))
+    refused = int(report["refused"])
     return Ingest(
         now, store, len(files), largest, resources, refused, seconds, cpu, database, peak, bodies, tables, load_average
     )
 
 
-def _load(url: str, files: Sequence[Path], folder: Path) -> tuple[dict[str, list[object]], float, float, int]:
+def _load(url: str, files: Sequence[Path], folder: Path) -> tuple[dict[str, Any], float, float, int]:
     """(the report, seconds, seconds of CPU, peak of resident memory in bytes)."""
     command = [sys.executable, "-m", "hilum.cli", "load", "--store", url, "--data", str(folder / "data"), "--json"]
     command += ["--report", str(folder / "report.json"), *map(str, files)]
@@ -122,7 +122,7 @@ def _load(url: str, files: Sequence[Path], folder: Path) -> tuple[dict[str, list
         peak.join()
     if process.returncode not in (0, 1):
         raise RuntimeError(f"hilum load ended with {process.returncode}: {(folder / 'load.log').read_text()[-2000:]}")
-    report = msgspec.json.decode((folder / "load.json").read_bytes())
+    report: dict[str, Any] = msgspec.json.decode((folder / "load.json").read_bytes())
     return report, seconds, usage.ru_utime + usage.ru_stime, max(peak.bytes, usage.ru_maxrss * 1024)
 
 
@@ -192,8 +192,8 @@ def saved(folder: Path) -> list[Ingest]:
 
 
 _HEAD = (
-    "store", "resources", "res/s", "aim", "hilum CPU µs", "database CPU µs", "peak MB", "JSON bytes", "disk bytes", "times",
-    "aim", "full text", "audit",
+    "store", "resources", "res/s", "aim", "hilum CPU µs", "database CPU µs", "peak MB", "JSON bytes", "disk bytes",
+    "times", "aim", "full text", "audit",
 )  # fmt: skip
 
 
@@ -231,9 +231,10 @@ def section(found: Sequence[Ingest]) -> str:
     lines += ["| " + " | ".join(_row(one)) + " |" for one in found]
     text = f"""## Loading
 
-`python -m bench load`: `hilum load` of {found[0].files} files of Synthea patients (transaction Bundles, gzipped, the largest
-{found[0].largest / 1e6:.1f} MB) into an empty store, with everything on. CPU and bytes are per resource; disk bytes without full
-text and audit, which stand beside. Load average at the start: {", ".join(f"{one.load_average:.1f}" for one in found)}.
+`python -m bench load`: `hilum load` of {found[0].files} files of Synthea patients (transaction Bundles,
+gzipped, the largest {found[0].largest / 1e6:.1f} MB) into an empty store, with everything on. CPU and bytes are per
+resource; disk bytes without full text and audit, which stand beside. Load average at the start:
+{", ".join(f"{one.load_average:.1f}" for one in found)}.
 
 {chr(10).join(lines)}
 """
@@ -243,8 +244,3 @@ text and audit, which stand beside. Load average at the start: {", ".join(f"{one
         lines += ["| " + " | ".join(row) + " |" for row in rows]
         text += f"\n### What takes the room: {TITLES[one.store]}\n\n" + "\n".join(lines) + "\n"
     return text
-
-
-def uncompressed(path: Path) -> int:
-    """Bytes of a file as they are read."""
-    return len(gzip.decompress(path.read_bytes())) if path.suffix == ".gz" else path.stat().st_size

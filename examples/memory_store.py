@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import Resource
 from hilum.problems import Conflict, CriteriaChanged, Misconfigured, VersionChanged
+from hilum.search.catalogue import BUILDING, EMPTY, GONE, READY, REMOVED, Catalogue, Defined
+from hilum.search.index import index
 from hilum.search.matches import matches
 from hilum.search.query import Permit, Query
 from hilum.search.rows import NO_ROWS, Rows
@@ -55,9 +57,12 @@ class MemoryStore:
         self._log: list[Version] = []
         self._current: dict[Name, Version] = {}
         self._born: dict[Name, int] = {}
+        self._catalogue = EMPTY
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Work on copies, and put them in place only when every condition holds: all or nothing."""
+        if commit.generation != self._catalogue.generation:
+            raise VersionChanged("The search parameters are others by now.")
         current, born, made = dict(self._current), dict(self._born), []
         for condition in commit.preconditions:
             if isinstance(condition, Resolves):
@@ -78,6 +83,7 @@ class MemoryStore:
             _judge(condition, current)
         self._current, self._born = current, born
         self._log.extend(made)
+        self._define(commit.defined)
         return tuple(version.resource for version in made)
 
     async def read(self, type: str, id: str, version: int | None = None) -> Resource | None:
@@ -139,6 +145,40 @@ class MemoryStore:
             if not version.resource.deleted:
                 types[type] = types.get(type, 0) + 1
         return Counts(types, self._log[-1].resource.seq if self._log else 0)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The custom search parameters."""
+        return self._catalogue
+
+    async def learn(self) -> Catalogue:
+        """There is no other process to learn from."""
+        return self._catalogue
+
+    async def proceed(self) -> Defined | None:
+        """Index everything anew by one parameter more, or less: in one step."""
+        one = next((one for one in self._catalogue.defined if one.pending), None)
+        if one is None:
+            return None
+        done = replace(one, state=READY if one.state == BUILDING else REMOVED, total=len(self._current))
+        self._define((done,))
+        for type in one.types:
+            await self.rebuild(type, None, 0)
+        return done
+
+    async def rebuild(self, type: str, numbers: tuple[int, ...] | None, after: int) -> tuple[int, int]:
+        """All of a type at once: there is nothing that could be wrong with rows but that they are old."""
+        for name, version in self._current.items():
+            if name[0] == type and not version.resource.deleted and not after:
+                rows = index(type, version.resource.body, name[1], self._catalogue.registry)
+                self._current[name] = replace(version, rows=rows)
+        return 1, 0
+
+    def _define(self, changed: tuple[Defined, ...]) -> None:
+        if changed:
+            some = {one.id: one for one in (*self._catalogue.defined, *changed)}
+            kept = tuple(one for _, one in sorted(some.items()) if one.state != GONE)
+            self._catalogue = Catalogue(self._catalogue.generation + 1, kept)
 
     async def check(self) -> None:
         """Always there."""

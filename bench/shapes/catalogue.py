@@ -90,6 +90,8 @@ def token(system: str, code: str) -> str:
 
 _WEIGHTS: Final = f"/Observation?code={token(LOINC, WEIGHT)}"
 _EACH_IS_COUNTED = "an accurate total visits every match"
+_NO_INDEX = "the order is that of the texts Type/id, which no index has: all matches are collected"
+_AGAINST = "the newest 30,000 by date are walked in vain; then all matches are collected"
 _BOTH_MANY = "each of two clauses finds a large part of all: every row of the smaller is probed"
 
 
@@ -101,6 +103,11 @@ def _day(site: Site) -> str:
 def _many_codes(site: Site) -> str:
     codes = [f"seldom-{site.chance.randrange(site.population.seldom)}" for _ in range(30)]
     return "/Observation?code=" + ",".join(token(TESTS, code) for code in codes)
+
+
+def _common_codes(site: Site) -> str:
+    codes = [token(LOINC, one.code) for one in MEASURES] + [token(LOINC, PRESSURE)]
+    return _many_codes(site) + "," + ",".join(codes)
 
 
 def _ids(site: Site) -> str:
@@ -150,6 +157,7 @@ SHAPES: Final = (
         EXCEPTION, 0, 0, _BOTH_MANY,
     ),
     Shape("OR of 30 codes", _many_codes),
+    Shape("OR of 44 codes, common ones among them", _common_codes),
     Shape(":not, many", _fixed("/Observation?status:not=final")),
     Shape(":missing=true", _fixed("/Observation?encounter:missing=true")),
     Shape(":missing=false and a token", _fixed(f"{_WEIGHTS}&encounter:missing=false")),
@@ -164,7 +172,7 @@ SHAPES: Final = (
     Shape("date, one day", lambda s: f"/Observation?date={_day(s)}", OTHER, 0),
     Shape("date, six years", _fixed("/Observation?date=ge2012&date=lt2018")),
     Shape("token and date", _fixed(f"{_WEIGHTS}&date=ge2015&date=lt2016")),
-    Shape("token and a date that it never has", _fixed(f"/Observation?status=preliminary&date=ge2012"), EXCEPTION, 0, 0,
+    Shape("token and a date that it never has", _fixed("/Observation?status=preliminary&date=ge2012"), EXCEPTION, 0, 0,
           _BOTH_MANY),
     Shape("_lastUpdated, newest", _updated, SELECTIVE, prepared=True),
     Shape("quantity with unit, many", _fixed(f"/Observation?value-quantity=gt60{quote(f'|{UCUM}|kg', safe='')}")),
@@ -179,7 +187,8 @@ SHAPES: Final = (
     Shape(
         "composite of a component",
         _fixed(
-            f"/Observation?component-code-value-quantity={token(LOINC, SYSTOLIC)}$ge180{quote(f'|{UCUM}|mm[Hg]', safe='')}"
+            f"/Observation?component-code-value-quantity={token(LOINC, SYSTOLIC)}$ge180"
+            + quote(f"|{UCUM}|mm[Hg]", safe="")
         ),
         OTHER, 5,
     ),
@@ -196,11 +205,14 @@ SHAPES: Final = (
     Shape("sorted by name", _fixed("/Patient?gender=female&_sort=family")),
     Shape("sorted by quantity, greatest first", _fixed(f"{_WEIGHTS}&_sort=-value-quantity")),
     Shape("sorted by code", _fixed("/Observation?_sort=code")),
-    Shape("sorted by code, greatest first", _fixed(f"/Observation?category={token(CATEGORIES, 'vital-signs')}&_sort=-code")),
+    Shape(
+        "sorted by code, greatest first",
+        _fixed(f"/Observation?category={token(CATEGORIES, 'vital-signs')}&_sort=-code"),
+    ),
     Shape("sorted by _lastUpdated", _fixed(f"{_WEIGHTS}&_sort=-_lastUpdated")),
     Shape("sorted by three keys", _fixed("/Patient?gender=female&_sort=family,-birthdate,given")),
-    Shape("sorted by reference", _fixed("/Condition?_sort=subject"), EXCEPTION),
-    Shape("filter against the order", _fixed("/Observation?status=preliminary&_sort=-date"), EXCEPTION),
+    Shape("sorted by reference", _fixed("/Condition?_sort=subject"), EXCEPTION, why=_NO_INDEX),
+    Shape("filter against the order", _fixed("/Observation?status=preliminary&_sort=-date"), EXCEPTION, why=_AGAINST),
     # references
     Shape("chain, few", lambda s: f"/Observation?subject:Patient.family={rare_family(s.rare)}", SELECTIVE, 1, 20),
     Shape("chain, many", _fixed(f"{_WEIGHTS}&subject:Patient.gender=female")),

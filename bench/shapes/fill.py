@@ -21,7 +21,8 @@ import asyncpg
 import hilum
 from bench import machine, servers
 from bench.population import AUDIT
-from bench.shapes.records import Body, Population
+from bench.records import Body
+from bench.shapes.records import Population
 from hilum.app.settings import Settings
 from hilum.app.stores import open_store
 from hilum.fhir import json
@@ -78,19 +79,28 @@ async def _fill(url: str, population: Population, progress: Progress) -> None:
 @asynccontextmanager
 async def sqlite(kept: Path, population: Population, progress: Progress) -> AsyncIterator[tuple[str, tuple[int, ...]]]:
     """The store's URL, and the processes of its database: none."""
-    kept.mkdir(parents=True, exist_ok=True)
-    path = kept / f"shapes-{population.size}-{fingerprint(population)}.sqlite"
-    if not path.exists():
-        for stale in kept.glob(f"shapes-{population.size}-*"):
-            stale.unlink()
-        making = kept / f"shapes-{population.size}-making.sqlite"
+    path, making = _places(kept, population)
+    if making is not None:
         await _fill(f"sqlite:{making}", population, progress)
         os.rename(making, path)
     yield f"sqlite:{path}", ()
 
 
+def _places(kept: Path, population: Population) -> tuple[Path, Path | None]:
+    """Where the file is kept, and where it is made: None where it is there. What is left of older ones is removed."""
+    path = kept / f"shapes-{population.size}-{fingerprint(population)}.sqlite"
+    if path.exists():
+        return path, None
+    kept.mkdir(parents=True, exist_ok=True)
+    for stale in kept.glob(f"shapes-{population.size}-*"):
+        stale.unlink()
+    return path, kept / f"shapes-{population.size}-making.sqlite"
+
+
 @asynccontextmanager
-async def postgres(kept: Path, population: Population, progress: Progress) -> AsyncIterator[tuple[str, tuple[int, ...]]]:
+async def postgres(
+    kept: Path, population: Population, progress: Progress
+) -> AsyncIterator[tuple[str, tuple[int, ...]]]:
     """The store's URL, and the process of its database."""
     name = f"shapes_{population.size}_{fingerprint(population)}"
     with _cluster(kept / "postgres") as url:

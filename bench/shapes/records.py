@@ -23,7 +23,14 @@ PRESSURE, SYSTOLIC, DIASTOLIC = "85354-9", "8480-6", "8462-4"
 HYPERTENSION: Final = "59621000"
 URGENT, FOLLOW_UP = "EMER", "390906007"
 
-_MANY: Final = {"Patient": 1, "Encounter": 3, "Observation": 29, "Condition": 3, "MedicationRequest": 3, "Provenance": 1}
+_MANY: Final = {
+    "Patient": 1,
+    "Encounter": 3,
+    "Observation": 29,
+    "Condition": 3,
+    "MedicationRequest": 3,
+    "Provenance": 1,
+}
 GROUP: Final = sum(_MANY.values())
 """Resources per patient."""
 ORGANIZATIONS, PRACTITIONERS, SELDOM, EACH = 12, 60, 37, 7
@@ -97,7 +104,7 @@ class Population(NamedTuple):
         for n in range(PRACTITIONERS):
             name = {"family": f"Doctor{n}", "given": ["Sam"]}
             yield _whole("Practitioner", n, {"active": True, "name": [name]})
-        concepts = [{"code": f"seldom-{k}"} for k in range(0, min(40, self.seldom))]
+        concepts = [{"code": f"seldom-{k}"} for k in range(min(40, self.seldom))]
         include = [{"system": TESTS, "concept": concepts}]
         yield _whole("ValueSet", 0, {"url": VALUE_SET, "status": "active", "compose": {"include": include}})
 
@@ -193,8 +200,8 @@ def _condition(n: int, owner: int) -> Body:
     return {
         "text": {
             "status": "generated",
-            "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{name}, noted by the ward {"chronic" if r % 7 else "lynx"}'
-            f" word{r % 4000}</div>",
+            "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{name}, noted by the ward '
+            f"{'chronic' if r % 7 else 'lynx'} word{r % 4000}</div>",
         },
         "clinicalStatus": {"coding": [{"system": clinical, "code": "active" if r // 3 % 3 else "resolved"}]},
         "code": _coded(SNOMED, code, name),

@@ -9,7 +9,7 @@ import msgspec
 from rich.table import Table
 
 from bench.report import TITLES
-from bench.shapes.catalogue import EXCEPTION, OTHER, SELECTIVE
+from bench.shapes.catalogue import EXCEPTION, OTHER, PAGE, SELECTIVE
 from bench.shapes.measure import Measured
 
 
@@ -45,8 +45,8 @@ def shown(found: Shapes) -> Table:
     for number, name in enumerate(("shape", "p50 ms", "p95 ms", "aim", "CPU ms", "matches", "included", "wrong")):
         table.add_column(name, justify="left" if number in (0, 7) else "right", no_wrap=number < 7)
     for one in found.shapes:
-        cells = (one.name, f"{one.p50:.2f}", f"{one.p95:.2f}", f"{one.aim:.0f}", f"{one.cpu:.2f}")
-        cells += (str(one.matches), str(one.included), one.wrong)
+        cells = [one.name, f"{one.p50:.2f}", f"{one.p95:.2f}", f"{one.aim:.0f}", f"{one.cpu:.2f}"]
+        cells += [str(one.matches), str(one.included), one.wrong]
         table.add_row(*cells, style=None if one.reached else "yellow")
     return table
 
@@ -60,11 +60,12 @@ def section(found: Sequence[Shapes]) -> str:
         f"""## Query shapes
 
 `python -m bench shapes --size 10k|100k|1m` makes the store (kept under `.cache/`), serves it with a token and asks each
-shape over one connection, with pages of {20}. The population is skewed: one in three Observations is a body weight,
+shape over one connection, with pages of {PAGE}. The population is skewed: one in three Observations is a body weight,
 a seldom code has seven, one patient in a hundred has hundreds of Observations, what is `preliminary` is old. Measured
 {newest.date[:10]} on {newest.machine["cores"]} cores of {newest.machine["cpu"]}, full text on. Cells are 50th / 95th
-percentiles in milliseconds. The aim is a 95th percentile of {SELECTIVE:.0f} ms for what is selective, {OTHER:.0f} ms for the
-rest, and {EXCEPTION:.0f} ms for exceptions, whose reason stands beside them; **bold**: over the aim.
+percentiles in milliseconds. The aim is a 95th percentile of {SELECTIVE:.0f} ms for what is selective,
+{OTHER:.0f} ms for the rest, and {EXCEPTION:.0f} ms for exceptions, whose reason stands beside them; **bold**: over
+the aim.
 """
     ]
     for store in dict.fromkeys(one.store for one in found):
@@ -75,7 +76,9 @@ rest, and {EXCEPTION:.0f} ms for exceptions, whose reason stands beside them; **
         for one in of_store[-1].shapes:
             cells = [_cell(each.get(one.name)) for each in by_name]
             matches = f"{one.matches} + {one.included}" if one.included else str(one.matches)
-            lines.append("| " + " | ".join((one.name, matches, *cells, f"{one.aim:.0f}", one.why)) + " |")
+            lines.append(
+                "| " + " | ".join((one.name.replace("|", "\\|"), matches, *cells, f"{one.aim:.0f}", one.why)) + " |"
+            )
         loads = ", ".join(f"{one.load_average:.1f}" for one in of_store)
         parts.append(
             f"### {TITLES[store]}\n\n" + "\n".join(lines) + f"\n\nLoad average at the start: {loads}; above 0.5 others "

@@ -8,10 +8,11 @@ from typing import Any
 import apsw
 
 from hilum.fhir import json
+from hilum.search.catalogue import EMPTY
 from hilum.search.index import index
 from hilum.search.rows import CompositeRow, DateRow, QuantityRow, ReferenceRow, Rows, TokenRow
 from hilum.store import keys
-from hilum.store.sqlite import ident
+from hilum.store.sqlite import ident, parameters
 
 TABLES = {
     "token": "param, value, rid",
@@ -78,6 +79,7 @@ def differences(path: str) -> list[str]:
     shapes = {id: tuple(json.stored(f'{{"is": {params}}}'.encode())["is"]) for id, params in
               db.execute("SELECT id, params FROM shape")}  # fmt: skip
     wrong = []
+    registry = parameters.known(db, EMPTY).registry  # nothing may be pending
 
     def rid_of(type: str, id: str) -> int:
         return rids[ident.type_number(type), ident.key(id)]
@@ -87,7 +89,7 @@ def differences(path: str) -> list[str]:
             continue
         type = ident.type_of(rid)
         alive[ident.type_number(type)] = alive.get(ident.type_number(type), 0) + 1
-        rows = index(type, json.parse(body), ident.id_of(type, body))
+        rows = index(type, json.parse(body), ident.id_of(type, body), registry)
         for name, some in expected_rows(rows, rid, rid_of).items():
             expected[name] |= some
         terms |= {(t.parameter, keys.uri(t.folded), t.folded) for t in rows.terms}

@@ -72,9 +72,9 @@ MUTANTS = (
     ),
     Mutant(
         "`:not` with several values is what any of them is not",
-        "search/clauses.py",
-        "return NotClause(_token(parameter, texts, asked))",
-        "return _any([NotClause(_token(parameter, [text], asked)) for text in texts])",
+        "search/modified.py",
+        "return NotClause(token(parameter, texts, asked))",
+        "return any_of([NotClause(token(parameter, [text], asked)) for text in texts])",
     ),
     Mutant(
         "system| also finds what has no system",

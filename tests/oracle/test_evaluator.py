@@ -341,6 +341,23 @@ def test_a_code_has_the_system_of_its_required_binding() -> None:
     assert find(people, "Patient?gender=http://example.org|male") == []
 
 
+def test_below_a_mime_type_counts_neither_case_nor_parameters() -> None:
+    documents = [
+        one("DocumentReference", id, content=[{"attachment": {"contentType": mime}}])
+        for id, mime in (("xml", "Text/XML; charset=UTF-8"), ("html", "text/html"), ("png", "image/png"))
+    ]
+    table(
+        documents,
+        {
+            "DocumentReference?contenttype:below=text": "html xml",
+            "DocumentReference?contenttype:below=text/xml": "xml",
+            "DocumentReference?contenttype:below=text/x": "",
+            "DocumentReference?contenttype=text/xml": "",
+            "DocumentReference?contenttype=urn:ietf:bcp:13|text/html": "html",
+        },
+    )
+
+
 def test_text_searches_displays_and_texts_by_word_beginnings() -> None:
     conditions = [
         one("Condition", "display", code=concept("1", display="Severe Headache")),

@@ -122,6 +122,7 @@ class Measured:
         self.compartments = store.compartments
         self.learn = store.learn
         self.proceed = store.proceed
+        self.rebuild = store.rebuild
         self.check = store.check
         self.backup = store.backup
         self.close = store.close

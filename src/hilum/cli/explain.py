@@ -49,9 +49,7 @@ def explain(
     from hilum.search.parse import parse_query
     from hilum.store.plan.told import lines
 
-    settings = Settings.read(
-        {"store": store, "data": data, "environment": environment, "base_url": base_url}
-    )
+    settings = Settings.read({"store": store, "data": data, "environment": environment, "base_url": base_url})
     if settings.store_kind == "sqlite" or (settings.data / STAMP).exists():
         known(settings)
     if settings.store_kind == "sqlite" and not settings.sqlite_path.exists():
@@ -64,7 +62,13 @@ def explain(
         opened = await open_store(settings)
         try:
             parsed = parse_query(
-                type_, pairs, base=base, compartment=compartment, now=now, full_text=opened.full_text
+                type_,
+                pairs,
+                base=base,
+                compartment=compartment,
+                now=now,
+                full_text=opened.full_text,
+                registry=opened.catalogue.searchable,
             )
             told = await searching.explain(Door(opened, base), ANYONE, parsed)
         finally:

@@ -14,8 +14,9 @@ def migrate(
 ) -> None:
     """Bring the store's schema up to this version of hilum, by numbered steps. Safe to repeat, and under `hilum serve`.
 
-    Also makes what is missing of the indexes, the one of words (`--full-text`) among them. Each step is one database transaction: it happens whole or not at all, and of two programs that migrate at once
-    one waits for the other. Make a backup first.
+    Also makes what is missing of the indexes, the one of words (`--full-text`) among them. Each step is one database
+    transaction: it happens whole or not at all, and of two programs that migrate at once one waits for the other. Make
+    a backup first.
 
     Example:
 

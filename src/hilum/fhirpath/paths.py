@@ -74,7 +74,6 @@ class Path(NamedTuple):
         found = properties(self.type).get(name, ())
         return tuple(self.then(Field(p.key, p.many, p.type, p.element.targets, p.element.binding)) for p in found)
 
-
     def choice(self, key: str) -> tuple[Path, ...]:
         """The path to one type of a choice by its JSON name, `valueDateTime`: no FHIRPath, but US Core writes it so."""
         found = (p for some in properties(self.type).values() for p in some if p.element.choice and p.key == key)

@@ -21,8 +21,8 @@ from hilum.problems import Invalid, Malformed, MultipleMatches
 from hilum.search.constraints import alone
 from hilum.search.index import index
 from hilum.search.matches import matches
-from hilum.search.parse import parse_query
 from hilum.search.parameters import Registry
+from hilum.search.parse import parse_query
 from hilum.search.query import Query
 
 RESULT_PARAMETERS: Final = frozenset(
@@ -48,9 +48,7 @@ def parse(door: Door, who: Principal, type: str, text: str) -> Query:
         raise Invalid("Conditional criteria need at least one search parameter, such as identifier=system|value.")
     permits(who, type, "s")  # refuses the type before the parameters
     registry = door.store.catalogue.searchable
-    parsed = parse_query(
-        type, pairs, lenient=False, base=door.base, full_text=door.store.full_text, registry=registry
-    )
+    parsed = parse_query(type, pairs, lenient=False, base=door.base, full_text=door.store.full_text, registry=registry)
     query = confine(parsed.query, who.policy)
     (part,) = query.parts
     if not part.clauses:

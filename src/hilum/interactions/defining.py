@@ -15,6 +15,7 @@ from hilum.fhir.definitions import SearchParameter
 from hilum.fhir.resource import Resource, draft
 from hilum.interactions.door import Door
 from hilum.interactions.ids import uuid7
+from hilum.interactions.retrying import retrying
 from hilum.search import catalogue as states
 from hilum.search.catalogue import Catalogue, Defined, changes
 from hilum.search.custom import definition, kin
@@ -32,7 +33,11 @@ STATUS: Final = {
 
 
 async def commit(
-    door: Door, catalogue: Catalogue, writes: tuple[Write, ...], audit: Audit, preconditions: tuple[Precondition, ...] = ()
+    door: Door,
+    catalogue: Catalogue,
+    writes: tuple[Write, ...],
+    audit: Audit,
+    preconditions: tuple[Precondition, ...] = (),
 ) -> tuple[Resource, ...]:
     """Commit writes that were indexed by `catalogue`; their versions. A new search parameter gets its Task with it.
 
@@ -90,12 +95,19 @@ def task(one: Defined, status: str | None = None) -> dict[str, Any]:
 
 
 async def tell(door: Door, one: Defined, audit: Audit) -> bool:
-    """Bring the Task of a parameter up to date; True when it says the last word. Raises VersionChanged, Busy.
+    """Bring the Task of a parameter up to date; True when it says the last word. Raises Busy.
 
     With the Task of a parameter that is removed the last of it goes.
     """
+    return await retrying(lambda: _told(door, one, audit))
+
+
+async def _told(door: Door, one: Defined, audit: Audit) -> bool:
     catalogue = door.store.catalogue
     final = not one.pending
+    known = catalogue.of(one.id)
+    if known is None or known.task != one.task:  # it was defined anew, or another process has said the last word
+        return True
     gone = (replace(one, state=states.GONE),) if one.state == states.REMOVED else ()
     current = await door.store.read("Task", one.task) if one.task else None
     writes: tuple[Write, ...] = ()

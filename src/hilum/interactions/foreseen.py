@@ -85,6 +85,10 @@ class Foreseen:
         """Nothing: that is for the store itself."""
         return None
 
+    async def rebuild(self, type: str, numbers: tuple[int, ...] | None, after: int) -> tuple[int, int]:
+        """Nothing, too."""
+        return after, 0
+
     async def check(self) -> None:
         """As `Store.check`."""
         await self._store.check()

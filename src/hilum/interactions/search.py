@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from hilum.access.confine import confine
 from hilum.access.policy import Principal
 from hilum.interactions.door import Door
 from hilum.interactions.resolve import resolve
+from hilum.problems import Invalid
+from hilum.search.parameters import Registry
 from hilum.search.parse import Parsed
 from hilum.search.query import AllClause, AnyClause, ChainClause, Clause, HasClause, NotClause, Part, Permit
 from hilum.store.interface import Page
@@ -56,3 +58,25 @@ def _within(clauses: Iterable[Clause]) -> Iterator[tuple[Permit, ...]]:
                 yield from _permits(targets)
             case HasClause(source):
                 yield from _permits((source,))
+
+
+async def understood(door: Door, pairs: Sequence[tuple[str, str]], read: Callable[[Registry], Parsed]) -> Parsed:
+    """What `read` (`parse_query`) makes of a search with the parameters that there are now.
+
+    Custom ones come and go in other processes: they are looked at anew where the search may name one, and where it
+    names what is not known. Others cost nothing. Raises what `read` raises.
+    """
+    store = door.store
+    catalogue = store.catalogue
+    if catalogue.codes and any(code in name or code in value for code in catalogue.codes for name, value in pairs):
+        catalogue = await store.learn()
+    try:
+        parsed = read(catalogue.searchable)
+    except Invalid:
+        now = await store.learn()
+        if now is catalogue:
+            raise
+        return read(now.searchable)
+    if parsed.ignored and (now := await store.learn()) is not catalogue:
+        return read(now.searchable)
+    return parsed

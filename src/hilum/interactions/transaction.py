@@ -185,7 +185,9 @@ def _writes(door: Door, who: Principal, step: Step, plan: Plan) -> tuple[Write, 
             return tuple(removal(step.allowed, resource, plan.catalogue.registry) for resource in plan.removals[number])
         current = plan.current[number]
         type, id = plan.names[number]
-        write = image(door, method, type, id, plan.bodies[number], current, plan.catalogue.registry, plan.drafts.rows(number))
+        write = image(
+            door, method, type, id, plan.bodies[number], current, plan.catalogue.registry, plan.drafts.rows(number)
+        )
         may_hold(step.allowed, write.id, write.rows, write.old)
     except Problem as problem:
         raise again(problem, placed(problem.issues, step.entry.index)) from None

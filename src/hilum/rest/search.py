@@ -16,7 +16,8 @@ from hilum.rest.paging import get_path, links, position
 from hilum.rest.prefer import prefer
 from hilum.rest.router import Service
 from hilum.search import results
-from hilum.search.parse import parse_query
+from hilum.search.parameters import Registry
+from hilum.search.parse import Parsed, parse_query
 from hilum.store.plan.told import lines as told
 
 _FORM = frozenset({media.FORM})
@@ -49,16 +50,22 @@ async def search(service: Service, request: Request) -> Response:
         sealed = True
     preferred = prefer(request)
     shaped = [pair for pair in shown.parameters() if pair[0] in ("_summary", "_elements")]
-    parsed = parse_query(
-        type_,
-        [*pairs, *shaped],
-        lenient=preferred.lenient,
-        base=service.door.base,
-        compartment=compartment,
-        now=_today(),
-        full_text=service.door.store.full_text,
-        max_count=service.page,
-    )
+    wanted = [*pairs, *shaped]
+
+    def read(registry: Registry) -> Parsed:
+        return parse_query(
+            type_,
+            wanted,
+            lenient=preferred.lenient,
+            base=service.door.base,
+            compartment=compartment,
+            now=_today(),
+            full_text=service.door.store.full_text,
+            max_count=service.page,
+            registry=registry,
+        )
+
+    parsed = await searching.understood(service.door, wanted, read)
     asked = [pair for pair in parsed.applied if pair not in shaped]
     if cursor is not None:
         if after is None:

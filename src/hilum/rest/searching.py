@@ -5,13 +5,13 @@ https://hl7.org/fhir/R4/capabilitystatement-definitions.html#CapabilityStatement
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final
 
 from hilum.fhir.definitions import TYPES
 from hilum.search import values
 from hilum.search.clauses import modifiers
-from hilum.search.parameters import Parameter, parameters
+from hilum.search.parameters import Parameter, Registry
 
 _DEFINITION: Final = "http://hl7.org/fhir/SearchParameter/"
 
@@ -31,13 +31,13 @@ def general(*, full_text: bool) -> list[dict[str, Any]]:
     return [one for one in GENERAL if full_text or one["name"] not in _FULL_TEXT]
 
 
-def of_type(type: str) -> dict[str, Any]:
+def of_type(type: str, registry: Registry) -> dict[str, Any]:
     """`searchParam`, `searchInclude` and `searchRevInclude` of one resource type."""
-    own = parameters(type)
+    own = registry.parameters(type)
     followed = [f"{type}:{one.code}" for one in own if _leads_on(one)]
     found: dict[str, Any] = {"searchParam": [_parameter(one) for one in own]}
     found["searchInclude"] = ["*", f"{type}:*", *followed] if followed else ["*"]
-    if referring := _referring().get(type):
+    if referring := _referring(registry).get(type):
         found["searchRevInclude"] = ["*", *referring]
     return found
 
@@ -53,12 +53,12 @@ def _leads_on(parameter: Parameter) -> bool:
     return parameter.type == "reference" and not values.canonical(parameter)
 
 
-@cache
-def _referring() -> dict[str, list[str]]:
+@lru_cache(maxsize=2)
+def _referring(registry: Registry) -> dict[str, list[str]]:
     """Resource type -> the parameters, of all types, by which others refer to it."""
     found: dict[str, list[str]] = {}
     for source in TYPES:
-        for one in parameters(source):
+        for one in registry.parameters(source):
             if _leads_on(one):
                 for target in one.targets or TYPES:
                     found.setdefault(target, []).append(f"{source}:{one.code}")

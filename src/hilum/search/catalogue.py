@@ -79,7 +79,9 @@ class Catalogue:
     @cached_property
     def searchable(self) -> Registry:
         """By which they can be searched: what is complete."""
-        waiting = {(base, one.definition.code): _waiting(one) for one in self._unready() for base in one.definition.base}
+        waiting = {
+            (base, one.definition.code): _waiting(one) for one in self._unready() for base in one.definition.base
+        }
         if not waiting and not any(one.state == READY for one in self.defined):
             return R4
         return Registry([one.definition for one in self.defined if one.state == READY], waiting)
@@ -164,8 +166,8 @@ def changes(catalogue: Catalogue, wanted: Wanted, new_id: Callable[[], str]) -> 
                 found_changes.append(replace(was[id], state=GONE))
                 continue
         else:
-            others = {n for other, numbers in held.items() if other != id for n in numbers}
-            clear = (held[id] | left) - others
+            elsewhere = {n for other, numbers in held.items() if other != id for n in numbers}
+            clear = (held[id] | left) - elsewhere
             state = BUILDING
             types |= set(types_of(definition))
             if held[id] <= ready and not clear:

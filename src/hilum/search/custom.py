@@ -25,8 +25,7 @@ _LONGEST: Final = 10_000
 """Characters of an expression. R4's longest has 3,000."""
 _CODE: Final = re.compile(r"_?[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _RESERVED: Final = frozenset(
-    "_content _contained _containedType _count _elements _filter _format _has _include _list _pretty _query "
-    "_revinclude _score _sort _summary _text _total _type _cursor".split()
+    ["_content", "_contained", "_containedType", "_count", "_elements", "_filter", "_format", "_has", "_include", "_list", "_pretty", "_query", "_revinclude", "_score", "_sort", "_summary", "_text", "_total", "_type", "_cursor"]
 )
 """What a query means something else by."""
 
@@ -37,7 +36,9 @@ def definition(body: dict[str, Any]) -> SearchParameter | None:
         return None
     names = ("url", "code", "type", "base", "expression", "target", "component", "comparator", "modifier", "chain")
     content = {name: body[name] for name in names if name in body}
-    content["component"] = [{k: one.get(k, "") for k in ("definition", "expression")} for one in body.get("component", ())]
+    content["component"] = [
+        {k: one.get(k, "") for k in ("definition", "expression")} for one in body.get("component", ())
+    ]
     found = msgspec.convert(content, SearchParameter)
     return msgspec.structs.replace(found, usage=body.get("xpathUsage", "normal"))
 
@@ -123,7 +124,9 @@ def _issue(code: str, element: str, text: str) -> Issue:
 
 def _asked(one: SearchParameter) -> tuple[str, ...]:
     """The types to judge it on: of one for all types, two that have everything that all have."""
-    return ("Patient", "Bundle") if "Resource" in one.base else ("Patient",) if "DomainResource" in one.base else one.base
+    return (
+        ("Patient", "Bundle") if "Resource" in one.base else ("Patient",) if "DomainResource" in one.base else one.base
+    )
 
 
 def _bases(one: SearchParameter) -> Iterator[Issue]:
@@ -170,7 +173,9 @@ def _clashes(one: SearchParameter, derived_from: str, others: tuple[SearchParame
             yield _issue("duplicate", "code", f"is that of {other.url} on {min(shared)} already. Choose another.")
             return
         if other.url == one.url:
-            yield _issue("duplicate", "url", "is that of another active SearchParameter. Update that one, or retire it.")
+            yield _issue(
+                "duplicate", "url", "is that of another active SearchParameter. Update that one, or retire it."
+            )
             return
 
 

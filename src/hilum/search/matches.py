@@ -183,13 +183,13 @@ def _uri(row: UriRow | StringRow, value: tuple[str, str]) -> bool:
 
 
 def lies_below(uri: str, above: str) -> bool:
-    """Whether a URL is in the part of the tree that another one names; URNs and OIDs have no tree.
+    """Whether a URL is in the part of the tree that another one names, or a MIME type; URNs and OIDs have no tree.
 
     With a version it is about versions: `url|1` is above `url|1.2`.
     """
     if "|" in above:
         return uri.startswith(above + ".")
-    if not above.startswith(("http://", "https://")):
+    if ":" in above and not above.startswith(("http://", "https://")):
         return False
     return uri.startswith(above if above.endswith("/") else above + "/")
 

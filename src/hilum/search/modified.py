@@ -86,7 +86,7 @@ def _below(parameter: Parameter, texts: list[str], asked: Asked) -> Clause:
 
 
 def _related(parameter: Parameter, texts: list[str], asked: Asked, *, below: bool) -> Clause:
-    """Codes by is-a, MIME types by their base part, urls by their paths, canonicals by their versions, references by what is part of what."""
+    """Codes by is-a, MIME types by their base part, urls by paths, canonicals by versions, references by partOf."""
     if parameter.type == "token" and parameter.whole:
         return UriClause(parameter.whole, tuple(values.mime(parameter, text) for text in texts), "below")
     if parameter.type == "token":

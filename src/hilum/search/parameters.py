@@ -44,9 +44,9 @@ class Parameter:
     elements that it selects. `phonetic`: its rows are TokenRows of sounds (sounds.py).
 
     Further numbers, each with rows of its own: `identifier` (TokenRows of Reference.identifier), `of_type` (TokenRows
-    "system|code" of an Identifier's type, and its value), `text` (TermRows), `whole` (StringRows of uris as they are, and of MIME
-    types without their parameters).
-    `rest`: those of its `numbers` whose rows are parts of values (later words of a family name): no sort is by them.
+    "system|code" of an Identifier's type, and its value), `text` (TermRows), `whole` (StringRows of uris as they are,
+    and of MIME types without their parameters). `rest`: those of its `numbers` whose rows are parts of values (later
+    words of a family name): no sort is by them.
     `components`: the parameters of a composite in the order in which a query names them; in its rows the token (the
     first, if there are two) comes first. `selections` and `pairs`: what is indexed.
     """
@@ -99,7 +99,9 @@ class Registry:
     a selection of its own. R4's numbers never change by it.
     """
 
-    def __init__(self, custom: Iterable[SearchParameter] = (), waiting: Mapping[tuple[str, str], str] = _NOTHING) -> None:
+    def __init__(
+        self, custom: Iterable[SearchParameter] = (), waiting: Mapping[tuple[str, str], str] = _NOTHING
+    ) -> None:
         """`waiting`: why a parameter (base, code) can't be used yet: what whoever asks for it is told."""
         self._custom = _by_base(custom)
         self._waiting = waiting

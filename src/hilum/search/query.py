@@ -102,7 +102,7 @@ class ReferenceClause:
 
 @dataclass(frozen=True, slots=True)
 class UriClause:
-    """Any of `values`. `match`: `whole`; `below`: the row's uri is the value or lies under it.
+    """Any of `values`. `match`: `whole`; `below`: the row's uri (or MIME type) is the value or lies under it.
 
     (`:above` lists the prefixes of the value as `whole` values.)
     """

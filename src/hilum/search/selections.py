@@ -104,8 +104,8 @@ class Selection:
 
     `main`: the rows of the parameter's own kind. `text`: TermRows. `of_type`: TokenRows "system|code" of the type, and
     the identifier's value. `identifier`: TokenRows of Reference.identifier. `whole`: StringRows of uris as they are,
-    and of MIME types without their parameters.
-    `rest`: StringRows of what follows the first word of a family name: searched, but not sorted by. `expression`: what is computed instead of walked; it has no leaves then.
+    and of MIME types without their parameters. `rest`: StringRows of what follows the first word of a family name:
+    searched, but not sorted by. `expression`: what is computed instead of walked; it has no leaves then.
     """
 
     kind: str

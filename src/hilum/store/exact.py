@@ -44,9 +44,7 @@ def certain(found: Sequence[Resource], clauses: tuple[Clause, ...], registry: Re
     if len(found) <= FEW:
         return tuple(one for one in found if holds(one, judged, registry))
     return tuple(
-        one
-        for one in found
-        if all(_written(one.raw, clause) for clause in judged) or holds(one, judged, registry)
+        one for one in found if all(_written(one.raw, clause) for clause in judged) or holds(one, judged, registry)
     )
 
 

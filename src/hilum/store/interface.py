@@ -85,7 +85,7 @@ class Commit:
     audit: Audit
     preconditions: tuple[Precondition, ...] = ()
     generation: int = 0
-    """Of the catalogue that the rows were made by: another one by now is VersionChanged, and the store has learned it."""
+    """Of the catalogue that the rows were made by; with another by now: VersionChanged, and it is learned."""
     defined: tuple[Defined, ...] = ()
     """What becomes of custom search parameters with it."""
 
@@ -201,6 +201,12 @@ class Store(Protocol):
 
         None: nothing is pending, or another process is at it. A step keeps others from writing for 50 ms at most, and
         what it did stays done. `docs/adr/0005-custom-search-parameters.md` tells the steps.
+        """
+        ...
+
+    async def rebuild(self, type: str, numbers: tuple[int, ...] | None, after: int) -> tuple[int, int]:
+        """Make index rows of a few resources of a type anew from their bodies: those after the position `after` (0: the
+        first). Of some numbers, or (None) of all. The position to go on from, and how many were done: 0 at the end.
         """
         ...
 

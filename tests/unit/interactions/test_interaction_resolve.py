@@ -9,6 +9,7 @@ from tests.unit.interactions.bodies import Body, observation, patient
 from tests.unit.interactions.conftest import principal
 
 from hilum.access.policy import Grant, Policy, Principal
+from hilum.interactions import resolve
 from hilum.interactions.delete import delete
 from hilum.interactions.door import Door
 from hilum.interactions.history import history
@@ -18,6 +19,8 @@ from hilum.interactions.update import update
 from hilum.problems import Forbidden, Gone, Invalid, NotFound
 from hilum.search.limits import TooCostly
 from hilum.search.parse import parse_query
+from hilum.terminology.expansion import expand
+from hilum.terminology.hierarchy import hierarchy
 
 LAB = (("category", "laboratory"),)
 
@@ -285,3 +288,38 @@ async def test_a_write_within_search_constraints_may_enter_any_compartment(door:
     moved = observation("Patient/q", id="vital-signs", category=[{"coding": [{"code": "vital-signs"}]}])
     with pytest.raises(Forbidden):
         await update(door, who, "Observation", "vital-signs", moved)
+
+
+async def test_an_expansion_is_made_once_for_each_version_of_what_it_depends_on(
+    door: Door, owner: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(resolve, "expand", lambda name: made.append(name) or expand(name))
+    monkeypatch.setattr(resolve, "hierarchy", lambda body: made.append(body["id"]) or hierarchy(body))
+    await animals(door, owner)
+    await values(door, owner, "inner", {"system": "http://animals", "concept": [{"code": "owl"}]})
+    await values(door, owner, "outer", {"valueSet": ["http://v/inner"]})
+    for _ in range(3):
+        assert await found(door, owner, "Observation", "code:in", "http://v/outer") == ["owl"]
+        assert await found(door, owner, "Observation", "code:below", "http://animals|bird") == ["bird", "duck", "owl"]
+    assert made == ["http://v/outer", "animals"]
+
+    await values(door, owner, "inner", {"system": "http://animals", "concept": [{"code": "eel"}]})
+    assert await found(door, owner, "Observation", "code:in", "http://v/outer") == ["eel"]
+    await put(
+        door, owner, "CodeSystem", "animals", url="http://animals", status="active", content="complete",
+        concept=[{"code": "bird"}, {"code": "owl"}],
+    )  # fmt: skip
+    assert await found(door, owner, "Observation", "code:below", "http://animals|bird") == ["bird"]
+    await delete(door, owner, "ValueSet", "inner")
+    with pytest.raises(Invalid, match="not known here"):
+        await found(door, owner, "Observation", "code:in", "http://v/outer")
+
+
+async def test_few_expansions_are_remembered(door: Door, owner: Principal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolve, "MOST_EXPANSIONS", 2)
+    await animals(door, owner)
+    for code in ("owl", "duck", "eel"):
+        await values(door, owner, code, {"system": "http://animals", "concept": [{"code": code}]})
+        assert await found(door, owner, "Observation", "code:in", f"http://v/{code}") == [code]
+    assert list(door.expansions) == ["http://v/duck", "http://v/eel"]

@@ -180,7 +180,10 @@ def _uri(name: str, value: Any) -> Iterator[Row]:
 
 
 def _whole(name: str, value: Any) -> Iterator[Row]:
-    if isinstance(value, str):
+    if name == "code":  # a MIME type
+        base = value.split(";")[0].strip().lower()
+        yield base, base
+    elif isinstance(value, str):
         for (text,) in _uri(name, value):
             yield text, text
 

@@ -156,7 +156,7 @@ def test_equal_content_has_the_very_same_rows() -> None:
 def test_elements_that_stay_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[set[str]] = []
 
-    def noted(type: str, body: Body, id: str | None = None) -> Found:
+    def noted(type: str, body: Body, id: str | None = None, *more: object) -> Found:
         seen.append(set(body))
         return collect(type, body, id)
 

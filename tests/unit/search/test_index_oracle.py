@@ -79,7 +79,7 @@ def differing(resource: dict[str, Any], rows: Rows) -> list[str]:
         for role, lists in ROLES.items():
             numbers = getattr(parameter, role)
             if role == "numbers" and parameter.whole:
-                lists = ("uris",)
+                lists = ("tokens",) if parameter.type == "token" else ("uris",)
             if not numbers:
                 continue
             mine, theirs = found(numbers, rows, lists), expected(parameter, role, resource)

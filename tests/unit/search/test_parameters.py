@@ -35,7 +35,10 @@ def test_numbers_of_different_selections_never_collide_in_all_of_r4() -> None:
 @pytest.mark.parametrize(
     ("type", "code", "role", "numbers"),
     [
-        ("Patient", "family", "numbers", (18380833,)),
+        ("Patient", "family", "numbers", (18380833, 1729549324)),
+        ("Patient", "family", "rest", (1729549324,)),
+        ("DocumentReference", "contenttype", "numbers", (1279992136,)),
+        ("DocumentReference", "contenttype", "whole", (485010536,)),
         ("Patient", "gender", "numbers", (1405451084,)),
         ("Patient", "deceased", "numbers", (1549374992,)),
         ("Patient", "phonetic", "numbers", (1703519909,)),

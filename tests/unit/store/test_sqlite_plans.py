@@ -33,6 +33,7 @@ from hilum.search.query import DateRange as Range
 from hilum.store.plan import access
 from hilum.store.plan.access import Steps
 from hilum.store.plan.search import explain, search
+from hilum.store.plan.told import lines
 from hilum.store.sqlite import open_sqlite, store
 from hilum.store.sqlite.connection import Patience, connect, row, rows, translated
 from hilum.store.sqlite.dialect import Sqlite
@@ -229,7 +230,16 @@ def test_what_may_pass_is_busy(error: apsw.Error) -> None:
 async def test_explaining_is_searching(full: SqliteStore) -> None:
     db = connect(full.path, readonly=True)
     steps = at_once(db, explain(Sqlite(), asking(MALE, count=5)))
-    assert steps[-1] == {"step": "page", "resources": 5, "more": True, "included": 0}
+    assert [step["step"] for step in steps] == ["driver", "statements", "page", "statements"]
+    assert steps[2] == {"step": "page", "resources": 5, "more": True, "included": 0}
+    assert steps[3] | {"ms": 0} == {"step": "statements", "count": 1, "rows": 6, "ms": 0}
+    assert lines(steps) == [
+        "Patient: gender drives (token)",
+        "    counted gender: 2,000 rows or more",
+        f"    1 statement, 1 row, {steps[1]['ms']:.2f} ms",
+        "page: 5 resources, and there are more",
+        f"    1 statement, 6 rows, {steps[3]['ms']:.2f} ms",
+    ]
     db.close()
 
 

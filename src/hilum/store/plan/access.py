@@ -39,8 +39,8 @@ class Limits:
     a count looks before it says 'many': if all clauses are many at first, it looks further. `hopes`: how many rows are
     walked in the hope of a full page, at first and then, before a clause that is many, but fewer, is collected; `far`:
     how far is counted then. `walk`: how many entries of a sort index are walked before all that matches is collected
-    instead. `codes`: up to so many different codes of a parameter are walked one by one. `sure`: up to so many an
-    estimate is exact.
+    instead. `codes`: up to so many different codes of a parameter are walked one by one. `beside`: up to so many
+    codes of a system are walked side by side, newest first. `sure`: up to so many an estimate is exact.
     """
 
     few: int = FEW
@@ -49,6 +49,7 @@ class Limits:
     far: int = 50_000
     walk: int = 30_000
     codes: int = 3000
+    beside: int = 100
     sure: int = 5000
 
     @property

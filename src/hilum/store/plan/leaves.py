@@ -71,10 +71,34 @@ def token_keys(
     return found, ranges
 
 
+def _codes(on: Planning, params: Sequence[int], low: int, high: int) -> Steps[list[int]]:
+    """The keys between (both inclusive) that occur under the parameters, a step of the index each, but no more than
+    enough to see that they are too many.
+    """
+    source = on.dialect.source(params)
+    step = "SELECT k.value FROM token k WHERE k.param = {} AND k.value {} AND k.value <= ? ORDER BY k.value LIMIT 1"
+    first, following = step.format("j.value", ">= ?"), step.format("f.param", "> f.value")
+    rows = yield Part(
+        f"WITH RECURSIVE found(param, value) AS (SELECT j.value, ({first}) FROM {source.sql} UNION ALL "
+        f"SELECT f.param, ({following}) FROM found f WHERE f.value IS NOT NULL) "
+        f"SELECT f.value FROM found f WHERE f.value IS NOT NULL LIMIT {on.limits.beside + 1}",
+        (low, high, *source.values, high),
+    )
+    return [row[0] for row in rows]
+
+
 def token(on: Planning, clause: TokenClause) -> Steps[Access]:
     """Any of the tokens."""
     exact, ranges = yield from token_keys(on, "token", "value", clause.parameters, clause.values)
-    found = points(on, "token", "token", "value", clause.parameters, exact)
+    wide: list[tuple[int, int]] = []
+    for low, high in ranges:
+        occurring = yield from _codes(on, clause.parameters, low, high)
+        if len(exact) + len(occurring) > on.limits.beside:
+            wide.append((low, high))
+        else:
+            exact += occurring
+    found = points(on, "token", "token", "value", clause.parameters, exact, on.limits.beside)
+    ranges = wide
     if not ranges:
         return found
     name = on.dialect.table("token", "a")

@@ -10,18 +10,27 @@ from hilum.store.plan.access import NOTHING, RID, Access, Planning
 from hilum.store.sql import FALSE, TRUE, Part, either
 
 
-def points(on: Planning, kind: str, table: str, column: str, params: Sequence[int], keys: Sequence[int]) -> Access:
-    """The rows with any of the keys under any of the parameters, in a table clustered by (param, column, rid)."""
+def points(
+    on: Planning, kind: str, table: str, column: str, params: Sequence[int], keys: Sequence[int], beside: int = 0
+) -> Access:
+    """The rows with any of the keys under any of the parameters, in a table clustered by (param, column, rid).
+
+    Few keys, or up to `beside` of them, are walked side by side, newest first; the rows of more are collected.
+    """
     params, keys = tuple(dict.fromkeys(params)), tuple(dict.fromkeys(keys))
     if not params or not keys:
         return NOTHING
     dialect = on.dialect
-    if len(params) * len(keys) <= on.limits.few:
+    few = len(params) * len(keys) <= on.limits.few
+    walks: tuple[Part, ...] = ()
+    if few or len(params) * len(keys) <= beside:
         name, probed = dialect.table(table, "a"), dialect.table(table, "k")
         pairs = [(param, key) for param in params for key in keys]
         arm = f"SELECT a.rid FROM {name} WHERE a.param = ? AND a.{column} = ?"
+        walks = tuple([Part(arm, pair) for pair in pairs])
+    if few:
         probe = dialect.exists(f"SELECT 1 FROM {probed} WHERE k.param = ? AND k.{column} = ? AND k.rid = {RID}")
-        return Access(kind, either([Part(probe, pair) for pair in pairs]), tuple([Part(arm, pair) for pair in pairs]))
+        return Access(kind, either([Part(probe, pair) for pair in pairs]), walks)
     arms: list[Part] = []
     probes: list[Part] = []
     by_param = len(params) <= len(keys)
@@ -35,8 +44,8 @@ def points(on: Planning, kind: str, table: str, column: str, params: Sequence[in
     return Access(
         kind,
         either([Part(dialect.exists(f"SELECT 1 {p.sql} AND k.rid = {RID}"), p.values) for p in probes]),
-        tuple([Part(f"SELECT a.rid {arm.sql}", arm.values) for arm in arms]),
-        ordered=False,
+        walks or tuple([Part(f"SELECT a.rid {arm.sql}", arm.values) for arm in arms]),
+        ordered=bool(walks),
         cheap=False,
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from hilum.fhir.resource import Resource
@@ -128,7 +129,7 @@ def ids(dialect: Dialect, query: Query, most: int) -> Steps[tuple[str, ...]]:
 
 def explain(dialect: Dialect, query: Query) -> Steps[list[dict[str, Any]]]:
     """What a search of this query decides, step by step, with the counts it decided by; it does the search."""
-    on = Planning(dialect, named=named)
+    on = Planning(dialect, named=partial(named, registry=dialect.registry))
     return (yield from timed(on, _noted(on, query)))
 
 

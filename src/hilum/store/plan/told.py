@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from time import perf_counter
 from typing import Any, Final, TypeVar
 
-from hilum.search.parameters import table
+from hilum.search.parameters import R4, Registry
 from hilum.search.query import (
     AllClause,
     AnyClause,
@@ -19,6 +18,7 @@ from hilum.search.query import (
     HasClause,
     IdClause,
     LastUpdatedClause,
+    ListClause,
     MissingClause,
     NotClause,
     TextClause,
@@ -30,7 +30,7 @@ _NAMES: Final = 5
 """How many names or types a line lists before it says how many more there are."""
 
 
-def named(clause: Clause, types: Sequence[str]) -> str:
+def named(clause: Clause, types: Sequence[str], registry: Registry = R4) -> str:
     """What the clause is about, by codes of parameters: no value, and nothing of a policy but that it is one."""
     match clause:
         case IdClause():
@@ -39,25 +39,26 @@ def named(clause: Clause, types: Sequence[str]) -> str:
             return "_lastUpdated"
         case CompartmentClause():
             return "compartment"
+        case ListClause():
+            return "_list"
         case TextClause(where):
             return f"_{where}"
         case NotClause(inner):
-            return f"not {named(inner, types)}"
+            return f"not {named(inner, types, registry)}"
         case AnyClause(inner) | AllClause(inner):
             word = " or " if isinstance(clause, AnyClause) else " and "
-            return f"({word.join(dict.fromkeys(named(one, types) for one in inner))})"
+            return f"({word.join(dict.fromkeys(named(one, types, registry) for one in inner))})"
         case MissingClause(parameters):
-            return f"{_code(types[0], parameters)}:missing"
+            return f"{_code(registry, types[0], parameters)}:missing"
         case HasClause(source, parameters):
-            return f"_has:{source.type}:{_code(source.type, parameters)}"
-    return _code(types[0], clause.parameters)
+            return f"_has:{source.type}:{_code(registry, source.type, parameters)}"
+    return _code(registry, types[0], clause.parameters)
 
 
-@lru_cache(maxsize=1024)
-def _code(type: str, numbers: tuple[int, ...]) -> str:
+def _code(registry: Registry, type: str, numbers: tuple[int, ...]) -> str:
     """The parameter of the type that has the most of these numbers, and no others."""
     wanted, best, most = frozenset(numbers), "a parameter", 0
-    for code, one in table(type).items():
+    for code, one in registry.table(type).items():
         for own in (one.numbers, one.text, one.of_type, one.identifier, one.whole):
             if len(own) > most and wanted.issuperset(own):
                 best, most = code, len(own)
@@ -97,7 +98,11 @@ def lines(notes: Sequence[dict[str, Any]]) -> list[str]:
 
 def _driver(note: dict[str, Any]) -> Iterator[str]:
     kind = "" if note["driver"] in note["by"] else f" ({note['driver']})"
-    yield f"{_some(note['types'])}: {note['by']} drives{kind}" if note["driver"] else f"{_some(note['types'])}: all are walked"
+    yield (
+        f"{_some(note['types'])}: {note['by']} drives{kind}"
+        if note["driver"]
+        else f"{_some(note['types'])}: all are walked"
+    )
     for one in note["counts"]:
         yield f"    counted {one['clause']}: {_rows(one['rows'], many=one['many'])}"
     if note["probes"]:

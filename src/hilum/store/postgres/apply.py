@@ -14,9 +14,10 @@ import asyncpg
 
 from hilum.fhir.resource import Resource
 from hilum.problems import Busy, Conflict, CriteriaChanged, Problem, VersionChanged
+from hilum.search.parameters import Registry
 from hilum.store.interface import Commit, Present, Resolves, Unreferenced, Write
 from hilum.store.plan.search import ids
-from hilum.store.postgres import criteria
+from hilum.store.postgres import criteria, parameters
 from hilum.store.postgres.connection import AGAIN, DRIVER, Session, fetch, lost
 from hilum.store.postgres.encode import encode, literal, named
 from hilum.store.postgres.known import Known
@@ -24,7 +25,7 @@ from hilum.store.postgres.names import Name
 from hilum.store.postgres.run import run
 
 _TRIES: Final = 4
-_ARGUMENTS: Final = 33
+_ARGUMENTS: Final = 34
 _APPLY: Final = f"SELECT first, linked FROM apply({', '.join(f'${n}' for n in range(1, _ARGUMENTS + 1))})"
 _ALONE: Final = "SELECT pg_advisory_xact_lock(1751741805, $1::integer)"
 _END: Final = """
@@ -34,18 +35,19 @@ _AFTER: Final = "SELECT seq FROM audit WHERE seq > $2 AND process = $1 ORDER BY 
 _WAITS, _WAIT_SECONDS = 200, 0.05
 _NOT_NEW: Final = "HL001"
 _CANDIDATES_DIFFER: Final = -1
+_OTHER_PARAMETERS: Final = -2
 
 
 async def commit(session: Session, known: Known, commit: Commit) -> tuple[Resource, ...]:
     """Make the writes durable. See `hilum.store.interface.Store.commit`."""
     resolves = [one for one in commit.preconditions if isinstance(one, Resolves)]
-    expected = _Expected(session, resolves)
+    expected = _Expected(session, resolves, known.dialect.registry)
     for _ in range(_TRIES):
         try:
             plan = await _Plan.make(session, known, commit)
             if expected.unseen:
                 await expected.look()
-            if not expected.comparable:
+            if not expected.comparable or commit.defined:
                 return await _in_transaction(session, plan, resolves)
             made = await plan.apply(session, criteria.locks(known.guard, resolves, commit.writes), expected.arguments())
             if made is not None:
@@ -93,7 +95,8 @@ async def outcome(session: Session, unknown: Unknown) -> tuple[Resource, ...] | 
 class _Expected:
     """What the criteria's keys must find at the time of the commit, as far as it was looked at."""
 
-    def __init__(self, session: Session, resolves: list[Resolves]) -> None:
+    def __init__(self, session: Session, resolves: list[Resolves], registry: Registry) -> None:
+        self._registry = registry
         self._session = session
         self._resolves = resolves
         self._keys = [criteria.key(one.query) for one in resolves]
@@ -110,7 +113,7 @@ class _Expected:
         """Judge each criterion exactly; raises CriteriaChanged."""
         for place, (condition, key) in enumerate(zip(self._resolves, self._keys, strict=True)):
             if key is not None:
-                self._texts[place] = await criteria.candidates(self._session, condition, key)
+                self._texts[place] = await criteria.candidates(self._session, condition, key, self._registry)
         self.comparable = None not in self._texts
 
     @property
@@ -125,6 +128,8 @@ async def _in_transaction(session: Session, plan: _Plan, resolves: list[Resolves
     transaction = session.db.transaction()
     await transaction.start()
     try:
+        if plan.defined:
+            await parameters.alone(session, plan.known.guard)
         await fetch(session, _ALONE, plan.known.guard)
         for condition in resolves:
             found = await run(session, ids(plan.known.dialect, condition.query, len(condition.ids) + 1))
@@ -132,6 +137,8 @@ async def _in_transaction(session: Session, plan: _Plan, resolves: list[Resolves
         made = await plan.apply(session, criteria.Locks(criteria.ALONE), ([], [], []))
         if made is None:
             raise CriteriaChanged("The criteria resolve to something else by now.")
+        if plan.defined:
+            await parameters.put(session, plan.defined)
     except (Problem, _NotNew, asyncpg.PostgresError):
         if not session.db.is_closed():
             await transaction.rollback()
@@ -151,7 +158,7 @@ class _Plan:
     def __init__(
         self, known: Known, commit: Commit, rids: dict[Name, int], fresh: set[Name], shapes: Sequence[int]
     ) -> None:
-        self.known, self.writes = known, commit.writes
+        self.known, self.writes, self.defined = known, commit.writes, commit.defined
         self._commit, self._rids, self._fresh = commit, rids, fresh
         self._columns = encode(commit.writes, rids, fresh, shapes, full_text=known.full_text).arguments()
         written = {(write.type, write.id): write for write in commit.writes}
@@ -198,6 +205,7 @@ class _Plan:
                 session,
                 _APPLY,
                 self.known.guard,
+                self._commit.generation,
                 locks.whole,
                 literal([lock for lock, _ in locks.keys]),
                 literal([exclusive for _, exclusive in locks.keys]),
@@ -221,6 +229,8 @@ class _Plan:
                 raise Unknown(session, self._commit.writes) from error
             raise
         first: int = row[0]
+        if first == _OTHER_PARAMETERS:
+            raise VersionChanged("The search parameters are others by now.")
         if first == _CANDIDATES_DIFFER:
             return None
         session.seq, session.chain = first, row[1]

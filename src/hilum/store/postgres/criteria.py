@@ -18,6 +18,7 @@ from typing import Final
 from xxhash import xxh3_64_intdigest
 
 from hilum.problems import CriteriaChanged
+from hilum.search.parameters import Registry
 from hilum.search.query import Query, TokenClause
 from hilum.store import exact, keys
 from hilum.store.interface import Resolves, Write
@@ -81,7 +82,7 @@ def _lock(guard: int, one: Key) -> int:
     return keys.signed(xxh3_64_intdigest(b"%d:%d:%d" % (guard, *one)))
 
 
-async def candidates(session: Session, condition: Resolves, one: Key) -> str | None:
+async def candidates(session: Session, condition: Resolves, one: Key, registry: Registry) -> str | None:
     """What apply() must still find for the key, `rid:version,…`; None when there are too many to compare.
 
     Raises CriteriaChanged when the query, judged exactly on those candidates, doesn't find the condition's ids.
@@ -89,7 +90,7 @@ async def candidates(session: Session, condition: Resolves, one: Key) -> str | N
     found = await fetch(session, _CANDIDATES, *one)
     if len(found) > MOST_CANDIDATES:
         return None
-    judge(condition, [r.id for r in map(as_resource, found) if exact.meant(r, condition.query)])
+    judge(condition, [r.id for r in map(as_resource, found) if exact.meant(r, condition.query, registry)])
     return ",".join(f"{rid}:{version}" for rid, version, *_ in found)
 
 

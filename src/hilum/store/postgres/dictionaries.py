@@ -62,6 +62,18 @@ class Dictionaries:
             self._shapes.update(zip(fresh, found, strict=True))
         return [self._shapes[shape] for shape in shapes]
 
+    async def shapes(self, session: Session, guard: int, type: str, wanted: Sequence[tuple[int, ...]]) -> list[int]:
+        """The numbers of shapes. Within a transaction; what is new is not remembered, since that may be undone."""
+        shapes = [(TYPE_NUMBER[type], params) for params in wanted]
+        fresh = list(dict.fromkeys(shape for shape in shapes if shape not in self._shapes))
+        found: list[int] = []
+        if fresh:
+            texts = ["{" + ",".join(map(str, params)) + "}" for _, params in fresh]
+            empty: tuple[Any, ...] = ("{}", [], "{}", [], [], [])
+            ((found,),) = await fetch(session, _LEARN, guard, [number for number, _ in fresh], texts, *empty)
+        made = dict(zip(fresh, found, strict=True))
+        return [made[shape] if shape in made else self._shapes[shape] for shape in shapes]
+
 
 def _pairs(entries: dict[tuple[int, int, bool], Any]) -> str:
     return "{" + ",".join([f"{param},{value}" for param, value, _ in entries]) + "}"

@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 
 from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
-from hilum.problems import Busy
+from hilum.problems import Busy, VersionChanged
+from hilum.search.catalogue import EMPTY, Catalogue, Defined
 from hilum.search.query import Query
 from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Versions
 from hilum.store.limits import SEARCH_SECONDS, too_costly
 from hilum.store.plan.search import explain, search
-from hilum.store.postgres import apply, backup, fulltext, history, reindex
+from hilum.store.postgres import apply, backup, fulltext, history, parameters, reindex
 from hilum.store.postgres.connection import WAIT_SECONDS, Pool, Session, connect, fetch
 from hilum.store.postgres.known import Known
 from hilum.store.postgres.migrate import prepare
@@ -43,15 +44,44 @@ class PostgresStore:
         self._pool = pool
         self.full_text = full_text
         self._search_seconds = search_seconds
+        self._catalogue = EMPTY
         self._known = Known.nothing(guard, full_text=full_text)
         self._reads = Reads(self._point)
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Durable when it returns (synchronous_commit=on)."""
         try:
-            return await self._pool.run(lambda session: apply.commit(session, self._known, commit))
+            made = await self._pool.run(lambda session: apply.commit(session, self._known, commit))
         except apply.Unknown as unknown:
-            return await self._outcome(unknown)
+            made = await self._outcome(unknown)
+        except VersionChanged:
+            if commit.generation == self._catalogue.generation:
+                await self.learn()
+            raise
+        if commit.defined:
+            await self.learn()
+        return made
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """As it was when it was last looked at."""
+        return self._catalogue
+
+    async def learn(self) -> Catalogue:
+        """One round trip, unless something has changed."""
+        before = self._catalogue
+        found = await self._point(lambda session: parameters.known(session, before))
+        if found.generation > self._catalogue.generation:
+            self._catalogue, self._known.dialect.registry = found, found.registry
+        return self._catalogue
+
+    async def proceed(self) -> Defined | None:
+        """In transactions of a few dozen resources, each of which is locked meanwhile."""
+        before = self._catalogue
+        done, _ = await self._point(lambda session: parameters.step(session, self._known, before))
+        if done is not None and not done.pending:
+            await self.learn()
+        return done
 
     async def _outcome(self, unknown: apply.Unknown) -> tuple[Resource, ...]:
         """A connection was lost during a commit: find out, so that Busy still means that nothing was written."""
@@ -84,6 +114,11 @@ class PostgresStore:
     async def explain(self, query: Query) -> list[dict[str, Any]]:
         """Search, and tell how."""
         return await self._scan(lambda session: at_once(session, explain(self._known.dialect, query)))
+
+    async def rebuild(self, type: str, numbers: tuple[int, ...] | None, after: int) -> tuple[int, int]:
+        """A few dozen resources, each of which is locked meanwhile."""
+        now = self._catalogue
+        return await self._point(lambda session: parameters.rebuild(session, self._known, now, type, numbers, after))
 
     async def history(self, query: HistoryQuery) -> Versions:
         """Of one resource, of types, or of all."""
@@ -165,4 +200,6 @@ async def open_postgres(
             words = full_text
     finally:
         await connection.close()
-    return PostgresStore(Pool(url, schema, connections), guard, search_seconds, full_text=words)
+    store = PostgresStore(Pool(url, schema, connections), guard, search_seconds, full_text=words)
+    await store.learn()
+    return store

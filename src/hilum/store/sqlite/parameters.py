@@ -21,7 +21,7 @@ from hilum.fhir.definitions import TYPES
 from hilum.problems import Problem
 from hilum.search import catalogue as states
 from hilum.search.catalogue import CLEARING, Catalogue, Defined
-from hilum.search.index import extract
+from hilum.search.index import extract, index
 from hilum.search.rows import NO_ROWS
 from hilum.store import definitions, keys
 from hilum.store.definitions import AT_ONCE, BY_PARAM, BY_RID, COLUMNS, ROWS_AT_ONCE, STEP_SECONDS
@@ -36,6 +36,10 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+_BODIES: Final = (
+    "SELECT r.rid, r.body, s.params FROM resource r JOIN shape s ON s.id = r.shape "
+    "WHERE r.rid > ? AND r.rid <= ? AND r.shape > 0 ORDER BY r.rid LIMIT ?"
+)
 _ALL: Final = f"SELECT {', '.join(COLUMNS)} FROM parameter ORDER BY id"
 _PUT: Final = f"INSERT OR REPLACE INTO parameter VALUES ({','.join('?' * len(COLUMNS))})"
 
@@ -109,6 +113,56 @@ class Proceeding:
                 raise
         return done
 
+    def rebuild(self, type: str, wanted: tuple[int, ...] | None, after: int) -> tuple[int, int]:
+        """See `Store.rebuild`."""
+        with self._in_turn():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._catalogue = known(self._db, self._catalogue)
+                found = self._rebuilt(type, wanted, after)
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        return found
+
+    def _rebuilt(self, type: str, wanted: tuple[int, ...] | None, after: int) -> tuple[int, int]:
+        until, registry = time.monotonic() + STEP_SECONDS, self._catalogue.registry
+        number = ident.type_number(type)
+        low, high = keys.type_range(number)
+        identities, dictionaries = Identities(self._db), Dictionaries(self._db)
+        identities.begin(row(self._db, "SELECT n FROM clock")[0])
+        some = None if wanted is None else extract(type, wanted, registry)
+        listed = "" if wanted is None else " AND param IN (SELECT j.value FROM json_each(?) j)"
+        values = () if wanted is None else (json.dumps(wanted),)
+        done = 0
+        while time.monotonic() < until:
+            found = rows(self._db, _BODIES, (max(after, low), high, AT_ONCE))
+            if not found:
+                break
+            rids = json.dumps([rid for rid, _, _ in found])
+            for table in BY_RID:
+                self._db.execute(
+                    f"DELETE FROM {table} INDEXED BY {table}_rid "
+                    f"WHERE rid IN (SELECT j.value FROM json_each(?) j){listed}",
+                    (rids, *values),
+                )
+            tables = IndexTables(identities.rid, dictionaries)
+            for rid, text, params in found:
+                body = bodies.stored(text)
+                made = index(type, body, None, registry) if some is None else some(body)
+                tables.replace(rid, made, NO_ROWS)
+                before: list[int] = json.loads(params)
+                shape = definitions.shape(before, before if wanted is None else wanted, numbers(made))
+                self._db.execute(
+                    "UPDATE resource SET shape = ? WHERE rid = ?", (dictionaries.shape(number, shape), rid)
+                )
+            tables.write(self._db)
+            after, done = found[-1][0], done + len(found)
+        self._db.execute("UPDATE clock SET n = ?", (identities.n,))
+        return after, done
+
     def _only(self) -> bool:
         """Whether this process is the one that does it; until it ends."""
         if fcntl is None:
@@ -161,7 +215,9 @@ class Proceeding:
                     return one
         some = json.dumps(definitions.type_numbers(one))
         found = row(
-            self._db, "SELECT coalesce(sum(n), 0) FROM tally WHERE type IN (SELECT j.value FROM json_each(?) j)", (some,)
+            self._db,
+            "SELECT coalesce(sum(n), 0) FROM tally WHERE type IN (SELECT j.value FROM json_each(?) j)",
+            (some,),
         )
         return replace(one, cursor=0, done=0, total=int(found[0]))
 
@@ -175,15 +231,10 @@ class Proceeding:
         for number in definitions.type_numbers(one):
             low, high = keys.type_range(number)
             while cursor < high:
-                if time.monotonic() > until:
+                if done > one.done and time.monotonic() > until:
                     self._db.execute("UPDATE clock SET n = ?", (identities.n,))
                     return replace(one, cursor=cursor, done=done)
-                found = rows(
-                    self._db,
-                    "SELECT r.rid, r.body, s.params FROM resource r JOIN shape s ON s.id = r.shape "
-                    "WHERE r.rid > ? AND r.rid <= ? AND r.shape > 0 ORDER BY r.rid LIMIT ?",
-                    (max(cursor, low), high, AT_ONCE),
-                )
+                found = rows(self._db, _BODIES, (max(cursor, low), high, AT_ONCE))
                 if found:
                     self._some(TYPES[number - 1], one, own.get(TYPES[number - 1], ()), found, identities, dictionaries)
                     cursor, done = found[-1][0], done + len(found)
@@ -194,7 +245,13 @@ class Proceeding:
         return replace(one, state=state, cursor=cursor, done=done, total=done, clear=())
 
     def _some(
-        self, type: str, one: Defined, own: tuple[int, ...], found: list[Any], identities: Identities, known: Dictionaries
+        self,
+        type: str,
+        one: Defined,
+        own: tuple[int, ...],
+        found: list[Any],
+        identities: Identities,
+        known: Dictionaries,
     ) -> None:
         stale = {*own, *one.clear}
         listed, rids = json.dumps(sorted(stale)), json.dumps([rid for rid, _, _ in found])

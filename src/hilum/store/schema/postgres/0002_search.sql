@@ -266,7 +266,7 @@ BEGIN
 END $$;
 
 -- One Commit. Answers its first seq and the audit chain, or a negative number when nothing was written:
--- -1 a criterion has other candidates.
+-- -1 a criterion has other candidates, -2 the search parameters are others than those of `generation`.
 --   locks, exclusive      advisory locks of criteria, sorted; `whole`: 0 no criteria, 1 shared, 2 alone (criteria.py)
 --   c_*                   criteria: the rids and versions that have the key now must read `expected`
 --   p_rid                 rids that must exist and stay (Present); u_rid: rids that nothing may refer to (Unreferenced)
@@ -276,7 +276,7 @@ END $$;
 --   narrative, content    words of each write; '{}' without a full text index
 -- Arrays of numbers come as text, '{1,2}': half the driver's work, and SQL has no ragged arrays.
 CREATE FUNCTION apply(
-    guard integer, whole integer, locks_in text, exclusive_in text,
+    guard integer, generation bigint, whole integer, locks_in text, exclusive_in text,
     c_param_in text, c_value_in text, c_expected text[],
     p_rid_in text, u_rid_in text,
     w_fresh_in text, w_rid_in text, w_type_in text, w_id text[], w_version_in text, w_method_in text, w_shape_in text,
@@ -306,6 +306,14 @@ DECLARE
     stamped record;
     one record;
 BEGIN
+    -- 0. Whoever changes the search parameters holds this lock alone until that is committed: what was indexed by the
+    -- ones before is committed before it, or not at all.
+    PERFORM pg_advisory_xact_lock_shared(1751741807, guard);
+    IF generation <> (SELECT m.value::bigint FROM meta m WHERE m.key = 'generation') THEN
+        first := -2;
+        RETURN;
+    END IF;
+
     -- 1. Criteria. Each statement of a function sees what was committed before it began, so that after a lock was
     -- granted the next statement sees what its last holder wrote.
     IF whole = 2 THEN
@@ -444,3 +452,10 @@ BEGIN
     INSERT INTO audit (seq, writes, process, agent, client, interaction, token, chain)
     VALUES (first, writes, process, agent, client, interaction, token_id, linked);
 END $$;
+
+-- Custom search parameters, one row per SearchParameter that is active or whose rows are being removed: see
+-- hilum/search/catalogue.py. meta.generation grows with each change of what is here but for `cursor` and `done`.
+CREATE TABLE parameter (
+    id text COLLATE "C" PRIMARY KEY, definition text NOT NULL, state text NOT NULL, clear text NOT NULL,
+    types text NOT NULL, cursor bigint NOT NULL, done bigint NOT NULL, total bigint NOT NULL, task text NOT NULL);
+INSERT INTO meta VALUES ('generation', '0') ON CONFLICT DO NOTHING;

@@ -66,4 +66,4 @@ INSERT INTO reindex SELECT type, 0 FROM tally WHERE n > 0;
 CREATE TABLE parameter(
     id TEXT PRIMARY KEY, definition TEXT NOT NULL, state TEXT NOT NULL, clear TEXT NOT NULL, types TEXT NOT NULL,
     cursor INTEGER NOT NULL, done INTEGER NOT NULL, total INTEGER NOT NULL, task TEXT NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('generation', '0');
+INSERT OR IGNORE INTO meta VALUES ('generation', '0');
