@@ -42,7 +42,9 @@ the rows of every table, the bytes stored and the bytes answered are compared.
 """
 
 
-def page(floor: Report | None, scaling: Report | None, shapes: Sequence[Shapes], loads: Sequence[ingest.Ingest]) -> str:
+def page(
+    floor: Report | None, scaling: Report | None, shapes: Sequence[Shapes] = (), loads: Sequence[ingest.Ingest] = ()
+) -> str:
     """The whole document. Parts that were not measured are said to be missing."""
     parts = [_INTRODUCTION]
     if floor is not None:

@@ -24,6 +24,7 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _SIGN, _WRAP, _CODE, _SYSTEM, _UNIT = 1 << 63, 1 << 64, (1 << 44) - 1, (1 << 20) - 1, (1 << 48) - 1
 _TAG = re.compile("<[^>]*>")
 _PUNCTUATION = {ord(c): None if c in "'." else " " for c in map(chr, range(128)) if unicodedata.category(c)[0] == "P"}
+_SYMBOLS = _PUNCTUATION | {ord(c): " " for c in map(chr, range(128)) if unicodedata.category(c)[0] in "SC"}
 GENDER = "http://hl7.org/fhir/administrative-gender"
 USE = "http://hl7.org/fhir/address-use"
 STATUS = "http://hl7.org/fhir/observation-status"
@@ -192,6 +193,11 @@ def moment(text: str) -> int:
     return int(datetime.fromisoformat(text).timestamp()) * 1_000_000
 
 
+def _split(text: str) -> str:
+    """As `_fold`, and symbols part words."""
+    return " ".join(text.translate(_SYMBOLS).lower().split())
+
+
 def _words(raw: bytes) -> tuple[str, str]:
     """The words of the narrative and of everything."""
     body: dict[str, Any] = msgspec.json.decode(raw)
@@ -199,10 +205,10 @@ def _words(raw: bytes) -> tuple[str, str]:
     for name, value in body.items():
         if name not in ("id", "meta"):
             _collect(name, value, found)
-    everything = _fold(" ".join(found))
+    everything = _split(" ".join(found))
     if "text" not in body:
         return "", everything
-    narrative = _fold(unescape(_TAG.sub(" ", body["text"]["div"])))
+    narrative = _split(unescape(_TAG.sub(" ", body["text"]["div"])))
     return narrative, f"{narrative} {everything}"
 
 

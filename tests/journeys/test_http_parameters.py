@@ -1,4 +1,4 @@
-"""Custom search parameters over HTTP: posted, indexed in the background, used, retired. With one worker and with two."""
+"""Custom search parameters over HTTP: posted, indexed in the background, used, retired. With one worker and two."""
 
 from __future__ import annotations
 
@@ -145,8 +145,20 @@ REFUSED = [
     ({"expression": "Patient.nothing"}, "SearchParameter.expression"),
     ({"expression": "Patient.name.("}, "SearchParameter.expression"),
     ({"expression": "Patient.name.count()"}, "SearchParameter.expression"),
-    ({"target": ["Location"], "type": "reference", "expression": "Patient.generalPractitioner"}, "SearchParameter.target[0]"),
-    ({"type": "composite", "component": [{"definition": "http://x/1", "expression": "a"}, {"definition": "http://x/2", "expression": "b"}]}, "SearchParameter.component[0].definition"),
+    (
+        {"target": ["Location"], "type": "reference", "expression": "Patient.generalPractitioner"},
+        "SearchParameter.target[0]",
+    ),
+    (
+        {
+            "type": "composite",
+            "component": [
+                {"definition": "http://x/1", "expression": "a"},
+                {"definition": "http://x/2", "expression": "b"},
+            ],
+        },
+        "SearchParameter.component[0].definition",
+    ),
 ]  # fmt: skip
 
 
@@ -178,7 +190,8 @@ def test_the_search_parameters_of_us_core_load_and_answer(start: Start, version:
             {"resourceType": "Encounter", "id": "e", "status": "finished", "class": {"code": "AMB"},
              "hospitalization": {"dischargeDisposition": {"coding": [{"code": "home"}]}}},
             {"resourceType": "Condition", "id": "c", "subject": {"reference": "Patient/p"}, "extension": [
-                {"url": "http://hl7.org/fhir/StructureDefinition/condition-assertedDate", "valueDateTime": "2024-03-01"}]},
+                {"url": "http://hl7.org/fhir/StructureDefinition/condition-assertedDate",
+                 "valueDateTime": "2024-03-01"}]},
         ])  # fmt: skip
         batch(client, [one for one in some if one["status"] == "active"])
         ends = time.monotonic() + 60

@@ -24,9 +24,13 @@ _EVERY: Final = ("Resource", "DomainResource")
 _LONGEST: Final = 10_000
 """Characters of an expression. R4's longest has 3,000."""
 _CODE: Final = re.compile(r"_?[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_RESERVED: Final = frozenset(
-    ["_content", "_contained", "_containedType", "_count", "_elements", "_filter", "_format", "_has", "_include", "_list", "_pretty", "_query", "_revinclude", "_score", "_sort", "_summary", "_text", "_total", "_type", "_cursor"]
-)
+# fmt: off
+_RESERVED: Final = frozenset((
+        "_content", "_contained", "_containedType", "_count", "_elements", "_filter", "_format", "_has", "_include",
+        "_list", "_pretty", "_query", "_revinclude", "_score", "_sort", "_summary", "_text", "_total", "_type",
+        "_cursor",
+))
+# fmt: on
 """What a query means something else by."""
 
 
