@@ -29,7 +29,7 @@ from hilum.interactions.read import read, vread
 from hilum.problems import Forbidden, Gone, Invalid, Issue, NotFound, Problem, Unprocessable
 from hilum.search.index import index
 from hilum.search.limits import TooCostly
-from hilum.search.parameters import Parameter
+from hilum.search.parameters import Parameter, Registry
 from hilum.search.parse import Parsed, parse_query
 from hilum.store.interface import Page
 
@@ -290,9 +290,20 @@ class Fetch:
 
     async def _page(self, type: str, asked: Pairs, after: str | None = None) -> Page:
         self._search()
-        parsed: Parsed = parse_query(
-            type, asked, base=self.door.base, now=self.now, max_count=limits.MOST_LIST, default_count=20
-        )
+
+        def understand(registry: Registry) -> Parsed:
+            return parse_query(
+                type,
+                asked,
+                base=self.door.base,
+                now=self.now,
+                max_count=limits.MOST_LIST,
+                default_count=20,
+                full_text=self.door.store.full_text,
+                registry=registry,
+            )
+
+        parsed = await searching.understood(self.door, asked, understand)
         if after is not None:
             parsed = _at(parsed, after)
         return await searching.search(self.door, self.who, parsed)

@@ -50,6 +50,7 @@ class Guide:
         self._policies: dict[str, Policy] = {}
         self._put(list(own_parameters().values()))
         stored = self._put(population.everything(patients))
+        self._wait_for_the_parameters()
         self.bodies = {name(body): body for body in stored}
         self.population = Population(stored, base=self.server.base, definitions=definitions())
 
@@ -57,6 +58,14 @@ class Guide:
         for client in (self.client, *self._clients.values()):
             client.close()
         self.server.stop()
+
+    def _wait_for_the_parameters(self) -> None:
+        """A parameter answers when what was there before it is indexed, too."""
+        until = time.monotonic() + 60
+        for base, code in own_parameters():
+            while self.client.get(f"{base}?{code}:missing=true&_count=0").status_code != 200:
+                assert time.monotonic() < until, (base, code)
+                time.sleep(0.1)
 
     def _put(self, bodies: list[Body]) -> list[Body]:
         """PUT them by batches, and answer with what the server made of them: the same but for two stamps."""

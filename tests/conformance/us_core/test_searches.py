@@ -15,7 +15,7 @@ import pytest
 from tests.conformance.us_core import asking
 from tests.conformance.us_core.asking import Pairs
 from tests.conformance.us_core.guide import Guide
-from tests.conformance.us_core.metadata import Case, Profile, cases, own_parameters, profiles
+from tests.conformance.us_core.metadata import Case, Profile, cases, profiles
 from tests.oracle import definitions
 from tests.postgres import postgres_url
 from tests.shared_data import DATA
@@ -35,8 +35,6 @@ FEW = 2
 PATIENTS = 12 if FULL else 2
 """Synthea patients beside the guides' data."""
 
-CUSTOM = "US Core defines this parameter itself, and custom SearchParameters are not there yet"
-
 
 @pytest.fixture(scope="module", params=STORES)
 def guide(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guide]:
@@ -46,16 +44,9 @@ def guide(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     running.stop()
 
 
-def _custom(case: Case) -> bool:
-    return any((case.profile.resource, code) in own_parameters() for code in case.names)
-
-
 def each(selected: Iterable[Case]) -> pytest.MarkDecorator:
-    """One test per case; those with a parameter of the guide's own are known to be refused."""
-    later = pytest.mark.xfail(strict=True, reason=CUSTOM)
-    return pytest.mark.parametrize(
-        "case", [pytest.param(case, id=str(case), marks=later if _custom(case) else ()) for case in selected]
-    )
+    """One test per case."""
+    return pytest.mark.parametrize("case", [pytest.param(case, id=str(case)) for case in selected])
 
 
 CASES = cases() if THERE else []
@@ -79,7 +70,7 @@ def ask(guide: Guide, case: Case, every: Iterable[Pairs]) -> None:
 @pytest.mark.parametrize("profile", profiles() if THERE else [], ids=str)
 def test_the_capability_statement_tells_what_the_profile_needs(guide: Guide, profile: Profile) -> None:
     told = {one["type"]: one for one in guide.client.get("metadata").json()["rest"][0]["resource"]}[profile.resource]
-    needed = {code for code in profile.parameters if (profile.resource, code) not in own_parameters()}
+    needed = set(profile.parameters)
     assert needed <= {one["name"] for one in told["searchParam"]}
     assert set(profile.interactions) <= {one["code"] for one in told["interaction"]}
     assert set(profile.revincludes) <= set(told["searchRevInclude"])
@@ -161,7 +152,6 @@ def test_a_token_bound_to_a_patient_sees_its_own_alone(guide: Guide, case: Case)
     assert not problems, "\n".join(problems)
 
 
-@pytest.mark.xfail(strict=True, reason=CUSTOM)
 @pytest.mark.parametrize("code", ["race", "ethnicity", "gender-identity"])
 def test_patients_are_found_by_the_extensions_of_the_guide(guide: Guide, code: str) -> None:
     parameter = guide.population.parameter("Patient", code)
