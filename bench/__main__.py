@@ -1,4 +1,7 @@
-"""`python -m bench`: hilum against the floor; `python -m bench profile`: where hilum's time goes."""
+"""`python -m bench`: hilum against the floor; `python -m bench profile`: where hilum's time goes.
+
+`python -m bench shapes`: query shapes at 10k, 100k and 1m resources; `python -m bench load`: how fast `hilum load` is.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,21 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import documents, machine, profile, report, results, runner
+from bench import documents, ingest, machine, profile, report, results, runner, stages
 from bench.records import GROUP
+from bench.shapes import command
+from bench.shapes import table as shape_table
 
 OUT = Path(__file__).with_name("out")
+CACHE = Path(__file__).resolve().parents[1] / ".cache" / "bench"
+SYNTHEA = Path(__file__).resolve().parents[2] / "shared" / "data" / "synthea"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 STORES = {"sqlite": ("sqlite",), "postgresql": ("postgresql",), "both": ("sqlite", "postgresql")}
 SECONDS = {"small": 1.0, "full": 1.4, "million": 2.0}
@@ -26,16 +35,25 @@ ROUNDS = {"small": 2, "full": 3, "million": 3}
 def arguments(given: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("command", nargs="?", default="run", choices=["run", "check", "profile"])
+    parser.add_argument("command", nargs="?", default="run", choices=["run", "check", "profile", "shapes", "load"])
     parser.add_argument("--store", default="both", choices=list(STORES))
-    parser.add_argument("--size", default="full", choices=list(SECONDS), help="10,000, 40,000, or 10,000 and 1,000,000")
-    parser.add_argument("--only", "--op", help="operations by name or group: read,search,update,create,transaction")
+    sizes = "small: 10,000, full: 40,000, million: 10,000 and 1,000,000; of shapes: 10k,100k,1m, several by commas"
+    parser.add_argument("--size", default=None, help=sizes)
+    parser.add_argument("--only", "--op", help="operations by name or group, or words of the names of shapes")
     parser.add_argument("--connections", default=None, help="such as 1,16")
     parser.add_argument("--seconds", type=float, default=None, help="how long each run is measured")
     parser.add_argument("--rounds", type=int, default=None, help="runs of each server per figure")
     parser.add_argument("--server", default="hilum", choices=["hilum", "floor"], help="whom to profile")
     parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md from bench/out")
-    return parser.parse_args(given)
+    parser.add_argument("--data", type=Path, default=SYNTHEA, help="what `load` loads: a folder of Bundles")
+    parser.add_argument("--files", type=int, default=40, help="how many of them, the largest always among them")
+    asked = parser.parse_args(given)
+    known, usual = (command.SIZES, "10k,100k") if asked.command == "shapes" else (SECONDS, "full")
+    asked.size = asked.size or usual
+    unknown = set(asked.size.split(",") if asked.command == "shapes" else [asked.size]) - set(known)
+    if unknown:
+        parser.error(f"--size: {', '.join(sorted(unknown))} is none of {', '.join(known)}")
+    return asked
 
 
 async def run(asked: argparse.Namespace, console: Console, work: Path) -> int:
@@ -50,6 +68,18 @@ async def run(asked: argparse.Namespace, console: Console, work: Path) -> int:
         asked.size,
     )
     console.print(f"About {plan.about_seconds / 60:.0f} minutes of measuring, and the loading.")
+    with telling(console) as tell:
+        measure = runner.scaling if million else runner.against_the_floor
+        found = await measure(plan, work, OUT / "populations", tell)
+    show(found, console)
+    console.print(f"Kept in {results.save(found, OUT)}")
+    write_docs(asked, console)
+    return 1 if report.errors(found) or any(store.differences for store in found.stores) else 0
+
+
+@contextmanager
+def telling(console: Console) -> Iterator[stages.Tell]:
+    """A progress bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting", total=1)
@@ -57,14 +87,40 @@ async def run(asked: argparse.Namespace, console: Console, work: Path) -> int:
         def tell(what: str, done: int, all: int) -> None:
             bar.update(task, description=what, completed=done, total=all)
 
-        measure = runner.scaling if million else runner.against_the_floor
-        found = await measure(plan, work, OUT / "populations", tell)
-    show(found, console)
-    console.print(f"Kept in {results.save(found, OUT)}")
+        yield tell
+
+
+def write_docs(asked: argparse.Namespace, console: Console) -> None:
+    """The page, from whatever was measured last, if it is asked for."""
     if asked.write_docs:
-        PAGE.write_text(documents.page(results.saved("floor", OUT), results.saved("scaling", OUT)))
+        floor, scaling = results.saved("floor", OUT), results.saved("scaling", OUT)
+        PAGE.write_text(documents.page(floor, scaling, shape_table.saved(OUT), ingest.saved(OUT)))
         console.print(f"Wrote {PAGE}")
-    return 1 if report.errors(found) or any(store.differences for store in found.stores) else 0
+
+
+async def shapes(asked: argparse.Namespace, console: Console, work: Path) -> int:
+    """Query shapes."""
+    only = tuple(word.strip() for word in (asked.only or "").split(",") if word.strip())
+    sizes, stores = asked.size.split(","), STORES[asked.store]
+    with telling(console) as tell:
+        code = await command.run(stores, sizes, asked.seconds or 2.0, only, (work, CACHE, OUT), console, tell)
+    write_docs(asked, console)
+    return code
+
+
+async def load(asked: argparse.Namespace, console: Console, work: Path) -> int:
+    """`hilum load`."""
+    found = []
+    with telling(console) as tell:
+        for store in STORES[asked.store]:
+            tell(f"loading into {store}", 0, 1)
+            found.append(await ingest.measure(store, ingest.chosen(asked.data, asked.files), work))
+            ingest.save(found[-1], OUT)
+    for one in found:
+        for made in ingest.tables(one):
+            console.print(made)
+    write_docs(asked, console)
+    return 1 if any(one.missed for one in found) else 0
 
 
 def show(found: results.Report, console: Console) -> None:
@@ -117,7 +173,7 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 180)
     work = Path(tempfile.mkdtemp(prefix="hilum-bench-", dir=OUT if OUT.is_dir() else None))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended, too
-    commands = {"run": run, "check": check, "profile": profiled}
+    commands = {"run": run, "check": check, "profile": profiled, "shapes": shapes, "load": load}
     _, own = machine.cores()
     try:
         with machine.on(own):

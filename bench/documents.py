@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from bench import ingest
 from bench.operations import OPERATIONS
 from bench.report import FLOOR_HEAD, GUIDE, SCALING_HEAD, TITLES, disk, floor_rows, scaling_rows
 from bench.results import Report, Store, growth, median, rate_ratio
+from bench.shapes.table import Shapes, section
 
 _INTRODUCTION = """# Benchmarks
 
@@ -18,6 +22,8 @@ the rows of every table, the bytes stored and the bytes answered are compared.
     .venv/bin/python -m bench --size million          # cost per request at 10,000 and at 1,000,000 resources
     .venv/bin/python -m bench                         # the same without writing the page
     .venv/bin/python -m bench profile --op create     # where hilum's time goes
+    .venv/bin/python -m bench shapes --size 10k,100k  # query shapes; 1m as well
+    .venv/bin/python -m bench load                    # hilum load of real synthetic patients
 
 ## How to read it
 
@@ -38,7 +44,9 @@ the rows of every table, the bytes stored and the bytes answered are compared.
 """
 
 
-def page(floor: Report | None, scaling: Report | None) -> str:
+def page(
+    floor: Report | None, scaling: Report | None, shapes: Sequence[Shapes] = (), loads: Sequence[ingest.Ingest] = ()
+) -> str:
     """The whole document. Parts that were not measured are said to be missing."""
     parts = [_INTRODUCTION]
     if floor is not None:
@@ -48,7 +56,7 @@ def page(floor: Report | None, scaling: Report | None) -> str:
         parts.append(_machine(scaling, title) + _scaling(scaling))
     if scaling is None:
         parts.append("## Growth\n\nNot measured yet: `python -m bench --size million`.\n")
-    return "\n".join(parts)
+    return "\n".join((*parts, section(shapes), ingest.section(loads)))
 
 
 def _machine(report: Report, title: str) -> str:

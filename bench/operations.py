@@ -216,6 +216,43 @@ def _search_patient(population: Population, token: str, seed: int) -> Calls:
     return Calls(lambda i: requests[i % len(requests)], check)
 
 
+def _search_dates(population: Population, token: str, seed: int) -> Calls:
+    """Body weights of one year: a token that one in two Observations has, and a date that one in fourteen has."""
+    code = quote(f"{LOINC}|{WEIGHT}", safe="")
+    years = random.Random(seed).choices(range(2010, 2024), k=300)
+    requests = [
+        http("GET", f"/Observation?code={code}&date=ge{y}-01-01&date=lt{y + 1}-01-01&_count=20", token) for y in years
+    ]
+
+    def check(i: int, answer: Answer) -> str | None:
+        found = [entry["resource"] for entry in json.loads(answer.body).get("entry", ())]
+        year = str(years[i % len(years)])
+        right = [one["effectiveDateTime"][:4] == year and one["code"]["coding"][0]["code"] == WEIGHT for one in found]
+        return None if len(right) == 20 and all(right) else f"{len(right)} entries, {sum(right)} of them right"
+
+    return Calls(lambda i: requests[i % len(requests)], check)
+
+
+def _search_include(population: Population, token: str, seed: int) -> Calls:
+    """A patient's body weights, and the Encounters that they were taken in."""
+    chance = random.Random(seed)
+    patients = [id_of("Patient", chance.randrange(population.patients)) for _ in range(3000)]
+    code = quote(f"{LOINC}|{WEIGHT}", safe="")
+    rest = f"&code={code}&_include=Observation:encounter&_count=20"
+    requests = [http("GET", f"/Observation?patient={id}{rest}", token) for id in patients]
+
+    def check(i: int, answer: Answer) -> str | None:
+        entries = json.loads(answer.body).get("entry", ())
+        matches = [entry["resource"] for entry in entries if entry["search"]["mode"] == "match"]
+        wanted = {one["encounter"]["reference"] for one in matches}
+        brought = [entry["resource"] for entry in entries if entry["search"]["mode"] == "include"]
+        names = {f"{one['resourceType']}/{one['id']}" for one in brought}
+        right = len(matches) == 20 and names == wanted and len(brought) == len(names)
+        return None if right else f"{len(matches)} matches, {len(brought)} of {len(wanted)} included"
+
+    return Calls(lambda i: requests[i % len(requests)], check)
+
+
 def _path(location: str | None) -> str:
     """The part of a Location below the FHIR base."""
     return (location or "").partition(BASE)[2]
@@ -236,6 +273,8 @@ OPERATIONS: Final = {
         Operation("read", "read", _read, aim=0.6),
         Operation("search observation", "search", _search_observation, resources=20),
         Operation("search patient", "search", _search_patient),
+        Operation("search token and date", "search", _search_dates, aim=0.5, resources=20),
+        Operation("search _include", "search", _search_include, aim=0.5, resources=20),
         Operation("update patient", "update", _update, aim=0.4, writes=True),
         Operation("create observation", "create", _create_observation, aim=0.4, writes=True),
         Operation("create patient", "create", _create_patient, aim=0.4, writes=True),

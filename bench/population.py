@@ -23,7 +23,6 @@ from hilum.fhir import json
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import draft
 from hilum.search.index import index
-from hilum.search.parameters import parameters
 from hilum.store.interface import Audit, Commit, Store, Write
 
 AUDIT = Audit("owner", "hilum-cli", "load", "bench")
@@ -33,10 +32,66 @@ GROUPS = 25
 Progress = Callable[[int], None]
 
 
+_PROBES: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
+    "Observation": {
+        "status": ("tokens", {"status": "final"}),
+        "category": ("tokens", {"category": [{"coding": [{"code": "x"}]}]}),
+        "category text": ("terms", {"category": [{"text": "x"}]}),
+        "code": ("tokens", {"code": {"coding": [{"code": "x"}]}}),
+        "code text": ("terms", {"code": {"text": "x"}}),
+        "date": ("dates", {"effectiveDateTime": "2020-01-01"}),
+        "subject": ("references", {"subject": {"reference": "Patient/x"}}),
+        "encounter": ("references", {"encounter": {"reference": "Encounter/x"}}),
+        "value": ("quantities", {"valueQuantity": {"value": 1}}),
+        "code and value": ("composites", {"code": {"coding": [{"code": "x"}]}, "valueQuantity": {"value": 1}}),
+    },
+    "Patient": {
+        "identifier": ("tokens", {"identifier": [{"value": "x"}]}),
+        "identifier of type": (
+            "tokens",
+            {"identifier": [{"type": {"coding": [{"system": "s:s", "code": "x"}]}, "value": "x"}]},
+        ),
+        "identifier text": ("terms", {"identifier": [{"type": {"text": "x"}}]}),
+        "active": ("tokens", {"active": True}),
+        "gender": ("tokens", {"gender": "female"}),
+        "email": ("tokens", {"telecom": [{"system": "email", "value": "x"}]}),
+        "phone": ("tokens", {"telecom": [{"system": "phone", "value": "1"}]}),
+        "use": ("tokens", {"address": [{"use": "home"}]}),
+        "language": ("tokens", {"communication": [{"language": {"coding": [{"code": "x"}]}}]}),
+        "language text": ("terms", {"communication": [{"language": {"text": "x"}}]}),
+        "sound": ("tokens", {"name": [{"given": ["Ann"]}]}),
+        "family": ("strings", {"name": [{"family": "Ann"}]}),
+        "given": ("strings", {"name": [{"given": ["Ann"]}]}),
+        "prefix": ("strings", {"name": [{"prefix": ["Ann"]}]}),
+        "line": ("strings", {"address": [{"line": ["x"]}]}),
+        "city": ("strings", {"address": [{"city": "x"}]}),
+        "state": ("strings", {"address": [{"state": "x"}]}),
+        "postal code": ("strings", {"address": [{"postalCode": "x"}]}),
+        "country": ("strings", {"address": [{"country": "x"}]}),
+        "birthdate": ("dates", {"birthDate": "2020-01-01"}),
+    },
+}
+"""What the floor searches by: a kind of row, and a resource that makes just that one."""
+
+
 def numbers() -> bytes:
     """What the floor is told: resource types and search parameters by number (bench.floor.rows.Numbers)."""
-    found = {type: {p.code: p.number for p in parameters(type)} for type in ("Patient", "Observation")}
-    return msgspec.json.encode({"types": TYPE_NUMBER, "parameters": found})
+    leaves: dict[str, dict[str, list[int]]] = {}
+    for type, probes in _PROBES.items():
+        bare = {n for kind in _rows(type, {}).values() for n in kind}
+        found = {name: sorted(set(_rows(type, body)[kind]) - bare) for name, (kind, body) in probes.items()}
+        leaves[type] = found
+        if type == "Patient":
+            found["deceased"] = sorted(bare)  # `deceased` is false where nothing is said
+            found["identifier of type"] = sorted(set(found["identifier of type"]) - set(found["identifier"]))
+    return msgspec.json.encode({"types": TYPE_NUMBER, "leaves": leaves})
+
+
+def _rows(type: str, body: dict[str, Any]) -> dict[str, list[int]]:
+    """Kind of row -> the parameters of the rows of a resource."""
+    rows = index(type, {"resourceType": type, **body}, "x")
+    kinds = ("tokens", "terms", "strings", "dates", "quantities", "references", "composites")
+    return {kind: [row[0] for row in getattr(rows, kind)] for kind in kinds}
 
 
 def writes(population: Population, patient: int) -> list[Write]:

@@ -20,8 +20,10 @@ from bench.servers import Server
 
 REQUESTS = 30
 """Of each operation that writes, into both."""
-SKIPPED = frozenset({"meta", "migration"})
-BODIES = {"resource": "body", "old": "body"}
+SKIPPED = frozenset({"meta", "migration", "reindex"})
+_WORDS = "SELECT 'words of ' || col, sum(doc), 0 FROM temp.words GROUP BY 1"
+"""How many (word, resource) there are; how many different words depends on the ids that were given."""
+BODIES = {"resource": "body", "old": "body", "fulltext": "content"}
 
 Counted = dict[str, tuple[int, int]]
 """Table (and parameter) -> (rows, bytes of bodies)."""
@@ -63,10 +65,18 @@ def count_sqlite(path: str) -> Counted:
     """Rows of every table, per parameter where there is one, and the bytes of bodies."""
     db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
     found: Counted = {}
-    for (table,) in list(db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")):
+    for (table,) in list(
+        db.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' "
+            "AND name NOT LIKE 'fulltext%'"
+        )
+    ):
         columns = {str(row[1]) for row in db.execute(f"PRAGMA table_info({table})")}
         rows: Any = db.execute(_counting(str(table), columns))
         found |= {label: (many, size) for label, many, size in rows if table not in SKIPPED}
+    db.execute("CREATE VIRTUAL TABLE temp.words USING fts5vocab(main, fulltext, col)")
+    words: Any = db.execute(_WORDS)
+    found |= {label: (many, size) for label, many, size in words}
     db.close()
     return found
 
@@ -87,6 +97,8 @@ async def count_postgres(url: str) -> Counted:
 
 
 def _counting(table: str, columns: set[str]) -> str:
+    if table == "tally":  # how many rows they are in is the store's own affair
+        return "SELECT 'tally ' || type, CAST(sum(n) AS integer), 0 FROM tally GROUP BY type"
     size = f"coalesce(sum(length({BODIES[table]})), 0)" if table in BODIES else "0"
     group = "param" if "param" in columns else "interaction" if "interaction" in columns else None
     name = f"'{table} ' || {group}" if group else f"'{table}'"

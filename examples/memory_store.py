@@ -6,17 +6,32 @@ It keeps nothing when the process ends, so it is for reading and for tests. docs
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import Resource
 from hilum.problems import Conflict, CriteriaChanged, Misconfigured, VersionChanged
+from hilum.search.catalogue import BUILDING, EMPTY, GONE, READY, REMOVED, Catalogue, Defined
+from hilum.search.index import index
 from hilum.search.matches import matches
 from hilum.search.query import Permit, Query
 from hilum.search.rows import NO_ROWS, Rows
-from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Present, Resolves, Unreferenced, Write
+from hilum.store.evaluate import Population
+from hilum.store.interface import (
+    Commit,
+    Counts,
+    HistoryQuery,
+    Page,
+    Present,
+    Resolves,
+    Unreferenced,
+    Versions,
+    Write,
+)
 from hilum.store.keys import type_range
+from hilum.store.plan import cursor
 
 Name = tuple[str, str]
 
@@ -28,24 +43,30 @@ class Version:
     resource: Resource
     rows: Rows
     compartments: frozenset[Name]
+    judged: Rows
+    """What a policy judges it by: of a deletion what it deleted said."""
 
 
 class MemoryStore:
     """Everything in one list, in commit order. An event loop runs one commit at a time, so no locks."""
 
     name = "memory"
+    full_text = True
 
     def __init__(self) -> None:
         self._log: list[Version] = []
         self._current: dict[Name, Version] = {}
         self._born: dict[Name, int] = {}
+        self._catalogue = EMPTY
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Work on copies, and put them in place only when every condition holds: all or nothing."""
+        if commit.generation != self._catalogue.generation:
+            raise VersionChanged("The search parameters are others by now.")
         current, born, made = dict(self._current), dict(self._born), []
         for condition in commit.preconditions:
             if isinstance(condition, Resolves):
-                found = tuple(v.resource.id for v in self._matching(condition.query))
+                found = tuple(id for _, id in self._population().found(condition.query))
                 if found != condition.ids:
                     raise CriteriaChanged("The criteria resolve to something else by now.")
         seq = max(self._log[-1].resource.seq if self._log else 0, time.time_ns() // 1000)
@@ -62,6 +83,7 @@ class MemoryStore:
             _judge(condition, current)
         self._current, self._born = current, born
         self._log.extend(made)
+        self._define(commit.defined)
         return tuple(version.resource for version in made)
 
     async def read(self, type: str, id: str, version: int | None = None) -> Resource | None:
@@ -79,20 +101,30 @@ class MemoryStore:
         return next((tuple(sorted(v.compartments)) for v in self._log if v.resource.seq == resource.seq), ())
 
     async def search(self, query: Query) -> Page:
-        """Evaluate everything, then cut the page: newest created first, or by lastUpdated."""
-        found = self._matching(query)
-        key: Callable[[Version], int] = self._age if query.order == "rid" else lambda v: v.resource.seq
-        down = query.order != "updated"
-        found.sort(key=key, reverse=down)
-        total = len(found) if query.total == "accurate" or query.count == 0 else None
+        """Evaluate everything, then cut the page. A position is how the last resource stands in the order."""
+        population = self._population()
+        found = population.found(query)
+        total = None if query.total == "none" and query.count else len(found)
         if query.after is not None:
-            after = query.after
-            found = [v for v in found if (key(v) < after if down else key(v) > after)]
+            found = found[self._place(found, population, query) :]
         page = found[: query.count]
         more = len(found) > query.count > 0
-        return Page(tuple(v.resource for v in page), key(page[-1]) if more else None, total)
+        values = tuple(population.value(page[-1], key) for key in query.sort) if more else ()
+        position = cursor.write(values, self._age(page[-1])) if more else None
+        brought = population.brought(page, query.includes)
+        return Page(
+            tuple(population.alive[name] for name in page),
+            position,
+            total,
+            tuple(population.alive[name] for name in brought),
+        )
 
-    async def history(self, query: HistoryQuery) -> Page:
+    async def explain(self, query: Query) -> list[dict[str, Any]]:
+        """There is nothing to decide."""
+        page = await self.search(query)
+        return [{"step": "evaluate", "resources": len(self._current)}, {"step": "page", "found": len(page.resources)}]
+
+    async def history(self, query: HistoryQuery) -> Versions:
         """Versions newest first, each judged by its own compartments."""
         found = [v for v in reversed(self._log) if _in_history(v, query) and self._within(v, query.at)]
         total = len(found) if query.total else None
@@ -100,7 +132,7 @@ class MemoryStore:
             found = [v for v in found if v.resource.seq < query.before]
         page = found[: query.count]
         more = len(found) > query.count > 0
-        return Page(tuple(v.resource for v in page), page[-1].resource.seq if more else None, total)
+        return Versions(tuple(v.resource for v in page), page[-1].resource.seq if more else None, total)
 
     async def changes(self, after: int, limit: int = 1000) -> Sequence[Resource]:
         """In commit order; nothing is ever in flight here."""
@@ -114,6 +146,40 @@ class MemoryStore:
                 types[type] = types.get(type, 0) + 1
         return Counts(types, self._log[-1].resource.seq if self._log else 0)
 
+    @property
+    def catalogue(self) -> Catalogue:
+        """The custom search parameters."""
+        return self._catalogue
+
+    async def learn(self) -> Catalogue:
+        """There is no other process to learn from."""
+        return self._catalogue
+
+    async def proceed(self) -> Defined | None:
+        """Index everything anew by one parameter more, or less: in one step."""
+        one = next((one for one in self._catalogue.defined if one.pending), None)
+        if one is None:
+            return None
+        done = replace(one, state=READY if one.state == BUILDING else REMOVED, total=len(self._current))
+        self._define((done,))
+        for type in one.types:
+            await self.rebuild(type, None, 0)
+        return done
+
+    async def rebuild(self, type: str, numbers: tuple[int, ...] | None, after: int) -> tuple[int, int]:
+        """All of a type at once: there is nothing that could be wrong with rows but that they are old."""
+        for name, version in self._current.items():
+            if name[0] == type and not version.resource.deleted and not after:
+                rows = index(type, version.resource.body, name[1], self._catalogue.registry)
+                self._current[name] = replace(version, rows=rows)
+        return 1, 0
+
+    def _define(self, changed: tuple[Defined, ...]) -> None:
+        if changed:
+            some = {one.id: one for one in (*self._catalogue.defined, *changed)}
+            kept = tuple(one for _, one in sorted(some.items()) if one.state != GONE)
+            self._catalogue = Catalogue(self._catalogue.generation + 1, kept)
+
     async def check(self) -> None:
         """Always there."""
 
@@ -125,24 +191,25 @@ class MemoryStore:
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    def _matching(self, query: Query) -> list[Version]:
-        permits = dict(zip(query.types, query.permits, strict=True))
-        found = [
-            v
-            for v in self._current.values()
-            if not v.resource.deleted
-            and _permitted(v, permits.get(v.resource.type, ()))
-            and all(
-                matches(clause, v.rows, id=v.resource.id, last_updated=v.resource.last_updated)
-                for clause in query.clauses
-            )
-        ]
-        return sorted(found, key=self._age, reverse=True)
+    def _population(self) -> Population:
+        return Population(((v.resource, v.rows) for v in self._current.values()), self._born)
 
-    def _age(self, version: Version) -> int:
+    def _place(self, found: list[Name], population: Population, query: Query) -> int:
+        """How many come up to the position: a sort finds where it would stand."""
+        values, age = cursor.read(query.after or "", len(query.sort))
+        return sum(1 for name in found if self._before(population, query, name, values, age))
+
+    def _before(self, population: Population, query: Query, name: Name, values: tuple[Any, ...], age: int) -> bool:
+        for key, last in zip(query.sort, values, strict=True):
+            mine = population.value(name, key)
+            mine = list(mine) if isinstance(mine, tuple) else mine
+            if mine != last:
+                return last is None or (mine is not None and (mine > last) is key.down)
+        return self._age(name) >= age
+
+    def _age(self, name: Name) -> int:
         """Where the resource stands in the order: type after type, and within one by when it was first made."""
-        type = version.resource.type
-        return type_range(TYPE_NUMBER[type])[0] + self._born[type, version.resource.id]
+        return type_range(TYPE_NUMBER[name[0]])[0] + self._born[name]
 
     def _within(self, version: Version, at: tuple[int, int] | None) -> bool:
         if at is None:
@@ -160,7 +227,8 @@ def _stamped(write: Write, seq: int, before: Version | None) -> Version:
     raw = write.draft.stamp(write.version, seq) if write.draft else b""
     resource = Resource(write.type, write.id, write.version, seq, raw, write.method)
     owners = write.rows.compartments if write.draft else (before.compartments if before else ())
-    return Version(resource, write.rows if write.draft else NO_ROWS, frozenset(owners))
+    rows = write.rows if write.draft else NO_ROWS
+    return Version(resource, rows, frozenset(owners), rows if write.draft else (before.judged if before else NO_ROWS))
 
 
 def _judge(condition: object, current: dict[Name, Version]) -> None:
@@ -178,7 +246,12 @@ def _judge(condition: object, current: dict[Name, Version]) -> None:
 
 
 def _permitted(version: Version, permits: tuple[Permit, ...]) -> bool:
-    return any(p.owners is None or not version.compartments.isdisjoint(p.owners) for p in permits)
+    resource = version.resource
+    return any(
+        (p.owners is None or not version.compartments.isdisjoint(p.owners))
+        and all(matches(c, version.judged, id=resource.id, last_updated=resource.last_updated) for c in p.clauses)
+        for p in permits
+    )
 
 
 def _in_history(version: Version, query: HistoryQuery) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 from bench.floor import wire
-from bench.floor.rows import Numbers, extractors, key, known_key
+from bench.floor.rows import Numbers, extractors, key, known_key, moment
 from bench.floor.wire import Made, Version
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -44,6 +44,16 @@ class Store(Protocol):
         """(rid, body), newest first."""
         ...
 
+    async def by_date(
+        self, token: tuple[int, int], parameter: int, start: int, end: int, count: int
+    ) -> list[tuple[int, bytes]]:
+        """(rid, body) of what has the token and a date between (end exclusive), newest first."""
+        ...
+
+    async def referred(self, parameter: int, rids: list[int]) -> list[tuple[int, bytes]]:
+        """(rid, body) of what these refer to, each once."""
+        ...
+
 
 class Application:
     """`await application(scope, receive, send)`."""
@@ -51,7 +61,7 @@ class Application:
     def __init__(self, store: Store, numbers: Numbers, base: str) -> None:
         self._store = store
         self._extract = extractors(numbers)
-        self._numbers = numbers.parameters
+        self._leaves = numbers.leaves
         self._base = base.encode()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -128,16 +138,37 @@ class Application:
         plain = unquote(query.decode())
         asked = dict(part.split("=", 1) for part in plain.split("&"))
         count = int(asked.get("_count", 20))
-        number = self._numbers[type]
-        if "patient" in asked:
-            system, _, code = asked["code"].partition("|")
-            found = await self._store.by_reference(
-                number["patient"], ("Patient", asked["patient"]), number["code"], known_key(system, code), count + 1
-            )
-        else:
+        leaf = self._leaves[type]
+        if "identifier" in asked:
             system, _, code = asked["identifier"].partition("|")
-            found = await self._store.by_token(number["identifier"], key(system, code), count + 1)
+            found = await self._store.by_token(leaf["identifier"][0], key(system, code), count + 1)
+        else:
+            system, _, code = asked["code"].partition("|")
+            token = leaf["code"][0], known_key(system, code)
+            if "patient" in asked:
+                owner = ("Patient", asked["patient"])
+                found = await self._store.by_reference(leaf["subject"][0], owner, *token, count + 1)
+            else:
+                first, _, last = plain.partition("date=ge")[2].partition("&date=lt")
+                start, end = (moment(f"{text[:10]}T00:00:00+00:00") for text in (first, last))
+                found = await self._store.by_date(token, leaf["date"][0], start, end, count + 1)
         after = found[count - 1][0] if len(found) > count else None
-        start = len(type) + 25  # after {"resourceType":"<type>","id":"
-        page = [(raw[start : start + 36], raw) for _, raw in found[:count]]
-        return wire.searchset(self._base, type, plain.encode(), page, after)
+        entries = found[:count]
+        included = []
+        if "_include" in asked:
+            included = await self._store.referred(leaf["encounter"][0], [rid for rid, _ in entries])
+        return wire.searchset(
+            self._base,
+            type,
+            plain.encode(),
+            [_named(raw) for _, raw in entries],
+            after,
+            [_named(raw) for _, raw in included],
+        )
+
+
+def _named(raw: bytes) -> tuple[bytes, bytes, bytes]:
+    """(type, id, body) of bytes that begin {"resourceType":"<type>","id":"<id>"."""
+    type = raw[17 : raw.index(b'"', 17)]
+    start = len(type) + 25
+    return type, raw[start : start + 36], raw

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import struct
 import time
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 import asyncpg
 
-from bench.floor.rows import Numbers, Rows, extractors
+from bench.floor.rows import Numbers, Rows, exact, extractors
 from bench.floor.wire import Made, Version, stamp
 
 AUDIT = ("owner", "hilum-cli")
@@ -35,45 +36,56 @@ _SESSION = {
     "search_path": "hilum",
 }
 _AUDIT = "INSERT INTO audit (seq, writes, process, agent, client, interaction, token, chain) VALUES "
-_CREATE = f"""
-WITH r AS (INSERT INTO resource (rid, seq, xid, version, type, method, id, params, compartments, body)
-  VALUES ($1, $2, pg_current_xact_id(), 1, $3, 1, $4, $5::text::integer[], $6::text::bigint[], $7)),
-t AS (INSERT INTO token (param, value, rid) SELECT p, v, $1
-  FROM unnest($8::text::integer[], $9::text::bigint[]) AS x (p, v)),
-s AS (INSERT INTO string (rid, param, folded, value)
-  SELECT $1, p, f, v FROM unnest($10::text::integer[], $11::text[], $12::text[]) AS x (p, f, v)),
-d AS (INSERT INTO date (rid, low, high, param, span) VALUES ($1, $13, $14, $15, 0)),
-f AS (INSERT INTO reference (target, rid, param)
-  SELECT t, $1, p FROM unnest($16::text::bigint[], $17::text::integer[]) AS x (t, p))
-{_AUDIT} ($2, 1, $18, $19, $20, $21, $22, $23)
-"""
-_CREATE_MANY = f"""
-WITH r AS (INSERT INTO resource (rid, seq, xid, version, type, method, id, params, compartments, body)
-  SELECT rid, seq, pg_current_xact_id(), 1, type, 1, id, params::integer[], owners::bigint[], body
-  FROM unnest($1::text::bigint[], $2::text::bigint[], $3::text::smallint[], $4::text[], $5::text[], $6::text[],
-    $7::bytea[]) AS x (rid, seq, type, id, params, owners, body)),
-t AS (INSERT INTO token (param, value, rid)
-  SELECT * FROM unnest($8::text::integer[], $9::text::bigint[], $10::text::bigint[])),
-s AS (INSERT INTO string (rid, param, folded, value)
-  SELECT * FROM unnest($11::text::bigint[], $12::text::integer[], $13::text[], $14::text[])),
-d AS (INSERT INTO date (rid, low, high, param, span)
-  SELECT *, 0 FROM unnest($15::text::bigint[], $16::text::bigint[], $17::text::bigint[], $18::text::integer[])),
-f AS (INSERT INTO reference (target, rid, param)
-  SELECT * FROM unnest($19::text::bigint[], $20::text::bigint[], $21::text::integer[]))
-{_AUDIT} ($22, $23, $24, $25, $26, $27, $28, $29)
-"""
+_INSERTS = {
+    "resource": ("rid, seq, xid, version, shape, type, method, id, compartments, body",
+        "rid, seq, pg_current_xact_id(), 1, shape, type, 1, id, owners::bigint[], body",
+        "bigint[] bigint[] integer[] smallint[] -text[] -text[] -bytea[]", "rid, seq, shape, type, id, owners, body"),
+    "token": ("param, value, rid", "*", "integer[] bigint[] bigint[]", ""),
+    "string": ("exact, rid, param, folded", "*", "bigint[] bigint[] integer[] -text[]", ""),
+    "date": ("param, span, low, high, rid", "*", "integer[] smallint[] bigint[] bigint[] bigint[]", ""),
+    "quantity": ("param, unit, low, high, rid", "*", "integer[] bigint[] float8[] float8[] bigint[]", ""),
+    "composite": ("param, a, unit, low, high, rid", "*", "integer[] bigint[] bigint[] bigint[] bigint[] bigint[]", ""),
+    "reference": ("param, target, rid", "*", "integer[] bigint[] bigint[]", ""),
+    "compartment": ("owner, rid", "*", "bigint[] bigint[]", ""),
+    "fulltext": ("rid, narrative, content",
+        "rid, array_to_tsvector(string_to_array(narrative, ' ')), array_to_tsvector(string_to_array(content, ' '))",
+        "bigint[] -text[] -text[]", "rid, narrative, content"),
+    "tally": ("type, stripe, n", "t, pg_backend_pid() % 256, n", "smallint[] bigint[]", "t, n"),
+}  # fmt: skip
+"""Table -> its columns, what is selected, the arrays' types (numbers come as text, but those with -), their names."""
+_AGAIN = {"tally": "ON CONFLICT (type, stripe) DO UPDATE SET n = tally.n + excluded.n"}
+
+
+def _create(tables: tuple[str, ...]) -> str:
+    """One statement that inserts into all of these tables, and into audit."""
+    parts, used = [], 0
+    for table in tables:
+        columns, selected, types, names = _INSERTS[table]
+        arrays = []
+        for type in types.split():
+            used += 1
+            arrays.append(f"${used}::{type[1:]}" if type[0] == "-" else f"${used}::text::{type}")
+        source = f"unnest({', '.join(arrays)}) AS x" + (f" ({names})" if names else "")
+        insert = f"INSERT INTO {table} ({columns}) SELECT {selected} FROM {source} {_AGAIN.get(table, '')}"
+        parts.append(f"in_{table} AS ({insert})")
+    marks = ", ".join(f"${used + n}" for n in range(1, 9))
+    return f"WITH {', '.join(parts)} {_AUDIT} ({marks})"
+
+
 _REPLACE = f"""
 WITH o AS (INSERT INTO old (seq, rid, until, xid, version, type, method, compartments, labels, body)
   SELECT seq, rid, $2, xid, version, type, method, compartments, labels, body FROM resource WHERE rid = $1),
-r AS (UPDATE resource SET seq = $2, xid = pg_current_xact_id(), version = version + 1, method = 2,
-  params = $3::text::integer[], body = $4 WHERE rid = $1),
+r AS (UPDATE resource SET seq = $2, xid = pg_current_xact_id(), version = version + 1, method = 2, shape = $3,
+  body = $4 WHERE rid = $1),
 tx AS (DELETE FROM token k USING unnest($5::text::integer[], $6::text::bigint[]) AS x (p, v)
   WHERE k.param = x.p AND k.value = x.v AND k.rid = $1),
 t AS (INSERT INTO token (param, value, rid) SELECT p, v, $1
-  FROM unnest($7::text::integer[], $8::text::bigint[]) AS x (p, v))
-{_AUDIT} ($2, 1, $9, $10, $11, $12, $13, $14)
+  FROM unnest($7::text::integer[], $8::text::bigint[]) AS x (p, v)),
+w AS (UPDATE fulltext SET narrative = array_to_tsvector(string_to_array($9, ' ')),
+  content = array_to_tsvector(string_to_array($10, ' ')) WHERE rid = $1)
+{_AUDIT} ($2, 1, $11, $12, $13, $14, $15, $16)
 """
-_READ = "SELECT version, seq, body FROM resource WHERE type = $1 AND id = $2 AND version > 0 AND method <> 3"
+_READ = "SELECT version, seq, body FROM resource WHERE type = $1 AND id = $2 AND shape > 0"
 _CURRENT = "SELECT rid, version, body FROM resource WHERE type = $1 AND id = $2"
 _RIDS = """
 SELECT r.type, r.id, r.rid FROM unnest($1::smallint[], $2::text[]) AS n (type, id)
@@ -86,14 +98,27 @@ SELECT r.rid, r.body FROM (SELECT k.rid FROM token k WHERE k.param = $1 AND k.va
 """
 _BY_REFERENCE = f"""
 SELECT r.rid, r.body FROM (SELECT k.rid FROM reference k
-  WHERE k.target = (SELECT n.rid FROM resource n WHERE n.type = $1 AND n.id = $2) AND abs(k.param) = $3
+  WHERE k.target = (SELECT n.rid FROM resource n WHERE n.type = $1 AND n.id = $2) AND k.param = $3
   AND (SELECT true FROM token t WHERE t.param = $4 AND t.value = $5 AND t.rid = k.rid LIMIT 1)
   ORDER BY k.rid DESC LIMIT $6) w
 {_PAGE}
 """
-_NUMBERS = (0, 1, 2, 7, 8, 9, 10, 11, 14, 15, 16, 17, 18, 19, 20)
-"""Which of the arrays of _CREATE_MANY hold numbers."""
-_STATEMENTS = (_CREATE, _CREATE_MANY, _REPLACE, _READ, _CURRENT, _RIDS, _BY_TOKEN, _BY_REFERENCE)
+_BY_DATE = f"""
+SELECT r.rid, r.body FROM (SELECT k.rid FROM token k WHERE k.param = $1 AND k.value = $2
+  AND (SELECT true FROM date d WHERE d.rid = k.rid AND d.param = $3 AND d.param >= 0 AND d.high >= $4 AND d.low < $5
+    LIMIT 1)
+  ORDER BY k.rid DESC LIMIT $6) w
+{_PAGE}
+"""
+_REFERRED = """
+SELECT r.rid, r.body FROM (SELECT DISTINCT k.target AS rid FROM unnest($1::text::bigint[]) AS j (rid)
+  CROSS JOIN LATERAL (SELECT f.target FROM reference f WHERE f.rid = j.rid AND f.param = $2 AND f.param >= 0) k) w
+CROSS JOIN LATERAL (SELECT r.rid, r.body FROM resource r WHERE r.rid = w.rid AND r.shape > 0 LIMIT 1) r
+"""
+_SHAPE = "INSERT INTO shape (id, type, params) SELECT max(id) + 1, $1, $2 FROM shape RETURNING id"
+_TERM = "INSERT INTO term (param, value, folded) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+_NEW_UNIT = "INSERT INTO unit (param, unit, system, code, display) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
+_STATEMENTS = (_REPLACE, _READ, _CURRENT, _RIDS, _BY_TOKEN, _BY_REFERENCE, _BY_DATE, _REFERRED)
 
 
 class Session:
@@ -110,6 +135,18 @@ class Session:
             self.fetch[sql] = (await db.prepare(sql)).fetch
         self.db = db
 
+    async def create(self, columns: dict[str, list[Any]], audit: tuple[Any, ...]) -> None:
+        """Insert rows, given as columns, into all tables that there are some for."""
+        filled = {table: some for table, some in columns.items() if some[0]}
+        key = ",".join(filled)
+        if key not in self.fetch:
+            self.fetch[key] = (await self.db.prepare(_create(tuple(filled)))).fetch
+        values: list[Any] = []
+        for table, some in filled.items():
+            for type, column in zip(_INSERTS[table][2].split(), some, strict=True):
+                values.append(column if type[0] == "-" else _array(column))
+        await self.fetch[key](*values, *audit)
+
 
 class PostgresFloor:
     """create, update, read and the two searches."""
@@ -122,6 +159,8 @@ class PostgresFloor:
         self._rids: dict[tuple[str, str], int] = {}
         self._idle: list[Session] = []
         self._waiting: deque[asyncio.Future[Session]] = deque()
+        self._shapes: dict[tuple[int, tuple[int, ...]], int] = {}
+        self._learned: set[tuple[int, int]] = set()
         self._seq = self._n = 0
 
     async def open(self) -> None:
@@ -133,6 +172,10 @@ class PostgresFloor:
         db = self._idle[0].db
         self._n = await db.fetchval(f"SELECT setval('numbered', nextval('numbered') + {_BLOCK}) - {_BLOCK}")
         self._seq = await db.fetchval("SELECT max(seq) FROM resource")
+        shapes = await db.fetch("SELECT id, type, params FROM shape")
+        self._shapes = {(type, tuple(params)): id for id, type, params in shapes}
+        self._learned = {tuple(row) for row in await db.fetch("SELECT param, value FROM term")}
+        self._learned |= {tuple(row) for row in await db.fetch("SELECT param, unit FROM unit")}
 
     async def create(self, interaction: str, made: list[Made]) -> list[Version]:
         """New resources in one transaction."""
@@ -146,26 +189,9 @@ class PostgresFloor:
         seq = self._seq = max(self._seq, time.time_ns() // 1000) + len(made)
         first = seq - len(made) + 1
         versions = [Version(one.type, one.id, 1, at, stamp(one, 1, at)) for at, one in enumerate(made, first)]
-        if len(made) == 1:
-            (one,), (version,) = made, versions
-            ((rid,),) = (fresh.values(),)
-            rows = one.rows
-            params, values = [p for p, _ in rows.tokens], [v for _, v in rows.tokens]
-            named_by, folded, texts = zip(*rows.strings, strict=True) if rows.strings else ((), (), ())
-            ((when, _, low, high),) = rows.dates
-            targets, named = self._references(rows, fresh)
-            await session.fetch[_CREATE](
-                rid, first, rid >> 40, one.id, _array(_params(rows)), self._owners(rows, fresh), version.raw,
-                _array(params), _array(values), _array(list(named_by)), folded, texts, low, high, when,
-                _array(targets), _array(named), *self._audit(session, first, 1, interaction),
-            )  # fmt: skip
-        else:
-            await session.fetch[_CREATE_MANY](
-                *self._columns(made, versions, fresh),
-                first,
-                len(made),
-                *self._audit(session, first, len(made), interaction),
-            )
+        await self._learn(session, made)
+        columns = self._columns(made, versions, fresh)
+        await session.create(columns, (first, len(made), *self._audit(session, first, len(made), interaction)))
         self._rids |= fresh
         self._give(session)
         return versions
@@ -179,12 +205,13 @@ class PostgresFloor:
             raise NotImplementedError("The benchmark's updates change tokens only.")
         seq = self._seq = max(self._seq + 1, time.time_ns() // 1000)
         raw = stamp(made, version + 1, seq)
+        await self._learn(session, [made])
         gone, new = was.tokens - now.tokens, now.tokens - was.tokens
         await session.fetch[_REPLACE](
-            rid, seq, _array(_params(now)), raw,
+            rid, seq, self._shape(made), raw,
             _array([p for p, _ in gone]), _array([v for _, v in gone]),
             _array([p for p, _ in new]), _array([v for _, v in new]),
-            *self._audit(session, seq, 1, "update"),
+            _distinct(now.narrative), _distinct(now.content), *self._audit(session, seq, 1, "update"),
         )  # fmt: skip
         self._give(session)
         return Version(made.type, made.id, version + 1, seq, raw)
@@ -216,56 +243,96 @@ class PostgresFloor:
         self._give(session)
         return found
 
+    async def by_date(
+        self, token: tuple[int, int], parameter: int, start: int, end: int, count: int
+    ) -> list[tuple[int, bytes]]:
+        """(rid, body) of what has the token and a date between (end exclusive), newest first."""
+        session = await self._take()
+        found: list[tuple[int, bytes]] = await session.fetch[_BY_DATE](*token, parameter, start, end, count)
+        self._give(session)
+        return found
+
+    async def referred(self, parameter: int, rids: list[int]) -> list[tuple[int, bytes]]:
+        """(rid, body) of what these refer to, each once."""
+        session = await self._take()
+        found: list[tuple[int, bytes]] = await session.fetch[_REFERRED](_array(rids), parameter)
+        self._give(session)
+        return found
+
     # --- rows -----------------------------------------------------------------------------------------------------
 
-    def _columns(self, made: list[Made], versions: list[Version], fresh: dict[tuple[str, str], int]) -> list[Any]:
+    def _columns(
+        self, made: list[Made], versions: list[Version], fresh: dict[tuple[str, str], int]
+    ) -> dict[str, list[Any]]:
+        """Table -> its columns, as _INSERTS has them."""
         rids = list(fresh.values())
-        columns: list[Any] = [[] for _ in range(21)]
-        columns[0] = rids
-        columns[1] = [one.seq for one in versions]
-        columns[2] = [rid >> 40 for rid in rids]
-        columns[3] = [one.id for one in made]
-        columns[6] = [one.raw for one in versions]
-        params, owners = columns[4:6]
-        t_param, t_value, t_rid, s_rid, s_param, s_folded, s_value, d_rid, d_low, d_high, d_param = columns[7:18]
-        r_target, r_rid, r_param = columns[18:]
+        columns: dict[str, list[Any]] = {table: [[] for _ in kind[2].split()] for table, kind in _INSERTS.items()}
+        columns["resource"] = [
+            rids,
+            [one.seq for one in versions],
+            [self._shape(one) for one in made],
+            [rid >> 40 for rid in rids],
+            [one.id for one in made],
+            [self._owners(one.rows, fresh) for one in made],
+            [one.raw for one in versions],
+        ]
+        columns["fulltext"] = [
+            rids,
+            [_distinct(m.rows.narrative) for m in made],
+            [_distinct(m.rows.content) for m in made],
+        ]
+        t_param, t_value, t_rid = columns["token"]
+        s_exact, s_rid, s_param, s_folded = columns["string"]
+        r_param, r_target, r_rid = columns["reference"]
+        owners, owned = columns["compartment"]
         for one, rid in zip(made, rids, strict=True):
             rows = one.rows
-            params.append(_array(_params(rows)))
-            owners.append(self._owners(rows, fresh))
             for parameter, value in rows.tokens:
                 t_param.append(parameter)
                 t_value.append(value)
                 t_rid.append(rid)
             for parameter, folded, text in rows.strings:
+                s_exact.append(exact(text))
                 s_rid.append(rid)
                 s_param.append(parameter)
                 s_folded.append(folded)
-                s_value.append(text)
-            for parameter, _, low, high in rows.dates:
-                d_rid.append(rid)
-                d_low.append(low)
-                d_high.append(high)
-                d_param.append(parameter)
-            targets, named = self._references(rows, fresh)
-            r_target += targets
-            r_param += named
-            r_rid += [rid] * len(targets)
-        for number in _NUMBERS:
-            columns[number] = _array(columns[number])
+            for row in rows.dates:
+                _append(columns["date"], (*row, rid))
+            for amount in rows.quantities:
+                _append(columns["quantity"], (*amount, rid))
+            for parameter, first, unit, low, high in rows.composites:
+                _append(columns["composite"], (parameter, first, unit, _ordered(low), _ordered(high), rid))
+            for parameter, type, id in rows.references:
+                r_param.append(parameter)
+                r_target.append(self._rids.get((type, id)) or fresh[type, id])
+                r_rid.append(rid)
+            for owner in rows.compartments:
+                owners.append(self._rids.get(owner) or fresh[owner])
+                owned.append(rid)
+        counted = Counter(columns["resource"][3])
+        columns["tally"] = [sorted(counted), [counted[type] for type in sorted(counted)]]
         return columns
-
-    def _references(self, rows: Rows, fresh: dict[tuple[str, str], int]) -> tuple[list[int], list[int]]:
-        """Targets and parameters; of one row per compartment the parameter is negative, or 0 where there is none."""
-        found = {((type, id), parameter) for parameter, type, id in rows.references}
-        for owner in rows.compartments:
-            parameter = min((p for name, p in found if name == owner), default=0)
-            found.discard((owner, parameter))
-            found.add((owner, -parameter))
-        return [self._rids.get(name) or fresh[name] for name, _ in found], [parameter for _, parameter in found]
 
     def _owners(self, rows: Rows, fresh: dict[tuple[str, str], int]) -> str:
         return _array([self._rids.get(owner) or fresh[owner] for owner in rows.compartments])
+
+    def _shape(self, made: Made) -> int:
+        return self._shapes[self._types[made.type], made.rows.shape]
+
+    async def _learn(self, session: Session, made: list[Made]) -> None:
+        """Shapes, texts and units that nobody has written yet: rare."""
+        for one in made:
+            shape = (self._types[one.type], one.rows.shape)
+            if shape not in self._shapes:
+                self._shapes[shape] = await session.db.fetchval(_SHAPE, shape[0], list(shape[1]))
+            for term in one.rows.terms:
+                if term[:2] not in self._learned:
+                    await session.db.execute(_TERM, *term)
+                    self._learned.add(term[:2])
+            for unit in one.rows.units:
+                if unit[:2] not in self._learned:
+                    await session.db.execute(_NEW_UNIT, *unit)
+                    self._learned.add(unit[:2])
 
     async def _resolve(self, session: Session, made: list[Made], fresh: dict[tuple[str, str], int]) -> None:
         missing = {
@@ -304,9 +371,16 @@ def _array(numbers: list[int]) -> str:
     return f"{{{str(numbers)[1:-1]}}}"
 
 
-def _params(rows: Rows) -> list[int]:
-    found = {parameter for parameter, _ in rows.tokens}
-    found.update([row[0] for row in rows.strings])
-    found.update([row[0] for row in rows.dates])
-    found.update([row[0] for row in rows.references])
-    return sorted(found)
+def _append(columns: list[list[Any]], row: tuple[int | float, ...]) -> None:
+    for column, value in zip(columns, row, strict=True):
+        column.append(value)
+
+
+def _distinct(words: str) -> str:
+    return " ".join(dict.fromkeys(words.split()))
+
+
+def _ordered(value: float) -> int:
+    """A double as an integer in the same order."""
+    (bits,) = struct.unpack(">q", struct.pack(">d", value))
+    return int(bits) if bits >= 0 else int(bits ^ 0x7FFF_FFFF_FFFF_FFFF)

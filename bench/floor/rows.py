@@ -7,51 +7,79 @@ https://hl7.org/fhir/R4/patient.html#search, https://hl7.org/fhir/R4/observation
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import lru_cache
-from typing import NamedTuple
+from html import unescape
+from typing import Any, NamedTuple
 
 import msgspec
+from jellyfish import metaphone
 from xxhash import xxh3_64_intdigest
 
 DAY = 86_400_000_000
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_SIGN, _WRAP, _MASK = 1 << 63, 1 << 64, (1 << 20) - 1
+_SIGN, _WRAP, _CODE, _SYSTEM, _UNIT = 1 << 63, 1 << 64, (1 << 44) - 1, (1 << 20) - 1, (1 << 48) - 1
+_TAG = re.compile("<[^>]*>")
 _PUNCTUATION = {ord(c): None if c in "'." else " " for c in map(chr, range(128)) if unicodedata.category(c)[0] == "P"}
+_SYMBOLS = _PUNCTUATION | {ord(c): " " for c in map(chr, range(128)) if unicodedata.category(c)[0] in "SC"}
 GENDER = "http://hl7.org/fhir/administrative-gender"
 USE = "http://hl7.org/fhir/address-use"
 STATUS = "http://hl7.org/fhir/observation-status"
 
 
 class Numbers(msgspec.Struct, frozen=True):
-    """What hilum's definitions number: resource types, and per type the search parameters by code."""
+    """What hilum's definitions number: resource types, and per type the parameters that hold of each kind of row.
+
+    `leaves[type][name]`: the numbers under which one value of that name makes a row each.
+    """
 
     types: dict[str, int]
-    parameters: dict[str, dict[str, int]]
+    leaves: dict[str, dict[str, list[int]]]
 
 
 class Rows(NamedTuple):
     """Index rows. References and compartments name resources; a store makes integers of them.
 
-    `strings` are (parameter, folded, value); `dates` (parameter, span, low, high) with span 0: no more than a day.
+    `tokens` are (parameter, key), texts beside codes among them; `strings` (parameter, folded, value); `dates`
+    (parameter, span, low, high) with span 0: no more than a day; `quantities` (parameter, unit, low, high);
+    `composites` (parameter, first, unit, low, high). `terms` (parameter, key, folded) and `units` (parameter, unit,
+    system, code, display) go to the dictionaries. `shape`: the parameters that have a value. `narrative` and `content`
+    are words.
     """
 
     tokens: set[tuple[int, int]]
     strings: set[tuple[int, str, str]]
     dates: list[tuple[int, int, int, int]]
+    quantities: list[tuple[int, int, float, float]]
+    composites: list[tuple[int, int, int, float, float]]
     references: list[tuple[int, str, str]]
     compartments: list[tuple[str, str]]
+    terms: set[tuple[int, int, str]]
+    units: list[tuple[int, int, str, str, str]]
+    shape: tuple[int, ...]
+    narrative: str
+    content: str
 
 
 class _Coding(msgspec.Struct, gc=False):
     code: str
     system: str | None = None
+    display: str | None = None
 
 
 class _Concept(msgspec.Struct, gc=False):
     coding: list[_Coding]
+    text: str | None = None
+
+
+class _Quantity(msgspec.Struct, gc=False):
+    value: float
+    unit: str
+    system: str
+    code: str
 
 
 class _Reference(msgspec.Struct, gc=False):
@@ -64,12 +92,14 @@ class _Observation(msgspec.Struct, gc=False):
     category: list[_Concept]
     subject: _Reference
     effectiveDateTime: str
+    valueQuantity: _Quantity
     encounter: _Reference | None = None
 
 
 class _Identifier(msgspec.Struct, gc=False):
     system: str
     value: str
+    type: _Concept
 
 
 class _Name(msgspec.Struct, gc=False):
@@ -107,34 +137,91 @@ class _Patient(msgspec.Struct, gc=False):
     communication: list[_Language]
 
 
-def _key(system: str | None, code: str) -> int:
-    value = xxh3_64_intdigest(code.encode()) & ~_MASK
-    if system:
-        value |= (xxh3_64_intdigest(system.encode()) & _MASK) or 1
+def _signed(value: int) -> int:
     return value - _WRAP if value >= _SIGN else value
+
+
+def _key(system: str | None, code: str) -> int:
+    value = xxh3_64_intdigest(code.encode()) & _CODE
+    return _signed(value | _system(system) << 44) if system else value
 
 
 known_key = lru_cache(4096)(_key)
 """For codes that come again; identifiers and telephone numbers don't."""
-_system = lru_cache(256)(lambda system: (xxh3_64_intdigest(system.encode()) & _MASK) or 1)
+_system = lru_cache(256)(lambda system: (xxh3_64_intdigest(system.encode()) & _SYSTEM) or 1)
 
 
 def exact(text: str) -> int:
-    """The key of a string as written."""
-    value = xxh3_64_intdigest(text.encode())
-    return value - _WRAP if value >= _SIGN else value
+    """The key of a text, whole."""
+    return _signed(xxh3_64_intdigest(text.encode()))
 
 
 def key(system: str, code: str) -> int:
     """The key of a token that will not come again; its system does."""
-    value = xxh3_64_intdigest(code.encode()) & ~_MASK | _system(system)
-    return value - _WRAP if value >= _SIGN else value
+    return _signed(xxh3_64_intdigest(code.encode()) & _CODE | _system(system) << 44)
 
 
 @lru_cache(4096)
 def fold(text: str) -> str:
     """The searched form of an ASCII string."""
+    return _fold(text)
+
+
+def _fold(text: str) -> str:
     return " ".join(text.translate(_PUNCTUATION).lower().split())
+
+
+@lru_cache(4096)
+def _text(text: str) -> tuple[int, str]:
+    """A text beside a code: (key, folded)."""
+    folded = fold(text)
+    return exact(folded), folded
+
+
+@lru_cache(4096)
+def _sounds(name: str) -> tuple[int, ...]:
+    return tuple(_key(None, sound) for word in fold(name).split() if (sound := metaphone(word)))
+
+
+@lru_cache(4096)
+def _unit(system: str, code: str, display: str) -> int:
+    return (xxh3_64_intdigest(f"{system}|{code}|{display}".encode()) & _UNIT) or 1
+
+
+def moment(text: str) -> int:
+    """A date or an instant in microseconds since 1970: its begin."""
+    return int(datetime.fromisoformat(text).timestamp()) * 1_000_000
+
+
+def _split(text: str) -> str:
+    """As `_fold`, and symbols part words."""
+    return " ".join(text.translate(_SYMBOLS).lower().split())
+
+
+def _words(raw: bytes) -> tuple[str, str]:
+    """The words of the narrative and of everything."""
+    body: dict[str, Any] = msgspec.json.decode(raw)
+    found: list[str] = []
+    for name, value in body.items():
+        if name not in ("id", "meta"):
+            _collect(name, value, found)
+    everything = _split(" ".join(found))
+    if "text" not in body:
+        return "", everything
+    narrative = _split(unescape(_TAG.sub(" ", body["text"]["div"])))
+    return narrative, f"{narrative} {everything}"
+
+
+def _collect(name: str, value: Any, found: list[str]) -> None:
+    if isinstance(value, str):
+        if name not in ("div", "resourceType"):
+            found.append(value)
+    elif isinstance(value, dict):
+        for inner, one in value.items():
+            _collect(inner, one, found)
+    elif isinstance(value, list):
+        for one in value:
+            _collect(name, one, found)
 
 
 def extractors(numbers: Numbers) -> dict[str, Callable[[bytes, str], Rows]]:
@@ -143,22 +230,25 @@ def extractors(numbers: Numbers) -> dict[str, Callable[[bytes, str], Rows]]:
 
 
 def _observation(numbers: Numbers) -> Callable[[bytes, str], Rows]:
-    number = numbers.parameters["Observation"]
-    status, category, code = number["status"], number["category"], number["code"]
-    combined, when, subject, encounter = number["combo-code"], number["date"], number["subject"], number["encounter"]
+    leaf = numbers.leaves["Observation"]
+    status, category, code, category_text, code_text = (
+        leaf[c] for c in ("status", "category", "code", "category text", "code text")
+    )
+    (when,), (subject,), (encounter,), (amount,), (pair,) = (
+        leaf[c] for c in ("date", "subject", "encounter", "value", "code and value")
+    )
+    always = {*status, *category, *code, when, subject, amount, pair}
+    shapes = (tuple(sorted(always)), tuple(sorted({*always, encounter})))
     decode = msgspec.json.Decoder(_Observation).decode
 
     def extract(raw: bytes, id: str) -> Rows:
         body = decode(raw)
-        tokens = {(status, known_key(STATUS, body.status))}
-        for concept in body.category:
-            for coding in concept.coding:
-                tokens.add((category, known_key(coding.system, coding.code)))
-        for coding in body.code.coding:
-            value = known_key(coding.system, coding.code)
-            tokens.add((code, value))
-            tokens.add((combined, value))
-        low = int(datetime.fromisoformat(body.effectiveDateTime).timestamp()) * 1_000_000
+        tokens = {(n, known_key(STATUS, body.status)) for n in status}
+        terms: set[tuple[int, int, str]] = set()
+        for under, beside, concepts in ((category, category_text, body.category), (code, code_text, (body.code,))):
+            for concept in concepts:
+                _concept(concept, under, beside, tokens, terms)
+        low = moment(body.effectiveDateTime)
         type, _, owner = body.subject.reference.partition("/")
         references = [(subject, type, owner)]
         compartments = [(type, owner)]
@@ -166,55 +256,95 @@ def _observation(numbers: Numbers) -> Callable[[bytes, str], Rows]:
             type, _, visit = body.encounter.reference.partition("/")
             references.append((encounter, type, visit))
             compartments.append((type, visit))
-        return Rows(tokens, set(), [(when, 0, low, low + 999_999)], references, compartments)
+        measured = body.valueQuantity
+        unit, value = _unit(measured.system, measured.code, measured.unit), measured.value
+        named = (unit, measured.system, measured.code, measured.unit)
+        first = known_key(body.code.coding[0].system, body.code.coding[0].code)
+        return Rows(
+            tokens, set(), [(when, 0, low, low + 999_999)], [(amount, unit, value, value)],
+            [(pair, first, unit, value, value)], references, compartments, terms, [(amount, *named), (pair, *named)],
+            shapes[len(references) - 1], *_words(raw),
+        )  # fmt: skip
 
     return extract
 
 
+def _concept(
+    concept: _Concept,
+    under: list[int],
+    beside: list[int],
+    tokens: set[tuple[int, int]],
+    terms: set[tuple[int, int, str]],
+) -> None:
+    for coding in concept.coding:
+        value = known_key(coding.system, coding.code)
+        for n in under:
+            tokens.add((n, value))
+    for text in (concept.text, *[coding.display for coding in concept.coding]):
+        if text is not None:
+            hashed, folded = _text(text)
+            for n in beside:
+                tokens.add((n, hashed))
+                terms.add((n, hashed, folded))
+
+
 def _patient(numbers: Numbers) -> Callable[[bytes, str], Rows]:
-    number = numbers.parameters["Patient"]
-    identifier, active, deceased, gender = (number[c] for c in ("identifier", "active", "deceased", "gender"))
-    email, phone, telecom, use, language = (number[c] for c in ("email", "phone", "telecom", "address-use", "language"))
-    name, family, given, birth = (number[c] for c in ("name", "family", "given", "birthdate"))
-    address, city, state, code, country = (
-        number[c] for c in ("address", "address-city", "address-state", "address-postalcode", "address-country")
+    leaf = numbers.leaves["Patient"]
+    identifier, of_type, identifier_text, active, deceased, gender, email, phone, use, language, language_text = (
+        leaf[c]
+        for c in (
+            "identifier", "identifier of type", "identifier text", "active", "deceased", "gender", "email", "phone",
+            "use", "language", "language text",
+        )
+    )  # fmt: skip
+    family, given, prefix, sound, line, city, state, code, country = (
+        leaf[c] for c in ("family", "given", "prefix", "sound", "line", "city", "state", "postal code", "country")
     )
-    not_deceased = (deceased, known_key(None, "false"))
+    (birth,) = leaf["birthdate"]
+    not_deceased = {(n, known_key(None, "false")) for n in deceased}
     decode = msgspec.json.Decoder(_Patient).decode
 
     def extract(raw: bytes, id: str) -> Rows:
         body = decode(raw)
-        tokens = {not_deceased, (active, known_key(None, "true" if body.active else "false"))}
-        tokens.add((gender, known_key(GENDER, body.gender)))
+        tokens = {(n, known_key(None, "true" if body.active else "false")) for n in active} | not_deceased
+        tokens |= {(n, known_key(GENDER, body.gender)) for n in gender}
+        terms: set[tuple[int, int, str]] = set()
         for one in body.identifier:
-            tokens.add((identifier, key(one.system, one.value)))
+            value = key(one.system, one.value)
+            tokens.update([(n, value) for n in identifier])
+            _concept(one.type, [], identifier_text, tokens, terms)
+            for coding in one.type.coding:
+                value = key(f"{coding.system}|{coding.code}", one.value)
+                tokens.update([(n, value) for n in of_type])
         for contact in body.telecom:
             value = _key(None, contact.value)
-            tokens.add((telecom, value))
-            tokens.add((email if contact.system == "email" else phone, value))
+            tokens.update([(n, value) for n in (email if contact.system == "email" else phone)])
         strings = set()
         for called in body.name:
-            if called.family is not None:
-                folded = fold(called.family)
-                strings |= {(family, folded, called.family), (name, folded, called.family)}
-            for part in called.given:
-                folded = fold(part)
-                strings |= {(given, folded, part), (name, folded, part)}
-            for part in called.prefix:
-                strings.add((name, fold(part), part))
+            families = (called.family,) if called.family is not None else ()
+            for under, parts in ((family, families), (given, called.given), (prefix, called.prefix)):
+                for part in parts:
+                    folded = fold(part)
+                    strings.update([(n, folded, part) for n in under])
+                    if under is not prefix:
+                        tokens.update([(n, value) for n in sound for value in _sounds(part)])
         for home in body.address:
-            tokens.add((use, known_key(USE, home.use)))
-            for line in home.line:
-                strings.add((address, fold(line), line))
-            for parameter, part in (
-                (city, home.city), (state, home.state), (code, home.postalCode), (country, home.country)
+            tokens.update([(n, known_key(USE, home.use)) for n in use])
+            for under, parts in (
+                (line, home.line), (city, (home.city,)), (state, (home.state,)), (code, (home.postalCode,)),
+                (country, (home.country,)),
             ):  # fmt: skip
-                folded = fold(part)
-                strings |= {(parameter, folded, part), (address, folded, part)}
+                for part in parts:
+                    folded = fold(part)
+                    strings.update([(n, folded, part) for n in under])
         for spoken in body.communication:
-            for coding in spoken.language.coding:
-                tokens.add((language, known_key(coding.system, coding.code)))
+            _concept(spoken.language, language, language_text, tokens, terms)
         low = (date.fromisoformat(body.birthDate).toordinal() - _EPOCH_DAY) * DAY
-        return Rows(tokens, strings, [(birth, 0, low, low + DAY - 1)], [], [("Patient", id)])
+        texts = {n for n, _, _ in terms}
+        shape = tuple(sorted({n for n, _ in tokens if n not in texts} | {n for n, _, _ in strings} | {birth}))
+        return Rows(
+            tokens, strings, [(birth, 0, low, low + DAY - 1)], [], [], [], [("Patient", id)], terms, [], shape,
+            *_words(raw),
+        )  # fmt: skip
 
     return extract

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import queue
 import threading
@@ -24,12 +25,17 @@ AUDIT = ("owner", "hilum-cli")
 _CHUNK = 48
 _START, _LIMIT = 1024, 6144  # pages in the log at which the thread, and then the writer, copies
 _GROUP = 256
-_TABLES = {"identity": 3, "resource": 5, "log": 6, "audit": 9} | {
+_TABLES = {"identity": 3, "resource": 6, "log": 6, "audit": 9} | {
     "token": 3,
     "string": 4,
     "date": 5,
+    "quantity": 5,
     "reference": 3,
+    "composite": 6,
     "compartment": 2,
+    "term": 3,
+    "unit": 5,
+    "fulltext": 3,
 }
 """Table -> how many columns."""
 _CLASH = {"resource": "REPLACE", "identity": "ABORT", "log": "ABORT", "audit": "ABORT"}
@@ -63,6 +69,12 @@ class Floor:
         self._rids: dict[tuple[str, str], int] = {}
         self._process, self._chain = os.urandom(8), b""
         self._inserts: dict[tuple[str, int], str] = {}
+        shapes = self._execute("SELECT id, type, params FROM shape")
+        self._shapes: dict[tuple[int, tuple[int, ...]], int] = {
+            (type, tuple(json.loads(params))): id for id, type, params in shapes
+        }
+        self._learned: set[tuple[int, int]] = set(self._execute("SELECT param, value FROM term"))
+        self._learned.update(self._execute("SELECT param, unit FROM unit"))
         self._pages, self._copied = 0, False
         self._seq = self._n = 0
         self._db.set_wal_hook(self._grown)
@@ -88,7 +100,7 @@ class Floor:
         """(version, seq, body) of the current version."""
         sql = (
             "SELECT r.version, r.seq, r.body FROM identity i CROSS JOIN resource r ON r.rid = i.rid "
-            "WHERE i.type = ? AND i.id = ? AND r.version > 0 AND r.method <> 3"
+            "WHERE i.type = ? AND i.id = ? AND r.shape > 0"
         )
         version, seq, body = self._read(sql, (self._numbers.types[type], key_of(id))).fetchone()
         return version, seq, body
@@ -97,7 +109,7 @@ class Floor:
         """(rid, body), newest first."""
         sql = (
             "SELECT r.rid, r.body FROM token k CROSS JOIN resource r ON r.rid = k.rid "
-            "WHERE k.param = ? AND k.value = ? AND r.version > 0 AND r.method <> 3 ORDER BY k.rid DESC LIMIT ?"
+            "WHERE k.param = ? AND k.value = ? AND r.shape > 0 ORDER BY k.rid DESC LIMIT ?"
         )
         found: list[tuple[int, bytes]] = self._read(sql, (parameter, value, count)).fetchall()
         return found
@@ -110,10 +122,33 @@ class Floor:
             "SELECT r.rid, r.body FROM identity i CROSS JOIN reference k ON k.param = ? AND k.target = i.rid "
             "CROSS JOIN resource r ON r.rid = k.rid WHERE i.type = ? AND i.id = ? AND EXISTS "
             "(SELECT 1 FROM token t WHERE t.param = ? AND t.value = ? AND t.rid = k.rid) "
-            "AND r.version > 0 AND r.method <> 3 ORDER BY k.rid DESC LIMIT ?"
+            "AND r.shape > 0 ORDER BY k.rid DESC LIMIT ?"
         )
         values = (parameter, self._numbers.types[target[0]], key_of(target[1]), token, value, count)
         found: list[tuple[int, bytes]] = self._read(sql, values).fetchall()
+        return found
+
+    async def by_date(
+        self, token: tuple[int, int], parameter: int, start: int, end: int, count: int
+    ) -> list[tuple[int, bytes]]:
+        """(rid, body) of what has the token and a date between (end exclusive), newest first."""
+        sql = (
+            "SELECT r.rid, r.body FROM token k CROSS JOIN resource r ON r.rid = k.rid "
+            "WHERE k.param = ? AND k.value = ? AND EXISTS (SELECT 1 FROM date d INDEXED BY date_rid "
+            "WHERE d.rid = k.rid AND d.param = ? AND d.high >= ? AND d.low < ?) "
+            "AND r.shape > 0 ORDER BY k.rid DESC LIMIT ?"
+        )
+        found: list[tuple[int, bytes]] = self._read(sql, (*token, parameter, start, end, count)).fetchall()
+        return found
+
+    async def referred(self, parameter: int, rids: list[int]) -> list[tuple[int, bytes]]:
+        """(rid, body) of what these refer to, each once."""
+        sql = (
+            "SELECT r.rid, r.body FROM (SELECT DISTINCT k.target FROM reference k INDEXED BY reference_rid "
+            f"WHERE k.rid IN ({','.join('?' * len(rids))}) AND k.param = ?) w "
+            "CROSS JOIN resource r ON r.rid = w.target WHERE r.shape > 0"
+        )
+        found: list[tuple[int, bytes]] = self._read(sql, (*rids, parameter)).fetchall()
         return found
 
     # --- the writer thread ----------------------------------------------------------------------------------------
@@ -189,7 +224,7 @@ class Floor:
                     self._seq += 1
                     rid = self._rids[made.type, made.id]
                     raw = stamp(made, 1, self._seq)
-                    added["resource"] += (rid, 1, self._seq, 1, raw)
+                    added["resource"] += (rid, 1, self._seq, 1, self._shape(made), raw)
                     self._log(self._seq, rid, 1, 1, made, added)
                     self._index(rid, made, added)
                     versions.append(Version(made.type, made.id, 1, self._seq, raw))
@@ -222,7 +257,9 @@ class Floor:
         self._seq += 1
         was, now = self._extract[made.type](before, made.id), made.rows
         raw = stamp(made, version + 1, self._seq)
-        added["resource"] += (rid, version + 1, self._seq, 2, raw)
+        added["resource"] += (rid, version + 1, self._seq, 2, self._shape(made), raw)
+        execute("DELETE FROM fulltext WHERE rowid = ?", (rid,))
+        added["fulltext"] += (rid, now.narrative, now.content)
         self._log(self._seq, rid, version + 1, 2, made, added)
         for parameter, value in was.tokens - now.tokens:
             execute("DELETE FROM token WHERE param = ? AND value = ? AND rid = ?", (parameter, value, rid))
@@ -255,9 +292,33 @@ class Floor:
         into = added["reference"]
         for parameter, type, id in rows.references:
             into += (parameter, self._rid(type, id), rid)
+        into = added["quantity"]
+        for amount in rows.quantities:
+            into += (*amount, rid)
+        into = added["composite"]
+        for pair in rows.composites:
+            into += (*pair, rid)
+        for parameter, value, folded in rows.terms:
+            if (parameter, value) not in self._learned:
+                self._learned.add((parameter, value))
+                added["term"] += (parameter, value, folded)
+        for unit in rows.units:
+            if unit[:2] not in self._learned:
+                self._learned.add(unit[:2])
+                added["unit"] += unit
+        added["fulltext"] += (rid, rows.narrative, rows.content)
         into = added["compartment"]
         for type, id in rows.compartments:
             into += (self._rid(type, id), rid)
+
+    def _shape(self, made: Made) -> int:
+        key = (self._numbers.types[made.type], made.rows.shape)
+        found = self._shapes.get(key)
+        if found is None:
+            text = "[" + ",".join(map(str, made.rows.shape)) + "]"
+            ((found,),) = self._execute("INSERT INTO shape (type, params) VALUES (?, ?) RETURNING id", (key[0], text))
+            self._shapes[key] = found
+        return found
 
     def _log(self, seq: int, rid: int, version: int, method: int, made: Made, added: dict[str, list[Any]]) -> None:
         owners = [self._rid(*owner) for owner in made.rows.compartments]
@@ -283,7 +344,8 @@ class Floor:
         sql = self._inserts.get((table, count))
         if sql is None:
             marks = "(" + ",".join("?" * _TABLES[table]) + ")"
-            sql = f"INSERT OR {_CLASH.get(table, 'IGNORE')} INTO {table} VALUES " + ",".join([marks] * count)
+            into = "fulltext(rowid, narrative, content)" if table == "fulltext" else table
+            sql = f"INSERT OR {_CLASH.get(table, 'IGNORE')} INTO {into} VALUES " + ",".join([marks] * count)
             self._inserts[table, count] = sql
         return sql
 

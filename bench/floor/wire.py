@@ -153,17 +153,26 @@ def plain_headers(length: int) -> list[Header]:
     return [FHIR, NO_STORE, (b"x-request-id", request_id()), NO_SNIFF, (b"content-length", b"%d" % length)]
 
 
-def searchset(base: bytes, type: str, query: bytes, found: list[tuple[bytes, bytes]], after: int | None) -> bytes:
-    """A page: (id, body) of each match, with links. A cursor as long as hilum's, but unsealed."""
+def searchset(
+    base: bytes,
+    type: str,
+    query: bytes,
+    found: list[tuple[bytes, bytes, bytes]],
+    after: int | None,
+    included: list[tuple[bytes, bytes, bytes]],
+) -> bytes:
+    """A page: (type, id, body) of each match and of what comes along. A cursor as long as hilum's, but unsealed."""
     where = b"%b/%b" % (base, type.encode())
     links = b'{"relation":"self","url":"%b?%b"}' % (where, query)
     if after is not None:
-        cursor = urlsafe_b64encode(bytes(16) + after.to_bytes(8, "big"))
+        cursor = urlsafe_b64encode(bytes(40) + after.to_bytes(8, "big"))
         links += b',{"relation":"next","url":"%b?%b&_cursor=%b"}' % (where, query, cursor)
-    entries = b",".join(
-        [b'{"fullUrl":"%b/%b","resource":%b,"search":{"mode":"match"}}' % (where, id, raw) for id, raw in found]
-    )
-    return b'{"resourceType":"Bundle","type":"searchset","link":[%b],"entry":[%b]}' % (links, entries)
+    entries = [
+        b'{"fullUrl":"%b/%b/%b","resource":%b,"search":{"mode":"%b"}}' % (base, kind, id, raw, mode)
+        for mode, some in ((b"match", found), (b"include", included))
+        for kind, id, raw in some
+    ]
+    return b'{"resourceType":"Bundle","type":"searchset","link":[%b],"entry":[%b]}' % (links, b",".join(entries))
 
 
 def transaction_response(base: bytes, made: list[Version]) -> bytes:

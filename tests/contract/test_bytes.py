@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.writing import asking, chronicle, create, ids, mrn, observation, patient, replace, token
+from tests.contract.writing import asking, chronicle, create, ids, mrn, numbers, observation, patient, replace, token
 
-from hilum.search.parameters import number
 from hilum.search.query import StringClause
 from hilum.store.interface import Store
 
@@ -30,7 +29,7 @@ async def test_text_is_kept_and_found(store: Store, text: str) -> None:
     assert await store.read("Patient", "a") == made
     assert made.body["name"][0]["family"] == text
     assert (await store.changes(0))[0] == made
-    family = number("Patient", "family")
+    family = numbers("Patient", "family")
     for clause in (
         mrn(text),
         token("Patient", "identifier", text),

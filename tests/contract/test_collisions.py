@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.writing import asking, commit, create, ids, mrn, nobody, observation, patient, put, token
+from tests.contract.writing import asking, commit, create, ids, mrn, nobody, numbers, observation, patient, put, token
 
 from hilum.problems import CriteriaChanged
-from hilum.search.parameters import number
 from hilum.search.query import UriClause
 from hilum.store import keys
 from hilum.store.interface import Resolves, Store
@@ -16,6 +15,7 @@ from hilum.store.interface import Resolves, Store
 def colliding(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashes of two values: even and odd lengths."""
     monkeypatch.setattr(keys, "token", lambda system, code: len(code or "") % 2)
+    monkeypatch.setattr(keys, "code", lambda code: len(code or "") % 2)
     monkeypatch.setattr(keys, "uri", lambda value: len(value) % 2)
 
 
@@ -47,7 +47,7 @@ async def test_escaped_characters_and_implied_systems_are_found(store: Store) ->
 async def test_uris_are_compared_whole(store: Store) -> None:
     for id, url in (("a", "http://example.org/a"), ("b", "http://example.org/b")):
         await create(store, {"resourceType": "ValueSet", "status": "active", "url": url}, id)
-    clause = UriClause(number("ValueSet", "url"), ("http://example.org/a",))
+    clause = UriClause(numbers("ValueSet", "url"), ("http://example.org/a",))
     assert ids(await store.search(asking(clause, types=("ValueSet",)))) == ["a"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.contract.writing import ALL, chronicle, create, delete, ids, observation, patient, replace, versions
+from tests.contract.writing import ALL, chronicle, create, delete, ids, observation, patient, replace, token, versions
 
 from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
@@ -150,3 +150,24 @@ async def test_no_permit_shows_nothing(store: Store) -> None:
     for permits in ((), unknown):
         page = await store.history(chronicle("Patient", permits=(permits,)))
         assert (ids(page), page.next, page.total) == ([], None, 0)
+
+
+async def test_a_policy_about_content_is_judged_on_each_version(store: Store) -> None:
+    """`Permit.clauses`: an Observation that was amended out of what may be seen is seen no more, but its past is."""
+    final = (Permit(None, (token("Observation", "status", "final"),)),)
+    of_a_final = (Permit((("Patient", "a"),), (token("Observation", "status", "final"),)),)
+    first = await create(store, observation("Patient/a"), "o")
+    second = await replace(store, first, observation("Patient/a", status="amended"))
+    third = await replace(store, second, observation("Patient/b"))
+    await delete(store, third)
+    page = await store.history(chronicle("Observation", permits=(final,)))
+    assert versions(page) == [("o", 4, "DELETE"), ("o", 3, "PUT"), ("o", 1, "PUT")]
+    assert page.total == 3
+    page = await store.history(chronicle("Observation", permits=(of_a_final,)))
+    assert versions(page) == [("o", 1, "PUT")]
+    page = await store.history(chronicle("Observation", permits=(final,), count=1))
+    assert (versions(page), page.total) == ([("o", 4, "DELETE")], 3)
+    page = await store.history(chronicle("Observation", permits=(final,), count=1, before=page.next))
+    assert (versions(page), page.total) == ([("o", 3, "PUT")], 3)
+    page = await store.history(chronicle("Observation", permits=(final,), before=page.next))
+    assert (versions(page), page.next) == ([("o", 1, "PUT")], None)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.writing import ALL, create, delete, ids, observation, patient
+from tests.contract.writing import ALL, asking, create, delete, ids, observation, patient
 
-from hilum.search.parse import MOST_ALTERNATIVES, MOST_PARAMETERS, parse_query
+from hilum.access.confine import confine
+from hilum.access.policy import EVERYTHING
+from hilum.search.limits import MOST_ALTERNATIVES, MOST_PARAMETERS
+from hilum.search.parse import parse_query
 from hilum.search.query import Permit, Query
 from hilum.store.interface import Store
 
@@ -20,7 +23,7 @@ def around(value: str, count: int = MOST_ALTERNATIVES, stem: str = "nobody{}") -
 
 
 def asked(type: str, pairs: Pairs, **more: object) -> Query:
-    return parse_query(type, pairs, permits=(ALL,), **more).query  # type: ignore[arg-type]
+    return confine(parse_query(type, pairs, **more).query, EVERYTHING)  # type: ignore[arg-type]
 
 
 async def filled(store: Store) -> None:
@@ -95,8 +98,7 @@ async def test_a_query_at_the_limits_is_answered(store: Store, kind: str) -> Non
 
 async def test_a_query_on_all_types_at_the_limits(store: Store) -> None:
     await filled(store)
-    query = parse_query(None, [("_id", around("oa", 68))]).query
-    page = await store.search(Query(query.types, query.clauses, (ALL,) * len(query.types)))
+    page = await store.search(confine(parse_query(None, [("_id", around("oa", 68))]).query, EVERYTHING))
     assert ids(page) == ["oa"]
 
 
@@ -105,13 +107,14 @@ async def test_a_token_for_one_patient_walks_that_record(store: Store) -> None:
     gone = await create(store, observation("Patient/a"), "gone")
     await delete(store, gone)
     mine = (Permit((("Patient", "a"),)),)
-    assert ids(await store.search(Query(("Observation",), (), (mine,)))) == ["oa"]
-    page = await store.search(Query(("Patient", "Observation", "List"), (), (mine, mine, ALL), total="accurate"))
+    assert ids(await store.search(asking(types=("Observation",), permits=(mine,)))) == ["oa"]
+    types = ("Patient", "Observation", "List")
+    page = await store.search(asking(types=types, permits=(mine, mine, ALL), total="accurate"))
     assert (sorted(ids(page)), page.total) == (["a", "la", "oa"], 3)
-    page = await store.search(Query(("Patient", "Observation", "List"), (), (mine, mine, ()), count=1))
+    page = await store.search(asking(types=types, permits=(mine, mine, ()), count=1))
     assert (ids(page), page.next is not None) == (["a"], True)
     stranger = (Permit((("Patient", "never-seen"),)),)
-    assert ids(await store.search(Query(("Observation",), (), (stranger,)))) == []
+    assert ids(await store.search(asking(types=("Observation",), permits=(stranger,)))) == []
     many = (Permit(tuple(("Patient", id) for id in (*(f"x{n}" for n in range(30)), "a", "b"))),)
-    assert ids(await store.search(Query(("Observation",), (), (many,)))) == ["ob", "oa"]
-    assert ids(await store.search(Query((), (), ()))) == []
+    assert ids(await store.search(asking(types=("Observation",), permits=(many,)))) == ["ob", "oa"]
+    assert ids(await store.search(asking(types=()))) == []

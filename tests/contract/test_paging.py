@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.writing import asking, create, delete, ids, observation, patient, replace, token
+from tests.contract.writing import asking, create, delete, ids, numbers, observation, patient, replace, token
 
+from hilum.problems import Malformed
+from hilum.search.query import Sort
 from hilum.store.interface import Store
 
 
@@ -15,12 +17,13 @@ async def test_pages_meet_without_overlap(store: Store, order: str, coded: bool)
     made.append(await replace(store, made.pop(3), observation("Patient/b")))
     by_time = [r.id for r in made]
     expected = {"rid": [f"o{n}" for n in range(10, -1, -1)], "updated": by_time, "-updated": by_time[::-1]}[order]
+    sort = () if order == "rid" else (Sort("_lastUpdated", "updated", (), order == "-updated"),)
     clauses = (token("Observation", "code", "8867-4", "http://loinc.org"),) if coded else ()
     for count in (1, 3, 10, 11, 12):
         seen: list[str] = []
-        after: int | None = None
+        after: str | None = None
         while True:
-            page = await store.search(asking(*clauses, types=("Observation",), count=count, order=order, after=after))
+            page = await store.search(asking(*clauses, types=("Observation",), count=count, sort=sort, after=after))
             seen += ids(page)
             assert len(page.resources) == min(count, 11 - len(seen) + len(page.resources))
             if page.next is None:
@@ -34,7 +37,7 @@ async def test_pages_over_types(store: Store) -> None:
         await create(store, patient(), f"p{n}")
         await create(store, observation(f"Patient/p{n}"), f"o{n}")
     seen: list[str] = []
-    after: int | None = None
+    after: str | None = None
     while True:
         page = await store.search(asking(types=("Observation", "Patient"), count=3, after=after, total="accurate"))
         assert page.total == 10
@@ -49,7 +52,7 @@ async def test_pages_stay_right_while_others_write(store: Store, other: Store) -
     heads = {f"p{n}": await create(store, patient(gender="male"), f"p{n}") for n in range(30)}
     male = token("Patient", "gender", "male")
     seen: list[str] = []
-    after: int | None = None
+    after: str | None = None
     turn = 0
     while True:
         page = await store.search(asking(male, count=4, after=after))
@@ -65,3 +68,32 @@ async def test_pages_stay_right_while_others_write(store: Store, other: Store) -
     assert [id for id in seen if id in stayed] == stayed
     assert len(seen) == len(set(seen))
     assert not [id for id in seen if id.startswith("new")]
+
+
+async def test_sorted_pages_stay_right_while_others_write(store: Store, other: Store) -> None:
+    """What is sorted by stays in the position: the resource that a page ended with may change, or go."""
+    heads = {f"p{n}": await create(store, patient(f"F{n:02}"), f"p{n}") for n in range(30)}
+    by_family = (Sort("family", "string", (("Patient", numbers("Patient", "family")),)),)
+    seen: list[str] = []
+    after: str | None = None
+    turn = 0
+    while True:
+        page = await store.search(asking(count=4, sort=by_family, after=after))
+        seen += ids(page)
+        if page.next is None:
+            break
+        after = page.next
+        last = ids(page)[-1]
+        await (delete(other, heads[last]) if turn % 2 else replace(other, heads[last], patient("A first")))
+        turn += 1
+    assert seen == [f"p{n}" for n in range(30)]
+
+
+async def test_a_position_of_another_search_is_malformed(store: Store) -> None:
+    for n in range(3):
+        await create(store, patient(f"F{n}"), f"p{n}")
+    by_family = (Sort("family", "string", (("Patient", numbers("Patient", "family")),)),)
+    page = await store.search(asking(count=1, sort=by_family))
+    for after in (page.next, "x", "[]", "{}", '["a"]'):
+        with pytest.raises(Malformed):
+            await store.search(asking(count=1, after=after))

@@ -12,11 +12,10 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.contract.writing import asking, commit, create, delete, mrn, observation, patient, put, replace
+from tests.contract.writing import asking, commit, create, delete, mrn, numbers, observation, patient, put, replace
 
 from hilum.fhir.resource import Resource
 from hilum.problems import Busy, CriteriaChanged, Misconfigured
-from hilum.search.parameters import number
 from hilum.search.query import ReferenceClause, StringClause
 from hilum.store import migrations
 from hilum.store.interface import Commit, Resolves
@@ -213,7 +212,7 @@ async def test_a_lost_connection_tells_the_truth_about_the_commit(
 
     def one(id: str) -> Commit:
         """Half of them decide a criterion in a transaction of several statements."""
-        nobody = Resolves(asking(StringClause(number("Patient", "family"), (id,), "exact")), ())
+        nobody = Resolves(asking(StringClause(numbers("Patient", "family"), (id,), "exact")), ())
         return commit(put(patient(id), id), given=(nobody,) if id < "d" else ())
 
     async def write(name: str) -> None:
@@ -247,7 +246,7 @@ async def test_a_candidate_that_changes_after_it_was_judged_is_judged_again(
     postgres: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await create(postgres, patient("Chalmers", mrn="1"), "a")
-    both = asking(mrn("1"), StringClause(number("Patient", "family"), ("Chalmers",)))
+    both = asking(mrn("1"), StringClause(numbers("Patient", "family"), ("Chalmers",)))
     look = criteria.candidates
 
     async def meanwhile(*arguments: Any) -> str | None:
@@ -343,14 +342,14 @@ async def test_a_name_that_another_task_learns_while_numbers_are_fetched_takes_n
     postgres: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two commits refer to the same unseen resources at the same time; one waits for its numbers longer."""
-    names = postgres._names
-    numbers = names.numbers
+    names = postgres._known.names
+    usual = names.numbers
     learned: list[Resource] = []
 
     async def late(session: connection.Session, count: int) -> list[int]:
-        found = await numbers(session, count)
+        found = await usual(session, count)
         if not learned and count == 3:
-            monkeypatch.setattr(names, "numbers", numbers)
+            monkeypatch.setattr(names, "numbers", usual)
             learned.append(await create(postgres, observation("Patient/x"), "first"))
         return found
 
@@ -358,7 +357,7 @@ async def test_a_name_that_another_task_learns_while_numbers_are_fetched_takes_n
     performer = [{"reference": f"Practitioner/{n}"} for n in range(2)]
     second = await create(postgres, observation("Patient/x", performer=performer), "second")
     assert learned
-    at = number("Observation", "subject")
+    at = numbers("Observation", "subject")
     found = await postgres.search(asking(ReferenceClause(at, (("Patient", "x"),)), types=("Observation",)))
     assert {one.id for one in found.resources} == {"first", second.id}
 

@@ -11,6 +11,7 @@ from tests.contract.writing import (
     gone,
     mrn,
     nobody,
+    numbers,
     observation,
     patient,
     put,
@@ -19,7 +20,6 @@ from tests.contract.writing import (
 )
 
 from hilum.problems import Conflict, CriteriaChanged, VersionChanged
-from hilum.search.parameters import number
 from hilum.search.query import Permit, StringClause
 from hilum.store.interface import Present, Resolves, Store, Unreferenced
 
@@ -66,7 +66,7 @@ async def test_a_deleted_or_changed_match_is_none(store: Store) -> None:
 
 async def test_all_clauses_of_criteria_count(store: Store) -> None:
     await create(store, patient("Chalmers", mrn="1"), "a")
-    family = number("Patient", "family")
+    family = numbers("Patient", "family")
     other = asking(mrn("1"), StringClause(family, ("Windsor",)))
     same = asking(mrn("1"), StringClause(family, ("chalm",)))
     await store.commit(commit(put(patient("Windsor", mrn="1"), "b"), given=(Resolves(other, ()),)))
@@ -75,7 +75,7 @@ async def test_all_clauses_of_criteria_count(store: Store) -> None:
 
 
 async def test_criteria_without_a_token(store: Store) -> None:
-    family = StringClause(number("Patient", "family"), ("Chalmers",), "exact")
+    family = StringClause(numbers("Patient", "family"), ("Chalmers",), "exact")
     given = (Resolves(asking(family), ()),)
     await store.commit(commit(put(patient("Chalmers"), "a"), given=given))
     with pytest.raises(CriteriaChanged):
@@ -86,7 +86,7 @@ async def test_criteria_without_a_token(store: Store) -> None:
 
 
 async def test_a_commit_that_criteria_stopped_can_be_made_later(store: Store) -> None:
-    family = StringClause(number("Patient", "family"), ("Chalmers",))
+    family = StringClause(numbers("Patient", "family"), ("Chalmers",))
     blocking = await create(store, patient("Chalmers", mrn="1"), "a")
     for condition in (Resolves(asking(family), ()), nobody("1")):
         with pytest.raises(CriteriaChanged):
@@ -97,7 +97,7 @@ async def test_a_commit_that_criteria_stopped_can_be_made_later(store: Store) ->
 
 
 async def test_criteria_without_a_token_on_a_name_that_was_referred_to(store: Store, other: Store) -> None:
-    family = StringClause(number("Patient", "family"), ("Chalmers",))
+    family = StringClause(numbers("Patient", "family"), ("Chalmers",))
     await create(other, observation("Patient/b"), "o")
     await store.commit(commit(put(patient("Chalmers"), "b"), given=(Resolves(asking(family), ()),)))
     with pytest.raises(VersionChanged):
@@ -198,7 +198,7 @@ async def test_criteria_may_find_several_and_then_no_more(store: Store) -> None:
 
 
 async def test_several_by_criteria_without_a_token(store: Store) -> None:
-    asked = asking(StringClause(number("Patient", "family"), ("Chalmers",), "exact"))
+    asked = asking(StringClause(numbers("Patient", "family"), ("Chalmers",), "exact"))
     made = [await create(store, patient(), id) for id in ("a", "b", "c")]
     for wrong in (("c", "b"), ("c", "b", "x"), ()):
         with pytest.raises(CriteriaChanged):

@@ -14,6 +14,7 @@ from tests.contract.writing import (
     ids,
     mrn,
     nobody,
+    numbers,
     observation,
     patient,
     put,
@@ -22,7 +23,6 @@ from tests.contract.writing import (
 
 from hilum.fhir.resource import Resource
 from hilum.problems import Busy, Conflict, CriteriaChanged, VersionChanged
-from hilum.search.parameters import number
 from hilum.search.query import StringClause
 from hilum.store.interface import Commit, Present, Resolves, Store, Unreferenced
 
@@ -54,7 +54,7 @@ async def test_of_many_conditional_creates_exactly_one_wins(store: Store, other:
 
 
 async def test_of_many_conditional_creates_without_a_token_exactly_one_wins(store: Store, other: Store) -> None:
-    family = StringClause(number("Patient", "family"), ("chalmers",))
+    family = StringClause(numbers("Patient", "family"), ("chalmers",))
     given = (Resolves(asking(family), ()),)
     won, lost = await race(
         *((store, other)[n % 2].commit(commit(put(patient(), f"{n}"), given=given)) for n in range(12))
@@ -88,10 +88,10 @@ async def test_crossed_criteria_do_not_both_win(store: Store, other: Store) -> N
 
 
 async def test_crossed_criteria_over_types_and_kinds_do_not_both_win(store: Store, other: Store) -> None:
-    family = StringClause(number("Patient", "family"), ("windsor",))
+    family = StringClause(numbers("Patient", "family"), ("windsor",))
     for turn in range(6):
         name = f"windsor{turn}"
-        family = StringClause(number("Patient", "family"), (name,))
+        family = StringClause(numbers("Patient", "family"), (name,))
         many = [put(observation("Patient/a", code=f"{turn}-{n}"), f"{turn}-{n}") for n in range(30)]
         won, _ = await race(
             store.commit(commit(*many, put(patient(mrn=name), f"{turn}-1"), given=(Resolves(asking(family), ()),))),

@@ -6,10 +6,10 @@ from typing import Any
 
 from hilum.fhir.resource import Resource, draft
 from hilum.search.index import index
-from hilum.search.parameters import number
-from hilum.search.query import Clause, Permit, Query, Token, TokenClause
+from hilum.search.parameters import table
+from hilum.search.query import Clause, NotClause, Part, Permit, Query, Token, TokenClause
 from hilum.search.rows import NO_ROWS
-from hilum.store.interface import Audit, Commit, HistoryQuery, Page, Precondition, Resolves, Store, Write
+from hilum.store.interface import Audit, Commit, HistoryQuery, Page, Precondition, Resolves, Store, Versions, Write
 
 AUDIT = Audit(agent="Practitioner/1", client="tests", interaction="create", token="jti-1")
 ALL = (Permit(None),)
@@ -75,17 +75,23 @@ async def delete(store: Store, over: Resource) -> Resource:
 
 
 def asking(*clauses: Clause, types: tuple[str, ...] = ("Patient",), **more: Any) -> Query:
-    """A query with every permission, unless `permits` says otherwise."""
+    """A query with every permission, unless `permits` (one entry per type) says otherwise."""
     permits = more.pop("permits", (ALL,) * len(types))
-    return Query(types, clauses, permits, **more)
+    return Query(tuple(Part(type, clauses, one) for type, one in zip(types, permits, strict=True)), **more)
 
 
-def token(type: str, code: str, value: str | None, system: str | None = None, *, negated: bool = False) -> TokenClause:
+def numbers(type: str, code: str) -> tuple[int, ...]:
+    """Under which numbers the rows of a parameter are."""
+    return table(type)[code].numbers
+
+
+def token(type: str, code: str, value: str | None, system: str | None = None, *, negated: bool = False) -> Clause:
     """`code=system|value`; system None: any, "": none."""
-    return TokenClause(number(type, code), (Token(system, value),), negated)
+    found = TokenClause(numbers(type, code), (Token(system, value),))
+    return NotClause(found) if negated else found
 
 
-def mrn(value: str) -> TokenClause:
+def mrn(value: str) -> Clause:
     """`identifier=urn:mrn|value` on Patient."""
     return token("Patient", "identifier", value, "urn:mrn")
 
@@ -101,11 +107,11 @@ def chronicle(*types: str, **more: Any) -> HistoryQuery:
     return HistoryQuery(types, permits, **more)
 
 
-def ids(page: Page) -> list[str]:
+def ids(page: Page | Versions) -> list[str]:
     """The logical ids of a page, in order."""
     return [resource.id for resource in page.resources]
 
 
-def versions(page: Page) -> list[tuple[str, int, str]]:
+def versions(page: Versions) -> list[tuple[str, int, str]]:
     """(id, version, method) of a page of history, in order."""
     return [(resource.id, resource.version, resource.method) for resource in page.resources]

@@ -2,49 +2,111 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import apsw
 
 from hilum.fhir import json
+from hilum.search.catalogue import EMPTY
 from hilum.search.index import index
-from hilum.store.keys import span, token, uri
-from hilum.store.sqlite import ident
+from hilum.search.rows import CompositeRow, DateRow, QuantityRow, ReferenceRow, Rows, TokenRow
+from hilum.store import keys
+from hilum.store.sqlite import ident, parameters
 
 TABLES = {
     "token": "param, value, rid",
     "string": "param, folded, exact, rid",
     "date": "param, span, low, high, rid",
+    "quantity": "param, unit, low, high, rid",
     "reference": "param, target, rid",
+    "composite": "param, a, unit, low, high, rid",
+    "near": "param, cell, lat, lon, rid",
     "compartment": "owner, rid",
 }
+
+Row = tuple[Any, ...]
+RidOf = Callable[[str, str], int]
+
+
+def expected_rows(rows: Rows, rid: int, rid_of: RidOf) -> dict[str, set[Row]]:
+    """Table -> what one resource has in it."""
+    return {
+        "token": {(t.parameter, keys.token(t.system, t.code), rid) for t in rows.tokens}
+        | {(u.parameter, keys.uri(u.value), rid) for u in rows.uris}
+        | {(t.parameter, keys.uri(t.folded), rid) for t in rows.terms},
+        "string": {(s.parameter, s.folded, keys.uri(s.value), rid) for s in rows.strings},
+        "date": {(d.parameter, keys.span(d.low, d.high), d.low, d.high, rid) for d in rows.dates},
+        "quantity": {(q.parameter, _unit(q), q.low, q.high, rid) for q in rows.quantities},
+        "reference": {(r.parameter, rid_of(r.type, r.id), rid) for r in rows.references},
+        "composite": {
+            (c.parameter, keys.token(c.system, c.code), *_second(c, rid_of), rid) for c in rows.composites
+        },
+        "near": {
+            (n.parameter, keys.cell(keys.across(n.longitude), keys.along(n.latitude)), n.latitude, n.longitude, rid)
+            for n in rows.nears
+        },
+        "compartment": {(rid_of(*owner), rid) for owner in rows.compartments},
+    }  # fmt: skip
+
+
+def _unit(row: QuantityRow) -> int:
+    return keys.unit(row.system, row.code, row.unit) | (keys.WIDE if row.low != row.high else 0)
+
+
+def _second(row: CompositeRow, rid_of: RidOf) -> tuple[int, float, float]:
+    match row.second:
+        case TokenRow(_, system, code):
+            return 0, keys.token(system, code), keys.token(system, code)
+        case DateRow(_, low, high):
+            return keys.span(low, high), low, high
+        case QuantityRow() as amount:
+            return _unit(amount), amount.low, amount.high
+        case ReferenceRow(_, type, id):
+            return 0, rid_of(type, id), rid_of(type, id)
+        case (start, end):
+            return 0, start.low, end.high
 
 
 def differences(path: str) -> list[str]:
     """One line per table that differs from what indexing its resources again gives."""
     db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
     rids = {(type, id): rid for type, id, rid in db.execute("SELECT type, id, rid FROM identity")}
-    expected: dict[str, set[tuple[object, ...]]] = {name: set() for name in TABLES}
+    expected: dict[str, set[Row]] = {name: set() for name in TABLES}
+    terms: set[Row] = set()
+    units: set[Row] = set()
     alive: dict[int, int] = {}
+    shapes = {id: tuple(json.stored(f'{{"is": {params}}}'.encode())["is"]) for id, params in
+              db.execute("SELECT id, params FROM shape")}  # fmt: skip
+    wrong = []
+    registry = parameters.known(db, EMPTY).registry  # nothing may be pending
 
     def rid_of(type: str, id: str) -> int:
         return rids[ident.type_number(type), ident.key(id)]
 
-    for rid, version, method, body in db.execute("SELECT rid, version, method, body FROM resource"):
+    for rid, version, method, shape, body in db.execute("SELECT rid, version, method, shape, body FROM resource"):
         if not version or method == ident.DELETED:
             continue
         type = ident.type_of(rid)
         alive[ident.type_number(type)] = alive.get(ident.type_number(type), 0) + 1
-        rows = index(type, json.parse(body), ident.id_of(type, body))
-        expected["token"] |= {(t.parameter, token(t.system, t.code), rid) for t in rows.tokens}
-        expected["token"] |= {(u.parameter, uri(u.value), rid) for u in rows.uris}
-        expected["string"] |= {(s.parameter, s.folded, uri(s.value), rid) for s in rows.strings}
-        expected["date"] |= {(d.parameter, span(d.low, d.high), d.low, d.high, rid) for d in rows.dates}
-        expected["reference"] |= {(r.parameter, rid_of(r.type, r.id), rid) for r in rows.references}
-        expected["compartment"] |= {(rid_of(*owner), rid) for owner in rows.compartments}
-    wrong = []
+        rows = index(type, json.parse(body), ident.id_of(type, body), registry)
+        for name, some in expected_rows(rows, rid, rid_of).items():
+            expected[name] |= some
+        terms |= {(t.parameter, keys.uri(t.folded), t.folded) for t in rows.terms}
+        units |= {(q.parameter, _unit(q), q.system, q.code, q.unit) for q in rows.quantities}
+        kinds = (rows.tokens, rows.strings, rows.dates, rows.quantities, rows.references, rows.uris, rows.composites,
+                 rows.nears)  # fmt: skip
+        if shapes.get(shape) != tuple(sorted({row[0] for kind in kinds for row in kind})):
+            wrong.append(f"shape: that of a {type} is another")
     for name, columns in TABLES.items():
         found = set(db.execute(f"SELECT {columns} FROM {name}"))
         if found != expected[name]:
             wrong.append(f"{name}: {len(expected[name] - found)} missing, {len(found - expected[name])} left over")
+    # Dictionaries may know more than what is there now.
+    if missing := terms - set(db.execute("SELECT param, value, folded FROM term")):
+        wrong.append(f"term: {len(missing)} missing")
+    if missing := units - set(db.execute("SELECT param, unit, system, code, display FROM unit")):
+        wrong.append(f"unit: {len(missing)} missing")
     tally = dict(db.execute("SELECT type, n FROM tally WHERE n <> 0"))
     if tally != alive:
         wrong.append(f"tally: {tally} instead of {alive}")

@@ -88,6 +88,12 @@ def test_a_damaged_page_anywhere_is_found_by_check_and_backup(data: Path, table:
         ("UPDATE resource SET version = 7 WHERE rid = (SELECT max(rid) FROM resource)", "log: 1 resources"),
         ("DELETE FROM token", "token: a row of rid"),
         ("DELETE FROM compartment", "compartment: a row of rid"),
+        ("DELETE FROM quantity", "quantity: a row of rid"),
+        ("DELETE FROM composite", "composite: a row of rid"),
+        ("UPDATE unit SET code = 'mm'", "unit: a row of rid"),
+        ("DELETE FROM term", "term: a row of rid"),
+        ("UPDATE resource SET shape = 1 WHERE shape > 1", "shape: that of rid"),
+        ("DELETE FROM shape WHERE id > 1", "shape: that of rid"),
     ],
 )  # fmt: skip
 def test_pages_that_are_whole_may_hold_what_is_not(data: Path, sql: str, said: str) -> None:

@@ -33,6 +33,9 @@ def call(fhir: httpx.Client, create: Create, route: Route) -> httpx.Response:
         return fhir.post("", json=EMPTY[route.interaction], headers=FHIR_JSON)
     if route.interaction == "$everything" and route.method == "POST":
         return fhir.post(path, json={"resourceType": "Parameters"}, headers=FHIR_JSON)
+    if route.interaction == "$graphql":
+        asked = {"query": "{__typename}"}
+        return fhir.post(path, json=asked) if route.method == "POST" else fhir.get(path, params=asked)
     if route.pattern.endswith("_search"):
         return fhir.post(path, data={"_count": "1"})
     match route.method:
@@ -71,17 +74,20 @@ def test_the_capability_statement_lists_what_the_route_table_has(fhir: httpx.Cli
     assert [i.diagnostics for i in validate(statement) if i.severity == "error"] == []
     assert statement["implementation"]["url"] == server.base
     rest = statement["rest"][0]
-    declared = {r.interaction for r in ROUTES} - {"capabilities", "$everything", "search-compartment"}
+    declared = {r.interaction for r in ROUTES} - {"capabilities", "$everything", "$graphql", "search-compartment"}
     listed = {i["code"] for i in rest["interaction"]} | {i["code"] for r in rest["resource"] for i in r["interaction"]}
     assert listed == declared
     assert [r["type"] for r in rest["resource"]] == list(TYPES)
     for resource in rest["resource"]:
         assert [p["name"] for p in resource["searchParam"]] == [p.code for p in parameters(resource["type"])]
     patient = next(r for r in rest["resource"] if r["type"] == "Patient")
+    graphql = {"name": "graphql", "definition": "http://hl7.org/fhir/OperationDefinition/Resource-graphql"}
+    assert rest["operation"] == [graphql]
     assert patient["operation"] == [
-        {"name": "everything", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything"}
+        {"name": "everything", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything"},
+        graphql,
     ]
-    assert "operation" not in next(r for r in rest["resource"] if r["type"] == "Observation")
+    assert next(r for r in rest["resource"] if r["type"] == "Observation")["operation"] == [graphql]
 
 
 def test_the_capability_statement_has_an_etag_and_parts(fhir: httpx.Client) -> None:

@@ -13,6 +13,7 @@ from tests.journeys.conftest import Create, diagnostics
 from tests.journeys.server import Server
 from tests.journeys.test_http_history import link
 
+from hilum.fhir.json import parse
 from hilum.validation import validate
 
 
@@ -210,3 +211,138 @@ def test_a_search_by_form_too_long_for_a_link_says_so_instead_of_losing_pages(
     assert "_count" in diagnostics(refused)
     whole = fhir.post("Patient/_search", content=(form + "&_count=2").encode(), headers=FORM)
     assert sorted(ids(whole.json())) == sorted(made)
+
+
+# --- the language of searches -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ward(create: Create) -> dict[str, str]:
+    """Name -> id: two patients of one doctor, each with an Observation, and an order for the first of these."""
+    there: dict[str, str] = {"tag": f"ward-{secrets.token_hex(4)}"}
+    tagged = {"meta": {"tag": [{"system": "http://journeys", "code": there["tag"]}]}}
+    there["doctor"] = create("Practitioner", name=[{"family": "Wardley"}], **tagged)["id"]
+    by = {"reference": f"Practitioner/{there['doctor']}"}
+    for name, given in (("ann", "Ann"), ("bob", "Bob")):
+        who = [{"family": "Wardle", "given": [given]}]
+        there[name] = create("Patient", name=who, generalPractitioner=[by], **tagged)["id"]
+    for name, value in (("ann", 5.4), ("bob", 7.1)):
+        code = {"coding": [{"system": "http://loinc.org", "code": "2823-3", "display": "Potassium"}]}
+        there[f"{name}.potassium"] = create(
+            "Observation",
+            status="final",
+            code=code,
+            subject={"reference": f"Patient/{there[name]}"},
+            performer=[by],
+            valueQuantity={"value": value, "unit": "mmol/L", "system": "http://unitsofmeasure.org", "code": "mmol/L"},
+            text={"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">Potassium of {name}</div>'},
+            **tagged,
+        )["id"]
+    return there
+
+
+def modes(bundle: dict[str, Any]) -> dict[str, str]:
+    return {entry["resource"]["id"]: entry["search"]["mode"] for entry in bundle.get("entry", ())}
+
+
+def test_chains_and_has_follow_references(fhir: httpx.Client, ward: dict[str, str]) -> None:
+    tag = f"_tag={ward['tag']}"
+    ann, potassium = ward["ann"], ward["ann.potassium"]
+    for query, expected in (
+        (f"Observation?subject:Patient.given=ann&{tag}", [potassium]),
+        (f"Observation?subject.given=ann&{tag}", [potassium]),
+        (f"Observation?patient.general-practitioner:Practitioner.family=wardley&patient.given=ann&{tag}", [potassium]),
+        (f"Patient?_has:Observation:patient:value-quantity=lt6&{tag}", [ann]),
+        (
+            f"Practitioner?_has:Patient:general-practitioner:_has:Observation:patient:code=2823-3&{tag}",
+            [ward["doctor"]],
+        ),
+        (f"Patient?_filter=given eq Ann and not(birthdate pr true)&{tag}", [ann]),
+        (f"Observation?_filter=subject[given eq ann].active pr false and code eq loinc|2823-3&{tag}", [potassium]),
+        (f"Observation?code-value-quantity=http://loinc.org|2823-3$gt6&{tag}", [ward["bob.potassium"]]),
+        (f"Observation?value-quantity=5400|http://unitsofmeasure.org|umol/L&{tag}", [potassium]),
+        (f"Observation?_text=potassium AND NOT bob&{tag}", [potassium]),
+        (f"Observation?code:text=potass&subject=Patient/{ann}&{tag}", [potassium]),
+    ):
+        answer = fhir.get(query)
+        assert answer.status_code == 200, answer.text
+        assert ids(answer.json()) == expected, query
+
+
+def test_includes_come_after_matches_and_are_marked(fhir: httpx.Client, ward: dict[str, str]) -> None:
+    query = (
+        f"Observation?_tag={ward['tag']}&subject.given=ann&_include=Observation:subject&_include=Observation:performer"
+    )
+    answer = fhir.get(query)
+    assert [issue for issue in validate(parse(answer.content)) if issue.severity == "error"] == []
+    bundle = answer.json()
+    expected = {ward["ann.potassium"]: "match", ward["ann"]: "include", ward["doctor"]: "include"}
+    assert modes(bundle) == expected
+    assert ids(bundle)[0] == ward["ann.potassium"]
+    back = fhir.get(f"Practitioner?_tag={ward['tag']}&_revinclude=Patient:general-practitioner&_elements=active").json()
+    assert modes(back) == {ward["doctor"]: "match", ward["ann"]: "include", ward["bob"]: "include"}
+    match, *beside = (entry["resource"] for entry in back["entry"])
+    assert "name" not in match
+    assert all("name" in resource for resource in beside)  # "does not apply to included resources"
+
+
+def test_each_page_has_its_own_includes(fhir: httpx.Client, ward: dict[str, str]) -> None:
+    url: str | None = f"Observation?_tag={ward['tag']}&_include=Observation:subject&_count=1&_sort=value-quantity"
+    pages = []
+    while url is not None:
+        bundle = fhir.get(url).json()
+        pages.append(modes(bundle))
+        url = link(bundle, "next")
+    assert pages == [{ward[f"{name}.potassium"]: "match", ward[name]: "include"} for name in ("ann", "bob")]
+
+
+def test_sorting_goes_on_over_pages_of_get_and_form(fhir: httpx.Client, people: list[dict[str, Any]]) -> None:
+    oldest_last = [person["id"] for person in reversed(people)]
+    for first in (
+        fhir.get("Patient?family=searched&_sort=-birthdate,_id&_count=2"),
+        fhir.post("Patient/_search", content=b"family=searched&_sort=-birthdate,_id&_count=2", headers=FORM),
+    ):
+        bundle = first.json()
+        found = ids(bundle)
+        while url := link(bundle, "next"):
+            bundle = fhir.get(url).json()
+            found += ids(bundle)
+        assert found == oldest_last
+
+
+def test_self_says_what_was_applied(fhir: httpx.Client, server: Server) -> None:
+    query = "Patient?family=nobodyhasthisname&_count=5000&_sort=-birthdate&_include=Patient:organization"
+    applied = query.replace("5000", "1000")
+    assert link(fhir.get(query).json(), "self") == f"{server.base}/{applied}"
+    pairs = query + "&_include=Group:member&_contained=true"
+    lenient = fhir.get(pairs, headers={"prefer": "handling=lenient"}).json()
+    assert link(lenient, "self") == f"{server.base}/{applied}"
+    issues = lenient["entry"][-1]["resource"]["issue"]
+    assert [(one["severity"], one["code"]) for one in issues] == [("warning", "not-supported")] * 2
+
+
+def test_a_list_names_what_is_found(fhir: httpx.Client, create: Create, ward: dict[str, str]) -> None:
+    entry = [{"item": {"reference": f"Patient/{ward['bob']}"}}]
+    listed = create("List", status="current", mode="working", entry=entry)["id"]
+    assert ids(fhir.get(f"Patient?_list={listed}").json()) == [ward["bob"]]
+
+
+def test_a_search_over_types_takes_what_they_share(fhir: httpx.Client, ward: dict[str, str]) -> None:
+    bundle = fhir.get(f"?_type=Patient,Practitioner&_tag={ward['tag']}&name=wardle").json()
+    assert set(ids(bundle)) == {ward["ann"], ward["bob"], ward["doctor"]}
+    assert fhir.get("?name=wardle").status_code == 400
+
+
+def test_the_statement_lists_what_searches_take(fhir: httpx.Client) -> None:
+    rest = fhir.get("metadata").json()["rest"][0]
+    patient = next(one for one in rest["resource"] if one["type"] == "Patient")
+    name = next(one for one in patient["searchParam"] if one["name"] == "name")
+    assert name == {
+        "name": "name",
+        "definition": "http://hl7.org/fhir/SearchParameter/Patient-name",
+        "type": "string",
+        "documentation": "Modifiers: :exact, :contains, :missing.",
+    }
+    assert {"*", "Patient:*", "Patient:organization"} <= set(patient["searchInclude"])
+    assert {"*", "Observation:patient", "Provenance:target"} <= set(patient["searchRevInclude"])
+    assert {"_filter", "_text", "_content", "_list", "_has"} == {one["name"] for one in rest["searchParam"]}

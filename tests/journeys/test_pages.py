@@ -102,7 +102,7 @@ def test_a_person_signs_in_and_finds_a_patient_by_keyboard(page: Any, server: Se
     page.keyboard.type("family=keyboard")
     page.keyboard.press("Enter")
     page.get_by_text("Kim Keyboard").first.wait_for()
-    page.wait_for_function("document.getElementById('total').textContent === '1 found'")
+    playwright.expect(page.locator("#total")).to_have_text("1 found")
     page.locator("#rows a").focus()
     page.keyboard.press("Enter")
     page.wait_for_selector("#json .key")
@@ -138,7 +138,7 @@ def test_references_history_and_old_versions_are_links(
     assert page.locator("h1").text_content() == "Patient: Linked Person"
     page.click("#links a:has-text('Observation')")
     page.wait_for_selector("#rows tr")
-    page.wait_for_function("document.getElementById('total').textContent === '1 found'")
+    playwright.expect(page.locator("#total")).to_have_text("1 found")
     fhir.delete(f"Observation/{seen['id']}")
     page.goto(f"{server.url}/browse/Observation/{seen['id']}")
     page.wait_for_selector("#history li >> nth=2")

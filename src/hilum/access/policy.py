@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
+from hilum.fhir.definitions import TYPES
 from hilum.oauth.scopes import Scope
-from hilum.search.query import Permit
+from hilum.problems import Invalid
+from hilum.search.constraints import constraint
+from hilum.search.matches import permitted
+from hilum.search.query import Clause, Permit
+from hilum.search.rows import Rows
+
+Search = tuple[tuple[str, str], ...]
+"""Search parameters as decoded (name, value) pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +26,21 @@ class Grant:
     """One scope, resolved: these interactions (letters of `cruds`) on this type (`*`: all), perhaps in a compartment.
 
     `owners` None: every resource of the type. `owners` () : nothing (a patient scope without a patient in context).
+    `search`: only what these search parameters find (`category=laboratory`), none of which may look beyond the
+    resource itself. With the type `*` a type that does not have the parameters is not granted. Raises Invalid when
+    they can't limit anything.
     """
 
     type: str
     interactions: frozenset[str]
     owners: tuple[tuple[str, str], ...] | None = None
+    search: Search = ()
+
+    def __post_init__(self) -> None:
+        if self.type != "*":
+            constraint(self.type, self.search)
+        elif self.search and not any(_clauses(type, self.search) for type in TYPES):
+            raise Invalid("No resource type has all the search parameters of this grant on '*'.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +57,27 @@ class Policy:
         found: list[Permit] = []
         for grant in self.grants:
             if interaction in grant.interactions and grant.type in ("*", type):
-                if grant.owners is None:
-                    return _UNLIMITED
-                if grant.owners:
+                if grant.owners == ():
+                    continue
+                if not grant.search:
+                    if grant.owners is None:
+                        return _UNLIMITED
                     found.append(Permit(grant.owners))
+                elif clauses := _clauses(type, grant.search):
+                    found.append(Permit(grant.owners, clauses))
         return tuple(found)
 
 
 _UNLIMITED = (Permit(None),)
+
+
+@lru_cache(maxsize=4096)
+def _clauses(type: str, search: Search) -> tuple[Clause, ...]:
+    """The clauses of search parameters on a type; () when the type does not have them."""
+    try:
+        return constraint(type, search)
+    except Invalid:
+        return ()
 
 
 def of_scopes(scopes: Iterable[Scope], patient: str | None) -> Policy:
@@ -60,10 +92,9 @@ def of_scopes(scopes: Iterable[Scope], patient: str | None) -> Policy:
     )
 
 
-def allows(permits: Iterable[Permit], compartments: Iterable[tuple[str, str]]) -> bool:
-    """Whether a resource that lies in these compartments is within one of the permits."""
-    inside = frozenset(compartments)
-    return any(permit.owners is None or not inside.isdisjoint(permit.owners) for permit in permits)
+def allows(permits: Iterable[Permit], rows: Rows, id: str = "") -> bool:
+    """Whether the resource with these index rows, compartments among them, and this id is within one of the permits."""
+    return permitted(permits, rows, id=id, last_updated=0)  # constraints say nothing about _lastUpdated
 
 
 @dataclass(frozen=True, slots=True)

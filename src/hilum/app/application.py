@@ -13,12 +13,13 @@ from typing import Any
 from hilum.access.keys import SigningKey, load_or_create
 from hilum.access.tokens import Verifier
 from hilum.app import data, memory, tracing
+from hilum.app.indexing import Indexing
 from hilum.app.metrics import Measured, Metrics
 from hilum.app.patience import Patience
 from hilum.app.request_id import RequestIds
 from hilum.app.settings import Settings
 from hilum.app.site import Site
-from hilum.app.stores import open_store
+from hilum.app.stores import open_to_serve
 from hilum.interactions.door import Door
 from hilum.problems import Busy, Damaged, Misconfigured, Problem
 from hilum.rest import body, fields, log, outcome, router
@@ -52,6 +53,7 @@ class Application:
         self._store: Store | None = None
         self._edge: Edge | None = None
         self._site: Site | None = None
+        self._indexing: Indexing | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection event: an HTTP request or the lifespan; WebSockets are not served."""
@@ -101,9 +103,12 @@ class Application:
         data.prepare(settings)
         key = load_or_create(settings.data, settings.environment)
         verifier = Verifier(key, settings.fhir_base) if settings.auth == "smart" else None
-        self._store = store = Measured(await open_store(settings), self.metrics)
+        self._store = store = Measured(await open_to_serve(settings), self.metrics)
+        door = Door(store, settings.fhir_base, settings.integrity)
+        self._indexing = Indexing(door)
+        self._indexing.start()
         service = Service(
-            door=Door(store, settings.fhir_base, settings.integrity),
+            door=door,
             links=Links(_link_key(key)),
             router=Router(ROUTES),
             environment=settings.environment,
@@ -128,6 +133,8 @@ class Application:
 
     async def stop(self) -> None:
         """Close the store; what was acknowledged is on disk already."""
+        if self._indexing is not None:
+            await self._indexing.stop()
         if self._store is not None:
             await self._store.close()
             self._store = None

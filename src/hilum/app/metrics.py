@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from hilum.fhir.resource import Resource
+from hilum.search.catalogue import Catalogue
 from hilum.store.interface import Commit, Store
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -111,15 +112,25 @@ class Measured:
     def __init__(self, store: Store, metrics: Metrics) -> None:
         self._store, self._metrics = store, metrics
         self.name = store.name
+        self.full_text = store.full_text
         self.read = store.read
         self.search = store.search
+        self.explain = store.explain
         self.history = store.history
         self.changes = store.changes
         self.counts = store.counts
         self.compartments = store.compartments
+        self.learn = store.learn
+        self.proceed = store.proceed
+        self.rebuild = store.rebuild
         self.check = store.check
         self.backup = store.backup
         self.close = store.close
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """As the store knows it."""
+        return self._store.catalogue
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """As the store does; counts the versions that were written."""

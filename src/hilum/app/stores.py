@@ -33,7 +33,9 @@ async def open_store(settings: Settings, *, migrate: bool = False) -> Store:
         path = settings.sqlite_path
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return await open_sqlite(str(path), environment=settings.environment, migrate=migrate)
+            return await open_sqlite(
+                str(path), environment=settings.environment, migrate=migrate, full_text=settings.full_text
+            )
         except OSError as error:
             raise Misconfigured(f"The store {path} can't be opened: {error.strerror}.") from None
         except DAMAGE as error:
@@ -45,7 +47,21 @@ async def open_store(settings: Settings, *, migrate: bool = False) -> Store:
     from hilum.store.postgres import open_postgres
 
     with _naming(settings):
-        return await open_postgres(settings.store_url, environment=settings.environment, migrate=migrate)
+        return await open_postgres(
+            settings.store_url, environment=settings.environment, migrate=migrate, full_text=settings.full_text
+        )
+
+
+async def open_to_serve(settings: Settings) -> Store:
+    """As `open_store`; raises Misconfigured, too, when the store has not the words that the settings promise."""
+    store = await open_store(settings)
+    if settings.full_text and not store.full_text:
+        await store.close()
+        raise Misconfigured(
+            "The store was used without full text. Run `hilum migrate` to make it anew, with nothing else at work on "
+            "the store, or serve with --no-full-text."
+        )
+    return store
 
 
 @contextmanager

@@ -10,8 +10,10 @@ from hilum import __version__
 from hilum.cli.backup import backup, restore
 from hilum.cli.check import check
 from hilum.cli.demo import demo
+from hilum.cli.explain import explain
 from hilum.cli.load import load
 from hilum.cli.migrate import migrate
+from hilum.cli.reindex import reindex
 from hilum.cli.serve import serve
 from hilum.cli.token import token
 
@@ -44,7 +46,7 @@ def hilum(
     """Nothing of its own: the options before a command."""
 
 
-COMMANDS = (serve, load, demo, token, check, backup, restore, migrate)
+COMMANDS = (serve, load, demo, token, explain, check, backup, restore, migrate, reindex)
 """In the order of `hilum --help`: the journey of a newcomer first."""
 
 for command in COMMANDS:

@@ -9,12 +9,14 @@ def migrate(
     store: options.Store = None,
     data: options.Data = None,
     environment: options.Environment = None,
+    full_text: options.FullText = None,
     json: options.Json = False,
 ) -> None:
     """Bring the store's schema up to this version of hilum, by numbered steps. Safe to repeat, and under `hilum serve`.
 
-    Each step is one database transaction: it happens whole or not at all, and of two programs that migrate at once
-    one waits for the other. Make a backup first.
+    Also makes what is missing of the indexes, the one of words (`--full-text`) among them. Each step is one database
+    transaction: it happens whole or not at all, and of two programs that migrate at once one waits for the other. Make
+    a backup first.
 
     Example:
 
@@ -29,7 +31,7 @@ def migrate(
     from hilum.problems import Misconfigured
     from hilum.store.migrations import steps
 
-    settings = Settings.read({"store": store, "data": data, "environment": environment})
+    settings = Settings.read({"store": store, "data": data, "environment": environment, "full_text": full_text})
     sqlite = settings.store_kind == "sqlite"
     if sqlite or (settings.data / STAMP).exists():  # a database elsewhere can be laid out before the first server runs
         known(settings)

@@ -20,7 +20,7 @@ from uvicorn.supervisors import Multiprocess
 from hilum.app import data, files
 from hilum.app.protocol import Protocol
 from hilum.app.settings import Settings
-from hilum.app.stores import open_store
+from hilum.app.stores import open_to_serve
 from hilum.cli import banner
 from hilum.cli.terminal import bold, say
 from hilum.problems import Misconfigured
@@ -103,7 +103,7 @@ def _refused(error: OSError, host: str, port: int) -> str:
 
 async def _sound(settings: Settings) -> Counts:
     """Open the store once before serving, so that what is unsound is told here and in one line."""
-    store = await open_store(settings)
+    store = await open_to_serve(settings)
     try:
         return await store.counts()
     finally:

@@ -152,6 +152,22 @@ def value_set(url: str) -> dict[str, frozenset[str]] | None:
     return None if raw is None else msgspec.json.decode(raw, type=dict[str, frozenset[str]])
 
 
+def system_of(url: str) -> str | None:
+    """The one code system of a value set (url without version) of a required binding; None when there are several."""
+    systems = value_set(url)
+    if systems is None:
+        return _UNLISTED.get(url)
+    return next(iter(systems)) if len(systems) == 1 else None
+
+
+_UNLISTED: Final = {
+    "http://hl7.org/fhir/ValueSet/currencies": "urn:iso:std:iso:4217",
+    "http://hl7.org/fhir/ValueSet/mimetypes": "urn:ietf:bcp:13",
+    "http://hl7.org/fhir/ValueSet/ucum-units": "http://unitsofmeasure.org",
+}
+"""The code systems, of the value sets that can't be listed, on which each of them draws."""
+
+
 def value_sets_open() -> dict[str, str]:
     """Value sets of required bindings that are not listed: url -> why."""
     return _file().value_sets_open

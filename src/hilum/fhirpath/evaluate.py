@@ -64,12 +64,13 @@ class Locate(Protocol):
 
 
 @lru_cache(maxsize=1024)
-def locate(expression: str, type: str) -> Locate:
+def locate(expression: str, type: str, path: str = "") -> Locate:
     """As `compile`, but to nodes, with types and places: what FHIRPath Patch needs.
 
+    The body may be of any type, or of the backbone element at `path` in it.
     The function raises Unprocessable (too-costly), too, when it would visit more than `work` allows.
     """
-    root = Type(type)
+    root = Type(type, path)
     try:
         evaluate = _compile(parse(expression), frozenset((root,))).evaluate
     except RecursionError:

@@ -74,17 +74,22 @@ class Path(NamedTuple):
         found = properties(self.type).get(name, ())
         return tuple(self.then(Field(p.key, p.many, p.type, p.element.targets, p.element.binding)) for p in found)
 
+    def choice(self, key: str) -> tuple[Path, ...]:
+        """The path to one type of a choice by its JSON name, `valueDateTime`: no FHIRPath, but US Core writes it so."""
+        found = (p for some in properties(self.type).values() for p in some if p.element.choice and p.key == key)
+        return tuple(self.then(Field(p.key, p.many, p.type, p.element.targets, p.element.binding)) for p in found)
+
 
 class NotAPath(Exception):
     """The expression computes something and does not only walk."""
 
 
-def paths(tree: Expression, type: str) -> tuple[Path, ...]:
-    """The union of paths that the expression means for a resource of `type`; empty when it is about other types.
+def paths(tree: Expression, type: str | Type) -> tuple[Path, ...]:
+    """The union of paths that the expression means for a resource or element of `type`; empty when it is about others.
 
     Raises NotAPath for everything that is more than walking.
     """
-    return tuple(dict.fromkeys(_walk(tree, (Path((), Type(type)),))))
+    return tuple(dict.fromkeys(_walk(tree, (Path((), type if isinstance(type, Type) else Type(type)),))))
 
 
 def _walk(tree: Expression, start: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -92,7 +97,7 @@ def _walk(tree: Expression, start: tuple[Path, ...]) -> tuple[Path, ...]:
         case Member(source=None, name=name) if name[0].isupper() and (wanted := resolve_name(name)):
             return tuple(p for p in start if is_a(p.type, wanted))
         case Member(source=source, name=name):
-            return tuple(found for p in _from(source, start) for found in p.into(name))
+            return tuple(found for p in _from(source, start) for found in p.into(name) or p.choice(name))
         case TypeOperation(operator="as", operand=operand, type=name):
             return _only(_walk(operand, start), name)
         case Call(source=source, name="as" | "ofType", arguments=(Member(source=None, name=name),)):

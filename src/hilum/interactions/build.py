@@ -11,14 +11,16 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource, draft
+from hilum.interactions.defining import commit
 from hilum.interactions.door import Door, Written
 from hilum.interactions.links import local_references, relative
 from hilum.interactions.permit import Permits, audit, covers, may_hold, may_remove, refuse_hidden
 from hilum.problems import Invalid, Issue, Malformed, PreconditionFailed
 from hilum.search.before import before
 from hilum.search.index import index
+from hilum.search.parameters import Registry
 from hilum.search.rows import NO_ROWS, Rows
-from hilum.store.interface import Commit, Precondition, Present, Unreferenced, Write
+from hilum.store.interface import Precondition, Present, Unreferenced, Write
 from hilum.validation import validate
 
 Body = dict[str, Any]
@@ -84,15 +86,24 @@ def check_match(if_match: str | None, current: Resource | None) -> None:
         raise PreconditionFailed(f"The current version is {current.version}, not {named} that If-Match names.")
 
 
-def rows_of(current: Resource | None) -> Rows:
+def rows_of(current: Resource | None, registry: Registry) -> Rows:
     """The index rows that the store holds for the current version: none for a deletion."""
-    return NO_ROWS if current is None or current.deleted else index(current.type, current.body)
+    return NO_ROWS if current is None or current.deleted else index(current.type, current.body, None, registry)
 
 
 def image(
-    door: Door, method: str, type: str, id: str, body: Body, current: Resource | None, known: Rows | None = None
+    door: Door,
+    method: str,
+    type: str,
+    id: str,
+    body: Body,
+    current: Resource | None,
+    registry: Registry,
+    known: Rows | None = None,
 ) -> Write:
     """The Write that makes `body` the next version after `current`. `known`: its index rows, where somebody has them.
+
+    `registry`: of the catalogue that the commit names.
 
     References to the server's own base become relative. The id of the body is not trusted: compartments depend on it.
     """
@@ -101,8 +112,8 @@ def image(
         body, known = relative(body, door.base), None
         made = draft(body, id)
     version = 1 if current is None else current.version + 1
-    rows = index(type, body, id) if known is None else known
-    old = NO_ROWS if current is None or current.deleted else before(current, made, body, rows)
+    rows = index(type, body, id, registry) if known is None else known
+    old = NO_ROWS if current is None or current.deleted else before(current, made, body, rows, registry)
     return Write(method, type, id, version, made, rows, old)
 
 
@@ -113,10 +124,10 @@ def unchanged(write: Write, current: Resource | None) -> bool:
     return write.draft.stamp(current.version, current.last_updated) == current.raw
 
 
-def removal(allowed: Permits, current: Resource) -> Write:
+def removal(allowed: Permits, current: Resource, registry: Registry) -> Write:
     """The Write that deletes. Raises Forbidden when the resource isn't the principal's alone."""
-    rows = rows_of(current)
-    may_remove(allowed, rows)
+    rows = rows_of(current, registry)
+    may_remove(allowed, current.id, rows)
     return Write("DELETE", current.type, current.id, current.version + 1, None, NO_ROWS, rows)
 
 
@@ -160,9 +171,10 @@ async def put(
     """
     if current is not None:
         size = max(size, len(current.raw))
-    write = await apart(size, image, door, method, type, id, body, current)
-    may_hold(allowed, write.rows, write.old)
-    readable = method == "POST" or covers(who, type, write.rows.compartments)
+    catalogue = door.store.catalogue
+    write = await apart(size, image, door, method, type, id, body, current, catalogue.registry)
+    may_hold(allowed, write.id, write.rows, write.old)
+    readable = method == "POST" or covers(who, type, write.id, write.rows)
     if readable and unchanged(write, current):
         assert current is not None
         return Written(current, created=False, changed=False, readable=readable)
@@ -171,5 +183,5 @@ async def put(
         present = await apart(size, integrity, door, [body], [])
         await refuse_hidden(door, who, allowed, targets(present), referred(current) | {(type, id)})
         conditions += present
-    made = await door.store.commit(Commit((write,), audit(who, interaction), conditions))
+    made = await commit(door, catalogue, (write,), audit(who, interaction), conditions)
     return Written(made[0], created=current is None or current.deleted, readable=readable)

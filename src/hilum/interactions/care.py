@@ -70,8 +70,8 @@ def given(resource: Resource, start: int, end: int) -> bool:
         return True
     last = max(row.high for row in found)
     if resource.type in ENDS:
-        over = table(resource.type)[ENDS[resource.type]].number
-        last = last if any(row.parameter == over for row in found) else MAX_DATE
+        over = table(resource.type)[ENDS[resource.type]].numbers
+        last = last if any(row.parameter in over for row in found) else MAX_DATE
     return min(row.low for row in found) <= end and last >= start
 
 
@@ -79,4 +79,5 @@ def given(resource: Resource, start: int, end: int) -> bool:
 def _numbers(type: str) -> frozenset[int]:
     known = table(type)
     codes = CARE.get(type, ("date",))
-    return frozenset(known[code].number for code in codes if code in known and known[code].type == "date")
+    dates = (known[code] for code in codes if code in known and known[code].type == "date")
+    return frozenset(number for parameter in dates for number in parameter.numbers)

@@ -6,7 +6,7 @@ from hilum.access.policy import Principal
 from hilum.fhir.definitions import TYPES
 from hilum.interactions.door import Door
 from hilum.interactions.permit import types_permitted, unlimited
-from hilum.search.query import Query
+from hilum.search.query import Part, Query
 
 
 async def counts(door: Door, who: Principal) -> dict[str, int]:
@@ -18,7 +18,7 @@ async def counts(door: Door, who: Principal) -> dict[str, int]:
         permits = who.policy.permits(type, "s")
         number = everything.get(type, 0)
         if number and not unlimited(permits):
-            page = await door.store.search(Query((type,), (), (permits,), count=0, total="accurate"))
+            page = await door.store.search(Query((Part(type, (), permits),), count=0, total="accurate"))
             number = page.total or 0
         if number:
             found[type] = number

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hilum.access.policy import Principal, allows
+from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.interactions import criteria as conditional
 from hilum.interactions.build import Body, apart, check, put
 from hilum.interactions.door import Door, Written
 from hilum.interactions.ids import uuid7
-from hilum.interactions.permit import permits, unlimited
+from hilum.interactions.permit import permits, visible
 from hilum.interactions.retrying import retrying
 from hilum.problems import Forbidden
 from hilum.store.interface import Resolves
@@ -26,10 +26,11 @@ async def create(
     allowed = permits(who, type, "c")
     await apart(size, check, type, body)
     if criteria is None:
-        return await put(door, who, allowed, "create", "POST", type, uuid7(), body, None, size=size)
-    query = conditional.parse(door, who, type, criteria)
+        id = uuid7()
+        return await retrying(lambda: put(door, who, allowed, "create", "POST", type, id, body, None, size=size))
 
     async def attempt() -> Written:
+        query = conditional.parse(door, who, type, criteria)
         match = await conditional.single(door, query)
         if match is not None:
             await readable(door, who, match)
@@ -44,5 +45,5 @@ async def create(
 async def readable(door: Door, who: Principal, match: Resource) -> None:
     """Raises Forbidden unless the token may read what its criteria found: the answer shows it."""
     allowed = who.policy.permits(match.type, "r")
-    if not allowed or not (unlimited(allowed) or allows(allowed, await door.store.compartments(match))):
+    if not allowed or not await visible(door, allowed, match):
         raise Forbidden(f"The criteria match a {match.type} that the token does not allow to read.")

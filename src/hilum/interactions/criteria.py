@@ -11,13 +11,17 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from hilum.access.confine import confine
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.interactions.door import Door
 from hilum.interactions.permit import permits
+from hilum.interactions.resolve import pending
 from hilum.problems import Invalid, Malformed, MultipleMatches
+from hilum.search.constraints import alone
 from hilum.search.index import index
 from hilum.search.matches import matches
+from hilum.search.parameters import Registry
 from hilum.search.parse import parse_query
 from hilum.search.query import Query
 
@@ -42,11 +46,16 @@ def parse(door: Door, who: Principal, type: str, text: str) -> Query:
             raise Invalid(f"The parameter {name[:64]!r} controls results; conditional criteria only filter.")
     if not pairs:
         raise Invalid("Conditional criteria need at least one search parameter, such as identifier=system|value.")
-    allowed = permits(who, type, "s")
-    query = parse_query(type, pairs, permits=(allowed,), lenient=False, base=door.base).query
-    if not query.clauses:
+    permits(who, type, "s")  # refuses the type before the parameters
+    registry = door.store.catalogue.searchable
+    parsed = parse_query(type, pairs, lenient=False, base=door.base, full_text=door.store.full_text, registry=registry)
+    query = confine(parsed.query, who.policy)
+    (part,) = query.parts
+    if not part.clauses:
         raise Invalid("The conditional criteria filter nothing; name at least one search parameter with a value.")
-    return replace(query, count=2, order="rid", total="none", after=None)
+    if any(pending(part.clauses)):
+        raise Invalid("Conditional criteria take no ':in', ':not-in', ':above' and ':below' of codes and references.")
+    return replace(query, count=2)
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
@@ -62,19 +71,24 @@ def _pairs(text: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def holds(resource: Resource, query: Query) -> bool:
-    """Whether the resource matches exactly: a store finds by hashes, and a collision must not merge two records."""
-    rows = index(resource.type, resource.body)
-    return all(matches(c, rows, id=resource.id, last_updated=resource.last_updated) for c in query.clauses)
+def holds(resource: Resource, query: Query, registry: Registry) -> bool:
+    """Whether the resource matches exactly: a store finds by hashes, and a collision must not merge two records.
+
+    What criteria say about other resources (chains, `_has`) and about its text is left as the store found it.
+    """
+    rows = index(resource.type, resource.body, None, registry)
+    (part,) = query.parts
+    return all(matches(c, rows, id=resource.id, last_updated=resource.last_updated) for c in part.clauses if alone(c))
 
 
 async def resolve(door: Door, query: Query) -> tuple[Resource, ...]:
     """The first exact matches, as many as `query.count` at most."""
+    registry = door.store.catalogue.registry
     page = await door.store.search(query)
-    found = [resource for resource in page.resources if holds(resource, query)]
+    found = [resource for resource in page.resources if holds(resource, query, registry)]
     while len(found) < query.count and page.next is not None:
         page = await door.store.search(replace(query, after=page.next))
-        found += [resource for resource in page.resources if holds(resource, query)]
+        found += [resource for resource in page.resources if holds(resource, query, registry)]
     return tuple(found[: query.count])
 
 

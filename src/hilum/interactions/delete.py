@@ -9,12 +9,13 @@ from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.interactions import criteria as conditional
 from hilum.interactions.build import check_match, integrity, removal
+from hilum.interactions.defining import commit
 from hilum.interactions.door import Door
 from hilum.interactions.permit import Permits, audit, permits, seen, visible
 from hilum.interactions.retrying import retrying
 from hilum.problems import Forbidden, MultipleMatches
 from hilum.search.query import Query
-from hilum.store.interface import Commit, Precondition, Resolves
+from hilum.store.interface import Precondition, Resolves
 
 MOST: Final = 1000
 """A conditional delete removes this many resources at most, in one commit."""
@@ -43,9 +44,9 @@ async def conditional_delete(door: Door, who: Principal, type: str, criteria: st
     Raises MultipleMatches when there are several and `multiple` is False, or more than `MOST` of them.
     """
     allowed = permits(who, type, "d")
-    query = conditional.parse(door, who, type, criteria)
 
     async def attempt() -> list[Resource]:
+        query = conditional.parse(door, who, type, criteria)
         found = await doomed(door, allowed, query, multiple=multiple)
         if not found:
             return []
@@ -80,5 +81,6 @@ async def _remove(
     preconditions: tuple[Precondition, ...] = (),
 ) -> tuple[Resource, ...]:
     conditions = preconditions + integrity(door, [], [(resource.type, resource.id) for resource in found])
-    writes = tuple(removal(allowed, resource) for resource in found)
-    return await door.store.commit(Commit(writes, audit(who, "delete"), conditions))
+    catalogue = door.store.catalogue
+    writes = tuple(removal(allowed, resource, catalogue.registry) for resource in found)
+    return await commit(door, catalogue, writes, audit(who, "delete"), conditions)

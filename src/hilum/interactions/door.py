@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hilum.fhir.resource import Resource
 from hilum.store.interface import Store
+from hilum.terminology.expansion import Code, Wanted
+from hilum.terminology.hierarchy import Hierarchy
+
+
+class Known(NamedTuple):
+    """A value set of R4 itself, which no store has to hold: it never changes."""
+
+    url: str
+
+
+Version = tuple[str, str, int] | Known | None
+"""Of a definition: type, id and seq; None: there is none."""
+Expansion = tuple[tuple[tuple[Wanted, Version], ...], frozenset[Code]]
+"""The definitions that were asked for, as they were, and the codes that follow from them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
     """The store, the server's own base URL (`http://127.0.0.1:8080/fhir`, no slash at the end), the rules of the house.
 
-    `integrity`: refuse references to what does not exist and deletions of what is referred to.
+    `integrity`: refuse references to what does not exist and deletions of what is referred to. `expansions` (by the
+    name of a ValueSet) and `hierarchies` (by the address of a CodeSystem) are what was computed last: see resolve.py.
     """
 
     store: Store
     base: str
     integrity: bool = False
+    expansions: dict[str, Expansion] = field(default_factory=dict, compare=False, repr=False)
+    hierarchies: dict[str, tuple[Version, Hierarchy]] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What a transaction is about to write, found by criteria in memory. https://hl7.org/fhir/R4/http.html#transaction
 
-The store knows nothing of it before the commit, but what is created and changed counts when criteria are judged.
+The store knows nothing of it before the commit, but what is created and changed counts when criteria are judged. Only
+criteria about the resource itself can be: what chains, `_has` and text find is known once all of it is stored.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from typing import Final
 from hilum.access.policy import allows
 from hilum.interactions.build import Body, apart
 from hilum.interactions.linking import Name
+from hilum.problems import Invalid
+from hilum.search.constraints import alone
 from hilum.search.index import index
 from hilum.search.matches import matches
-from hilum.search.query import IdClause, Query, ReferenceClause, StringClause, TokenClause, UriClause
+from hilum.search.parameters import Registry
+from hilum.search.query import IdClause, Part, Query, ReferenceClause, StringClause, TokenClause, UriClause
 from hilum.search.rows import Rows
 from hilum.search.text import fold
 
@@ -33,7 +37,10 @@ class Drafts:
     Rows are made on demand, per type, and kept until the body changes: the commit takes the same ones.
     """
 
-    def __init__(self, names: dict[int, Name], bodies: dict[int, Body], sizes: dict[int, int]) -> None:
+    def __init__(
+        self, names: dict[int, Name], bodies: dict[int, Body], sizes: dict[int, int], registry: Registry
+    ) -> None:
+        self._registry = registry
         self._names, self._bodies, self._sizes = names, bodies, sizes
         self._of_type: dict[str, list[int]] = {}
         for number, (type, _) in names.items():
@@ -53,7 +60,7 @@ class Drafts:
                 if number in self._rows:
                     continue
                 id = self._names[number][1]
-                rows = await apart(self._sizes.get(number, 0), index, type, self._bodies[number], id)
+                rows = await apart(self._sizes.get(number, 0), index, type, self._bodies[number], id, self._registry)
                 self._rows[number] = rows
                 for value in _values(rows):
                     self._having.setdefault(value, {})[number] = None
@@ -73,38 +80,52 @@ class Drafts:
             for value in _values(rows):
                 self._having[value].pop(number, None)
 
-    async def matching(self, query: Query) -> list[int]:
-        """The steps whose drafts the query finds, of those that are indexed; its permits are applied."""
-        (type,) = query.types
-        if type not in self._of_type:
+    async def matching(self, query: Query, own: Name | None = None) -> list[int]:
+        """The steps whose drafts but `own` the query finds, of those that are indexed; its permits are applied.
+
+        Raises Invalid when only what is stored could tell whether it finds one of them: see `alone`.
+        """
+        (part,) = query.parts
+        if part.type not in self._of_type:
             return []
         found = []
-        for number in self._candidates(type, query):
+        for number in self._candidates(part):
             self._judged += 1
             if self._judged % _BREATH == 0:
                 await asyncio.sleep(0)
-            if self._meant(number, query):
+            if self._names[number] != own and self._meant(number, part):
                 found.append(number)
+        if found and not all(map(alone, part.clauses)):
+            raise Invalid(
+                f"The criteria ask {part.type} for more than its own elements (chains, _has, _list or text), which "
+                "can't be told of what the same transaction writes. Send two transactions, or use other criteria."
+            )
         return found
 
-    def _meant(self, number: int, query: Query) -> bool:
+    def _meant(self, number: int, part: Part) -> bool:
         rows, id = self._rows[number], self._names[number][1]
-        return allows(query.permits[0], rows.compartments) and all(
-            matches(clause, rows, id=id, last_updated=self._now) for clause in query.clauses
+        return allows(part.permits, rows, id) and all(
+            matches(clause, rows, id=id, last_updated=self._now) for clause in part.clauses if alone(clause)
         )
 
-    def _candidates(self, type: str, query: Query) -> Iterable[int]:
+    def _candidates(self, part: Part) -> Iterable[int]:
         """Those that may match: few, if some clause names a value that a match must have."""
-        for clause in query.clauses:
+        type = part.type
+        for clause in part.clauses:
             match clause:
-                case TokenClause(number, values, negated=False) if all(value.code is not None for value in values):
-                    return self._with((number, value.code or "") for value in values)
-                case ReferenceClause(number, targets):
-                    return self._with((number, id) for _, id in targets)
-                case UriClause(number, uris):
-                    return self._with((number, uri) for uri in uris)
-                case StringClause(number, texts, "starts" | "exact"):
-                    return dict.fromkeys(step for text in texts for step in self._beginning(type, number, fold(text)))
+                case TokenClause(numbers, values) if all(value.code is not None for value in values):
+                    return self._with((number, value.code or "") for value in values for number in numbers)
+                case ReferenceClause(numbers, targets):
+                    return self._with((number, id) for _, id in targets for number in numbers)
+                case UriClause(numbers, uris, "whole"):
+                    return self._with((number, uri) for uri in uris for number in numbers)
+                case StringClause(numbers, texts, "starts" | "exact" | "whole"):
+                    return dict.fromkeys(
+                        step
+                        for text in texts
+                        for number in numbers
+                        for step in self._beginning(type, number, fold(text))
+                    )
                 case IdClause(ids):
                     return [self._numbers[type, id] for id in ids if (type, id) in self._numbers]
                 case _:

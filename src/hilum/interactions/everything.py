@@ -22,10 +22,12 @@ from hilum.interactions.door import Door
 from hilum.interactions.permit import permits, permits_for, unlimited, visible
 from hilum.interactions.read import read
 from hilum.problems import Gone, NotFound
-from hilum.search.query import Clause, CompartmentClause, DateRange, LastUpdatedClause, Query
+from hilum.search.query import Clause, CompartmentClause, DateRange, LastUpdatedClause, Part, Query
 
-BEGIN: Final = 0
-"""Position: the patient is sent, the compartment begins. Above are the store's positions, below those further out."""
+_INSIDE: Final = "c"
+"""A position that begins so is within the compartment; the store's own position follows, nothing at its begin."""
+_OUTSIDE: Final = "o"
+"""A position that begins so is further out; a number follows, below which it goes on."""
 MEMBERS: Final = frozenset({"Patient", *compartments()["Patient"]})
 """Types that can be in a patient's compartment."""
 _AT_ONCE: Final = 500
@@ -69,8 +71,8 @@ class Place(NamedTuple):
     """
 
     patient: str
-    after: int | None
-    following: int | None
+    after: str | None
+    following: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Record:
     """
 
     resources: tuple[Resource, ...]
-    next: int | None
+    next: str | None
     withheld: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
 
@@ -98,7 +100,7 @@ class Records:
 
 
 async def everything(
-    door: Door, who: Principal, patient_id: str, asked: Asked = ALL, *, count: int = 100, after: int | None = None
+    door: Door, who: Principal, patient_id: str, asked: Asked = ALL, *, count: int = 100, after: str | None = None
 ) -> Record:
     """A page of at most `count` resources.
 
@@ -113,12 +115,12 @@ async def everything(
     if after is None:
         if "Patient" in wanted and (asked.since is None or patient.last_updated >= asked.since):
             found.append(patient)
-        after = BEGIN
-    if after >= BEGIN and len(found) < count:
-        after = await _compartment(door, who, patient, inside, asked, count, after or None, found)
-    if after >= BEGIN:
+        after = _INSIDE
+    if after[0] == _INSIDE and len(found) < count:
+        after = await _compartment(door, who, patient, inside, asked, count, after[1:] or None, found)
+    if after[0] == _INSIDE:
         return Record(tuple(found), after, withheld)
-    end, outside = await _further_out(door, who, patient, wanted, asked, count, after, found)
+    end, outside = await _further_out(door, who, patient, wanted, asked, count, int(after[1:]), found)
     return Record(tuple(found), end, withheld, outside)
 
 
@@ -127,7 +129,8 @@ async def everyone(
 ) -> Records:
     """A page of the records of all patients that `who` may search and read, newest first. Raises Forbidden."""
     permits(who, "Patient", "r")
-    listing = Query(("Patient",), (), permits_for(who, ("Patient",), "s"), count=1)
+    (seen,) = permits_for(who, ("Patient",), "s")
+    listing = Query((Part("Patient", (), seen),), count=1)
     withheld = _withheld(who, asked.wanted) if place is None else ()
     found: dict[Name, Resource] = {}
     outside: set[str] = set()
@@ -170,11 +173,11 @@ def _query(who: Principal, patient: Resource, types: tuple[str, ...], since: int
     clauses: tuple[Clause, ...] = (CompartmentClause((("Patient", patient.id),)),)
     if since is not None:
         clauses += (LastUpdatedClause((DateRange("ge", since, since),)),)
-    return Query(types, clauses, permits_for(who, types, "s"))
+    return Query(tuple(Part(type, clauses, who.policy.permits(type, "s")) for type in types))
 
 
-_OUT: Final = -1
-"""Position: the compartment is sent, what is further out begins."""
+_FIRST: Final = -1
+"""Above the numbers of all that is further out."""
 
 
 async def _compartment(
@@ -184,20 +187,20 @@ async def _compartment(
     types: tuple[str, ...],
     asked: Asked,
     count: int,
-    after: int | None,
+    after: str | None,
     found: list[Resource],
-) -> int:
+) -> str:
     """Fill up `found` from the compartment; the position to go on from."""
     if not types:
-        return _OUT
+        return f"{_OUTSIDE}{_FIRST}"
     query = _query(who, patient, types, asked.since)
     while True:
         page = await door.store.search(replace(query, count=count - len(found), after=after))
         found += [r for r in page.resources if (r.type, r.id) != (patient.type, patient.id) and asked.holds(r)]
         if page.next is None:
-            return _OUT
+            return f"{_OUTSIDE}{_FIRST}"
         if len(found) >= count:
-            return page.next
+            return _INSIDE + page.next
         after = page.next
 
 
@@ -210,8 +213,8 @@ async def _further_out(
     count: int,
     after: int,
     found: list[Resource],
-) -> tuple[int | None, tuple[str, ...]]:
-    """Fill up `found` with what the compartment refers to, in the order of a hash: the positions are below `_OUT`.
+) -> tuple[str | None, tuple[str, ...]]:
+    """Fill up `found` with what the compartment refers to, in the order of a hash: the numbers are below `_FIRST`.
 
     The position to go on from, and at the end the types of what was left out for want of a scope.
     """
@@ -229,7 +232,7 @@ async def _further_out(
         if resource_ is None or (asked.since is not None and resource_.last_updated < asked.since):
             continue
         if len(found) >= count:
-            return after, ()
+            return f"{_OUTSIDE}{after}", ()
         found.append(resource_)
         after = position
     closed = {type for type, _ in names if type not in MEMBERS and not unlimited(who.policy.permits(type, "r"))}
@@ -237,7 +240,7 @@ async def _further_out(
 
 
 def _position(name: Name) -> int:
-    return _OUT - 1 - (xxh3_64_intdigest("/".join(name).encode()) >> 2)
+    return _FIRST - 1 - (xxh3_64_intdigest("/".join(name).encode()) >> 2)
 
 
 def _references(resource: Resource) -> set[Name]:

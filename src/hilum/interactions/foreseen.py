@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
 
 from hilum.access.policy import allows
 from hilum.fhir.resource import Resource
 from hilum.interactions.linking import Name
+from hilum.search.catalogue import Catalogue, Defined
 from hilum.search.query import Query
-from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Store, Write
+from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Store, Versions, Write
 
 
 class Foreseen:
@@ -24,6 +26,7 @@ class Foreseen:
     def __init__(self, store: Store, writes: Iterable[Write]) -> None:
         self._store = store
         self.name = store.name
+        self.full_text = store.full_text
         self._writes = {(write.type, write.id): write for write in writes}
         self._now = time.time_ns() // 1000
 
@@ -42,19 +45,24 @@ class Foreseen:
             return await self._store.compartments(resource)
         return (write.old if write.draft is None else write.rows).compartments
 
-    async def history(self, query: HistoryQuery) -> Page:
+    async def history(self, query: HistoryQuery) -> Versions:
         """As `Store.history`; of an instance that is not stored yet, its first version."""
         page = await self._store.history(query)
-        if page.resources or query.id is None or (query.types[0], query.id) not in self._writes:
+        write = self._writes.get((query.types[0], query.id)) if query.id is not None else None
+        if page.resources or write is None:
             return page
-        made = await self.read(query.types[0], query.id)
+        made = await self.read(write.type, write.id)
         assert made is not None
-        seen = allows(query.permits[0], await self.compartments(made))
-        return Page((made,), None, 1) if seen else page
+        seen = allows(query.permits[0], write.old if write.draft is None else write.rows, write.id)
+        return Versions((made,), None, 1) if seen else page
 
     async def search(self, query: Query) -> Page:
         """As `Store.search`, on what is stored now."""
         return await self._store.search(query)
+
+    async def explain(self, query: Query) -> list[dict[str, Any]]:
+        """As `Store.explain`, on what is stored now."""
+        return await self._store.explain(query)
 
     async def changes(self, after: int, limit: int = 1000) -> Sequence[Resource]:
         """As `Store.changes`, on what is stored now."""
@@ -63,6 +71,23 @@ class Foreseen:
     async def counts(self) -> Counts:
         """As `Store.counts`, on what is stored now."""
         return await self._store.counts()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """As `Store.catalogue`."""
+        return self._store.catalogue
+
+    async def learn(self) -> Catalogue:
+        """As `Store.learn`."""
+        return await self._store.learn()
+
+    async def proceed(self) -> Defined | None:
+        """Nothing: that is for the store itself."""
+        return None
+
+    async def rebuild(self, type: str, numbers: tuple[int, ...] | None, after: int) -> tuple[int, int]:
+        """Nothing, too."""
+        return after, 0
 
     async def check(self) -> None:
         """As `Store.check`."""

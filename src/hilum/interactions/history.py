@@ -10,7 +10,7 @@ from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
 from hilum.interactions.door import Door
 from hilum.interactions.permit import absent, permits, permits_for, types_permitted
-from hilum.store.interface import HistoryQuery, Page
+from hilum.store.interface import HistoryQuery, Versions
 
 
 async def history(
@@ -24,8 +24,10 @@ async def history(
     before: int | None = None,
     count: int = 20,
     total: bool = True,
-) -> Page:
-    """Versions, newest first, each judged by its own compartments; `next` is the `before` of the following page.
+) -> Versions:
+    """Versions, newest first, each judged by its own compartments and content.
+
+    `next` is the `before` of the following page.
 
     `since` and `at` are microseconds since 1970. An instance needs 'r', a type or everything 's'
     (https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html). Raises NotFound for an instance of which
@@ -43,9 +45,8 @@ async def history(
         query = HistoryQuery((type,), (permits(who, type, "s"),), None, since, at, before, count, total)
         return await door.store.history(query)
     types = types_permitted(who, TYPES, "s")
-    return await door.store.history(
-        HistoryQuery(types, permits_for(who, types, "s"), None, since, at, before, count, total)
-    )
+    query = HistoryQuery(types, permits_for(who, types, "s"), None, since, at, before, count, total)
+    return await door.store.history(query)
 
 
 async def creations(door: Door, page: Sequence[Resource]) -> frozenset[int]:

@@ -29,6 +29,8 @@ from hilum.interactions.patches import Patch
 from hilum.interactions.permit import Permits, absent, permits, seen, unlimited, visible
 from hilum.interactions.update import free
 from hilum.problems import Forbidden, Gone, Invalid, NotFound, Problem
+from hilum.search.catalogue import EMPTY, Catalogue
+from hilum.search.parameters import R4
 from hilum.search.query import Query
 from hilum.store.interface import Precondition, Resolves
 
@@ -54,6 +56,7 @@ class Plan:
     By the number of the step: `names`, the identity that it writes; `current`, what stands there now; `found`, the
     resource that a conditional create answers with instead; `same`, the step with the same criteria, which creates it;
     `removals`, what it deletes. `deleted` names all of that. `drafts`: what is written, once the bodies are made.
+    `catalogue`: by which all of it is indexed.
     """
 
     links: Links
@@ -65,7 +68,8 @@ class Plan:
     bodies: dict[int, Body] = field(default_factory=dict)
     preconditions: list[Precondition] = field(default_factory=list)
     deleted: set[Name] = field(default_factory=set)
-    drafts: Drafts = field(default_factory=lambda: Drafts({}, {}, {}))
+    catalogue: Catalogue = EMPTY
+    drafts: Drafts = field(default_factory=lambda: Drafts({}, {}, {}, R4))
     _replaced: dict[str, frozenset[str]] | None = None
 
     def replaced(self, type: str) -> frozenset[str]:
@@ -216,7 +220,8 @@ def refuse_overlaps(steps: list[Step], plan: Plan) -> None:
     for step in steps:
         number, method = step.number, step.entry.method
         if step.query is not None and method != "DELETE" and (method != "POST" or number in plan.names):
-            key = (method == "POST", step.target.type, frozenset(step.query.clauses))
+            (part,) = step.query.parts
+            key = (method == "POST", part.type, frozenset(part.clauses))
             first = asked.setdefault(key, step)
             if first is not step:
                 if method != "POST":
@@ -257,11 +262,10 @@ async def refuse_doubles(steps: list[Step], plan: Plan) -> None:
         assert step.query is not None
         found = plan.found.get(step.number)
         own = plan.names.get(plan.same.get(step.number, step.number)) if found is None else (found.type, found.id)
-        for number in await plan.drafts.matching(step.query):
-            if plan.names[number] != own:
-                other = by_number[number].entry
-                raise Invalid(
-                    f"The criteria match what Bundle.entry[{other.index}] ({other.method}) writes, which would make a "
-                    f"second {step.target.type} of what they say there is once; {_ONCE}",
-                    expression=f"Bundle.entry[{step.entry.index}]",
-                )
+        for number in await at(step, plan.drafts.matching(step.query, own)):
+            other = by_number[number].entry
+            raise Invalid(
+                f"The criteria match what Bundle.entry[{other.index}] ({other.method}) writes, which would make a "
+                f"second {step.target.type} of what they say there is once; {_ONCE}",
+                expression=f"Bundle.entry[{step.entry.index}]",
+            )

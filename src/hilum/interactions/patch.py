@@ -49,9 +49,9 @@ async def conditional_patch(
 ) -> Written:
     """Patch what the criteria find: NotFound without a match, MultipleMatches with several, else as `patch`."""
     allowed, reading = permits(who, type, "u"), permits(who, type, "r")
-    query = conditional.parse(door, who, type, criteria)
 
     async def attempt() -> Written:
+        query = conditional.parse(door, who, type, criteria)
         match = await conditional.single(door, query)
         check_match(if_match, match)
         if match is None:

@@ -7,12 +7,14 @@ names at all is Forbidden. https://hl7.org/fhir/R4/security.html#AccessDenied
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
+from dataclasses import replace
 
 from hilum.access.policy import Principal, allows
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import Resource
 from hilum.interactions.door import Door
 from hilum.problems import Conflict, Forbidden, NotFound
+from hilum.search.index import index
 from hilum.search.query import Permit
 from hilum.search.rows import NO_ROWS, Rows
 from hilum.store.interface import Audit
@@ -45,12 +47,26 @@ def permits_for(who: Principal, types: tuple[str, ...], letter: str) -> tuple[Pe
 
 def unlimited(allowed: Permits) -> bool:
     """Whether every resource of the type is within these permits."""
-    return None in [permit.owners for permit in allowed]
+    return any(permit.owners is None and not permit.clauses for permit in allowed)
 
 
 async def visible(door: Door, allowed: Permits, resource: Resource) -> bool:
-    """Whether this very version, by the compartments it was committed in, is within these permits."""
-    return unlimited(allowed) or allows(allowed, await door.store.compartments(resource))
+    """Whether this very version, by its content and the compartments it was committed in, is within these permits.
+
+    A deletion is judged by what it deleted.
+    """
+    if unlimited(allowed):
+        return True
+    rows = Rows(compartments=await door.store.compartments(resource))
+    if any(permit.clauses for permit in allowed):
+        content = (
+            await door.store.read(resource.type, resource.id, resource.version - 1) if resource.deleted else resource
+        )
+        if content is None or content.deleted:
+            allowed = tuple(permit for permit in allowed if not permit.clauses)
+        else:
+            rows = replace(index(content.type, content.body), compartments=rows.compartments)
+    return allows(allowed, rows, resource.id)
 
 
 async def seen(door: Door, allowed: Permits, type: str, id: str) -> Resource | None:
@@ -61,9 +77,9 @@ async def seen(door: Door, allowed: Permits, type: str, id: str) -> Resource | N
     return resource
 
 
-def covers(who: Principal, type: str, compartments: Iterable[tuple[str, str]]) -> bool:
-    """Whether the principal may read a resource of this type that lies in these compartments."""
-    return allows(who.policy.permits(type, "r"), compartments)
+def covers(who: Principal, type: str, id: str, rows: Rows) -> bool:
+    """Whether the principal may read the resource of this type and id that has these index rows."""
+    return allows(who.policy.permits(type, "r"), rows, id)
 
 
 async def refuse_hidden(
@@ -89,24 +105,29 @@ async def refuse_hidden(
             raise Conflict(f"The reference {type}/{id} points to nothing that exists here.")
 
 
-def may_hold(allowed: Permits, new: Rows, old: Rows = NO_ROWS) -> None:
-    """Judge a write by both images: it must stay in a permitted compartment, and enter and leave no other of that kind.
+def may_hold(allowed: Permits, id: str, new: Rows, old: Rows = NO_ROWS) -> None:
+    """Judge a write by both images: it must stay within a permit, and enter and leave no other compartment of its kind.
 
     Otherwise a token for one patient could put content into the record of another, as a second participant say, or take
     what they share out of it. Compartments that both images lie in are no news. Raises Forbidden.
     """
     if unlimited(allowed):
         return
-    if not allows(allowed, new.compartments) or _foreign(allowed, old) != _foreign(allowed, new):
+    holding = tuple(permit for permit in allowed if allows((permit,), new, id))
+    if any(permit.owners is None for permit in holding):
+        return
+    if not holding or _foreign(allowed, old) != _foreign(allowed, new):
         raise _outside(allowed)
 
 
-def may_remove(allowed: Permits, old: Rows) -> None:
+def may_remove(allowed: Permits, id: str, old: Rows) -> None:
     """Judge a deletion: what lies in another compartment of that kind as well is not this principal's to delete.
 
     Raises Forbidden.
     """
-    if not unlimited(allowed) and _foreign(allowed, old):
+    if unlimited(allowed) or any(permit.owners is None and allows((permit,), old, id) for permit in allowed):
+        return
+    if _foreign(allowed, old):
         raise _outside(allowed)
 
 
@@ -118,6 +139,8 @@ def _foreign(allowed: Permits, rows: Rows) -> set[tuple[str, str]]:
 
 
 def _outside(allowed: Permits) -> Forbidden:
+    if any(permit.clauses for permit in allowed):
+        return Forbidden("The token is bound by search constraints, and this write reaches outside of them.")
     kinds = ", ".join(sorted({kind for permit in allowed for kind, _ in permit.owners or ()}))
     return Forbidden(f"The token is bound to one compartment ({kinds}), and this write reaches outside of it.")
 

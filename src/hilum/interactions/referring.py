@@ -7,6 +7,7 @@ after everything that this transaction deletes, creates and updates.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -20,7 +21,7 @@ from hilum.interactions.linking import path_of, root
 from hilum.interactions.links import rewritten
 from hilum.interactions.naming import Plan, Step, at, size
 from hilum.problems import Invalid, Issue, MultipleMatches, PreconditionFailed, Problem
-from hilum.search.query import Query
+from hilum.search.query import AllClause, AnyClause, ChainClause, Clause, HasClause, NotClause, Query
 from hilum.store.interface import Resolves
 
 _BREATH: Final = 64
@@ -57,7 +58,7 @@ async def link(door: Door, who: Principal, steps: list[Step], plan: Plan) -> Non
             waiting[number] = frozenset(links.pending)
             for reference in links.pending:
                 owners.setdefault(reference, step)
-    plan.drafts = Drafts(plan.names, plan.bodies, sizes)
+    plan.drafts = Drafts(plan.names, plan.bodies, sizes, plan.catalogue.registry)
     if owners:
         await _resolve(door, who, owners, waiting, plan)
 
@@ -117,6 +118,10 @@ async def _ask(door: Door, who: Principal, reference: str, step: Step, plan: Pla
     except Problem as problem:
         where = _where(reference, step, plan)
         raise again(problem, (Issue("error", problem.code, str(problem), where),)) from None
+    touched = {kind for kind, _ in (*plan.names.values(), *plan.deleted)}
+    if not touched.isdisjoint(_beyond(query.parts[0].clauses)):
+        text = "The conditional reference asks by a chain or _has for resources of a type that this transaction writes."
+        raise Invalid(text, expression=_where(reference, step, plan))
     written = plan.replaced(type)
     found = await conditional.resolve(door, replace(query, count=query.count + len(written)))
     plan.preconditions.append(Resolves(query, tuple(match.id for match in found)))
@@ -124,6 +129,23 @@ async def _ask(door: Door, who: Principal, reference: str, step: Step, plan: Pla
     if len(stored) > 1:
         await _refuse(reference, step, len(stored), plan)
     return _Asked(query, stored)
+
+
+def _beyond(clauses: Iterable[Clause]) -> set[str]:
+    """The types of other resources that decide whether the clauses hold: after this transaction they may say more."""
+    found: set[str] = set()
+    for clause in clauses:
+        match clause:
+            case NotClause(inner):
+                found |= _beyond((inner,))
+            case AnyClause(some) | AllClause(some):
+                found |= _beyond(some)
+            case ChainClause(_, targets):
+                for target in targets:
+                    found |= {target.type} | _beyond(target.clauses)
+            case HasClause(source, _):
+                found |= {source.type} | _beyond(source.clauses)
+    return found
 
 
 async def _refuse(reference: str, step: Step, found: int, plan: Plan) -> None:

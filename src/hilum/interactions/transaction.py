@@ -28,6 +28,7 @@ from hilum.interactions.build import (
     targets,
     unchanged,
 )
+from hilum.interactions.defining import commit
 from hilum.interactions.door import Door
 from hilum.interactions.entries import (
     Entry,
@@ -46,7 +47,7 @@ from hilum.interactions.permit import audit, covers, may_hold, permits, refuse_h
 from hilum.interactions.referring import link
 from hilum.interactions.retrying import retrying
 from hilum.problems import Invalid, Problem
-from hilum.store.interface import Commit, Write
+from hilum.store.interface import Write
 
 __all__ = ["Entry", "EntryOutcome", "Judge", "transaction"]
 
@@ -70,6 +71,21 @@ async def transaction(
     in the category of the first. Raises what the single interactions raise, and Invalid when two entries write one
     resource; then nothing was written.
     """
+    generation = door.store.catalogue.generation
+    steps = await _understood(door, who, entries)
+
+    async def attempt() -> tuple[EntryOutcome, ...]:
+        nonlocal generation, steps
+        if door.store.catalogue.generation != generation:  # criteria may name a search parameter that is gone
+            generation = door.store.catalogue.generation
+            steps = await _understood(door, who, entries)
+        return await _attempt(door, who, steps, judge)
+
+    return await retrying(attempt)
+
+
+async def _understood(door: Door, who: Principal, entries: Sequence[Entry]) -> list[Step]:
+    """All that does not depend on what is stored, in the order of processing."""
     steps: list[Step] = []
     problems: list[Problem] = []
     for number, entry in enumerate(entries):
@@ -84,7 +100,7 @@ async def transaction(
             problems.append(again(problem, placed(problem.issues, entry.index)))
     raise_together(problems)
     steps.sort(key=lambda step: ORDER.index(step.entry.method))
-    return await retrying(lambda: _attempt(door, who, steps, judge))
+    return steps
 
 
 def _understand(door: Door, who: Principal, number: int, entry: Entry) -> Step:
@@ -107,7 +123,7 @@ def _understand(door: Door, who: Principal, number: int, entry: Entry) -> Step:
 
 
 async def _attempt(door: Door, who: Principal, steps: list[Step], judge: Judge | None) -> tuple[EntryOutcome, ...]:
-    plan = Plan(Links(door.base))
+    plan = Plan(Links(door.base), catalogue=door.store.catalogue)
     for number, step in enumerate(steps):
         if number % _BREATH == 0:
             await asyncio.sleep(0)
@@ -141,7 +157,7 @@ async def _commit(
         flat = tuple(write for some in writes.values() for write in some)
         if judge is not None:
             await judge(replace(door, store=Foreseen(door.store, flat)))
-        stored = iter(await door.store.commit(Commit(flat, audit(who, "transaction"), conditions)))
+        stored = iter(await commit(door, plan.catalogue, flat, audit(who, "transaction"), conditions))
         versions = {number: tuple(islice(stored, len(some))) for number, some in writes.items()}
     elif judge is not None:
         await judge(door)
@@ -166,14 +182,16 @@ def _writes(door: Door, who: Principal, step: Step, plan: Plan) -> tuple[Write, 
     number, method = step.number, step.entry.method
     try:
         if method == "DELETE":
-            return tuple(removal(step.allowed, resource) for resource in plan.removals[number])
+            return tuple(removal(step.allowed, resource, plan.catalogue.registry) for resource in plan.removals[number])
         current = plan.current[number]
         type, id = plan.names[number]
-        write = image(door, method, type, id, plan.bodies[number], current, plan.drafts.rows(number))
-        may_hold(step.allowed, write.rows, write.old)
+        write = image(
+            door, method, type, id, plan.bodies[number], current, plan.catalogue.registry, plan.drafts.rows(number)
+        )
+        may_hold(step.allowed, write.id, write.rows, write.old)
     except Problem as problem:
         raise again(problem, placed(problem.issues, step.entry.index)) from None
-    readable = covers(who, type, write.rows.compartments)
+    readable = covers(who, type, write.id, write.rows)
     if readable and unchanged(write, current) and (type, id) not in plan.links.pinned:
         return ()
     return (write,)

@@ -69,9 +69,9 @@ async def conditional_update(
     """
     allowed = permits(who, type, "u")
     await apart(size, check, type, body)
-    query = conditional.parse(door, who, type, criteria)
 
     async def attempt() -> Written:
+        query = conditional.parse(door, who, type, criteria)
         match = await conditional.single(door, query)
         check_match(if_match, match)
         check_new(only_new, match)

@@ -220,6 +220,8 @@ def _split(service: Service, url: str, where: str) -> tuple[tuple[str, ...], str
         raise Invalid(
             "The url of an entry can't be the base itself: a batch holds no other.", expression=f"{where}.request.url"
         )
+    if found[-1] == "$graphql":
+        raise Invalid("A batch can't hold $graphql: what it answers is no resource.", expression=f"{where}.request.url")
     return found, query
 
 

@@ -12,12 +12,12 @@ from hilum import __version__
 from hilum.fhir import json
 from hilum.fhir.definitions import FHIR_VERSION, TYPES, compartments
 from hilum.problems import Malformed
-from hilum.rest import media, subset
+from hilum.rest import media, searching, subset
 from hilum.rest.conditions import etag
 from hilum.rest.message import FHIR_JSON, Request, Response
 from hilum.rest.paging import once
 from hilum.rest.router import Route, Service
-from hilum.search.parameters import parameters
+from hilum.search.parameters import Registry
 
 DATE = "2026-11-22"
 """When what this file says last changed."""
@@ -29,7 +29,10 @@ INTERACTIONS = {
 }
 """The codes of https://hl7.org/fhir/R4/valueset-type-restful-interaction.html and system-restful-interaction."""
 
-OPERATIONS = {"$everything": "http://hl7.org/fhir/OperationDefinition/Patient-everything"}
+OPERATIONS = {
+    "$everything": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+    "$graphql": "http://hl7.org/fhir/OperationDefinition/Resource-graphql",
+}
 
 
 async def capabilities(service: Service, request: Request) -> Response:
@@ -42,10 +45,14 @@ async def capabilities(service: Service, request: Request) -> Response:
     make = _MODES.get(mode)
     if make is None:
         raise Malformed(f"mode must be one of {', '.join(_MODES)}.")
-    body = service.documents.get(make.__name__)
+    catalogue = await service.door.store.learn()
+    name = f"{make.__name__} {catalogue.generation}"
+    body = service.documents.get(name)
     if body is None:
         body = json.encode(make(service))
-        service.documents[make.__name__] = body
+        for old in [key for key in service.documents if key.startswith(f"{make.__name__} ")]:
+            del service.documents[old]
+        service.documents[name] = body
     if not request.shown.whole:
         body = json.encode(subset.subset(json.parse(body), request.shown))
     tag = hashlib.sha256(body).hexdigest()[:16]
@@ -58,6 +65,7 @@ async def capabilities(service: Service, request: Request) -> Response:
 def statement(service: Service) -> dict[str, Any]:
     """The CapabilityStatement of this server."""
     routes = service.router.routes
+    registry = service.door.store.catalogue.searchable
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -74,8 +82,10 @@ def statement(service: Service) -> dict[str, Any]:
                 "mode": "server",
                 "documentation": "A transaction happens whole or not at all, whatever its size up to the byte limit.",
                 "security": _security(service),
-                "resource": [_resource(type_, routes) for type_ in TYPES],
+                "resource": [_resource(type_, routes, registry) for type_ in TYPES],
                 "interaction": [{"code": code} for code in _codes(routes, "system")],
+                "searchParam": searching.general(full_text=service.door.store.full_text),
+                "operation": _operations(routes, "$"),
                 "compartment": [f"http://hl7.org/fhir/CompartmentDefinition/{name.lower()}" for name in compartments()],
             }
         ],
@@ -111,7 +121,7 @@ def _security(service: Service) -> dict[str, Any]:
     return {"cors": False, "description": text}
 
 
-def _resource(type_: str, routes: tuple[Route, ...]) -> dict[str, Any]:
+def _resource(type_: str, routes: tuple[Route, ...], registry: Registry) -> dict[str, Any]:
     conditional = {route.interaction for route in routes if route.criteria}
     out: dict[str, Any] = {
         "type": type_,
@@ -125,12 +135,16 @@ def _resource(type_: str, routes: tuple[Route, ...]) -> dict[str, Any]:
         "conditionalUpdate": "update" in conditional,
         "conditionalDelete": "multiple" if "delete" in conditional else "not-supported",
         "referencePolicy": ["literal", "logical", "local"],
-        "searchParam": [{"name": p.code, "definition": p.url, "type": p.type} for p in parameters(type_)],
+        **searching.of_type(type_, registry),
     }
-    own = sorted({r.interaction for r in routes if r.interaction[:1] == "$" and r.pattern.startswith(f"{type_}/")})
-    if own:
-        out["operation"] = [{"name": name[1:], "definition": OPERATIONS[name]} for name in own]
+    out["operation"] = _operations(routes, "[type]/", f"{type_}/")
     return out
+
+
+def _operations(routes: tuple[Route, ...], *begin: str) -> list[dict[str, str]]:
+    """The operations whose patterns begin so."""
+    own = sorted({r.interaction for r in routes if r.interaction[:1] == "$" and r.pattern.startswith(begin)})
+    return [{"name": name[1:], "definition": OPERATIONS[name]} for name in own]
 
 
 def _codes(routes: tuple[Route, ...], level: str) -> list[str]:

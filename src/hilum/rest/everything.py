@@ -52,7 +52,7 @@ async def everyone(service: Service, request: Request) -> Response:
         pairs, after = service.links.open_search(request.path, cursor)
         given = dict(pairs)
         patient, following = given.pop(_PATIENT, ""), given.pop(_FOLLOWING, None)
-        place = Place(patient, after if patient else None, None if following is None else int(following))
+        place = Place(patient, after if patient else None, following)
     page = await record.everyone(service.door, request.who, _asked(given), count=_count(service, given), place=place)
     found_at = links(service, request, list(given.items()), cursor, None, sealed=True)
     if page.next is not None:
@@ -65,8 +65,8 @@ def _next(service: Service, request: Request, asked: list[tuple[str, str]], plac
     if place.patient:
         held.append((_PATIENT, place.patient))
     if place.following is not None:
-        held.append((_FOLLOWING, str(place.following)))
-    sealed = service.links.seal_search(request.path, held, place.after or 0)
+        held.append((_FOLLOWING, place.following))
+    sealed = service.links.seal_search(request.path, held, place.after or "")
     query = uri.encode([*request.shown.parameters(), (CURSOR, sealed)])
     return Link("next", f"{service.door.base}/{'/'.join(request.path)}?{query}")
 

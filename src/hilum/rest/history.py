@@ -24,6 +24,7 @@ async def history(service: Service, request: Request) -> Response:
     id_ = path[1] if len(path) == 3 else None
     if request.shown.elements and type_ is not None:
         subset.check_elements(type_, request.shown.elements)
+    before = position(service, request, asked, cursor)
     page = await versions.history(
         service.door,
         request.who,
@@ -31,7 +32,7 @@ async def history(service: Service, request: Request) -> Response:
         id_,
         since=None if since is None else moment("_since", since)[0],
         at=None if at is None else moment("_at", at),
-        before=position(service, request, asked, cursor),
+        before=None if before is None else int(before),
         count=count,
     )
     base = service.base
@@ -41,5 +42,5 @@ async def history(service: Service, request: Request) -> Response:
         bundle.version(base, found, content, created=found.last_updated in created)
         for found, content in zip(page.resources, contents, strict=True)
     ]
-    found_at = links(service, request, asked, cursor, page.next)
+    found_at = links(service, request, asked, cursor, None if page.next is None else str(page.next))
     return Response(200, [FHIR_JSON, NO_STORE], bundle.bundle("history", entries, found_at, page.total))

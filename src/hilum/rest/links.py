@@ -2,7 +2,8 @@
 
 A cursor is the keyset position of the page before, sealed for one request: its tag is an HMAC over path, parameters and
 position, and the position is masked by a key stream of that tag (the SIV construction of RFC 5297 with HMAC and SHAKE).
-The position is a stable integer: unmasked, it would tell how many resources there are that the asker may not see.
+The position holds stable integers and values: unmasked, it would tell how many resources there are that the asker may
+not see. It is padded, so that its length tells nothing either.
 
 Who searches by POST keeps names and numbers of people out of URLs, which end up in logs and histories. The next page is
 fetched by GET all the same, so its cursor holds the whole search, encrypted (AES-SIV, RFC 5297).
@@ -25,7 +26,10 @@ from hilum.rest import uri
 CURSOR = "_cursor"
 _FOREIGN = f"The {CURSOR} does not belong to this request: follow the links of a Bundle unchanged."
 _TAG = 16
-_POSITION = 8
+_LENGTH = 4
+"""Bytes before a position, which say how long it is."""
+_BLOCK = 24
+"""Bytes: a tag and its position are padded to a multiple of it."""
 _NONCE = 16
 _SEARCH = "s."
 """What the cursor of a whole search begins with; `.` is in no other."""
@@ -41,13 +45,14 @@ class Links:
         self._mask_key = hashlib.sha256(b"hilum paging mask" + key).digest()
         self._search = AESSIV(hashlib.sha512(b"hilum paging search" + key).digest())
 
-    def seal(self, path: tuple[str, ...], parameters: list[tuple[str, str]], position: int) -> str:
+    def seal(self, path: tuple[str, ...], parameters: list[tuple[str, str]], position: str) -> str:
         """The cursor for the page after `position` of the request with this path and these parameters."""
-        plain = position.to_bytes(_POSITION, "big", signed=True)
+        plain = _measured(position)
+        plain += bytes(-(_TAG + len(plain)) % _BLOCK)
         tag = self._tag(path, parameters, plain)
         return urlsafe_b64encode(tag + self._mask(tag, plain)).decode()
 
-    def open(self, path: tuple[str, ...], parameters: list[tuple[str, str]], cursor: str) -> int:
+    def open(self, path: tuple[str, ...], parameters: list[tuple[str, str]], cursor: str) -> str:
         """The position in a cursor. Raises Malformed when it was not made for this path and these parameters."""
         try:
             sealed = urlsafe_b64decode(cursor.encode())
@@ -55,13 +60,13 @@ class Links:
             sealed = b""
         tag, masked = sealed[:_TAG], sealed[_TAG:]
         plain = self._mask(tag, masked)
-        if len(masked) != _POSITION or not hmac.compare_digest(tag, self._tag(path, parameters, plain)):
+        if len(masked) < _LENGTH or not hmac.compare_digest(tag, self._tag(path, parameters, plain)):
             raise Malformed(_FOREIGN)
-        return int.from_bytes(plain, "big", signed=True)
+        return _position(plain)[0]
 
-    def seal_search(self, path: tuple[str, ...], parameters: list[tuple[str, str]], position: int) -> str:
+    def seal_search(self, path: tuple[str, ...], parameters: list[tuple[str, str]], position: str) -> str:
         """The cursor for the page after `position`, parameters in it. Raises TooLarge when it gets too long."""
-        plain = zlib.compress(position.to_bytes(_POSITION, "big", signed=True) + uri.encode(parameters).encode())
+        plain = zlib.compress(_measured(position) + uri.encode(parameters).encode())
         nonce = os.urandom(_NONCE)
         sealed = nonce + self._search.encrypt(plain, ["/".join(path).encode(), nonce])
         cursor = _SEARCH + urlsafe_b64encode(sealed).decode()
@@ -77,7 +82,7 @@ class Links:
         """Whether the parameters are in the cursor."""
         return cursor.startswith(_SEARCH)
 
-    def open_search(self, path: tuple[str, ...], cursor: str) -> tuple[list[tuple[str, str]], int]:
+    def open_search(self, path: tuple[str, ...], cursor: str) -> tuple[list[tuple[str, str]], str]:
         """Parameters and position in a cursor of `seal_search`. Raises Malformed when it was not made for this path."""
         try:
             sealed = urlsafe_b64decode(cursor.removeprefix(_SEARCH).encode())
@@ -85,8 +90,8 @@ class Links:
             plain = zlib.decompress(self._search.decrypt(sealed[_NONCE:], ["/".join(path).encode(), nonce]))
         except (ValueError, InvalidTag):
             raise Malformed(_FOREIGN) from None
-        position = int.from_bytes(plain[:_POSITION], "big", signed=True)
-        return uri.pairs(plain[_POSITION:].decode()), position
+        position, rest = _position(plain)
+        return uri.pairs(rest.decode()), position
 
     def _tag(self, path: tuple[str, ...], parameters: list[tuple[str, str]], plain: bytes) -> bytes:
         context = "/".join(path) + "?" + uri.encode(parameters)
@@ -95,3 +100,14 @@ class Links:
     def _mask(self, tag: bytes, text: bytes) -> bytes:
         stream = hashlib.shake_256(self._mask_key + tag).digest(len(text))
         return bytes(a ^ b for a, b in zip(text, stream, strict=True))
+
+
+def _measured(position: str) -> bytes:
+    text = position.encode()
+    return len(text).to_bytes(_LENGTH, "big") + text
+
+
+def _position(plain: bytes) -> tuple[str, bytes]:
+    """The position at the begin of what was sealed, and what follows it."""
+    end = _LENGTH + int.from_bytes(plain[:_LENGTH], "big")
+    return plain[_LENGTH:end].decode(), plain[end:]

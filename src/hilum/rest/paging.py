@@ -46,7 +46,7 @@ def links(
     request: Request,
     asked: list[tuple[str, str]],
     cursor: str | None,
-    after: int | None,
+    after: str | None,
     *,
     sealed: bool = False,
 ) -> list[Link]:
@@ -71,7 +71,7 @@ def links(
     return found
 
 
-def position(service: Service, request: Request, asked: list[tuple[str, str]], cursor: str | None) -> int | None:
+def position(service: Service, request: Request, asked: list[tuple[str, str]], cursor: str | None) -> str | None:
     """The keyset position that a cursor stands for; None without one. Raises Malformed."""
     return None if cursor is None else service.links.open(get_path(request.path), asked, cursor)
 

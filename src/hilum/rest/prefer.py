@@ -10,10 +10,14 @@ _RETURNS = ("minimal", "representation", "OperationOutcome")
 
 
 class Prefer(NamedTuple):
-    """The Prefer header (RFC 7240): what a write returns, and whether the unknown is refused or passed over."""
+    """The Prefer header (RFC 7240): what a write returns, and whether the unknown is refused or passed over.
+
+    `explain`, hilum's own: a search tells how it was done.
+    """
 
     returns: str | None = None
     lenient: bool = False
+    explain: bool = False
 
 
 _NOTHING = Prefer()
@@ -33,5 +37,7 @@ def prefer(request: Request) -> Prefer:
         first.setdefault(name.lower(), value.strip('"').lower())
     wanted = first.get("return")
     return Prefer(
-        next((known for known in _RETURNS if known.lower() == wanted), None), first.get("handling") == "lenient"
+        next((known for known in _RETURNS if known.lower() == wanted), None),
+        first.get("handling") == "lenient",
+        "explain" in first,
     )

@@ -63,6 +63,8 @@ class Router:
     def find(self, method: str, path: tuple[str, ...]) -> Route:
         """The Route. Raises NotFound naming what is unknown, or MethodNotAllowed with the methods there are."""
         methods = self._methods.get(pattern(path))
+        if methods is None and len(path) == 3 and path[2][:1] == "$":  # an operation of every type
+            methods = self._methods.get(f"[type]/[id]/{path[2]}") if path[0] in TYPE_NUMBER else None
         if methods is None:
             raise _unknown(path)
         route = methods.get(method)

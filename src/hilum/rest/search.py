@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from typing import Any, Final
 
 from hilum.fhir import definitions, json
 from hilum.interactions import search as searching
@@ -13,9 +15,17 @@ from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
 from hilum.rest.paging import get_path, links, position
 from hilum.rest.prefer import prefer
 from hilum.rest.router import Service
-from hilum.search.parse import parse_query
+from hilum.search import results
+from hilum.search.parameters import Registry
+from hilum.search.parse import Parsed, parse_query
+from hilum.store.plan.told import lines as told
 
 _FORM = frozenset({media.FORM})
+_DAY = 86_400_000_000
+_NOT_TOLD: Final = (
+    "Prefer: explain is for tokens that may search all resources of every type that the search looks into, "
+    "since a plan counts what it finds before a scope narrows it."
+)
 
 
 async def search(service: Service, request: Request) -> Response:
@@ -38,16 +48,25 @@ async def search(service: Service, request: Request) -> Response:
             raise Malformed(f"This {CURSOR} holds all parameters: follow the links of a Bundle unchanged.")
         pairs, after = service.links.open_search(get_path(request.path), cursor)
         sealed = True
-    counting = shown.summary == "count"
-    parsed = parse_query(
-        type_,
-        [*pairs, ("_summary", "count")] if counting else pairs,
-        lenient=prefer(request).lenient,
-        base=service.door.base,
-        compartment=compartment,
-        max_count=service.page,
-    )
-    asked = [pair for pair in parsed.applied if pair[0] != "_summary"]
+    preferred = prefer(request)
+    shaped = [pair for pair in shown.parameters() if pair[0] in ("_summary", "_elements")]
+    wanted = [*pairs, *shaped]
+
+    def read(registry: Registry) -> Parsed:
+        return parse_query(
+            type_,
+            wanted,
+            lenient=preferred.lenient,
+            base=service.door.base,
+            compartment=compartment,
+            now=_today(),
+            full_text=service.door.store.full_text,
+            max_count=service.page,
+            registry=registry,
+        )
+
+    parsed = await searching.understood(service.door, wanted, read)
+    asked = [pair for pair in parsed.applied if pair not in shaped]
     if cursor is not None:
         if after is None:
             after = position(service, request, asked, cursor)
@@ -56,10 +75,33 @@ async def search(service: Service, request: Request) -> Response:
     base = service.base
     contents = await subset.show_all(page.resources, shown)
     entries = [bundle.match(base, *one) for one in zip(page.resources, contents, strict=True)]
+    if page.included:
+        beside = shown._replace(elements=())  # "The list of elements does not apply to included resources."
+        contents = await subset.show_all(page.included, beside)
+        entries += [bundle.match(base, *one, b"include") for one in zip(page.included, contents, strict=True)]
     if parsed.ignored:
         entries.append(_ignored(parsed.ignored))
+    if preferred.explain:
+        entries.append(_explained(await searching.explain(service.door, request.who, parsed)))
     found_at = links(service, request, asked, cursor, page.next if parsed.query.count else None, sealed=sealed)
     return Response(200, [FHIR_JSON, NO_STORE], bundle.bundle("searchset", entries, found_at, page.total))
+
+
+def _today() -> int:
+    """The begin of the day in microseconds, for the prefix `ap`: the same for all pages of a search."""
+    return time.time_ns() // 1000 // _DAY * _DAY
+
+
+def asked_at(url: str) -> tuple[str | None, tuple[str, str] | None, list[tuple[str, str]]]:
+    """A search as it stands in a URL below the base, `Patient/17/Observation?code=x`: type, compartment, parameters.
+
+    Raises Malformed, NotFound, Invalid when the path names no resource type.
+    """
+    path, _, query = url.encode().decode("latin-1").partition("?")
+    type_, compartment = _where(uri.path(b"/" + path.strip("/").encode("latin-1")))
+    if type_ is not None:
+        results.resource_type("The search", type_)
+    return type_, compartment, uri.pairs(query)
 
 
 def _take_form(request: Request) -> None:
@@ -84,5 +126,15 @@ def _where(path: tuple[str, ...]) -> tuple[str | None, tuple[str, str] | None]:
 
 def _ignored(ignored: tuple[tuple[str, str], ...]) -> bytes:
     """The entry that says what was passed over under `Prefer: handling=lenient`."""
-    issues = tuple(Issue("warning", "not-supported", f"Ignored: {why}") for _, why in ignored)
+    return _outcome(*[Issue("warning", "not-supported", f"Ignored: {why}") for _, why in ignored])
+
+
+def _explained(notes: list[dict[str, Any]] | None) -> bytes:
+    """The entry that tells how the search was done, under `Prefer: explain`."""
+    if notes is None:
+        return _outcome(Issue("warning", "suppressed", _NOT_TOLD))
+    return _outcome(*[Issue("information", "informational", line) for line in told(notes)])
+
+
+def _outcome(*issues: Issue) -> bytes:
     return b'{"resource":%b,"search":{"mode":"outcome"}}' % json.encode(outcome.operation_outcome(issues))

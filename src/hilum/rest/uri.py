@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
 from hilum.problems import Malformed
@@ -10,12 +11,15 @@ from hilum.problems import Malformed
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PLAIN = re.compile(r"[A-Za-z0-9\-._~!$'()*,;:@/?|]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LINES: Final = {ord("\n"): None, ord("\r"): None, ord("\t"): None}
+_OF_LINES: Final = frozenset(("query", "variables"))
+"""The parameters of $graphql are texts of several lines."""
 
 _SAFE = "-._~!$'()*,;:@/?|"
 """Left readable in links that hilum writes; `|` is not in RFC 3986, but browsers and FHIR clients all take it."""
 
 
-def decode(text: str, where: str) -> str:
+def decode(text: str, where: str, *, lines: bool = False) -> str:
     """Percent-decoded text. Raises Malformed when an escape is broken, not UTF-8, or a control character."""
     if "%" not in text and text.isascii():
         found = text
@@ -26,7 +30,7 @@ def decode(text: str, where: str) -> str:
             found = unquote_to_bytes(text.encode("latin-1")).decode()
         except UnicodeError:
             raise Malformed(f"The {where} is not UTF-8 once its percent-encoding is undone.") from None
-    if _CONTROL.search(found):
+    if _CONTROL.search(found.translate(_LINES) if lines else found):
         raise Malformed(f"The {where} holds a control character.")
     return found
 
@@ -47,7 +51,8 @@ def pairs(query: str, where: str = "query string") -> list[tuple[str, str]]:
     for part in query.split("&"):
         if part:
             name, _, value = part.replace("+", " ").partition("=")
-            found.append((decode(name, where), decode(value, where)))
+            name = decode(name, where)
+            found.append((name, decode(value, where, lines=name in _OF_LINES)))
     return found
 
 

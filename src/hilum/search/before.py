@@ -8,17 +8,16 @@ lost with one. https://hl7.org/fhir/R4/http.html#update
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from hilum.fhir import json
 from hilum.fhir.resource import Draft, Resource
-from hilum.fhirpath.paths import Field
+from hilum.fhirpath.paths import Field, Path
 from hilum.search.generate import named_by, owners
-from hilum.search.index import collect, date_rows, index, pairs, reference_rows, string_rows, token_rows, uri_rows
-from hilum.search.parameters import parameters
+from hilum.search.index import MAKERS, collect, index
+from hilum.search.parameters import R4, Registry
 from hilum.search.rows import Rows
 
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -26,8 +25,8 @@ _LARGE: Final = 1 << 18
 """Bytes. Of more the version before is indexed whole, in pieces that leave the interpreter to others."""
 
 
-def before(current: Resource, made: Draft, body: dict[str, Any], rows: Rows) -> Rows:
-    """`index(current.type, current.body)`, given the version `made` of `body` that follows it and the `rows` of that.
+def before(current: Resource, made: Draft, body: dict[str, Any], rows: Rows, registry: Registry = R4) -> Rows:
+    """`index` of the current version, given the version `made` of `body` that follows it and the `rows` of that.
 
     Neither is a deletion, and both have the same type and id. Bytes are compared, not values: 1.0 is not 1.00 here.
     Kinds of rows that are the same are the very same tuple.
@@ -35,25 +34,23 @@ def before(current: Resource, made: Draft, body: dict[str, Any], rows: Rows) -> 
     tail = made.tail_of(current)
     if tail == made.tail:
         return rows
-    joined = _joined(current.type)
+    joined = _joined(current.type, registry.over(current.type))
     if joined.unknown or len(tail) + len(made.tail) > _LARGE:
-        return index(current.type, current.body)
+        return index(current.type, current.body, None, registry)
     was, now = _elements(tail), _elements(made.tail)
     changed = set(joined.always)
     for key in [key for key, raw in now.items() if was.get(key) != raw] + [key for key in was if key not in now]:
         changed |= joined.groups.get(key, _NONE)
-    less = collect(current.type, {key: body[key] for key in changed if key in body}, current.id)
-    more = collect(current.type, {key: json.stored(bytes(was[key])) for key in changed if key in was}, current.id)
+    less = collect(current.type, {key: body[key] for key in changed if key in body}, current.id, registry)
+    past = {key: json.stored(bytes(was[key])) for key in changed if key in was}
+    more = collect(current.type, past, current.id, registry)
     if less == more:
         return rows
     return Rows(
-        _swapped(token_rows, rows.tokens, less.tokens, more.tokens),
-        _swapped(string_rows, rows.strings, less.strings, more.strings),
-        _swapped(date_rows, rows.dates, less.dates, more.dates),
-        _swapped(reference_rows, rows.references, less.references, more.references),
-        _swapped(uri_rows, rows.uris, less.uris, more.uris),
-        _swapped(pairs, rows.compartments, less.compartments, more.compartments),
-        _swapped(pairs, rows.labels, less.labels, more.labels),
+        **{
+            name: _swapped(made, getattr(rows, name), getattr(less, name), getattr(more, name))
+            for name, made in MAKERS.items()
+        }
     )
 
 
@@ -82,31 +79,49 @@ class _Joined(NamedTuple):
 _NONE: Final[frozenset[str]] = frozenset()
 
 
-@cache
-def _joined(type: str) -> _Joined:
+def _joined(type: str, registry: Registry) -> _Joined:
+    found: _Joined | None = registry.made.get(("joined", type))
+    if found is None:
+        found = registry.made["joined", type] = _join(type, registry)
+    return found
+
+
+def _join(type: str, registry: Registry) -> _Joined:
     feeds: dict[int, set[str]] = {}
     computed: set[str] = set()
     unknown = False
-    compartment = owners(type)
-    for parameter in parameters(type):
-        if not parameter.number:
-            continue
-        keys = {
-            path.steps[0].key if path.steps and isinstance(path.steps[0], Field) else "" for path in parameter.paths
-        }
-        if not parameter.paths:
-            named = named_by(parameter.expression, type)
+    compartment = owners(type, registry)
+    parameters = registry.parameters(type)
+    for selection in dict.fromkeys(one for parameter in parameters for one in parameter.selections):
+        keys = {_first(leaf.path) for leaf in selection.leaves}
+        if selection.expression is not None:
+            named = named_by(selection.expression, type)
             unknown |= named is None
             keys = set(named or ())
-            computed |= keys
-        unknown |= "" in keys
-        # All parameters that put a resource into a compartment count as one: the compartments are one list.
-        feeds.setdefault(-1 if parameter.number in compartment else parameter.number, set()).update(
-            keys, [f"_{key}" for key in keys]
-        )
+            if selection.kind == "token":  # false, too, is a value
+                computed |= keys
+        # All selections that put a resource into a compartment count as one: the compartments are one list.
+        for number in selection.numbers:
+            feeds.setdefault(-1 if selection.main in compartment else number, set()).update(keys)
+    for pairs in dict.fromkeys(one for parameter in parameters for one in parameter.pairs):
+        inner = [leaf.path for some in pairs.seconds for leaf in some]
+        first = [leaf.path for leaf in pairs.first]
+        whole = [] if pairs.absolute else first
+        keys = {_first(path) for path in first} if pairs.absolute else set()
+        # Within an element of the resource that element is what counts, of the resource itself its parts are.
+        keys |= {_first(pairs.context)} if pairs.context.steps else {_first(path) for path in (*inner, *whole)}
+        feeds.setdefault(pairs.number, set()).update(keys)
+    unknown |= any("" in keys for keys in feeds.values())
+    for keys in feeds.values():
+        keys |= {f"_{key}" for key in keys}
     groups = _united(feeds.values())
     always = frozenset(key for one in computed for key in groups.get(one, _NONE))
     return _Joined(groups, always, unknown)
+
+
+def _first(path: Path) -> str:
+    """The element at the top of the resource that a path goes through; "" when it does not tell."""
+    return path.steps[0].key if path.steps and isinstance(path.steps[0], Field) else ""
 
 
 def _united(sets: Iterable[set[str]]) -> dict[str, frozenset[str]]:

@@ -8,29 +8,34 @@ Python. The text is made of the definitions alone; every name and code in it goe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
 
 from hilum import fhirpath
 from hilum.fhir import definitions
 from hilum.fhirpath.paths import Carries, Equals, Field, Path, RefersTo, Step
-from hilum.fhirpath.references import local, target_type
+from hilum.fhirpath.references import target_type
 from hilum.fhirpath.types import Type, properties
-from hilum.search.dates import interval, period, timing
-from hilum.search.parameters import lookup, parameters
-from hilum.search.selections import Leaf, leaves
-from hilum.search.text import fold, later_words
+from hilum.search.composites import Pairs
+from hilum.search.notes import NAMES, Noted, Owners, note
+from hilum.search.parameters import R4, Registry
+from hilum.search.rows import DateRow, QuantityRow, ReferenceRow, TokenRow
+from hilum.search.selections import Leaf, Selection
 
 
 class Found(NamedTuple):
-    """What a generated function fills: plain tuples, in document order, doubles and all."""
+    """What a generated function fills: plain tuples, in document order, doubles and all; named as in `Rows`."""
 
     tokens: list[tuple[int, str | None, str | None]]
     strings: list[tuple[int, str, str]]
+    terms: list[tuple[int, str]]
     dates: list[tuple[int, int, int]]
+    quantities: list[tuple[int, float, float, str | None, str | None, str | None]]
     references: list[tuple[int, str, str]]
     uris: list[tuple[int, str]]
+    composites: list[tuple[int, str | None, str | None, Any]]
+    nears: list[tuple[int, float, float]]
     compartments: list[tuple[str, str]]
     labels: list[tuple[str, str]]
 
@@ -38,76 +43,124 @@ class Found(NamedTuple):
 Fill = Callable[..., None]
 """(body, *Found)"""
 
+_SECONDS: Final[dict[str, tuple[str, type]]] = {
+    "token": ("tokens", TokenRow),
+    "date": ("dates", DateRow),
+    "quantity": ("quantities", QuantityRow),
+    "number": ("quantities", QuantityRow),
+    "reference": ("references", ReferenceRow),
+}
+"""Kind of a composite's second component -> the list that it is noted in, the row that it becomes."""
+
 
 @dataclass(slots=True)
 class _Place:
-    """A place in the resource: the steps from here down, and what is noted of the value here, by form."""
+    """A place in the resource: the steps from here down, and what is noted of the value here, by form and system."""
 
     below: dict[Step, _Place] = field(default_factory=dict)
-    numbers: dict[tuple[str, str | None], list[int]] = field(default_factory=dict)
+    noted: dict[tuple[str, str | None], list[Noted]] = field(default_factory=dict)
+    pairs: list[Pairs] = field(default_factory=list)
 
-    def add(self, leaf: Leaf, number: int) -> None:
+    def at(self, path: Path) -> _Place:
         place = self
-        for step in leaf.path.steps:
+        for step in path.steps:
             place = place.below.setdefault(step, _Place())
-        found = place.numbers.setdefault((leaf.form, leaf.system), [])
-        if number not in found:
-            found.append(number)
+        return place
+
+    def add(self, leaf: Leaf, selection: Selection) -> None:
+        form = "reference" if leaf.form == "unsaid" else leaf.form
+        found = self.at(leaf.path).noted.setdefault((form, leaf.system), [])
+        if (leaf, selection) not in found:
+            found.append((leaf, selection))
 
 
-def generate(type: str) -> Fill:
-    """The function for one resource type. Takes some milliseconds; keep it."""
-    names: dict[str, Any] = dict(_NAMES)
-    code = compile("\n".join(source(type, names)), f"<index of {type}>", "exec")
+def generate(type: str, registry: Registry = R4, only: Iterable[int] | None = None) -> Fill:
+    """The function for one resource type, or for some of its numbers. Takes some milliseconds; keep it."""
+    names: dict[str, Any] = {}
+    code = compile("\n".join(source(type, names, registry, only)), f"<index of {type}>", "exec")
     # As dataclasses and namedtuple do: the text comes from the definitions, and everything quoted in it from repr.
     exec(code, names)  # noqa: S102
     fill: Fill = names["fill"]
     return fill
 
 
-_NAMES: dict[str, Any] = {
-    "fold": fold,
-    "later_words": later_words,
-    "interval": interval,
-    "period": period,
-    "timing": timing,
-    "local": local,
-    "target_type": target_type,
-}
+def source(
+    type: str, names: dict[str, Any] | None = None, registry: Registry = R4, only: Iterable[int] | None = None
+) -> list[str]:
+    """The lines of the function `fill`; what they refer to is put into `names`.
 
-
-def source(type: str, names: dict[str, Any] | None = None) -> list[str]:
-    """The lines of the function `fill`; what it refers to beside `_NAMES` is put into `names`."""
+    `only`: the numbers that are noted; None for all, and for compartments and labels as well.
+    """
+    wanted = None if only is None else frozenset(only)
+    names = {} if names is None else names
+    names |= NAMES | {"target_type": target_type, "new": tuple.__new__}
+    names |= {row.__name__: row for _, row in _SECONDS.values()}
     root = _Place()
-    computed: list[tuple[int, str]] = []
-    for parameter in parameters(type):
-        if parameter.number and not parameter.paths:
-            computed.append((parameter.number, parameter.expression))
-        for path in parameter.paths:
-            for leaf in leaves(parameter.type, path):
-                root.add(leaf, parameter.number)
-    root.add(Leaf(_labels(type), "label"), 0)
-    lines = ["def fill(v, tokens, strings, dates, references, uris, compartments, labels):"]
-    lines += _below(root, "v", 1, owners(type))
-    for i, (number, expression) in enumerate(computed):
-        compute = fhirpath.compile(expression, type)
-        if names is not None:
-            names[f"computed{i}"] = compute
-        lines += _computed(f"computed{i}", number, named_by(expression, type), compute({"resourceType": type}))
+    computed: dict[Selection, tuple[str, ...]] = {}
+    for parameter in registry.parameters(type):
+        for selection in parameter.selections:
+            if not (kept := _kept(selection, wanted)).numbers:
+                continue
+            if kept.expression is not None:
+                computed[kept] = parameter.targets
+            for leaf in kept.leaves:
+                root.add(leaf, kept)
+        for pairs in parameter.pairs:
+            place = root.at(pairs.context)
+            if (wanted is None or pairs.number in wanted) and pairs not in place.pairs:
+                place.pairs.append(pairs)
+    kept_by: Owners = {}
+    if wanted is None:
+        kept_by = owners(type, registry)
+        root.at(_labels(type)).noted["label", None] = []
+    lines = [f"def fill(v, {', '.join(Found._fields)}):"]
+    lines += _below(root, "v", 1, kept_by) or [" pass"]
+    for i, (selection, targets) in enumerate(computed.items()):
+        name, expression = f"computed{i}", selection.expression or ""
+        compute = names[name] = fhirpath.compile(expression, type)
+        noted = [f" for x in {name}(v):"]
+        if selection.kind == "token":
+            noted.append(f"  tokens.append(({selection.main}, None, 'true' if x else 'false'))")
+        else:  # a resource nested in another: no reference, but searched as one
+            noted.append(f"  if x.get('resourceType') in {targets!r} and 'id' in x:")
+            noted.append(f"   references.append(({selection.main}, x['resourceType'], x['id']))")
+        constant = [bool(x) for x in compute({"resourceType": type})]
+        lines += _unless_absent(noted, selection, named_by(expression, type), constant)
     return lines
 
 
-def _computed(name: str, number: int, keys: tuple[str, ...] | None, otherwise: list[Any]) -> list[str]:
-    """The lines for what is computed by an expression; `otherwise`: its values where none of the `keys` is there.
+def _kept(selection: Selection, wanted: frozenset[int] | None) -> Selection:
+    """The selection with the wanted numbers alone."""
+    if wanted is None or wanted.issuperset(selection.numbers):
+        return selection
+
+    def kept(number: int) -> int:
+        return number if number in wanted else 0
+
+    one = selection
+    return replace(
+        one,
+        main=kept(one.main),
+        text=kept(one.text),
+        of_type=kept(one.of_type),
+        identifier=kept(one.identifier),
+        whole=kept(one.whole),
+        rest=kept(one.rest),
+    )
+
+
+def _unless_absent(
+    noted: list[str], selection: Selection, keys: tuple[str, ...] | None, constant: list[bool]
+) -> list[str]:
+    """The lines for what is computed by an expression; `constant`: its values where none of the `keys` is there.
 
     Most resources have none of them, and to say so costs a tenth of an evaluation.
     """
-    lines = [f" for x in {name}(v):", f"  tokens.append(({number}, None, 'true' if x else 'false'))"]
     if keys is None:
-        return lines
+        return noted
     test = " or ".join(f"{key!r} in v" for name in keys for key in (name, f"_{name}")) or "False"
-    constant = [f" tokens.append(({number}, None, {'true' if x else 'false'!r}))" for x in otherwise] or [" pass"]
-    return [f" if {test}:", *(" " + line for line in lines), " else:", *(" " + line for line in constant)]
+    otherwise = [f"  tokens.append(({selection.main}, None, {'true' if x else 'false'!r}))" for x in constant]
+    return [f" if {test}:", *(f" {line}" for line in noted), " else:", *(otherwise or ["  pass"])]
 
 
 def named_by(expression: str, type: str) -> tuple[str, ...] | None:
@@ -132,33 +185,43 @@ def _labels(type: str) -> Path:
     return security
 
 
-def owners(type: str) -> dict[int, tuple[str, ...]]:
-    """Number of a reference parameter -> the compartment types into which a target of that type puts the resource."""
+def owners(type: str, registry: Registry = R4) -> Owners:
+    """Number of a reference selection -> the compartment types into which a target of that type puts the resource."""
     found: dict[int, set[str]] = {}
     for owner, members in definitions.compartments().items():
         for code in members.get(type, ()):
             if code != "{def}":
-                found.setdefault(lookup(type, code).number, set()).add(owner)
+                for number in registry.lookup(type, code).numbers:
+                    found.setdefault(number, set()).add(owner)
     return {number: tuple(sorted(owners)) for number, owners in found.items()}
 
 
-def _below(place: _Place, v: str, depth: int, owners: dict[int, tuple[str, ...]]) -> list[str]:
+def _below(place: _Place, v: str, depth: int, owners: Owners) -> list[str]:
     """The lines for what is noted at a place, held by the variable `v`, and for everything below it."""
-    lines = [" " * depth + line for key, numbers in place.numbers.items() for line in _note(key, numbers, v, owners)]
+    pad = " " * depth
+    lines: list[str] = []
+    for (form, system), noted in place.noted.items():
+        if form == "label":
+            lines.append(f"{pad}labels.append(({v}.get('system', ''), {v}.get('code', '')))")
+        else:
+            lines += [pad + line for line in note(form, system, noted, v, owners)]
+    for pairs in place.pairs:
+        lines += _paired(pairs, v, depth)
     for step, child in place.below.items():
         match step:
             case Field(key=key, many=many):
                 w = f"v{depth}"
-                lines.append(f"{' ' * depth}if {key!r} in {v}:")
+                if not (inner := _below(child, w, depth + (1 if not many else 3 if child.noted else 2), owners)):
+                    continue
+                lines.append(f"{pad}if {key!r} in {v}:")
                 if not many:
-                    lines.append(f"{' ' * depth} {w} = {v}[{key!r}]")
-                    lines += _below(child, w, depth + 1, owners)
+                    lines.append(f"{pad} {w} = {v}[{key!r}]")
                 else:
-                    lines.append(f"{' ' * depth} for {w} in {v}[{key!r}]:")
-                    if child.numbers:
+                    lines.append(f"{pad} for {w} in {v}[{key!r}]:")
+                    if child.noted:
                         # Arrays of primitives have nulls where there are only extensions.
-                        lines.append(f"{' ' * depth}  if {w} is not None:")
-                    lines += _below(child, w, depth + (3 if child.numbers else 2), owners)
+                        lines.append(f"{pad}  if {w} is not None:")
+                lines += inner
                 continue
             case Equals(key=key, value=value):
                 condition = f"{v}.get({key!r}) == {value!r}"
@@ -166,67 +229,37 @@ def _below(place: _Place, v: str, depth: int, owners: dict[int, tuple[str, ...]]
                 condition = f"any(e.get('url') == {url!r} for e in {v}.get('extension', ()))"
             case RefersTo(type=target):
                 condition = f"target_type({v}.get('reference', '')) == {target!r}"
-        lines.append(f"{' ' * depth}if {condition}:")
-        lines += _below(child, v, depth + 1, owners)
+        if inner := _below(child, v, depth + 1, owners):
+            lines += [f"{pad}if {condition}:", *inner]
     return lines
 
 
-def _note(key: tuple[str, str | None], numbers: list[int], v: str, owners: dict[int, tuple[str, ...]]) -> list[str]:
-    """The lines that write the value in `v` down under each number."""
-    form, system = key
-    match form:
-        case "coding" | "identifier":
-            code = "code" if form == "coding" else "value"
-            return [
-                f"s = {v}.get('system'); c = {v}.get({code!r})",
-                "if c is not None or s is not None:",
-                *(f" tokens.append(({n}, s, c))" for n in numbers),
-            ]
-        case "label":
-            return [f"labels.append(({v}.get('system', ''), {v}.get('code', '')))"]
-        case "code":
-            return [f"tokens.append(({n}, {system!r}, {v}))" for n in numbers]
-        case "text":
-            return [f"tokens.append(({n}, None, {v}))" for n in numbers]
-        case "caseless":
-            return [f"tokens.append(({n}, None, {v}.casefold()))" for n in numbers]
-        case "boolean":
-            return [f"tokens.append(({n}, None, 'true' if {v} else 'false'))" for n in numbers]
-        case "string":
-            return [f"f = fold({v})", *(f"strings.append(({n}, f, {v}))" for n in numbers)]
-        case "family":
-            return [
-                f"f = fold({v})",
-                *(f"strings.append(({n}, f, {v}))" for n in numbers),
-                "if ' ' in f:",
-                f" for f in later_words({v}):",
-                *(f"  strings.append(({n}, f, {v}))" for n in numbers),
-            ]
-        case "date":
-            return [f"l, h = interval({v})", *(f"dates.append(({n}, l, h))" for n in numbers)]
-        case "period" | "timing":
-            return [
-                f"p = {form}({v})",
-                "if p is not None:",
-                *(f" dates.append(({n}, p[0], p[1]))" for n in numbers),
-            ]
-        case "uri":
-            return [f"uris.append(({n}, {v}))" for n in numbers]
-        case "reference":
-            return _reference(numbers, v, owners)
-        case _:
-            raise AssertionError(form)
+def _paired(pairs: Pairs, v: str, depth: int) -> list[str]:
+    """The lines for one composite in the element `v`: first what is rarer, its second value."""
+    pad = " " * depth
+    lines: list[str] = []
+    held = [f"b{i}_{depth}" for i in range(len(pairs.seconds))]
+    for name, kind, some in zip(held, pairs.kinds, pairs.seconds, strict=True):
+        lines += [f"{pad}{name} = []", *_into(name, kind, some, v, depth)]
+    lines += [f"{pad}if {' and '.join(held)}:", f"{pad} a{depth} = []"]
+    lines += _into(f"a{depth}", "token", pairs.first, "v" if pairs.absolute else v, depth + 1)
+    rows = [f"new({_SECONDS[kind][1].__name__}, q{i})" for i, kind in enumerate(pairs.kinds)]
+    second = rows[0] if len(rows) == 1 else f"({', '.join(rows)})"
+    lines += [f"{pad} composites += [({pairs.number}, s, c, {second}) for _, s, c in a{depth}"]
+    lines[-1] += "".join(f" for q{i} in {name}" for i, name in enumerate(held)) + "]"
+    return lines
 
 
-def _reference(numbers: list[int], v: str, owners: dict[int, tuple[str, ...]]) -> list[str]:
-    types = sorted({owner for n in numbers for owner in owners.get(n, ())})
-    lines = [
-        f"p = local({v})",
-        "if p is not None:",
-        " t, i = p",
-        *(f" references.append(({n}, t, i))" for n in numbers),
-    ]
-    if types:
-        test = f"t == {types[0]!r}" if len(types) == 1 else f"t in {tuple(types)!r}"
-        lines += [f" if {test}:", "  compartments.append(p)"]
-    return [*lines, f"elif {v}[:1] != '#':", *(f" uris.append(({n}, {v}))" for n in numbers)]
+def _into(name: str, kind: str, some: tuple[Leaf, ...], v: str, depth: int) -> list[str]:
+    """The lines that note leaves in a list of that name, under no number."""
+    list_, _ = _SECONDS[kind]
+    root = _Place()
+    for leaf in some:
+        root.add(leaf, _UNNUMBERED)
+    here, there = f"{list_}.append(({_UNNUMBERED.main}, ", f"{name}.append((0, "
+    lines = [line.replace(here, there) for line in _below(root, v, depth, {})]
+    # A reference to elsewhere is no second value.
+    return [line.replace(f"uris.append(({_UNNUMBERED.main}, r))", "pass") for line in lines]
+
+
+_UNNUMBERED: Final = Selection("", (), -1)

@@ -5,17 +5,28 @@ Contained resources are not indexed on their own, and references to them (`#p1`)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from functools import cache
+from collections.abc import Callable, Collection, Iterable
+from functools import lru_cache
 from heapq import merge
 from itertools import groupby
 from typing import Any, Final
 
 from hilum.fhir import definitions
 from hilum.problems import Invalid
-from hilum.search.generate import Found, generate
-from hilum.search.parameters import table
-from hilum.search.rows import DateRow, ReferenceRow, Rows, StringRow, TokenRow, UriRow
+from hilum.search.generate import Fill, Found, generate
+from hilum.search.parameters import R4, Registry
+from hilum.search.rows import (
+    CompositeRow,
+    DateRow,
+    NearRow,
+    QuantityRow,
+    ReferenceRow,
+    Rows,
+    StringRow,
+    TermRow,
+    TokenRow,
+    UriRow,
+)
 
 _COMPARTMENTS: Final = frozenset(definitions.compartments())
 _PIECE: Final = 1 << 15
@@ -23,80 +34,80 @@ _row = tuple.__new__
 """A NamedTuple from a tuple at half the cost of calling its class."""
 
 
-def index(type: str, body: dict[str, Any], id: str | None = None) -> Rows:
+def index(type: str, body: dict[str, Any], id: str | None = None, registry: Registry = R4) -> Rows:
     """The rows of one version of a resource. `id`: its logical id where the body does not carry it (yet).
+
+    `registry`: the parameters that there are.
 
     The body is one that structural validation accepts. Of others nothing is promised but that what stands in the way
     is raised as Invalid, and a date that is none as Malformed.
     """
-    found = collect(type, body, id)
-    try:
-        return Rows(
-            token_rows(found.tokens),
-            string_rows(found.strings),
-            date_rows(found.dates),
-            reference_rows(found.references),
-            uri_rows(found.uris),
-            pairs(found.compartments),
-            pairs(found.labels),
-        )
-    except TypeError as error:  # a list or an object where a text should be
-        raise _unfit(type) from error
+    return _rows(type, collect(type, body, id, registry))
 
 
-def collect(type: str, body: dict[str, Any], id: str | None = None) -> Found:
+def collect(type: str, body: dict[str, Any], id: str | None = None, registry: Registry = R4) -> Found:
     """What `index` makes its rows of: in document order, doubles and all."""
-    found = Found([], [], [], [], [], [], [])
-    if type in _COMPARTMENTS and (own := id or body.get("id")):
-        found.compartments.append((type, own))
+    own = (id or body.get("id")) if type in _COMPARTMENTS else None
+    return _found(type, _fill(type, registry), body, [(type, own)] if own else [])
+
+
+def extract(type: str, numbers: tuple[int, ...], registry: Registry = R4) -> Callable[[dict[str, Any]], Rows]:
+    """A function that gives of a resource's rows those of some numbers: all that sorting or probing it needs.
+
+    No compartments and no labels. It is made once per type and numbers, and kept.
+    """
+    fill = _some(type, tuple(sorted(numbers)), registry.over(type))
+    return lambda body: _rows(type, _found(type, fill, body, []))
+
+
+def _found(type: str, fill: Fill, body: dict[str, Any], compartments: list[tuple[str, str]]) -> Found:
+    found = Found([], [], [], [], [], [], [], [], [], compartments, [])
     try:
-        _fill(type)(body, *found)
-    except (AttributeError, TypeError, KeyError) as error:
+        fill(body, *found)
+    except (AttributeError, TypeError, KeyError, ValueError) as error:
         raise _unfit(type) from error
     return found
+
+
+def _rows(type: str, found: Found) -> Rows:
+    try:
+        kinds: Iterable[Collection[Any]] = iter(found)
+        return Rows(*[make(some) if some else () for make, some in zip(MAKERS.values(), kinds, strict=True)])
+    except TypeError as error:  # a list or an object where a text should be
+        raise _unfit(type) from error
 
 
 def _unfit(type: str) -> Invalid:
     return Invalid(f"The body has not the structure of the R4 type {type}; it cannot be indexed.")
 
 
-def token_rows(found: Collection[tuple[int, str | None, str | None]]) -> tuple[TokenRow, ...]:
-    """In order, None before any text."""
-    if len(found) > 1:
+def _plain(kind: type[Any]) -> Callable[[Collection[Any]], tuple[Any, ...]]:
+    def made(found: Collection[Any]) -> tuple[Any, ...]:
+        return tuple([_row(kind, row) for row in _in_order(found)])
+
+    return made
+
+
+def _mixed(kind: type[Any]) -> Callable[[Collection[Any]], tuple[Any, ...]]:
+    """Of rows in which a value may be missing: None comes before everything else."""
+
+    def made(found: Collection[Any]) -> tuple[Any, ...]:
         try:
             found = _in_order(found)
-        except TypeError:  # One parameter has values with and without a system, or a code.
-            found = sorted(set(found), key=_nones_first)
-    return tuple([_row(TokenRow, row) for row in found])
+        except TypeError:  # one parameter has values with and without a system, a code or a unit
+            found = sorted(set(found), key=_comparable)
+        return tuple([_row(kind, row) for row in found])
+
+    return made
 
 
-def _nones_first(row: tuple[int, str | None, str | None]) -> tuple[int, bool, str, bool, str]:
-    number, system, code = row
-    return number, system is not None, system or "", code is not None, code or ""
+def _comparable(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple([_comparable(part) for part in value])
+    return (False, ()) if value is None else (True, value)
 
 
-def string_rows(found: Collection[tuple[int, str, str]]) -> tuple[StringRow, ...]:
-    """In order."""
-    return tuple([_row(StringRow, row) for row in _in_order(found)])
-
-
-def date_rows(found: Collection[tuple[int, int, int]]) -> tuple[DateRow, ...]:
-    """In order."""
-    return tuple([_row(DateRow, row) for row in _in_order(found)]) if found else ()
-
-
-def reference_rows(found: Collection[tuple[int, str, str]]) -> tuple[ReferenceRow, ...]:
-    """In order."""
-    return tuple([_row(ReferenceRow, row) for row in _in_order(found)]) if found else ()
-
-
-def uri_rows(found: Collection[tuple[int, str]]) -> tuple[UriRow, ...]:
-    """In order."""
-    return tuple([_row(UriRow, row) for row in _in_order(found)]) if found else ()
-
-
-def pairs(found: Collection[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Compartments or labels, in order."""
+def _pairs(found: Collection[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     return tuple(_in_order(found))
 
 
@@ -113,7 +124,31 @@ def _in_order(rows: Collection[Any]) -> Collection[Any]:
     return [row for row, _ in groupby(merge(*pieces))]
 
 
-@cache
-def _fill(type: str) -> Callable[..., None]:
-    table(type)
-    return generate(type)
+def _fill(type: str, registry: Registry) -> Fill:
+    found: Fill | None = registry.made.get((type,))
+    if found is None:
+        own = registry.over(type)
+        own.table(type)
+        found = registry.made[type,] = generate(type, own) if own is registry else _fill(type, own)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _some(type: str, numbers: tuple[int, ...], registry: Registry) -> Fill:
+    return generate(type, registry, only=numbers)
+
+
+MAKERS: Final[dict[str, Callable[[Collection[Any]], tuple[Any, ...]]]] = {
+    "tokens": _mixed(TokenRow),
+    "strings": _plain(StringRow),
+    "terms": _plain(TermRow),
+    "dates": _plain(DateRow),
+    "quantities": _mixed(QuantityRow),
+    "references": _plain(ReferenceRow),
+    "uris": _plain(UriRow),
+    "composites": _mixed(CompositeRow),
+    "nears": _plain(NearRow),
+    "compartments": _pairs,
+    "labels": _pairs,
+}
+"""Field of `Rows` and `Found` -> what makes the rows, each once and in order, of what was found."""

@@ -5,87 +5,226 @@ Stores find by hashes and look again with this; policies and subscriptions judge
 
 from __future__ import annotations
 
-from hilum.search.dates import HOLDS
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, Final
+
+from hilum.search import dates, numbers
+from hilum.search.places import meters
 from hilum.search.query import (
+    AllClause,
+    Amount,
+    AnyClause,
     Clause,
     CompartmentClause,
+    Composite,
+    CompositeClause,
     DateClause,
     DateRange,
     IdClause,
     LastUpdatedClause,
     MissingClause,
+    NearClause,
+    NotClause,
+    Permit,
+    QuantityClause,
     ReferenceClause,
     StringClause,
+    TermClause,
     Token,
     TokenClause,
     UriClause,
 )
-from hilum.search.rows import Rows, StringRow, TokenRow
+from hilum.search.rows import (
+    CompositeRow,
+    DateRow,
+    NearRow,
+    QuantityRow,
+    ReferenceRow,
+    Rows,
+    StringRow,
+    TermRow,
+    TokenRow,
+    UriRow,
+)
 from hilum.search.text import fold
+from hilum.search.units import UCUM, converted, ratio
 
 
 def matches(clause: Clause, rows: Rows, *, id: str, last_updated: int) -> bool:
-    """Whether the resource with these rows, logical id and lastUpdated (microseconds since 1970 UTC) is meant."""
+    """Whether the resource with these rows, logical id and lastUpdated (microseconds since 1970 UTC) is meant.
+
+    Raises ValueError for clauses that one resource's rows cannot answer: chains, full text, and what interactions
+    must resolve first.
+    """
     match clause:
-        case TokenClause(number, values, negated):
-            found = any(_token(row, value) for row in rows.tokens if row.parameter == number for value in values)
-            return found is not negated
-        case StringClause(number, texts, how):
-            return any(_string(row, text, how) for row in rows.strings if row.parameter == number for text in texts)
-        case DateClause(number, ranges):
-            return any(_within(row.low, row.high, ranges) for row in rows.dates if row.parameter == number)
-        case ReferenceClause(number, targets):
-            return any(
-                row.id == id_ and (type_ is None or row.type == type_)
-                for row in rows.references
-                if row.parameter == number
-                for type_, id_ in targets
-            )
-        case UriClause(number, uris):
-            return any(row.value in uris for row in rows.uris if row.parameter == number)
+        case NotClause(inner):
+            return not matches(inner, rows, id=id, last_updated=last_updated)
+        case AnyClause(some):
+            return any(matches(one, rows, id=id, last_updated=last_updated) for one in some)
+        case AllClause(some):
+            return all(matches(one, rows, id=id, last_updated=last_updated) for one in some)
         case IdClause(ids):
             return id in ids
         case LastUpdatedClause(ranges):
-            return _within(last_updated, last_updated, ranges)
+            return any(_within(last_updated, last_updated, one) for one in ranges)
         case CompartmentClause(owners):
             return not set(owners).isdisjoint(rows.compartments)
-        case MissingClause():
-            return _present(clause, rows) is not clause.missing
+        case MissingClause(parameters, missing):
+            return any(row[0] in parameters for kind in KINDS for row in getattr(rows, kind)) is not missing
+    found = _TESTS.get(clause.__class__)
+    if found is None:
+        raise ValueError(f"{clause.__class__.__name__} is not about the rows of one resource.")
+    kinds, test = found
+    how = getattr(clause, "match", None)
+    values: Iterable[Any] = clause.values  # type: ignore[union-attr]  # every class in _TESTS has values and parameters
+    if how is not None:
+        values = [(how, value) for value in values]
+    wanted: tuple[int, ...] = clause.parameters  # type: ignore[union-attr]
+    return any(
+        test(row, value) for kind in kinds for row in getattr(rows, kind) if row.parameter in wanted for value in values
+    )
 
 
-def _token(row: TokenRow, value: Token) -> bool:
+def permitted(permits: Iterable[Permit], rows: Rows, *, id: str, last_updated: int) -> bool:
+    """Whether one of the permits lets its holder see the resource: it lies with an owner, and every clause holds."""
+    return any(
+        (permit.owners is None or not set(permit.owners).isdisjoint(rows.compartments))
+        and all(matches(clause, rows, id=id, last_updated=last_updated) for clause in permit.clauses)
+        for permit in permits
+    )
+
+
+KINDS: Final = (*("tokens", "strings", "terms", "dates", "quantities", "references", "uris", "composites", "nears"),)
+"""The fields of `Rows` that hold rows with a parameter."""
+
+
+def _token(row: TokenRow | CompositeRow, value: Token) -> bool:
     if value.system is not None and (row.system or "") != value.system:
         return False
     return value.code is None or row.code == value.code
 
 
-def _string(row: StringRow, text: str, how: str) -> bool:
-    match how:
-        case "exact":
-            return row.value == text
-        case "contains":
-            return bool(folded := fold(text)) and folded in row.folded
-        case _:  # a text of punctuation only says nothing, so it finds nothing
-            return bool(folded := fold(text)) and row.folded.startswith(folded)
+def _string(row: StringRow, value: tuple[str, str]) -> bool:
+    how, text = value
+    if how == "exact":
+        return row.value == text
+    folded = fold(text)
+    if not folded:  # a text of punctuation only says nothing, so it finds nothing
+        return False
+    return _FOLDED[how](row.folded, folded)
 
 
-def _within(low: int, high: int, ranges: tuple[DateRange, ...]) -> bool:
-    return any(HOLDS[one.prefix](one.low, one.high, low, high) for one in ranges)
+_FOLDED: Final[dict[str, Callable[[str, str], bool]]] = {
+    "starts": str.startswith,
+    "ends": str.endswith,
+    "contains": str.__contains__,
+    "whole": str.__eq__,
+}
 
 
-def _present(clause: MissingClause, rows: Rows) -> bool:
-    """A reference to a resource elsewhere is a value of its parameter too: reference parameters also have UriRows."""
-    match clause.kind:
-        case "token":
-            numbers = {row.parameter for row in rows.tokens}
-        case "string":
-            numbers = {row.parameter for row in rows.strings}
-        case "date":
-            numbers = {row.parameter for row in rows.dates}
-        case "reference":
-            numbers = {row.parameter for row in rows.references} | {row.parameter for row in rows.uris}
-        case "uri":
-            numbers = {row.parameter for row in rows.uris}
-        case _:
-            raise ValueError(clause.kind)
-    return clause.parameter in numbers
+def _term(row: TermRow, text: str) -> bool:
+    return bool(folded := fold(text)) and (row.folded.startswith(folded) or f" {folded}" in row.folded)
+
+
+def _date(row: DateRow, value: DateRange) -> bool:
+    return _within(row.low, row.high, value)
+
+
+def _within(low: int, high: int, value: DateRange) -> bool:
+    return dates.HOLDS[value.prefix](value.low, value.high, low, high)
+
+
+def _quantity(row: QuantityRow, value: Amount) -> bool:
+    asked = in_unit(value, row.system, row.code, row.unit)
+    if asked is None:
+        return False
+    return numbers.HOLDS[asked.prefix](asked.value, asked.low, asked.high, row.low, row.high)
+
+
+@lru_cache(maxsize=1024)
+def in_unit(value: Amount, system: str | None, code: str | None, unit: str | None) -> Amount | None:
+    """An amount asked for as it is compared with values of this unit; None when they don't compare."""
+    scale = scale_of(value, system, code, unit)
+    return None if scale is None else scaled(value, scale)
+
+
+def scaled(value: Amount, scale: Fraction) -> Amount:
+    """The amount in another unit."""
+    if scale == 1:
+        return value
+    low, exact, high = (converted(one, scale) for one in (value.low, value.value, value.high))
+    return Amount(value.prefix, exact, low, high)
+
+
+def scale_of(value: Amount, system: str | None, code: str | None, unit: str | None) -> Fraction | None:
+    """By what an amount asked for is multiplied to be compared with values of a unit; None when they don't compare."""
+    if value.system is None:
+        return _SAME if value.code is None or value.code in (code, unit) else None
+    if (system or "") != value.system:
+        return None
+    if value.code is None or value.code == code:
+        return _SAME
+    return ratio(value.code, code) if system == UCUM and code is not None else None
+
+
+_SAME: Final = Fraction(1)
+
+
+def _reference(row: ReferenceRow, value: tuple[str | None, str]) -> bool:
+    type, id = value
+    return row.id == id and (type is None or row.type == type)
+
+
+def _uri(row: UriRow | StringRow, value: tuple[str, str]) -> bool:
+    how, uri = value
+    return row.value == uri or (how == "below" and lies_below(row.value, uri))
+
+
+def lies_below(uri: str, above: str) -> bool:
+    """Whether a URL is in the part of the tree that another one names, or a MIME type; URNs and OIDs have no tree.
+
+    With a version it is about versions: `url|1` is above `url|1.2`.
+    """
+    if "|" in above:
+        return uri.startswith(above + ".")
+    if ":" in above and not above.startswith(("http://", "https://")):
+        return False
+    return uri.startswith(above if above.endswith("/") else above + "/")
+
+
+def _composite(row: CompositeRow, value: Composite) -> bool:
+    if not _token(row, value.first):
+        return False
+    match row.second, value.second:
+        case TokenRow() as found, Token() as wanted:
+            return _token(found, wanted)
+        case DateRow() as found, DateRange() as wanted:
+            return _date(found, wanted)
+        case QuantityRow() as found, Amount() as wanted:
+            return _quantity(found, wanted)
+        case ReferenceRow() as found, (str() | None, str()) as wanted:
+            return _reference(found, wanted)
+        case (QuantityRow() as start, QuantityRow() as end), (Amount() as low, Amount() as high):
+            return _quantity(start, low) and _quantity(end, high)
+    return False
+
+
+def _near(row: NearRow, value: tuple[float, float, float]) -> bool:
+    latitude, longitude, distance = value
+    return meters(row.latitude, row.longitude, latitude, longitude) <= distance
+
+
+_TESTS: Final[dict[type, tuple[tuple[str, ...], Callable[[Any, Any], bool]]]] = {
+    TokenClause: (("tokens",), _token),
+    StringClause: (("strings",), _string),
+    TermClause: (("terms",), _term),
+    DateClause: (("dates",), _date),
+    QuantityClause: (("quantities",), _quantity),
+    ReferenceClause: (("references",), _reference),
+    UriClause: (("uris", "strings"), _uri),
+    CompositeClause: (("composites",), _composite),
+    NearClause: (("nears",), _near),
+}
+"""Clause -> the rows that it is about, and whether one of them has one of its values."""

@@ -1,7 +1,7 @@
 """Index rows: what a resource says, per search parameter, as exact values.
 
-Indexing is pure; a store decides how to lay rows down (hashes, integers). `parameter` is the number of a search
-parameter on one resource type (see `parameters.number`): the same for both stores, stable over releases.
+Indexing is pure; a store decides how to lay rows down (hashes, integers). `parameter` is the number of a selection
+on one resource type (see `parameters`): the same for both stores, stable over releases.
 https://hl7.org/fhir/R4/search.html#ptypes
 """
 
@@ -12,7 +12,11 @@ from typing import NamedTuple
 
 
 class TokenRow(NamedTuple):
-    """A coded value: `system` is None where the data has none; `code` is None where there is only a system."""
+    """A coded value: `system` is None where the data has none; `code` is None where there is only a system.
+
+    Under its own numbers also what `:identifier` finds (the identifier of a Reference), `:of-type` (system: the
+    type's `system|code`, code: the identifier's value) and phonetic parameters (the sound as code).
+    """
 
     parameter: int
     system: str | None
@@ -27,6 +31,13 @@ class StringRow(NamedTuple):
     value: str
 
 
+class TermRow(NamedTuple):
+    """A text beside a code (CodeableConcept.text, Coding.display, Identifier.type.text), folded: for `:text`."""
+
+    parameter: int
+    folded: str
+
+
 class DateRow(NamedTuple):
     """The interval that the value covers, both ends inclusive, in microseconds since 1970 UTC.
 
@@ -38,6 +49,20 @@ class DateRow(NamedTuple):
     high: int
 
 
+class QuantityRow(NamedTuple):
+    """A number (no unit) or a quantity, as written: [`low`, `high`], equal but for ranges and comparators.
+
+    An open end is minus or plus infinity. `system`, `code` and `unit` None where the data has none.
+    """
+
+    parameter: int
+    low: float
+    high: float
+    system: str | None = None
+    code: str | None = None
+    unit: str | None = None
+
+
 class ReferenceRow(NamedTuple):
     """A reference to a resource of this server: `type`/`id`. References elsewhere are UriRows."""
 
@@ -47,10 +72,32 @@ class ReferenceRow(NamedTuple):
 
 
 class UriRow(NamedTuple):
-    """A uri, url, canonical or absolute reference, exactly as written (a canonical's `|version` kept)."""
+    """A uri, url, canonical or absolute reference, exactly as written.
+
+    A canonical with a `|version` makes a second row without it.
+    """
 
     parameter: int
     value: str
+
+
+class CompositeRow(NamedTuple):
+    """Two values of one element. First a code, then a row of another kind (its `parameter` 0), or, for a window,
+    two QuantityRows.
+    """
+
+    parameter: int
+    system: str | None
+    code: str | None
+    second: TokenRow | DateRow | QuantityRow | ReferenceRow | tuple[QuantityRow, QuantityRow]
+
+
+class NearRow(NamedTuple):
+    """A position, degrees WGS 84."""
+
+    parameter: int
+    latitude: float
+    longitude: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +106,13 @@ class Rows:
 
     tokens: tuple[TokenRow, ...] = ()
     strings: tuple[StringRow, ...] = ()
+    terms: tuple[TermRow, ...] = ()
     dates: tuple[DateRow, ...] = ()
+    quantities: tuple[QuantityRow, ...] = ()
     references: tuple[ReferenceRow, ...] = ()
     uris: tuple[UriRow, ...] = ()
+    composites: tuple[CompositeRow, ...] = ()
+    nears: tuple[NearRow, ...] = ()
     compartments: tuple[tuple[str, str], ...] = field(default=())
     """(type, id) of each compartment that the resource is in. https://hl7.org/fhir/R4/compartmentdefinition.html"""
     labels: tuple[tuple[str, str], ...] = field(default=())

@@ -13,7 +13,8 @@ from unicodedata import category, combining, normalize
 _CLOSED = frozenset("'’‘ʼ.")
 """Punctuation inside a word (O'Brien, J.R.); all other punctuation parts words (Smith-Jones, Flat 2,High St)."""
 
-_ASCII = {ord(c): None if c in _CLOSED else " " for c in map(chr, range(128)) if category(c)[0] == "P"}
+FOLDED_ASCII = {ord(c): None if c in _CLOSED else " " for c in map(chr, range(128)) if category(c)[0] == "P"}
+"""Characters to what folding makes of them, but for case."""
 _BREAK = re.compile(r"[\s\-‐-―]+")
 
 
@@ -21,7 +22,7 @@ _BREAK = re.compile(r"[\s\-‐-―]+")
 def fold(text: str) -> str:
     """No case, no accents, no punctuation, single spaces. Folding twice changes nothing."""
     if text.isascii():
-        return " ".join(text.translate(_ASCII).lower().split())
+        return " ".join(text.translate(FOLDED_ASCII).lower().split())
     plain = _decompose(_decompose(text).casefold())
     return " ".join("".join(map(_letter, plain)).split())
 
@@ -43,3 +44,8 @@ def later_words(name: str) -> list[str]:
     """
     rests = (name[match.end() :] for match in _BREAK.finditer(name))
     return [folded for rest in rests if (folded := fold(rest))]
+
+
+def base(mime: str) -> str:
+    """The base part of a MIME type, `text/xml` of `Text/XML; charset=UTF-8`. https://www.rfc-editor.org/rfc/rfc2045"""
+    return mime.partition(";")[0].strip().lower()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from hilum.fhir.resource import Draft, Resource
+from hilum.search.catalogue import Catalogue, Defined
 from hilum.search.query import Permit, Query
 from hilum.search.rows import NO_ROWS, Rows
 
@@ -83,11 +84,29 @@ class Commit:
     writes: tuple[Write, ...]
     audit: Audit
     preconditions: tuple[Precondition, ...] = ()
+    generation: int = 0
+    """Of the catalogue that the rows were made by; with another by now: VersionChanged, and it is learned."""
+    defined: tuple[Defined, ...] = ()
+    """What becomes of custom search parameters with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of current versions. `next` is the keyset position to go on from, None at the end. `total` as asked."""
+    """A page of current versions. `next` is the keyset position to go on from, None at the end. `total` as asked.
+
+    `next` is opaque and may hold values that resources are sorted by: whoever shows it to a client seals it.
+    `included`: what `Query.includes` bring along, by type and id.
+    """
+
+    resources: tuple[Resource, ...]
+    next: str | None = None
+    total: int | None = None
+    included: tuple[Resource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """A page of history. `next` is the `before` of the following page, None at the end."""
 
     resources: tuple[Resource, ...]
     next: int | None = None
@@ -125,6 +144,8 @@ class Store(Protocol):
     """What SQLite, PostgreSQL, or a third does. All methods may raise Busy and Damaged, none a driver's own error."""
 
     name: str
+    full_text: bool
+    """Whether `_text` and `_content` can be searched."""
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Make the writes durable; the new versions, stamped, in the order of the writes.
@@ -143,10 +164,14 @@ class Store(Protocol):
         ...
 
     async def search(self, query: Query) -> Page:
-        """Current, undeleted resources that match."""
+        """Current, undeleted resources that match. Raises Unprocessable (too-costly) for what takes too long."""
         ...
 
-    async def history(self, query: HistoryQuery) -> Page:
+    async def explain(self, query: Query) -> list[dict[str, Any]]:
+        """Search, and tell how: the decisions in order, with the counts that they were made by. No patient data."""
+        ...
+
+    async def history(self, query: HistoryQuery) -> Versions:
         """Versions, deletions among them, newest first; `next` is the `before` of the following page."""
         ...
 
@@ -160,6 +185,29 @@ class Store(Protocol):
 
     async def check(self) -> None:
         """One cheap round trip, for /ready. Raises Busy."""
+        ...
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The custom search parameters, as this process knows them."""
+        ...
+
+    async def learn(self) -> Catalogue:
+        """The same, as they are now. One cheap read, unless something has changed."""
+        ...
+
+    async def proceed(self) -> Defined | None:
+        """Do a small step of what is pending of search parameters; the one that it was done for, as it then is.
+
+        None: nothing is pending, or another process is at it. A step keeps others from writing for 50 ms at most, and
+        what it did stays done. `docs/adr/0005-custom-search-parameters.md` tells the steps.
+        """
+        ...
+
+    async def rebuild(self, type: str, numbers: tuple[int, ...] | None, after: int) -> tuple[int, int]:
+        """Make index rows of a few resources of a type anew from their bodies: those after the position `after` (0: the
+        first). Of some numbers, or (None) of all. The position to go on from, and how many were done: 0 at the end.
+        """
         ...
 
     def backup(self, path: str) -> AsyncIterator[tuple[int, int]]:

@@ -1,19 +1,22 @@
 """How exact index values become the narrow integers that stores keep: the same for every store.
 
-A token's key is a signed 64-bit integer: the upper 44 bits are a hash of the code, the lower 20 of the system (0: no
-system), so that `system|code` is one key, `code` alone a range of keys and `system|` a masked scan. Hashes only
-find; wherever a collision could merge or leak, the exact value is looked at again (`hilum.search.matches`).
+A token's key is a signed 64-bit integer: the upper 20 bits are a hash of the system (0: none), the lower 44 of the
+code. `system|code` is one key, `system|` one range of keys, and `code` alone one key for each system that occurs in
+the parameter. Hashes only find; wherever a collision could merge or leak, the exact value is looked at again
+(`hilum.search.matches`).
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from xxhash import xxh3_64_intdigest
 
-SYSTEM_BITS = 20
-SYSTEM_MASK = (1 << SYSTEM_BITS) - 1
-TYPE_SHIFT = 40
+CODE_BITS: Final = 44
+CODE_MASK: Final = (1 << CODE_BITS) - 1
+SYSTEM_MASK: Final = (1 << 64 - CODE_BITS) - 1
+TYPE_SHIFT: Final = 40
 """A resource's stable integer is `type_number << TYPE_SHIFT | n`: it tells its type, and a type is one range."""
 
 
@@ -24,24 +27,30 @@ def signed(value: int) -> int:
 
 @lru_cache(4096)
 def system(uri: str | None) -> int:
-    """The lower bits of a token key: 0 for no system, never 0 for one."""
+    """The upper bits of a token key: 0 for no system, never 0 for one."""
     return (xxh3_64_intdigest(uri.encode()) & SYSTEM_MASK) or 1 if uri else 0
 
 
 @lru_cache(16384)
-def token(uri: str | None, code: str | None) -> int:
-    """The key of system + code. `code` None (a system alone) hashes as the empty code."""
-    return signed((xxh3_64_intdigest(code.encode() if code else b"") & ~SYSTEM_MASK) | system(uri))
+def code(text: str | None) -> int:
+    """The lower bits of a token key. None (a system alone) hashes as the empty code."""
+    return xxh3_64_intdigest(text.encode() if text else b"") & CODE_MASK
 
 
-def code_range(code: str) -> tuple[int, int]:
-    """The first and last key that a code can have, whatever its system."""
-    low = signed(xxh3_64_intdigest(code.encode()) & ~SYSTEM_MASK)
-    return low, low + SYSTEM_MASK
+@lru_cache(16384)
+def token(uri: str | None, text: str | None) -> int:
+    """The key of system + code."""
+    return signed(system(uri) << CODE_BITS | code(text))
+
+
+def system_range(uri: str | None) -> tuple[int, int]:
+    """The first and last key that a code of this system can have."""
+    low = signed(system(uri) << CODE_BITS)
+    return low, low + CODE_MASK
 
 
 def uri(value: str) -> int:
-    """The key of a uri, compared whole."""
+    """The key of a uri or a text, compared whole."""
     return signed(xxh3_64_intdigest(value.encode()))
 
 
@@ -63,3 +72,40 @@ def span(low: int, high: int) -> int:
         if length <= longest:
             return number
     return len(SPANS)
+
+
+WIDE: Final = 1 << 48
+"""Set in the unit key of a quantity that is a range (low below high): the others are points, and compare by `low`."""
+
+
+@lru_cache(4096)
+def unit(system: str | None, code: str | None, display: str | None) -> int:
+    """The key of a unit, 48 bits: 0 where a number has none, never 0 for one."""
+    if not (system or code or display):
+        return 0
+    return (xxh3_64_intdigest(f"{system or ''}|{code or ''}|{display or ''}".encode()) & (WIDE - 1)) or 1
+
+
+_CELLS: Final = (1 << 16) - 1
+
+
+def across(longitude: float) -> int:
+    """The column, 0 to 65535, of a longitude in degrees."""
+    return min(_CELLS, max(0, int((longitude + 180.0) / 360.0 * 65536)))
+
+
+def along(latitude: float) -> int:
+    """The row, 0 to 65535, of a latitude in degrees."""
+    return min(_CELLS, max(0, int((latitude + 90.0) / 180.0 * 65536)))
+
+
+def cell(column: int, row: int) -> int:
+    """The Morton code of a square of the map: bits of column and row by turns, so that near is mostly near."""
+    return _spread(column) | _spread(row) << 1
+
+
+def _spread(bits: int) -> int:
+    bits = (bits | bits << 8) & 0x00FF00FF
+    bits = (bits | bits << 4) & 0x0F0F0F0F
+    bits = (bits | bits << 2) & 0x33333333
+    return (bits | bits << 1) & 0x55555555

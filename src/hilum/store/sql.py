@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from hilum.search.dates import MAX_DATE, MIN_DATE
-from hilum.search.query import DateRange
+from hilum.search.query import Amount, DateRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,40 @@ class Part:
 
     sql: str
     values: tuple[Any, ...] = ()
+
+
+LAST: Final = "\U0010ffff"
+"""After every text that begins alike."""
+
+
+def literal(text: str) -> str:
+    """The text as it stands in a pattern of LIKE … ESCAPE '!'."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
+TRUE: Final = Part("1=1")
+FALSE: Final = Part("1=0")
+
+
+def join(word: str, parts: Iterable[Part]) -> Part:
+    """The parts, one after the other, with `word` between them."""
+    listed = tuple(parts)
+    return Part(word.join([part.sql for part in listed]), tuple([v for part in listed for v in part.values]))
+
+
+def every(parts: Iterable[Part]) -> Part:
+    """All of the conditions."""
+    wanted = [part for part in parts if part != TRUE]
+    return join(" AND ", wanted) if wanted else TRUE
+
+
+def either(parts: Iterable[Part]) -> Part:
+    """Any of the conditions."""
+    wanted = [part for part in parts if part != FALSE]
+    if len(wanted) < 2:
+        return wanted[0] if wanted else FALSE
+    inner = join(" OR ", wanted)
+    return Part(f"({inner.sql})", inner.values)
 
 
 def compare(value: DateRange, low: str, high: str) -> Part:
@@ -58,3 +94,43 @@ def bounds(value: DateRange, longest: int | None) -> tuple[int, int]:
             return reach, value.high
         case _:
             return MIN_DATE, MAX_DATE
+
+
+def weigh(value: Amount, low: str, high: str) -> Part:
+    """The range [low, high] of a number or quantity against the searched one, both in the same unit."""
+    match value.prefix:
+        case "eq":
+            return Part(f"({low} >= ? AND {high} < ?)", (value.low, value.high))
+        case "ne":
+            return Part(f"({low} < ? OR {high} >= ?)", (value.low, value.high))
+        case "gt":
+            return Part(f"{high} > ?", (value.value,))
+        case "ge":
+            return Part(f"{high} >= ?", (value.value,))
+        case "lt":
+            return Part(f"{low} < ?", (value.value,))
+        case "le":
+            return Part(f"{low} <= ?", (value.value,))
+        case "sa":
+            return Part(f"{low} > ?", (value.value,))
+        case "eb":
+            return Part(f"{high} < ?", (value.value,))
+        case _:  # ap: whoever parsed it has widened the range
+            return Part(f"({low} <= ? AND {high} >= ?)", (value.high, value.low))
+
+
+def reach(value: Amount, *, wide: bool) -> tuple[float, float]:
+    """Between which values `low` must lie; `wide`: for rows that are ranges, of which only `low` is known."""
+    match value.prefix:
+        case "eq":
+            return value.low, value.high
+        case "gt" | "ge":
+            return (-math.inf if wide else value.value), math.inf
+        case "sa":
+            return value.value, math.inf
+        case "lt" | "le" | "eb":
+            return -math.inf, value.value
+        case "ap":
+            return (-math.inf if wide else value.low), value.high
+        case _:
+            return -math.inf, math.inf

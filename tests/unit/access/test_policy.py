@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hilum.access.policy import EVERYTHING, Policy, allows, of_scopes
+from hilum.access.policy import EVERYTHING, Grant, Policy, allows, of_scopes
 from hilum.oauth import scopes
-from hilum.search.query import Permit
+from hilum.problems import Invalid
+from hilum.search.index import index
+from hilum.search.parameters import lookup
+from hilum.search.query import Permit, Token, TokenClause
+from hilum.search.rows import Rows
 
 TYPES = ("Patient", "Observation", "Organization", "Device")
 COMPARTMENTS = (("Patient", "a"), ("Patient", "b"), ("Device", "a"))
@@ -23,7 +30,7 @@ def one_scope(draw: st.DrawFn) -> str:
 
 
 def may(policy: Policy, type: str, letter: str, inside: tuple[tuple[str, str], ...]) -> bool:
-    return allows(policy.permits(type, letter), inside)
+    return allows(policy.permits(type, letter), Rows(compartments=inside))
 
 
 def reference(scope: str, patient: str | None, type: str, letter: str, inside: tuple[tuple[str, str], ...]) -> bool:
@@ -71,9 +78,71 @@ def test_everything_is_everything() -> None:
         assert EVERYTHING.permits("Patient", letter) == (Permit(None),)
 
 
+def lying(*owners: tuple[str, str]) -> Rows:
+    return Rows(compartments=owners)
+
+
 def test_allows() -> None:
-    assert not allows((), (("Patient", "a"),))
-    assert allows((Permit(None),), ())
-    assert not allows((Permit((("Patient", "a"),)),), (("Patient", "b"), ("Device", "a")))
-    assert not allows((Permit(()),), (("Patient", "a"),))
-    assert allows((Permit((("Patient", "a"),)), Permit((("Patient", "b"),))), (("Patient", "b"),))
+    a, b = ("Patient", "a"), ("Patient", "b")
+    assert not allows((), lying(a))
+    assert allows((Permit(None),), lying())
+    assert not allows((Permit((a,)),), lying(b, ("Device", "a")))
+    assert not allows((Permit(()),), lying(a))
+    assert allows((Permit((a,)), Permit((b,))), lying(b))
+
+
+# --- search constraints -----------------------------------------------------------------------------------------------
+
+LAB = (("category", "laboratory"),)
+
+
+def observed(category: str) -> Rows:
+    return index("Observation", {"resourceType": "Observation", "category": [{"coding": [{"code": category}]}]})
+
+
+def test_a_grant_with_search_parameters_allows_what_they_find() -> None:
+    policy = Policy((Grant("Observation", frozenset("rs"), None, LAB),))
+    clause = TokenClause(lookup("Observation", "category").numbers, (Token(None, "laboratory"),))
+    assert policy.permits("Observation", "s") == (Permit(None, (clause,)),)
+    assert allows(policy.permits("Observation", "r"), observed("laboratory"))
+    assert not allows(policy.permits("Observation", "r"), observed("vital-signs"))
+    assert policy.permits("Observation", "u") == ()
+
+
+def test_compartment_and_search_parameters_must_both_hold() -> None:
+    permits = Policy((Grant("Observation", frozenset("r"), (("Patient", "a"),), LAB),)).permits("Observation", "r")
+    lab = observed("laboratory")
+    assert allows(permits, replace(lab, compartments=(("Patient", "a"),)))
+    assert not allows(permits, replace(lab, compartments=(("Patient", "b"),)))
+    assert not allows(permits, lying(("Patient", "a")))
+
+
+def test_a_grant_on_all_types_is_one_on_those_that_have_the_parameters() -> None:
+    policy = Policy((Grant("*", frozenset("r"), None, LAB),))
+    assert policy.permits("Observation", "r") != ()
+    assert policy.permits("Patient", "r") == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("patient.name", "x"),
+        ("_has:Provenance:target:agent", "x"),
+        ("_list", "1"),
+        ("_text", "x"),
+        ("_lastUpdated", "ge2000"),
+        ("code:in", "http://v"),
+        ("code:not-in", "http://v"),
+        ("code:below", "s|c"),
+        ("encounter:below", "1"),
+        ("_filter", "patient.name eq x"),
+        ("_count", "1"),
+        ("_include", "Observation:subject"),
+        ("nonsense", "x"),
+    ],
+)
+def test_a_grant_takes_no_parameter_that_looks_beyond_the_resource(name: str, value: str) -> None:
+    with pytest.raises(Invalid):
+        Grant("Observation", frozenset("r"), None, ((name, value),))
+    with pytest.raises(Invalid):
+        Grant("*", frozenset("r"), None, ((name, value), ("category", "x")))

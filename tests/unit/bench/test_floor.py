@@ -20,7 +20,9 @@ from hilum.fhir import json
 from hilum.fhir.resource import draft, instant
 from hilum.rest.conditions import http_date
 from hilum.search.index import index
+from hilum.search.rows import QuantityRow
 from hilum.store import keys
+from hilum.store.sqlite import tables
 
 NUMBERS = msgspec.json.decode(population.numbers(), type=Numbers)
 
@@ -31,12 +33,26 @@ def test_its_index_rows_are_hilums(type: str, make: type, n: int) -> None:
     id = id_of(type, n)
     raw = json.encode(make(n, id))
     floor, hilum = extractors(NUMBERS)[type](raw, id), index(type, json.parse(raw))
-    assert floor.tokens == {(row.parameter, keys.token(row.system, row.code)) for row in hilum.tokens}
+    assert floor.tokens == {(row.parameter, keys.token(row.system, row.code)) for row in hilum.tokens} | {
+        (row.parameter, keys.uri(row.folded)) for row in hilum.terms
+    }
+    assert floor.terms == {(row.parameter, keys.uri(row.folded), row.folded) for row in hilum.terms}
     assert floor.strings == set(hilum.strings)
     assert floor.dates == [(row.parameter, keys.span(row.low, row.high), row.low, row.high) for row in hilum.dates]
+    assert floor.quantities == [
+        (row.parameter, keys.unit(row.system, row.code, row.unit), row.low, row.high) for row in hilum.quantities
+    ]
+    pairs = [(row.parameter, keys.token(row.system, row.code), row.second) for row in hilum.composites]
+    assert floor.composites == [
+        (number, first, keys.unit(second.system, second.code, second.unit), second.low, second.high)
+        for number, first, second in pairs
+        if isinstance(second, QuantityRow)
+    ]
+    assert len(floor.composites) == len(pairs)
     assert sorted(floor.references) == list(hilum.references)
     assert sorted(floor.compartments) == list(hilum.compartments)
-    assert (hilum.uris, hilum.labels) == ((), ())
+    assert (hilum.uris, hilum.nears, hilum.labels) == ((), (), ())
+    assert set(floor.shape) == set(tables.numbers(hilum))
     assert all(exact(text) == keys.uri(text) for _, _, text in floor.strings)
 
 

@@ -49,7 +49,7 @@ FURTHER = {"Practitioner/d1", "Organization/org"}
 
 async def pages(door: Door, who: Principal, count: int, **more: object) -> list[list[str]]:
     found: list[list[str]] = []
-    after: int | None = None
+    after: str | None = None
     while True:
         page = await everything(door, who, "p", Asked(**more), count=count, after=after)  # type: ignore[arg-type]
         found.append([f"{resource.type}/{resource.id}" for resource in page.resources])

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.interactions.bodies import observation, patient
 from tests.unit.interactions.conftest import principal
 
+from hilum.access.confine import confine
 from hilum.access.policy import EVERYTHING, Principal
 from hilum.fhir.resource import Resource
 from hilum.interactions.create import create
 from hilum.interactions.delete import delete
 from hilum.interactions.door import Door
 from hilum.interactions.history import history
-from hilum.interactions.search import permits_for, search
+from hilum.interactions.permit import permits_for
+from hilum.interactions.search import search
 from hilum.interactions.update import update
 from hilum.problems import Forbidden, NotFound
 from hilum.search.parse import parse_query
-from hilum.store.interface import Page
+from hilum.store.interface import Page, Versions
 
 
 def ids(page: Page) -> list[str]:
     return [resource.id for resource in page.resources]
 
 
-def versions(page: Page) -> list[tuple[str, str, int, str]]:
+def versions(page: Versions) -> list[tuple[str, str, int, str]]:
     return [(found.type, found.id, found.version, found.method) for found in page.resources]
 
 
@@ -42,7 +46,8 @@ async def test_a_search_finds_what_the_scope_allows_whatever_permits_it_was_pars
     door: Door, owner: Principal
 ) -> None:
     await two(door, owner)
-    smuggled = parse_query("Observation", [], permits=(EVERYTHING.permits("Observation", "s"),))
+    parsed = parse_query("Observation", [])
+    smuggled = replace(parsed, query=confine(parsed.query, EVERYTHING))
     who = principal("patient/*.rs", "a")
     assert ids(await search(door, who, smuggled)) == ["oa"]
     assert ids(await search(door, who, parse_query("Observation", [("status", "final")]))) == ["oa"]

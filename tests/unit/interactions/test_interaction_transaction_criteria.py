@@ -365,3 +365,43 @@ async def test_multiple_needs_criteria_and_no_version(door: Door, owner: Princip
 async def test_a_full_url_may_still_stand_for_what_is_found_by_criteria(door: Door, owner: Principal) -> None:
     found = await run(door, owner, post(observation(P), O), post(patient("1"), P, if_none_exist="identifier=1"))
     assert subject(found[0]) == name(found[1])
+
+
+# --- criteria about other resources -----------------------------------------------------------------------------------
+
+GROUP: Body = {"resourceType": "Group", "type": "person", "actual": True}
+CHAIN = "Observation?subject:Patient.identifier=1"
+
+
+def derived(reference: str) -> Body:
+    return observation("Patient/a", derivedFrom=[{"reference": reference}])
+
+
+async def test_a_chain_finds_what_is_stored(door: Door, owner: Principal) -> None:
+    await update(door, owner, "Patient", "a", patient("1", id="a"))
+    await update(door, owner, "Observation", "o", observation("Patient/a", id="o"))
+    (made, _) = await run(door, owner, post(derived(f"{CHAIN}&_id=o")), post(GROUP))
+    assert made.resource is not None
+    assert made.resource.body["derivedFrom"] == [{"reference": "Observation/o"}]
+
+
+async def test_a_chain_through_what_the_transaction_writes_is_refused(door: Door, owner: Principal) -> None:
+    await update(door, owner, "Patient", "a", patient("1", id="a"))
+    await update(door, owner, "Observation", "o", observation("Patient/a", id="o"))
+    refers = post(derived(f"{CHAIN}&_id=o"))
+    where = (Invalid, ["Bundle.entry[0].resource.derivedFrom[0]"])
+    assert await refused(door, owner, refers, put(patient("2", id="a"))) == where
+    assert await refused(door, owner, refers, drop("Patient/a")) == where
+    assert await refused(door, owner, post(derived("Observation?_has:Observation:derived-from:status=final"))) == where
+
+
+async def test_criteria_with_a_chain_that_may_match_what_is_written_are_refused(door: Door, owner: Principal) -> None:
+    await update(door, owner, "Patient", "a", patient("1", id="a"))
+    create_once = Entry("POST", "Observation", observation("Patient/a"), if_none_exist=CHAIN[12:] + "&status=final")
+    assert (await run(door, owner, create_once))[0].created
+    await run(door, owner, drop("Observation?status=final"))
+    assert await refused(door, owner, create_once, post(observation("Patient/a", status="final"))) == (
+        Invalid,
+        ["Bundle.entry[0]"],
+    )
+    assert (await run(door, owner, create_once, post(observation("Patient/a", status="amended"))))[0].created

@@ -35,20 +35,63 @@ ELEMENTS: dict[str, dict[str, list[Any]]] = {
         "deceasedBoolean": [True, False],
         "_deceasedBoolean": [{"extension": [{"url": "urn:x", "valueString": "y"}]}],
         "deceasedDateTime": ["2020-01-01", "2021"],
-        "identifier": [[{"value": "1"}], [{"system": "urn:a", "value": "1"}, {"value": "1"}]],
+        "identifier": [
+            [{"value": "1"}],
+            [{"system": "urn:a", "value": "1"}, {"value": "1"}],
+            [{"value": "1", "type": {"coding": [{"system": "urn:t", "code": "MR"}], "text": "record"}}],
+        ],
         "link": [[{"other": {"reference": "Patient/2"}, "type": "seealso"}]],
         "generalPractitioner": [[{"reference": "Practitioner/2"}], [{"reference": "https://elsewhere.test/P/1"}]],
         "managingOrganization": [{"reference": "Organization/1"}],
     },
     "Observation": {
         "status": ["final", "amended"],
-        "code": [{"coding": [LOINC]}, {"coding": [OTHER]}],
-        "component": [[{"code": {"coding": [LOINC]}}], [{"code": {"coding": [LOINC, OTHER]}}]],
-        "subject": [{"reference": "Patient/1"}, {"reference": "Group/1"}],
+        "code": [{"coding": [LOINC]}, {"coding": [OTHER]}, {"coding": [LOINC], "text": "Pulse"}],
+        "component": [
+            [{"code": {"coding": [LOINC]}}],
+            [{"code": {"coding": [LOINC, OTHER]}}],
+            [{"code": {"coding": [OTHER]}, "valueQuantity": {"value": Decimal("1.0"), "unit": "mm"}}],
+        ],
+        "subject": [
+            {"reference": "Patient/1"},
+            {"reference": "Group/1"},
+            {"type": "Patient", "identifier": {"system": "urn:a", "value": "1"}},
+        ],
         "performer": [[{"reference": "Patient/1"}], [{"reference": "Practitioner/1"}, {"reference": "Patient/2"}]],
         "effectiveDateTime": ["2020", "2020-01-01"],
         "effectivePeriod": [{"start": "2020"}],
-        "valueQuantity": [{"value": Decimal("1.0")}, {"value": Decimal("1.00")}],
+        "valueQuantity": [{"value": Decimal("1.0")}, {"value": Decimal("1.00")}, {"value": 1, "unit": "mm"}],
+        "valueCodeableConcept": [{"coding": [OTHER]}],
+    },
+    "Location": {
+        "name": ["Ward", "ward"],
+        "alias": [["Ward"]],
+        "position": [{"latitude": Decimal("1.5"), "longitude": 2}, {"latitude": 1, "longitude": 2}],
+        "type": [[{"text": "Ward"}], [{"coding": [{"display": "Ward"}]}]],
+    },
+    "ValueSet": {
+        "url": ["http://a.test/1", "http://a.test/2"],
+        "version": ["1", "2"],
+        "useContext": [
+            [{"code": LOINC, "valueCodeableConcept": {"coding": [OTHER]}}],
+            [{"code": OTHER, "valueQuantity": {"value": 3}}, {"code": LOINC, "valueQuantity": {"value": 3}}],
+        ],
+        "compose": [{"include": [{"system": "http://a.test/1"}]}, {"include": [{"valueSet": ["http://a.test/1|2"]}]}],
+    },
+    "DocumentReference": {
+        "relatesTo": [
+            [{"code": "replaces", "target": {"reference": "DocumentReference/1"}}],
+            [{"code": "appends", "target": {"reference": "DocumentReference/1"}}],
+        ],
+        "identifier": [[{"value": "1"}]],
+        "masterIdentifier": [{"value": "1"}, {"value": "2"}],
+    },
+    "Bundle": {
+        "type": ["document", "message"],
+        "entry": [
+            [{"resource": {"resourceType": "Composition", "id": "1"}}],
+            [{"resource": {"resourceType": "MessageHeader", "id": "1"}}],
+        ],
     },
 }
 
@@ -83,6 +126,14 @@ def test_a_row_that_two_elements_say_is_not_lost_with_one() -> None:
     assert told(old, new)[1] == index("Observation", old, "a")
 
 
+def test_a_composite_is_told_by_either_of_its_values() -> None:
+    old = {"resourceType": "Observation", "code": {"coding": [LOINC]}, "valueQuantity": {"value": 1}}
+    for changed in ({"code": {"coding": [OTHER]}}, {"valueQuantity": {"value": 2}}):
+        rows, was = told(old, old | changed)
+        assert was == index("Observation", old, "a")
+        assert was.composites and was.composites != rows.composites
+
+
 def test_what_is_computed_from_an_extension_alone_is_judged_with_it() -> None:
     extended = {"_deceasedBoolean": {"extension": [{"url": "urn:x", "valueString": "y"}]}}
     old = {"resourceType": "Patient", "telecom": [{"value": "1"}], **extended}
@@ -105,7 +156,7 @@ def test_equal_content_has_the_very_same_rows() -> None:
 def test_elements_that_stay_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[set[str]] = []
 
-    def noted(type: str, body: Body, id: str | None = None) -> Found:
+    def noted(type: str, body: Body, id: str | None = None, *more: object) -> Found:
         seen.append(set(body))
         return collect(type, body, id)
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import apsw
 import pytest
 from msgspec import structs
-from tests.contract.writing import ALL, commit, observation, patient, put
+from tests.contract.writing import asking, commit, observation, patient, put
 from tests.durability.index_truth import differences
 
 from hilum.problems import Busy, CriteriaChanged, Misconfigured, VersionChanged
-from hilum.search.query import IdClause, Query
+from hilum.search.query import IdClause
 from hilum.store import migrations
 from hilum.store.interface import Resolves
 from hilum.store.sqlite import open_sqlite, restore_sqlite
@@ -47,7 +47,7 @@ async def test_the_log_stays_bounded_under_a_steady_load(path: str) -> None:
 async def test_one_refused_commit_of_a_group_takes_nothing_of_the_others_with_it(path: str) -> None:
     """The refused ones intern the same unseen references as the good ones: what they learned must be forgotten."""
     store = await open_sqlite(path)
-    never = Resolves(Query(("Patient",), (IdClause(("nobody",)),), (ALL,)), ("nobody",))
+    never = Resolves(asking(IdClause(("nobody",))), ("nobody",))
     jobs = []
     for k in range(40):
         body = observation(f"Patient/unseen-{k // 4}")
@@ -102,7 +102,7 @@ async def test_a_migration_runs_once_under_a_serving_store_and_loses_nothing(pat
     await store.commit(commit(put(patient("Before"), "a")))
     steps = (
         *migrations.steps("sqlite"),
-        migrations.Step(2, "extra", "CREATE TABLE extra(x); INSERT INTO extra VALUES (1)"),
+        migrations.Step(3, "extra", "CREATE TABLE extra(x); INSERT INTO extra VALUES (1)"),
     )
     other = connect(path)
     with pytest.raises(Misconfigured, match="Run `hilum migrate`"):

@@ -5,100 +5,172 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
-from tests.contract.writing import ALL, commit, observation, patient, put
+from tests.contract.writing import ALL, asking, commit, ids, numbers, observation, patient, put, token
 
-from hilum.problems import Busy, Unprocessable
-from hilum.search.parse import parse_query
-from hilum.search.query import Permit
-from hilum.store.sqlite import open_sqlite, select, store
+from hilum.problems import Busy, Invalid, Unprocessable
+from hilum.search.query import (
+    AnyClause,
+    ChainClause,
+    Clause,
+    HasClause,
+    LastUpdatedClause,
+    NotClause,
+    Part,
+    Permit,
+    Query,
+    ReferenceClause,
+    Sort,
+    StringClause,
+    TextClause,
+)
+from hilum.search.query import DateRange as Range
+from hilum.store.plan import access
+from hilum.store.plan.access import Steps
+from hilum.store.plan.search import explain, search
+from hilum.store.plan.told import lines
+from hilum.store.sqlite import open_sqlite, store
 from hilum.store.sqlite.connection import Patience, connect, row, rows, translated
+from hilum.store.sqlite.dialect import Sqlite
+from hilum.store.sqlite.run import at_once
 from hilum.store.sqlite.store import SqliteStore
 
 MINE = (Permit((("Patient", "p1"),)),)
+MALE = token("Patient", "gender", "male")
+MRN = token("Patient", "identifier", "7", "urn:mrn")
+HEART = token("Observation", "code", "8867-4", "http://loinc.org")
+SUBJECT = numbers("Observation", "subject")
+
+
+def named(value: str, match: str = "starts") -> Clause:
+    return StringClause(numbers("Patient", "name"), (value,), match)
 
 
 @pytest.fixture
 async def full(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    """1,500 patients, more than a count looks at; one of them has two observations, the rest one."""
+    """3,000 patients, more than a count looks at; one of them has two observations, the rest one."""
     made = await open_sqlite(str(tmp_path / "store.sqlite"))
-    people = [put(patient(f"F{n}", str(n), gender="male"), f"p{n}") for n in range(1500)]
-    found = [put(observation(f"Patient/p{n % 1499}"), f"o{n}") for n in range(1500)]
+    people = [put(patient(f"F{n}", str(n), gender="male"), f"p{n}") for n in range(3000)]
+    found = [put(observation(f"Patient/p{n % 2999}"), f"o{n}") for n in range(3000)]
     await made.commit(commit(*people, *found))
     yield made
     await made.close()
 
 
-def planned(full: SqliteStore, type: str, pairs: str, permits: tuple[Permit, ...] = ALL) -> select.Statement:
-    asked = [tuple(pair.split("=")) for pair in pairs.split("&") if pair]
-    db = connect(full.path, readonly=True)
-    try:
-        return select.prepare(db, parse_query(type, asked, permits=(permits,)).query)  # type: ignore[arg-type]
-    finally:
-        db.close()
+async def drivers(full: SqliteStore, query: Query) -> list[str]:
+    """What drives, in the order in which it was decided: what is asked of others first."""
+    return [step["driver"] for step in await full.explain(query) if step["step"] == "driver"]
 
 
 @pytest.mark.parametrize(
-    ("type", "pairs", "permits", "bounded"),
+    ("query", "driver"),
     [
-        ("Patient", "", ALL, True),
-        ("Observation", "", MINE, True),
-        ("Observation", "code=8867-4", MINE, True),
-        ("Patient", "identifier=urn:mrn|7", ALL, True),
-        ("Patient", "gender=male", ALL, True),
-        ("Patient", "gender=male&identifier=urn:mrn|7", ALL, True),
-        ("Patient", "gender=male&_lastUpdated=ge2020", ALL, False),
-        ("Patient", "gender=male&name=zzz", ALL, True),
-        ("Patient", "name=f", ALL, False),
-        ("Patient", "name:contains=f7", ALL, False),
-        ("Patient", "identifier=urn:mrn|7&name:contains=f7", ALL, False),
-        ("Patient", "identifier=urn:mrn|7&address:missing=true", ALL, False),
-        ("Patient", "address:missing=true", ALL, False),
-        ("Patient", "gender:not=female", ALL, False),
-        ("Patient", "gender=male&_sort=_lastUpdated", ALL, False),
-        ("Patient", "_sort=_lastUpdated", ALL, False),
-        ("Patient", "identifier=urn:mrn|7&_sort=_lastUpdated", ALL, True),
+        (asking(), ["all resources of the type"]),
+        (asking(MALE), ["token"]),
+        (asking(MALE, MRN), ["token"]),
+        (asking(named("f"), MRN), ["token"]),
+        (asking(named("f700"), MALE), ["string"]),
+        (asking(NotClause(MALE)), ["all resources of the type"]),
+        (asking(NotClause(MALE), MRN), ["token"]),
+        (asking(AnyClause((MRN, named("f700")))), ["any"]),
+        (asking(types=("Observation",), permits=(MINE,)), ["compartment"]),
+        (asking(HEART, types=("Observation",), permits=(MINE,)), ["compartment"]),
+        (asking(ChainClause(SUBJECT, (Part("Patient", (MRN,), ALL),)), types=("Observation",)), ["token", "chain"]),
+        (
+            asking(HEART, ChainClause(SUBJECT, (Part("Patient", (MALE,), ALL),)), types=("Observation",)),
+            ["token", "token"],
+        ),
+        (
+            asking(
+                HasClause(Part("Observation", (ReferenceClause(SUBJECT, (("Patient", "p1"),)),), ALL), SUBJECT), MALE
+            ),
+            ["reference", "_has"],
+        ),
     ],
 )
-async def test_only_what_visits_few_rows_is_called_bounded(
-    full: SqliteStore, type: str, pairs: str, permits: tuple[Permit, ...], bounded: bool
+async def test_the_clause_with_the_fewest_rows_drives(full: SqliteStore, query: Query, driver: list[str]) -> None:
+    assert await drivers(full, query) == driver
+
+
+async def test_explain_names_no_values(full: SqliteStore) -> None:
+    told = str(await full.explain(asking(named("f700"), MRN)))
+    assert "f700" not in told
+    assert "urn:mrn" not in told
+
+
+class Counted:
+    """A connection's work, in steps of SQLite's machine."""
+
+    def __init__(self, path: str) -> None:
+        self.db = connect(path, readonly=True)
+        self.steps = 0
+        self.db.set_progress_handler(self._step, 50)
+
+    def _step(self) -> bool:
+        self.steps += 50
+        return False
+
+    def of(self, query: Query) -> int:
+        """How many a search takes."""
+        at_once(self.db, search(Sqlite(), query))
+        self.steps = 0
+        at_once(self.db, search(Sqlite(), query))
+        return self.steps
+
+
+BY_FAMILY = Sort("family", "string", (("Patient", numbers("Patient", "family")),))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        asking(MALE),
+        asking(MALE, named("f2")),
+        asking(named("f")),
+        asking(MALE, sort=(BY_FAMILY,)),
+        asking(sort=(BY_FAMILY,)),
+        asking(MALE, sort=(Sort("_lastUpdated", "updated", (), True),)),
+        asking(ChainClause(SUBJECT, (Part("Patient", (MALE,), ALL),)), types=("Observation",)),
+        asking(HasClause(Part("Observation", (HEART,), ALL), SUBJECT)),
+        asking(LastUpdatedClause((Range("ge", 0, 0),))),
+    ],
+)
+async def test_a_page_of_many_visits_a_fraction_of_them(
+    full: SqliteStore, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert planned(full, type, pairs, permits).bounded is bounded
-
-
-async def test_a_token_for_one_patient_drives_by_the_compartment(full: SqliteStore) -> None:
-    for pairs in ("", "code=8867-4", "_lastUpdated=ge2020"):
-        assert planned(full, "Observation", pairs, MINE).candidates.sql.startswith("SELECT k.rid FROM compartment k")
-    query = parse_query("Observation", [], permits=(MINE,)).query
-    assert sorted(one.id for one in (await full.search(query)).resources) == ["o1"]
+    """3,000 match; looking at each once, and no more than that, takes some 100,000 steps. What a plan counts and walks
+    before it decides is bounded, whatever there is: here by a tenth of the usual."""
+    monkeypatch.setattr(access, "LIMITS", access.Limits(looks=(20, 200), hopes=(30, 300), far=400, walk=3000))
+    assert Counted(full.path).of(query) < 25_000
 
 
 async def test_a_search_that_takes_longer_than_its_turn_goes_on_in_a_thread(
     full: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where: list[str] = []
-    run = select.run
 
-    def noted(*arguments: object) -> object:
+    def noted(*arguments: Any) -> Any:
         where.append(threading.current_thread().name)
-        return run(*arguments)  # type: ignore[arg-type]
+        return at_once(*arguments)
 
-    monkeypatch.setattr(select, "run", noted)
-    query = parse_query("Patient", [("gender", "male")], permits=(ALL,), default_count=1000).query
-    assert len((await full.search(query)).resources) == 1000
-    monkeypatch.setattr(store, "TURN_SECONDS", -1.0)
+    monkeypatch.setattr(store, "at_once", noted)
+    query = asking(MALE, count=1000)
     assert len((await full.search(query)).resources) == 1000
     assert where[0] == "MainThread"
+    monkeypatch.setattr(store, "TURN_SECONDS", -1.0)
+    assert len((await full.search(query)).resources) == 1000
     assert where[-1].startswith("hilum-sqlite-reader")
 
 
 async def test_a_search_that_takes_too_long_on_a_thread_is_too_costly(
     full: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    query = parse_query("Patient", [("name:contains", "f7")], permits=(ALL,)).query
+    query = asking(named("f7", "contains"), total="accurate")
     monkeypatch.setattr(store, "SEARCH_SECONDS", -1.0)
     with pytest.raises(Unprocessable) as caught:
         await full.search(query)
@@ -106,6 +178,26 @@ async def test_a_search_that_takes_too_long_on_a_thread_is_too_costly(
     monkeypatch.undo()
     assert len((await full.search(query)).resources) == 20
     assert len(await full.changes(0, 2000)) == 2000
+
+
+async def test_what_a_search_reads_is_of_one_moment(full: SqliteStore) -> None:
+    """Between the statements of a plan another process writes; the plan sees the moment that it began in."""
+    db = connect(full.path, readonly=True)
+    steps = search(Sqlite(), asking(MRN, named("f7")))
+    db.execute("BEGIN")
+    part = next(steps)
+    answer = rows(db, part.sql, part.values)
+    before = await full.read("Patient", "p7")
+    assert before is not None
+    await full.commit(commit(put(patient("Else"), "p7", over=before)))
+    try:
+        while True:
+            part = steps.send(answer)
+            answer = rows(db, part.sql, part.values)
+    except StopIteration as stop:
+        assert ids(stop.value) == ["p7"]
+    db.close()
+    assert ids(await full.search(asking(MRN, named("f7")))) == []
 
 
 def test_patience_ends_a_statement_and_nothing_outside_its_block(tmp_path: Path) -> None:
@@ -133,3 +225,42 @@ def test_an_error_of_our_own_sql_is_a_defect_and_no_reason_to_try_again(tmp_path
 )
 def test_what_may_pass_is_busy(error: apsw.Error) -> None:
     assert isinstance(translated(error), Busy)
+
+
+async def test_explaining_is_searching(full: SqliteStore) -> None:
+    db = connect(full.path, readonly=True)
+    steps = at_once(db, explain(Sqlite(), asking(MALE, count=5)))
+    assert [step["step"] for step in steps] == ["driver", "statements", "page", "statements"]
+    assert steps[2] == {"step": "page", "resources": 5, "more": True, "included": 0}
+    assert steps[3] | {"ms": 0} == {"step": "statements", "count": 1, "rows": 6, "ms": 0}
+    assert lines(steps) == [
+        "Patient: gender drives (token)",
+        "    counted gender: 2,000 rows or more",
+        f"    1 statement, 1 row, {steps[1]['ms']:.2f} ms",
+        "page: 5 resources, and there are more",
+        f"    1 statement, 6 rows, {steps[3]['ms']:.2f} ms",
+    ]
+    db.close()
+
+
+async def test_without_full_text_words_are_refused_not_missed(tmp_path: Path) -> None:
+    plain = await open_sqlite(str(tmp_path / "plain.sqlite"), full_text=False)
+    await plain.commit(commit(put(patient("Chalmers"), "a")))
+    with pytest.raises(Invalid, match="full_text"):
+        await plain.search(asking(TextClause("content", ("chalmers",))))
+    await plain.close()
+
+
+def test_a_search_that_runs_out_of_time_leaves_no_transaction_open() -> None:
+    """SQLite counts a kept COMMIT's steps over its whole life: about every 668th reaches the progress handler."""
+    db = apsw.Connection(":memory:")
+    patience = Patience(db)
+
+    def steps() -> Steps[int]:
+        return 1
+        yield
+
+    for _ in range(2000):
+        with suppress(apsw.InterruptError), patience.within(-1):
+            at_once(db, steps())
+        assert not db.in_transaction

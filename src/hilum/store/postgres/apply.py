@@ -14,14 +14,18 @@ import asyncpg
 
 from hilum.fhir.resource import Resource
 from hilum.problems import Busy, Conflict, CriteriaChanged, Problem, VersionChanged
+from hilum.search.parameters import Registry
 from hilum.store.interface import Commit, Present, Resolves, Unreferenced, Write
-from hilum.store.postgres import criteria, select
+from hilum.store.plan.search import ids
+from hilum.store.postgres import criteria, parameters
 from hilum.store.postgres.connection import AGAIN, DRIVER, Session, fetch, lost
-from hilum.store.postgres.encode import encode, literal, targets
-from hilum.store.postgres.names import Name, Names
+from hilum.store.postgres.encode import encode, literal, named
+from hilum.store.postgres.known import Known
+from hilum.store.postgres.names import Name
+from hilum.store.postgres.run import run
 
 _TRIES: Final = 4
-_ARGUMENTS: Final = 57
+_ARGUMENTS: Final = 34
 _APPLY: Final = f"SELECT first, linked FROM apply({', '.join(f'${n}' for n in range(1, _ARGUMENTS + 1))})"
 _ALONE: Final = "SELECT pg_advisory_xact_lock(1751741805, $1::integer)"
 _END: Final = """
@@ -31,27 +35,28 @@ _AFTER: Final = "SELECT seq FROM audit WHERE seq > $2 AND process = $1 ORDER BY 
 _WAITS, _WAIT_SECONDS = 200, 0.05
 _NOT_NEW: Final = "HL001"
 _CANDIDATES_DIFFER: Final = -1
+_OTHER_PARAMETERS: Final = -2
 
 
-async def commit(session: Session, names: Names, guard: int, commit: Commit) -> tuple[Resource, ...]:
+async def commit(session: Session, known: Known, commit: Commit) -> tuple[Resource, ...]:
     """Make the writes durable. See `hilum.store.interface.Store.commit`."""
     resolves = [one for one in commit.preconditions if isinstance(one, Resolves)]
-    expected = _Expected(session, resolves)
+    expected = _Expected(session, resolves, known.dialect.registry)
     for _ in range(_TRIES):
         try:
-            plan = await _Plan.make(session, names, guard, commit)
+            plan = await _Plan.make(session, known, commit)
             if expected.unseen:
                 await expected.look()
-            if not expected.comparable:
-                return await _in_transaction(session, plan, guard, resolves)
-            made = await plan.apply(session, criteria.locks(guard, resolves, commit.writes), expected.arguments())
+            if not expected.comparable or commit.defined:
+                return await _in_transaction(session, plan, resolves)
+            made = await plan.apply(session, criteria.locks(known.guard, resolves, commit.writes), expected.arguments())
             if made is not None:
                 plan.remember()
                 return made
             await expected.look()
         except _NotNew:
             # Everyone who could be looked up is looked up again.
-            await names.known(session, [(write.type, write.id) for write in commit.writes])
+            await known.names.known(session, [(write.type, write.id) for write in commit.writes])
         except asyncpg.PostgresError as error:
             if error.sqlstate not in AGAIN:
                 raise _meaning(error) from None
@@ -90,7 +95,8 @@ async def outcome(session: Session, unknown: Unknown) -> tuple[Resource, ...] | 
 class _Expected:
     """What the criteria's keys must find at the time of the commit, as far as it was looked at."""
 
-    def __init__(self, session: Session, resolves: list[Resolves]) -> None:
+    def __init__(self, session: Session, resolves: list[Resolves], registry: Registry) -> None:
+        self._registry = registry
         self._session = session
         self._resolves = resolves
         self._keys = [criteria.key(one.query) for one in resolves]
@@ -107,7 +113,7 @@ class _Expected:
         """Judge each criterion exactly; raises CriteriaChanged."""
         for place, (condition, key) in enumerate(zip(self._resolves, self._keys, strict=True)):
             if key is not None:
-                self._texts[place] = await criteria.candidates(self._session, condition, key)
+                self._texts[place] = await criteria.candidates(self._session, condition, key, self._registry)
         self.comparable = None not in self._texts
 
     @property
@@ -116,19 +122,23 @@ class _Expected:
         return self.comparable and None in self._texts
 
 
-async def _in_transaction(session: Session, plan: _Plan, guard: int, resolves: list[Resolves]) -> tuple[Resource, ...]:
+async def _in_transaction(session: Session, plan: _Plan, resolves: list[Resolves]) -> tuple[Resource, ...]:
     """Criteria that no single key decides: alone, the queries are run and then the writes, in one transaction."""
     seq, chain = session.seq, session.chain
     transaction = session.db.transaction()
     await transaction.start()
     try:
-        await fetch(session, _ALONE, guard)
+        if plan.defined:
+            await parameters.alone(session, plan.known.guard)
+        await fetch(session, _ALONE, plan.known.guard)
         for condition in resolves:
-            found = await select.ids(session, plan.names, condition.query, len(condition.ids) + 1)
+            found = await run(session, ids(plan.known.dialect, condition.query, len(condition.ids) + 1))
             criteria.judge(condition, found)
         made = await plan.apply(session, criteria.Locks(criteria.ALONE), ([], [], []))
         if made is None:
             raise CriteriaChanged("The criteria resolve to something else by now.")
+        if plan.defined:
+            await parameters.put(session, plan.defined)
     except (Problem, _NotNew, asyncpg.PostgresError):
         if not session.db.is_closed():
             await transaction.rollback()
@@ -145,18 +155,20 @@ async def _in_transaction(session: Session, plan: _Plan, guard: int, resolves: l
 class _Plan:
     """A commit with its rids: what can be applied, and applied again."""
 
-    def __init__(self, names: Names, guard: int, commit: Commit, rids: dict[Name, int], fresh: set[Name]) -> None:
-        self.names, self.writes = names, commit.writes
-        self._guard, self._commit, self._rids, self._fresh = guard, commit, rids, fresh
-        self._columns = encode(commit.writes, rids, fresh).arguments()
+    def __init__(
+        self, known: Known, commit: Commit, rids: dict[Name, int], fresh: set[Name], shapes: Sequence[int]
+    ) -> None:
+        self.known, self.writes, self.defined = known, commit.writes, commit.defined
+        self._commit, self._rids, self._fresh = commit, rids, fresh
+        self._columns = encode(commit.writes, rids, fresh, shapes, full_text=known.full_text).arguments()
         written = {(write.type, write.id): write for write in commit.writes}
         self._present = [rids[n] for n in _names(commit, Present) if _present(n, written, rids)]
         self._unreferenced = [rids[n] for n in _names(commit, Unreferenced) if n in rids]
 
     @classmethod
-    async def make(cls, session: Session, names: Names, guard: int, commit: Commit) -> _Plan:
+    async def make(cls, session: Session, known: Known, commit: Commit) -> _Plan:
         """Find the rids of all names, and give new ones to what is created."""
-        writes = commit.writes
+        writes, names = commit.writes, known.names
         rids = {}
         for write in writes:
             rid = names.get((write.type, write.id))
@@ -171,16 +183,17 @@ class _Plan:
         numbers = await names.numbers(session, len(fresh)) if fresh else []
         for name, n in zip(fresh, numbers, strict=True):
             rids[name] = names.new(name, n)
-        rids |= await names.interned(session, targets(writes) - rids.keys())
+        rids |= await names.interned(session, named(writes) - rids.keys())
         checked = [n for n in (*_names(commit, Present), *_names(commit, Unreferenced)) if n not in rids]
         if checked:
             rids |= await names.known(session, checked)
-        return cls(names, guard, commit, rids, set(fresh))
+        shapes = await known.dictionaries.learn(session, known.guard, [(w.type, w.rows) for w in writes])
+        return cls(known, commit, rids, set(fresh), shapes)
 
     def remember(self) -> None:
         """It is committed: the new names are there for ever."""
         for name in self._fresh:
-            self.names.remember(name, self._rids[name])
+            self.known.names.remember(name, self._rids[name])
 
     async def apply(
         self, session: Session, locks: criteria.Locks, expected: tuple[list[int], list[int], list[str]]
@@ -191,7 +204,8 @@ class _Plan:
             (row,) = await fetch(
                 session,
                 _APPLY,
-                self._guard,
+                self.known.guard,
+                self._commit.generation,
                 locks.whole,
                 literal([lock for lock, _ in locks.keys]),
                 literal([exclusive for _, exclusive in locks.keys]),
@@ -215,6 +229,8 @@ class _Plan:
                 raise Unknown(session, self._commit.writes) from error
             raise
         first: int = row[0]
+        if first == _OTHER_PARAMETERS:
+            raise VersionChanged("The search parameters are others by now.")
         if first == _CANDIDATES_DIFFER:
             return None
         session.seq, session.chain = first, row[1]

@@ -18,17 +18,26 @@ from typing import IO, Any, Final
 import asyncpg
 
 from hilum.problems import Misconfigured
-from hilum.store import migrations
+from hilum.store import migrations, wordless
 from hilum.store.postgres.connection import DRIVER, Pool, at_work, connect
 from hilum.store.postgres.migrate import prepare
 
 TABLES: Final = {
-    "resource": "rid, seq, '0'::xid8 AS xid, version, type, method, id, params, compartments, labels, body",
+    "resource": "rid, seq, '0'::xid8 AS xid, version, shape, type, method, id, compartments, labels, body",
     "old": "seq, rid, until, '0'::xid8 AS xid, version, type, method, compartments, labels, body",
+    "shape": "id, type, params",
+    "tally": "type, stripe, n",
     "token": "value, rid, param",
-    "string": "rid, param, folded, whole, value",
+    "string": "exact, rid, param, folded, whole",
     "date": "rid, low, high, param, span",
+    "quantity": "rid, unit, low, high, param",
     "reference": "target, rid, param",
+    "composite": "rid, a, unit, low, high, param",
+    "near": "rid, cell, lat, lon, param",
+    "compartment": "owner, rid",
+    "term": "value, param, folded",
+    "unit": "unit, param, system, code, display",
+    "fulltext": "rid, narrative, content",
     "audit": "seq, writes, process, agent, client, interaction, token, chain",
 }
 """What is copied. Transaction ids mean nothing in another database: 0 is older than all of its own."""
@@ -49,6 +58,7 @@ async def copy(pool: Pool, path: str) -> AsyncIterator[tuple[int, int]]:
                 manifest = {
                     "schema": int(await connection.fetchval("SELECT value FROM meta WHERE key = 'schema'")),
                     "environment": await connection.fetchval("SELECT value FROM meta WHERE key = 'environment'"),
+                    "wordless": await connection.fetchval("SELECT value FROM meta WHERE key = $1", wordless.KEY),
                     # Sequences have no snapshot: read after it was taken, they stand at or above all that it sees.
                     "snapshot": await connection.fetchval("SELECT pg_current_snapshot()::text"),
                     "stamped": await connection.fetchval("SELECT last_value FROM stamped"),
@@ -101,10 +111,14 @@ async def restore_postgres(url: str, path: str, *, schema: str = "hilum") -> Non
             if await connection.fetchval("SELECT EXISTS (SELECT FROM resource)"):
                 raise Misconfigured(f"The schema {schema!r} holds resources already. Restore into a new one.")
             with zipfile.ZipFile(path) as archive:
+                await connection.execute("DELETE FROM shape")  # a new store has one
                 for table, columns in TABLES.items():
                     names = [column.split(" AS ")[-1].strip() for column in columns.split(",")]
                     with archive.open(table) as member:
                         await connection.copy_to_table(table, source=_read(member), columns=names, format="binary")
+            if (partial := manifest.get("wordless")) is not None:
+                set_it = "INSERT INTO meta VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+                await connection.execute(set_it, wordless.KEY, partial)
             await connection.execute("SELECT setval('stamped', $1)", manifest["stamped"])
             await connection.execute("SELECT setval('numbered', $1)", manifest["numbered"])
     except DRIVER as error:

@@ -34,6 +34,7 @@ SESSION: Final = {
     "enable_mergejoin": "off",
     "enable_hashagg": "off",
     "jit": "off",
+    "max_parallel_workers_per_gather": "0",  # what stops early is no work to share
     "lock_timeout": f"{WAIT_SECONDS}s",
     "statement_timeout": "300s",  # of a commit; reads have less, which run() counts over all their statements
     "idle_in_transaction_session_timeout": "60s",

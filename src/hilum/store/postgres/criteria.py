@@ -11,19 +11,20 @@ https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from xxhash import xxh3_64_intdigest
 
 from hilum.problems import CriteriaChanged
+from hilum.search.parameters import Registry
 from hilum.search.query import Query, TokenClause
 from hilum.store import exact, keys
 from hilum.store.interface import Resolves, Write
 from hilum.store.postgres.connection import Session, fetch
-from hilum.store.postgres.encode import tokens
 from hilum.store.postgres.rows import as_resource
+from hilum.store.postgres.tables import tokens
 
 MOST_LOCKS: Final = 64
 """PostgreSQL's lock table is shared by all sessions: a commit with more keys than this locks the whole instead."""
@@ -50,11 +51,13 @@ class Locks:
 
 def key(query: Query) -> Key | None:
     """(parameter, token key) of one clause that every match must have, if the query has such a clause."""
-    for clause in query.clauses:
-        if isinstance(clause, TokenClause) and not clause.negated and len(clause.values) == 1:
+    if len(query.parts) != 1:
+        return None
+    for clause in query.parts[0].clauses:
+        if isinstance(clause, TokenClause) and len(clause.values) == len(clause.parameters) == 1:
             value = clause.values[0]
             if value.system is not None and value.code is not None:
-                return clause.parameter, keys.token(value.system or None, value.code)
+                return clause.parameters[0], keys.token(value.system or None, value.code)
     return None
 
 
@@ -79,7 +82,7 @@ def _lock(guard: int, one: Key) -> int:
     return keys.signed(xxh3_64_intdigest(b"%d:%d:%d" % (guard, *one)))
 
 
-async def candidates(session: Session, condition: Resolves, one: Key) -> str | None:
+async def candidates(session: Session, condition: Resolves, one: Key, registry: Registry) -> str | None:
     """What apply() must still find for the key, `rid:version,…`; None when there are too many to compare.
 
     Raises CriteriaChanged when the query, judged exactly on those candidates, doesn't find the condition's ids.
@@ -87,11 +90,11 @@ async def candidates(session: Session, condition: Resolves, one: Key) -> str | N
     found = await fetch(session, _CANDIDATES, *one)
     if len(found) > MOST_CANDIDATES:
         return None
-    judge(condition, [r.id for r in map(as_resource, found) if exact.meant(r, condition.query)])
+    judge(condition, [r.id for r in map(as_resource, found) if exact.meant(r, condition.query, registry)])
     return ",".join(f"{rid}:{version}" for rid, version, *_ in found)
 
 
-def judge(condition: Resolves, ids: list[str]) -> None:
+def judge(condition: Resolves, ids: Sequence[str]) -> None:
     """Raises CriteriaChanged unless `ids`, as far as one more than it expects, are those of the condition."""
     if sorted(ids[: len(condition.ids) + 1]) != sorted(condition.ids):
         raise CriteriaChanged("The criteria resolve to something else by now.")

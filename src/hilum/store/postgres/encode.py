@@ -1,226 +1,199 @@
-"""Writes as the arrays that the function apply() takes: pure, but for the rids that it is given."""
+"""Writes as the arrays that the function apply() takes: pure, but for the rids and shapes that it is given."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from hilum.fhir.definitions import TYPE_NUMBER
+from hilum.search.prose import content, narrative, read
 from hilum.search.rows import NO_ROWS, Rows
 from hilum.store import keys
 from hilum.store.interface import Write
 from hilum.store.postgres.names import METHOD_NUMBER, Name
+from hilum.store.postgres.tables import KINDS, TABLES, Rids, strings, targets, tokens, writable
 
-FOLDED = 200
-"""How many characters of a folded string are in the index; string.whole has all where there are more."""
-COMPARTMENT = 0
-"""As the parameter of a reference: the target is a compartment that the resource is in."""
+MOST_WORDS = 1_000_000
+"""A tsvector holds a megabyte of different words; those that come after it can't be found."""
+LONGEST_WORD = 500
+"""Of a longer word (PostgreSQL takes 2046 bytes) only so many characters count."""
+
+
+class RowColumns:
+    """Index rows to be added or taken away: for each of TABLES the numbers of its rows, one after the other."""
+
+    __slots__ = ("folded", "numbers", "whole")
+
+    def __init__(self) -> None:
+        self.numbers: list[list[int | float]] = [[] for _ in TABLES]
+        self.folded: list[str] = []
+        self.whole: list[str | None] = []
+
+    def arguments(self) -> list[str]:
+        """`rows` of add_rows() and take_rows(); empty where there is nothing at all."""
+        if not any(self.numbers):
+            return []
+        return ["{" + ",".join(map(str, one)) + "}" if one else "" for one in self.numbers]
 
 
 @dataclass(slots=True)
 class Columns:
-    """The arrays of apply(), in its order, from w_fresh to rx_rid."""
+    """The arrays of apply(), from w_fresh to content."""
 
-    w_fresh: list[bool] = field(default_factory=list)
-    w_rid: list[int] = field(default_factory=list)
-    w_type: list[int] = field(default_factory=list)
-    w_id: list[str] = field(default_factory=list)
-    w_version: list[int] = field(default_factory=list)
-    w_method: list[int] = field(default_factory=list)
-    w_params: list[str | None] = field(default_factory=list)
-    w_compartments: list[str | None] = field(default_factory=list)
-    w_labels: list[str | None] = field(default_factory=list)
-    w_head: list[bytes | None] = field(default_factory=list)
-    w_tail: list[bytes | None] = field(default_factory=list)
-    t_param: list[int] = field(default_factory=list)
-    t_value: list[int] = field(default_factory=list)
-    t_rid: list[int] = field(default_factory=list)
-    s_param: list[int] = field(default_factory=list)
-    s_folded: list[str] = field(default_factory=list)
-    s_whole: list[str | None] = field(default_factory=list)
-    s_value: list[str] = field(default_factory=list)
-    s_rid: list[int] = field(default_factory=list)
-    d_param: list[int] = field(default_factory=list)
-    d_span: list[int] = field(default_factory=list)
-    d_low: list[int] = field(default_factory=list)
-    d_high: list[int] = field(default_factory=list)
-    d_rid: list[int] = field(default_factory=list)
-    r_target: list[int] = field(default_factory=list)
-    r_param: list[int] = field(default_factory=list)
-    r_rid: list[int] = field(default_factory=list)
-    tx_param: list[int] = field(default_factory=list)
-    tx_value: list[int] = field(default_factory=list)
-    tx_rid: list[int] = field(default_factory=list)
-    sx_param: list[int] = field(default_factory=list)
-    sx_folded: list[str] = field(default_factory=list)
-    sx_value: list[str] = field(default_factory=list)
-    sx_rid: list[int] = field(default_factory=list)
-    dx_param: list[int] = field(default_factory=list)
-    dx_span: list[int] = field(default_factory=list)
-    dx_low: list[int] = field(default_factory=list)
-    dx_high: list[int] = field(default_factory=list)
-    dx_rid: list[int] = field(default_factory=list)
-    rx_target: list[int] = field(default_factory=list)
-    rx_param: list[int] = field(default_factory=list)
-    rx_rid: list[int] = field(default_factory=list)
+    fresh: list[int] = field(default_factory=list)
+    rid: list[int] = field(default_factory=list)
+    type: list[int] = field(default_factory=list)
+    id: list[str] = field(default_factory=list)
+    version: list[int] = field(default_factory=list)
+    method: list[int] = field(default_factory=list)
+    shape: list[int] = field(default_factory=list)
+    compartments: list[str | None] = field(default_factory=list)
+    labels: list[str | None] = field(default_factory=list)
+    head: list[bytes | None] = field(default_factory=list)
+    tail: list[bytes | None] = field(default_factory=list)
+    narrative: list[str | None] = field(default_factory=list)
+    content: list[str | None] = field(default_factory=list)
+    added: RowColumns = field(default_factory=RowColumns)
+    removed: RowColumns = field(default_factory=RowColumns)
 
     def arguments(self) -> list[Any]:
         """All of them, in order; those of numbers as text."""
-        return [literal(getattr(self, name)) if plain else getattr(self, name) for name, plain in _COLUMNS]
+        return [
+            literal(self.fresh),
+            literal(self.rid),
+            literal(self.type),
+            self.id,
+            literal(self.version),
+            literal(self.method),
+            literal(self.shape),
+            self.compartments,
+            self.labels,
+            self.head,
+            self.tail,
+            self.added.arguments(),
+            self.removed.arguments(),
+            self.added.folded,
+            self.added.whole,
+            self.removed.folded,
+            self.narrative,
+            self.content,
+        ]
 
 
-_COLUMNS = tuple((one.name, one.type in ("list[int]", "list[bool]")) for one in fields(Columns))
-
-
-def literal(numbers: Sequence[int]) -> str:
+def literal(numbers: Sequence[int | float]) -> str:
     """An array of numbers (or booleans) as PostgreSQL writes it: the driver takes twice as long for a list."""
     return "{" + ",".join(map(str, numbers)) + "}" if numbers else "{}"
 
 
-def tokens(rows: Rows) -> dict[tuple[int, int], None]:
-    """(parameter, key) of tokens and uris, each once."""
-    key = keys.token
-    found = {(row[0], key(row[1], row[2])): None for row in rows.tokens}
-    for row in rows.uris:
-        found[row[0], keys.uri(row[1])] = None
-    return found
-
-
-def strings(rows: Rows) -> dict[tuple[int, str, str], None]:
-    """(parameter, folded, value) without the NUL that PostgreSQL's text can't hold."""
-    return {(row[0], writable(row[1]), writable(row[2])): None for row in rows.strings}
-
-
-def writable(text: str) -> str:
-    """Text that PostgreSQL can hold."""
-    return text.replace("\0", "\ufffd") if "\0" in text else text
-
-
-def references(rows: Rows) -> dict[tuple[Name, int], None]:
-    """(target, parameter), each once; one row per compartment has it negative, or 0 where no parameter refers to it."""
-    found = {((row[1], row[2]), row[0]): None for row in rows.references}
-    for owner in rows.compartments:
-        param = min((p for name, p in found if name == owner), default=COMPARTMENT)
-        found.pop((owner, param), None)
-        found[owner, -param] = None
-    return found
-
-
-def targets(writes: Sequence[Write]) -> set[Name]:
+def named(writes: Sequence[Write]) -> set[Name]:
     """Every name that the rows of the writes, or of the versions before them, refer to."""
     found: set[Name] = set()
     for write in writes:
-        for rows in (write.rows, write.old):
-            found.update(rows.compartments)
-            found.update([(row[1], row[2]) for row in rows.references])
+        found.update(targets(write.rows))
+        if write.old is not NO_ROWS:
+            found.update(targets(write.old))
     return found
 
 
-def encode(writes: Sequence[Write], rids: dict[Name, int], fresh: set[Name]) -> Columns:
-    """The arrays. `rids` has every name written or referred to; `fresh` are those that become rows now."""
+def encode(
+    writes: Sequence[Write], rids: dict[Name, int], fresh: set[Name], shapes: Sequence[int], *, full_text: bool
+) -> Columns:
+    """The arrays. `rids` has every name written or referred to; `fresh` are those that become rows now.
+
+    `shapes`: one for each write.
+    """
     out = Columns()
-    for write in writes:
+    for write, shape in zip(writes, shapes, strict=True):
         name = (write.type, write.id)
         rid = rids[name]
-        _version(out, write, rid, rids, name in fresh)
+        _version(out, write, rid, rids, name in fresh, shape)
         if write.rows is not write.old:
-            _rows(out, rid, write.rows, write.old, rids)
+            add(out.added, out.removed, rid, write.rows, write.old, rids)
+        if full_text:
+            texts = words(write.draft.stamp(write.version, 0)) if write.draft else (None, None)
+            out.narrative.append(texts[0])
+            out.content.append(texts[1])
     return out
 
 
-def _version(out: Columns, write: Write, rid: int, rids: dict[Name, int], fresh: bool) -> None:
+def _version(out: Columns, write: Write, rid: int, rids: dict[Name, int], fresh: bool, shape: int) -> None:
     # A deletion stays visible in history to those who saw what it deleted.
     seen = write.rows if write.draft else write.old
-    out.w_fresh.append(fresh)
-    out.w_rid.append(rid)
-    out.w_type.append(TYPE_NUMBER[write.type])
-    out.w_id.append(write.id)
-    out.w_version.append(write.version)
-    out.w_method.append(METHOD_NUMBER[write.method])
-    out.w_params.append(_array(parameters(write.rows)))
-    out.w_compartments.append(_array([rids[owner] for owner in seen.compartments]))
-    out.w_labels.append(_array([keys.token(system, code) for system, code in seen.labels]))
+    out.fresh.append(fresh)
+    out.rid.append(rid)
+    out.type.append(TYPE_NUMBER[write.type])
+    out.id.append(write.id)
+    out.version.append(write.version)
+    out.method.append(METHOD_NUMBER[write.method])
+    out.shape.append(shape if write.draft else 0)
+    out.compartments.append(_array([rids[owner] for owner in seen.compartments]))
+    out.labels.append(_array([keys.token(system, code) for system, code in seen.labels]))
     head, tail = write.draft.around(write.version) if write.draft else (None, None)
-    out.w_head.append(head)
-    out.w_tail.append(tail)
-
-
-def parameters(rows: Rows) -> list[int]:
-    """The parameters that have a value."""
-    found = {row[0] for row in rows.tokens}
-    for kind in (rows.strings, rows.dates, rows.references, rows.uris):
-        if kind:
-            found.update([row[0] for row in kind])
-    return sorted(found)
+    out.head.append(head)
+    out.tail.append(tail)
 
 
 def _array(values: Sequence[int]) -> str | None:
     return literal(values) if values else None
 
 
-def _rows(out: Columns, rid: int, new: Rows, old: Rows, rids: dict[Name, int]) -> None:
-    # What an update leaves as it was is one and the same tuple in both (hilum.search.before).
-    if new.tokens is not old.tokens or new.uris is not old.uris:
-        _tokens(out, rid, tokens(new), tokens(old) if old is not NO_ROWS else {})
+def add(added: RowColumns, removed: RowColumns, rid: int, new: Rows, old: Rows, rids: Rids) -> None:
+    """What only the new version says is added, what only the old one said is taken away."""
+    # What an update leaves as it was may be one and the same tuple in both.
+    if new.tokens is not old.tokens or new.uris is not old.uris or new.terms is not old.terms:
+        _differing(added.numbers[0], removed.numbers[0], rid, tokens(new), tokens(old) if old is not NO_ROWS else {})
     if new.strings is not old.strings:
-        _strings(out, rid, strings(new), strings(old))
-    if new.dates is not old.dates:
-        _dates(out, rid, set(new.dates), set(old.dates))
-    if new.references is not old.references or new.compartments is not old.compartments:
-        _references(out, rid, references(new), references(old) if old is not NO_ROWS else {}, rids)
+        _strings(added, removed, rid, new, old)
+    for place, name, flatten in KINDS:
+        after, before = getattr(new, name), getattr(old, name)
+        if after is before or not (after or before):
+            continue
+        now, was = dict.fromkeys(flatten(after, rids)), dict.fromkeys(flatten(before, rids))
+        _differing(added.numbers[place], removed.numbers[place], rid, now, was)
 
 
-def _tokens(out: Columns, rid: int, new: dict[tuple[int, int], None], old: dict[tuple[int, int], None]) -> None:
-    for param, value in new.keys() - old.keys() if old else new:
-        out.t_param.append(param)
-        out.t_value.append(value)
-        out.t_rid.append(rid)
-    for param, value in old.keys() - new.keys():
-        out.tx_param.append(param)
-        out.tx_value.append(value)
-        out.tx_rid.append(rid)
+def _differing(added: list[Any], removed: list[Any], rid: int, now: dict[Any, None], was: dict[Any, None]) -> None:
+    if not was:
+        for flat in now:
+            added += flat
+            added.append(rid)
+        return
+    for flat in now:
+        if flat not in was:
+            added += flat
+            added.append(rid)
+    for flat in was:
+        if flat not in now:
+            removed += flat
+            removed.append(rid)
 
 
-def _references(
-    out: Columns, rid: int, new: dict[tuple[Name, int], None], old: dict[tuple[Name, int], None], rids: dict[Name, int]
-) -> None:
-    for name, param in new.keys() - old.keys() if old else new:
-        out.r_target.append(rids[name])
-        out.r_param.append(param)
-        out.r_rid.append(rid)
-    for name, param in old.keys() - new.keys():
-        out.rx_target.append(rids[name])
-        out.rx_param.append(param)
-        out.rx_rid.append(rid)
+def _strings(added: RowColumns, removed: RowColumns, rid: int, new: Rows, old: Rows) -> None:
+    now, was = strings(new), strings(old) if old.strings else {}
+    for (param, exact, folded), whole in now.items():
+        if (param, exact, folded) not in was:
+            added.numbers[1] += (param, exact, rid)
+            added.folded.append(folded)
+            added.whole.append(whole)
+    for param, exact, folded in was:
+        if (param, exact, folded) not in now:
+            removed.numbers[1] += (param, exact, rid)
+            removed.folded.append(folded)
 
 
-def _strings(
-    out: Columns, rid: int, new: dict[tuple[int, str, str], None], old: dict[tuple[int, str, str], None]
-) -> None:
-    for param, folded, value in new.keys() - old.keys():
-        out.s_param.append(param)
-        out.s_folded.append(folded[:FOLDED])
-        out.s_whole.append(folded if len(folded) > FOLDED else None)
-        out.s_value.append(value)
-        out.s_rid.append(rid)
-    for param, folded, value in old.keys() - new.keys():
-        out.sx_param.append(param)
-        out.sx_folded.append(folded[:FOLDED])
-        out.sx_value.append(value)
-        out.sx_rid.append(rid)
+def words(raw: bytes) -> tuple[str, str]:
+    """The different words of the narrative, and of everything, of a resource's JSON."""
+    body = read(raw)
+    return _different(narrative(body)), _different(content(body))
 
 
-def _dates(out: Columns, rid: int, new: set[Any], old: set[Any]) -> None:
-    for param, low, high in new - old:
-        out.d_param.append(param)
-        out.d_span.append(keys.span(low, high))
-        out.d_low.append(low)
-        out.d_high.append(high)
-        out.d_rid.append(rid)
-    for param, low, high in old - new:
-        out.dx_param.append(param)
-        out.dx_span.append(keys.span(low, high))
-        out.dx_low.append(low)
-        out.dx_high.append(high)
-        out.dx_rid.append(rid)
+def _different(text: str) -> str:
+    found = dict.fromkeys([word[:LONGEST_WORD] for word in writable(text).split()])
+    if len(text) > MOST_WORDS // 4:
+        room = MOST_WORDS
+        for word in list(found):
+            room -= len(word.encode()) + 1
+            if room < 0:
+                del found[word]
+    return " ".join(found)

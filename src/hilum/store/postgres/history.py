@@ -20,13 +20,14 @@ from typing import Any, Final
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhir.resource import Resource
-from hilum.store.interface import HistoryQuery, Page
-from hilum.store.postgres.clauses import join, owned_by
+from hilum.search.query import Permit
+from hilum.store.exact import holds
+from hilum.store.interface import HistoryQuery, Versions
 from hilum.store.postgres.connection import Session, fetch
-from hilum.store.postgres.names import METHODS, Name, Names
-from hilum.store.postgres.planning import numbered
+from hilum.store.postgres.names import DELETED, METHODS, Name, Names
 from hilum.store.postgres.rows import as_resource
-from hilum.store.sql import Part
+from hilum.store.postgres.run import numbered
+from hilum.store.sql import Part, join
 
 _CURRENT: Final = "SELECT 1, version, seq, method, body FROM resource WHERE type = $1 AND id = $2 AND version > 0"
 """The current version, or the deletion. One probe of resource_name."""
@@ -56,6 +57,14 @@ SELECT v.rid, v.version, v.seq, v.method, r.id, v.body FROM (
     ORDER BY seq LIMIT $2) v
 CROSS JOIN LATERAL (SELECT id FROM resource r WHERE r.rid = v.rid LIMIT 1) r ORDER BY v.seq
 """
+
+_DELETED: Final = """
+SELECT o.rid, o.version, o.seq, o.method, r.id, o.body FROM unnest($1::bigint[], $2::integer[]) AS n (rid, version)
+CROSS JOIN LATERAL (SELECT * FROM old o WHERE o.rid = n.rid AND o.version = n.version - 1 LIMIT 1) o
+CROSS JOIN LATERAL (SELECT id FROM resource r WHERE r.rid = o.rid LIMIT 1) r
+"""
+_LOOK: Final = 200
+"""How many versions are looked at together where their content decides."""
 
 
 async def current(session: Session, names: Sequence[Name]) -> list[Resource | None]:
@@ -91,15 +100,15 @@ async def changes(session: Session, after: int, limit: int) -> list[Resource]:
     return [as_resource(row) for row in await fetch(session, _CHANGES, after, limit)]
 
 
-async def history(session: Session, names: Names, query: HistoryQuery) -> Page:
-    """Versions, newest first, each judged by the compartments that it was committed with."""
+async def history(session: Session, names: Names, query: HistoryQuery) -> Versions:
+    """Versions, newest first, each judged by the compartments and the content that it was committed with."""
     wanted: list[Name] = [owner for permits in query.permits for permit in permits for owner in permit.owners or ()]
     if query.id is not None:
         wanted.append((query.types[0], query.id))
     rids = await names.known(session, wanted)
     allowed = _permitted(query, rids)
     if allowed is None:
-        return Page((), None, 0 if query.total else None)
+        return Versions((), None, 0 if query.total else None)
     parts = [allowed]
     numbers: list[int] = []
     rid: int | None = None
@@ -111,12 +120,52 @@ async def history(session: Session, names: Names, query: HistoryQuery) -> Page:
         parts.append(Part("v.seq >= ?", (query.since,)))
     if query.at is not None:
         parts.append(Part("v.seq <= ? AND v.until > ?", (query.at[1], query.at[0])))
+    if any(permit.clauses for permits in query.permits for permit in permits):
+        return await _judged(session, query, rids, parts, numbers, rid)
     total = await _total(session, parts, numbers, rid) if query.total else None
-    if query.before is not None:
-        parts.append(Part("v.seq < ?", (query.before,)))
-    found = await _page(session, parts, numbers, rid, query.count + 1) if query.count else []
+    found = await _page(session, parts, numbers, rid, query.before, query.count + 1) if query.count else []
     position = found[query.count - 1][2] if len(found) > query.count else None
-    return Page(tuple(as_resource(row) for row in found[: query.count]), position, total)
+    return Versions(tuple(as_resource(row[:6]) for row in found[: query.count]), position, total)
+
+
+async def _judged(
+    session: Session, query: HistoryQuery, rids: dict[Name, int], parts: list[Part], numbers: list[int], rid: int | None
+) -> Versions:
+    """A policy that speaks of content (`category=laboratory`): each version is looked at, the total's ones, too."""
+    permits = dict(zip(query.types, query.permits, strict=True))
+    found: list[Resource] = []
+    before, total = (None if query.total else query.before), 0
+    while True:
+        some = await _page(session, parts, numbers, rid, before, _LOOK)
+        deleted = [row for row in some if row[3] == DELETED]
+        last = await _before(session, deleted) if deleted else {}
+        for row in some:
+            one = as_resource(row[:6])
+            judged = last.get((row[0], row[1]), one)
+            if _visible(permits[one.type], judged, row[6] or (), rids):
+                total += 1
+                if (query.before is None or one.seq < query.before) and len(found) <= query.count:
+                    found.append(one)
+        if len(some) < _LOOK or (len(found) > query.count and not query.total):
+            break
+        before = some[-1][2]
+    position = found[query.count - 1].seq if len(found) > query.count > 0 else None
+    return Versions(tuple(found[: query.count]), position, total if query.total else None)
+
+
+async def _before(session: Session, deleted: list[Any]) -> dict[tuple[int, int], Resource]:
+    """(rid, version) of deletions -> the version that each deleted."""
+    found = await fetch(session, _DELETED, [row[0] for row in deleted], [row[1] for row in deleted])
+    return {(row[0], row[1] + 1): as_resource(row) for row in found}
+
+
+def _visible(permits: tuple[Permit, ...], one: Resource, compartments: Sequence[int], rids: dict[Name, int]) -> bool:
+    """Whether a permit allows this version; a deletion is judged by what it deleted."""
+    return any(
+        (permit.owners is None or any(rids.get(owner) in compartments for owner in permit.owners))
+        and (not permit.clauses or (not one.deleted and holds(one, permit.clauses)))
+        for permit in permits
+    )
 
 
 _SOURCES: Final = (
@@ -144,20 +193,24 @@ def _arms(parts: list[Part], numbers: list[int], rid: int | None, columns: str, 
     return join(" UNION ALL ", arms)
 
 
-async def _page(session: Session, parts: list[Part], numbers: list[int], rid: int | None, wanted: int) -> list[Any]:
+async def _page(
+    session: Session, parts: list[Part], numbers: list[int], rid: int | None, before: int | None, wanted: int
+) -> list[Any]:
+    if before is not None:
+        parts = [*parts, Part("v.seq < ?", (before,))]
     end = f" ORDER BY v.seq DESC LIMIT {wanted}"
-    union = _arms(parts, numbers, rid, "v.rid, v.version, v.seq, v.method, v.body", end)
+    union = _arms(parts, numbers, rid, "v.rid, v.version, v.seq, v.method, v.body, v.compartments", end)
     sql = (
-        "SELECT v.rid, v.version, v.seq, v.method, r.id, v.body "
+        "SELECT v.rid, v.version, v.seq, v.method, r.id, v.body, v.compartments "
         f"FROM ({union.sql} ORDER BY seq DESC LIMIT {wanted}) v "
         "CROSS JOIN LATERAL (SELECT id FROM resource r WHERE r.rid = v.rid LIMIT 1) r ORDER BY v.seq DESC"
     )
-    return await fetch(session, numbered(Part(sql)), *union.values)
+    return await fetch(session, numbered(sql), *union.values)
 
 
 async def _total(session: Session, parts: list[Part], numbers: list[int], rid: int | None) -> int:
     union = _arms(parts, numbers, rid, "count(*) AS n", "")
-    ((total,),) = await fetch(session, numbered(Part(f"SELECT sum(n)::bigint FROM ({union.sql}) x")), *union.values)
+    ((total,),) = await fetch(session, numbered(f"SELECT sum(n)::bigint FROM ({union.sql}) x"), *union.values)
     return int(total)
 
 
@@ -166,8 +219,8 @@ def _permitted(query: HistoryQuery, rids: dict[Name, int]) -> Part | None:
     everything: list[int] = []
     owned: dict[tuple[int, ...], list[int]] = {}
     for type, permits in zip(query.types, query.permits, strict=True):
-        owners = owned_by(permits, rids)
-        if owners is None:
+        owners = tuple(sorted({rids[owner] for one in permits for owner in one.owners or () if owner in rids}))
+        if any(permit.owners is None for permit in permits):
             everything.append(TYPE_NUMBER[type])
         elif owners:
             owned.setdefault(owners, []).append(TYPE_NUMBER[type])

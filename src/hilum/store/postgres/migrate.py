@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
+from hilum.problems import Misconfigured
 from hilum.store import migrations
 from hilum.store.postgres.connection import quoted
 
@@ -32,6 +33,8 @@ async def prepare(connection: asyncpg.Connection, schema: str, environment: str,
         have = await _version(connection, schema)
     found = await connection.fetchval("SELECT value FROM meta WHERE key = 'environment'")
     migrations.judge(have, len(steps), found, environment)
+    if not migrate and await connection.fetchval("SELECT EXISTS (SELECT FROM reindex)"):
+        raise Misconfigured("The store's index is not finished. Run `hilum migrate`: it goes on where it stopped.")
     number: int = await connection.fetchval("SELECT hashint8(oid::bigint) FROM pg_namespace WHERE nspname = $1", schema)
     return number
 

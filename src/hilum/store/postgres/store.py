@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
-from hilum.problems import Busy
+from hilum.problems import Busy, VersionChanged
+from hilum.search.catalogue import EMPTY, Catalogue, Defined
 from hilum.search.query import Query
-from hilum.store.interface import Commit, Counts, HistoryQuery, Page
+from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Versions
 from hilum.store.limits import SEARCH_SECONDS, too_costly
-from hilum.store.postgres import apply, backup, history, select
+from hilum.store.plan.search import explain, search
+from hilum.store.postgres import apply, backup, fulltext, history, parameters, reindex
 from hilum.store.postgres.connection import WAIT_SECONDS, Pool, Session, connect, fetch
+from hilum.store.postgres.known import Known
 from hilum.store.postgres.migrate import prepare
-from hilum.store.postgres.names import Names
 from hilum.store.postgres.reads import Reads
+from hilum.store.postgres.run import at_once, run, settled
 
 T = TypeVar("T")
 
-_COUNTS = """
-SELECT type, sum(n)::bigint FROM (
-    SELECT type, count(*) AS n FROM resource WHERE version > 0 GROUP BY type
-    UNION ALL SELECT type, -count(*) FROM resource WHERE method = 3 GROUP BY type
-) t GROUP BY type ORDER BY type
-"""
+_COUNTS = "SELECT type, sum(n)::bigint FROM tally GROUP BY type ORDER BY type"
 _SEQ = """
 SELECT greatest((SELECT seq FROM resource WHERE version > 0 ORDER BY seq DESC LIMIT 1), 0)
 """
@@ -40,19 +38,50 @@ class PostgresStore:
 
     name = "postgresql"
 
-    def __init__(self, pool: Pool, guard: int, search_seconds: float = SEARCH_SECONDS) -> None:
+    def __init__(
+        self, pool: Pool, guard: int, search_seconds: float = SEARCH_SECONDS, *, full_text: bool = True
+    ) -> None:
         self._pool = pool
-        self._guard = guard
+        self.full_text = full_text
         self._search_seconds = search_seconds
-        self._names = Names()
+        self._catalogue = EMPTY
+        self._known = Known.nothing(guard, full_text=full_text)
         self._reads = Reads(self._point)
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Durable when it returns (synchronous_commit=on)."""
         try:
-            return await self._pool.run(lambda session: apply.commit(session, self._names, self._guard, commit))
+            made = await self._pool.run(lambda session: apply.commit(session, self._known, commit))
         except apply.Unknown as unknown:
-            return await self._outcome(unknown)
+            made = await self._outcome(unknown)
+        except VersionChanged:
+            if commit.generation == self._catalogue.generation:
+                await self.learn()
+            raise
+        if commit.defined:
+            await self.learn()
+        return made
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """As it was when it was last looked at."""
+        return self._catalogue
+
+    async def learn(self) -> Catalogue:
+        """One round trip, unless something has changed."""
+        before = self._catalogue
+        found = await self._point(lambda session: parameters.known(session, before))
+        if found.generation > self._catalogue.generation:
+            self._catalogue, self._known.dialect.registry = found, found.registry
+        return self._catalogue
+
+    async def proceed(self) -> Defined | None:
+        """In transactions of a few dozen resources, each of which is locked meanwhile."""
+        before = self._catalogue
+        done, _ = await self._point(lambda session: parameters.step(session, self._known, before))
+        if done is not None and not done.pending:
+            await self.learn()
+        return done
 
     async def _outcome(self, unknown: apply.Unknown) -> tuple[Resource, ...]:
         """A connection was lost during a commit: find out, so that Busy still means that nothing was written."""
@@ -75,22 +104,32 @@ class PostgresStore:
 
     async def compartments(self, resource: Resource) -> tuple[tuple[str, str], ...]:
         """The owners that the version was committed with."""
-        return await self._point(lambda session: history.compartments(session, self._names, resource.seq))
+        return await self._point(lambda session: history.compartments(session, self._known.names, resource.seq))
 
     async def search(self, query: Query) -> Page:
-        """Planned here, see select.py."""
-        return await self._scan(lambda session: select.search(session, self._names, query))
+        """Planned here; in one snapshot, unless one statement decides."""
+        way = run if settled(query) else at_once
+        return await self._scan(lambda session: way(session, search(self._known.dialect, query)))
 
-    async def history(self, query: HistoryQuery) -> Page:
+    async def explain(self, query: Query) -> list[dict[str, Any]]:
+        """Search, and tell how."""
+        return await self._scan(lambda session: at_once(session, explain(self._known.dialect, query)))
+
+    async def rebuild(self, type: str, numbers: tuple[int, ...] | None, after: int) -> tuple[int, int]:
+        """A few dozen resources, each of which is locked meanwhile."""
+        now = self._catalogue
+        return await self._point(lambda session: parameters.rebuild(session, self._known, now, type, numbers, after))
+
+    async def history(self, query: HistoryQuery) -> Versions:
         """Of one resource, of types, or of all."""
-        return await self._scan(lambda session: history.history(session, self._names, query))
+        return await self._scan(lambda session: history.history(session, self._known.names, query))
 
     async def changes(self, after: int, limit: int = 1000) -> Sequence[Resource]:
         """In commit order, without a gap: see history.py."""
         return await self._pool.run(lambda session: history.changes(session, after, limit))
 
     async def counts(self) -> Counts:
-        """An index-only count: a fifth of a second for a million."""
+        """From the tally that every commit keeps."""
 
         async def work(session: Session) -> Counts:
             rows = await fetch(session, _COUNTS)
@@ -138,17 +177,29 @@ async def open_postgres(
     schema: str = "hilum",
     migrate: bool = False,
     connections: int = 8,
+    full_text: bool = True,
     search_seconds: float = SEARCH_SECONDS,
 ) -> PostgresStore:
     """Open or create a tenant's store: the PostgreSQL schema `schema` of the database at `url`.
 
     `migrate` applies pending migrations (`hilum migrate`); without it a store that needs them raises Misconfigured, as
     does one of another environment. Raises Busy when the server can't be reached. A search or history that takes longer
-    than `search_seconds` is ended.
+    than `search_seconds` is ended. `full_text`: keep the words of texts, as far as the store has those of all its
+    resources; with `migrate` it will.
     """
     connection = await connect(url, schema, statement_timeout="0")
     try:
         guard = await prepare(connection, schema, environment, migrate=migrate)
+        words = await fulltext.kept(connection, wanted=full_text)
+        if migrate:
+            async for _ in reindex.run(connection, guard, full_text=words):
+                pass
+            if full_text:
+                async for _ in fulltext.refill(connection):
+                    pass
+            words = full_text
     finally:
         await connection.close()
-    return PostgresStore(Pool(url, schema, connections), guard, search_seconds)
+    store = PostgresStore(Pool(url, schema, connections), guard, search_seconds, full_text=words)
+    await store.learn()
+    return store

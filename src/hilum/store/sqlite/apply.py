@@ -18,13 +18,18 @@ import apsw
 
 from hilum.fhir.resource import Resource
 from hilum.problems import Conflict, CriteriaChanged, VersionChanged
+from hilum.search.catalogue import EMPTY
 from hilum.store import keys
 from hilum.store.interface import Audit, Commit, Present, Resolves, Unreferenced, Write
-from hilum.store.sqlite import ident, select
-from hilum.store.sqlite.clauses import reference_parameters
+from hilum.store.plan.references import references
+from hilum.store.plan.search import ids
+from hilum.store.sqlite import ident, parameters
 from hilum.store.sqlite.connection import row, rows
+from hilum.store.sqlite.dialect import Sqlite
+from hilum.store.sqlite.fulltext import FullText
 from hilum.store.sqlite.identities import Identities
-from hilum.store.sqlite.tables import IndexTables, insert, marked
+from hilum.store.sqlite.run import run
+from hilum.store.sqlite.tables import Dictionaries, IndexTables, insert, marked, numbers
 
 Made = tuple[Resource, ...]
 Outcome = Made | Exception
@@ -33,14 +38,19 @@ Outcome = Made | Exception
 class Applier:
     """Applies commits on the writer's connection. Holds what must change back when a commit is rolled back."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, full_text: bool = True) -> None:
         self._db = connection
+        self._full_text = full_text
+        self._catalogue = EMPTY
+        self._dialect = self._anew()
+        self._dictionaries = Dictionaries(connection)
         self._execute = connection.execute
         self._identities = Identities(connection)
         self._process = os.urandom(8)
         self._chain = self._chain_before = b""
         self._tally: dict[int, int] = {}
         self.seq = 0
+        self._generation = 0
 
     # --- the group ------------------------------------------------------------------------------------------------
 
@@ -49,8 +59,19 @@ class Applier:
         self._execute("BEGIN IMMEDIATE")
         self.seq, n = row(self._db, "SELECT seq, n FROM clock")
         self._identities.begin(n)
+        self._generation = parameters.generation(self._db)
+        if self._generation != self._catalogue.generation:
+            self._catalogue = parameters.known(self._db, self._catalogue)
+            self._dialect = self._anew()
+        self._dictionaries.begin()
         self._tally.clear()
         self._chain_before = self._chain
+
+    def _anew(self) -> Sqlite:
+        """A dialect that remembers nothing."""
+        dialect = Sqlite(full_text=self._full_text)
+        dialect.registry = self._catalogue.registry
+        return dialect
 
     def attempt(self, commits: Sequence[Commit]) -> list[Outcome]:
         """What became of each: its versions, or the exception that undid it, in the database and here.
@@ -67,13 +88,17 @@ class Applier:
 
     def _undoing(self, commits: Sequence[Commit]) -> list[Made]:
         seq, n, chain, tally = self.seq, self._identities.n, self._chain, dict(self._tally)
+        generation = self._generation
         self._execute("SAVEPOINT one")
         try:
             made = self._apply(commits)
         except BaseException:
             self._execute("ROLLBACK TO one")
             self.seq, self._chain, self._tally = seq, chain, tally
+            self._generation = generation
             self._identities.forget(n)
+            self._dictionaries.forget()
+            self._dialect = self._anew()  # it may have seen shapes that are undone now
             raise
         finally:
             if self._db.in_transaction:
@@ -91,10 +116,13 @@ class Applier:
         self._execute("UPDATE clock SET seq = ?, n = ?", (self.seq, self._identities.n))
         self._execute("COMMIT")
         self._identities.durable()
+        self._dictionaries.durable()
 
     def abandon(self) -> None:
         """Undo the whole group; where even that fails, the next group's BEGIN does, and says so."""
         self._chain = self._chain_before
+        self._dictionaries.forget()
+        self._dialect = self._anew()
         if self._db.in_transaction:
             with suppress(apsw.Error):
                 self._execute("ROLLBACK")
@@ -102,11 +130,13 @@ class Applier:
     # --- commits --------------------------------------------------------------------------------------------------
 
     def _apply(self, commits: Sequence[Commit]) -> list[Made]:
+        if any(commit.generation != self._generation for commit in commits):
+            raise VersionChanged("The search parameters are others by now.")
         conditions = [condition for commit in commits for condition in commit.preconditions]
         for condition in conditions:
             if not isinstance(condition, Resolves):
                 continue
-            if select.ids(self._db, condition.query, len(condition.ids) + 1) != condition.ids:
+            if run(self._db, ids(self._dialect, condition.query, len(condition.ids) + 1)) != condition.ids:
                 raise CriteriaChanged("The criteria resolve to something else by now.")
         self.seq = max(self.seq, time.time_ns() // 1000)
         seq = self.seq + 1
@@ -126,6 +156,9 @@ class Applier:
             audits += self._audit(commit.audit, seq, count)
             seq += count
         insert(self._db, "audit", 9, audits)
+        if defined := tuple(one for commit in commits for one in commit.defined):
+            parameters.put(self._db, defined)
+            self._generation = parameters.generation(self._db)
         return made
 
     def _make_way(self, writes: Sequence[Write], rids: list[int], fresh: set[int]) -> set[int]:
@@ -151,7 +184,8 @@ class Applier:
 
     def _versions(self, writes: Sequence[Write], rids: list[int], alive: set[int]) -> Iterator[Resource]:
         """Write the versions, in few statements."""
-        tables = IndexTables(self._identities.rid)
+        tables = IndexTables(self._identities.rid, self._dictionaries)
+        words = FullText(self._db) if self._full_text else None
         resources: list[Any] = []
         log: list[Any] = []
         made: list[Resource] = []
@@ -159,16 +193,21 @@ class Applier:
             self.seq += 1
             number = ident.METHOD_NUMBER[write.method]
             body = write.draft.stamp(write.version, self.seq) if write.draft else b""
-            resources += (rid, write.version, self.seq, number, body or ident.stub(write.type, write.id))
+            shape = self._dictionaries.shape(rid >> keys.TYPE_SHIFT, numbers(write.rows)) if body else 0
+            resources += (rid, write.version, self.seq, number, shape, body or ident.stub(write.type, write.id))
             log += (self.seq, rid, write.version, number, *self._visibility(write))
             change = (write.draft is not None) - (rid in alive)
             if change:
                 self._tally[rid >> keys.TYPE_SHIFT] = self._tally.get(rid >> keys.TYPE_SHIFT, 0) + change
             tables.replace(rid, write.rows, write.old)
+            if words is not None:
+                words.replace(rid, body, was=rid in alive)
             made.append(Resource(write.type, write.id, write.version, self.seq, body, write.method))
-        insert(self._db, "resource", 5, resources, "REPLACE")
+        insert(self._db, "resource", 6, resources, "REPLACE")
         insert(self._db, "log", 6, log)
         tables.write(self._db)
+        if words is not None:
+            words.write()
         return iter(made)
 
     def _visibility(self, write: Write) -> tuple[str | None, str | None]:
@@ -188,14 +227,16 @@ class Applier:
 
     def _unreferenced(self, condition: Unreferenced) -> None:
         target = self._identities.rid(condition.type, condition.id)
-        for _, number in reference_parameters():
-            found = row(
-                self._db,
-                "SELECT rid FROM reference WHERE param = ? AND target = ? AND rid <> ? LIMIT 1",
-                (number, target, target),
-            )
-            if found:
-                raise Conflict("Another resource still refers to this one; delete or change that first.")
+        # By parameter: an index by target alone would cost every reference its space again.
+        listed = "[" + ",".join(map(str, references(None, self._catalogue.registry))) + "]"
+        found = row(
+            self._db,
+            "SELECT k.rid FROM json_each(?) j CROSS JOIN reference k "
+            "WHERE k.param = j.value AND k.target = ? AND k.rid <> ? LIMIT 1",
+            (listed, target, target),
+        )
+        if found:
+            raise Conflict("Another resource still refers to this one; delete or change that first.")
 
     def _audit(self, audit: Audit, seq: int, writes: int) -> tuple[Any, ...]:
         """The row of one commit, chained to the one before."""

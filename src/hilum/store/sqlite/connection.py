@@ -79,6 +79,8 @@ def prepare(
     except apsw.BusyError:
         raise Busy("The store is locked by another program. Try again when that has finished.") from None
     migrations.judge(have, len(steps), found, environment)
+    if not migrate and have >= 2 and connection.execute("SELECT 1 FROM reindex").get:
+        raise Misconfigured("The store's index is not finished. Run `hilum migrate`: it goes on where it stopped.")
 
 
 def _migrate(connection: apsw.Connection, steps: tuple[migrations.Step, ...], environment: str) -> int:

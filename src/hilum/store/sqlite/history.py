@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any, Final
+
 import apsw
 
 from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
 from hilum.store import keys
-from hilum.store.interface import HistoryQuery, Page
-from hilum.store.sql import Part
+from hilum.store.exact import holds
+from hilum.store.interface import HistoryQuery, Versions
+from hilum.store.sql import Part, join
 from hilum.store.sqlite import ident
-from hilum.store.sqlite.clauses import rid_of
 from hilum.store.sqlite.connection import row, rows
-from hilum.store.sqlite.select import as_resource
+from hilum.store.sqlite.dialect import as_resource
 
+_LOOK: Final = 200
+"""How many versions are looked at together where their content decides."""
 _VERSIONS = """
 SELECT l.rid, l.version, l.seq, l.method, coalesce(o.body, r.body)
 FROM log l LEFT JOIN old o ON o.seq = l.seq LEFT JOIN resource r ON r.rid = l.rid
 """
+
+
+def rid_of(db: apsw.Connection, type: str, id: str) -> int | None:
+    """The stable integer of (type, id), None where nobody ever named it."""
+    found = row(db, "SELECT rid FROM identity WHERE type = ? AND id = ?", (ident.type_number(type), ident.key(id)))
+    return found[0] if found else None
 
 
 def version(db: apsw.Connection, type: str, id: str, number: int) -> Resource | None:
@@ -33,8 +44,19 @@ def changes(db: apsw.Connection, after: int, limit: int) -> list[Resource]:
     return [as_resource(*one) for one in found]
 
 
-def history(db: apsw.Connection, query: HistoryQuery) -> Page:
-    """Versions, newest first, each judged by the compartments that it was committed with."""
+def history(db: apsw.Connection, query: HistoryQuery) -> Versions:
+    """Versions, newest first, each judged by the compartments and the content that it was committed with."""
+    source, where = _asked(db, query)
+    if any(permit.clauses for permits in query.permits for permit in permits):
+        return _judged(db, query, source, where)
+    total = row(db, f"SELECT count(*) FROM {source} WHERE {where.sql}", where.values)[0] if query.total else None
+    found = _versions(db, source, where, query.before, query.count + 1)
+    position = found[query.count - 1][2] if len(found) > query.count > 0 else None
+    return Versions(tuple(as_resource(*one[:5]) for one in found[: query.count]), position, total)
+
+
+def _asked(db: apsw.Connection, query: HistoryQuery) -> tuple[str, Part]:
+    """Where from, and on which conditions, but for what only the content of a version decides."""
     conditions: list[Part] = [_permitted(db, query)]
     source = "log l"
     if query.id is not None:
@@ -53,18 +75,46 @@ def history(db: apsw.Connection, query: HistoryQuery) -> Page:
                 (high, low),
             )
         )
-    where = " AND ".join(part.sql for part in conditions)
-    values = tuple(v for part in conditions for v in part.values)
-    total = row(db, f"SELECT count(*) FROM {source} WHERE {where}", values)[0] if query.total else None
-    if query.before is not None:
-        where, values = where + " AND l.seq < ?", (*values, query.before)
-    found = rows(
-        db,
-        _VERSIONS.replace("log l", source) + f"WHERE {where} ORDER BY l.seq DESC LIMIT ?",
-        (*values, query.count + 1),
-    )
-    position = found[query.count - 1][2] if len(found) > query.count > 0 else None
-    return Page(tuple(as_resource(*one) for one in found[: query.count]), position, total)
+    return source, join(" AND ", conditions)
+
+
+def _versions(db: apsw.Connection, source: str, where: Part, before: int | None, limit: int) -> list[Any]:
+    held = where if before is None else Part(f"{where.sql} AND l.seq < ?", (*where.values, before))
+    sql = _VERSIONS.replace("log l", source).replace("\nFROM", ", l.compartments FROM")
+    return rows(db, sql + f"WHERE {held.sql} ORDER BY l.seq DESC LIMIT ?", (*held.values, limit))
+
+
+def _judged(db: apsw.Connection, query: HistoryQuery, source: str, where: Part) -> Versions:
+    """A policy that speaks of content (`category=laboratory`): each version is looked at, the total's ones, too."""
+    found: list[Resource] = []
+    before, total = (None if query.total else query.before), 0
+    while True:
+        some = _versions(db, source, where, before, _LOOK)
+        for one in some:
+            if _visible(db, query, one):
+                total += 1
+                if (query.before is None or one[2] < query.before) and len(found) <= query.count:
+                    found.append(as_resource(*one[:5]))
+        if len(some) < _LOOK or (len(found) > query.count and not query.total):
+            break
+        before = some[-1][2]
+    position = found[query.count - 1].seq if len(found) > query.count > 0 else None
+    return Versions(tuple(found[: query.count]), position, total if query.total else None)
+
+
+def _visible(db: apsw.Connection, query: HistoryQuery, one: Any) -> bool:
+    """Whether a permit allows this version; a deletion is judged by what it deleted."""
+    rid, number, _, method, _, compartments = one
+    last = as_resource(*one[:5])
+    if method == ident.DELETED:
+        before = row(db, _VERSIONS + "WHERE l.rid = ? AND l.version = ?", (rid, number - 1))
+        last = as_resource(*before) if before else last
+    inside = set(json.loads(compartments)) if compartments else set()
+    for permit in query.permits[query.types.index(last.type)]:
+        owned = permit.owners is None or any(rid_of(db, *owner) in inside for owner in permit.owners)
+        if owned and (not permit.clauses or (not last.deleted and holds(last, permit.clauses))):
+            return True
+    return False
 
 
 def _permitted(db: apsw.Connection, query: HistoryQuery) -> Part:

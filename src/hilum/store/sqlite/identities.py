@@ -89,7 +89,7 @@ class Identities:
             else:
                 rid = self._next(type)
                 self._db.execute("INSERT INTO identity VALUES (?, ?, ?)", (*key, rid))
-                self._db.execute("INSERT INTO resource VALUES (?, 0, 0, 0, ?)", (rid, ident.stub(type, id)))
+                self._db.execute("INSERT INTO resource VALUES (?, 0, 0, 0, 0, ?)", (rid, ident.stub(type, id)))
             self._commit[name] = rid
         return rid
 

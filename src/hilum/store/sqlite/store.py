@@ -8,20 +8,26 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Final, TypeVar
+from itertools import chain
+from typing import Any, Final, TypeVar
 
 import apsw
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhir.resource import Resource
-from hilum.problems import Busy, Damaged
+from hilum.problems import Busy, Damaged, VersionChanged
+from hilum.search.catalogue import Catalogue, Defined
 from hilum.search.query import Query
-from hilum.store.interface import Commit, Counts, HistoryQuery, Page
+from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Versions
 from hilum.store.limits import SEARCH_SECONDS, too_costly
+from hilum.store.plan.access import Steps
+from hilum.store.plan.search import explain, search
 from hilum.store.sqlite import backup as copying
-from hilum.store.sqlite import history, ident, select
+from hilum.store.sqlite import fulltext, history, ident, parameters, reindex
 from hilum.store.sqlite.checkpoint import Checkpointer
 from hilum.store.sqlite.connection import DAMAGE, Patience, connect, make_private, prepare, row, rows, translated
+from hilum.store.sqlite.dialect import Sqlite
+from hilum.store.sqlite.run import at_once
 from hilum.store.sqlite.soundness import glance
 from hilum.store.sqlite.writer import Writer
 
@@ -40,22 +46,71 @@ class SqliteStore:
 
     name = "sqlite"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, full_text: bool = True) -> None:
         self.path = path
+        self.full_text = full_text
+        self._dialect = Sqlite(full_text=full_text)
         self._db = connect(path, readonly=True)
         self._point = self._db.cursor().execute
         self._patience = Patience(self._db)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="hilum-sqlite-reader")
         self._own = threading.local()
         self._opened: list[apsw.Connection] = []
+        self._catalogue = parameters.known(self._db, Catalogue(-1))
+        self._dialect.registry = self._catalogue.registry
+        self._steps = ThreadPoolExecutor(1, thread_name_prefix="hilum-sqlite-index")
+        self._proceeding: parameters.Proceeding | None = None
         writer = connect(path)
         self._checkpointer = Checkpointer(connect(path), writer)
         self._writing = writer
-        self._writer = Writer(writer, path + "-turn", self._checkpointer.between)
+        self._writer = Writer(writer, path + "-turn", self._checkpointer.between, full_text)
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Durable when it returns."""
-        return await self._writer.commit(commit)
+        try:
+            made = await self._writer.commit(commit)
+        except VersionChanged:
+            if commit.generation == self._catalogue.generation:
+                await self.learn()
+            raise
+        if commit.defined:
+            await self.learn()
+        return made
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """As it was when it was last looked at."""
+        return self._catalogue
+
+    async def learn(self) -> Catalogue:
+        """Two microseconds, unless something has changed."""
+        found = parameters.known(self._db, self._catalogue)
+        if found is not self._catalogue:
+            self._catalogue, self._dialect.registry = found, found.registry
+        return found
+
+    async def proceed(self) -> Defined | None:
+        """On a thread and a connection of its own, in turn with the writers of all processes."""
+        done = await asyncio.get_running_loop().run_in_executor(self._steps, self._apart, parameters.Proceeding.step)
+        if done is not None and not done.pending:
+            await self.learn()
+        return done
+
+    async def rebuild(self, type: str, numbers: tuple[int, ...] | None, after: int) -> tuple[int, int]:
+        """As `proceed`: for some 25 ms, in one transaction."""
+
+        def work(at: parameters.Proceeding) -> tuple[int, int]:
+            return at.rebuild(type, numbers, after)
+
+        return await asyncio.get_running_loop().run_in_executor(self._steps, self._apart, work)
+
+    def _apart(self, work: Callable[[parameters.Proceeding], T]) -> T:
+        if self._proceeding is None:
+            self._proceeding = parameters.Proceeding(connect(self.path), self.path + "-turn")
+        try:
+            return work(self._proceeding)
+        except apsw.Error as error:
+            raise translated(error) from None
 
     async def read(self, type: str, id: str, version: int | None = None) -> Resource | None:
         """A point read costs less than a hop to another thread, so it runs where it is called."""
@@ -83,17 +138,20 @@ class SqliteStore:
         return tuple(owners)
 
     async def search(self, query: Query) -> Page:
-        """Bounded searches run here, long ones, and those that turn out to be long, on a reader thread."""
-        try:
-            with self._patience.within(TURN_SECONDS):
-                statement = select.prepare(self._db, query)
-                if statement.bounded and query.total != "accurate" and query.count:
-                    return select.run(self._db, query, statement)
-        except apsw.InterruptError:
-            return await self._elsewhere(lambda db: select.run(db, query, select.prepare(db, query)), SEARCH_SECONDS)
-        return await self._elsewhere(lambda db: select.run(db, query, statement), SEARCH_SECONDS)
+        """Here, as long as it is short; what turns out to be long starts anew on a reader thread."""
+        return await self._planned(lambda: search(self._dialect, query), here=query.total != "accurate")
 
-    async def history(self, query: HistoryQuery) -> Page:
+    async def explain(self, query: Query) -> list[dict[str, Any]]:
+        """Search, and tell how."""
+        return await self._planned(lambda: explain(self._dialect, query), here=False)
+
+    async def _planned(self, steps: Callable[[], Steps[T]], *, here: bool) -> T:
+        if here:
+            with suppress(apsw.InterruptError), self._patience.within(TURN_SECONDS):
+                return at_once(self._db, steps())
+        return await self._elsewhere(lambda db: at_once(db, steps()), SEARCH_SECONDS)
+
+    async def history(self, query: HistoryQuery) -> Versions:
         """Of one resource here, of types and the system on a reader thread."""
         if query.id is not None:
             with suppress(apsw.InterruptError), self._patience.within(TURN_SECONDS):
@@ -131,6 +189,9 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Commit what is queued, empty the log, let go of the file."""
+        await asyncio.to_thread(self._steps.shutdown)
+        if self._proceeding is not None:
+            self._proceeding.close()
         await asyncio.to_thread(self._writer.close)
         await asyncio.to_thread(self._checkpointer.close)
         self._threads.shutdown()
@@ -155,17 +216,26 @@ class SqliteStore:
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
 
-async def open_sqlite(path: str, *, environment: str = "sandbox", migrate: bool = False) -> SqliteStore:
+async def open_sqlite(
+    path: str, *, environment: str = "sandbox", migrate: bool = False, full_text: bool = True
+) -> SqliteStore:
     """Open or create the store in that file.
 
     `migrate` applies pending migrations (`hilum migrate`); without it a store that needs them raises Misconfigured, as
-    does one of another environment.
+    does one of another environment. `full_text`: keep the words of texts, as far as the store has those of all its
+    resources; with `migrate` it will.
     """
     make_private(path)
     connection = connect(path)
     try:
         prepare(connection, environment, migrate=migrate)
+        words = fulltext.kept(connection, wanted=full_text)
+        if migrate:
+            for _ in chain(reindex.run(connection, full_text=words), fulltext.refill(connection) if full_text else ()):
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                await asyncio.sleep(0)
+            words = full_text
         glance(connection)
     finally:
         connection.close()
-    return SqliteStore(path)
+    return SqliteStore(path, full_text=words)

@@ -7,22 +7,65 @@ from typing import Any
 
 import apsw
 
-from hilum.search.rows import NO_ROWS, Rows
+from hilum.search.rows import DateRow, QuantityRow, ReferenceRow, Rows, TokenRow
 from hilum.store import keys
 
 _CHUNK = 48
+_REMEMBERED = 100_000
 
-Flat = tuple[int | str, ...]
+Flat = tuple[int | float | str | None, ...]
 Rid = Callable[[str, str], int]
+
+
+class Dictionaries:
+    """Texts, units and shapes that the database has already, so that most rows need no look. See `identities`."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+        self._durable: dict[Any, int] = {}
+        self._group: dict[Any, int] = {}
+
+    def begin(self) -> None:
+        """A group begins."""
+        self._group.clear()
+
+    def forget(self) -> None:
+        """Something was undone: what was learned since the group began may be wrong."""
+        self._group.clear()
+
+    def durable(self) -> None:
+        """The group was flushed."""
+        if len(self._durable) > _REMEMBERED:
+            self._durable.clear()
+        self._durable.update(self._group)
+
+    def new(self, entry: tuple[Any, ...]) -> bool:
+        """Whether nobody has written this entry yet, as far as is remembered; from now on it counts as written."""
+        if entry in self._durable or entry in self._group:
+            return False
+        self._group[entry] = 1
+        return True
+
+    def shape(self, type: int, numbers: tuple[int, ...]) -> int:
+        """The number of the shape of a resource for whose parameters there are values."""
+        entry = (type, numbers)
+        known = self._durable.get(entry) or self._group.get(entry)
+        if known is None:
+            text = "[" + ",".join(map(str, numbers)) + "]"
+            self._db.execute("INSERT OR IGNORE INTO shape(type, params) VALUES (?, ?)", (type, text))
+            known = int(self._db.execute("SELECT id FROM shape WHERE type = ? AND params = ?", (type, text)).get)
+            self._group[entry] = known
+        return known
 
 
 class IndexTables:
     """What one commit adds to the index tables and takes from them. `rid` interns references."""
 
-    def __init__(self, rid: Rid) -> None:
+    def __init__(self, rid: Rid, known: Dictionaries) -> None:
         self._rid = rid
-        self._added: dict[str, list[int | str]] = {name: [] for name in COLUMNS}
-        self._removed: dict[str, list[int | str]] = {}
+        self._known = known
+        self._added: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        self._removed: dict[str, list[Any]] = {}
 
     def replace(self, rid: int, new: Rows, old: Rows) -> None:
         """Add what only the new version says, and take away what only the old one said."""
@@ -51,12 +94,23 @@ class IndexTables:
         for name, values in self._added.items():
             insert(db, name, len(COLUMNS[name]), values)
 
+    def added(self) -> Iterator[tuple[str, Flat]]:
+        """Table and row of all that is to be added."""
+        for name, values in self._added.items():
+            width = len(COLUMNS[name])
+            for start in range(0, len(values), width):
+                yield name, tuple(values[start : start + width])
+
     def _kinds(self, new: Rows, old: Rows) -> Iterator[tuple[str, Callable[[Any], Iterator[Flat]], Any, Any]]:
         yield "token", _tokens, new.tokens, old.tokens
         yield "token", _uris, new.uris, old.uris
+        yield "token", self._texts, new.terms, old.terms
         yield "string", _strings, new.strings, old.strings
         yield "date", _dates, new.dates, old.dates
+        yield "quantity", self._quantities, new.quantities, old.quantities
         yield "reference", self._references, new.references, old.references
+        yield "composite", self._composites, new.composites, old.composites
+        yield "near", _nears, new.nears, old.nears
         yield "compartment", self._owners, new.compartments, old.compartments
 
     def _references(self, rows: Any) -> Iterator[Flat]:
@@ -65,20 +119,64 @@ class IndexTables:
     def _owners(self, owners: Any) -> Iterator[Flat]:
         return ((self._rid(type, id),) for type, id in owners)
 
+    def _texts(self, rows: Any) -> Iterator[Flat]:
+        for param, folded in rows:
+            value = keys.uri(folded)
+            if self._known.new((param, value)):
+                self._added["term"] += (param, value, folded)
+            yield param, value
 
-def flattened(rows: Rows, rid: Rid) -> Iterator[tuple[str, Iterator[Flat]]]:
-    """Table by table, the rows of one resource as they are stored, without its own rid at the end."""
-    tables = IndexTables(rid)
-    return ((name, flatten(some)) for name, flatten, some, _ in tables._kinds(rows, NO_ROWS))
+    def _quantities(self, rows: Any) -> Iterator[Flat]:
+        return ((row.parameter, self._unit(row.parameter, row), row.low, row.high) for row in rows)
+
+    def _unit(self, param: int, row: QuantityRow) -> int:
+        """The key of the row's unit under the parameter, noted in the dictionary."""
+        unit = keys.unit(row.system, row.code, row.unit)
+        if row.low != row.high:
+            unit |= keys.WIDE
+        if self._known.new((param, unit, "unit")):
+            self._added["unit"] += (param, unit, row.system, row.code, row.unit)
+        return unit
+
+    def _composites(self, rows: Any) -> Iterator[Flat]:
+        for param, system, code, second in rows:
+            first = keys.token(system, code)
+            match second:
+                case TokenRow(_, system_, code_):
+                    key = keys.token(system_, code_)
+                    yield param, first, 0, key, key
+                case DateRow(_, low, high):
+                    yield param, first, keys.span(low, high), low, high
+                case QuantityRow():
+                    yield param, first, self._unit(param, second), second.low, second.high
+                case ReferenceRow(_, type, id):
+                    rid = self._rid(type, id)
+                    yield param, first, 0, rid, rid
+                case (start, end):
+                    yield param, first, 0, start.low, end.high
 
 
 COLUMNS = {
     "token": ("param", "value", "rid"),
     "string": ("param", "folded", "exact", "rid"),
     "date": ("param", "span", "low", "high", "rid"),
+    "quantity": ("param", "unit", "low", "high", "rid"),
     "reference": ("param", "target", "rid"),
+    "composite": ("param", "a", "unit", "low", "high", "rid"),
+    "near": ("param", "cell", "lat", "lon", "rid"),
     "compartment": ("owner", "rid"),
+    "term": ("param", "value", "folded"),
+    "unit": ("param", "unit", "system", "code", "display"),
 }
+"""The index tables, and the dictionaries: of those rows are added and never removed."""
+
+
+def numbers(rows: Rows) -> tuple[int, ...]:
+    """The parameters that have a value, for the shape: all but the texts beside codes."""
+    kinds: tuple[Any, ...] = (
+        rows.tokens, rows.strings, rows.dates, rows.quantities, rows.references, rows.uris, rows.composites, rows.nears
+    )  # fmt: skip
+    return tuple(sorted({row[0] for kind in kinds for row in kind}))
 
 
 def _tokens(rows: Any) -> Iterator[Flat]:
@@ -95,6 +193,10 @@ def _strings(rows: Any) -> Iterator[Flat]:
 
 def _dates(rows: Any) -> Iterator[Flat]:
     return ((param, keys.span(low, high), low, high) for param, low, high in rows)
+
+
+def _nears(rows: Any) -> Iterator[Flat]:
+    return ((param, keys.cell(keys.across(lon), keys.along(lat)), lat, lon) for param, lat, lon in rows)
 
 
 _SQL: dict[tuple[str, str, int], str] = {}

@@ -47,8 +47,10 @@ Outcome = tuple["asyncio.Future[tuple[Resource, ...]]", "tuple[Resource, ...] | 
 class Writer:
     """A thread that applies commits in groups. `between` is called after each group, with the turn to write."""
 
-    def __init__(self, connection: apsw.Connection, lock_path: str, between: Callable[[], None]) -> None:
-        self._applier = Applier(connection)
+    def __init__(
+        self, connection: apsw.Connection, lock_path: str, between: Callable[[], None], full_text: bool = True
+    ) -> None:
+        self._applier = Applier(connection, full_text)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._gathered: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         self._lock = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)

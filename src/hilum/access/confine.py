@@ -1,0 +1,121 @@
+"""A Query within a policy: every part of it, and everything that comes along, sees only what the asker may search.
+
+What is not permitted is as if it were absent: a chain, `_has` or `_include` tells nothing about it. A search that asks
+only about types of which nothing is permitted is Forbidden, which tells nothing but the policy itself.
+https://hl7.org/fhir/R4/security.html#AccessDenied
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Final
+
+from hilum.access.policy import Policy
+from hilum.fhir.definitions import TYPES
+from hilum.problems import Forbidden
+from hilum.search.parameters import lookup
+from hilum.search.query import (
+    AllClause,
+    AnyClause,
+    ChainClause,
+    Clause,
+    HasClause,
+    IdClause,
+    Include,
+    ListClause,
+    NotClause,
+    Part,
+    Permit,
+    Query,
+)
+
+SEARCH: Final = "s"
+_READ: Final = "r"
+
+
+def confine(query: Query, policy: Policy) -> Query:
+    """The query with the permits of a policy, whatever permits it had.
+
+    A search needs the letter `s` of a type, for chains, `_has` and includes too; `_list` needs `r` of List. Raises
+    Forbidden when none of the types may be searched, nor any that one of its chains leads to, nor the one of a `_has`.
+    """
+    parts = tuple(_part(part, policy) for part in query.parts)
+    if not any(part.permits for part in parts):
+        raise _forbidden(query.types[0] if len(parts) == 1 else "any of these types")
+    includes = query.includes and tuple(_include(include, policy) for include in query.includes)
+    return replace(query, parts=parts, includes=includes)
+
+
+def _part(part: Part, policy: Policy) -> Part:
+    return Part(part.type, tuple([_clause(one, policy) for one in part.clauses]), policy.permits(part.type, SEARCH))
+
+
+def _clause(clause: Clause, policy: Policy) -> Clause:
+    within = _WITHIN.get(clause.__class__)
+    return clause if within is None else within(clause, policy)
+
+
+def _not(clause: NotClause, policy: Policy) -> Clause:
+    return NotClause(_clause(clause.clause, policy))
+
+
+def _any(clause: AnyClause, policy: Policy) -> Clause:
+    return AnyClause(tuple(_clause(one, policy) for one in clause.clauses))
+
+
+def _all(clause: AllClause, policy: Policy) -> Clause:
+    return AllClause(tuple(_clause(one, policy) for one in clause.clauses))
+
+
+def _chain(clause: ChainClause, policy: Policy) -> Clause:
+    targets = tuple(_part(target, policy) for target in clause.targets)
+    if not any(target.permits for target in targets):
+        raise _forbidden(" or ".join(target.type for target in targets[:3]))
+    return ChainClause(clause.parameters, targets)
+
+
+def _has(clause: HasClause, policy: Policy) -> Clause:
+    source = _part(clause.source, policy)
+    if not source.permits:
+        raise _forbidden(source.type)
+    return HasClause(source, clause.parameters)
+
+
+def _list(clause: ListClause, policy: Policy) -> Clause:
+    """An entry of a List is what the List refers to by `item`."""
+    permits = policy.permits("List", _READ)
+    if not permits:
+        raise Forbidden("The token does not allow to read List, which _list needs: no scope names it for 'r'.")
+    return HasClause(Part("List", (IdClause((clause.id,)),), permits), lookup("List", "item").numbers)
+
+
+_WITHIN: Final[dict[type[Any], Callable[[Any, Policy], Clause]]] = {
+    NotClause: _not,
+    AnyClause: _any,
+    AllClause: _all,
+    ChainClause: _chain,
+    HasClause: _has,
+    ListClause: _list,
+}
+"""The clauses that are about other resources, or hold clauses that may be."""
+
+
+def _include(include: Include, policy: Policy) -> Include:
+    """What may come along: targets of an `_include`, sources of a `_revinclude`."""
+    if include.reverse:
+        types = TYPES if include.source == "*" else (include.source,)
+    else:
+        types = TYPES if include.target is None else (include.target,)
+    return replace(include, permits=_visible(policy, types))
+
+
+@lru_cache(maxsize=256)
+def _visible(policy: Policy, types: tuple[str, ...]) -> tuple[tuple[str, tuple[Permit, ...]], ...]:
+    found = ((type, policy.permits(type, SEARCH)) for type in types)
+    return tuple((type, permits) for type, permits in found if permits)
+
+
+def _forbidden(what: str) -> Forbidden:
+    return Forbidden(f"The token does not allow to search {what}: no scope names it for '{SEARCH}'.")

@@ -1,0 +1,123 @@
+"""Commits, and what they define: a SearchParameter that is written takes effect with the commit that writes it.
+
+https://hl7.org/fhir/R4/searchparameter.html. See `hilum.search.catalogue` for the order in which it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from hilum.fhir import json
+from hilum.fhir.definitions import SearchParameter
+from hilum.fhir.resource import Resource, draft
+from hilum.interactions.door import Door
+from hilum.interactions.ids import uuid7
+from hilum.interactions.retrying import retrying
+from hilum.search import catalogue as states
+from hilum.search.catalogue import Catalogue, Defined, changes
+from hilum.search.custom import definition, kin
+from hilum.search.index import index
+from hilum.store.interface import Audit, Commit, Precondition, Write
+
+STATUS: Final = {
+    states.BUILDING: "in-progress",
+    states.REMOVING: "in-progress",
+    states.READY: "completed",
+    states.REMOVED: "completed",
+    states.FAILED: "failed",
+}
+"""State of a parameter -> status of its Task. https://hl7.org/fhir/R4/valueset-task-status.html"""
+
+
+async def commit(
+    door: Door,
+    catalogue: Catalogue,
+    writes: tuple[Write, ...],
+    audit: Audit,
+    preconditions: tuple[Precondition, ...] = (),
+) -> tuple[Resource, ...]:
+    """Commit writes that were indexed by `catalogue`; their versions. A new search parameter gets its Task with it.
+
+    Raises what `Store.commit` raises, Unprocessable for a SearchParameter that can't be used, and Conflict for one
+    that others need.
+    """
+    defined: tuple[Defined, ...] = ()
+    if any(write.type == "SearchParameter" for write in writes):
+        defined = await asyncio.to_thread(_defined, catalogue, writes)
+    tasks = tuple(_requested(one, catalogue) for one in defined if one.task and one.pending and not one.done)
+    made = await door.store.commit(Commit((*writes, *tasks), audit, preconditions, catalogue.generation, defined))
+    return tuple(made[: len(writes)])
+
+
+def _defined(catalogue: Catalogue, writes: Sequence[Write]) -> tuple[Defined, ...]:
+    wanted: dict[str, tuple[SearchParameter, str] | None] = {}
+    for write in writes:
+        if write.type == "SearchParameter":
+            body = None if write.draft is None else json.stored(write.draft.stamp(write.version, 0))
+            meant = None if body is None else definition(body)
+            wanted[write.id] = None if body is None or meant is None else (meant, kin(body))
+    return changes(catalogue, wanted, uuid7)
+
+
+def _requested(one: Defined, catalogue: Catalogue) -> Write:
+    body = task(one, "requested")
+    return Write("POST", "Task", one.task, 1, draft(body, one.task), index("Task", body, one.task, catalogue.registry))
+
+
+def task(one: Defined, status: str | None = None) -> dict[str, Any]:
+    """The Task that tells how far a parameter is. https://hl7.org/fhir/R4/task.html
+
+    Its focus is logical (the url), so that it does not stand in the way of deleting the SearchParameter. Outputs count
+    resources.
+    """
+    indexed = one.state not in (states.REMOVING, states.REMOVED)
+    counts = (("resources done", one.done), ("resources in all", max(one.total, one.done)))
+    body: dict[str, Any] = {
+        "resourceType": "Task",
+        "id": one.task,
+        "status": status or STATUS[one.state],
+        "intent": "order",
+        "code": {"text": f"{'index' if indexed else 'remove'} a search parameter"},
+        "description": f"{'Index' if indexed else 'Remove'} the search parameter {one.definition.code} of "
+        f"{', '.join(one.definition.base)}",
+        "focus": {
+            "type": "SearchParameter",
+            "identifier": {"system": "urn:ietf:rfc:3986", "value": one.definition.url},
+        },
+        "output": [{"type": {"text": name}, "valueUnsignedInt": number} for name, number in counts],
+    }
+    if one.state == states.FAILED:
+        body["statusReason"] = {"text": "A resource could not be indexed; `hilum check` finds it."}
+    return body
+
+
+async def tell(door: Door, one: Defined, audit: Audit) -> bool:
+    """Bring the Task of a parameter up to date; True when it says the last word. Raises Busy.
+
+    With the Task of a parameter that is removed the last of it goes.
+    """
+    return await retrying(lambda: _told(door, one, audit))
+
+
+async def _told(door: Door, one: Defined, audit: Audit) -> bool:
+    catalogue = door.store.catalogue
+    final = not one.pending
+    known = catalogue.of(one.id)
+    if known is None or known.task != one.task:  # it was defined anew, or another process has said the last word
+        return True
+    gone = (replace(one, state=states.GONE),) if one.state == states.REMOVED else ()
+    current = await door.store.read("Task", one.task) if one.task else None
+    writes: tuple[Write, ...] = ()
+    if current is not None and not current.deleted:
+        body = task(one)
+        if any(body.get(key) != current.body.get(key) for key in ("status", "output")):
+            old = index("Task", current.body, current.id, catalogue.registry)
+            rows = index("Task", body, current.id, catalogue.registry)
+            version = current.version + 1
+            writes = (Write("PUT", "Task", current.id, version, draft(body, current.id), rows, old),)
+    if writes or gone:
+        await door.store.commit(Commit(writes, audit, (), catalogue.generation, gone))
+    return final

@@ -1,0 +1,135 @@
+"""Parameters that shape what a search returns: order, size, totals, and what comes along.
+
+https://hl7.org/fhir/R4/search.html#return
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Final
+
+from hilum.fhir.definitions import TYPE_NUMBER, TYPES
+from hilum.problems import Invalid
+from hilum.search import values
+from hilum.search.chains import Unknown, find, refuse_unfollowed
+from hilum.search.limits import MOST_INCLUDES, MOST_SORTS, TooCostly
+from hilum.search.parameters import Parameter, Registry
+from hilum.search.query import Include, Sort
+
+TOTALS: Final = ("none", "estimate", "accurate")
+SUMMARIES: Final = ("true", "text", "data", "count", "false")
+_KINDS: Final = {name: name for name in ("string", "token", "date", "quantity", "reference", "uri")} | {
+    "number": "quantity"
+}
+_WHOLE: Final = {"_lastUpdated": "updated", "_id": "id", "_score": "score"}
+
+
+def choice(name: str, text: str, known: tuple[str, ...]) -> str:
+    """One of the known words. Raises Invalid."""
+    if text not in known:
+        raise Invalid(f"{name} takes {', '.join(known)}; other values are not supported.")
+    return text
+
+
+def count(text: str | None, default: int, most: int) -> int:
+    """`_count`: how many matches a page has, at most `most`. https://hl7.org/fhir/R4/search.html#count"""
+    if text is None:
+        return min(default, most)
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise Invalid("_count takes a whole number, 0 or more.")
+    return min(int(text), most)
+
+
+def resource_type(name: str, text: str) -> str:
+    """A resource type that a parameter names. Raises Invalid, with near misses."""
+    if text not in TYPE_NUMBER:
+        near = get_close_matches(text, TYPES, 3)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise Invalid(f"{name} names {text[:64]!r}, which is no resource type of R4.{hint}")
+    return text
+
+
+# --- _sort: https://hl7.org/fhir/R4/search.html#sort ------------------------------------------------------------------
+
+
+def sort(registry: Registry, types: tuple[str, ...], text: str) -> tuple[Sort, ...]:
+    """The keys of `_sort`, the first one first. Raises Invalid, TooCostly.
+
+    `_score` is best first whichever way it is written; every other key ascends unless `-` stands before it.
+    """
+    keys = text.split(",")
+    if len(keys) > MOST_SORTS:
+        raise TooCostly(f"_sort has {len(keys)} keys; {MOST_SORTS} are the most.")
+    return tuple(_sort_key(registry, types, key.strip()) for key in keys)
+
+
+def _sort_key(registry: Registry, types: tuple[str, ...], text: str) -> Sort:
+    code, colon, modifier = text.removeprefix("-").partition(":")
+    down = text.startswith("-")
+    if colon:
+        hint = f"write -{code[:64]} for descending." if modifier == "desc" else "leave out the part from the colon."
+        raise Invalid(f"_sort takes search parameters without modifiers; {hint}")
+    if code in _WHOLE:
+        return Sort(code, _WHOLE[code], down=down or code == "_score")
+    found = [find(registry, type, code) for type in types]
+    kinds = {_sort_kind(parameter) for parameter in found}
+    if len(kinds) > 1:
+        raise Invalid(f"_sort can't compare {code!r}: it is of different types in the resource types searched.")
+    kind = kinds.pop()
+    return Sort(code, kind, tuple((p.base, p.whole if kind == "uri" else _whole(p)) for p in found), down)
+
+
+def _whole(parameter: Parameter) -> tuple[int, ...]:
+    """The numbers under which its values stand as they are, not the parts of them."""
+    return tuple(n for n in parameter.numbers if n not in parameter.rest)
+
+
+def _sort_kind(parameter: Parameter) -> str:
+    if values.canonical(parameter):
+        return "uri"
+    if parameter.type not in _KINDS:
+        raise Invalid(f"_sort can't order by {parameter.code!r} of {parameter.base}: it is of type {parameter.type}.")
+    return _KINDS[parameter.type]
+
+
+# --- _include, _revinclude: https://hl7.org/fhir/R4/search.html#include -----------------------------------------------
+
+
+def includes(registry: Registry, types: tuple[str, ...], name: str, value: str, number: int) -> tuple[Include, ...]:
+    """What one `_include` or `_revinclude` brings along; `number` of them are read already.
+
+    `Source:parameter[:Target]`, `Source:*` or `*`. Several where a parameter is about some of the types that its
+    references may name. Raises Unknown when it could never bring anything, Invalid, TooCostly.
+    """
+    code, colon, modifier = name.partition(":")
+    if colon and modifier != "iterate":
+        hint = " did you mean iterate?" if modifier == "recurse" else " there is iterate."
+        raise Invalid(f"The modifier {modifier[:64]!r} is not supported for {code!r};{hint}")
+    if number >= MOST_INCLUDES:
+        raise TooCostly(f"The search has more than {MOST_INCLUDES} _include and _revinclude.")
+    iterate, reverse = bool(colon), code == "_revinclude"
+    if value == "*":
+        return (Include("*", None, None, iterate, reverse),)
+    source, colon, rest = value.partition(":")
+    if not colon:
+        raise Invalid(f"{code} takes Source:parameter, Source:parameter:Target, Source:* or *.")
+    resource_type(code, source)
+    if not reverse and not iterate and source not in types:
+        raise Unknown(f"{code}: the search finds {_one_of(types)}, so that references of {source} need {code}:iterate.")
+    searched, _, target = rest.partition(":")
+    if searched == "*":
+        wanted = resource_type(code, target) if target else None
+        return (Include(source, None, wanted, iterate, reverse),)
+    parameter = find(registry, source, searched)
+    refuse_unfollowed(parameter)
+    possible = parameter.targets
+    if target:
+        possible = (values.resource_type(parameter, target),)
+    if reverse and not iterate and possible and not set(possible) & set(types):
+        raise Unknown(f"{code}: {searched!r} of {source} refers to {', '.join(possible)}, never to {_one_of(types)}.")
+    only: tuple[str | None, ...] = possible if target or parameter.restrict_to else (None,)
+    return tuple(Include(source, parameter.numbers, one, iterate, reverse) for one in only)
+
+
+def _one_of(types: tuple[str, ...]) -> str:
+    return types[0] if len(types) == 1 else "other types"

@@ -1,0 +1,103 @@
+"""UCUM units that measure the same thing. https://ucum.org/ucum
+
+`ucumvert` reads the codes, `pint` knows the units, in exact fractions. Both are loaded when the first two different
+units meet (about a second); what was found is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from functools import cache, lru_cache
+from math import isinf
+from threading import RLock
+from typing import Any, Final
+
+UCUM: Final = "http://unitsofmeasure.org"
+
+_LOCK: Final = RLock()
+_ARBITRARY: Final = re.compile(r"\[[^\]]*(?:'?[Uu]|IU)\](?:_\w+)?")
+"""[iU], [IU], [arb'U], [USP'U], ...: "not related to any other unit", though pint counts them as plain numbers."""
+_MERCURY: Final = (
+    "millimeter_Hg = 133.322 * pascal = mmHg = mm_Hg = millimeter_Hg_0C",
+    "inch_Hg_60F = 25.4 * millimeter_Hg = in_i_Hg",
+)
+"""UCUM's values; pint's are the conventional 133.322387415 Pa, and an inch at 60 degrees Fahrenheit."""
+
+
+@lru_cache(maxsize=4096)
+def ratio(from_code: str, to_code: str) -> Fraction | None:
+    """By what a number of one unit is multiplied to be of the other.
+
+    None when they measure different things, when one is no UCUM code, or when the two don't share their zero (Cel and
+    [degF], pH): such values are comparable only in the same unit.
+    """
+    if from_code == to_code:
+        return Fraction(1)
+    if _arbitrary(from_code) != _arbitrary(to_code):
+        return None
+    from pint.errors import PintError
+
+    try:
+        with _LOCK:
+            one, other = _unit(from_code), _unit(to_code)
+            if one is None or other is None:
+                return None
+            zero, unity, two = (
+                _exact(_registry().Quantity(n * _exact(one.magnitude), one.units).to(other.units).magnitude)
+                / _exact(other.magnitude)
+                for n in (0, 1, 2)
+            )
+    except (PintError, ValueError, TypeError, ArithmeticError, AttributeError):
+        return None
+    return unity if zero == 0 and unity > 0 and two == 2 * unity else None
+
+
+def factor(from_code: str, to_code: str) -> float | None:
+    """The same as the nearest double."""
+    found = ratio(from_code, to_code)
+    return None if found is None else float(found)
+
+
+def converted(value: float, by: Fraction) -> float:
+    """A number in another unit: the double nearest to the product with the decimal number that was written.
+
+    0.9 mg are 0.0009 g, and not 0.0009000000000000001 as the product of doubles has it.
+    """
+    return value if by == 1 or isinf(value) else float(Fraction(repr(value)) * by)
+
+
+def _exact(value: Any) -> Fraction:
+    """A fraction as it is; of a float (powers of ten are some to pint) the simple one that it stands for."""
+    if isinstance(value, Fraction):
+        return value
+    number = float(value)
+    simple = Fraction(number).limit_denominator(10_000_000)
+    return simple if number and abs(float(simple) / number - 1) < 1e-14 else Fraction(f"{number:.15g}")
+
+
+def _arbitrary(code: str) -> list[str]:
+    return sorted(found.lower() for found in _ARBITRARY.findall(code))
+
+
+@cache
+def _registry() -> Any:
+    from ucumvert import PintUcumRegistry
+
+    registry = PintUcumRegistry(non_int_type=Fraction, on_redefinition="ignore")
+    for definition in _MERCURY:
+        registry.define(definition)
+    return registry
+
+
+@lru_cache(maxsize=4096)
+def _unit(code: str) -> Any:
+    """A pint quantity, or None when the code is none."""
+    from lark.exceptions import LarkError
+
+    try:
+        # Annotations say nothing about the unit, and ucumvert can't read one that stands alone.
+        found = _registry().from_ucum(re.sub(r"^$", "1", re.sub(r"\{[^}]*\}", "", code)))
+    except (LarkError, ValueError, TypeError, AttributeError, ArithmeticError):
+        return None
+    return found if hasattr(found, "to") else None

@@ -1,0 +1,77 @@
+"""Searches of several types: those that ask the same of each are one search.
+
+A number belongs to one type, so that `_tag=x` over 146 types is one clause about 146 numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from hilum.search.query import AllClause, AnyClause, Clause, NotClause, Part, Permit
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Types of which the same is asked."""
+
+    types: tuple[str, ...]
+    clauses: tuple[Clause, ...]
+    permits: tuple[Permit, ...]
+
+
+def groups(parts: Sequence[Part]) -> list[Group]:
+    """The parts, those merged that differ in nothing but the numbers of their parameters; permits kept apart."""
+    found: dict[Any, list[Part]] = {}
+    for part in parts:
+        alike = (tuple(map(bare, part.clauses)), tuple((p.owners, tuple(map(bare, p.clauses))) for p in part.permits))
+        found.setdefault(alike, []).append(part)
+    return [_merged(alike) for alike in found.values()]
+
+
+def bare(clause: Clause) -> Any:
+    """The clause without its numbers."""
+    match clause:
+        case AllClause(inner) | AnyClause(inner):
+            return (type(clause), tuple(map(bare, inner)))
+        case NotClause(one):
+            return (NotClause, bare(one))
+        case _:
+            return (type(clause), tuple([getattr(clause, f.name) for f in fields(clause) if f.name != "parameters"]))
+
+
+def _merged(parts: Sequence[Part]) -> Group:
+    types = tuple(part.type for part in parts)
+    first = parts[0]
+    if len(parts) == 1:
+        return Group(types, first.clauses, first.permits)
+    clauses = tuple(_joined([part.clauses[n] for part in parts]) for n in range(len(first.clauses)))
+    permits = tuple(
+        Permit(
+            permit.owners,
+            tuple(_joined([part.permits[n].clauses[m] for part in parts]) for m in range(len(permit.clauses))),
+        )
+        for n, permit in enumerate(first.permits)
+    )
+    return Group(types, clauses, permits)
+
+
+def _joined(alike: Sequence[Any]) -> Clause:
+    """One clause of several that differ in their numbers alone."""
+    first: Clause = alike[0]
+    match first:
+        case AllClause(inner):
+            return AllClause(tuple(_joined([one.clauses[n] for one in alike]) for n in range(len(inner))))
+        case AnyClause(inner):
+            return AnyClause(tuple(_joined([one.clauses[n] for one in alike]) for n in range(len(inner))))
+        case NotClause():
+            return NotClause(_joined([one.clause for one in alike]))
+        case _ if hasattr(first, "parameters"):
+            numbers = tuple(dict.fromkeys(number for one in alike for number in one.parameters))
+            made: Clause = type(first)(
+                **{f.name: getattr(first, f.name) for f in fields(first)} | {"parameters": numbers}
+            )
+            return made
+        case _:
+            return first

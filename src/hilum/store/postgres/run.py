@@ -1,0 +1,102 @@
+"""Drives a plan on a session. See `hilum.store.plan.access.Steps`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from hilum.problems import Problem
+from hilum.search.query import (
+    AllClause,
+    AnyClause,
+    Clause,
+    CompartmentClause,
+    CompositeClause,
+    DateClause,
+    IdClause,
+    LastUpdatedClause,
+    QuantityClause,
+    Query,
+    ReferenceClause,
+    StringClause,
+    TermClause,
+    TextClause,
+    TokenClause,
+    UriClause,
+)
+from hilum.store.plan.access import Steps
+from hilum.store.postgres.connection import Session, fetch
+
+T = TypeVar("T")
+
+_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_GROWING = (
+    TokenClause,
+    StringClause,
+    DateClause,
+    QuantityClause,
+    ReferenceClause,
+    UriClause,
+    TermClause,
+    CompositeClause,
+    TextClause,
+    IdClause,
+    LastUpdatedClause,
+    CompartmentClause,
+)
+
+
+async def run(session: Session, steps: Steps[T]) -> T:
+    """What the plan comes to, each statement with what is committed when it begins."""
+    try:
+        part = next(steps)
+        while True:
+            rows = await fetch(session, numbered(part.sql), *map(_writable, part.values))
+            part = steps.send(rows)
+    except StopIteration as stop:
+        found: T = stop.value
+        return found
+
+
+async def at_once(session: Session, steps: Steps[T]) -> T:
+    """The same, all of it in one snapshot of the database: two more round trips."""
+    await session.db.execute(_SNAPSHOT)
+    try:
+        found = await run(session, steps)
+    except Problem:  # after anything else the pool drops the session
+        await session.db.execute("ROLLBACK")
+        raise
+    await session.db.execute("COMMIT")
+    return found
+
+
+def settled(query: Query) -> bool:
+    """Whether one statement decides all of a search, so that it needs no snapshot over several.
+
+    What the others ask for is then how much there is, which changes the plan and not the result, and dictionaries,
+    which only grow: what they don't have yet is committed after the search began.
+    """
+    if query.sort or query.includes or query.total != "none" or query.count == 0:
+        return False
+    clauses = [c for part in query.parts for c in (*part.clauses, *(c for p in part.permits for c in p.clauses))]
+    return all(map(_grows, clauses))
+
+
+def _grows(clause: Clause) -> bool:
+    match clause:
+        case AllClause(inner) | AnyClause(inner):
+            return all(map(_grows, inner))
+        case _:
+            return isinstance(clause, _GROWING)
+
+
+@lru_cache(4096)
+def numbered(sql: str) -> str:
+    """The SQL with `?` as PostgreSQL wants them: $1, $2, …"""
+    pieces = sql.split("?")
+    return "".join([f"{piece}${n}" for n, piece in enumerate(pieces[:-1], 1)]) + pieces[-1]
+
+
+def _writable(value: Any) -> Any:
+    """Text that PostgreSQL can hold: as encode.py writes it."""
+    return value.replace("\0", "\ufffd") if isinstance(value, str) and "\0" in value else value

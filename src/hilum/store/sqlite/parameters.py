@@ -1,0 +1,274 @@
+"""Custom search parameters on SQLite: their rows, and the small steps in which they are indexed and go.
+
+A step is one transaction: it finds its work, does some of it and notes how far it came, so that a kill loses one step
+at most. Several processes may try; one of them is at it (flock on a side file), and nothing depends on that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+import apsw
+
+from hilum.fhir import json as bodies
+from hilum.fhir.definitions import TYPES
+from hilum.problems import Problem
+from hilum.search import catalogue as states
+from hilum.search.catalogue import CLEARING, Catalogue, Defined
+from hilum.search.index import extract, index
+from hilum.search.rows import NO_ROWS
+from hilum.store import definitions, keys
+from hilum.store.definitions import AT_ONCE, BY_PARAM, BY_RID, COLUMNS, ROWS_AT_ONCE, STEP_SECONDS
+from hilum.store.sqlite import ident
+from hilum.store.sqlite.connection import row, rows
+from hilum.store.sqlite.identities import Identities
+from hilum.store.sqlite.tables import COLUMNS as TABLES
+from hilum.store.sqlite.tables import Dictionaries, IndexTables, numbers
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_BODIES: Final = (
+    "SELECT r.rid, r.body, s.params FROM resource r JOIN shape s ON s.id = r.shape "
+    "WHERE r.rid > ? AND r.rid <= ? AND r.shape > 0 ORDER BY r.rid LIMIT ?"
+)
+_ALL: Final = f"SELECT {', '.join(COLUMNS)} FROM parameter ORDER BY id"
+_PUT: Final = f"INSERT OR REPLACE INTO parameter VALUES ({','.join('?' * len(COLUMNS))})"
+
+
+def generation(db: apsw.Connection) -> int:
+    """Of what is committed, or of this transaction."""
+    return int(row(db, "SELECT value FROM meta WHERE key = 'generation'")[0])
+
+
+def known(db: apsw.Connection, before: Catalogue) -> Catalogue:
+    """The catalogue; `before` itself where nothing has changed."""
+    now = generation(db)
+    if now == before.generation:
+        return before
+    inside = db.in_transaction
+    if not inside:
+        db.execute("BEGIN")
+    try:
+        return definitions.catalogue(generation(db), rows(db, _ALL))
+    finally:
+        if not inside:
+            db.execute("COMMIT")
+
+
+def put(db: apsw.Connection, some: tuple[Defined, ...]) -> None:
+    """Note what became of definitions, and count the generation up: within a transaction."""
+    for one in some:
+        if one.state == states.GONE:
+            db.execute("DELETE FROM parameter WHERE id = ?", (one.id,))
+        else:
+            db.execute(_PUT, definitions.row_of(one))
+    db.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
+
+
+def progress(db: apsw.Connection, one: Defined) -> Defined:
+    """How far it is now."""
+    found = row(db, f"SELECT {', '.join(COLUMNS)} FROM parameter WHERE id = ?", (one.id,))
+    return definitions.of_row(found) if found else one
+
+
+class Proceeding:
+    """Does steps on a connection of its own, taking turns with the writers (`turn`: their side file)."""
+
+    def __init__(self, db: apsw.Connection, turn: str) -> None:
+        self._db = db
+        self._turn = os.open(turn, os.O_RDWR | os.O_CREAT, 0o600)
+        self._alone = os.open(turn + "-index", os.O_RDWR | os.O_CREAT, 0o600)
+        self._catalogue = states.EMPTY
+
+    def close(self) -> None:
+        """Let go of the files."""
+        os.close(self._turn)
+        os.close(self._alone)
+        self._db.close()
+
+    def step(self) -> Defined | None:
+        """See `Store.proceed`."""
+        if not row(self._db, "SELECT 1 FROM parameter WHERE state IN (?, ?)", (states.BUILDING, states.REMOVING)):
+            return None
+        if not self._only():
+            return None
+        with self._in_turn():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._catalogue = known(self._db, self._catalogue)
+                done = self._one()
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        return done
+
+    def rebuild(self, type: str, wanted: tuple[int, ...] | None, after: int) -> tuple[int, int]:
+        """See `Store.rebuild`."""
+        with self._in_turn():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._catalogue = known(self._db, self._catalogue)
+                found = self._rebuilt(type, wanted, after)
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        return found
+
+    def _rebuilt(self, type: str, wanted: tuple[int, ...] | None, after: int) -> tuple[int, int]:
+        until, registry = time.monotonic() + STEP_SECONDS, self._catalogue.registry
+        number = ident.type_number(type)
+        low, high = keys.type_range(number)
+        identities, dictionaries = Identities(self._db), Dictionaries(self._db)
+        identities.begin(row(self._db, "SELECT n FROM clock")[0])
+        some = None if wanted is None else extract(type, wanted, registry)
+        listed = "" if wanted is None else " AND param IN (SELECT j.value FROM json_each(?) j)"
+        values = () if wanted is None else (json.dumps(wanted),)
+        done = 0
+        while time.monotonic() < until:
+            found = rows(self._db, _BODIES, (max(after, low), high, AT_ONCE))
+            if not found:
+                break
+            rids = json.dumps([rid for rid, _, _ in found])
+            for table in BY_RID:
+                self._db.execute(
+                    f"DELETE FROM {table} INDEXED BY {table}_rid "
+                    f"WHERE rid IN (SELECT j.value FROM json_each(?) j){listed}",
+                    (rids, *values),
+                )
+            tables = IndexTables(identities.rid, dictionaries)
+            for rid, text, params in found:
+                body = bodies.stored(text)
+                made = index(type, body, None, registry) if some is None else some(body)
+                tables.replace(rid, made, NO_ROWS)
+                before: list[int] = json.loads(params)
+                shape = definitions.shape(before, before if wanted is None else wanted, numbers(made))
+                self._db.execute(
+                    "UPDATE resource SET shape = ? WHERE rid = ?", (dictionaries.shape(number, shape), rid)
+                )
+            tables.write(self._db)
+            after, done = found[-1][0], done + len(found)
+        self._db.execute("UPDATE clock SET n = ?", (identities.n,))
+        return after, done
+
+    def _only(self) -> bool:
+        """Whether this process is the one that does it; until it ends."""
+        if fcntl is None:
+            return True
+        try:
+            fcntl.flock(self._alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if fcntl is not None:
+            fcntl.flock(self._turn, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            if fcntl is not None:
+                fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+    def _one(self) -> Defined | None:
+        named = next((one for one in self._catalogue.defined if one.pending), None)
+        if named is None:
+            return None
+        one = progress(self._db, named)
+        try:
+            after = self._clear(one) if one.cursor == CLEARING else self._walk(one)
+        except Problem:
+            after = replace(one, state=states.FAILED)
+        if after.state != one.state:
+            put(self._db, (after,))
+        else:
+            self._db.execute(_PUT, definitions.row_of(after))
+        return after
+
+    def _clear(self, one: Defined) -> Defined:
+        until = time.monotonic() + STEP_SECONDS
+        listed = json.dumps(one.clear)
+        for table in BY_PARAM:
+            columns = ", ".join(TABLES[table])
+            while one.clear:
+                self._db.execute(
+                    f"DELETE FROM {table} WHERE ({columns}) IN (SELECT {columns} FROM {table} "
+                    f"WHERE param IN (SELECT j.value FROM json_each(?) j) LIMIT {ROWS_AT_ONCE})",
+                    (listed,),
+                )
+                if not self._db.changes():
+                    break
+                if time.monotonic() > until:
+                    return one
+        some = json.dumps(definitions.type_numbers(one))
+        found = row(
+            self._db,
+            "SELECT coalesce(sum(n), 0) FROM tally WHERE type IN (SELECT j.value FROM json_each(?) j)",
+            (some,),
+        )
+        return replace(one, cursor=0, done=0, total=int(found[0]))
+
+    def _walk(self, one: Defined) -> Defined:
+        until = time.monotonic() + STEP_SECONDS
+        own = self._catalogue.numbers(one)
+        identities = Identities(self._db)
+        identities.begin(row(self._db, "SELECT n FROM clock")[0])
+        dictionaries = Dictionaries(self._db)
+        cursor, done = one.cursor, one.done
+        for number in definitions.type_numbers(one):
+            low, high = keys.type_range(number)
+            while cursor < high:
+                if done > one.done and time.monotonic() > until:
+                    self._db.execute("UPDATE clock SET n = ?", (identities.n,))
+                    return replace(one, cursor=cursor, done=done)
+                found = rows(self._db, _BODIES, (max(cursor, low), high, AT_ONCE))
+                if found:
+                    self._some(TYPES[number - 1], one, own.get(TYPES[number - 1], ()), found, identities, dictionaries)
+                    cursor, done = found[-1][0], done + len(found)
+                else:
+                    cursor = high
+        self._db.execute("UPDATE clock SET n = ?", (identities.n,))
+        state = states.READY if one.state == states.BUILDING else states.REMOVED
+        return replace(one, state=state, cursor=cursor, done=done, total=done, clear=())
+
+    def _some(
+        self,
+        type: str,
+        one: Defined,
+        own: tuple[int, ...],
+        found: list[Any],
+        identities: Identities,
+        known: Dictionaries,
+    ) -> None:
+        stale = {*own, *one.clear}
+        listed, rids = json.dumps(sorted(stale)), json.dumps([rid for rid, _, _ in found])
+        for table in BY_RID:
+            self._db.execute(
+                f"DELETE FROM {table} INDEXED BY {table}_rid WHERE rid IN (SELECT j.value FROM json_each(?) j) "
+                "AND param IN (SELECT j.value FROM json_each(?) j)",
+                (rids, listed),
+            )
+        rows_of = extract(type, own, self._catalogue.registry)
+        tables = IndexTables(identities.rid, known)
+        number = ident.type_number(type)
+        for rid, body, params in found:
+            made = rows_of(bodies.stored(body)) if own else NO_ROWS
+            tables.replace(rid, made, NO_ROWS)
+            before: list[int] = json.loads(params)
+            after = definitions.shape(before, stale, numbers(made))
+            if list(after) != before:
+                self._db.execute("UPDATE resource SET shape = ? WHERE rid = ?", (known.shape(number, after), rid))
+        tables.write(self._db)

@@ -1,0 +1,243 @@
+"""Custom search parameters, through the door, on every store: nothing is missed whatever is written when."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+from tests.contract.conftest import DURABLE
+
+from hilum.access.confine import confine
+from hilum.access.policy import EVERYTHING, Principal
+from hilum.interactions.create import create
+from hilum.interactions.defining import tell
+from hilum.interactions.delete import delete
+from hilum.interactions.door import Door
+from hilum.interactions.update import update
+from hilum.problems import Conflict, Invalid, Unprocessable, VersionChanged
+from hilum.search.catalogue import BUILDING, READY
+from hilum.search.parse import parse_query
+from hilum.store import definitions
+from hilum.store.interface import Audit, Commit, Store
+
+WHO = Principal("tests", "tests", "", EVERYTHING, 1 << 62)
+AUDIT = Audit("tests", "tests", "index")
+BASE = "http://h/fhir"
+URL = "http://example.org/extension"
+
+
+def definition(code: str = "race", **more: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "SearchParameter",
+        "url": f"http://example.org/SearchParameter/{code}",
+        "name": code,
+        "status": "active",
+        "description": "A test",
+        "code": code,
+        "base": ["Patient"],
+        "type": "token",
+        "expression": f"Patient.extension.where(url='{URL}').value.as(code)",
+        **more,
+    }
+
+
+def patient(value: str, **more: Any) -> dict[str, Any]:
+    return {"resourceType": "Patient", "extension": [{"url": URL, "valueCode": value}], **more}
+
+
+async def found(store: Store, **query: str) -> list[str]:
+    pairs = [(name.replace("__", ":"), value) for name, value in query.items()]
+    await store.learn()
+    parsed = parse_query("Patient", pairs, registry=store.catalogue.searchable, default_count=1000)
+    return sorted(r.id for r in (await store.search(confine(parsed.query, EVERYTHING))).resources)
+
+
+async def through(door: Door) -> None:
+    while (one := await door.store.proceed()) is not None:
+        await tell(door, one, AUDIT)
+
+
+async def task_of(store: Store) -> dict[str, Any]:
+    (one,) = store.catalogue.defined
+    found = await store.read("Task", one.task)
+    assert found is not None
+    return found.body
+
+
+async def test_a_parameter_is_refused_until_all_of_it_is_indexed(store: Store) -> None:
+    door = Door(store, BASE)
+    await update(door, WHO, "Patient", "a", patient("x", id="a"))
+    await create(door, WHO, "SearchParameter", definition())
+    assert (await task_of(store))["status"] == "requested"
+    with pytest.raises(Invalid, match="'race' is being indexed: 0 of about 0 resources are done"):
+        await found(store, race="x")
+    await update(door, WHO, "Patient", "b", patient("x", id="b"))
+    await through(door)
+    assert await found(store, race="x") == ["a", "b"]
+    assert await found(store, race__missing="true") == []
+    assert (await task_of(store))["status"] == "completed"
+
+
+async def test_a_removed_parameter_is_unknown_at_once_and_its_rows_go(store: Store) -> None:
+    door = Door(store, BASE)
+    await update(door, WHO, "Patient", "a", patient("x", id="a"))
+    made = (await create(door, WHO, "SearchParameter", definition())).resource
+    await through(door)
+    await delete(door, WHO, "SearchParameter", made.id)
+    with pytest.raises(Invalid, match="Patient has no search parameter 'race'"):
+        await found(store, race="x")
+    await through(door)
+    assert (await store.learn()).defined == ()
+
+
+async def test_what_changed_while_a_parameter_was_gone_is_right_when_it_comes_back(store: Store) -> None:
+    door = Door(store, BASE)
+    await update(door, WHO, "Patient", "a", patient("old", id="a"))
+    body = definition(id="sp")
+    await update(door, WHO, "SearchParameter", "sp", body)
+    await through(door)
+    await update(door, WHO, "SearchParameter", "sp", body | {"status": "retired"})
+    await update(door, WHO, "Patient", "a", patient("new", id="a"))
+    await update(door, WHO, "SearchParameter", "sp", body)
+    await through(door)
+    assert (await found(store, race="old"), await found(store, race="new")) == ([], ["a"])
+
+
+async def test_a_parameter_that_changes_its_expression_is_indexed_anew(store: Store) -> None:
+    door = Door(store, BASE)
+    await update(door, WHO, "Patient", "a", patient("x", id="a", language="de"))
+    body = definition(id="sp")
+    await update(door, WHO, "SearchParameter", "sp", body)
+    await through(door)
+    await update(door, WHO, "SearchParameter", "sp", body | {"expression": "Patient.language"})
+    await through(door)
+    assert (await found(store, race="x"), await found(store, race="de")) == ([], ["a"])
+    assert await found(store, race__missing="true") == []
+
+
+async def test_a_code_means_one_thing(store: Store) -> None:
+    door = Door(store, BASE)
+    await create(door, WHO, "SearchParameter", definition())
+    with pytest.raises(Unprocessable) as refusal:
+        await create(door, WHO, "SearchParameter", definition(url="http://example.org/another"))
+    assert [issue.expression for issue in refusal.value.issues] == ["SearchParameter.code"]
+
+
+async def test_of_two_that_define_the_same_code_at_once_one_is_refused(store: Store, other: Store) -> None:
+    bodies = (definition(url="http://example.org/1"), definition(url="http://example.org/2"))
+    doors = (Door(store, BASE), Door(other, BASE))
+    made = await asyncio.gather(
+        *(create(door, WHO, "SearchParameter", body) for door, body in zip(doors, bodies, strict=True)),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(one, Unprocessable) for one in made) == 1
+
+
+async def test_a_component_of_a_composite_stays(store: Store) -> None:
+    door = Door(store, BASE)
+    component = (await create(door, WHO, "SearchParameter", definition())).resource
+    parts = [
+        {"definition": "http://example.org/SearchParameter/race", "expression": "value.as(code)"},
+        {"definition": "http://hl7.org/fhir/SearchParameter/individual-gender", "expression": "%resource.gender"},
+    ]
+    more = {"type": "composite", "component": parts, "expression": "Patient.extension"}
+    await create(door, WHO, "SearchParameter", definition("both", **more))
+    with pytest.raises(Conflict, match="is a composite of it"):
+        await delete(door, WHO, "SearchParameter", component.id)
+
+
+async def test_a_commit_of_an_older_generation_is_refused(store: Store) -> None:
+    before = (await store.learn()).generation
+    await create(Door(store, BASE), WHO, "SearchParameter", definition())
+    with pytest.raises(VersionChanged):
+        await store.commit(Commit((), AUDIT, (), before))
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_is_written_while_indexing_nothing_is_missed(
+    store: Store, other: Store, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes write and define while a third indexes in tiny steps; then search and bodies agree."""
+    for name in ("hilum.store.sqlite.parameters", "hilum.store.postgres.parameters"):
+        monkeypatch.setattr(f"{name}.STEP_SECONDS", 0.0)
+        monkeypatch.setattr(f"{name}.AT_ONCE", 3)
+    dice = random.Random(seed)
+    doors = (Door(store, BASE), Door(other, BASE))
+    is_: dict[str, str | None] = {}
+
+    async def write(door: Door, id: str) -> None:
+        if dice.random() < 0.2:
+            await delete(door, WHO, "Patient", id)
+            is_[id] = None
+        else:
+            value = dice.choice("xyz")
+            await update(door, WHO, "Patient", id, patient(value, id=id))
+            is_[id] = value
+
+    for n in range(40):
+        await write(doors[0], f"p{n}")
+    ended = False
+
+    async def index_() -> None:
+        while not ended:
+            if (one := await store.proceed()) is not None:
+                await tell(doors[0], one, AUDIT)
+            await asyncio.sleep(0)
+
+    async def writes(number: int) -> None:
+        for _ in range(60):
+            await write(doors[number], f"p{2 * dice.randrange(25) + number}")
+
+    body = definition(id="sp")
+    indexing = asyncio.create_task(index_())
+    await update(doors[1], WHO, "SearchParameter", "sp", body)
+    await asyncio.gather(writes(0), writes(1))
+    await update(doors[1], WHO, "SearchParameter", "sp", body | {"status": "retired"})
+    await asyncio.gather(writes(0), writes(1))
+    await update(doors[0], WHO, "SearchParameter", "sp", body)
+    await asyncio.gather(writes(0), writes(1))
+    ended = True
+    await indexing
+    await through(doors[0])
+    for value in "xyz":
+        assert await found(store, race=value) == sorted(id for id, one in is_.items() if one == value)
+    assert await found(other, race__missing="false") == sorted(id for id, one in is_.items() if one is not None)
+
+
+async def test_steps_go_on_where_another_process_stopped(
+    store: Store, opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if store.name not in DURABLE:
+        pytest.skip("it ends with its process")
+    for name in ("hilum.store.sqlite.parameters", "hilum.store.postgres.parameters"):
+        monkeypatch.setattr(f"{name}.STEP_SECONDS", 0.0)
+        monkeypatch.setattr(f"{name}.AT_ONCE", 3)
+    door = Door(store, BASE)
+    for n in range(12):
+        await update(door, WHO, "Patient", f"p{n}", patient("x", id=f"p{n}"))
+    await create(door, WHO, "SearchParameter", definition())
+    one = None
+    while one is None or one.done < 3:
+        one = await store.proceed()
+    assert (one.state, 3 <= one.done < 12) == (BUILDING, True)
+    await store.close()
+    setattr(store, "close", _nothing)  # noqa: B010 - the fixture closes it once more
+    again = await opened()
+    one = await again.proceed()
+    assert one is not None
+    assert one.done > 3
+    await through(Door(again, BASE))
+    assert [one.state for one in again.catalogue.defined] == [READY]
+    assert len(await found(again, race="x")) == 12
+
+
+async def _nothing() -> None:
+    """It is closed already."""
+
+
+async def test_a_definition_survives_the_way_into_its_row_and_back(store: Store) -> None:
+    await create(Door(store, BASE), WHO, "SearchParameter", definition())
+    (one,) = store.catalogue.defined
+    assert definitions.of_row(definitions.row_of(one)) == one

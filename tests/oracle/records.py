@@ -1,0 +1,62 @@
+"""What a question and its answer are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Pairs = Sequence[tuple[str, str]]
+Name = tuple[str, str]
+
+BASE = "http://hilum.test/fhir"
+
+
+@dataclass(frozen=True)
+class Permit:
+    """What lies in a compartment of one of `owners` (None: anywhere) and satisfies every constraint."""
+
+    owners: tuple[Name, ...] | None = None
+    constraints: tuple[tuple[str, str], ...] = ()
+
+
+Policy = Mapping[str, tuple[Permit, ...]]
+"""Resource type -> permits, any of which suffices; a type that is not there is invisible."""
+
+
+@dataclass(eq=False)
+class Item:
+    """One resource of the population; `place`: how many were created before it."""
+
+    place: int
+    type: str
+    id: str
+    body: dict[str, Any]
+    values: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> Name:
+        """(type, id)"""
+        return self.type, self.id
+
+
+Holds = Callable[[Item], bool]
+
+
+class Include(NamedTuple):
+    """`code` None: every reference. `source` "*": of every type."""
+
+    source: str
+    code: str | None
+    target: str | None
+    iterate: bool
+    reverse: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """All matches in order, how many there are, and what is included for all of them together."""
+
+    matches: tuple[Name, ...]
+    total: int
+    included: frozenset[Name]

@@ -1,0 +1,108 @@
+"""A Query within a policy: everything that it touches is held to what the asker may search."""
+
+from __future__ import annotations
+
+import pytest
+
+from hilum.access.confine import confine
+from hilum.access.policy import EVERYTHING, Grant, Policy, of_scopes
+from hilum.fhir.definitions import TYPES
+from hilum.oauth import scopes
+from hilum.problems import Forbidden
+from hilum.search.parameters import lookup
+from hilum.search.parse import parse_query
+from hilum.search.query import ChainClause, HasClause, IdClause, NotClause, Part, Permit, Query
+
+ANY = (Permit(None),)
+A = (("Patient", "a"),)
+
+
+def policy(text: str) -> Policy:
+    return of_scopes(scopes.parse(text), "a")
+
+
+def confined(by: Policy, type: str | None, *pairs: tuple[str, str]) -> Query:
+    return confine(parse_query(type, pairs).query, by)
+
+
+def test_each_part_has_the_permits_of_its_type() -> None:
+    by = policy("patient/Observation.rs system/Patient.r")
+    query = confined(by, None, ("_type", "Observation,Patient"))
+    assert query.parts == (Part("Observation", (), (Permit(A),)), Part("Patient"))
+
+
+def test_permits_that_a_query_brings_count_for_nothing() -> None:
+    smuggled = Query((Part("Observation", (), ANY),))
+    assert confine(smuggled, policy("patient/Observation.s")).parts == (Part("Observation", (), (Permit(A),)),)
+    with pytest.raises(Forbidden):
+        confine(smuggled, policy("system/Observation.r"))
+
+
+def test_targets_of_chains_and_sources_of_has_have_permits_too() -> None:
+    by = policy("system/Observation.s patient/Patient.s")
+    (part,) = confined(by, "Observation", ("subject.name", "x")).parts
+    (chain,) = part.clauses
+    assert isinstance(chain, ChainClause)
+    assert [(target.type, target.permits) for target in chain.targets] == [("Location", ()), ("Patient", (Permit(A),))]
+    (part,) = confined(by, "Patient", ("_has:Observation:patient:patient.name", "x")).parts
+    (has,) = part.clauses
+    assert isinstance(has, HasClause)
+    (inner,) = has.source.clauses
+    assert isinstance(inner, ChainClause)
+    assert (has.source.permits, inner.targets[0].permits) == (ANY, (Permit(A),))
+
+
+def test_permits_reach_into_filters() -> None:
+    by = policy("system/Observation.s patient/Patient.s")
+    (part,) = confined(by, "Observation", ("_filter", "not(patient.name eq x or patient.name eq y)")).parts
+    assert "permits=()" not in repr(part)
+    assert repr(part).count(repr((Permit(A),))) == 2
+    assert isinstance(part.clauses[0], NotClause)
+
+
+@pytest.mark.parametrize(
+    ("type", "name", "value"),
+    [
+        ("Observation", "encounter.status", "x"),
+        ("Observation", "patient.name", "x"),
+        ("Observation", "_has:Provenance:target:agent", "x"),
+        ("Observation", "_filter", "status eq final or patient.name eq x"),
+        ("Observation", "_list", "1"),
+        ("Patient", "name", "x"),
+    ],
+)
+def test_a_search_only_about_types_that_are_not_permitted_is_forbidden(type: str, name: str, value: str) -> None:
+    with pytest.raises(Forbidden):
+        confined(policy("system/Observation.rs patient/Patient.r patient/List.s"), type, (name, value))
+
+
+def test_a_list_needs_to_be_readable() -> None:
+    (part,) = confined(policy("system/Patient.s patient/List.r"), "Patient", ("_list", "7")).parts
+    entries = HasClause(Part("List", (IdClause(("7",)),), (Permit(A),)), lookup("List", "item").numbers)
+    assert part.clauses == (entries,)
+
+
+def test_what_comes_along_is_held_to_its_own_permits() -> None:
+    by = policy("system/Observation.s patient/Patient.s")
+    subject, every, reverse = confined(
+        by,
+        "Observation",
+        ("_include", "Observation:patient"),
+        ("_include", "*"),
+        ("_revinclude", "Provenance:target"),
+    ).includes
+    assert subject.permits == (("Patient", (Permit(A),)),)
+    assert every.permits == (("Observation", ANY), ("Patient", (Permit(A),)))
+    assert reverse.permits == ()
+
+
+def test_search_constraints_are_permits_too() -> None:
+    by = Policy((Grant("Observation", frozenset("s"), None, (("category", "laboratory"),)),))
+    (part,) = confined(by, "Observation").parts
+    assert part.permits == by.permits("Observation", "s") != ANY
+
+
+def test_who_may_do_everything_sees_everything() -> None:
+    query = confined(EVERYTHING, None, ("_include", "*"))
+    assert query.parts == tuple(Part(type, (), ANY) for type in TYPES)
+    assert query.includes[0].permits == tuple((type, ANY) for type in TYPES)

@@ -1,0 +1,130 @@
+"""SearchParameter resources: what is wrong with one, and what a new one changes."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import msgspec
+import pytest
+
+from hilum.fhir.definitions import SearchParameter
+from hilum.problems import Conflict, Unprocessable
+from hilum.search.catalogue import BUILDING, GONE, READY, REMOVING, Catalogue, Defined, changes
+from hilum.search.custom import definition, judge, own_numbers
+from hilum.search.index import index
+from hilum.search.parameters import R4, Registry
+from hilum.search.rows import TokenRow
+
+
+def one(code: str = "lang", **more: Any) -> SearchParameter:
+    found = SearchParameter(f"http://x/{code}", code, "token", ("Patient",), "Patient.maritalStatus.text")
+    return msgspec.structs.replace(found, **more)
+
+
+def wrong(some: SearchParameter, derived_from: str = "", *others: SearchParameter) -> list[str | None]:
+    return [issue.expression for issue in judge(some, derived_from, others, Registry((some, *others)))]
+
+
+def test_a_definition_counts_while_it_is_active() -> None:
+    body = {"status": "active", "url": "http://x/a", "code": "a", "type": "token", "base": ["Patient"]}
+    assert definition(body) == SearchParameter("http://x/a", "a", "token", ("Patient",))
+    assert [definition(body | {"status": status}) for status in ("draft", "retired", "unknown")] == [None] * 3
+
+
+def test_a_sound_definition_has_nothing_wrong() -> None:
+    assert wrong(one()) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "element"),
+    [
+        ({"base": ("Nobody",)}, "base[0]"),
+        ({"base": ()}, "base"),
+        ({"code": "gender"}, "code"),
+        ({"code": "a:b"}, "code"),
+        ({"type": "special"}, "type"),
+        ({"usage": "distance"}, "xpathUsage"),
+        ({"target": ("Nobody",)}, "target[0]"),
+        ({"target": ("Patient",)}, "target[0]"),
+        ({"expression": None}, "expression"),
+        ({"expression": "Patient.none"}, "expression"),
+        ({"expression": "Patient.(name"}, "expression"),
+        ({"expression": "Patient.name.count()"}, "expression"),
+        ({"type": "quantity"}, "type"),
+        ({"type": "reference", "expression": "Patient.generalPractitioner", "target": ("Location",)}, "target[0]"),
+        ({"type": "composite"}, "component"),
+    ],
+)
+def test_what_is_wrong_names_its_element(more: dict[str, Any], element: str) -> None:
+    assert wrong(one(**more)) == [f"SearchParameter.{element}"]
+
+
+def test_what_restates_r4s_parameter_is_served_by_it() -> None:
+    gender = R4.lookup("Patient", "gender")
+    same = one("gender", expression="Patient.gender")
+    assert wrong(same, gender.url) == []
+    assert own_numbers(same, Registry((same,))) == {}
+    assert wrong(one("gender"), gender.url) == ["SearchParameter.code"]
+
+
+def test_a_registry_with_a_parameter_indexes_it_and_r4s_numbers_stay() -> None:
+    registry = Registry((one(),))
+    body = {"resourceType": "Patient", "gender": "other", "maritalStatus": {"text": "m"}}
+    more = set(index("Patient", body, "1", registry).tokens) - set(index("Patient", body, "1").tokens)
+    assert {row[1:] for row in more} == {(None, "m")}
+    assert all(isinstance(row, TokenRow) for row in more)
+    assert index("Basic", {"resourceType": "Basic"}, "1", registry) == index("Basic", {"resourceType": "Basic"}, "1")
+
+
+def made(catalogue: Catalogue, **wanted: SearchParameter | None) -> tuple[Defined, ...]:
+    numbers = count(1)
+    some = {id: None if it is None else (it, "") for id, it in wanted.items()}
+    return changes(catalogue, some, lambda: f"task{next(numbers)}")
+
+
+def test_a_new_definition_is_built_and_a_lost_one_removed() -> None:
+    (built,) = made(Catalogue(), a=one())
+    assert (built.state, built.types, len(built.clear), built.task) == (BUILDING, ("Patient",), 1, "task1")
+    ready = Defined("a", one(), READY)
+    (removed,) = made(Catalogue(1, (ready,)), a=None)
+    assert (removed.state, removed.clear) == (REMOVING, built.clear)
+    assert made(Catalogue(1, (ready,)), a=one()) == ()
+
+
+def test_what_selects_the_same_as_a_ready_one_is_ready_and_keeps_the_rows() -> None:
+    ready = Catalogue(1, (Defined("a", one(), READY),))
+    (twin,) = made(ready, b=one("twin"))
+    assert (twin.state, twin.task) == (READY, "")
+    both = Catalogue(2, (Defined("a", one(), READY), twin))
+    assert [change.state for change in made(both, a=None)] == [GONE]
+
+
+def test_a_removal_under_way_leaves_what_is_wanted_again() -> None:
+    (removed,) = made(Catalogue(1, (Defined("a", one(), READY),)), a=None)
+    found = {change.id: change for change in made(Catalogue(2, (removed,)), b=one())}
+    assert (found["b"].state, found["b"].clear, found["a"].clear) == (BUILDING, removed.clear, ())
+
+
+def test_of_two_in_one_commit_with_one_code_none_is_taken() -> None:
+    with pytest.raises(Unprocessable):
+        made(Catalogue(), a=one(), b=one(url="http://x/2"))
+
+
+def test_a_component_can_not_go_before_its_composite() -> None:
+    parts = tuple(
+        msgspec.convert({"definition": url, "expression": text}, type=type_)
+        for type_ in [type_of_component()]
+        for url, text in (("http://x/lang", "text"), (R4.lookup("Patient", "gender").url, "%resource.gender"))
+    )
+    both = one("both", type="composite", component=parts, expression="Patient.maritalStatus")
+    catalogue = Catalogue(1, (Defined("a", one(), READY), Defined("b", both, READY)))
+    with pytest.raises(Conflict):
+        made(catalogue, a=None)
+    assert {change.id for change in made(catalogue, a=None, b=None)} == {"a", "b"}
+
+
+def type_of_component() -> Any:
+    from hilum.fhir.definitions import Component
+
+    return Component

@@ -1,0 +1,93 @@
+"""A store of the first layout becomes one of the second: nothing is lost, and a kill in between only delays it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+import pytest
+from tests.contract.writing import asking, commit, gone, ids, observation, patient, put, token
+from tests.durability.index_truth import differences
+
+from hilum.problems import Misconfigured
+from hilum.search.query import TextClause
+from hilum.store import migrations
+from hilum.store.sqlite import open_sqlite, reindex
+from hilum.store.sqlite.connection import connect, prepare
+
+
+async def of_the_first_layout(path: str) -> None:
+    """What the first layout knows of a store with a deletion, an update and a mere reference; its index rows left out.
+
+    The migration drops those tables unread.
+    """
+    store = await open_sqlite(path)
+    await store.commit(commit(*(put(patient(f"F{n}", str(n), gender="male"), f"p{n}") for n in range(50))))
+    await store.commit(commit(*(put(observation(f"Patient/p{n}"), f"o{n}") for n in range(60))))
+    for id, over in (("p3", None), ("p4", patient("Changed", "4"))):
+        before = await store.read("Patient", id)
+        assert before is not None
+        await store.commit(commit(gone(before) if over is None else put(over, id, over=before)))
+    await store.close()
+    db = apsw.Connection(path)
+    tables = db.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('meta', 'resource') AND sql NOT NULL"
+    )
+    kept = ("clock", "identity", "log", "old", "tally", "audit")
+    dropped = [name for (name,) in tables if name not in kept and not name.startswith("fulltext_")]
+    for name in dropped:
+        db.execute(f"DROP TABLE {name}")
+    db.execute("CREATE TABLE first AS SELECT rid, version, seq, method, body FROM resource; DROP TABLE resource")
+    lines = [line for line in migrations.steps("sqlite")[0].sql.splitlines() if not line.startswith("--")]
+    emptied = ("resource", "token", "string", "date", "reference", "compartment")
+    for statement in "\n".join(lines).split(";"):
+        code = statement.strip()
+        if code.startswith("CREATE TABLE") and code.split("(")[0].split()[2] in emptied:
+            db.execute(code)
+    db.execute("INSERT INTO resource SELECT * FROM first; DROP TABLE first")
+    db.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
+    db.close()
+
+
+async def test_an_old_store_is_indexed_anew(tmp_path: Path) -> None:
+    path = str(tmp_path / "store.sqlite")
+    await of_the_first_layout(path)
+    with pytest.raises(Misconfigured, match="has schema 1"):
+        await open_sqlite(path)
+    store = await open_sqlite(path, migrate=True)
+    page = await store.search(asking(token("Patient", "gender", "male"), count=100, total="accurate"))
+    assert page.total == 48
+    assert ids(await store.search(asking(token("Patient", "identifier", "4", "urn:mrn")))) == ["p4"]
+    assert ids(await store.search(asking(TextClause("content", ("changed",))))) == ["p4"]
+    await store.close()
+    assert differences(path) == []
+
+
+async def test_a_kill_in_between_only_delays_it(tmp_path: Path) -> None:
+    path = str(tmp_path / "store.sqlite")
+    await of_the_first_layout(path)
+    db = connect(path)
+    prepare(db, "sandbox", migrate=True)
+    working = reindex.run(db, step=7)
+    assert [next(working) for _ in range(5)] == [7] * 5
+    db.close()
+    with pytest.raises(Misconfigured, match="not finished"):
+        await open_sqlite(path)
+    await (await open_sqlite(path, migrate=True)).close()
+    assert differences(path) == []
+
+
+async def test_what_others_write_meanwhile_is_indexed_once(tmp_path: Path) -> None:
+    path = str(tmp_path / "store.sqlite")
+    store = await open_sqlite(path)
+    made = await store.commit(commit(*(put(patient(f"F{n}", str(n)), f"p{n}") for n in range(30))))
+    db = connect(path)
+    db.execute("INSERT INTO reindex SELECT type, 0 FROM tally")
+    working = reindex.run(db, step=10)
+    next(working)
+    await store.commit(commit(put(patient("New", "x"), "p3", over=made[3]), put(patient("New"), "p25", over=made[25])))
+    await store.commit(commit(gone(made[26]), put(patient("Newer"), "new")))
+    assert sum(working) == 20
+    db.close()
+    await store.close()
+    assert differences(path) == []
