@@ -155,7 +155,7 @@ class PostgresFloor:
         self._url, self._token = url, token
         self._types = numbers.types
         self._names = {number: name for name, number in numbers.types.items()}
-        self._extract = extractors(numbers)
+        self._extract = extractors(numbers, words=False)  # of the version before
         self._rids: dict[tuple[str, str], int] = {}
         self._idle: list[Session] = []
         self._waiting: deque[asyncio.Future[Session]] = deque()

@@ -224,12 +224,17 @@ def _collect(name: str, value: Any, found: list[str]) -> None:
             _collect(name, one, found)
 
 
-def extractors(numbers: Numbers) -> dict[str, Callable[[bytes, str], Rows]]:
-    """Per resource type: (bytes, id) -> Rows."""
-    return {"Observation": _observation(numbers), "Patient": _patient(numbers)}
+def extractors(numbers: Numbers, *, words: bool = True) -> dict[str, Callable[[bytes, str], Rows]]:
+    """Per resource type: (bytes, id) -> Rows; without `words` narrative and content are left empty."""
+    split = _words if words else _no_words
+    return {"Observation": _observation(numbers, split), "Patient": _patient(numbers, split)}
 
 
-def _observation(numbers: Numbers) -> Callable[[bytes, str], Rows]:
+def _no_words(_raw: bytes) -> tuple[str, str]:
+    return "", ""
+
+
+def _observation(numbers: Numbers, words: Callable[[bytes], tuple[str, str]]) -> Callable[[bytes, str], Rows]:
     leaf = numbers.leaves["Observation"]
     status, category, code, category_text, code_text = (
         leaf[c] for c in ("status", "category", "code", "category text", "code text")
@@ -263,7 +268,7 @@ def _observation(numbers: Numbers) -> Callable[[bytes, str], Rows]:
         return Rows(
             tokens, set(), [(when, 0, low, low + 999_999)], [(amount, unit, value, value)],
             [(pair, first, unit, value, value)], references, compartments, terms, [(amount, *named), (pair, *named)],
-            shapes[len(references) - 1], *_words(raw),
+            shapes[len(references) - 1], *words(raw),
         )  # fmt: skip
 
     return extract
@@ -288,7 +293,7 @@ def _concept(
                 terms.add((n, hashed, folded))
 
 
-def _patient(numbers: Numbers) -> Callable[[bytes, str], Rows]:
+def _patient(numbers: Numbers, words: Callable[[bytes], tuple[str, str]]) -> Callable[[bytes, str], Rows]:
     leaf = numbers.leaves["Patient"]
     identifier, of_type, identifier_text, active, deceased, gender, email, phone, use, language, language_text = (
         leaf[c]
@@ -344,7 +349,7 @@ def _patient(numbers: Numbers) -> Callable[[bytes, str], Rows]:
         shape = tuple(sorted({n for n, _ in tokens if n not in texts} | {n for n, _, _ in strings} | {birth}))
         return Rows(
             tokens, strings, [(birth, 0, low, low + DAY - 1)], [], [], [], [("Patient", id)], terms, [], shape,
-            *_words(raw),
+            *words(raw),
         )  # fmt: skip
 
     return extract

@@ -62,7 +62,7 @@ class Floor:
 
     def __init__(self, path: str, numbers: Numbers, token: str) -> None:
         self._numbers, self._token = numbers, token
-        self._extract = extractors(numbers)
+        self._extract = extractors(numbers, words=False)  # of the version before
         self._read: Any = _connect(path, readonly=True).execute  # what a column holds is known by the schema
         self._db = _connect(path)
         self._execute: Any = self._db.execute

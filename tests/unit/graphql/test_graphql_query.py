@@ -173,6 +173,21 @@ async def test_one_patients_token_sees_nothing_of_another(put: Put, ask: Ask) ->
         await ask("{id}", "Patient/q", who=mine)
 
 
+async def test_what_refers_to_several_is_with_each_that_was_asked_for_alone(put: Put, ask: Ask) -> None:
+    for id in ("p", "q", "z"):
+        await put("Patient", id)
+    actors = [{"actor": to(f"Patient/{id}"), "status": "accepted"} for id in ("p", "q", "z")]
+    await put("Appointment", "a", status="proposed", participant=actors)
+    await put("Appointment", "b", status="proposed", participant=actors[1:])
+    found = await ask('{PatientList(_id: ["p", "q"], _sort: _id){id AppointmentList(_reference: actor, _sort: _id){id}}}')
+    assert found == {
+        "PatientList": [
+            {"id": "p", "AppointmentList": [{"id": "a"}]},
+            {"id": "q", "AppointmentList": [{"id": "a"}, {"id": "b"}]},
+        ]
+    }
+
+
 @pytest.mark.parametrize("scope", ["patient/*.rs", "patient/*.r", "patient/Patient.r patient/Observation.rs"])
 async def test_a_hidden_reference_is_as_a_broken_one(put: Put, ask: Ask, scope: str) -> None:
     await ward(put)
