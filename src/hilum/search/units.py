@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from functools import cache, lru_cache
-from math import isinf
+from math import inf, isinf
 from threading import RLock
 from typing import Any, Final
 
@@ -18,6 +18,12 @@ UCUM: Final = "http://unitsofmeasure.org"
 _LOCK: Final = RLock()
 _ARBITRARY: Final = re.compile(r"\[[^\]]*(?:'?[Uu]|IU)\](?:_\w+)?")
 """[iU], [IU], [arb'U], [USP'U], ...: "not related to any other unit", though pint counts them as plain numbers."""
+_ANNOTATION: Final = re.compile(r"(?:^|(?<=[/.(]))\{[^}]*\}()|\{[^}]*\}")
+"""What it says is about the thing measured, not about the unit; one that stands alone is 1 (UCUM, clause 12)."""
+_LONGEST: Final = 64
+"""Characters of a unit, annotations aside; the longest of UCUM's own examples and of LOINC have fewer than 30."""
+_BEYOND: Final = re.compile(r"[^\d+.\-/(][+-]?\d{3}|\d{10}")
+"""An exponent of three digits, a factor of ten: to compute with their powers would hold everybody up."""
 _MERCURY: Final = (
     "millimeter_Hg = 133.322 * pascal = mmHg = mm_Hg = millimeter_Hg_0C",
     "inch_Hg_60F = 25.4 * millimeter_Hg = in_i_Hg",
@@ -56,7 +62,7 @@ def ratio(from_code: str, to_code: str) -> Fraction | None:
 def factor(from_code: str, to_code: str) -> float | None:
     """The same as the nearest double."""
     found = ratio(from_code, to_code)
-    return None if found is None else float(found)
+    return None if found is None else converted(1.0, found)
 
 
 def converted(value: float, by: Fraction) -> float:
@@ -64,7 +70,12 @@ def converted(value: float, by: Fraction) -> float:
 
     0.9 mg are 0.0009 g, and not 0.0009000000000000001 as the product of doubles has it.
     """
-    return value if by == 1 or isinf(value) else float(Fraction(repr(value)) * by)
+    if by == 1 or isinf(value):
+        return value
+    try:
+        return float(Fraction(repr(value)) * by)
+    except OverflowError:  # more than a double can say: beyond all that is stored
+        return inf if value > 0 else -inf
 
 
 def _exact(value: Any) -> Fraction:
@@ -92,12 +103,14 @@ def _registry() -> Any:
 
 @lru_cache(maxsize=4096)
 def _unit(code: str) -> Any:
-    """A pint quantity, or None when the code is none."""
+    """A pint quantity, or None when the code is none, or none that anybody would measure in."""
     from lark.exceptions import LarkError
 
+    bare = _ANNOTATION.sub(lambda found: "" if found[1] is None else "1", code)
+    if len(bare) > _LONGEST or _BEYOND.search(bare):
+        return None
     try:
-        # Annotations say nothing about the unit, and ucumvert can't read one that stands alone.
-        found = _registry().from_ucum(re.sub(r"^$", "1", re.sub(r"\{[^}]*\}", "", code)))
+        found = _registry().from_ucum(bare or "1")
     except (LarkError, ValueError, TypeError, AttributeError, ArithmeticError):
         return None
     return found if hasattr(found, "to") else None
