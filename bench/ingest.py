@@ -34,7 +34,10 @@ _ASIDE = ("fulltext", "audit")
 
 
 class Ingest(msgspec.Struct, frozen=True):
-    """One load. `cpu`: seconds of hilum and of the database; `json`: bytes of the bodies stored; `tables`: of each."""
+    """One load. `cpu`: seconds of hilum and of the database; `json`: bytes of the bodies stored; `tables`: of each.
+
+    `peak_bytes`: most memory of all of hilum's processes together.
+    """
 
     date: str
     store: str
@@ -91,7 +94,7 @@ async def measure(store: str, files: Sequence[Path], work: Path) -> Ingest:
         if store == "sqlite":
             url = f"sqlite:{folder / 'hilum.sqlite'}"
         else:
-            server = stack.enter_context(servers.postgres())
+            server = stack.enter_context(servers.postgres(set(machine.USABLE)))
             url, pids = await servers.fresh_database(server, "bench_load"), (await servers.postmaster(server),)
         load_average, before = machine.load_average(), machine.cpu_seconds(list(pids))
         told = await asyncio.to_thread(_load, url, files, folder)
@@ -123,11 +126,14 @@ def _load(url: str, files: Sequence[Path], folder: Path) -> tuple[dict[str, Any]
     if process.returncode not in (0, 1):
         raise RuntimeError(f"hilum load ended with {process.returncode}: {(folder / 'load.log').read_text()[-2000:]}")
     report: dict[str, Any] = msgspec.json.decode((folder / "load.json").read_bytes())
-    return report, seconds, usage.ru_utime + usage.ru_stime, max(peak.bytes, usage.ru_maxrss * 1024)
+    return report, seconds, usage.ru_utime + usage.ru_stime, peak.bytes
 
 
 class _Peak(threading.Thread):
-    """The resident memory of a process and its descendants together, looked at ten times a second."""
+    """The memory of a process and its descendants together, looked at ten times a second.
+
+    Without the files that they map, such as the database: the system takes those pages back whenever it likes.
+    """
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -141,7 +147,8 @@ class _Peak(threading.Thread):
             for pid in machine.family(self._pid):
                 try:
                     with open(f"/proc/{pid}/statm") as file:
-                        held += int(file.read().split()[1]) * page
+                        resident, of_files = file.read().split()[1:3]
+                        held += (int(resident) - int(of_files)) * page
                 except (FileNotFoundError, ProcessLookupError):
                     continue
             if not held:
@@ -233,7 +240,8 @@ def section(found: Sequence[Ingest]) -> str:
 
 `python -m bench load`: `hilum load` of {found[0].files} files of Synthea patients (transaction Bundles,
 gzipped, the largest {found[0].largest / 1e6:.1f} MB) into an empty store, with everything on. CPU and bytes are per
-resource; disk bytes without full text and audit, which stand beside. Load average at the start:
+resource; disk bytes without full text and audit, which stand beside; peak MB of all of its processes together.
+Load average at the start:
 {", ".join(f"{one.load_average:.1f}" for one in found)}.
 
 {chr(10).join(lines)}

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 import hilum
+from bench.floor.rows import ETHNICITY, RACE
 from bench.records import GROUP, Population
 from hilum.app.settings import Settings
 from hilum.app.stores import open_store
@@ -30,6 +31,10 @@ GROUPS = 25
 """Patients per commit: a thousand resources."""
 
 Progress = Callable[[int], None]
+
+
+def _extension(url: str) -> dict[str, Any]:
+    return {"url": url, "extension": [{"url": "ombCategory", "valueCoding": {"code": "x"}}]}
 
 
 _PROBES: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
@@ -69,6 +74,8 @@ _PROBES: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
         "postal code": ("strings", {"address": [{"postalCode": "x"}]}),
         "country": ("strings", {"address": [{"country": "x"}]}),
         "birthdate": ("dates", {"birthDate": "2020-01-01"}),
+        "race": ("tokens", {"extension": [_extension(RACE)]}),
+        "ethnicity": ("tokens", {"extension": [_extension(ETHNICITY)]}),
     },
 }
 """What the floor searches by: a kind of row, and a resource that makes just that one."""

@@ -113,12 +113,11 @@ def floor(store: str, folder: Path, numbers: Path, token: str, database: tuple[i
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """PostgreSQL on the generator's core, with its defaults for durability; see tests/postgres.py."""
+def postgres(cores: set[int] | None = None) -> Iterator[str]:
+    """PostgreSQL on some cores (the generator's), with its defaults for durability; see tests/postgres.py."""
     from tests.postgres import server
 
-    _, generator_cores = machine.cores()
-    with machine.on(generator_cores), server("max_wal_size=4GB", "checkpoint_timeout=15min") as url:
+    with machine.on(cores or machine.cores()[1]), server("max_wal_size=4GB", "checkpoint_timeout=15min") as url:
         yield url
 
 

@@ -6,7 +6,7 @@ It keeps nothing when the process ends, so it is for reading and for tests. docs
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,9 +16,9 @@ from hilum.problems import Conflict, CriteriaChanged, Misconfigured, VersionChan
 from hilum.search.catalogue import BUILDING, EMPTY, GONE, READY, REMOVED, Catalogue, Defined
 from hilum.search.index import index
 from hilum.search.matches import matches
-from hilum.search.query import Permit, Query
+from hilum.search.query import Part, Permit, Query
 from hilum.search.rows import NO_ROWS, Rows
-from hilum.store.evaluate import Population
+from hilum.store.evaluate import Population, Result
 from hilum.store.interface import (
     Commit,
     Counts,
@@ -30,8 +30,9 @@ from hilum.store.interface import (
     Versions,
     Write,
 )
-from hilum.store.keys import type_range
+from hilum.store.keys import TYPE_SHIFT, type_range
 from hilum.store.plan import cursor
+from hilum.store.rebuilding import Rebuilt, Scope
 
 Name = tuple[str, str]
 
@@ -101,28 +102,37 @@ class MemoryStore:
         return next((tuple(sorted(v.compartments)) for v in self._log if v.resource.seq == resource.seq), ())
 
     async def search(self, query: Query) -> Page:
-        """Evaluate everything, then cut the page. A position is how the last resource stands in the order."""
+        """Evaluate everything, then cut the page. A position is how the last resource stands in the order, and in the
+        order of when: that of the first page.
+        """
         population = self._population()
-        found = population.found(query)
+        found = population.results(query)
         total = None if query.total == "none" and query.count else len(found)
+        moment = (self._log[-1].resource.seq if self._log else 0,)
         if query.after is not None:
-            found = found[self._place(found, population, query) :]
+            position, moment = cursor.parted(query.after, len(query.sort) + 2)
+            found = self._as_of(found, query, moment)
+            found = found[self._place(found, query, position) :]
         page = found[: query.count]
-        more = len(found) > query.count > 0
-        values = tuple(population.value(page[-1], key) for key in query.sort) if more else ()
-        position = cursor.write(values, self._age(page[-1])) if more else None
-        brought = population.brought(page, query.includes)
+        next = None
+        if len(found) > query.count > 0:
+            last = page[-1]
+            next = cursor.write((*last.values, *last.local), self._age(last.name), moment)
+        ranked = any(one.score is not None for one in page)
         return Page(
-            tuple(population.alive[name] for name in page),
-            position,
+            tuple(population.alive[one.name] for one in page),
+            next,
             total,
-            tuple(population.alive[name] for name in brought),
+            tuple(population.alive[name] for name in population.along(page, query)),
+            tuple(one.place for one in page) if query.contained is not None else (),
+            tuple(one.score or 0.0 for one in page) if ranked else (),
         )
 
-    async def explain(self, query: Query) -> list[dict[str, Any]]:
+    async def explain(self, query: Query) -> tuple[Page, list[dict[str, Any]]]:
         """There is nothing to decide."""
         page = await self.search(query)
-        return [{"step": "evaluate", "resources": len(self._current)}, {"step": "page", "found": len(page.resources)}]
+        evaluated = {"step": "evaluate", "resources": len(self._current)}
+        return page, [evaluated, {"step": "page", "found": len(page.resources)}]
 
     async def history(self, query: HistoryQuery) -> Versions:
         """Versions newest first, each judged by its own compartments."""
@@ -162,17 +172,21 @@ class MemoryStore:
             return None
         done = replace(one, state=READY if one.state == BUILDING else REMOVED, total=len(self._current))
         self._define((done,))
-        for type in one.types:
-            await self.rebuild(type, None, 0)
+        self._index_anew(one.types)
         return done
 
-    async def rebuild(self, type: str, numbers: tuple[int, ...] | None, after: int) -> tuple[int, int]:
-        """All of a type at once: there is nothing that could be wrong with rows but that they are old."""
-        for name, version in self._current.items():
-            if name[0] == type and not version.resource.deleted and not after:
-                rows = index(type, version.resource.body, name[1], self._catalogue.registry)
-                self._current[name] = replace(version, rows=rows)
-        return 1, 0
+    async def rebuild(self, scope: Scope) -> AsyncIterator[Rebuilt]:
+        """All at once: there is nothing that could be wrong with rows but that they are old."""
+        types = {high >> TYPE_SHIFT for _, high in scope.spans(self._catalogue.registry)}
+        done = self._index_anew([type for type, n in TYPE_NUMBER.items() if scope.whole or n in types])
+        yield Rebuilt(done, done)
+
+    def _index_anew(self, types: Collection[str]) -> int:
+        alive = {name: v for name, v in self._current.items() if name[0] in types and not v.resource.deleted}
+        for name, version in alive.items():
+            rows = index(name[0], version.resource.body, name[1], self._catalogue.registry)
+            self._current[name] = replace(version, rows=rows)
+        return len(alive)
 
     def _define(self, changed: tuple[Defined, ...]) -> None:
         if changed:
@@ -194,18 +208,41 @@ class MemoryStore:
     def _population(self) -> Population:
         return Population(((v.resource, v.rows) for v in self._current.values()), self._born)
 
-    def _place(self, found: list[Name], population: Population, query: Query) -> int:
-        """How many come up to the position: a sort finds where it would stand."""
-        values, age = cursor.read(query.after or "", len(query.sort))
-        return sum(1 for name in found if self._before(population, query, name, values, age))
+    def _as_of(self, found: list[Result], query: Query, moment: cursor.Moment) -> list[Result]:
+        """The same, in the order of their versions of that moment, which no writer changes any more."""
+        if (
+            not moment
+            or not query.sort
+            or query.contained is not None
+            or any(key.kind == "score" for key in query.sort)
+        ):
+            return found
+        current = {one.name: one for one in found}
+        then = [self._then(name, moment[0]) for name in current]
+        everything = replace(query, parts=tuple(Part(type, (), (Permit(),)) for type in query.types))
+        placed = Population(((v.resource, v.rows) for v in then), self._born).results(everything)
+        return [replace(current[one.name], values=one.values) for one in placed]
 
-    def _before(self, population: Population, query: Query, name: Name, values: tuple[Any, ...], age: int) -> bool:
-        for key, last in zip(query.sort, values, strict=True):
-            mine = population.value(name, key)
+    def _then(self, name: Name, seq: int) -> Version:
+        """What was current then; where nothing was, the first version after it."""
+        some = [v for v in self._log if (v.resource.type, v.resource.id) == name]
+        before = [v for v in some if v.resource.seq <= seq][-1:]
+        after = [v for v in some if v.resource.seq > seq]
+        return next(v for v in before + after if not v.resource.deleted)
+
+    def _place(self, found: list[Result], query: Query, position: cursor.Position) -> int:
+        """How many come up to the position: a sort finds where it would stand."""
+        values, age = position
+        return sum(1 for one in found if self._before(one, query, values, age))
+
+    def _before(self, one: Result, query: Query, values: tuple[Any, ...], age: int) -> bool:
+        for key, mine, last in zip(query.sort, one.values, values, strict=False):
             mine = list(mine) if isinstance(mine, tuple) else mine
             if mine != last:
                 return last is None or (mine is not None and (mine > last) is key.down)
-        return self._age(name) >= age
+        if self._age(one.name) != age:
+            return self._age(one.name) > age
+        return one.local <= values[-2:]
 
     def _age(self, name: Name) -> int:
         """Where the resource stands in the order: type after type, and within one by when it was first made."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 from bench.floor import wire
-from bench.floor.rows import Numbers, extractors, key, known_key, moment
+from bench.floor.rows import Keys, Numbers, extractors, moment
 from bench.floor.wire import Made, Version
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -17,6 +17,8 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 class Store(Protocol):
     """What a floor's store does; see sqlite.py."""
+
+    keys: Keys
 
     async def open(self) -> None:
         """Connect."""
@@ -60,7 +62,8 @@ class Application:
 
     def __init__(self, store: Store, numbers: Numbers, base: str) -> None:
         self._store = store
-        self._extract = extractors(numbers)
+        self._keys = store.keys
+        self._extract = extractors(numbers, store.keys)
         self._leaves = numbers.leaves
         self._base = base.encode()
 
@@ -141,10 +144,10 @@ class Application:
         leaf = self._leaves[type]
         if "identifier" in asked:
             system, _, code = asked["identifier"].partition("|")
-            found = await self._store.by_token(leaf["identifier"][0], key(system, code), count + 1)
+            found = await self._store.by_token(leaf["identifier"][0], self._keys.key(system, code), count + 1)
         else:
             system, _, code = asked["code"].partition("|")
-            token = leaf["code"][0], known_key(system, code)
+            token = leaf["code"][0], self._keys.known(system, code)
             if "patient" in asked:
                 owner = ("Patient", asked["patient"])
                 found = await self._store.by_reference(leaf["subject"][0], owner, *token, count + 1)

@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncpg
 
-from bench.floor.rows import Numbers, Rows, exact, extractors
+from bench.floor.rows import Keys, Numbers, Rows, extractors
 from bench.floor.wire import Made, Version, stamp
 
 AUDIT = ("owner", "hilum-cli")
@@ -155,7 +155,8 @@ class PostgresFloor:
         self._url, self._token = url, token
         self._types = numbers.types
         self._names = {number: name for name, number in numbers.types.items()}
-        self._extract = extractors(numbers, words=False)  # of the version before
+        self.keys = Keys()
+        self._extract = extractors(numbers, self.keys, words=False)  # of the version before
         self._rids: dict[tuple[str, str], int] = {}
         self._idle: list[Session] = []
         self._waiting: deque[asyncio.Future[Session]] = deque()
@@ -172,6 +173,9 @@ class PostgresFloor:
         db = self._idle[0].db
         self._n = await db.fetchval(f"SELECT setval('numbered', nextval('numbered') + {_BLOCK}) - {_BLOCK}")
         self._seq = await db.fetchval("SELECT max(seq) FROM resource")
+        secret = await db.fetchval("SELECT value FROM meta WHERE key = 'secret'")
+        systems = await db.fetch("SELECT text, number FROM system")
+        self.keys.open(secret, {text.decode(): number for text, number in systems})
         shapes = await db.fetch("SELECT id, type, params FROM shape")
         self._shapes = {(type, tuple(params)): id for id, type, params in shapes}
         self._learned = {tuple(row) for row in await db.fetch("SELECT param, value FROM term")}
@@ -292,7 +296,7 @@ class PostgresFloor:
                 t_value.append(value)
                 t_rid.append(rid)
             for parameter, folded, text in rows.strings:
-                s_exact.append(exact(text))
+                s_exact.append(self.keys.exact(text))
                 s_rid.append(rid)
                 s_param.append(parameter)
                 s_folded.append(folded)

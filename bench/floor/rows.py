@@ -12,22 +12,24 @@ import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import lru_cache
+from hashlib import blake2b
 from html import unescape
 from typing import Any, NamedTuple
 
 import msgspec
 from jellyfish import metaphone
-from xxhash import xxh3_64_intdigest
 
 DAY = 86_400_000_000
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_SIGN, _WRAP, _CODE, _SYSTEM, _UNIT = 1 << 63, 1 << 64, (1 << 44) - 1, (1 << 20) - 1, (1 << 48) - 1
+_SIGN, _WRAP, _CODE, _UNIT = 1 << 63, 1 << 64, (1 << 44) - 1, (1 << 48) - 1
 _TAG = re.compile("<[^>]*>")
 _PUNCTUATION = {ord(c): None if c in "'." else " " for c in map(chr, range(128)) if unicodedata.category(c)[0] == "P"}
 _SYMBOLS = _PUNCTUATION | {ord(c): " " for c in map(chr, range(128)) if unicodedata.category(c)[0] in "SC"}
+_SYMBOLS[ord(".")] = " "
 GENDER = "http://hl7.org/fhir/administrative-gender"
 USE = "http://hl7.org/fhir/address-use"
 STATUS = "http://hl7.org/fhir/observation-status"
+RACE, ETHNICITY = (f"http://hl7.org/fhir/us/core/StructureDefinition/us-core-{what}" for what in ("race", "ethnicity"))
 
 
 class Numbers(msgspec.Struct, frozen=True):
@@ -126,6 +128,15 @@ class _Language(msgspec.Struct, gc=False):
     language: _Concept
 
 
+class _Inner(msgspec.Struct, gc=False):
+    valueCoding: _Coding | None = None
+
+
+class _Extension(msgspec.Struct, gc=False):
+    url: str
+    extension: list[_Inner] = []
+
+
 class _Patient(msgspec.Struct, gc=False):
     identifier: list[_Identifier]
     active: bool
@@ -135,30 +146,56 @@ class _Patient(msgspec.Struct, gc=False):
     birthDate: str
     address: list[_Address]
     communication: list[_Language]
+    extension: list[_Extension] = []
 
 
 def _signed(value: int) -> int:
     return value - _WRAP if value >= _SIGN else value
 
 
-def _key(system: str | None, code: str) -> int:
-    value = xxh3_64_intdigest(code.encode()) & _CODE
-    return _signed(value | _system(system) << 44) if system else value
+class Keys:
+    """Keys as hilum makes them in one store: by its secret, and by the numbers that it gave to systems.
 
+    The benchmark writes no system that its population has not: what else there is raises KeyError.
+    """
 
-known_key = lru_cache(4096)(_key)
-"""For codes that come again; identifiers and telephone numbers don't."""
-_system = lru_cache(256)(lambda system: (xxh3_64_intdigest(system.encode()) & _SYSTEM) or 1)
+    def __init__(self) -> None:
+        self.systems: dict[str, int] = {}
+        self.known = lru_cache(32_768)(self.key)
+        self.exact = lru_cache(16_384)(self._exact)
+        self.unit = lru_cache(4096)(self._unit)
+        self.text = lru_cache(4096)(self._text)
+        self.sounds = lru_cache(4096)(self._sounds)
 
+    def open(self, secret: str, systems: dict[str, int]) -> None:
+        """What the store says of itself."""
+        self._hash = blake2b(key=bytes.fromhex(secret), digest_size=8).copy
+        self.systems = systems
 
-def exact(text: str) -> int:
-    """The key of a text, whole."""
-    return _signed(xxh3_64_intdigest(text.encode()))
+    def _hashed(self, text: str) -> int:
+        one = self._hash()
+        one.update(text.encode())
+        return int.from_bytes(one.digest(), "little")
 
+    def key(self, system: str | None, code: str) -> int:
+        """The key of a token, made anew: `known` is for codes that come again."""
+        value = self._hashed(code) & _CODE
+        return _signed(value | self.systems[system] << 44) if system else value
 
-def key(system: str, code: str) -> int:
-    """The key of a token that will not come again; its system does."""
-    return _signed(xxh3_64_intdigest(code.encode()) & _CODE | _system(system) << 44)
+    def _exact(self, text: str) -> int:
+        """The key of a text, whole."""
+        return _signed(self._hashed(text))
+
+    def _unit(self, system: str, code: str, display: str) -> int:
+        return (self._hashed(f"{system}|{code}|{display}") & _UNIT) or 1
+
+    def _text(self, text: str) -> tuple[int, str]:
+        """A text beside a code: (key, folded)."""
+        folded = fold(text)
+        return self.exact(folded), folded
+
+    def _sounds(self, name: str) -> tuple[int, ...]:
+        return tuple(self.key(None, sound) for word in fold(name).split() if (sound := metaphone(word)))
 
 
 @lru_cache(4096)
@@ -169,23 +206,6 @@ def fold(text: str) -> str:
 
 def _fold(text: str) -> str:
     return " ".join(text.translate(_PUNCTUATION).lower().split())
-
-
-@lru_cache(4096)
-def _text(text: str) -> tuple[int, str]:
-    """A text beside a code: (key, folded)."""
-    folded = fold(text)
-    return exact(folded), folded
-
-
-@lru_cache(4096)
-def _sounds(name: str) -> tuple[int, ...]:
-    return tuple(_key(None, sound) for word in fold(name).split() if (sound := metaphone(word)))
-
-
-@lru_cache(4096)
-def _unit(system: str, code: str, display: str) -> int:
-    return (xxh3_64_intdigest(f"{system}|{code}|{display}".encode()) & _UNIT) or 1
 
 
 def moment(text: str) -> int:
@@ -224,17 +244,19 @@ def _collect(name: str, value: Any, found: list[str]) -> None:
             _collect(name, one, found)
 
 
-def extractors(numbers: Numbers, *, words: bool = True) -> dict[str, Callable[[bytes, str], Rows]]:
+def extractors(numbers: Numbers, keys: Keys, *, words: bool = True) -> dict[str, Callable[[bytes, str], Rows]]:
     """Per resource type: (bytes, id) -> Rows; without `words` narrative and content are left empty."""
     split = _words if words else _no_words
-    return {"Observation": _observation(numbers, split), "Patient": _patient(numbers, split)}
+    return {"Observation": _observation(numbers, keys, split), "Patient": _patient(numbers, keys, split)}
 
 
 def _no_words(_raw: bytes) -> tuple[str, str]:
     return "", ""
 
 
-def _observation(numbers: Numbers, words: Callable[[bytes], tuple[str, str]]) -> Callable[[bytes, str], Rows]:
+def _observation(
+    numbers: Numbers, keys: Keys, words: Callable[[bytes], tuple[str, str]]
+) -> Callable[[bytes, str], Rows]:
     leaf = numbers.leaves["Observation"]
     status, category, code, category_text, code_text = (
         leaf[c] for c in ("status", "category", "code", "category text", "code text")
@@ -248,11 +270,11 @@ def _observation(numbers: Numbers, words: Callable[[bytes], tuple[str, str]]) ->
 
     def extract(raw: bytes, id: str) -> Rows:
         body = decode(raw)
-        tokens = {(n, known_key(STATUS, body.status)) for n in status}
+        tokens = {(n, keys.known(STATUS, body.status)) for n in status}
         terms: set[tuple[int, int, str]] = set()
         for under, beside, concepts in ((category, category_text, body.category), (code, code_text, (body.code,))):
             for concept in concepts:
-                _concept(concept, under, beside, tokens, terms)
+                _concept(concept, under, beside, tokens, terms, keys)
         low = moment(body.effectiveDateTime)
         type, _, owner = body.subject.reference.partition("/")
         references = [(subject, type, owner)]
@@ -262,9 +284,9 @@ def _observation(numbers: Numbers, words: Callable[[bytes], tuple[str, str]]) ->
             references.append((encounter, type, visit))
             compartments.append((type, visit))
         measured = body.valueQuantity
-        unit, value = _unit(measured.system, measured.code, measured.unit), measured.value
+        unit, value = keys.unit(measured.system, measured.code, measured.unit), measured.value
         named = (unit, measured.system, measured.code, measured.unit)
-        first = known_key(body.code.coding[0].system, body.code.coding[0].code)
+        first = keys.known(body.code.coding[0].system, body.code.coding[0].code)
         return Rows(
             tokens, set(), [(when, 0, low, low + 999_999)], [(amount, unit, value, value)],
             [(pair, first, unit, value, value)], references, compartments, terms, [(amount, *named), (pair, *named)],
@@ -280,20 +302,21 @@ def _concept(
     beside: list[int],
     tokens: set[tuple[int, int]],
     terms: set[tuple[int, int, str]],
+    keys: Keys,
 ) -> None:
     for coding in concept.coding:
-        value = known_key(coding.system, coding.code)
-        for n in under:
-            tokens.add((n, value))
+        if under:
+            value = keys.known(coding.system, coding.code)
+            tokens.update([(n, value) for n in under])
     for text in (concept.text, *[coding.display for coding in concept.coding]):
         if text is not None:
-            hashed, folded = _text(text)
+            hashed, folded = keys.text(text)
             for n in beside:
                 tokens.add((n, hashed))
                 terms.add((n, hashed, folded))
 
 
-def _patient(numbers: Numbers, words: Callable[[bytes], tuple[str, str]]) -> Callable[[bytes, str], Rows]:
+def _patient(numbers: Numbers, keys: Keys, words: Callable[[bytes], tuple[str, str]]) -> Callable[[bytes, str], Rows]:
     leaf = numbers.leaves["Patient"]
     identifier, of_type, identifier_text, active, deceased, gender, email, phone, use, language, language_text = (
         leaf[c]
@@ -306,23 +329,24 @@ def _patient(numbers: Numbers, words: Callable[[bytes], tuple[str, str]]) -> Cal
         leaf[c] for c in ("family", "given", "prefix", "sound", "line", "city", "state", "postal code", "country")
     )
     (birth,) = leaf["birthdate"]
-    not_deceased = {(n, known_key(None, "false")) for n in deceased}
+    extended = {RACE: leaf["race"], ETHNICITY: leaf["ethnicity"]}
     decode = msgspec.json.Decoder(_Patient).decode
 
     def extract(raw: bytes, id: str) -> Rows:
         body = decode(raw)
-        tokens = {(n, known_key(None, "true" if body.active else "false")) for n in active} | not_deceased
-        tokens |= {(n, known_key(GENDER, body.gender)) for n in gender}
+        tokens = {(n, keys.known(None, "true" if body.active else "false")) for n in active}
+        tokens |= {(n, keys.known(None, "false")) for n in deceased}
+        tokens |= {(n, keys.known(GENDER, body.gender)) for n in gender}
         terms: set[tuple[int, int, str]] = set()
         for one in body.identifier:
-            value = key(one.system, one.value)
+            value = keys.key(one.system, one.value)
             tokens.update([(n, value) for n in identifier])
-            _concept(one.type, [], identifier_text, tokens, terms)
+            _concept(one.type, [], identifier_text, tokens, terms, keys)
             for coding in one.type.coding:
-                value = key(f"{coding.system}|{coding.code}", one.value)
+                value = keys.key(f"{coding.system}|{coding.code}", one.value)
                 tokens.update([(n, value) for n in of_type])
         for contact in body.telecom:
-            value = _key(None, contact.value)
+            value = keys.key(None, contact.value)
             tokens.update([(n, value) for n in (email if contact.system == "email" else phone)])
         strings = set()
         for called in body.name:
@@ -332,9 +356,9 @@ def _patient(numbers: Numbers, words: Callable[[bytes], tuple[str, str]]) -> Cal
                     folded = fold(part)
                     strings.update([(n, folded, part) for n in under])
                     if under is not prefix:
-                        tokens.update([(n, value) for n in sound for value in _sounds(part)])
+                        tokens.update([(n, value) for n in sound for value in keys.sounds(part)])
         for home in body.address:
-            tokens.update([(n, known_key(USE, home.use)) for n in use])
+            tokens.update([(n, keys.known(USE, home.use)) for n in use])
             for under, parts in (
                 (line, home.line), (city, (home.city,)), (state, (home.state,)), (code, (home.postalCode,)),
                 (country, (home.country,)),
@@ -343,7 +367,16 @@ def _patient(numbers: Numbers, words: Callable[[bytes], tuple[str, str]]) -> Cal
                     folded = fold(part)
                     strings.update([(n, folded, part) for n in under])
         for spoken in body.communication:
-            _concept(spoken.language, language, language_text, tokens, terms)
+            _concept(spoken.language, language, language_text, tokens, terms, keys)
+        for more in body.extension:
+            for n in extended.get(more.url, ()):
+                tokens.update(
+                    [
+                        (n, keys.known(None, one.valueCoding.code))
+                        for one in more.extension
+                        if one.valueCoding is not None
+                    ]
+                )
         low = (date.fromisoformat(body.birthDate).toordinal() - _EPOCH_DAY) * DAY
         texts = {n for n, _, _ in terms}
         shape = tuple(sorted({n for n, _ in tokens if n not in texts} | {n for n, _, _ in strings} | {birth}))

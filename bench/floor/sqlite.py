@@ -18,7 +18,7 @@ from typing import Any
 
 import apsw
 
-from bench.floor.rows import Numbers, exact, extractors
+from bench.floor.rows import Keys, Numbers, extractors
 from bench.floor.wire import Made, Version, key_of, stamp
 
 AUDIT = ("owner", "hilum-cli")
@@ -62,13 +62,16 @@ class Floor:
 
     def __init__(self, path: str, numbers: Numbers, token: str) -> None:
         self._numbers, self._token = numbers, token
-        self._extract = extractors(numbers, words=False)  # of the version before
+        self.keys = Keys()
+        self._extract = extractors(numbers, self.keys, words=False)  # of the version before
         self._read: Any = _connect(path, readonly=True).execute  # what a column holds is known by the schema
         self._db = _connect(path)
         self._execute: Any = self._db.execute
         self._rids: dict[tuple[str, str], int] = {}
         self._process, self._chain = os.urandom(8), b""
         self._inserts: dict[tuple[str, int], str] = {}
+        ((secret,),) = self._execute("SELECT value FROM meta WHERE key = 'secret'")
+        self.keys.open(secret, dict(self._execute("SELECT text, number FROM system")))
         shapes = self._execute("SELECT id, type, params FROM shape")
         self._shapes: dict[tuple[int, tuple[int, ...]], int] = {
             (type, tuple(json.loads(params))): id for id, type, params in shapes
@@ -265,11 +268,11 @@ class Floor:
             execute("DELETE FROM token WHERE param = ? AND value = ? AND rid = ?", (parameter, value, rid))
         for parameter, folded, text in was.strings - now.strings:
             where = "param = ? AND folded = ? AND exact = ? AND rid = ?"
-            execute(f"DELETE FROM string WHERE {where}", (parameter, folded, exact(text), rid))
+            execute(f"DELETE FROM string WHERE {where}", (parameter, folded, self.keys.exact(text), rid))
         for parameter, value in now.tokens - was.tokens:
             added["token"] += (parameter, value, rid)
         for parameter, folded, text in now.strings - was.strings:
-            added["string"] += (parameter, folded, exact(text), rid)
+            added["string"] += (parameter, folded, self.keys.exact(text), rid)
         if was.dates != now.dates:
             for row in was.dates:
                 where = "param = ? AND span = ? AND low = ? AND high = ? AND rid = ?"
@@ -285,7 +288,7 @@ class Floor:
             into += (parameter, value, rid)
         into = added["string"]
         for parameter, folded, text in rows.strings:
-            into += (parameter, folded, exact(text), rid)
+            into += (parameter, folded, self.keys.exact(text), rid)
         into = added["date"]
         for row in rows.dates:
             into += (*row, rid)

@@ -34,8 +34,8 @@ PER_COMMIT = 2_000
 _PARTS = (
     "search/index.py", "search/generate.py", "search/parameters.py", "search/selections.py", "search/dates.py",
     "search/numbers.py", "search/text.py", "search/prose.py", "search/composites.py", "search/data", "fhir",
-    "store/keys.py", "store/schema", "store/sqlite/tables.py", "store/sqlite/fulltext.py", "store/postgres/encode.py",
-    "store/postgres/tables.py",
+    "store/keys.py", "store/keyed.py", "store/schema", "store/sqlite/tables.py", "store/sqlite/fulltext.py",
+    "store/postgres/encode.py", "store/postgres/tables.py",
 )  # fmt: skip
 """What the rows of a loaded store depend on."""
 

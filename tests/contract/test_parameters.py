@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hilum.interactions.create import create
 from hilum.interactions.defining import tell
 from hilum.interactions.delete import delete
 from hilum.interactions.door import Door
+from hilum.interactions.search import understood
 from hilum.interactions.update import update
 from hilum.problems import Conflict, Invalid, Unprocessable, VersionChanged
 from hilum.search.catalogue import BUILDING, READY
@@ -28,7 +30,7 @@ BASE = "http://h/fhir"
 URL = "http://example.org/extension"
 
 
-def definition(code: str = "race", **more: Any) -> dict[str, Any]:
+def definition(code: str = "tribe", **more: Any) -> dict[str, Any]:
     return {
         "resourceType": "SearchParameter",
         "url": f"http://example.org/SearchParameter/{code}",
@@ -71,13 +73,39 @@ async def test_a_parameter_is_refused_until_all_of_it_is_indexed(store: Store) -
     await update(door, WHO, "Patient", "a", patient("x", id="a"))
     await create(door, WHO, "SearchParameter", definition())
     assert (await task_of(store))["status"] == "requested"
-    with pytest.raises(Invalid, match="'race' is being indexed: 0 of about 0 resources are done"):
-        await found(store, race="x")
+    with pytest.raises(Invalid, match="'tribe' is being indexed: 0 of about 0 resources are done"):
+        await found(store, tribe="x")
     await update(door, WHO, "Patient", "b", patient("x", id="b"))
     await through(door)
-    assert await found(store, race="x") == ["a", "b"]
-    assert await found(store, race__missing="true") == []
+    assert await found(store, tribe="x") == ["a", "b"]
+    assert await found(store, tribe__missing="true") == []
     assert (await task_of(store))["status"] == "completed"
+
+
+async def test_a_wildcard_follows_a_parameter_once_all_of_it_is_indexed(store: Store) -> None:
+    door = Door(store, BASE)
+    own = definition("buddy", type="reference", expression=f"Patient.extension.where(url='{URL}').value.as(Reference)")
+
+    def befriended(name: str) -> dict[str, Any]:
+        return {"resourceType": "Patient", "extension": [{"url": URL, "valueReference": {"reference": name}}]}
+
+    await update(door, WHO, "Patient", "a", befriended("Patient/b") | {"id": "a"})
+    await create(door, WHO, "SearchParameter", own | {"target": ["Patient"]})
+    await update(door, WHO, "Patient", "b", befriended("Patient/a") | {"id": "b"})
+
+    async def brought(**query: str) -> list[str]:
+        pairs = list(query.items())
+        read = partial(parse_query, "Patient", pairs)
+        parsed = await understood(door, pairs, lambda registry: read(registry=registry))
+        page = await store.search(confine(parsed.query, EVERYTHING))
+        return [one.id for one in page.included]
+
+    wildcards = [{"_include": "*"}, {"_include": "Patient:*"}, {"_revinclude": "*"}, {"_revinclude": "Patient:*"}]
+    for id in ("a", "b"):
+        assert [await brought(_id=id, **one) for one in wildcards] == [[]] * 4
+    await through(door)
+    for id, buddy in (("a", "b"), ("b", "a")):
+        assert [await brought(_id=id, **one) for one in wildcards] == [[buddy]] * 4
 
 
 async def test_a_removed_parameter_is_unknown_at_once_and_its_rows_go(store: Store) -> None:
@@ -86,8 +114,8 @@ async def test_a_removed_parameter_is_unknown_at_once_and_its_rows_go(store: Sto
     made = (await create(door, WHO, "SearchParameter", definition())).resource
     await through(door)
     await delete(door, WHO, "SearchParameter", made.id)
-    with pytest.raises(Invalid, match="Patient has no search parameter 'race'"):
-        await found(store, race="x")
+    with pytest.raises(Invalid, match="Patient has no search parameter 'tribe'"):
+        await found(store, tribe="x")
     await through(door)
     assert (await store.learn()).defined == ()
 
@@ -102,7 +130,7 @@ async def test_what_changed_while_a_parameter_was_gone_is_right_when_it_comes_ba
     await update(door, WHO, "Patient", "a", patient("new", id="a"))
     await update(door, WHO, "SearchParameter", "sp", body)
     await through(door)
-    assert (await found(store, race="old"), await found(store, race="new")) == ([], ["a"])
+    assert (await found(store, tribe="old"), await found(store, tribe="new")) == ([], ["a"])
 
 
 async def test_a_parameter_that_changes_its_expression_is_indexed_anew(store: Store) -> None:
@@ -113,8 +141,8 @@ async def test_a_parameter_that_changes_its_expression_is_indexed_anew(store: St
     await through(door)
     await update(door, WHO, "SearchParameter", "sp", body | {"expression": "Patient.language"})
     await through(door)
-    assert (await found(store, race="x"), await found(store, race="de")) == ([], ["a"])
-    assert await found(store, race__missing="true") == []
+    assert (await found(store, tribe="x"), await found(store, tribe="de")) == ([], ["a"])
+    assert await found(store, tribe__missing="true") == []
 
 
 async def test_a_code_means_one_thing(store: Store) -> None:
@@ -139,7 +167,7 @@ async def test_a_component_of_a_composite_stays(store: Store) -> None:
     door = Door(store, BASE)
     component = (await create(door, WHO, "SearchParameter", definition())).resource
     parts = [
-        {"definition": "http://example.org/SearchParameter/race", "expression": "value.as(code)"},
+        {"definition": "http://example.org/SearchParameter/tribe", "expression": "value.as(code)"},
         {"definition": "http://hl7.org/fhir/SearchParameter/individual-gender", "expression": "%resource.gender"},
     ]
     more = {"type": "composite", "component": parts, "expression": "Patient.extension"}
@@ -202,8 +230,8 @@ async def test_whatever_is_written_while_indexing_nothing_is_missed(
     await indexing
     await through(doors[0])
     for value in "xyz":
-        assert await found(store, race=value) == sorted(id for id, one in is_.items() if one == value)
-    assert await found(other, race__missing="false") == sorted(id for id, one in is_.items() if one is not None)
+        assert await found(store, tribe=value) == sorted(id for id, one in is_.items() if one == value)
+    assert await found(other, tribe__missing="false") == sorted(id for id, one in is_.items() if one is not None)
 
 
 async def test_steps_go_on_where_another_process_stopped(
@@ -230,7 +258,7 @@ async def test_steps_go_on_where_another_process_stopped(
     assert one.done > 3
     await through(Door(again, BASE))
     assert [one.state for one in again.catalogue.defined] == [READY]
-    assert len(await found(again, race="x")) == 12
+    assert len(await found(again, tribe="x")) == 12
 
 
 async def _nothing() -> None:

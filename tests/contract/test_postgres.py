@@ -12,10 +12,10 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.contract.writing import asking, commit, create, delete, mrn, numbers, observation, patient, put, replace
+from tests.contract.writing import asking, commit, create, delete, ids, mrn, numbers, observation, patient, put, replace
 
 from hilum.fhir.resource import Resource
-from hilum.problems import Busy, CriteriaChanged, Misconfigured
+from hilum.problems import Busy, CriteriaChanged, Misconfigured, VersionChanged
 from hilum.search.query import ReferenceClause, StringClause
 from hilum.store import migrations
 from hilum.store.interface import Commit, Resolves
@@ -336,6 +336,27 @@ async def test_a_copy_is_restored_into_an_empty_tenant_only(
     with pytest.raises(Misconfigured, match="holds resources"):
         await restore_postgres(postgres_url, str(path), schema=schema)
     assert list(await postgres.changes(0)) == [made]
+
+
+async def test_who_had_the_empty_tenant_open_makes_keys_as_the_copy_does(
+    postgres: PostgresStore, postgres_url: str, tmp_path: Path
+) -> None:
+    await create(postgres, patient(mrn="1"), "a")
+    path = tmp_path / "copy"
+    async for _ in postgres.backup(str(path)):
+        pass
+    schema = f"own_{next(_tenants)}"
+    early = await open_postgres(postgres_url, schema=schema)
+    assert ids(await early.search(asking(mrn("1")))) == []
+    await restore_postgres(postgres_url, str(path), schema=schema)
+    late = await open_postgres(postgres_url, schema=schema)
+    with pytest.raises(VersionChanged):
+        await early.commit(commit(put(patient(mrn="2"), "b")))
+    await create(early, patient(mrn="2"), "b")
+    for one in (early, late):
+        assert ids(await one.search(asking(mrn("1")))) == ["a"]
+        assert ids(await one.search(asking(mrn("2")))) == ["b"]
+        await one.close()
 
 
 async def test_a_name_that_another_task_learns_while_numbers_are_fetched_takes_none(

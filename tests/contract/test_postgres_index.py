@@ -34,7 +34,8 @@ from hilum.search.query import (
     Token,
     TokenClause,
 )
-from hilum.store import migrations
+from hilum.store import keyed, migrations
+from hilum.store.keyed import Keys
 from hilum.store.postgres import PostgresStore, open_postgres, reindex
 from hilum.store.postgres.dialect import FOLDED, ordered
 from hilum.store.postgres.encode import words
@@ -78,6 +79,8 @@ async def admin(postgres_url: str, schema: str) -> AsyncIterator[asyncpg.Connect
 async def differences(admin: asyncpg.Connection) -> list[str]:
     """One line per table that differs from what indexing its resources again gives."""
     rids = {(TYPES[r[0] - 1], r[1]): r[2] for r in await admin.fetch("SELECT type, id, rid FROM resource")}
+    keys = Keys(await admin.fetchval("SELECT value FROM meta WHERE key = 'secret'"))
+    keys.numbers.update((text.decode(), n) for n, text in await admin.fetch("SELECT number, text FROM system"))
     shapes = {row[0]: (row[1], tuple(row[2])) for row in await admin.fetch("SELECT id, type, params FROM shape")}
     expected: dict[str, set[Any]] = {name: set() for name in TABLES}
     alive: dict[int, int] = {}
@@ -89,7 +92,7 @@ async def differences(admin: asyncpg.Connection) -> list[str]:
         name = TYPES[type - 1]
         found = Resource(name, id, 1, 1, body)
         rows = index(name, found.body, id)
-        for kind, some in expected_rows(rows, rid, lambda *one: rids[one]).items():
+        for kind, some in expected_rows(rows, rid, lambda *one: rids[one], keys).items():
             expected[kind] |= {_amounts_in_order(one) for one in some} if kind == "composite" else some
         alive[type] = alive.get(type, 0) + 1
         terms |= {(t.parameter, t.folded) for t in rows.terms}
@@ -165,6 +168,16 @@ async def test_a_store_of_the_first_schema_is_indexed_anew(
         found = await store.read(body["resourceType"], body["id"])
         assert found is not None and found.version == 1
     await store.close()
+
+
+async def test_of_a_store_of_the_first_schema_systems_that_want_the_same_number_get_their_own(
+    postgres_url: str, admin: asyncpg.Connection, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyed, "xxh3_64_intdigest", lambda data, seed: 0)
+    await first_layout(admin, schema, population(3))
+    await (await open_postgres(postgres_url, schema=schema, migrate=True)).close()
+    assert await differences(admin) == []
+    assert await admin.fetchval("SELECT count(*) > 3 AND max(number) = count(*) FROM system")
 
 
 async def test_indexing_anew_goes_on_where_it_was_stopped(

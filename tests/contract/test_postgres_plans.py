@@ -6,7 +6,8 @@ Seen in EXPLAIN of the generic plans that sessions keep.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -18,7 +19,7 @@ from tests.postgres import postgres_url
 from hilum.access.confine import confine
 from hilum.access.policy import EVERYTHING
 from hilum.search.parse import parse_query
-from hilum.store.plan import access
+from hilum.store.plan import access, moments
 from hilum.store.plan.access import Limits
 from hilum.store.postgres import PostgresStore, open_postgres, run
 from hilum.store.postgres.connection import Session, fetch
@@ -47,9 +48,11 @@ SEARCHES = (
     "Observation?_content=word&status=final",
     "Observation?code:text=common&_include=Observation:subject",
     "Patient?family=F3&_revinclude=Observation:subject",
+    "Observation?_sort=-_id",
+    "Observation?code=http://loinc.org|common&_sort=subject,-date",
     "?_type=Patient,Observation&_lastUpdated=gt2020",
 )
-DATA = "token|string|date|quantity|reference|composite|near|compartment|resource|fulltext|old"
+DATA = "token|string|date|quantity|reference|composite|near|compartment|resource|fulltext|old|system"
 
 
 @pytest.fixture
@@ -77,11 +80,19 @@ def _observation(n: int) -> dict[str, Any]:
 
 
 async def explained(
-    store: PostgresStore, search: str, monkeypatch: pytest.MonkeyPatch, limits: Limits = access.LIMITS
+    store: PostgresStore,
+    search: str,
+    monkeypatch: pytest.MonkeyPatch,
+    limits: Limits = access.LIMITS,
+    between: Callable[[], Awaitable[None]] | None = None,
 ) -> list[tuple[str, str]]:
-    """(statement, its plan as it was run) of each statement of a search."""
+    """(statement, its plan as it was run) of each statement of a search, or of its second page, after `between`."""
     type, _, asked = search.partition("?")
     query = confine(parse_query(type or None, parse_qsl(asked)).query, EVERYTHING)
+    if between is not None:
+        query = replace(query, after=(await store.search(query)).next)
+        assert query.after is not None
+        await between()
     seen: list[tuple[str, tuple[Any, ...]]] = []
 
     async def noted(session: Session, sql: str, *values: Any) -> list[Any]:
@@ -116,7 +127,44 @@ def _literal(value: Any) -> str:
 async def test_every_statement_goes_by_indexes(
     postgres: PostgresStore, search: str, limits: Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for sql, plan in await explained(postgres, search, monkeypatch, limits):
+    _by_indexes(await explained(postgres, search, monkeypatch, limits))
+
+
+@pytest.mark.parametrize("limits", (adapter.WAYS[0], adapter.WAYS[1], adapter.WAYS[4]))
+@pytest.mark.parametrize("search", [one for one in SEARCHES if "_sort" in one] + ["?_sort=-_lastUpdated"])
+async def test_every_statement_of_a_second_page_goes_by_indexes(
+    postgres: PostgresStore, search: str, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def write() -> None:
+        for id in ("p299", "p33"):
+            head = await postgres.read("Patient", id)
+            assert head is not None
+            await postgres.commit(commit(put(head.body, id, over=head)))
+
+    plans = await explained(postgres, search, monkeypatch, limits, write)
+    _by_indexes(plans)
+    assert any("old_version" in plan for _, plan in plans) == ("Observation?" not in search), plans
+
+
+async def test_of_very_many_later_writes_those_of_new_names_are_told_by_the_index(
+    postgres: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def write() -> None:
+        head = await postgres.read("Patient", "p33")
+        assert head is not None
+        late = [put(_patient(n), f"late{n}-{head.version}") for n in range(200)]
+        await postgres.commit(commit(put(head.body, "p33", over=head), *late))
+
+    monkeypatch.setattr(moments, "LATER", 100)
+    plans = await explained(postgres, "Patient?family:contains=3&_sort=-family", monkeypatch, between=write)
+    _by_indexes(plans)
+    counted = [re.search(r"Index Only Scan using resource_type_seq.*actual rows=([\d.]+)", plan) for _, plan in plans]
+    assert len([one for one in counted if one is not None]) > 1, plans
+    assert any("old_version" in plan for _, plan in plans), plans
+
+
+def _by_indexes(plans: list[tuple[str, str]]) -> None:
+    for sql, plan in plans:
         assert not re.search(rf"Seq Scan on ({DATA})\b|Hash Join|Merge Join|Gather", plan), (sql, plan)
         assert not re.search(rf"Materialize\n.* on ({DATA})\b", plan), (sql, plan)
         assert not re.search(r"Filter: .*\(rid = (?!\(hashed)", plan), (sql, plan)
@@ -131,7 +179,8 @@ async def test_every_statement_goes_by_indexes(
 async def test_the_newest_of_a_common_code_are_walked_and_no_others(
     postgres: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ((_, plan),) = await explained(postgres, "Observation?code=http://loinc.org|common", monkeypatch)
+    # Who has not met the system asks for its number first.
+    (*_, (_, plan)) = await explained(postgres, "Observation?code=http://loinc.org|common", monkeypatch)
     walked = re.search(r"Index Only Scan Backward using token_key.*actual rows=([\d.]+)", plan)
     assert walked is not None and float(walked[1]) == 21, plan
 

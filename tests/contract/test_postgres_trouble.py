@@ -169,7 +169,7 @@ async def test_a_search_or_history_that_takes_too_long_is_too_costly_and_ended(
         lambda: postgres.history(chronicle("Patient", id="a")),
     ]
     for one in late:
-        with pytest.raises(Unprocessable, match="narrower") as caught:
+        with pytest.raises(Unprocessable, match="Narrow it") as caught:
             await one()
         assert [issue.code for issue in caught.value.issues] == ["too-costly"]
         assert await running(admin) == 0

@@ -74,6 +74,16 @@ async def test_all_clauses_of_criteria_count(store: Store) -> None:
         await store.commit(commit(put(patient(mrn="1"), "c"), given=(Resolves(same, ()),)))
 
 
+async def test_criteria_of_a_system_alone_or_of_a_code_alone(store: Store) -> None:
+    await create(store, patient(mrn="1"), "a")
+    wide = {"s": token("Patient", "identifier", None, "urn:mrn"), "c": token("Patient", "identifier", "1")}
+    for name, clause in wide.items():
+        found, nothing = Resolves(asking(clause), ("a",)), Resolves(asking(clause), ())
+        await store.commit(commit(put(observation("Patient/a"), name), given=(found,)))
+        with pytest.raises(CriteriaChanged):
+            await store.commit(commit(put(observation("Patient/a"), "never"), given=(nothing,)))
+
+
 async def test_criteria_without_a_token(store: Store) -> None:
     family = StringClause(numbers("Patient", "family"), ("Chalmers",), "exact")
     given = (Resolves(asking(family), ()),)

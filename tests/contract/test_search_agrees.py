@@ -50,6 +50,7 @@ from hilum.search.query import (
     TokenClause,
     UriClause,
 )
+from hilum.store import keyed
 from hilum.store.evaluate import Name, Population
 from hilum.store.interface import Store
 from hilum.store.plan import access
@@ -527,6 +528,14 @@ TINY = access.Limits(few=3, looks=(2, 5), hopes=(3, 7), far=15, walk=12, codes=2
 SMALL = access.Limits(few=3, looks=(3, 8), hopes=(5, 25), far=50, walk=500, codes=100, sure=10_000)
 
 
+@pytest.fixture(params=["their own", "the same"])
+def wanted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number that each system wants."""
+    if request.param == "the same":
+        monkeypatch.setattr(keyed, "xxh3_64_intdigest", lambda data, seed: 0)
+
+
+@pytest.mark.usefixtures("wanted")
 @pytest.mark.parametrize(("seed", "limits"), [(1, access.LIMITS), (2, TINY), (3, SMALL)])
 async def test_what_is_found_is_what_matches(
     store: Store, seed: int, limits: access.Limits, monkeypatch: pytest.MonkeyPatch

@@ -51,20 +51,20 @@ def gone(over: Resource) -> Write:
     return Write("DELETE", over.type, over.id, over.version + 1, None, NO_ROWS, index(over.type, over.body, over.id))
 
 
-def commit(*writes: Write, given: tuple[Precondition, ...] = ()) -> Commit:
-    """A commit of those writes."""
-    return Commit(writes, AUDIT, given)
+def commit(*writes: Write, given: tuple[Precondition, ...] = (), to: Store | None = None) -> Commit:
+    """A commit of those writes; `to`: one by the search parameters (and the setting of full text) of that store."""
+    return Commit(writes, AUDIT, given, 0 if to is None else to.catalogue.generation)
 
 
 async def create(store: Store, body: Body, id: str) -> Resource:
     """One resource, committed on its own."""
-    (made,) = await store.commit(commit(put(body, id)))
+    (made,) = await store.commit(commit(put(body, id), to=store))
     return made
 
 
 async def replace(store: Store, over: Resource, body: Body) -> Resource:
     """Its next version."""
-    (made,) = await store.commit(commit(put(body, over.id, over=over)))
+    (made,) = await store.commit(commit(put(body, over.id, over=over), to=store))
     return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 import random
 import signal
 import subprocess
@@ -15,10 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
+from tests.durability.index_truth import differences
 from tests.journeys.cli import hilum, postgres_database, postgres_url
 from tests.journeys.server import Server
 
+from hilum.cli.loading.processes import GONE
 from hilum.store.sqlite import open_sqlite
 
 __all__ = ["postgres_database", "postgres_url"]
@@ -58,10 +62,14 @@ def counted(data: Path) -> dict[str, Any]:
     return asyncio.run(run())
 
 
-def test_a_load_that_is_killed_again_and_again_goes_on_and_loads_everything_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [1, 3])
+def test_a_load_that_is_killed_again_and_again_goes_on_and_loads_everything_once(
+    tmp_path: Path, processes: int
+) -> None:
     expected = transactions(tmp_path / "files", 60, 40)
     ndjson(tmp_path / "files" / "lines.ndjson", 1500)
     command = [sys.executable, "-m", "hilum.cli", "load", str(tmp_path / "files"), "--data", str(tmp_path / "data")]
+    command += ["--processes", str(processes)]
     chance, killed = random.Random(5), 0
     for _ in range(4):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -78,20 +86,114 @@ def test_a_load_that_is_killed_again_and_again_goes_on_and_loads_everything_once
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_ctrl_c_stops_with_a_report_and_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [1, 3])
+def test_ctrl_c_stops_with_a_report_and_says_how_to_go_on(tmp_path: Path, processes: int) -> None:
     transactions(tmp_path / "files", 200, 50)
     command = [sys.executable, "-m", "hilum.cli", "load", str(tmp_path / "files"), "--data", str(tmp_path / "data")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command += ["--processes", str(processes)]
+    piped = subprocess.PIPE
+    process = subprocess.Popen(command, stdout=piped, stderr=piped, text=True, start_new_session=True)
     journal = tmp_path / "data" / "loads" / "journal.ndjson"
     while not (journal.exists() and journal.stat().st_size) and process.poll() is None:
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes of the command
     _, errors = process.communicate(timeout=60)
     report = json.loads((tmp_path / "data" / "loads" / "report.json").read_text())
     assert process.returncode == 130, errors
     assert "Stopped. Run the same command again to go on where it was." in errors
     assert "Traceback" not in errors
     assert (report["stopped"], 0 < report["loaded"] < 200) == (True, True)
+
+
+def children(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in listed.read_text().split()] if listed.exists() else []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_a_process_that_is_killed_ends_the_load_in_one_line_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    expected = transactions(tmp_path / "files", 100, 50)
+    command = [sys.executable, "-m", "hilum.cli", "load", str(tmp_path / "files"), "--data", str(tmp_path / "data")]
+    process = subprocess.Popen([*command, "--processes", "2"], stderr=subprocess.PIPE, text=True)
+    journal = tmp_path / "data" / "loads" / "journal.ndjson"
+    while not (journal.exists() and journal.stat().st_size) and process.poll() is None:
+        time.sleep(0.01)
+    one, other = children(process.pid)
+    os.kill(one, signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors.splitlines()[-1]) == (1, f"hilum: {GONE}")
+    assert not Path(f"/proc/{other}").exists()
+    again = hilum(*command[3:], "--processes", "2")
+    assert again.returncode == 0, again.stderr
+    assert counted(tmp_path / "data") == expected
+
+
+def shared(folder: Path, files: int) -> None:
+    """Files that all create the same organization if there is none, and something that refers to it."""
+    folder.mkdir()
+    made = "urn:uuid:00000000-0000-4000-8000-000000000001"
+    for n in range(files):
+        entries = [
+            {
+                "fullUrl": made,
+                "resource": {"resourceType": "Organization", "identifier": [{"system": "urn:o", "value": "1"}]},
+                "request": {"method": "POST", "url": "Organization", "ifNoneExist": "identifier=urn:o|1"},
+            },
+            *(
+                {
+                    "resource": {"resourceType": "Patient", "managingOrganization": {"reference": made}, "id": f"{m}"},
+                    "request": {"method": "POST", "url": "Patient"},
+                }
+                for m in range(20)
+            ),
+        ]
+        body = {"resourceType": "Bundle", "type": "transaction", "id": f"{n}", "entry": entries}
+        (folder / f"{n:03}.json").write_text(json.dumps(body))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_processes_that_create_the_same_resource_if_there_is_none_make_one(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    shared(tmp_path / "files", 60)
+    url = f"sqlite:{tmp_path / 's.sqlite'}" if kind == "sqlite" else request.getfixturevalue("postgres_database")
+    done = hilum("load", tmp_path / "files", "--data", tmp_path / "data", "--store", url, "--processes", 3, "--json")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["files"], report["loaded"], report["refused"]) == (0, 60, 60, 0)
+    assert report["created"] == {"Organization": 1, "Patient": 1200}
+    assert report["unchanged"] == {"Organization": 59}
+
+
+def test_several_processes_store_and_report_what_one_does(tmp_path: Path) -> None:
+    transactions(tmp_path / "files", 30, 20)
+    ndjson(tmp_path / "files" / "lines.ndjson", 300)
+    (tmp_path / "files" / "bad.json").write_text(json.dumps({"resourceType": "Patient", "id": "p", "gender": "x"}))
+    (tmp_path / "files" / "later.json").write_text(
+        json.dumps(
+            {
+                "resourceType": "Basic",
+                "id": "b",
+                "code": {"text": "b"},
+                "subject": {"reference": "Patient?identifier=no"},
+            }
+        )
+    )
+    reports, stored = [], []
+    for processes in (1, 3):
+        data = tmp_path / f"data{processes}"
+        done = hilum("load", tmp_path / "files", "--data", data, "--processes", processes, "--json")
+        assert done.returncode == 1, done.stderr
+        reports.append({name: value for name, value in json.loads(done.stdout).items() if name != "seconds"})
+        db = apsw.Connection(str(data / "hilum.sqlite"), flags=apsw.SQLITE_OPEN_READONLY)
+        bodies = [json.loads(body) for (body,) in db.execute("SELECT body FROM resource WHERE shape > 0")]
+        db.close()
+        for body in bodies:
+            del body["meta"]
+        stored.append(sorted(bodies, key=lambda body: (body["resourceType"], body["id"])))
+        assert differences(str(data / "hilum.sqlite")) == []
+    assert reports[0] == reports[1]
+    assert stored[0] == stored[1]
+    assert len(stored[0]) == 900
 
 
 def test_it_loads_into_the_store_of_a_running_server(tmp_path: Path, start: Callable[..., Server]) -> None:

@@ -113,6 +113,51 @@ def test_unknown_parameters_are_refused_with_near_misses_or_passed_over(
     assert "famly" not in (link(lenient, "next") or "")
 
 
+def test_parameters_without_a_value_are_passed_over_and_said(
+    fhir: httpx.Client, people: list[dict[str, Any]], server: Any
+) -> None:
+    empty = "_id=&name=&_sort=&_count=&_summary=&_elements=&_format=&_pretty=&_total=&name:foo="
+    found = fhir.get(f"Patient?{empty}&family=searched").json()
+    assert {id for id, mode in modes(found).items() if mode == "match"} == {one["id"] for one in people}
+    assert link(found, "self") == f"{server.base}/Patient?family=searched"
+    issues = found["entry"][-1]["resource"]["issue"]
+    names = [one["diagnostics"].split("'")[1] for one in issues]
+    assert sorted(names) == sorted(pair.partition("=")[0] for pair in empty.split("&"))
+    assert (
+        fhir.post("Patient/_search", content=f"{empty}&family=searched", headers=FORM).json()["entry"] == found["entry"]
+    )
+    assert fhir.get(f"Patient/{people[0]['id']}?_format=&_summary=").status_code == 200
+    conditional = {"if-none-exist": "identifier=&family=searched", "content-type": "application/fhir+json"}
+    body = json.dumps({"resourceType": "Patient"})
+    assert fhir.post("Patient", content=body, headers=conditional).status_code == 400
+    assert fhir.put("Patient?identifier=", content=body, headers=conditional).status_code == 400
+    assert fhir.delete("Patient?family=searched&identifier=").status_code == 400
+
+
+def test_a_version_that_is_not_looked_at_is_said(fhir: httpx.Client, create: Create) -> None:
+    patient = create()["id"]
+    about = {"status": "final", "code": {"text": "x"}}
+    pinned = create("Observation", subject={"reference": f"Patient/{patient}/_history/1"}, **about)["id"]
+    found = fhir.get(f"Observation?subject=Patient/{patient}/_history/2").json()
+    assert found["entry"][0]["resource"]["id"] == pinned
+    issue = found["entry"][-1]["resource"]["issue"][0]
+    assert (issue["severity"], "whatever version" in issue["diagnostics"]) == ("warning", True)
+
+
+def test_a_search_of_everything_in_a_batch(fhir: httpx.Client, create: Create) -> None:
+    patient = create()["id"]
+    urls = [f"?_type=Patient&_id={patient}", f"?_id={patient}"]
+    batch = {
+        "resourceType": "Bundle",
+        "type": "batch",
+        "entry": [{"request": {"method": "GET", "url": u}} for u in urls],
+    }
+    headers = {"content-type": "application/fhir+json"}
+    for kind in ("batch", "transaction"):
+        answer = fhir.post("", content=json.dumps({**batch, "type": kind}), headers=headers).json()
+        assert [ids(one["resource"]) for one in answer["entry"]] == [[patient]] * 2
+
+
 def test_within_a_compartment(fhir: httpx.Client, create: Create) -> None:
     patient = create()["id"]
     about = {"status": "final", "code": {"text": "x"}}
@@ -242,7 +287,7 @@ def ward(create: Create) -> dict[str, str]:
 
 
 def modes(bundle: dict[str, Any]) -> dict[str, str]:
-    return {entry["resource"]["id"]: entry["search"]["mode"] for entry in bundle.get("entry", ())}
+    return {entry["resource"].get("id", ""): entry["search"]["mode"] for entry in bundle.get("entry", ())}
 
 
 def test_chains_and_has_follow_references(fhir: httpx.Client, ward: dict[str, str]) -> None:
@@ -314,7 +359,7 @@ def test_self_says_what_was_applied(fhir: httpx.Client, server: Server) -> None:
     query = "Patient?family=nobodyhasthisname&_count=5000&_sort=-birthdate&_include=Patient:organization"
     applied = query.replace("5000", "1000")
     assert link(fhir.get(query).json(), "self") == f"{server.base}/{applied}"
-    pairs = query + "&_include=Group:member&_contained=true"
+    pairs = query + "&_include=Group:member&colour=blue"
     lenient = fhir.get(pairs, headers={"prefer": "handling=lenient"}).json()
     assert link(lenient, "self") == f"{server.base}/{applied}"
     issues = lenient["entry"][-1]["resource"]["issue"]
@@ -345,4 +390,6 @@ def test_the_statement_lists_what_searches_take(fhir: httpx.Client) -> None:
     }
     assert {"*", "Patient:*", "Patient:organization"} <= set(patient["searchInclude"])
     assert {"*", "Observation:patient", "Provenance:target"} <= set(patient["searchRevInclude"])
-    assert {"_filter", "_text", "_content", "_list", "_has"} == {one["name"] for one in rest["searchParam"]}
+    names = {"_filter", "_text", "_content", "_list", "_has", "_contained", "_containedType"}
+    names |= {"_id", "_lastUpdated", "_tag", "_profile", "_security", "_source"}
+    assert names == {one["name"] for one in rest["searchParam"]}

@@ -39,8 +39,11 @@ def _limited(most: int) -> Limits:
     return replace(usual, **lower)
 
 
-WAYS = (Limits(), _limited(1), _limited(3), _limited(12))
-"""Where a plan turns from one way to another: small populations take the ways of large ones when this is tiny."""
+WAYS = (Limits(), _limited(1), _limited(3), _limited(12), replace(Limits(), looks=(1, 2)))
+"""Where a plan turns from one way to another: small populations take the ways of large ones when this is tiny.
+
+In the last way everything counts as many, and what is walked is walked as far as it takes.
+"""
 
 Body = dict[str, Any]
 _AUDIT = Audit(agent="Practitioner/1", client="oracle", interaction="create", token="")
@@ -134,8 +137,12 @@ async def ask(
         page: Page = await search(Door(store, BASE), _principal(question.policy), parsed)
     except (Forbidden, Invalid) as problem:
         return Refusal(f"{problem.__class__.__name__}: {problem}")
+    places = page.places or (-1,) * len(page.resources)
     return Answer(
-        tuple((one.type, one.id) for one in page.resources),
+        tuple(
+            (one.type, one.id if place < 0 else f"{one.id}#{place}")
+            for one, place in zip(page.resources, places, strict=True)
+        ),
         page.total,
         frozenset((one.type, one.id) for one in page.included),
         page.next,

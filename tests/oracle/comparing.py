@@ -26,6 +26,9 @@ async def differs(store: Store, kept: Population, question: Question) -> str | N
         return f"{wrong}: found {whole.matches}, are {right.matches}"
     if whole.total != right.total or whole.next is not None:
         return f"total {whole.total}, is {right.total}; next {whole.next}, is none"
+    counted = await adapter.ask(store, question, count=0)
+    if not isinstance(counted, Answer) or counted.total != right.total:
+        return f"counted {counted}, is {right.total}"
     if whole.included != right.included:
         more, less = whole.included - right.included, right.included - whole.included
         return f"included: extra {sorted(more)}, lacking {sorted(less)}"

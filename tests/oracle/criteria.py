@@ -67,8 +67,10 @@ def unescape(text: str) -> str:
 # --- token ------------------------------------------------------------------------------------------------------------
 
 
-def token(text: str, forms: frozenset[str]) -> Test:
-    """`code`, `system|code`, `|code`, `system|`."""
+def token(text: str, forms: frozenset[str], *, caseless: bool = False) -> Test:
+    """`code`, `system|code`, `|code`, `system|`. `caseless`: the code in any case, as `_filter` has it."""
+    if caseless and forms == {"boolean"}:
+        text = text.lower()
     parts = [unescape(part) for part in split(text, "|")]
     if len(parts) > 2 or not any(parts):
         raise Refused("token")
@@ -88,6 +90,8 @@ def token(text: str, forms: frozenset[str]) -> Test:
             return True
         if value.caseless:
             return value.code is not None and value.code.casefold() == code.casefold()
+        if caseless:
+            return value.code is not None and value.code.lower() == code.lower()
         return value.code == code
 
     return test
@@ -138,7 +142,7 @@ def identifier(text: str) -> Test:
 
 
 def string(text: str, how: str) -> Test:
-    """`starts` (default), `exact`, `contains`; of `_filter` also `equals` and `ends`."""
+    """`starts` (default), `exact`, `contains`; of `_filter` also `equals`, `ends` and the orders."""
     plain = unescape(text)
     if how == "exact":
         return lambda value: isinstance(value, String) and value.written == plain
@@ -150,7 +154,14 @@ def string(text: str, how: str) -> Test:
         "contains": lambda s: folded in s,
         "equals": lambda s: s == folded,
         "ends": lambda s: s.endswith(folded),
+        "ne": lambda s: s != folded,
+        "gt": lambda s: s > folded,
+        "lt": lambda s: s < folded,
+        "ge": lambda s: s >= folded,
+        "le": lambda s: s <= folded,
     }[how]
+    if how in ("ne", "gt", "lt", "ge", "le"):  # of a family name as a whole
+        return lambda value: isinstance(value, String) and holds(value.folded)
     return lambda value: isinstance(value, String) and any(map(holds, (value.folded, *value.rest)))
 
 
@@ -214,11 +225,12 @@ def amount(text: str) -> Amount:
     return Amount(prefix, Fraction(Decimal(rest)), Fraction(10) ** last / 2)
 
 
-def compare(asked: Amount, factor: Fraction, value: Number) -> bool:
-    """Whether [low, high] stands so to the number asked for, brought into the value's unit by `factor`."""
+def compare(asked: Amount, conversion: tuple[Fraction, Fraction], value: Number) -> bool:
+    """Whether [low, high] stands so to the number asked for, brought into the value's unit."""
+    by, plus = conversion
 
     def bring(number: Fraction) -> float:
-        return float(number * factor)
+        return float(number * by + plus)
 
     point = bring(asked.value)
     low, high = bring(asked.value - asked.half), bring(asked.value + asked.half)
@@ -246,35 +258,40 @@ def compare(asked: Amount, factor: Fraction, value: Number) -> bool:
             return value.low <= high and value.high >= low
 
 
+AS_IT_IS = (Fraction(1), Fraction(0))
+
+
 def number(text: str) -> Test:
     """A number parameter."""
     asked = amount(unescape(text))
-    return lambda value: isinstance(value, Number) and compare(asked, Fraction(1), value)
+    return lambda value: isinstance(value, Number) and compare(asked, AS_IT_IS, value)
 
 
 def quantity(text: str) -> Test:
-    """`number`, `number|system|code`, `number||code`."""
+    """`number`, `number|system|code`, `number||code`, `number|system|`."""
     parts = [unescape(part) for part in split(text, "|")]
     if len(parts) not in (1, 3):
         raise Refused("quantity")
     asked = amount(parts[0])
     system, code = parts[1:] if len(parts) == 3 else ("", "")
-    if system and not code:
-        raise Refused("a system of units without a unit")
 
-    def factor(value: Number) -> Fraction | None:
+    def conversion(value: Number) -> tuple[Fraction, Fraction] | None:
         if not system and not code:
-            return Fraction(1)
+            return AS_IT_IS
         if not system:
-            return Fraction(1) if code in (value.code, value.unit) else None
-        if value.system != system or value.code is None:
+            return AS_IT_IS if code in (value.code, value.unit) else None
+        if value.system != system:
+            return None
+        if not code:
+            return AS_IT_IS
+        if value.code is None:
             return None
         if system == units.UCUM:
-            return units.factor(code, value.code)
-        return Fraction(1) if code == value.code else None
+            return units.conversion(code, value.code)
+        return AS_IT_IS if code == value.code else None
 
     def test(value: Any) -> bool:
-        return isinstance(value, Number) and (by := factor(value)) is not None and compare(asked, by, value)
+        return isinstance(value, Number) and (how := conversion(value)) is not None and compare(asked, how, value)
 
     return test
 

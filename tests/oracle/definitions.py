@@ -28,6 +28,7 @@ class Element(NamedTuple):
     """(type, path) of the children where they are described with the parent (BackboneElement), else None."""
     value_set: str | None
     targets: tuple[str, ...]
+    many: bool = False
 
 
 class Component(NamedTuple):
@@ -106,7 +107,9 @@ class Definitions:
             targets += [url.rpartition("/")[2] for url in one.get("targetProfile", ())]
         binding = element.get("binding", {})
         value_set = binding.get("valueSet", "").partition("|")[0] if binding.get("strength") == "required" else None
-        return Element(last.removesuffix("[x]"), last.endswith("[x]"), tuple(codes), home, value_set, tuple(targets))
+        many = element.get("base", {}).get("max", element["max"]) != "1"
+        name, choice = last.removesuffix("[x]"), last.endswith("[x]")
+        return Element(name, choice, tuple(codes), home, value_set, tuple(targets), many)
 
     @cached_property
     def _value_sets(self) -> dict[str, Any]:

@@ -9,27 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tests.oracle import criteria, filters, includes, links, order, terminology
+from tests.oracle import contained, criteria, filters, includes, links, order, prose, terminology
 from tests.oracle.criteria import Aim, Forbidden, Refused
 from tests.oracle.definitions import Definitions, SearchParameter, r4
-from tests.oracle.paths import evaluate, root, types
+from tests.oracle.paths import Node, evaluate, root, types
 from tests.oracle.records import BASE, Found, Holds, Item, Name, Pairs, Permit, Policy
 from tests.oracle.values import (
     Date,
+    Identifier,
     Number,
     Position,
     Reference,
     String,
     Token,
+    Unnamed,
     Uri,
     extract,
     interval,
 )
 
-VALUES = (Token, String, Date, Number, Reference, Uri, Position)
-"""What counts as a value of a parameter: no text beside a code, no identifier of a reference."""
+VALUES = (Token, String, Date, Number, Reference, Uri, Position, Identifier, Unnamed)
+"""What counts as a value of a parameter: every Reference that is there, but no text beside a code."""
 
-_RESULT = ("_sort", "_include", "_revinclude", "_type", "_count", "_total", "_summary", "_elements")
+_RESULT = ("_sort", "_include", "_revinclude", "_type", "_count", "_total", "_summary", "_elements", *contained.NAMES)
 _CODED = frozenset(("CodeableConcept", "Coding", "code"))
 _TEXTED = frozenset(("CodeableConcept", "Coding", "Identifier"))
 
@@ -56,6 +58,12 @@ class Population:
         self._forms: dict[tuple[str, str], frozenset[str]] = {}
         self._aims: dict[tuple[str, str], Aim] = {}
         self._compartments: dict[Name, frozenset[Name]] = {}
+        self.canonical = tuple(
+            type
+            for type in self.definitions.resource_types
+            if all(self.definitions.parameter(type, code) for code in ("url", "version"))
+        )
+        self._by_url = self._named()
         self._policy: Policy | None = None
         self._seen: dict[Name, bool] = {}
         self.terminology = terminology.Terminology(item.body for item in self.items)
@@ -67,13 +75,12 @@ class Population:
     ) -> Found:
         """Everything that matches. `policy` None: everything is visible. Raises Refused."""
         self._ask_as(policy)
-        searched = self._types(type, pairs, compartment)
+        if contained.asked(pairs):
+            return contained.search(self, type, pairs, policy, compartment)
+        searched = self.types(type, pairs, compartment)
         if not any(self.permits(one) for one in searched):
             raise Forbidden("no type")
-        tests = {
-            one: self._all(one, [pair for pair in pairs if pair[0].partition(":")[0] not in _RESULT])
-            for one in searched
-        }
+        tests = {one: self.all_of(one, pairs) for one in searched}
         sorts = [
             order.sort_key(self, searched, key) for name, value in pairs if name == "_sort" for key in value.split(",")
         ]
@@ -92,10 +99,18 @@ class Population:
     ) -> frozenset[Name]:
         """What `_include` and `_revinclude` bring along with one page of matches."""
         self._ask_as(policy)
-        brought = includes.read(self, self._types(type, pairs, compartment), pairs)
+        searched = self.types(type, pairs, compartment)
+        if contained.asked(pairs):
+            return contained.included(self, searched, pairs, page, compartment)
+        brought = includes.read(self, searched, pairs)
         return frozenset(includes.bring(self, [self.by_name[name] for name in page], brought))
 
-    def _types(self, type: str | None, pairs: Pairs, compartment: Name | None) -> tuple[str, ...]:
+    def all_of(self, type: str, pairs: Pairs) -> Holds:
+        """Whether all that a search says of a resource of the type holds. Raises Refused."""
+        return self._all(type, [pair for pair in pairs if pair[0].partition(":")[0] not in _RESULT])
+
+    def types(self, type: str | None, pairs: Pairs, compartment: Name | None) -> tuple[str, ...]:
+        """The types that are searched. Raises Refused."""
         wanted = [value for name, value in pairs if name == "_type"]
         if type is not None:
             if wanted or type not in self.definitions.resource_types:
@@ -135,6 +150,8 @@ class Population:
 
     def compartments(self, item: Item) -> frozenset[Name]:
         """The compartments that a resource is in. https://hl7.org/fhir/R4/compartmentdefinition.html"""
+        if item.holder is not None:
+            return self.compartments(item.holder)
         if item.name not in self._compartments:
             found = set()
             for owner, members in self.definitions.compartments.items():
@@ -164,6 +181,7 @@ class Population:
             item.values[code] = tuple(
                 value
                 for node in evaluate(self.definitions, parameter.expression, top, top)
+                if not _nested(node) or node.type in parameter.targets
                 for value in extract(self.definitions, parameter.type, node)
             )
         return item.values[code]
@@ -190,16 +208,45 @@ class Population:
             nodes = types(self.definitions, parameter.expression, type)
             addresses = any(n.type in ("Extension", "Reference", "Resource") for n in nodes)
             targets = {t for n in nodes for t in (n.targets if n.type == "Reference" else ())}
-            if any(n.type in ("Extension", "Resource") for n in nodes) or "Resource" in targets:
+            if any(n.type == "Extension" for n in nodes) or "Resource" in targets:
                 targets = set()
+            if nested := any(n.type == "Resource" for n in nodes):  # what a Bundle begins with is searched as one
+                targets = set(parameter.targets)
             mine = [e for e in parameter.expression.split("|") if f"{type}." in e]
             restricted = bool(mine) and all("resolve() is" in e for e in mine) and len(targets) == 1
+            if not addresses:
+                named = {t for n in nodes for t in (n.targets or ("Resource",))}
+                targets = {t for t in self.canonical if named & {t, "Resource"}}
             known = tuple(sorted(targets))
-            self._aims[key] = Aim(known, known if restricted else (), addresses)
+            self._aims[key] = Aim(known, known if restricted or nested else (), addresses)
         return self._aims[key]
 
     def referenced(self, item: Item, parameter: SearchParameter) -> set[Name]:
-        return {(v.type, v.id) for v in self.values(item, parameter) if isinstance(v, Reference)}
+        """What it refers to, by address or by url: `url|version` is that version, `url` every one that there is."""
+        values = self.values(item, parameter)
+        found = {(v.type, v.id) for v in values if isinstance(v, Reference)}
+        if parameter.type == "reference" and not self.aim(item.type, parameter).addresses:
+            for value in values:
+                found |= self._by_url.get(value.text, set())
+        return found
+
+    def local(self, item: Item, parameter: SearchParameter) -> set[str]:
+        """The local ids of what it refers to in its own container, or in itself: `#m1`."""
+        values = self.values(item, parameter)
+        found = {v.local for v in values if isinstance(v, Unnamed) and v.local}
+        if parameter.type == "reference" and not self.aim(item.type, parameter).addresses:
+            found |= {v.text[1:] for v in values if isinstance(v, Uri) and v.text[:1] == "#"}
+        return found
+
+    def _named(self) -> dict[str, set[Name]]:
+        found: dict[str, set[Name]] = {}
+        for type in self.canonical:
+            for item in self.by_type.get(type, ()):
+                if url := item.body.get("url"):
+                    found.setdefault(url, set()).add(item.name)
+                    if version := item.body.get("version"):
+                        found.setdefault(f"{url}|{version}", set()).add(item.name)
+        return found
 
     # --- one parameter of a search ----------------------------------------------------------------------------------
 
@@ -213,6 +260,8 @@ class Population:
             return links.has(self, type, name, value)
         if name == "_list":
             return links.of_list(self, value)
+        if name in ("_text", "_content"):
+            return prose.read(name, value)
         if name == "_filter":
             return filters.parse(value)(self, type)
         head, dot, rest = name.partition(".")
@@ -225,6 +274,8 @@ class Population:
         if "" in texts:
             raise Refused("empty alternative")
         if code == "_id" or code == "_lastUpdated":
+            if modifier == "missing" and value in ("true", "false"):  # every resource has one
+                return lambda item: value == "false"
             if colon:
                 raise Refused("modifier")
             return self.own(code, texts)
@@ -269,7 +320,7 @@ class Population:
         return (Date(at, at),)
 
     def _missing(self, parameter: SearchParameter, value: str) -> Holds:
-        if value not in ("true", "false") or parameter.type in ("composite", "special"):
+        if value not in ("true", "false") or parameter.type == "composite":
             raise Refused("missing")
         return lambda item: self.present(item, parameter) is (value == "false")
 
@@ -389,3 +440,8 @@ class Population:
                 for element in evaluate(d, parameter.expression, top, top)
             )
         return list(item.values[key])
+
+
+def _nested(node: Node) -> bool:
+    """Whether it is a resource within another one."""
+    return isinstance(node.value, dict) and "resourceType" in node.value

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tests.oracle import criteria, links
 from tests.oracle.criteria import Refused
-from tests.oracle.values import Date, interval
+from tests.oracle.values import Date, Token, Uri, interval
 
 if TYPE_CHECKING:
     from tests.oracle.evaluator import Population
@@ -30,8 +30,15 @@ _SYSTEMS = {
     "ucum": "http://unitsofmeasure.org",
 }
 _ORDERED = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
-_STRINGS = {"eq": "equals", "ne": "equals", "co": "contains", "sw": "starts", "ew": "ends"}
-_TOKENS = {"eq": "", "ne": "not", "ss": "below", "sb": "above", "in": "in", "ni": "not-in"}
+_STRINGS = {"eq": "equals", "co": "contains", "sw": "starts", "ew": "ends"} | {
+    order: order for order in ("ne", "gt", "lt", "ge", "le")
+}
+_TOKENS = {"ss": "below", "sb": "above", "in": "in", "ni": "not-in"}
+_ELEMENTS = {
+    ("Group", "characteristic"): ("characteristic-value", {"code": "characteristic", "value": "value"}),
+    ("DocumentReference", "relatesTo"): ("relationship", {"code": "relation", "target": "relatesto"}),
+}
+"""https://hl7.org/fhir/R4/search_filter.html#params"""
 
 
 class _Parser:
@@ -89,12 +96,17 @@ class _Parser:
             return _chain(head, [self.path(rest)])
         if self.peek() == "[":
             self.next()
+            begun = self.at
             inner = self.filter()
+            inside = self.tokens[begun : self.at]
             self.expect("]")
             following = self.next()
             if not following.startswith("."):
                 raise Refused("filter path")
-            return _chain(head, [inner, self.path(following[1:])])
+            begun = self.at
+            outer = self.path(following[1:])
+            outside = [following[1:], *self.tokens[begun : self.at]]
+            return _bracketed(head, inside, outside, _chain(head, [inner, outer]))
         operation, value = self.next(), self.next()
         if value in "()[]":
             raise Refused("filter value")
@@ -134,18 +146,57 @@ def _chain(head: str, inner: list[Filter]) -> Filter:
     return make
 
 
+def _bracketed(head: str, inside: list[str], outside: list[str], chained: Filter) -> Filter:
+    """A chain, or, by a name of `_ELEMENTS`, two tests of one element."""
+
+    def make(population: Population, type: str) -> Holds:
+        if (type, head) not in _ELEMENTS:
+            return chained(population, type)
+        code, children = _ELEMENTS[type, head]
+        composite = population.parameter(type, code)
+        tests: dict[str, list[criteria.Test]] = {}
+        for written in (inside, outside):
+            if len(written) != 3 or written[0] not in children:
+                raise Refused("filter of an element")
+            name, operation, value = written
+            value = json.loads(value) if value.startswith('"') else value
+            (part,) = [one for one in composite.components if one.code == children[name]]
+            whole = population.part(type, composite, part)
+            if operation != ("re" if whole.type == "reference" else "eq"):
+                raise Refused("operation")
+            if whole.type == "token":
+                forms = population.forms(type, whole)
+                tests[part.code] = [criteria.token(_systems(value), forms, caseless=True)]
+            else:
+                tests[part.code], _ = population.tests(type, whole, "", [value])
+        if len(tests) != 2:
+            raise Refused("filter of an element")
+        order = [tests[part.code] for part in composite.components]
+        return lambda item: any(
+            all(any(t(v) for v in values for t in some) for some, values in zip(order, element, strict=True))
+            for element in population.elements(item, composite)
+        )
+
+    return make
+
+
 def _test(code: str, operation: str, value: str) -> Filter:
     def make(population: Population, type: str) -> Holds:
         if code in ("_id", "_lastUpdated"):
             return _own(population, code, operation, value)
         parameter = population.parameter(type, code)
         if operation == "pr":
-            if value not in ("true", "false") or parameter.type in ("composite", "special"):
+            if value not in ("true", "false") or parameter.type == "composite":
                 raise Refused("pr")
             return lambda item: population.present(item, parameter) is (value == "true")
-        if parameter.type == "composite" and operation in ("eq", "ne"):
-            holds = population.composite(type, parameter, value)
-            return lambda item: holds(item) is (operation == "eq")
+        if parameter.type == "composite" and operation == "eq":
+            return population.composite(type, parameter, value)
+        if operation == "ne" and parameter.type in ("token", "uri"):
+            equal, _ = _tests(population, type, code, "eq", value)
+            kind = Token if parameter.type == "token" else Uri
+            return lambda item: any(
+                isinstance(v, kind) and not any(t(v) for t in equal) for v in population.values(item, parameter)
+            )
         tests, negated = _tests(population, type, code, operation, value)
         return lambda item: any(t(v) for v in population.values(item, parameter) for t in tests) is not negated
 
@@ -172,7 +223,9 @@ def _tests(
         value = _systems(value)
     if kind == "string" and operation in _STRINGS:
         value = value.replace("\\", "\\\\")  # a JSON string has escapes of its own
-        return [criteria.string(value, _STRINGS[operation])], operation == "ne"
+        return [criteria.string(value, _STRINGS[operation])], False
+    if kind == "token" and operation == "eq":
+        return [criteria.token(value, population.forms(type, parameter), caseless=True)], False
     if kind == "token" and operation in _TOKENS:
         return population.tests(type, parameter, _TOKENS[operation], [value])
     if kind in ("number", "date", "quantity") and operation in _ORDERED:
@@ -181,9 +234,12 @@ def _tests(
         low, high = _date(value)
         overlaps = criteria.DATES["ap"]
         return [lambda v: isinstance(v, Date) and overlaps(low, high, v.low, v.high)], False
-    if (kind == "reference" and operation == "re") or (kind == "uri" and operation in ("eq", "ne")):
+    if kind == "date" and operation == "co":
+        low, high = _date(value)
+        return [lambda v: isinstance(v, Date) and v.low <= low and high <= v.high], False
+    if (kind == "reference" and operation == "re") or (kind == "uri" and operation == "eq"):
         tests, _ = population.tests(type, parameter, "", [value])
-        return tests, operation == "ne"
+        return tests, False
     raise Refused(f"{operation} of {kind}")
 
 

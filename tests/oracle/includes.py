@@ -39,7 +39,7 @@ def _one(population: Population, searched: tuple[str, ...], value: str, iterate:
     if rest[0] == "*":
         return Include(source, None, target, iterate, reverse)
     aim = population.aim(source, population.parameter(source, rest[0]))
-    if not aim.addresses or (target and not population.may_be(aim, target)):
+    if target and not population.may_be(aim, target):
         raise Refused("include")
     possible = (target,) if target else aim.targets
     if reverse and not iterate and possible and not set(possible) & set(searched):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.oracle import criteria
+from tests.oracle import contained, criteria
 from tests.oracle.criteria import Aim, Forbidden, Refused
 from tests.oracle.records import Holds, Item, Name
 from tests.oracle.values import Reference
@@ -26,7 +26,7 @@ def chain(population: Population, type: str, head: str, make: Callable[[str], Ho
     code, colon, only = head.partition(":")
     parameter = population.parameter(type, code)
     aim = population.aim(type, parameter)
-    if not aim.addresses or (colon and not population.may_be(aim, only)):
+    if colon and not population.may_be(aim, only):
         raise Refused("chain")
     tests: dict[str, Holds] = {}
     for target in (only,) if colon else aim.targets or population.definitions.resource_types:
@@ -47,7 +47,11 @@ def chain(population: Population, type: str, head: str, make: Callable[[str], Ho
             target = population.by_name.get(name)
             if target and target.type in tests and population.sees(target) and tests[target.type](target):
                 return True
-        return False
+        local = population.local(item, parameter)
+        beside = contained.inside([item.holder or item]) if local else ()
+        return any(
+            one.id in local and one.type in tests and population.sees(one) and tests[one.type](one) for one in beside
+        )
 
     return holds
 
@@ -60,7 +64,7 @@ def has(population: Population, type: str, name: str, value: str) -> Holds:
     _, source, code, rest = parts
     parameter = population.parameter(source, code)
     aim = population.aim(source, parameter)
-    if not aim.addresses or not population.may_be(aim, type):
+    if not population.may_be(aim, type):
         raise Refused("_has")
     test = population.holds(source, rest, value)
     if not population.permits(source):

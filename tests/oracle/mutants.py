@@ -79,8 +79,8 @@ MUTANTS = (
     Mutant(
         "system| also finds what has no system",
         "store/plan/leaves.py",
-        "ranges.append(keys.system_range(value.system))",
-        "ranges.append(keys.system_range(value.system)); ranges.append(keys.system_range(None))",
+        "ranges.append(keys.system_range(numbers[value.system]))",
+        "ranges.append(keys.system_range(numbers[value.system])); ranges.append(keys.system_range(0))",
     ),
     Mutant(
         "|code finds the code in any system",
@@ -121,6 +121,18 @@ MUTANTS = (
         "tuple(Include(source, parameter.numbers, None, iterate, reverse) for one in only)",
     ),
     Mutant(
+        "a url with a version names every version",
+        "search/notes.py",
+        "strings.append(({one.whole}, u, {v}))",
+        "strings.append(({one.whole}, u, u))",
+    ),
+    Mutant(
+        "a phrase is its words in any order",
+        "store/plan/phrases.py",
+        "if says(clause.where, read(raw), clause.words)",
+        "if True",
+    ),
+    Mutant(
         "ties are oldest first",
         "store/plan/sorting.py",
         '[*pieces, "rid DESC"]',
@@ -143,10 +155,64 @@ MUTANTS = (
         "return AllClause(tuple(found)) if len(found) != 1",
     ),
     Mutant(
+        "ne of _filter finds what is equal",
+        "store/plan/leaves.py",
+        "if key not in equal and not any(",
+        "if not any(",
+    ),
+    Mutant(
+        "codes of _filter keep their case",
+        "search/tested.py",
+        "return list(dict.fromkeys([code, *some]))",
+        "return [code]",
+    ),
+    Mutant(
+        "degrees begin where others do",
+        "search/units.py",
+        "* how.by + how.plus)",
+        "* how.by)",
+    ),
+    Mutant(
+        "a reference by its identifier is missing",
+        "search/modified.py",
+        "MissingClause((*parameter.numbers, *parameter.identifier), missing)",
+        "MissingClause(parameter.numbers, missing)",
+    ),
+    Mutant(
         "_filter takes and for or",
         "search/filter.py",
         'return AllClause(found) if word == "and" else AnyClause(found)',
         'return AnyClause(found) if word == "and" else AllClause(found)',
+    ),
+    Mutant(
+        "clauses may hold of several contained resources",
+        "store/plan/judging.py",
+        "return [_holds(clauses[id(one.part)], one, n, led) for n, one in enumerate(some)]",
+        "return [True for _ in some]",
+    ),
+    Mutant(
+        "chains do not lead into what is contained",
+        "store/plan/judging.py",
+        "strict=True) if holds))",
+        "strict=True) if not holds))",
+    ),
+    Mutant(
+        "several contained resources count as one",
+        "search/contained.py",
+        "ONE if n == 1 else SEVERAL",
+        "ONE if n else SEVERAL",
+    ),
+    Mutant(
+        "what contains passes by the policy",
+        "access/confine.py",
+        "containers=_visible(policy, TYPES))",
+        "containers=tuple((type, (Permit(),)) for type in TYPES))",
+    ),
+    Mutant(
+        "what is contained passes by the policy of its type",
+        "store/plan/judging.py",
+        "return AllClause((*part.clauses, permitted(part.permits)))",
+        "return AllClause(part.clauses)",
     ),
     Mutant("near is twice as near", "store/plan/near.py", "lat, lon) <= meters]", "lat, lon) <= meters / 2]"),
     Mutant(

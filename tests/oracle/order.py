@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.oracle.criteria import Refused
 from tests.oracle.records import Item
-from tests.oracle.values import Date, Identifier, Number, Reference, String, Text, Token, Typed, Uri
+from tests.oracle.values import Date, Identifier, Number, Reference, String, Text, Token, Typed, Unnamed, Uri
 
 if TYPE_CHECKING:
     from tests.oracle.evaluator import Population
@@ -72,6 +72,6 @@ def _keys(value: Any, down: bool) -> tuple[Any, ...]:
             return (f"{value.type}/{value.id}",)
         case Uri():
             return (value.text, value.text.partition("|")[0]) if value.versioned else (value.text,)
-        case Text() | Typed() | Identifier():
+        case Text() | Typed() | Identifier() | Unnamed():
             return ()
     raise AssertionError(value)

@@ -281,8 +281,8 @@ def _exists(source: Walk, argument: Walk) -> Walk:
 
 
 def _resolve(source: Walk, argument: Walk) -> Walk:
-    """What each reference says that it refers to. One that says nothing (an identifier alone) may be anything: it is
-    what it is asked for, so that `patient:identifier` finds a logical reference without a type.
+    """What each reference says that it refers to. One that says nothing (an identifier alone, what is contained) may be
+    anything: it is what it is asked for, so that `patient:identifier` finds a logical reference without a type.
     """
 
     def walk(d: Definitions, focus: list[Node], resource: Node) -> list[Node]:
@@ -294,8 +294,9 @@ def _resolve(source: Walk, argument: Walk) -> Walk:
             named = says(d, node.value)
             if named is not None:
                 found.append(Node(None, named, (named, "")))
-            elif "reference" not in node.value:
-                found.append(Node(None, _UNKNOWN, _SYSTEM))
+            elif "identifier" in node.value or node.value.get("reference", "#").startswith("#"):
+                type = node.value.get("type")
+                found.append(Node(None, type, (type, "")) if type else Node(None, _UNKNOWN, _SYSTEM))
         return found
 
     return walk

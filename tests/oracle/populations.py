@@ -7,8 +7,9 @@ same id occurs under several types.
 
 from __future__ import annotations
 
+import copy
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 Body = dict[str, Any]
@@ -45,6 +46,7 @@ QUANTITIES: tuple[dict[str, str], ...] = (
     {"system": UCUM, "code": "kPa"},
     {"system": UCUM, "code": "Cel", "unit": "C"},
     {"system": UCUM, "code": "[degF]"},
+    {"system": UCUM, "code": "K"},
     {"system": UCUM, "code": "/min"},
     {"system": UCUM, "code": "{beats}/min", "unit": "beats"},
     {"system": LOCAL, "code": "mg"},
@@ -184,7 +186,12 @@ class Maker:
         return found
 
     def canonical(self) -> str:
-        """A canonical, some with a version."""
+        """A canonical, some with a version; most name something that there is."""
+        there = [body for body in self.made if "url" in body and body["url"] in URLS]
+        if there and self.maybe(0.6):
+            body = self.pick(there)
+            version = f"|{body['version']}" if "version" in body and self.maybe(0.6) else ""
+            return f"{body['url']}{version}"
         url: str = self.pick(URLS)
         return url + str(self.pick(("", "|1", "|1.0", "|1.1", "|2.0", "|10")))
 
@@ -610,6 +617,7 @@ TYPES = (*_MAKERS, "ValueSet", "CodeSystem")
 """The resource types of a population."""
 
 _COMMON = ("Patient", "Observation", "Observation", "Observation", "Encounter", "Condition", "Location", "Organization")
+_DEFINED = ("Questionnaire", "Questionnaire", "QuestionnaireResponse", "QuestionnaireResponse", "ActivityDefinition")
 
 
 def code_system() -> Body:
@@ -659,13 +667,90 @@ def value_sets() -> list[Body]:
 
 
 def population(seed: int) -> list[Body]:
-    """The resources of one population, in the order of their creation."""
+    """The resources of one population, in the order of their creation: every fifth is mostly of what urls name."""
     maker = Maker(seed)
+    common = _DEFINED if seed % 5 == 2 else _COMMON
     size = maker.chance.randint(30, 70)
     order = ["Organization", "Practitioner", "Location", "Patient", "Patient", "Group", "Encounter", "Observation"]
-    order += [maker.pick(_COMMON) if maker.maybe(0.55) else maker.pick(list(_MAKERS)) for _ in range(size - len(order))]
+    order += [maker.pick(common) if maker.maybe(0.55) else maker.pick(list(_MAKERS)) for _ in range(size - len(order))]
     for type in order:
         maker.add(type)
     known = [code_system(), *value_sets()]
     at = maker.chance.randrange(len(maker.made))
+    hold(maker.made, random.Random(f"contained {seed}"))
+    narrate(maker.made, random.Random(f"prose {seed}"))
     return [*maker.made[:at], *known, *maker.made[at:]]
+
+
+_TOLD = (
+    "bone",
+    "marrow",
+    "Heart",
+    "rate",
+    "of the",
+    "<b>bone</b>",
+    "<i>b</i>one<br/>rate",
+    "5+3",
+    "&lt; 60",
+    "Häufigkeit",
+    "not",
+    "marrow-rate",
+)
+
+
+def narrate(bodies: list[Body], chance: random.Random) -> None:
+    """Give some of the resources a narrative of few different words."""
+    for body in bodies:
+        if chance.random() < 0.3:
+            told = " ".join(chance.choice(_TOLD) for _ in range(chance.randint(1, 7)))
+            div = f'<div xmlns="http://www.w3.org/1999/xhtml">{told}</div>'
+            body["text"] = {"status": "generated", "div": div}
+
+
+def hold(bodies: list[Body], chance: random.Random) -> None:
+    """Let some of the resources contain others, such as were created before: they refer to nothing that is yet to be.
+
+    What is contained must be referred to (dom-3), and has no security labels (dom-5).
+    """
+    aside = random.Random(f"within {len(bodies)} {chance.getrandbits(32)}")
+    for at in sorted(chance.sample(range(1, len(bodies)), len(bodies) // 3), reverse=True):
+        body, there = bodies[at], bodies[:at]
+        kind = chance.choice(there)["resourceType"]
+        referred = [text.partition("/")[0] for one in _references(body) if "/" in (text := one["reference"])]
+        if aside.random() < 0.7 and (known := {one["resourceType"] for one in there}.intersection(referred)):
+            kind = aside.choice(sorted(known))
+        alike = [one for one in there if one["resourceType"] == kind]
+        some = [copy.deepcopy(chance.choice(chance.choice((alike, there)))) for _ in range(chance.choice((1, 1, 2, 3)))]
+        body["contained"] = some
+        for one, id in zip(some, chance.sample(("n1", "n2", "c1", "c2"), len(some)), strict=True):
+            one["id"] = id
+            if "meta" in one:
+                one["meta"].pop("security", None)
+                if not one["meta"]:
+                    del one["meta"]
+        for one in (body, *some):
+            _refer_within(one, some, aside)
+        body.setdefault("extension", []).extend(
+            {"url": "http://example.org/holds", "valueReference": {"reference": f"#{one['id']}"}} for one in some
+        )
+
+
+def _refer_within(body: Body, some: list[Body], aside: random.Random) -> None:
+    """Let most of the references to types that are contained lead there."""
+    for one in _references(body):
+        type, _, _ = one["reference"].partition("/")
+        if (ids := [other["id"] for other in some if other["resourceType"] == type]) and aside.random() < 0.7:
+            one["reference"] = f"#{aside.choice(ids)}"
+
+
+def _references(value: Any) -> Iterator[dict[str, Any]]:
+    """Those of a resource, but for what it contains."""
+    if isinstance(value, dict):
+        if isinstance(value.get("reference"), str):
+            yield value
+        for key, below in value.items():
+            if key != "contained":
+                yield from _references(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _references(below)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.oracle import populations, units
+from tests.oracle import populations, prose, units
+from tests.oracle.contained import inside
 from tests.oracle.criteria import PREFIXES, Refused
 from tests.oracle.definitions import SearchParameter
 from tests.oracle.evaluator import Population
 from tests.oracle.links import HIERARCHIES
-from tests.oracle.records import Name, Permit, Policy
+from tests.oracle.records import Item, Name, Permit, Policy
 from tests.oracle.values import Date, Identifier, Number, Position, Reference, String, Text, Token, Typed, Uri
 
 Pair = tuple[str, str]
@@ -62,7 +64,11 @@ class Asker:
     def __init__(self, population: Population, seed: int) -> None:
         self.population = population
         self.chance = random.Random(seed)
+        self.aside = random.Random(f"contained {seed}")
+        self.apart = random.Random(f"prose {seed}")
+        self.within = random.Random(f"within {seed}")
         self.by_type: dict[str, list[SearchParameter]] = {}
+        self.holders: list[Item] | None = None
 
     def pick(self, values: Any) -> Any:
         """One of them."""
@@ -74,8 +80,22 @@ class Asker:
 
     def question(self) -> Question:
         """One search: the first of a few that finds something but not all, else the last, whatever it finds."""
+        make = self.any_question
+        usual = self.chance
+        if self.apart.random() < 0.1:
+            make, self.chance = self.text_question, self.apart
+        elif self.aside.random() < 0.15:  # with chances of its own: the other questions stay what they are
+            make, self.chance = self.contained_question, self.aside
+        elif self.within.random() < 0.15:
+            make, self.chance = self.inward_question, self.within
+        try:
+            return self._telling(make)
+        finally:
+            self.chance = usual
+
+    def _telling(self, make: Callable[[], Question]) -> Question:
         for _ in range(5):
-            asked = self.any_question()
+            asked = make()
             try:
                 found = self.population.search(asked.type, asked.pairs, asked.policy, asked.compartment)
             except Refused:
@@ -102,6 +122,104 @@ class Asker:
         if self.maybe(0.35):
             pairs += [self.include(type) for _ in range(self.pick((1, 1, 2)))]
         return Question(type, tuple(pairs), self.policy(), compartment)
+
+    def text_question(self) -> Question:
+        """A search for words."""
+        type = self.pick(self.population.items).type
+        pairs = [self._words(type) for _ in range(self.pick((1, 1, 2)))]
+        if self.maybe(0.3):
+            name, value = self._words(type := self.pick(["Patient", "Questionnaire"]))
+            chained = {"Patient": ("Observation", "subject:Patient"), "Questionnaire": ("QuestionnaireResponse", "")}
+            type, link = chained[type]
+            pairs = [(f"{link or 'questionnaire'}.{name}", value)]
+        if self.maybe(0.3):
+            pairs.append(self.pair(type, 1))
+        if self.maybe(0.3):
+            pairs.append(("_sort", self.sort((type,))))
+        return Question(type, tuple(pairs), self.policy())
+
+    def _words(self, type: str) -> Pair:
+        """`_text` or `_content` with words and phrases that some resource of the type has."""
+        where = self.pick(("_text", "_content", "_content"))
+        said = [
+            text for item in self.population.by_type.get(type, ()) for text in prose.texts(item.body, where) if text
+        ]
+        pieces = [self._piece(self.pick(said) if said else ["heart"]) for _ in range(self.pick((1, 1, 2, 3)))]
+        return where, self.pick((" ", " ", " OR ", ",", " AND ", " AND NOT ")).join(pieces)
+
+    def _piece(self, text: list[str]) -> str:
+        """A word, some words, or a phrase; now and then in another order, or within a NOT."""
+        start = self.chance.randrange(len(text))
+        some = text[start : start + self.pick((1, 2, 2, 3))]
+        if self.maybe(0.1):
+            some = some[::-1]
+        found = " ".join(some).replace("not", "x").title()
+        found = f'"{found}"' if self.maybe(0.6) else f"({found})"
+        return f"NOT {found}" if self.maybe(0.1) else found
+
+    def contained_question(self) -> Question:
+        """A search for what resources contain."""
+        types = sorted({item.type for item in inside(self.population.items)} & set(self.population.by_type))
+        if not types:
+            return self.any_question()
+        type = self.pick(types)
+        pairs: list[Pair] = [("_contained", self.pick(("true", "true", "both")))]
+        apart = self.maybe(0.5)
+        if apart or self.maybe(0.2):
+            pairs.append(("_containedType", "contained" if apart else "container"))
+        pairs += [self._of_contained(type) for _ in range(self.pick((0, 1, 1, 2, 2, 3)))]
+        if self.maybe(0.4):
+            pairs.append(("_sort", self.sort((type,))))
+        if self.maybe(0.35):
+            pairs.append(self.include(type))
+        compartment = self.name_of("Patient") if self.maybe(0.1) else None
+        members = self.population.definitions.compartments["Patient"]
+        return Question(type, tuple(pairs), self.policy(), compartment if type in members else None)
+
+    def inward_question(self) -> Question:
+        """A search by chains that lead from a resource into what it contains, and perhaps on from there."""
+        if self.holders is None:
+            self.holders = [item for item in self.population.items if "contained" in item.body and self._ways(item)]
+        if not self.holders:
+            return self.any_question()
+        holder = self.pick(self.holders)
+        ways = self._ways(holder)
+        pairs: list[Pair] = []
+        for _ in range(self.pick((1, 1, 1, 2))):
+            chain, end = self.pick(ways)
+            further = [(f"{chain}.{link}", other) for link, other in self._ways(end)]
+            if further and self.maybe(0.5):
+                chain, end = self.pick(further)
+            name, value = self.pair(end.type, self.pick((0, 0, 0, 2)))
+            if name in ("_list", "_filter"):
+                name, value = "_id", self.pick(("n1", "n2", "c1", "c2", "c1,n2"))
+            pairs.append((f"{chain}.{name}", value))
+        if self.maybe(0.3):
+            pairs.append(self.pair(holder.type, 1))
+        if self.maybe(0.2):
+            return Question("Patient", ((f"_has:{holder.type}:patient:{pairs[0][0]}", pairs[0][1]),), self.policy())
+        if self.maybe(0.2):
+            pairs.append(("_sort", self.sort((holder.type,))))
+        return Question(holder.type, tuple(pairs), self.policy())
+
+    def _ways(self, item: Item) -> list[tuple[str, Item]]:
+        """Links of a chain from a resource to what it, or its container, contains."""
+        found = []
+        for parameter in self.references(item.type):
+            local = self.population.local(item, parameter)
+            targets = self.population.aim(item.type, parameter).targets
+            for end in inside([item.holder or item]) if local else ():
+                if end.id in local and end.type in (targets or (end.type,)):
+                    typed = self.maybe(0.7) or not targets
+                    found.append((f"{parameter.code}:{end.type}" if typed else parameter.code, end))
+        return found
+
+    def _of_contained(self, type: str) -> Pair:
+        """Nothing about what refers there."""
+        while True:
+            name, value = self.pair(type, 2)
+            if not name.startswith(("_has", "_list", "_filter")):
+                return name, value
 
     def system_level(self) -> Question:
         """A search of several types, or of all."""
@@ -328,14 +446,23 @@ class Asker:
         if found.system == units.UCUM and found.code in units.UNITS and kind < 0.75:
             dimension = units.UNITS[found.code][0]
             unit = self.pick([code for code, (kin, _) in units.UNITS.items() if kin == dimension])
-            factor = units.factor(found.code, unit)
-            assert factor is not None
-            at = Number(found.low * float(factor), found.high * float(factor))
-            return f"{prefix}{self.number(at)}|{units.UCUM}|{escape(unit)}"
+            return self.in_unit(prefix, found, unit)
+        if found.system == units.UCUM and found.code in units.KELVINS and kind < 0.75:
+            return self.in_unit(prefix, found, self.pick(tuple(units.KELVINS)))
+        if found.system and kind < 0.78:
+            return f"{prefix}{self.number(found)}|{escape(found.system)}|"
         if kind < 0.85:
             return f"{prefix}{self.number(found)}||{escape(found.unit or found.code or 'mg')}"
         system = self.pick((found.system or units.UCUM, units.UCUM, populations.LOCAL))
         return f"{prefix}{self.number(found)}|{escape(system)}|{escape(found.code or 'mg')}"
+
+    def in_unit(self, prefix: str, found: Number, unit: str) -> str:
+        """The same in another unit."""
+        how = units.conversion(found.code or "", unit)
+        assert how is not None
+        by, plus = map(float, how)
+        at = Number(found.low * by + plus, found.high * by + plus)
+        return f"{prefix}{self.number(at)}|{units.UCUM}|{escape(unit)}"
 
     def uri(self, found: Uri | None, modifier: str) -> str:
         """A uri, or one under or over it."""
@@ -427,8 +554,8 @@ class Asker:
         return (type, self.pick(there).id) if there and self.maybe(0.95) else (type, "nobody")
 
     def references(self, type: str) -> list[SearchParameter]:
-        """Reference parameters of a type whose values are addresses."""
-        return [p for p in self.useful(type) if p.type == "reference" and self.population.aim(type, p).addresses]
+        """Reference parameters of a type."""
+        return [p for p in self.useful(type) if p.type == "reference"]
 
     def chain(self, type: str, depth: int) -> Pair:
         """A chained parameter, mostly typed."""
@@ -507,6 +634,10 @@ class Asker:
             target = self.pick([t for t in targets if t in self.population.by_type] or targets)
             inside = f"[{self.filter(target, 0)}]" if self.maybe(0.4) else ""
             return f"{parameter.code}{inside}.{self.filter(target, 0)}"
+        if type == "Group" and self.maybe(0.4):
+            return self.of_element("characteristic[code eq {}].value eq {}", type, "characteristic", "value")
+        if type == "DocumentReference" and self.maybe(0.4):
+            return self.of_element("relatesTo[code eq {}].target re {}", type, "relation", "relatesto")
         useful = [p for p in self.useful(type) if p.type not in ("composite", "special")]
         if not useful:
             return "_id eq n1"
@@ -515,6 +646,11 @@ class Asker:
         if any(c in value for c in ' ()[]"\\') or self.maybe(0.3):
             value = json.dumps(value, ensure_ascii=False)
         return f"{parameter.code} {operation} {value}"
+
+    def of_element(self, text: str, type: str, *codes: str) -> str:
+        """Two tests of one element."""
+        some = [self.population.parameter(type, code) for code in codes]
+        return text.format(*(json.dumps(self.value(type, one, ""), ensure_ascii=False) for one in some))
 
     def operation(self, type: str, parameter: SearchParameter) -> Pair:
         """An operation of `_filter` that the parameter knows, and a value."""
@@ -526,22 +662,32 @@ class Asker:
 
         match parameter.type:
             case "string":
-                operation = self.pick(("eq", "ne", "co", "sw", "ew"))
+                operation = self.pick(("eq", "ne", "co", "sw", "ew", "gt", "lt", "ge", "le"))
                 modifier = {"co": "contains", "sw": ""}.get(operation, "exact")
                 return operation, self.value(type, parameter, modifier)
             case "token":
                 coded = self.population.forms(type, parameter) & {"CodeableConcept", "Coding"}
-                operation = self.pick(("eq", "eq", "ne", *(("ss", "sb", "in", "ni") if coded else ())))
+                operation = self.pick(("eq", "eq", "ne", "ne", *(("ss", "sb", "in", "ni") if coded else ())))
                 modifier = {"ss": "below", "sb": "above", "in": "in", "ni": "in"}.get(operation, "")
-                return operation, self.value(type, parameter, modifier)
+                value = self.value(type, parameter, modifier)
+                return operation, value if modifier else self.recased(value)
             case "reference":
                 return "re", self.value(type, parameter, "")
             case "uri":
-                return self.pick(("eq", "ne")), self.value(type, parameter, "")
+                single = parameter.code in ("url", "_source")  # of several urls there is no `ne`
+                return self.pick(("eq", "ne")) if single else "eq", self.value(type, parameter, "")
             case "date":
-                return self.pick((*PREFIXES, "po")), without_prefix(self.value(type, parameter, ""))
+                return self.pick((*PREFIXES, "po", "co")), without_prefix(self.value(type, parameter, ""))
             case _:
                 return self.pick(PREFIXES), without_prefix(self.value(type, parameter, ""))
+
+    def recased(self, text: str) -> str:
+        """A token, its code perhaps in another case, of which a store knows that it may be meant."""
+        system, bar, code = text.rpartition("|")
+        others = (code.lower(), code.upper(), code.capitalize(), code.swapcase())
+        few = sum(letter.lower() != letter.upper() for letter in code) <= 6
+        usual = [one for one in others if few or code in (one.lower(), one.upper(), one.capitalize())]
+        return f"{system}{bar}{self.pick((code, *usual))}"
 
     def policy(self) -> Policy | None:
         """Everything, or per type: everything, nothing, some compartments, some constraints, or several of these."""

@@ -26,17 +26,23 @@ Policy = Mapping[str, tuple[Permit, ...]]
 
 @dataclass(eq=False)
 class Item:
-    """One resource of the population; `place`: how many were created before it."""
+    """One resource of the population; `place`: how many were created before it. Of a contained one its container
+    (`holder`), and `at` which place in that.
+    """
 
     place: int
     type: str
     id: str
     body: dict[str, Any]
     values: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    holder: Item | None = None
+    at: int = -1
 
     @property
     def name(self) -> Name:
-        """(type, id)"""
+        """(type, id), of a contained one those of its container with `#` and its place in it"""
+        if self.holder is not None:
+            return self.holder.type, f"{self.holder.id}#{self.at}"
         return self.type, self.id
 
 

@@ -151,10 +151,19 @@ def test_quantities_convert_between_ucum_units() -> None:
     )
 
 
-def test_units_with_an_offset_match_their_own_code_only() -> None:
-    warm = [measured("C", 37, "Cel"), measured("F", 98.6, "[degF]")]
-    assert find(warm, f"Observation?value-quantity=37|{UCUM}|Cel") == ["C"]
-    assert find(warm, f"Observation?value-quantity=gt0|{UCUM}|K") == []
+def test_temperatures_convert() -> None:
+    warm = [measured("C", 37, "Cel"), measured("F", 98.6, "[degF]"), measured("K", 310.15, "K"), measured("g", 37, "g")]
+    table(
+        warm,
+        {
+            f"Observation?value-quantity=37|{UCUM}|Cel": "C F K",
+            f"Observation?value-quantity=98.6|{UCUM}|[degF]": "C F K",
+            f"Observation?value-quantity=98|{UCUM}|[degF]": "",
+            f"Observation?value-quantity=gt310|{UCUM}|K": "C F K",
+            f"Observation?value-quantity=lt37.0|{UCUM}|Cel": "",
+            f"Observation?value-quantity=37|{UCUM}|": "C g",
+        },
+    )
 
 
 def test_a_comparator_in_the_resource_makes_an_open_range() -> None:
@@ -485,6 +494,37 @@ def test_canonicals_match_every_version_or_the_one_asked_for() -> None:
     )
 
 
+def test_canonicals_are_followed_to_the_version_that_they_name_or_to_every_one() -> None:
+    u = "http://acme.com/form"
+    forms = [
+        one("Questionnaire", "q1", url=u, version="1", title="Alpha", status="active"),
+        one("Questionnaire", "q2", url=u, version="2", title="Beta", status="draft"),
+        one("Questionnaire", "q", url=u, title="Gamma", status="draft"),
+        one("Device", "d", url=u),
+        one("QuestionnaireResponse", "r1", questionnaire=f"{u}|1"),
+        one("QuestionnaireResponse", "r3", questionnaire=f"{u}|3"),
+        one("QuestionnaireResponse", "r", questionnaire=u),
+    ]
+    table(
+        forms,
+        {
+            "QuestionnaireResponse?questionnaire.title=alpha": "r r1",
+            "QuestionnaireResponse?questionnaire.title=beta": "r",
+            "QuestionnaireResponse?questionnaire:Questionnaire.status=draft": "r",
+            "Questionnaire?_has:QuestionnaireResponse:questionnaire:_id=r1": "q1",
+            "Questionnaire?_has:QuestionnaireResponse:questionnaire:_id=r": "q q1 q2",
+            "Questionnaire?_has:QuestionnaireResponse:questionnaire:_id=r3": "",
+        },
+    )
+    every = {"Questionnaire/q", "Questionnaire/q1", "Questionnaire/q2"}
+    assert included(forms, "QuestionnaireResponse?_id=r&_include=QuestionnaireResponse:questionnaire") == every
+    assert included(forms, "QuestionnaireResponse?_id=r1,r3&_include=*") == {"Questionnaire/q1"}
+    answers = {"QuestionnaireResponse/r", "QuestionnaireResponse/r1"}
+    assert included(forms, "Questionnaire?_id=q1&_revinclude=QuestionnaireResponse:questionnaire") == answers
+    with pytest.raises(Refused):
+        find(forms, "QuestionnaireResponse?questionnaire:Device.url=x")
+
+
 # --- reference, chains, _has ------------------------------------------------------------------------------------------
 
 _BOTH = [to("Practitioner/joe"), to("Practitioner/jane")]
@@ -525,8 +565,8 @@ def test_references_by_id_by_type_and_id_and_by_url() -> None:
             "Observation?patient=http://elsewhere.org/Patient/23": "o4",
             "Observation?subject:identifier=urn:mrn|123456": "o5",
             "Observation?patient:identifier=123456": "o5",
-            "Observation?subject:missing=true": "o5",
-            "Observation?patient:missing=true": "o3 o5",
+            "Observation?subject:missing=true": "",
+            "Observation?patient:missing=true": "o3",
             "Observation?subject=nobody": "",
         },
     )
@@ -853,7 +893,9 @@ def test_filter_examples() -> None:
             "Patient?_filter=birthdate pr false": "23 24",
             "Observation?_filter=subject re Patient/23": "o1",
             "Patient?_filter=name ew ter": "23",
-            "Patient?_filter=name ne peter": "24",
+            "Patient?_filter=gender eq MALE": "23",
+            "Patient?_filter=gender ne MALE": "24",
+            "Patient?_filter=birthdate ne 2000": "",
         },
     )
 
@@ -882,3 +924,70 @@ def test_the_oracle_imports_nothing_from_hilum() -> None:
             m for m in modules if m.split(".")[0] == "hilum" or (m.startswith("tests.") and m[:12] != "tests.oracle")
         }
         assert foreign == set(), name
+
+
+def test_chains_lead_into_what_is_contained() -> None:
+    def medicine(id: str, code: str, maker: str = "Organization/acme") -> Body:
+        return one("Medication", id, code=concept(code), manufacturer=to(maker))
+
+    def request(id: str, medicine: str, *contained: Body) -> Body:
+        return one("MedicationRequest", id, medicationReference=to(medicine), contained=list(contained))
+
+    works = one("Organization", "o", name="Works")
+    resources = [
+        one("Organization", "acme", name="Acme"),
+        medicine("own", "x"),
+        request("1", "Medication/own"),
+        request("2", "#m", medicine("m", "x")),
+        request("3", "#n", medicine("m", "x"), medicine("n", "y", "#o"), works),
+        one("MedicationDispense", "d", authorizingPrescription=[to("MedicationRequest/2")]),
+    ]
+    table(
+        resources,
+        {
+            "MedicationRequest?medication.code=x": "1 2",
+            "MedicationRequest?medication:Medication.code=y": "3",
+            "MedicationRequest?medication.code:not=x": "3",
+            "MedicationRequest?medication._id=m": "2",
+            "MedicationRequest?medication.manufacturer.name=acme": "1 2",
+            "MedicationRequest?medication.manufacturer.name=works": "3",
+            "MedicationDispense?prescription.medication.code=x": "d",
+            "Medication?_contained=true&manufacturer.name=works": "3",
+        },
+    )
+    policy = {"MedicationRequest": (Permit(),), "Medication": (Permit(None, (("code", "y"),)),)}
+    assert find(resources, "MedicationRequest?medication.code:missing=false", policy=policy) == ["3"]
+
+
+def test_contained_resources_are_looked_at_in_their_containers() -> None:
+    def medicine(id: str, code: str, **more: Any) -> Body:
+        return {"resourceType": "Medication", "id": id, "code": concept(code), **more}
+
+    def request(id: str, patient: str, *contained: Body) -> Body:
+        return one("MedicationRequest", id, subject=to(patient), contained=list(contained))
+
+    resources = [
+        request("1", "Patient/a", medicine("m", "x", status="active"), medicine("n", "y", status="inactive")),
+        request("2", "Patient/b", medicine("m", "x", status="inactive")),
+        one("Medication", "own", code=concept("x")),
+    ]
+    table(
+        resources,
+        {
+            "Medication?code=x": "own",
+            "Medication?code=x&_contained=true": "1 2",
+            "Medication?code=x&status=inactive&_contained=true": "2",
+            "Medication?code:not=x&_contained=true": "1",
+            "Medication?code=x&_contained=both&_containedType=contained": "1#0 2#0 own",
+            "Medication?_id=n&_contained=true&_containedType=contained": "1#1",
+            "Medication?status:missing=true&_contained=true": "",
+        },
+    )
+    policy = {"Medication": (Permit(),), "MedicationRequest": (Permit((("Patient", "a"),)),)}
+    assert find(resources, "Medication?_contained=true", policy=policy) == ["1"]
+    policy = {"Medication": (Permit(None, (("status", "inactive"),)),), "MedicationRequest": (Permit(),)}
+    search = "Medication?_contained=true&_containedType=contained&_sort=-_id"
+    assert find(resources, search, policy=policy) == ["1#1", "2#0"]
+    assert find(resources, search, policy={"Medication": (Permit(),)}) == []
+    with pytest.raises(Forbidden):
+        find(resources, search, policy={"MedicationRequest": (Permit(),)})

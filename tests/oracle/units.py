@@ -25,14 +25,26 @@ UNITS: dict[str, tuple[str, Fraction]] = {
 }
 
 
-def factor(asked: str, written: str) -> Fraction | None:
-    """By what a number in the unit `asked` is multiplied to be one in `written`; None where they do not convert.
+KELVINS: dict[str, tuple[Fraction, Fraction]] = {
+    "K": (Fraction(1), Fraction(0)),
+    "Cel": (Fraction(1), Fraction("273.15")),
+    "[degF]": (Fraction(5, 9), Fraction("459.67") * Fraction(5, 9)),
+    "[degR]": (Fraction(5, 9), Fraction(0)),
+}
+"""code -> (how many kelvins one degree is, at how many kelvins it begins)."""
 
-    Units with an offset (Cel, [degF]) convert into nothing but themselves, and so does what is not in the table.
+
+def conversion(asked: str, written: str) -> tuple[Fraction, Fraction] | None:
+    """By what a number in the unit `asked` is multiplied, and what is added, to be one in `written`.
+
+    None where they do not convert: what is not in the tables is comparable with itself alone.
     """
     if asked == written:
-        return Fraction(1)
+        return Fraction(1), Fraction(0)
+    if asked in KELVINS and written in KELVINS:
+        (by, begin), (other, start) = KELVINS[asked], KELVINS[written]
+        return by / other, (begin - start) / other
     a, b = UNITS.get(asked), UNITS.get(written)
     if a is None or b is None or a[0] != b[0]:
         return None
-    return a[1] / b[1]
+    return a[1] / b[1], Fraction(0)

@@ -80,6 +80,14 @@ class Identifier(NamedTuple):
     value: str | None
 
 
+class Unnamed(NamedTuple):
+    """A Reference that names nothing which could be searched: a display alone, or a resource that is contained, of
+    which this is the local id.
+    """
+
+    local: str | None = None
+
+
 class Position(NamedTuple):
     """Degrees."""
 
@@ -313,6 +321,11 @@ def _reference(definitions: Definitions, node: Node) -> Iterator[Any]:
         identifier = value.get("identifier", {})
         if "system" in identifier or "value" in identifier:
             yield Identifier(identifier.get("system"), identifier.get("value"))
+            if value.get("reference", "").startswith("#"):
+                yield Unnamed(value["reference"][1:])
+        else:
+            text = value.get("reference", "")
+            yield Unnamed(text[1:] if text.startswith("#") else None)
     elif type in URIS:
         yield Uri(value, versioned=type == "canonical")
     elif isinstance(value, dict) and "resourceType" in value and "id" in value:

@@ -40,16 +40,27 @@ def confine(query: Query, policy: Policy) -> Query:
 
     A search needs the letter `s` of a type, for chains, `_has` and includes too; `_list` needs `r` of List. Raises
     Forbidden when none of the types may be searched, nor any that one of its chains leads to, nor the one of a `_has`.
+    What is contained is seen by who may search both its type and the resource that contains it.
     """
-    parts = tuple(_part(part, policy) for part in query.parts)
-    if not any(part.permits for part in parts):
+    parts = tuple([_part(part, policy) for part in query.parts])
+    for part in parts:
+        if part.permits:
+            break
+    else:
         raise _forbidden(query.types[0] if len(parts) == 1 else "any of these types")
-    includes = query.includes and tuple(_include(include, policy) for include in query.includes)
-    return replace(query, parts=parts, includes=includes)
+    includes = query.includes and tuple([_include(include, policy) for include in query.includes])
+    contained = query.contained and replace(query.contained, containers=_visible(policy, TYPES))
+    # Spelled out, as at every search: `replace` takes three times as long.
+    return Query(parts, query.count, query.sort, query.after, query.total, includes, contained)
 
 
 def _part(part: Part, policy: Policy) -> Part:
-    return Part(part.type, tuple([_clause(one, policy) for one in part.clauses]), policy.permits(part.type, SEARCH))
+    clauses = part.clauses
+    for one in clauses:
+        if one.__class__ in _WITHIN:
+            clauses = tuple([_clause(one, policy) for one in clauses])
+            break
+    return Part(part.type, clauses, policy.permits(part.type, SEARCH))
 
 
 def _clause(clause: Clause, policy: Policy) -> Clause:
@@ -73,14 +84,14 @@ def _chain(clause: ChainClause, policy: Policy) -> Clause:
     targets = tuple(_part(target, policy) for target in clause.targets)
     if not any(target.permits for target in targets):
         raise _forbidden(" or ".join(target.type for target in targets[:3]))
-    return ChainClause(clause.parameters, targets)
+    return replace(clause, targets=targets)
 
 
 def _has(clause: HasClause, policy: Policy) -> Clause:
     source = _part(clause.source, policy)
     if not source.permits:
         raise _forbidden(source.type)
-    return HasClause(source, clause.parameters)
+    return replace(clause, source=source)
 
 
 def _list(clause: ListClause, policy: Policy) -> Clause:
@@ -103,7 +114,26 @@ _WITHIN: Final[dict[type[Any], Callable[[Any, Policy], Clause]]] = {
 
 
 def _include(include: Include, policy: Policy) -> Include:
-    """What may come along: targets of an `_include`, sources of a `_revinclude`."""
+    """What may come along: targets of an `_include`, sources of a `_revinclude`.
+
+    Both are values that come again (`hilum.search.remembered`, verified tokens), and long ones to compare.
+    """
+    place = id(include), id(policy)
+    kept = _KNOWN.get(place)
+    if kept is not None and kept[0] is include and kept[1] is policy:
+        return kept[2]
+    if len(_KNOWN) >= _MOST_KNOWN:
+        _KNOWN.clear()
+    made = _permitted(include, policy)
+    _KNOWN[place] = include, policy, made
+    return made
+
+
+_KNOWN: Final[dict[tuple[int, int], tuple[Include, Policy, Include]]] = {}
+_MOST_KNOWN: Final = 512
+
+
+def _permitted(include: Include, policy: Policy) -> Include:
     if include.reverse:
         types = TYPES if include.source == "*" else (include.source,)
     else:

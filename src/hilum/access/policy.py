@@ -67,6 +67,11 @@ class Policy:
                     found.append(Permit(grant.owners, clauses))
         return tuple(found)
 
+    @property
+    def searches_all(self) -> bool:
+        """Whether all resources of all types may be searched: whoever may is told how."""
+        return all(self.permits(type, "s") == _UNLIMITED for type in TYPES)
+
 
 _UNLIMITED = (Permit(None),)
 

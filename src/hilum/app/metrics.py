@@ -112,7 +112,6 @@ class Measured:
     def __init__(self, store: Store, metrics: Metrics) -> None:
         self._store, self._metrics = store, metrics
         self.name = store.name
-        self.full_text = store.full_text
         self.read = store.read
         self.search = store.search
         self.explain = store.explain
@@ -126,6 +125,11 @@ class Measured:
         self.check = store.check
         self.backup = store.backup
         self.close = store.close
+
+    @property
+    def full_text(self) -> bool:
+        """As the store has it: that may change."""
+        return self._store.full_text
 
     @property
     def catalogue(self) -> Catalogue:

@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from hilum.app.cork import Corked
+from hilum.app.cycle import Cycle
 from hilum.app.patience import Patience
 from hilum.fhir import json
 from hilum.problems import Issue
@@ -144,6 +145,8 @@ class Protocol(HttpToolsProtocol):
         self._state = _BODY
         self._body_bytes = 0
         super().on_headers_complete()
+        if self.cycle is not None:
+            self.cycle.__class__ = Cycle  # uvicorn names its class itself
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""

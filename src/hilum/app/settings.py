@@ -144,8 +144,7 @@ class Settings:
             "--full-text/--no-full-text",
             SWITCH,
             "Keep an index of all words, for `_text` and `_content`: a tenth more disk and half more work per write. "
-            "A store that was once used without it has none until `hilum migrate`, with nothing else at work on the "
-            "store, makes it anew.",
+            "A store that was once used without it has none until `hilum migrate` makes it anew.",
         ),
     ] = True
     max_body_bytes: Annotated[

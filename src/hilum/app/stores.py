@@ -58,8 +58,7 @@ async def open_to_serve(settings: Settings) -> Store:
     if settings.full_text and not store.full_text:
         await store.close()
         raise Misconfigured(
-            "The store was used without full text. Run `hilum migrate` to make it anew, with nothing else at work on "
-            "the store, or serve with --no-full-text."
+            "The store was used without full text. Run `hilum migrate` to make it anew, or serve with --no-full-text."
         )
     return store
 

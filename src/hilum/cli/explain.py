@@ -69,8 +69,9 @@ def explain(
                 now=now,
                 full_text=opened.full_text,
                 registry=opened.catalogue.searchable,
+                empty=True,
             )
-            told = await searching.explain(Door(opened, base), ANYONE, parsed)
+            _, told = await searching.explain(Door(opened, base), ANYONE, parsed)
         finally:
             await opened.close()
         return told or []

@@ -21,6 +21,15 @@ def load(
     report: Annotated[
         Path | None, typer.Option("--report", help="Where to write the report. Default: in the data directory.")
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            min=1,
+            help="How many processes load. Default: one per processor, 4 at most; 1 for a few small files.",
+            show_default=False,
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Load FHIR files: Bundles, single resources, NDJSON, gzipped or not, or folders of them.
@@ -51,4 +60,4 @@ def load(
             "max_body_bytes": max_body_bytes,
         }
     )
-    sys.exit(run(settings, paths, report, as_json=json))
+    sys.exit(run(settings, paths, report, as_json=json, wanted=processes))

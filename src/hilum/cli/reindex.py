@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -10,20 +11,29 @@ from hilum.cli import options
 
 Type = Annotated[str | None, typer.Option("--type", help="Only resources of this type.", show_default=False)]
 Code = Annotated[str | None, typer.Option("--parameter", help="Only this search parameter.", show_default=False)]
+Anew = Annotated[bool, typer.Option("--anew", help="Begin at the beginning, not where one that was killed stopped.")]
 
 
 def reindex(
     type: Type = None,
     parameter: Code = None,
+    anew: Anew = False,
     store: options.Store = None,
     data: options.Data = None,
     environment: options.Environment = None,
     json: options.Json = False,
 ) -> None:
-    """Make index rows anew from what is stored, and finish what is pending of custom search parameters.
+    """Make the search index say what the stored resources say, and finish what is pending of custom search parameters.
 
-    Works while `hilum serve` runs or not, in small steps between which others write; searches stay right meanwhile.
-    Safe to stop and to repeat. A search parameter that could not be indexed is tried again.
+    Every resource is read and indexed, and compared with what stands in the index: rows that are missing are added,
+    those that are not right (or of resources that are gone) are taken away. So are words of full text, and, without
+    --type and --parameter, dictionaries and the counts of resources. Afterwards it tells how much was wrong.
+
+    It works while `hilum serve` runs, on both stores: it reads beside the others, writes little, and keeps nobody from
+    writing for more than an instant. What was killed goes on where it stopped, for a day and with the same options.
+    `hilum check --rows` tells whether there is anything to do.
+
+    Exit status 0: everything is right now. 1: some resources can't be indexed, and are named. 2: it can't be done.
 
     Examples:
 
@@ -33,33 +43,32 @@ def reindex(
     """
     import asyncio
     import time
-    from dataclasses import replace
+    from dataclasses import asdict, replace
 
-    from hilum.access.policy import EVERYTHING, Principal
     from hilum.app.data import STAMP, known, served_at
     from hilum.app.indexing import AUDIT
     from hilum.app.settings import Settings
     from hilum.app.stores import open_store
     from hilum.cli.terminal import json_out, out, progress
-    from hilum.fhir.definitions import TYPES
-    from hilum.interactions.counts import counts
     from hilum.interactions.defining import tell
     from hilum.interactions.door import Door
-    from hilum.problems import Misconfigured
+    from hilum.problems import Misconfigured, Problem
     from hilum.search.catalogue import BUILDING, CLEARING, FAILED
-    from hilum.search.custom import numbers_of
     from hilum.search.results import resource_type
     from hilum.store.interface import Commit
+    from hilum.store.rebuilding import Rebuilt, Scope
 
     settings = Settings.read({"store": store, "data": data, "environment": environment})
     if settings.store_kind == "sqlite" or (settings.data / STAMP).exists():
         known(settings)
     if settings.store_kind == "sqlite" and not settings.sqlite_path.exists():
         raise Misconfigured(f"There is no store {settings.sqlite_path}. Name it with --store or --data.")
-    wanted = TYPES if type is None else (resource_type("--type", type),)
-    owner = Principal("owner", "hilum-reindex", "", EVERYTHING, 1 << 62)
+    try:
+        scope = Scope(None if type is None else resource_type("--type", type), parameter, anew=anew)
+    except Problem as problem:
+        raise Misconfigured(str(problem)) from None
 
-    async def run() -> int:
+    async def run() -> Rebuilt:
         opened = await open_store(settings)
         try:
             door = Door(opened, served_at(settings))
@@ -71,8 +80,8 @@ def reindex(
             )
             if again:
                 await opened.commit(Commit((), AUDIT, (), catalogue.generation, again))
+            step = Rebuilt()
             with progress("resources") as bar:
-                begun, done = time.monotonic(), 0
                 line = bar.add_task("search parameters", total=None, done=0, rate=0.0)
                 while any(one.pending for one in (await opened.learn()).defined):
                     one = await opened.proceed()
@@ -83,29 +92,25 @@ def reindex(
                     if not one.pending:
                         await tell(door, one, AUDIT)
                 registry = opened.catalogue.registry
-                there = await counts(door, owner)
-                having = [name for name in wanted if parameter is None or parameter in registry.table(name)]
-                if not having:
-                    raise Misconfigured(registry.why_not(wanted[0], parameter or ""))
-                total = sum(there.get(name, 0) for name in having)
-                line = bar.add_task("resources", total=total, done=0, rate=0.0)
-                for name in having:
-                    numbers = None
-                    if parameter is not None:
-                        numbers = tuple(sorted(set(numbers_of(registry.table(name)[parameter]))))
-                    position, more = 0, 1
-                    while there.get(name) and more:
-                        position, more = await opened.rebuild(name, numbers, position)
-                        done += more
-                        rate = done / max(time.monotonic() - begun, 0.001)
-                        bar.update(line, completed=done, done=done, rate=rate)
-                        await asyncio.sleep(0.005)  # others take their turn to write
-            return done
+                if not scope.spans(registry):
+                    raise Misconfigured(registry.why_not(scope.type or "Patient", parameter or ""))
+                line, begun = bar.add_task("resources", total=None, done=0, rate=0.0), time.monotonic()
+                async for step in opened.rebuild(scope):
+                    rate = (step.done - step.before) / max(time.monotonic() - begun, 0.001)
+                    bar.update(line, total=step.total, completed=step.done, done=step.done, rate=rate)
+            return step
         finally:
             await opened.close()
 
     done = asyncio.run(run())
     if json:
-        json_out({"store": settings.store_shown, "resources": done})
+        json_out({"store": settings.store_shown, **asdict(done)})
     else:
-        out(f"{settings.store_shown}: the index rows of {done:,} resources were made anew.")
+        was = f", {done.before:,} of them before" if done.before else ""
+        out(f"{settings.store_shown}: {done.done:,} resources were looked at{was}; their index is right now.")
+        if done.wrong:
+            rows = ", ".join(f"{name} {count:,}" for name, count in done.wrong.items())
+            out(f"{done.resources:,} resources had rows that were missing or not theirs: {rows}.")
+        if done.unfits:
+            out(f"{done.unfits:,} can't be indexed (`hilum check`): {', '.join(done.unfit)}.")
+    sys.exit(1 if done.unfits else 0)

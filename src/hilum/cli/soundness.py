@@ -17,11 +17,12 @@ from typing import NamedTuple
 from hilum import __version__
 from hilum.access import keys
 from hilum.app.settings import Settings
-from hilum.app.stores import RESTORE, examination, inspect
+from hilum.app.stores import RESTORE, examination, inspect, open_store
 from hilum.cli.serving import listen
 from hilum.cli.terminal import progress
 from hilum.fhir.resource import instant
 from hilum.problems import Busy, Damaged, Misconfigured
+from hilum.store.rebuilding import Rebuilt, Scope
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
@@ -39,11 +40,16 @@ class Finding(NamedTuple):
     todo: str = ""
 
 
-async def examine(settings: Settings, *, full: bool = False) -> list[Finding]:
-    """All findings, in the order of the table. `full`: of the store's contents, too, what takes long."""
+async def examine(settings: Settings, *, full: bool = False, rows: bool = False) -> list[Finding]:
+    """All findings, in the order of the table. `full`: of the store's contents, too, what takes long.
+
+    `rows`: of the search index, too.
+    """
     findings: list[Finding] = []
     for look in EXAMINATIONS:
         findings += await (contents(settings, full) if look is contents else look(settings))
+        if look is contents and rows and not any(found.what == "store" and found.state == FAIL for found in findings):
+            findings += await search_index(settings)
     return findings
 
 
@@ -168,6 +174,31 @@ async def contents(settings: Settings, full: bool = False) -> list[Finding]:
         return [Finding("contents", OK, f"all pages and bodies read{', all indexes compared' if full else ''}")]
     said = f"{settings.store_shown} is damaged, {len(faults)} faults: {'; '.join(faults[:3])}"
     return [Finding("contents", FAIL, said, RESTORE)]
+
+
+async def search_index(settings: Settings) -> list[Finding]:
+    """Every resource indexed, and compared with what stands in the index; nothing is changed."""
+    if await inspect(settings) is None:
+        return []
+    step = Rebuilt()
+    opened = await open_store(settings)
+    try:
+        with progress("resources") as bar:
+            task = bar.add_task("Comparing the search index", total=None, done=0, rate=0.0)
+            async for step in opened.rebuild(Scope(look=True)):
+                bar.update(task, completed=step.done, total=step.total, done=step.done)
+    except (Busy, Damaged) as problem:
+        return [Finding("search index", FAIL, str(problem), "Try again.")]
+    finally:
+        await opened.close()
+    findings = [Finding("search index", OK, f"that of {step.done:,} resources compared")]
+    if step.wrong:
+        said = ", ".join(f"{name} {count:,}" for name, count in step.wrong.items())
+        findings = [Finding("search index", FAIL, f"Rows that are missing or wrong: {said}.", "Run `hilum reindex`.")]
+    if step.unfits:
+        said = f"{step.unfits:,} resources can't be indexed: {', '.join(step.unfit)}."
+        findings.append(Finding("search index", FAIL, said, "Look at them; replace them by versions that are valid."))
+    return findings
 
 
 async def port(settings: Settings) -> list[Finding]:

@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/resource.html#Meta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import Any
@@ -69,13 +69,15 @@ class Draft:
     """A resource ready but for its stamp: `raw` is `head` + versionId + `middle` + lastUpdated + `tail`.
 
     The clock is read inside the commit (lastUpdated never decreases along seq), so the bytes around the stamp are
-    encoded before it. resourceType, id and meta lead; everything else keeps the client's order.
+    encoded before it. resourceType, id and meta lead; everything else keeps the client's order. `body` is what was
+    encoded, so that nobody has to read the bytes again.
     """
 
     type: str
     id: str
     head: bytes
     tail: bytes
+    body: dict[str, Any] = field(compare=False, repr=False)
 
     def stamp(self, version: int, last_updated: int) -> bytes:
         """The stored bytes of this draft as that version."""
@@ -102,4 +104,4 @@ def draft(body: dict[str, Any], id: str) -> Draft:
     more = {k: v for k, v in meta.items() if k != "versionId" and k != "lastUpdated"} if meta else None
     head = f'{{"resourceType":"{type}","id":"{id}","meta":{{"versionId":"'.encode()  # neither needs an escape
     tail = (b'",' + json.encode(more)[1:] if more else b'"}') + (b"," + json.encode(rest)[1:] if rest else b"}")
-    return Draft(type, id, head, tail)
+    return Draft(type, id, head, tail, body)

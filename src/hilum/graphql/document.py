@@ -47,6 +47,7 @@ from hilum.graphql.schema import Schema, schema
 from hilum.graphql.types import NUMBERS, SWITCHES
 from hilum.problems import Invalid
 from hilum.search.limits import TooCostly
+from hilum.search.parameters import R4, Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +72,28 @@ class Document:
 
 
 _KEPT: Final = 256
-_kept: OrderedDict[tuple[str | None, str], Document] = OrderedDict()
+_kept: OrderedDict[tuple[str | None, str, Registry], Document] = OrderedDict()
 
 
-async def document(text: str, root: str | None) -> Document:
+async def document(text: str, root: str | None, registry: Registry = R4) -> Document:
     """Read, measure and validate a query, in a thread: documents that were good lately are kept.
 
-    `root`: the type of the instance that it is about, None at system level. Raises Refused, TooCostly.
+    `root`: the type of the instance that it is about, None at system level. `registry`: the search parameters that
+    there are. Raises Refused, TooCostly.
     """
-    key = root, text
+    key = root, text, registry
     found = _kept.get(key)
     if found is not None:
         _kept.move_to_end(key)
         return found
-    found = await asyncio.to_thread(read, text, root)
+    found = await asyncio.to_thread(read, text, root, registry)
     _kept[key] = found
     while len(_kept) > _KEPT:
         _kept.popitem(last=False)
     return found
 
 
-def read(text: str, root: str | None) -> Document:
+def read(text: str, root: str | None, registry: Registry = R4) -> Document:
     """As `document`, here and now."""
     if len(text) > limits.MOST_CHARACTERS:
         raise TooCostly(f"The query has more than {limits.MOST_CHARACTERS} characters.")
@@ -107,7 +109,7 @@ def read(text: str, root: str | None) -> Document:
             raise Invalid("Only queries are supported here: write and subscribe by the REST API.")
     rewriter = _Rewriter(source)
     source = visit(source, rewriter)
-    against = schema(root)
+    against = schema(root, registry)
     found = validate(against, source, max_errors=20, hide_suggestions=len(text) > 2000)
     if found:
         raise refused(found, frozenset(rewriter.texts))

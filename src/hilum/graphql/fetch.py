@@ -29,7 +29,7 @@ from hilum.interactions.read import read, vread
 from hilum.problems import Forbidden, Gone, Invalid, Issue, NotFound, Problem, Unprocessable
 from hilum.search.index import index
 from hilum.search.limits import TooCostly
-from hilum.search.parameters import Parameter, Registry
+from hilum.search.parameters import R4, Parameter, Registry
 from hilum.search.parse import Parsed, parse_query
 from hilum.store.interface import Page
 
@@ -80,13 +80,16 @@ class Found(NamedTuple):
 
 @dataclass(slots=True)
 class Fetch:
-    """The way to the store of one request. `now`: microseconds since 1970, for `ap`; `page`: resources on a page."""
+    """The way to the store of one request. `now`: microseconds since 1970, for `ap`; `page`: resources on a page;
+    `registry`: the search parameters that there are.
+    """
 
     door: Door
     who: Principal
     cursors: Cursors
     now: int
     page: int = 1000
+    registry: Registry = R4
     searches: int = 0
     resources: int = 0
     _current: dict[Name, Resource | None] = field(default_factory=dict)
@@ -138,17 +141,17 @@ class Fetch:
         """Whether anything is selected of a resource of this type."""
         if one.arguments.get("type", type) != type:
             return False
-        return bool(plan.fields(object_of(type), one.selections))
+        return bool(plan.fields(object_of(type, plan.document.schema.types.registry), one.selections))
 
     async def _resolved(self, ask: Ask, target: Name | Body | None) -> list[Found]:
         if isinstance(target, dict):
-            return [Found(target, object_of(target["resourceType"]), ask.root)] if target else []
+            return [Found(target, object_of(target["resourceType"], self.registry), ask.root)] if target else []
         resource = None
         if target is not None:
             _, _, version = ask.body["reference"].partition("/_history/")
             resource = await self._version(*target, version) if version else self._current[target]
         if resource is not None:
-            return [_found(resource)]
+            return [self._made(resource)]
         if ask.field.arguments.get("optional"):
             return []
         raise Unprocessable(issues=(Issue("error", "not-found", _UNRESOLVED),))
@@ -201,11 +204,14 @@ class Fetch:
                 raise Invalid(f"{means.type} needs the argument id.")
             self._search()
             self._count(1)
-            return [_found(await read(self.door, self.who, means.type, id))]
+            return [self._made(await read(self.door, self.who, means.type, id))]
         if means.kind == "list":
-            asked = pairs(means.type, given)
-            return [_found(one) for one in await self._list(means.type, asked, given.get("_count"))]
+            asked = pairs(means.type, given, self.registry)
+            return [self._made(one) for one in await self._list(means.type, asked, given.get("_count"))]
         return [await self._connection(ask, work)]
+
+    def _made(self, resource: Resource) -> Found:
+        return Found(resource.body, object_of(resource.type, self.registry), resource.body)
 
     async def _list(self, type: str, asked: Pairs, count: int | None) -> Sequence[Resource]:
         """All that match, or the first `count`; too many are an error. https://hl7.org/fhir/R4/graphql.html#list"""
@@ -223,8 +229,8 @@ class Fetch:
     async def _referring(self, one: Field, asks: list[Ask]) -> dict[int, list[Found]]:
         """The lists, by Ask, of what refers to the resources of a level: one search for all of them."""
         type, given = one.meaning.type, one.arguments
-        parameter = reference_parameter(type, given["_reference"])
-        asked, count = pairs(type, given), given.get("_count")
+        parameter = reference_parameter(type, given["_reference"], self.registry)
+        asked, count = pairs(type, given, self.registry), given.get("_count")
         names = {id(ask): (str(ask.body["resourceType"]), str(ask.body["id"])) for ask in asks if "id" in ask.body}
         distinct = sorted(set(names.values()))
         by_name: dict[Name, list[Found]] = {name: [] for name in distinct}
@@ -236,9 +242,9 @@ class Fetch:
             for number, resource in enumerate(resources):
                 if number % _BREATH == _BREATH - 1:
                     await asyncio.sleep(0)
-                for name in some if len(some) == 1 else _referred(resource, parameter):
+                for name in some if len(some) == 1 else _referred(resource, parameter, self.registry):
                     if name in by_name:
-                        by_name[name].append(_found(resource))
+                        by_name[name].append(self._made(resource))
         return {key: by_name[name] for key, name in names.items()} | {
             id(ask): [] for ask in asks if id(ask) not in names
         }
@@ -256,11 +262,11 @@ class Fetch:
             held = dict(asked[-2:])
             asked, offset, filter = asked[:-2], int(held["_offset"]), held["fhirpath"]
         else:
-            asked, filter = pairs(type, given), given.get("fhirpath", "")
+            asked, filter = pairs(type, given, self.registry), given.get("fhirpath", "")
             if "_reference" in given:
                 if "id" not in ask.body:
                     raise Invalid("A resource without an id is referred to by nothing.")
-                parameter = reference_parameter(type, given["_reference"])
+                parameter = reference_parameter(type, given["_reference"], self.registry)
                 asked.append((parameter.code, f"{ask.body['resourceType']}/{ask.body['id']}"))
             size = given.get("_count", 20)
             asked.append(("_count", str(max(0, min(size, self.page, limits.MOST_LIST)))))
@@ -286,7 +292,7 @@ class Fetch:
             body["first"] = seal("", 0)
         if page.next is not None and page.resources and "next" in selected:
             body["next"] = seal(page.next, offset + len(page.resources))
-        return Found(body, connection_of(type), ask.root)
+        return Found(body, connection_of(type, self.registry), ask.root)
 
     async def _page(self, type: str, asked: Pairs, after: str | None = None) -> Page:
         self._search()
@@ -335,13 +341,9 @@ class _At:
             raise Failed(error, self._field.places) from None
 
 
-def _found(resource: Resource) -> Found:
-    return Found(resource.body, object_of(resource.type), resource.body)
-
-
-def _referred(resource: Resource, parameter: Parameter) -> list[Name]:
+def _referred(resource: Resource, parameter: Parameter, registry: Registry) -> list[Name]:
     """What a resource refers to by a parameter."""
-    rows = index(resource.type, resource.body).references
+    rows = index(resource.type, resource.body, None, registry).references
     return list(dict.fromkeys((one.type, one.id) for one in rows if one.parameter in parameter.numbers))
 
 

@@ -35,7 +35,8 @@ async def answer(fetch: Fetch, asked: Asked, about: tuple[str, str] | None) -> d
     instance: Resource | None = None
     if about is not None:
         instance = await read(fetch.door, fetch.who, *about)
-    found = await document(asked.query, None if about is None else about[0])
+    fetch.registry = (await fetch.door.store.learn()).searchable
+    found = await document(asked.query, None if about is None else about[0], fetch.registry)
     operation = found.operation(asked.operation)
     fields = [one for one in operation.selection_set.selections if isinstance(one, FieldNode)]
     if len(fields) == len(operation.selection_set.selections) and names_only(fields):

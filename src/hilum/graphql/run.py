@@ -102,7 +102,7 @@ class _Runner:
     def _object(self, one: Field, value: dict[str, Any], root: dict[str, Any]) -> Thing:
         thing = Thing(value)
         if one.meaning.kind == "any":
-            type: Any = object_of(value["resourceType"])
+            type: Any = object_of(value["resourceType"], self.fetch.registry)
             root = root if one.meaning.key == "contained" else value
         else:
             type = one.type

@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/graphql.html#conformance
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from graphql import (
@@ -33,6 +33,7 @@ from hilum.fhir import definitions
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhirpath.types import Type, properties
 from hilum.graphql.types import BUILT_IN, Lazy, Types, name_of
+from hilum.search.parameters import R4, Registry
 
 _FIELD: Final = (DirectiveLocation.FIELD,)
 _ANYWHERE: Final = (DirectiveLocation.FIELD, DirectiveLocation.FRAGMENT_SPREAD, DirectiveLocation.INLINE_FRAGMENT)
@@ -199,20 +200,23 @@ def _names() -> tuple[dict[str, Type], tuple[tuple[str, ...], ...]]:
     return backbones, tuple(references)
 
 
-_TYPES: Final = Types()
+@lru_cache(maxsize=4)
+def types_of(registry: Registry) -> Types:
+    """The types with the arguments of a registry. There is another one whenever a custom parameter changes."""
+    return Types(registry)
 
 
-@cache
-def schema(root: str | None) -> Schema:
+@lru_cache(maxsize=300)
+def schema(root: str | None, registry: Registry = R4) -> Schema:
     """The schema of queries about an instance of this type, or at system level."""
-    return Schema(_TYPES, root)
+    return Schema(types_of(registry), root)
 
 
-def object_of(type: str) -> GraphQLObjectType:
+def object_of(type: str, registry: Registry = R4) -> GraphQLObjectType:
     """The GraphQL type of a resource."""
-    return _TYPES.object(Type(type))
+    return types_of(registry).object(Type(type))
 
 
-def connection_of(type: str) -> GraphQLObjectType:
+def connection_of(type: str, registry: Registry = R4) -> GraphQLObjectType:
     """The GraphQL type of a page of a search."""
-    return _TYPES.connection(type)
+    return types_of(registry).connection(type)

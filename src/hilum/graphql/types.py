@@ -6,6 +6,7 @@ mappings that know all their names and make what is looked up.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, ItemsView, Iterable, Iterator, ValuesView
 from dataclasses import dataclass
@@ -32,8 +33,8 @@ from graphql import (
 from hilum.fhir import definitions
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhirpath.types import Property, Type, properties
-from hilum.search.parameters import Parameter, table
-from hilum.search.values import canonical
+from hilum.search.canonicals import canonical
+from hilum.search.parameters import R4, Parameter, Registry
 
 Built = TypeVar("Built")
 
@@ -156,9 +157,10 @@ def meaning(field: GraphQLField) -> Meaning:
 
 
 class Types:
-    """The types of all queries; one per process."""
+    """The types of all queries, with the arguments for the search parameters of a registry."""
 
-    def __init__(self) -> None:
+    def __init__(self, registry: Registry = R4) -> None:
+        self.registry = registry
         self.resource = GraphQLInterfaceType("Resource", self._common)
         self.reference = GraphQLInterfaceType("Reference", self._reference_fields)
         self._made: dict[str, GraphQLNamedType] = {}
@@ -313,7 +315,7 @@ class Types:
         """The arguments of a search: its parameters with `_` for `-`, each a value or a list of alternatives."""
         key = f"{type}?"
         if key not in self._arguments:
-            names = [*codes(type), *_ASKED_OF_ALL, "_sort"]
+            names = [*codes(type, self.registry), *_ASKED_OF_ALL, "_sort"]
             found = {name: GraphQLArgument(GraphQLList(GraphQLString)) for name in names}
             found["_count"] = GraphQLArgument(GraphQLInt)
             found["fhirpath"] = GraphQLArgument(GraphQLString)
@@ -345,9 +347,18 @@ _CONNECTION: Final = ("count", "offset", "pagesize", "edges", "first", "previous
 _RESOURCE_TYPE: Final = field(Meaning("type", type="code"), GraphQLString)
 
 
-def codes(type: str) -> dict[str, str]:
-    """Argument name -> search parameter of a type. https://hl7.org/fhir/R4/graphql.html#searching"""
-    return {code.replace("-", "_"): code for code in table(type)}
+def codes(type: str, registry: Registry = R4) -> dict[str, str]:
+    """Argument name -> search parameter of a type. https://hl7.org/fhir/R4/graphql.html#searching
+
+    Those that are not ready yet are among them: whoever asks for one is told so. R4's own come before custom ones.
+    """
+    own = R4.table(type)
+    custom = [code for code in (*registry.table(type), *registry.waiting(type)) if code not in own]
+    return {_NO_NAME.sub("_", code): code for code in (*custom, *own)}
+
+
+_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_]")
+"""What names in GraphQL don't have. https://spec.graphql.org/October2021/#Name"""
 
 
 def refers(parameter: Parameter) -> bool:

@@ -55,7 +55,7 @@ def parse(door: Door, who: Principal, type: str, text: str) -> Query:
         raise Invalid("The conditional criteria filter nothing; name at least one search parameter with a value.")
     if any(pending(part.clauses)):
         raise Invalid("Conditional criteria take no ':in', ':not-in', ':above' and ':below' of codes and references.")
-    return replace(query, count=2)
+    return replace(query, count=2, exact=True)
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
@@ -74,7 +74,8 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 def holds(resource: Resource, query: Query, registry: Registry) -> bool:
     """Whether the resource matches exactly: a store finds by hashes, and a collision must not merge two records.
 
-    What criteria say about other resources (chains, `_has`) and about its text is left as the store found it.
+    What criteria say about other resources (chains, `_has`) the store has judged so (`Query.exact`); about its text it
+    finds without hashes.
     """
     rows = index(resource.type, resource.body, None, registry)
     (part,) = query.parts

@@ -1,7 +1,7 @@
 """What a transaction is about to write, found by criteria in memory. https://hl7.org/fhir/R4/http.html#transaction
 
 The store knows nothing of it before the commit, but what is created and changed counts when criteria are judged. Only
-criteria about the resource itself can be: what chains, `_has` and text find is known once all of it is stored.
+criteria about the resource itself can be: what chains and `_has` find is known once all of it is stored.
 """
 
 from __future__ import annotations
@@ -20,8 +20,24 @@ from hilum.search.constraints import alone
 from hilum.search.index import index
 from hilum.search.matches import matches
 from hilum.search.parameters import Registry
-from hilum.search.query import IdClause, Part, Query, ReferenceClause, StringClause, TokenClause, UriClause
+from hilum.search.prose import says
+from hilum.search.query import (
+    AllClause,
+    AnyClause,
+    Clause,
+    IdClause,
+    NotClause,
+    Part,
+    PhraseClause,
+    Query,
+    ReferenceClause,
+    StringClause,
+    TextClause,
+    TokenClause,
+    UriClause,
+)
 from hilum.search.rows import Rows
+from hilum.search.score import TEXTS
 from hilum.search.text import fold
 
 _BREATH: Final = 64
@@ -95,18 +111,31 @@ class Drafts:
                 await asyncio.sleep(0)
             if self._names[number] != own and self._meant(number, part):
                 found.append(number)
-        if found and not all(map(alone, part.clauses)):
+        if found and not all(map(_own, part.clauses)):
             raise Invalid(
-                f"The criteria ask {part.type} for more than its own elements (chains, _has, _list or text), which "
+                f"The criteria ask {part.type} for more than its own elements (chains, _has or _list), which "
                 "can't be told of what the same transaction writes. Send two transactions, or use other criteria."
             )
         return found
 
     def _meant(self, number: int, part: Part) -> bool:
         rows, id = self._rows[number], self._names[number][1]
-        return allows(part.permits, rows, id) and all(
-            matches(clause, rows, id=id, last_updated=self._now) for clause in part.clauses if alone(clause)
-        )
+        return allows(part.permits, rows, id) and all(self._holds(number, one) for one in part.clauses if _own(one))
+
+    def _holds(self, number: int, clause: Clause) -> bool:
+        match clause:
+            case AllClause(some):
+                return all(self._holds(number, one) for one in some)
+            case AnyClause(some):
+                return any(self._holds(number, one) for one in some)
+            case NotClause(one):
+                return not self._holds(number, one)
+            case TextClause(where, values):
+                said = set(TEXTS[where](self._bodies[number]).split())
+                return any(said.issuperset(value.split()) for value in values)
+            case PhraseClause(where, phrase):
+                return says(where, self._bodies[number], phrase)
+        return matches(clause, self._rows[number], id=self._names[number][1], last_updated=self._now)
 
     def _candidates(self, part: Part) -> Iterable[int]:
         """Those that may match: few, if some clause names a value that a match must have."""
@@ -145,6 +174,18 @@ class Drafts:
 
     def _with(self, values: Iterable[Value]) -> Iterable[int]:
         return dict.fromkeys(number for value in values for number in self._having.get(value, ()))
+
+
+def _own(clause: Clause) -> bool:
+    """Whether a resource's own content decides, its texts too."""
+    match clause:
+        case AllClause(some) | AnyClause(some):
+            return all(map(_own, some))
+        case NotClause(one):
+            return _own(one)
+        case TextClause() | PhraseClause():
+            return True
+    return alone(clause)
 
 
 def _values(rows: Rows) -> set[Value]:

@@ -15,6 +15,7 @@ from hilum.interactions.linking import Name
 from hilum.search.catalogue import Catalogue, Defined
 from hilum.search.query import Query
 from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Store, Versions, Write
+from hilum.store.rebuilding import Rebuilt, Scope
 
 
 class Foreseen:
@@ -60,7 +61,7 @@ class Foreseen:
         """As `Store.search`, on what is stored now."""
         return await self._store.search(query)
 
-    async def explain(self, query: Query) -> list[dict[str, Any]]:
+    async def explain(self, query: Query) -> tuple[Page, list[dict[str, Any]]]:
         """As `Store.explain`, on what is stored now."""
         return await self._store.explain(query)
 
@@ -85,9 +86,9 @@ class Foreseen:
         """Nothing: that is for the store itself."""
         return None
 
-    async def rebuild(self, type: str, numbers: tuple[int, ...] | None, after: int) -> tuple[int, int]:
-        """Nothing, too."""
-        return after, 0
+    def rebuild(self, scope: Scope) -> AsyncIterator[Rebuilt]:
+        """As `Store.rebuild`, of what is stored now."""
+        return self._store.rebuild(scope)
 
     async def check(self) -> None:
         """As `Store.check`."""

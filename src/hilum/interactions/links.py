@@ -13,20 +13,40 @@ from hilum.fhirpath.references import local
 
 def rewritten(value: Any, change: Callable[[str], str]) -> Any:
     """The value with every Reference.reference changed; what does not change is shared, not copied."""
-    if type(value) is dict:
-        out = value
-        for key, item in value.items():
-            if type(item) is str:
-                new = change(item) if key == "reference" else item
-            else:
-                new = rewritten(item, change) if type(item) is dict or type(item) is list else item
+    if type(value) is not dict:
+        return _rewritten(value, change)
+    out = value
+    for key, item in value.items():
+        kind = type(item)
+        new: Any
+        if kind is str:
+            if key != "reference":
+                continue
+            new = change(item)
+        elif kind is dict:
+            new = rewritten(item, change)
+        elif kind is list:
+            new = _rewritten(item, change)
+        else:
+            continue
+        if new is not item:
+            if out is value:
+                out = value.copy()
+            out[key] = new
+    return out
+
+
+def _rewritten(value: list[Any], change: Callable[[str], str]) -> list[Any]:
+    out = value
+    for place, item in enumerate(value):
+        kind = type(item)
+        if kind is dict or kind is list:
+            new = rewritten(item, change)
             if new is not item:
                 if out is value:
-                    out = dict(value)
-                out[key] = new
-        return out
-    changed = [rewritten(item, change) if type(item) is dict or type(item) is list else item for item in value]
-    return changed if any(new is not item for new, item in zip(changed, value, strict=True)) else value
+                    out = value.copy()
+                out[place] = new
+    return out
 
 
 def relative(body: dict[str, Any], base: str) -> dict[str, Any]:

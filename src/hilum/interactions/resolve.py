@@ -53,6 +53,9 @@ _AT_ONCE: Final = 500
 _SERVER: Final = (Permit(),)
 
 Pending = ValueSetClause | HierarchyClause | PlaceClause
+_LOOKED_INTO: Final = frozenset(
+    (ValueSetClause, HierarchyClause, PlaceClause, NotClause, AnyClause, AllClause, ChainClause, HasClause)
+)
 _PLAIN_OF: Final = (
     "The server holds no CodeSystem of that url, so that nothing is known to be above or below its codes."
 )
@@ -75,9 +78,14 @@ def pending(clauses: Iterable[Clause]) -> Iterator[Pending]:
                 yield from pending(source.clauses)
 
 
+def _plainly(clauses: Iterable[Clause]) -> bool:
+    """Whether it takes no look into them to see that none is pending, as in most searches."""
+    return _LOOKED_INTO.isdisjoint([clause.__class__ for clause in clauses])
+
+
 async def resolve(door: Door, who: Principal, query: Query) -> Query:
     """The query without clauses that need the store to be understood. Raises Invalid, TooCostly."""
-    wanted = [one for part in query.parts for one in pending(part.clauses)]
+    wanted = [one for part in query.parts if not _plainly(part.clauses) for one in pending(part.clauses)]
     if not wanted:
         return query
     found: dict[Clause, Clause] = {}
@@ -101,10 +109,10 @@ def _put(clause: Clause, found: dict[Clause, Clause]) -> Clause:
             return AnyClause(tuple(_put(one, found) for one in inner))
         case AllClause(inner):
             return AllClause(tuple(_put(one, found) for one in inner))
-        case ChainClause(parameters, targets):
-            return ChainClause(parameters, tuple(_part(one, found) for one in targets))
-        case HasClause(source, parameters):
-            return HasClause(_part(source, found), parameters)
+        case ChainClause(_, targets):
+            return replace(clause, targets=tuple(_part(one, found) for one in targets))
+        case HasClause(source):
+            return replace(clause, source=_part(source, found))
     return clause
 
 

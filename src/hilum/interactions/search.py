@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from hilum.access.confine import confine
 from hilum.access.policy import Principal
 from hilum.interactions.door import Door
 from hilum.interactions.resolve import resolve
-from hilum.problems import Invalid
+from hilum.problems import Invalid, Unprocessable
 from hilum.search.parameters import Registry
 from hilum.search.parse import Parsed
-from hilum.search.query import AllClause, AnyClause, ChainClause, Clause, HasClause, NotClause, Part, Permit
+from hilum.search.query import Query
 from hilum.store.interface import Page
 
-_ALL_OF_IT: Final = (Permit(),)
+T = TypeVar("T")
 
 
 async def search(door: Door, who: Principal, parsed: Parsed) -> Page:
@@ -24,40 +25,46 @@ async def search(door: Door, who: Principal, parsed: Parsed) -> Page:
     The permits of the query are made here, whoever parsed it. Raises Forbidden as `confine`, Invalid and TooCostly as
     `resolve` and the store.
     """
+    return await _asked(door, who, parsed, door.store.search)
+
+
+async def _asked(door: Door, who: Principal, parsed: Parsed, ask: Callable[[Query], Awaitable[T]]) -> T:
     query = await resolve(door, who, confine(parsed.query, who.policy))
-    return await door.store.search(query)
+    try:
+        return await ask(query)
+    except Unprocessable as problem:
+        raise _naming(problem, parsed) from None
 
 
-async def explain(door: Door, who: Principal, parsed: Parsed) -> list[dict[str, Any]] | None:
-    """How that page is found: the notes of `Store.explain`. None: `who` may not know it. Raises as `search`.
+def _naming(problem: Unprocessable, parsed: Parsed) -> Unprocessable:
+    """What was too costly, with the names (never the values) of what can be narrowed."""
+    first, *others = problem.issues
+    names = ", ".join(dict.fromkeys(name for name, _ in parsed.applied))
+    if first.code != "too-costly" or not names:
+        return problem
+    return Unprocessable(issues=(replace(first, diagnostics=f"{first.diagnostics} It asks by: {names}."), *others))
+
+
+async def explain(door: Door, who: Principal, parsed: Parsed) -> tuple[Page, list[dict[str, Any]] | None]:
+    """That page, and how it is found: the notes of `Store.explain`. None: `who` may not know it. Raises as `search`.
 
     A plan counts what each clause alone would find, before the permits narrow it: so it is for those only who may
-    search all of every type that the query looks into.
+    search all that there is.
     """
-    query = confine(parsed.query, who.policy)
-    if any(permits != _ALL_OF_IT for permits in _permits(query.parts)):
-        return None
-    return await door.store.explain(await resolve(door, who, query))
+    if not who.policy.searches_all:
+        return await search(door, who, parsed), None
+    return await _asked(door, who, parsed, door.store.explain)
 
 
-def _permits(parts: Iterable[Part]) -> Iterator[tuple[Permit, ...]]:
-    """The permits of these and of what their clauses lead to."""
-    for part in parts:
-        yield part.permits
-        yield from _within(part.clauses)
-
-
-def _within(clauses: Iterable[Clause]) -> Iterator[tuple[Permit, ...]]:
-    for clause in clauses:
-        match clause:
-            case NotClause(inner):
-                yield from _within((inner,))
-            case AnyClause(inner) | AllClause(inner):
-                yield from _within(inner)
-            case ChainClause(_, targets):
-                yield from _permits(targets)
-            case HasClause(source):
-                yield from _permits((source,))
+def _may_name(codes: Collection[str], pairs: Sequence[tuple[str, str]]) -> bool:
+    """Whether a search may be about a custom parameter, as `_include=*` is about all that there are."""
+    for name, value in pairs:
+        if "*" in value and name.partition(":")[0] in ("_include", "_revinclude"):
+            return True
+        for code in codes:
+            if code in name or code in value:
+                return True
+    return False
 
 
 async def understood(door: Door, pairs: Sequence[tuple[str, str]], read: Callable[[Registry], Parsed]) -> Parsed:
@@ -68,7 +75,7 @@ async def understood(door: Door, pairs: Sequence[tuple[str, str]], read: Callabl
     """
     store = door.store
     catalogue = store.catalogue
-    if catalogue.codes and any(code in name or code in value for code in catalogue.codes for name, value in pairs):
+    if _may_name(catalogue.codes, pairs):
         catalogue = await store.learn()
     try:
         parsed = read(catalogue.searchable)

@@ -46,7 +46,7 @@ from hilum.interactions.naming import NAME, Plan, Step, at, refuse_doubles, refu
 from hilum.interactions.permit import audit, covers, may_hold, permits, refuse_hidden
 from hilum.interactions.referring import link
 from hilum.interactions.retrying import retrying
-from hilum.problems import Invalid, Problem
+from hilum.problems import Conflict, Invalid, Problem
 from hilum.store.interface import Write
 
 __all__ = ["Entry", "EntryOutcome", "Judge", "transaction"]
@@ -73,9 +73,13 @@ async def transaction(
     """
     generation = door.store.catalogue.generation
     steps = await _understood(door, who, entries)
+    tried = False
 
     async def attempt() -> tuple[EntryOutcome, ...]:
-        nonlocal generation, steps
+        nonlocal generation, steps, tried
+        if tried:
+            await _refuse_made(door, steps)
+        tried = True
         if door.store.catalogue.generation != generation:  # criteria may name a search parameter that is gone
             generation = door.store.catalogue.generation
             steps = await _understood(door, who, entries)
@@ -120,6 +124,16 @@ def _understand(door: Door, who: Principal, number: int, entry: Entry) -> Step:
             check_id(asked.type, asked.id, entry.body)
     query = None if asked.criteria is None else conditional.parse(door, who, asked.type, asked.criteria)
     return Step(number, entry, asked, allowed, query, patch)
+
+
+async def _refuse_made(door: Door, steps: list[Step]) -> None:
+    """What is to be created under a given id may be what another load of the same file has created meanwhile.
+
+    Raises Conflict: to try again would come to nothing.
+    """
+    for step in steps:
+        if step.entry.new_id is not None and await door.store.read(step.target.type, step.entry.new_id) is not None:
+            raise Conflict(f"Another one has created the {step.target.type} with this id meanwhile.")
 
 
 async def _attempt(door: Door, who: Principal, steps: list[Step], judge: Judge | None) -> tuple[EntryOutcome, ...]:

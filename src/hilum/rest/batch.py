@@ -195,7 +195,8 @@ def _entry(entry: dict[str, Any], number: int, where: str, size: int) -> Entry:
 def _request(service: Service, outer: Request, entry: dict[str, Any], where: str) -> Request:
     """An entry as a request of its own, by the same person, preferring what the whole request prefers."""
     request = asked(entry, where)
-    path, query = _split(service, text(request, "url", where), where)
+    method = text(request, "method", where)
+    path, query = _split(service, method, text(request, "url", where), where)
     headers: Headers = {b"prefer": _preference(outer)}
     for name, header in _CONDITIONS:
         if name in request:
@@ -204,23 +205,23 @@ def _request(service: Service, outer: Request, entry: dict[str, Any], where: str
     if since is not None:
         headers[b"if-modified-since"] = http_date_of(since).encode()
     body, resource = body_and_type(entry, headers, where)
-    return Request(text(request, "method", where), path, query, headers, body, outer.who, resource=resource)
+    return Request(method, path, query, headers, body, outer.who, resource=resource)
 
 
 _CONDITIONS: Final = (("ifMatch", b"if-match"), ("ifNoneMatch", b"if-none-match"), ("ifNoneExist", b"if-none-exist"))
 
 
-def _split(service: Service, url: str, where: str) -> tuple[tuple[str, ...], str]:
+def _split(service: Service, method: str, url: str, where: str) -> tuple[tuple[str, ...], str]:
     path, _, query = url.removeprefix(service.door.base).partition("?")
     try:
         found = router.path_of(path)
     except Malformed as problem:
         raise Malformed(str(problem), expression=f"{where}.request.url") from None
-    if not found:
+    if not found and method not in READS:  # a search of everything is a GET
         raise Invalid(
             "The url of an entry can't be the base itself: a batch holds no other.", expression=f"{where}.request.url"
         )
-    if found[-1] == "$graphql":
+    if found[-1:] == ("$graphql",):
         raise Invalid("A batch can't hold $graphql: what it answers is no resource.", expression=f"{where}.request.url")
     return found, query
 

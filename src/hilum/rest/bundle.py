@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from hilum.fhir import json
@@ -28,19 +28,36 @@ def bundle(kind: str, entries: Iterable[bytes], links: Iterable[Link] = (), tota
     written = b",".join(b'{"relation":"%b","url":%b}' % (rel.encode(), json.encode(url)) for rel, url in links)
     if written:
         head += b',"link":[%b]' % written
-    joined = b",".join(entries)
-    return b'%b,"entry":[%b]}' % (head, joined) if joined else head + b"}"
+    pieces = [head, b',"entry":[']
+    for entry in entries:  # joined once: bodies are long
+        pieces += (entry, b",")
+    if len(pieces) == 2:
+        return head + b"}"
+    pieces[-1] = b"]}"
+    return b"".join(pieces)
 
 
 def match(base: bytes, resource: Resource, raw: bytes, mode: bytes = b"match") -> bytes:
     """An entry of a searchset: the resource as `raw` under its address."""
-    return b'{"fullUrl":"%b/%b/%b","resource":%b,"search":{"mode":"%b"}}' % (
-        base,
-        resource.type.encode(),
-        resource.id.encode(),
-        raw,
-        mode,
-    )
+    return matches(base, (resource,), (raw,), mode)[0]
+
+
+def matches(
+    base: bytes, resources: Sequence[Resource], contents: Sequence[bytes], mode: bytes = b"match"
+) -> list[bytes]:
+    """`match` of each, joined to one piece: bodies are copied once. None: no piece."""
+    middle, end = b'","resource":', b',"search":{"mode":"%b"}},' % mode
+    starts: dict[str, bytes] = {}
+    pieces: list[bytes] = []
+    for resource, raw in zip(resources, contents, strict=True):
+        start = starts.get(resource.type)
+        if start is None:
+            start = starts[resource.type] = b'{"fullUrl":"%b/%b/' % (base, resource.type.encode())
+        pieces += (start, resource.id.encode(), middle, raw, end)
+    if not pieces:
+        return []
+    pieces[-1] = end[:-1]
+    return [b"".join(pieces)]
 
 
 def version(base: bytes, resource: Resource, raw: bytes, *, created: bool) -> bytes:

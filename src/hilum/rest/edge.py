@@ -15,6 +15,8 @@ from hilum.problems import Forbidden, Problem, Unauthenticated
 from hilum.rest import body, outcome, router, uri
 from hilum.rest.message import NO_SNIFF, Request, Response
 from hilum.rest.router import Route, Service
+from hilum.store import lanes
+from hilum.store.limits import SEARCH_SECONDS
 
 BODIES = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose body is read; what comes with another one is ignored, as HTTP has it."""
@@ -104,6 +106,7 @@ class Edge:
         Raises Disconnected when the client went away. Token, scope and headers are judged before the body is read.
         """
         held = 0
+        lanes.begin(SEARCH_SECONDS)
         method: str = scope["method"]
         request = Request(method, (), "", headers, b"", NOBODY)
         unread = method in BODIES

@@ -1,7 +1,8 @@
 """Paging links that a client can neither read nor forge. https://hl7.org/fhir/R4/http.html#paging
 
-A cursor is the keyset position of the page before, sealed for one request: its tag is an HMAC over path, parameters and
-position, and the position is masked by a key stream of that tag (the SIV construction of RFC 5297 with HMAC and SHAKE).
+A cursor is the keyset position of the page before, sealed for one request: its tag is a MAC over path, parameters and
+position (keyed BLAKE2b, https://www.rfc-editor.org/rfc/rfc7693), and the position is masked by a key stream of that tag
+(the SIV construction of RFC 5297, with SHAKE).
 The position holds stable integers and values: unmasked, it would tell how many resources there are that the asker may
 not see. It is padded, so that its length tells nothing either.
 
@@ -45,22 +46,22 @@ class Links:
         self._mask_key = hashlib.sha256(b"hilum paging mask" + key).digest()
         self._search = AESSIV(hashlib.sha512(b"hilum paging search" + key).digest())
 
-    def seal(self, path: tuple[str, ...], parameters: list[tuple[str, str]], position: str) -> str:
-        """The cursor for the page after `position` of the request with this path and these parameters."""
+    def seal(self, path: tuple[str, ...], query: str, position: str) -> str:
+        """The cursor for the page after `position` of the request with this path and query string (`uri.encode`)."""
         plain = _measured(position)
         plain += bytes(-(_TAG + len(plain)) % _BLOCK)
-        tag = self._tag(path, parameters, plain)
+        tag = self._tag(path, query, plain)
         return urlsafe_b64encode(tag + self._mask(tag, plain)).decode()
 
-    def open(self, path: tuple[str, ...], parameters: list[tuple[str, str]], cursor: str) -> str:
-        """The position in a cursor. Raises Malformed when it was not made for this path and these parameters."""
+    def open(self, path: tuple[str, ...], query: str, cursor: str) -> str:
+        """The position in a cursor. Raises Malformed when it was not made for this path and query string."""
         try:
             sealed = urlsafe_b64decode(cursor.encode())
         except ValueError:
             sealed = b""
         tag, masked = sealed[:_TAG], sealed[_TAG:]
         plain = self._mask(tag, masked)
-        if len(masked) < _LENGTH or not hmac.compare_digest(tag, self._tag(path, parameters, plain)):
+        if len(masked) < _LENGTH or not hmac.compare_digest(tag, self._tag(path, query, plain)):
             raise Malformed(_FOREIGN)
         return _position(plain)[0]
 
@@ -93,13 +94,13 @@ class Links:
         position, rest = _position(plain)
         return uri.pairs(rest.decode()), position
 
-    def _tag(self, path: tuple[str, ...], parameters: list[tuple[str, str]], plain: bytes) -> bytes:
-        context = "/".join(path) + "?" + uri.encode(parameters)
-        return hmac.digest(self._tag_key, plain + context.encode(), "sha256")[:_TAG]
+    def _tag(self, path: tuple[str, ...], query: str, plain: bytes) -> bytes:
+        context = "/".join(path) + "?" + query
+        return hashlib.blake2b(plain + context.encode(), key=self._tag_key, digest_size=_TAG).digest()
 
     def _mask(self, tag: bytes, text: bytes) -> bytes:
         stream = hashlib.shake_256(self._mask_key + tag).digest(len(text))
-        return bytes(a ^ b for a, b in zip(text, stream, strict=True))
+        return (int.from_bytes(text, "big") ^ int.from_bytes(stream, "big")).to_bytes(len(text), "big")
 
 
 def _measured(position: str) -> bytes:

@@ -57,23 +57,26 @@ def links(
     """
     shown = request.shown.parameters()
     path = get_path(request.path)
-
-    def link(relation: str, at: str | None) -> Link:
-        clear = [] if sealed and at is not None else asked
-        query = uri.encode([*clear, *shown, *([(CURSOR, at)] if at is not None else [])])
-        where = "/".join((service.door.base, *path))
-        return Link(relation, f"{where}?{query}" if query else where)
-
-    found = [link("self", cursor)]
+    where = "/".join((service.door.base, *path))
+    written = uri.encode(asked)
+    whole = uri.encode([*asked, *shown]) if shown else written
+    query = whole
+    if cursor is not None:
+        query = uri.encode([*([] if sealed else asked), *shown, (CURSOR, cursor)])
+    found = [Link("self", f"{where}?{query}" if query else where)]
     if after is not None:
-        seal = service.links.seal_search if sealed else service.links.seal
-        found.append(link("next", seal(path, asked, after)))
+        if sealed:
+            query = uri.encode([*shown, (CURSOR, service.links.seal_search(path, asked, after))])
+        else:
+            at = service.links.seal(path, written, after)  # of letters, digits, - _ = only
+            query = f"{whole}{'&' if whole else ''}{CURSOR}={at}"
+        found.append(Link("next", f"{where}?{query}"))
     return found
 
 
 def position(service: Service, request: Request, asked: list[tuple[str, str]], cursor: str | None) -> str | None:
     """The keyset position that a cursor stands for; None without one. Raises Malformed."""
-    return None if cursor is None else service.links.open(get_path(request.path), asked, cursor)
+    return None if cursor is None else service.links.open(get_path(request.path), uri.encode(asked), cursor)
 
 
 def get_path(path: tuple[str, ...]) -> tuple[str, ...]:

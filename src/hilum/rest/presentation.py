@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from hilum.problems import Malformed
 
+GENERAL = frozenset(("_format", "_pretty", "_summary", "_elements"))
 _SUMMARIES = ("true", "text", "data", "count", "false")
 _YES_NO = {"true": True, "false": False}
 
@@ -39,7 +40,7 @@ def general(parameters: list[tuple[str, str]]) -> tuple[Presentation, list[tuple
     found: dict[str, str] = {}
     rest = []
     for name, value in parameters:
-        if name in ("_format", "_pretty", "_summary", "_elements"):
+        if name in GENERAL and value:  # an empty one is as any other empty one
             if name in found:
                 raise Malformed(f"{name} may be given once.")
             found[name] = value

@@ -155,6 +155,7 @@ def understood(service: Service, request: Request) -> Handler:
     request.shown = shown
     media.negotiate(accept, shown.format)
     if request.parameters and route.takes is not None:
+        request.parameters = [pair for pair in request.parameters if pair[1] or pair[0] not in presentation.GENERAL]
         _refuse_unknown(route, request)
     if shown.summary == "count" and not route.interaction.startswith("search"):
         raise Malformed("_summary=count is for searches only.")

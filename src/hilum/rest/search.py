@@ -11,19 +11,21 @@ from hilum.interactions import search as searching
 from hilum.problems import Issue, Malformed, NotFound
 from hilum.rest import bundle, media, outcome, presentation, subset, uri
 from hilum.rest.links import CURSOR
+from hilum.rest.matches import matches
 from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
 from hilum.rest.paging import get_path, links, position
 from hilum.rest.prefer import prefer
 from hilum.rest.router import Service
 from hilum.search import results
+from hilum.search.again import read_again
 from hilum.search.parameters import Registry
-from hilum.search.parse import Parsed, parse_query
+from hilum.search.parse import Parsed
 from hilum.store.plan.told import lines as told
 
 _FORM = frozenset({media.FORM})
 _DAY = 86_400_000_000
 _NOT_TOLD: Final = (
-    "Prefer: explain is for tokens that may search all resources of every type that the search looks into, "
+    "Prefer: explain is for tokens that may search all resources of all types, "
     "since a plan counts what it finds before a scope narrows it."
 )
 
@@ -37,52 +39,58 @@ async def search(service: Service, request: Request) -> Response:
     if len(cursors) > 1:
         raise Malformed(f"{CURSOR} may be given once.")
     shown = request.shown
-    if shown.elements and type_ is not None:
-        subset.check_elements(type_, shown.elements)
     pairs = [pair for pair in request.parameters if pair[0] != CURSOR] if cursors else request.parameters
     cursor = cursors[0] if cursors else None
     after = None
     sealed = request.method == "POST"
     if cursor is not None and service.links.holds_search(cursor):
-        if pairs:
+        if any(value for _, value in pairs):
             raise Malformed(f"This {CURSOR} holds all parameters: follow the links of a Bundle unchanged.")
         pairs, after = service.links.open_search(get_path(request.path), cursor)
         sealed = True
     preferred = prefer(request)
-    shaped = [pair for pair in shown.parameters() if pair[0] in ("_summary", "_elements")]
-    wanted = [*pairs, *shaped]
+    shaped = [] if shown.whole else [pair for pair in shown.parameters() if pair[0] in ("_summary", "_elements")]
+    wanted = [*pairs, *shaped] if shaped else pairs
 
     def read(registry: Registry) -> Parsed:
-        return parse_query(
+        return read_again(
             type_,
             wanted,
             lenient=preferred.lenient,
             base=service.door.base,
             compartment=compartment,
             now=_today(),
-            full_text=service.door.store.full_text,
             max_count=service.page,
             registry=registry,
+            full_text=service.door.store.full_text,
         )
 
     parsed = await searching.understood(service.door, wanted, read)
-    asked = [pair for pair in parsed.applied if pair not in shaped]
+    contained = parsed.query.contained
+    if shown.elements and type_ is not None and (contained is None or contained.apart):
+        subset.check_elements(type_, shown.elements)  # what contains may be of any type
+    asked = [pair for pair in parsed.applied if pair not in shaped] if shaped else list(parsed.applied)
     if cursor is not None:
         if after is None:
             after = position(service, request, asked, cursor)
         parsed = replace(parsed, query=replace(parsed.query, after=after))
-    page = await searching.search(service.door, request.who, parsed)
+    notes: list[dict[str, Any]] | None = None
+    if preferred.explain:
+        page, notes = await searching.explain(service.door, request.who, parsed)
+    else:
+        page = await searching.search(service.door, request.who, parsed)
     base = service.base
-    contents = await subset.show_all(page.resources, shown)
-    entries = [bundle.match(base, *one) for one in zip(page.resources, contents, strict=True)]
+    entries = await matches(base, page, shown)
     if page.included:
-        beside = shown._replace(elements=())  # "The list of elements does not apply to included resources."
+        beside = (
+            shown._replace(elements=()) if shown.elements else shown
+        )  # "The list of elements does not apply to included resources."
         contents = await subset.show_all(page.included, beside)
-        entries += [bundle.match(base, *one, b"include") for one in zip(page.included, contents, strict=True)]
+        entries += bundle.matches(base, page.included, contents, b"include")
     if parsed.ignored:
         entries.append(_ignored(parsed.ignored))
     if preferred.explain:
-        entries.append(_explained(await searching.explain(service.door, request.who, parsed)))
+        entries.append(_explained(notes))
     found_at = links(service, request, asked, cursor, page.next if parsed.query.count else None, sealed=sealed)
     return Response(200, [FHIR_JSON, NO_STORE], bundle.bundle("searchset", entries, found_at, page.total))
 

@@ -9,9 +9,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from hilum.fhir.definitions import TYPES
-from hilum.search import values
 from hilum.search.clauses import modifiers
-from hilum.search.parameters import Parameter, Registry
+from hilum.search.parameters import R4, Parameter, Registry
 
 _DEFINITION: Final = "http://hl7.org/fhir/SearchParameter/"
 
@@ -21,14 +20,17 @@ GENERAL: Final[tuple[dict[str, Any], ...]] = (
     {"name": "_text", "definition": f"{_DEFINITION}DomainResource-text", "type": "string"},
     {"name": "_list", "type": "special", "documentation": "https://hl7.org/fhir/R4/search.html#list"},
     {"name": "_has", "type": "special", "documentation": "https://hl7.org/fhir/R4/search.html#has"},
+    {"name": "_contained", "type": "token", "documentation": "https://hl7.org/fhir/R4/search.html#contained"},
+    {"name": "_containedType", "type": "token", "documentation": "https://hl7.org/fhir/R4/search.html#containedType"},
 )
-"""What is asked of resources of every type, beside their own parameters."""
+"""What is asked of resources of every type, beside the parameters that each of them has."""
 _FULL_TEXT: Final = frozenset(("_content", "_text"))
 
 
 def general(*, full_text: bool) -> list[dict[str, Any]]:
-    """What of `GENERAL` there is. `full_text`: whether the words of texts are kept."""
-    return [one for one in GENERAL if full_text or one["name"] not in _FULL_TEXT]
+    """What there is of `GENERAL`, and what every type has. `full_text`: whether the words of texts are kept."""
+    every = [_parameter(one) for one in R4.parameters("Basic") if one.url.startswith(f"{_DEFINITION}Resource-")]
+    return [*every, *(one for one in GENERAL if full_text or one["name"] not in _FULL_TEXT)]
 
 
 def of_type(type: str, registry: Registry) -> dict[str, Any]:
@@ -50,7 +52,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 
 def _leads_on(parameter: Parameter) -> bool:
-    return parameter.type == "reference" and not values.canonical(parameter)
+    return parameter.type == "reference"
 
 
 @lru_cache(maxsize=2)

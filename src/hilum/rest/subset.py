@@ -77,7 +77,7 @@ def subset(body: dict[str, Any], presentation: Presentation) -> dict[str, Any]:
 
 def check_elements(type_: str, names: tuple[str, ...]) -> None:
     """Raises Malformed when `_elements` names something that resources of this type don't have."""
-    known = {element.name for element in definitions.elements(type_)}
+    known = {name for element in definitions.elements(type_) for name in (element.name, *_spellings(element))}
     for name in names:
         if name not in known:
             raise Malformed(f"_elements names {name[:64]!r}, which {type_} does not have at its top level.")
@@ -94,7 +94,11 @@ def _mandatory(type_: str) -> frozenset[str]:
 
 
 def _properties(type_: str, names: tuple[str, ...]) -> frozenset[str]:
-    return _names(element for element in definitions.elements(type_) if element.name in names)
+    """`value` stands for all of value[x], `valueQuantity` for that one alone."""
+    wanted = frozenset(names)
+    whole = _names(element for element in definitions.elements(type_) if element.name in wanted)
+    spelled = (name for element in definitions.elements(type_) for name in _spellings(element))
+    return whole | wanted.intersection(spelled)
 
 
 def _names(elements: Any) -> frozenset[str]:

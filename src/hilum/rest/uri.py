@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
@@ -11,6 +12,7 @@ from hilum.problems import Malformed
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PLAIN = re.compile(r"[A-Za-z0-9\-._~!$'()*,;:@/?|]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SHORT: Final = 300
 _LINES: Final = {ord("\n"): None, ord("\r"): None, ord("\t"): None}
 _OF_LINES: Final = frozenset(("query", "variables"))
 """The parameters of $graphql are texts of several lines."""
@@ -30,7 +32,7 @@ def decode(text: str, where: str, *, lines: bool = False) -> str:
             found = unquote_to_bytes(text.encode("latin-1")).decode()
         except UnicodeError:
             raise Malformed(f"The {where} is not UTF-8 once its percent-encoding is undone.") from None
-    if _CONTROL.search(found.translate(_LINES) if lines else found):
+    if not found.isprintable() and _CONTROL.search(found.translate(_LINES) if lines else found):
         raise Malformed(f"The {where} holds a control character.")
     return found
 
@@ -48,17 +50,32 @@ def path(raw: bytes) -> tuple[str, ...]:
 def pairs(query: str, where: str = "query string") -> list[tuple[str, str]]:
     """The parameters of a query string or form, in order. Raises Malformed."""
     found = []
-    for part in query.split("&"):
+    for part in query.replace("+", " ").split("&"):
         if part:
-            name, _, value = part.replace("+", " ").partition("=")
-            name = decode(name, where)
-            found.append((name, decode(value, where, lines=name in _OF_LINES)))
+            name, _, value = part.partition("=")
+            if part.isascii() and "%" not in part and part.isprintable():
+                found.append((name, value))
+            elif len(part) <= _SHORT:
+                found.append(_known(part, where))
+            else:
+                found.append(_pair(part, where))
     return found
+
+
+def _pair(part: str, where: str) -> tuple[str, str]:
+    name, _, value = part.partition("=")
+    name = decode(name, where)
+    return name, decode(value, where, lines=name in _OF_LINES)
+
+
+_known = lru_cache(maxsize=1024)(_pair)  # the same codes come again and again
 
 
 def encode(parameters: list[tuple[str, str]]) -> str:
     """Parameters as a query string, with no more escapes than needed."""
-    return "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in parameters)
+    if _PLAIN.fullmatch("".join([text for pair in parameters for text in pair])):
+        return "&".join([f"{name}={value}" for name, value in parameters])
+    return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in parameters])
 
 
 def _quoted(text: str) -> str:

@@ -17,8 +17,9 @@ from hilum.fhir.resource import Draft, Resource
 from hilum.fhirpath.paths import Field, Path
 from hilum.search.generate import named_by, owners
 from hilum.search.index import MAKERS, collect, index
-from hilum.search.parameters import R4, Registry
+from hilum.search.parameters import R4, Registry, canonical_types
 from hilum.search.rows import Rows
+from hilum.search.selections import versioned
 
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _LARGE: Final = 1 << 18
@@ -104,13 +105,18 @@ def _join(type: str, registry: Registry) -> _Joined:
         for number in selection.numbers:
             feeds.setdefault(-1 if selection.main in compartment else number, set()).update(keys)
     for pairs in dict.fromkeys(one for parameter in parameters for one in parameter.pairs):
-        inner = [leaf.path for some in pairs.seconds for leaf in some]
+        seconds = list(zip(pairs.seconds, pairs.whole, strict=True))
+        inner = [leaf.path for some, whole in seconds if not whole for leaf in some]
+        above = {_first(leaf.path) for some, whole in seconds if whole for leaf in some}
         first = [leaf.path for leaf in pairs.first]
-        whole = [] if pairs.absolute else first
-        keys = {_first(path) for path in first} if pairs.absolute else set()
+        below = [] if pairs.absolute else first
+        keys = above | ({_first(path) for path in first} if pairs.absolute else set())
         # Within an element of the resource that element is what counts, of the resource itself its parts are.
-        keys |= {_first(pairs.context)} if pairs.context.steps else {_first(path) for path in (*inner, *whole)}
+        keys |= {_first(pairs.context)} if pairs.context.steps else {_first(path) for path in (*inner, *below)}
         feeds.setdefault(pairs.number, set()).update(keys)
+    if type in canonical_types():
+        feeds[versioned(type)] = {"url", "version"}
+    feeds[0] = {"contained"}  # rows of what is contained are under no number of this type
     unknown |= any("" in keys for keys in feeds.values())
     for keys in feeds.values():
         keys |= {f"_{key}" for key in keys}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from typing import Final
 
 from hilum.fhir.definitions import TYPES
 from hilum.problems import Invalid
 from hilum.search import values
+from hilum.search.canonicals import naming
 from hilum.search.limits import TooCostly
 from hilum.search.parameters import Parameter, Registry
 from hilum.search.plain import Asked, holding
@@ -31,22 +33,29 @@ def find(registry: Registry, type: str, code: str) -> Parameter:
 
 
 def step(registry: Registry, type: str, text: str) -> tuple[Parameter, str | None]:
-    """One link of a chain, `subject` or `subject:Patient`: the parameter and the type that is named."""
+    """One link of a chain, `subject` or `subject:Patient`: the parameter and the type that is named.
+
+    Raises Unknown where it leads to nothing that could be searched.
+    """
     code, colon, target = text.partition(":")
     parameter = find(registry, type, code)
     refuse_unfollowed(parameter)
+    if parameter.forms == _NESTED:
+        raise Unknown(
+            f"{code!r} of {type} leads to what is nested in the {type} itself, of which nothing is indexed: chains "
+            f"from there are not supported. {code}=[id] finds the {type} by the id of that."
+        )
     return parameter, values.resource_type(parameter, target) if colon else None
+
+
+_NESTED: Final = frozenset(("Resource",))
+"""The form of the parameters `composition` and `message` of Bundle."""
 
 
 def refuse_unfollowed(parameter: Parameter) -> None:
     """Raises Invalid when the parameter does not lead to other resources of this server."""
     if parameter.type != "reference":
         raise Invalid(f"{parameter.code!r} of {parameter.base} is of type {parameter.type}; only references lead on.")
-    if values.canonical(parameter):
-        raise Unknown(
-            f"{parameter.code!r} of {parameter.base} holds canonical urls; hilum follows references only. "
-            "Search for the url itself."
-        )
 
 
 def chain(
@@ -73,8 +82,9 @@ def chain(
             if refused is None or (isinstance(refused, Unknown) and not isinstance(problem, Unknown)):
                 refused = problem
     if found:
-        names = {number for part in found for number in holding(parameter, part.type)}
-        return ChainClause(tuple(one for one in parameter.numbers if one in names), tuple(found))
+        held = {number for part in found for number in holding(parameter, part.type)}
+        by_reference = tuple(one for one in parameter.numbers if one in held)
+        return ChainClause(by_reference, tuple(found), naming(parameter))
     if refused is not None and not isinstance(refused, Unknown):
         raise refused
     raise Unknown(_nowhere(asked.registry, parameter, possible, rest))

@@ -10,6 +10,7 @@ from typing import Final
 
 from hilum.problems import Invalid
 from hilum.search import values
+from hilum.search.canonicals import canonical
 from hilum.search.limits import MOST_TEXT
 from hilum.search.modified import MODIFIED, hierarchies
 from hilum.search.parameters import Parameter
@@ -44,8 +45,10 @@ def clause(parameter: Parameter, modifier: str | None, texts: list[str], asked: 
 def modifiers(parameter: Parameter) -> tuple[str, ...]:
     """The modifiers that a parameter takes; `[type]` for the names of the types that it refers to."""
     kind, forms = parameter.type, parameter.forms
-    if parameter.code in ("_id", "_lastUpdated") or kind in ("composite", "special"):
+    if kind == "composite":
         return ()
+    if parameter.code in ("_id", "_lastUpdated"):
+        return ("missing",)
     found = []
     if kind == "token":
         found += ["not"]
@@ -57,7 +60,7 @@ def modifiers(parameter: Parameter) -> tuple[str, ...]:
         found += [] if parameter.phonetic else ["exact", "contains"]
     elif kind == "uri":
         found += ["above", "below"] if parameter.whole else []
-    elif kind == "reference" and values.canonical(parameter):
+    elif kind == "reference" and canonical(parameter):
         found += ["below"] if parameter.whole else []
     elif kind == "reference":
         found += [TYPE]
@@ -68,7 +71,7 @@ def modifiers(parameter: Parameter) -> tuple[str, ...]:
 
 def _no_modifier(parameter: Parameter, modifier: str) -> Invalid:
     known = modifiers(parameter)
-    near = get_close_matches(modifier, known, 3)
+    near = get_close_matches(modifier, known, 3) if modifier not in MODIFIED else ()
     hint = f"did you mean {' or '.join(near)}?" if near else f"those there are: {', '.join(known) or 'none'}."
     where = f"{parameter.code!r} of {parameter.base}"
     return Invalid(f"The modifier {modifier[:64]!r} is not supported for {where}; {hint}")

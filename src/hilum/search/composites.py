@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from hilum import fhirpath
 from hilum.fhir.definitions import SearchParameter
 from hilum.fhirpath.paths import Path, paths
 from hilum.fhirpath.types import Type
-from hilum.problems import Invalid
+from hilum.problems import Invalid, Issue, Unprocessable
 from hilum.search.selections import Leaf, leaves, number
 
 _SWAPPED: Final = "http://hl7.org/fhir/SearchParameter/DocumentReference-relationship"
 """R4 gives its two components each other's expressions (`code` to the reference, `target` to the token)."""
 
+MOST_PAIRS: Final = 50_000
+"""Composite rows of one resource: the square of what is written, so that 100 kilobytes could make a million."""
 _RESOURCE: Final = "%resource."
 
 
@@ -23,7 +27,8 @@ class Pairs:
     """What one composite selects in one kind of element: the rows of `number`.
 
     `context`: the element. `first`: leaves of tokens, from the resource down when `absolute`, else from the element.
-    `seconds`: the leaves of the second value (and of a window's end), from the element; their kinds in `kinds`.
+    `seconds`: the leaves of the second value (and of a window's end); their kinds in `kinds`, and in `whole` whether
+    they, too, are from the resource down.
     """
 
     number: int
@@ -32,6 +37,7 @@ class Pairs:
     first: tuple[Leaf, ...]
     kinds: tuple[str, ...]
     seconds: tuple[tuple[Leaf, ...], ...]
+    whole: tuple[bool, ...]
 
 
 def composite(type: str, definition: SearchParameter, kinds: tuple[str, ...]) -> tuple[Pairs, ...]:
@@ -52,12 +58,19 @@ def composite(type: str, definition: SearchParameter, kinds: tuple[str, ...]) ->
         first, *rest = (_component(type, context, kinds[i], texts[i]) for i in order)
         if first and all(rest):
             some = tuple(kinds[i] for i in order[1:])
-            absolute = texts[order[0]].startswith(_RESOURCE)
+            absolute, *whole = (texts[i].startswith(_RESOURCE) for i in order)
             parts = (";".join(map(str, one)) for one in (first, *rest))
-            found.append(
-                Pairs(number(type, "composite", str(context), *parts), context, absolute, first, some, tuple(rest))
-            )
+            from_top = ("%" for one in whole if one)  # none in R4, whose numbers stay
+            numbered = number(type, "composite", str(context), *parts, *from_top)
+            found.append(Pairs(numbered, context, absolute, first, some, tuple(rest), tuple(whole)))
     return tuple(found)
+
+
+def bounded(made: int, *values: Collection[Any]) -> None:
+    """Raises Unprocessable (too-costly) where these values would make too many pairs, of which there are `made`."""
+    if made + math.prod(map(len, values)) > MOST_PAIRS:
+        text = f"A composite search parameter has more than {MOST_PAIRS:,} combinations of values in the resource."
+        raise Unprocessable(issues=(Issue("error", "too-costly", text),))
 
 
 def apart(type: str, definition: SearchParameter, kinds: tuple[str, ...]) -> tuple[tuple[Leaf, ...], ...]:

@@ -20,12 +20,15 @@ from hilum.search.query import (
     LastUpdatedClause,
     ListClause,
     NotClause,
+    PhraseClause,
     PlaceClause,
     TextClause,
     ValueSetClause,
 )
 
-_NOT_ALONE = ChainClause | HasClause | TextClause | ListClause | ValueSetClause | HierarchyClause | PlaceClause
+_NOT_ALONE = (
+    ChainClause | HasClause | TextClause | PhraseClause | ListClause | ValueSetClause | HierarchyClause | PlaceClause
+)
 """What needs other resources, terminology, or text that is no index row."""
 
 

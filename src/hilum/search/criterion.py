@@ -12,6 +12,7 @@ from typing import Final
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.problems import Invalid
 from hilum.search import filter, values, words
+from hilum.search.canonicals import naming
 from hilum.search.chains import Elsewhere, Unknown, chain, find, refuse_unfollowed, step
 from hilum.search.clauses import clause
 from hilum.search.plain import Asked, holding
@@ -24,7 +25,7 @@ def criterion(type: str, name: str, value: str, asked: Asked, hops: int = 0) -> 
     `hops`: how many references were followed to get to them. Raises Invalid, TooCostly; Unknown when there is no such
     parameter.
     """
-    if name.startswith("_has:"):
+    if name == "_has" or name.startswith("_has:"):
         return _has(type, name, value, asked, hops)
     head, dot, rest = name.partition(".")
     if dot:
@@ -51,14 +52,15 @@ def _has(type: str, name: str, value: str, asked: Asked, hops: int) -> Clause:
     if source not in TYPE_NUMBER:
         near = get_close_matches(source, TYPES, 3)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        raise Invalid(f"_has names {source[:64]!r}, which is no resource type of R4.{hint}")
+        raise Unknown(f"_has names {source[:64]!r}, which is no resource type of R4.{hint}")
     parameter = find(asked.registry, source, code)
     refuse_unfollowed(parameter)
     possible = parameter.targets
     if possible and type not in possible:
         raise Elsewhere(f"_has: {code!r} of {source} refers to {', '.join(possible)}, never to {type}.")
     asked.budget.take_target(hops + 1)
-    return HasClause(Part(source, (criterion(source, rest, value, asked, hops + 1),)), holding(parameter, type))
+    described = Part(source, (criterion(source, rest, value, asked, hops + 1),))
+    return HasClause(described, holding(parameter, type), naming(parameter))
 
 
 # --- about a resource as a whole --------------------------------------------------------------------------------------

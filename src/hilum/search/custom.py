@@ -17,12 +17,18 @@ from hilum import fhirpath
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES, SearchParameter
 from hilum.fhirpath.paths import NotAPath, Path, paths
 from hilum.problems import Issue, Problem
+from hilum.search.index import index
 from hilum.search.parameters import R4, Parameter, Registry
 from hilum.search.selections import leaves
 
 _EVERY: Final = ("Resource", "DomainResource")
+_R4_URL: Final = "http://hl7.org/fhir/SearchParameter/"
 _LONGEST: Final = 10_000
 """Characters of an expression. R4's longest has 3,000."""
+_LONGEST_OF_ALL: Final = 1_000
+"""Characters of an expression for all types: it is compiled for each of them."""
+_MOST_PATHS: Final = 64
+"""Paths of an expression within one type, and components of a composite. R4 has no more than three of either."""
 _CODE: Final = re.compile(r"_?[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 # fmt: off
 _RESERVED: Final = frozenset((
@@ -108,8 +114,8 @@ def judge(
     found += _clashes(one, derived_from, tuple(others))
     if one.type == "composite":
         found += _components(one, registry)
-    elif one.expression is None or len(one.expression) > _LONGEST:
-        what = "is missing" if one.expression is None else f"is longer than {_LONGEST} characters"
+    elif one.expression is None or len(one.expression) > _longest(one):
+        what = "is missing" if one.expression is None else f"is longer than {_longest(one):,} characters"
         found.append(_issue("required", "expression", f"{what}; hilum indexes what an expression selects."))
     if found:
         return tuple(found)
@@ -120,6 +126,10 @@ def judge(
         if problem := _compiled(one, type, registry):
             return (problem,)
     return ()
+
+
+def _longest(one: SearchParameter) -> int:
+    return _LONGEST_OF_ALL if any(base in _EVERY for base in one.base) else _LONGEST
 
 
 def _issue(code: str, element: str, text: str) -> Issue:
@@ -168,8 +178,8 @@ def _clashes(one: SearchParameter, derived_from: str, others: tuple[SearchParame
             yield _issue(
                 "duplicate",
                 "code",
-                f"is that of R4's own parameter {served.url} on {type}. Choose another, or derive from it and select "
-                "the same.",
+                f"is that of the built-in parameter {served.url} on {type}. Choose another, or derive from it and "
+                "select the same.",
             )
             return
     for other in others:
@@ -192,14 +202,29 @@ def _same(one: SearchParameter, served: Parameter, type: str) -> bool:
     alone = msgspec.structs.replace(one, code=f"{one.code}--", base=(type,), url=f"{one.url}--")
     try:
         parameter = Registry((alone,)).table(type).get(alone.code)
-    except Problem:
+    except (Problem, RecursionError):
         return False
-    return parameter is not None and set(parameter.numbers) == set(served.numbers)
+    if parameter is None:
+        return False
+    # Another version of the same definition may name the type that it means: `.valueDateTime` for `.value`.
+    part = (
+        served.url == one.url
+        and not one.url.startswith(_R4_URL)
+        and _leaves(parameter)
+        and _leaves(parameter) <= _leaves(served)
+    )
+    return bool(part) or set(parameter.numbers) == set(served.numbers)
+
+
+def _leaves(parameter: Parameter) -> set[str]:
+    return {str(leaf) for selection in parameter.selections for leaf in selection.leaves}
 
 
 def _components(one: SearchParameter, registry: Registry) -> Iterator[Issue]:
-    if len(one.component) < 2:
-        yield _issue("required", "component", "must name two parameters or more: it is a composite.")
+    if not 2 <= len(one.component) <= _MOST_PATHS:
+        yield _issue(
+            "required", "component", f"must name two parameters or more, {_MOST_PATHS} at most: it is a composite."
+        )
         return
     for type in _asked(one):
         known = {parameter.url: parameter for parameter in registry.parameters(type)}
@@ -224,6 +249,17 @@ def _parsed(text: str, element: str) -> Iterator[Issue]:
 
 
 def _compiled(one: SearchParameter, type: str, registry: Registry) -> Issue | None:
+    """Why nothing can be indexed by it on a type: what would fail at every write fails here, before there is any."""
+    try:
+        if problem := _selects(one, type, registry):
+            return problem
+        index(type, {"resourceType": type}, "1", registry)
+    except (RecursionError, SyntaxError, MemoryError):  # Python has bounds of its own for the code that indexes
+        return _issue("too-costly", "expression", f"is nested deeper than hilum can index it on {type}.")
+    return None
+
+
+def _selects(one: SearchParameter, type: str, registry: Registry) -> Issue | None:
     """Why the expression comes to nothing on a type."""
     text = one.expression or ""
     for problem in _parsed(text, "expression"):
@@ -235,6 +271,8 @@ def _compiled(one: SearchParameter, type: str, registry: Registry) -> Issue | No
         computes = str(reason)
     else:
         computes = ""
+        if len(selected) > _MOST_PATHS:
+            return _issue("too-costly", "expression", f"has {len(selected)} paths in a {type}; {_MOST_PATHS} may be.")
         if not selected:
             return _issue("business-rule", "expression", f"selects nothing in a {type}.")
         kind = "phonetic" if one.usage == "phonetic" else one.type

@@ -99,8 +99,12 @@ HOLDS: Final[dict[str, Holds]] = {
     "sa": lambda low, high, start, end: start > high,
     "eb": lambda low, high, start, end: end < low,
     "ap": lambda low, high, start, end: start <= high and end >= low,
+    "co": lambda low, high, start, end: start <= low and high <= end,
 }
 """Prefix -> does the resource's [start, end] stand so to the search's [low, high]? https://hl7.org/fhir/R4/search.html#prefix
 
-`ge` is `gt` or `eq`, `le` is `lt` or `eq`. For `ap` whoever parses widens the searched range.
+`ge` is `gt` or `eq`, `le` is `lt` or `eq`. For `ap` whoever parses widens the searched range. `co` is no prefix, but
+an operator of `_filter`.
 """
+PREFIXES: Final = tuple(name for name in HOLDS if name != "co")
+"""What may stand before a date or a number."""

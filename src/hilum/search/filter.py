@@ -1,25 +1,21 @@
 """`_filter`: tests joined by and, or, not and parentheses. https://hl7.org/fhir/R4/search_filter.html
 
 The text is read into a tree first, and the tree becomes clauses once for each type that a path may lead to. and and or
-are read from left to right, neither before the other, as the specification says. Codes compare as everywhere else,
-with their case.
+are read from left to right, neither before the other, as the specification says.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from hilum.problems import Invalid
-from hilum.search import values
 from hilum.search.chains import chain, find, step
-from hilum.search.clauses import clause
 from hilum.search.limits import MOST_FILTER, MOST_NESTED, TooCostly
-from hilum.search.parameters import Parameter
 from hilum.search.plain import Asked
-from hilum.search.query import AllClause, AnyClause, Clause, DateClause, LastUpdatedClause, NotClause, StringClause
+from hilum.search.query import AllClause, AnyClause, Clause, NotClause
+from hilum.search.tested import ADDITIONAL, OPERATORS, pair, test
 
 # --- the tree ---------------------------------------------------------------------------------------------------------
 
@@ -53,12 +49,6 @@ class Negated(NamedTuple):
 
 
 Node = Test | Joined | Negated
-
-OPERATORS: Final = (
-    *("eq", "ne", "co", "sw", "ew", "gt", "lt", "ge", "le", "ap", "sa", "eb"),
-    *("pr", "po", "ss", "sb", "in", "ni", "re"),
-)
-"""https://hl7.org/fhir/R4/search_filter.html#ops"""
 
 _SPACE: Final = re.compile(r"\s*")
 _NOT: Final = re.compile(r"not\s*\(")
@@ -193,11 +183,13 @@ def _clause(type: str, node: Node, asked: Asked, hops: int) -> Clause:
 
 def _test(type: str, path: tuple[Link, ...], operator: str, value: str, asked: Asked, hops: int) -> Clause:
     link, *rest = path
+    if link.inside is not None and len(rest) == 1 and (type, link.name) in ADDITIONAL:
+        return _pair(type, link.name, link.inside, Test(tuple(rest), operator, value), asked)
     if not rest:
         if link.inside is not None:
             raise Invalid(f"_filter: {link.name[:64]!r} with brackets must be followed by '.' and another name.")
         parameter = find(asked.registry, type, link.name)
-        return _leaf(parameter, operator, value, asked)
+        return test(parameter, operator, value, asked)
     parameter, target = step(asked.registry, type, link.name)
 
     def then(type: str) -> Clause:
@@ -207,75 +199,21 @@ def _test(type: str, path: tuple[Link, ...], operator: str, value: str, asked: A
     return chain(parameter, target, asked, hops, then, rest[0].name)
 
 
-def _leaf(parameter: Parameter, operator: str, value: str, asked: Asked) -> Clause:
-    """One test on the values of one parameter. https://hl7.org/fhir/R4/search_filter.html#ops"""
-    if operator == "pr":
-        if value not in ("true", "false"):
-            raise Invalid("_filter: the operator pr takes true or false.")
-        return clause(parameter, "missing", ["false" if value == "true" else "true"], asked)
-    known = _TESTS.get(parameter.type, {})
-    if operator not in known:
-        takes = ", ".join(sorted((*known, "pr")))
-        raise Invalid(
-            f"_filter: the operator {operator} is not supported for {parameter.code!r} of {parameter.base}, "
-            f"which is of type {parameter.type}; those there are: {takes}."
-        )
-    return known[operator](parameter, operator, value, asked)
+def _pair(type: str, name: str, inside: Node, outside: Test, asked: Asked) -> Clause:
+    """`characteristic[code eq gender].value eq mixed`: of one element. https://hl7.org/fhir/R4/search_filter.html#params"""
+    match inside:
+        case Joined("or", nodes):
+            return AnyClause(tuple(_pair(type, name, one, outside, asked) for one in nodes))
+        case Test():
+            code, children = ADDITIONAL[type, name]
+            read = (_child(name, children, inside), _child(name, children, outside))
+            return pair(find(asked.registry, type, code), *read, asked)
+    raise Invalid(f"_filter: the brackets of {name!r} take a test, or several with or between them.")
 
 
-_Build = Callable[[Parameter, str, str, Asked], Clause]
-
-_MATCH: Final = {"eq": "whole", "ne": "whole", "co": "contains", "sw": "starts", "ew": "ends"}
-_SYSTEMS: Final = {
-    "loinc": "http://loinc.org",
-    "snomed": "http://snomed.info/sct",
-    "rxnorm": "http://www.nlm.nih.gov/research/umls/rxnorm",
-    "ucum": "http://unitsofmeasure.org",
-}
-"""Predefined short names. https://hl7.org/fhir/R4/search_filter.html#ops"""
-_MODIFIER: Final = {"in": "in", "ni": "not-in", "ss": "below", "sb": "above"}
-
-
-def _string(parameter: Parameter, operator: str, value: str, asked: Asked) -> Clause:
-    asked.budget.take(parameter.code, parameter.type, 1)
-    folded = values.string(parameter, value.replace("\\", "\\\\"), "starts")
-    found = StringClause(parameter.numbers, (folded,), _MATCH[operator])
-    return NotClause(found) if operator == "ne" else found
-
-
-def _prefixed(parameter: Parameter, operator: str, value: str, asked: Asked) -> Clause:
-    return clause(parameter, None, [operator + _named(value)], asked)
-
-
-def _overlap(parameter: Parameter, operator: str, value: str, asked: Asked) -> Clause:
-    """Approximately, without the widening: two periods that overlap."""
-    asked.budget.take(parameter.code, parameter.type, 1)
-    ranges = (values.date(parameter, f"ap{value}", None),)
-    return LastUpdatedClause(ranges) if parameter.code == "_lastUpdated" else DateClause(parameter.numbers, ranges)
-
-
-def _plain(parameter: Parameter, operator: str, value: str, asked: Asked) -> Clause:
-    found = clause(parameter, _MODIFIER.get(operator), [_named(value)], asked)
-    return NotClause(found) if operator == "ne" else found
-
-
-def _named(value: str) -> str:
-    """The value with the system that a short name stands for."""
-    parts = value.split("|")
-    at = len(parts) - 2
-    if at >= 0 and parts[at] in _SYSTEMS:
-        parts[at] = _SYSTEMS[parts[at]]
-    return "|".join(parts)
-
-
-_ORDERED: Final[dict[str, _Build]] = dict.fromkeys(("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"), _prefixed)
-_TESTS: Final[dict[str, dict[str, _Build]]] = {
-    "string": dict.fromkeys(_MATCH, _string),
-    "number": _ORDERED,
-    "quantity": _ORDERED,
-    "date": {**_ORDERED, "po": _overlap},
-    "token": dict.fromkeys(("eq", "ne", "in", "ni", "ss", "sb"), _plain),
-    "reference": dict.fromkeys(("re",), _plain),
-    "uri": dict.fromkeys(("eq", "ne"), _plain),
-    "composite": dict.fromkeys(("eq", "ne"), _plain),
-}
+def _child(name: str, children: dict[str, str], test: Test) -> tuple[str, str, str]:
+    """The parameter, operator and value of a test on a child."""
+    (link, *others), operator, value = test
+    if others or link.inside is not None or link.name not in children:
+        raise Invalid(f"_filter: {name!r} has {' and '.join(children)}; found {link.name[:64]!r}.")
+    return children[link.name], operator, value

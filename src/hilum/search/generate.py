@@ -17,11 +17,11 @@ from hilum.fhir import definitions
 from hilum.fhirpath.paths import Carries, Equals, Field, Path, RefersTo, Step
 from hilum.fhirpath.references import target_type
 from hilum.fhirpath.types import Type, properties
-from hilum.search.composites import Pairs
+from hilum.search.composites import Pairs, bounded
 from hilum.search.notes import NAMES, Noted, Owners, note
-from hilum.search.parameters import R4, Registry
+from hilum.search.parameters import R4, Registry, canonical_types
 from hilum.search.rows import DateRow, QuantityRow, ReferenceRow, TokenRow
-from hilum.search.selections import Leaf, Selection
+from hilum.search.selections import Leaf, Selection, versioned
 
 
 class Found(NamedTuple):
@@ -93,7 +93,7 @@ def source(
     """
     wanted = None if only is None else frozenset(only)
     names = {} if names is None else names
-    names |= NAMES | {"target_type": target_type, "new": tuple.__new__}
+    names |= NAMES | {"target_type": target_type, "new": tuple.__new__, "bounded": bounded}
     names |= {row.__name__: row for _, row in _SECONDS.values()}
     root = _Place()
     computed: dict[Selection, tuple[str, ...]] = {}
@@ -109,11 +109,15 @@ def source(
             place = root.at(pairs.context)
             if (wanted is None or pairs.number in wanted) and pairs not in place.pairs:
                 place.pairs.append(pairs)
+    lines: list[str] = []
+    if type in canonical_types() and (wanted is None or versioned(type) in wanted):
+        lines += [" if 'url' in v and 'version' in v:", "  u = v['url'] + '|' + v['version']"]
+        lines += [f"  strings.append(({versioned(type)}, u, u))"]
     kept_by: Owners = {}
     if wanted is None:
         kept_by = owners(type, registry)
         root.at(_labels(type)).noted["label", None] = []
-    lines = [f"def fill(v, {', '.join(Found._fields)}):"]
+    lines = [f"def fill(v, {', '.join(Found._fields)}):", *lines]
     lines += _below(root, "v", 1, kept_by) or [" pass"]
     for i, (selection, targets) in enumerate(computed.items()):
         name, expression = f"computed{i}", selection.expression or ""
@@ -239,12 +243,13 @@ def _paired(pairs: Pairs, v: str, depth: int) -> list[str]:
     pad = " " * depth
     lines: list[str] = []
     held = [f"b{i}_{depth}" for i in range(len(pairs.seconds))]
-    for name, kind, some in zip(held, pairs.kinds, pairs.seconds, strict=True):
-        lines += [f"{pad}{name} = []", *_into(name, kind, some, v, depth)]
+    for name, kind, some, whole in zip(held, pairs.kinds, pairs.seconds, pairs.whole, strict=True):
+        lines += [f"{pad}{name} = []", *_into(name, kind, some, "v" if whole else v, depth)]
     lines += [f"{pad}if {' and '.join(held)}:", f"{pad} a{depth} = []"]
     lines += _into(f"a{depth}", "token", pairs.first, "v" if pairs.absolute else v, depth + 1)
     rows = [f"new({_SECONDS[kind][1].__name__}, q{i})" for i, kind in enumerate(pairs.kinds)]
     second = rows[0] if len(rows) == 1 else f"({', '.join(rows)})"
+    lines.append(f"{pad} bounded(len(composites), a{depth}, {', '.join(held)})")
     lines += [f"{pad} composites += [({pairs.number}, s, c, {second}) for _, s, c in a{depth}"]
     lines[-1] += "".join(f" for q{i} in {name}" for i, name in enumerate(held)) + "]"
     return lines

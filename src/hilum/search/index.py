@@ -1,6 +1,6 @@
 """Index rows of a resource: pure, exact, deterministic. https://hl7.org/fhir/R4/search.html
 
-Contained resources are not indexed on their own, and references to them (`#p1`) are no rows.
+Contained resources have rows apart, under their container (`contained`); references to them (`#p1`) are no rows.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from hilum.fhir import definitions
 from hilum.problems import Invalid
+from hilum.search import contained
 from hilum.search.generate import Fill, Found, generate
 from hilum.search.parameters import R4, Registry
 from hilum.search.rows import (
@@ -48,7 +49,17 @@ def index(type: str, body: dict[str, Any], id: str | None = None, registry: Regi
 def collect(type: str, body: dict[str, Any], id: str | None = None, registry: Registry = R4) -> Found:
     """What `index` makes its rows of: in document order, doubles and all."""
     own = (id or body.get("id")) if type in _COMPARTMENTS else None
-    return _found(type, _fill(type, registry), body, [(type, own)] if own else [])
+    found = _found(type, _fill(type, registry), body, [(type, own)] if own else [])
+    if "contained" in body:
+        try:
+            contained.note(found, body["contained"], _within)
+        except (AttributeError, TypeError, KeyError) as error:
+            raise _unfit(type) from error
+    return found
+
+
+def _within(type: str, body: dict[str, Any]) -> Found:
+    return _found(type, _fill(type, R4), body, [])
 
 
 def extract(type: str, numbers: tuple[int, ...], registry: Registry = R4) -> Callable[[dict[str, Any]], Rows]:

@@ -5,7 +5,6 @@ A search is read in time that these bounds limit, whatever text arrives; what ex
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
@@ -29,12 +28,16 @@ MOST_NESTED: Final = 20
 """How deep the parentheses of `_filter` and `_text` may stand."""
 MOST_TEXT: Final = 2000
 """Characters of one value: no index holds a longer one."""
+MOST_WORDS: Final = 100
+"""Words of one `_text` or `_content`, after folding, which makes many of one character (`ﷺ`)."""
 MOST_FILTER: Final = 10_000
 """Characters of one `_filter`."""
 MOST_SORTS: Final = 5
 """How many keys `_sort` may have."""
 MOST_INCLUDES: Final = 30
 """How many `_include` and `_revinclude` a query may have."""
+MOST_CONTAINED: Final = 20
+"""How many types a search for contained resources may be on."""
 
 _RANGE: Final = 20
 _WEIGHT: Final = {"date": _RANGE, "string": _RANGE, "number": _RANGE, "quantity": _RANGE, "composite": _RANGE}
@@ -51,7 +54,8 @@ class TooCostly(Invalid):
 class Budget:
     """What is used up of the bounds while one search is read."""
 
-    alternatives: Counter[str] = field(default_factory=Counter)
+    alternatives: dict[str, int] = field(default_factory=dict)  # by type
+    together: int = 0  # the same, of all types
     names: int = 0
     targets: int = 0
     _type: str = ""
@@ -66,8 +70,12 @@ class Budget:
         most = MOST_ALTERNATIVES // weight
         if count > most:
             raise TooCostly(f"The parameter {name[:64]!r} has {count} alternatives; {most} are the most.")
-        self.alternatives[self._type] += count * weight
-        if self.alternatives[self._type] > MOST_IN_ALL or self.alternatives.total() > MOST_OVER_TYPES:
+        self._take_alternatives(count * weight)
+
+    def _take_alternatives(self, count: int) -> None:
+        own = self.alternatives[self._type] = self.alternatives.get(self._type, 0) + count
+        self.together += count
+        if own > MOST_IN_ALL or self.together > MOST_OVER_TYPES:
             raise TooCostly(
                 f"The parameters have too many alternatives together: {MOST_IN_ALL} are the most, of ranges (dates, "
                 f"numbers, texts) {MOST_IN_ALL // _RANGE}; a chain that names no type counts once for each."
@@ -76,6 +84,9 @@ class Budget:
     def take_names(self, count: int) -> None:
         """`count` identities. Raises TooCostly."""
         self.names += count
+        self._hold_names()
+
+    def _hold_names(self) -> None:
         if self.names > MOST_NAMES:
             raise TooCostly(
                 f"The ids of the search could be those of more than {MOST_NAMES} resources. Write references as "
@@ -87,6 +98,24 @@ class Budget:
         self.targets += 1
         if hops > MOST_HOPS:
             raise TooCostly(f"A chain follows more than {MOST_HOPS} references.")
+        self._hold_targets()
+
+    @property
+    def used(self) -> tuple[int, int, int]:
+        """Alternatives of all types together, names, targets."""
+        return self.together, self.names, self.targets
+
+    def add(self, alternatives: int, names: int, targets: int) -> None:
+        """What was used up elsewhere, of this type. Raises TooCostly."""
+        self._take_alternatives(alternatives)
+        if names:
+            self.names += names
+            self._hold_names()
+        if targets:
+            self.targets += targets
+            self._hold_targets()
+
+    def _hold_targets(self) -> None:
         if self.targets > MOST_TARGETS:
             raise TooCostly(
                 f"The chains lead through more than {MOST_TARGETS} resource types; name the type: subject:Patient.name."

@@ -6,7 +6,6 @@ Stores find by hashes and look again with this; policies and subscriptions judge
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Final
 
@@ -34,6 +33,7 @@ from hilum.search.query import (
     TermClause,
     Token,
     TokenClause,
+    UnequalClause,
     UriClause,
 )
 from hilum.search.rows import (
@@ -49,7 +49,7 @@ from hilum.search.rows import (
     UriRow,
 )
 from hilum.search.text import fold
-from hilum.search.units import UCUM, converted, ratio
+from hilum.search.units import SAME, UCUM, Scale, converted, scale
 
 
 def matches(clause: Clause, rows: Rows, *, id: str, last_updated: int) -> bool:
@@ -59,12 +59,12 @@ def matches(clause: Clause, rows: Rows, *, id: str, last_updated: int) -> bool:
     must resolve first.
     """
     match clause:
-        case NotClause(inner):
-            return not matches(inner, rows, id=id, last_updated=last_updated)
-        case AnyClause(some):
-            return any(matches(one, rows, id=id, last_updated=last_updated) for one in some)
-        case AllClause(some):
-            return all(matches(one, rows, id=id, last_updated=last_updated) for one in some)
+        case NotClause(denied):
+            return not matches(denied, rows, id=id, last_updated=last_updated)
+        case AnyClause(inner):
+            return any(matches(one, rows, id=id, last_updated=last_updated) for one in inner)
+        case AllClause(inner):
+            return all(matches(one, rows, id=id, last_updated=last_updated) for one in inner)
         case IdClause(ids):
             return id in ids
         case LastUpdatedClause(ranges):
@@ -73,17 +73,21 @@ def matches(clause: Clause, rows: Rows, *, id: str, last_updated: int) -> bool:
             return not set(owners).isdisjoint(rows.compartments)
         case MissingClause(parameters, missing):
             return any(row[0] in parameters for kind in KINDS for row in getattr(rows, kind)) is not missing
+        case UnequalClause(parameters, values):
+            return any(
+                row.parameter in parameters and not any(_token(row, value) for value in values) for row in rows.tokens
+            )
     found = _TESTS.get(clause.__class__)
     if found is None:
         raise ValueError(f"{clause.__class__.__name__} is not about the rows of one resource.")
     kinds, test = found
     how = getattr(clause, "match", None)
-    values: Iterable[Any] = clause.values  # type: ignore[union-attr]  # every class in _TESTS has values and parameters
+    some: Iterable[Any] = clause.values  # type: ignore[union-attr]  # every class in _TESTS has values and parameters
     if how is not None:
-        values = [(how, value) for value in values]
+        some = [(how, value) for value in some]
     wanted: tuple[int, ...] = clause.parameters  # type: ignore[union-attr]
     return any(
-        test(row, value) for kind in kinds for row in getattr(rows, kind) if row.parameter in wanted for value in values
+        test(row, value) for kind in kinds for row in getattr(rows, kind) if row.parameter in wanted for value in some
     )
 
 
@@ -121,6 +125,11 @@ _FOLDED: Final[dict[str, Callable[[str, str], bool]]] = {
     "ends": str.endswith,
     "contains": str.__contains__,
     "whole": str.__eq__,
+    "ne": str.__ne__,
+    "gt": str.__gt__,
+    "lt": str.__lt__,
+    "ge": str.__ge__,
+    "le": str.__le__,
 }
 
 
@@ -146,30 +155,22 @@ def _quantity(row: QuantityRow, value: Amount) -> bool:
 @lru_cache(maxsize=1024)
 def in_unit(value: Amount, system: str | None, code: str | None, unit: str | None) -> Amount | None:
     """An amount asked for as it is compared with values of this unit; None when they don't compare."""
-    scale = scale_of(value, system, code, unit)
-    return None if scale is None else scaled(value, scale)
-
-
-def scaled(value: Amount, scale: Fraction) -> Amount:
-    """The amount in another unit."""
-    if scale == 1:
-        return value
-    low, exact, high = (converted(one, scale) for one in (value.low, value.value, value.high))
+    how = _scale_of(value, system, code, unit)
+    if how is None or how == SAME:
+        return None if how is None else value
+    low, exact, high = (converted(one, how) for one in (value.low, value.value, value.high))
     return Amount(value.prefix, exact, low, high)
 
 
-def scale_of(value: Amount, system: str | None, code: str | None, unit: str | None) -> Fraction | None:
-    """By what an amount asked for is multiplied to be compared with values of a unit; None when they don't compare."""
+def _scale_of(value: Amount, system: str | None, code: str | None, unit: str | None) -> Scale | None:
+    """How an amount asked for is compared with values of a unit; None when they don't compare."""
     if value.system is None:
-        return _SAME if value.code is None or value.code in (code, unit) else None
+        return SAME if value.code is None or value.code in (code, unit) else None
     if (system or "") != value.system:
         return None
     if value.code is None or value.code == code:
-        return _SAME
-    return ratio(value.code, code) if system == UCUM and code is not None else None
-
-
-_SAME: Final = Fraction(1)
+        return SAME
+    return scale(value.code, code) if system == UCUM and code is not None else None
 
 
 def _reference(row: ReferenceRow, value: tuple[str | None, str]) -> bool:
@@ -179,7 +180,8 @@ def _reference(row: ReferenceRow, value: tuple[str | None, str]) -> bool:
 
 def _uri(row: UriRow | StringRow, value: tuple[str, str]) -> bool:
     how, uri = value
-    return row.value == uri or (how == "below" and lies_below(row.value, uri))
+    text = row[1]  # of a StringRow its `folded`: for the version that a canonical names stands a row without it, too
+    return text == uri or (how == "below" and lies_below(text, uri))
 
 
 def lies_below(uri: str, above: str) -> bool:

@@ -8,9 +8,12 @@ from typing import Final
 
 from hilum.problems import Invalid
 from hilum.search import values
+from hilum.search.canonicals import canonical
 from hilum.search.parameters import R4, Parameter
 from hilum.search.plain import Asked, any_of, token
 from hilum.search.query import (
+    AllClause,
+    AnyClause,
     Clause,
     HierarchyClause,
     MissingClause,
@@ -39,9 +42,13 @@ def _part_of(type: str) -> tuple[int, ...]:
 
 
 def _missing(parameter: Parameter, texts: list[str], asked: Asked) -> Clause:
+    """No value of the parameter is there. A text is no code, but a Reference is one whatever it says."""
     if texts not in (["true"], ["false"]):
         raise Invalid(f"{parameter.code}:missing takes true or false.")
-    return MissingClause(parameter.numbers, texts == ["true"])
+    missing = texts == ["true"]
+    if parameter.code in ("_id", "_lastUpdated"):  # of every resource
+        return AnyClause(()) if missing else AllClause(())
+    return MissingClause((*parameter.numbers, *parameter.identifier), missing)
 
 
 def _not(parameter: Parameter, texts: list[str], asked: Asked) -> Clause:
@@ -92,7 +99,7 @@ def _related(parameter: Parameter, texts: list[str], asked: Asked, *, below: boo
     if parameter.type == "token":
         concepts = tuple(values.concept(parameter, text) for text in texts)
         return HierarchyClause(parameter.numbers, concepts, below)
-    if values.canonical(parameter):
+    if canonical(parameter):
         names = [values.unescape(text) for text in texts]
         versioned = tuple(name for name in names if "|" in name)
         found: list[Clause] = [UriClause(parameter.whole, versioned, "below")] if versioned else []

@@ -150,7 +150,9 @@ def _uri(v: str, some: list[Selection], _: str | None) -> list[str]:
 
 
 def _canonical(v: str, some: list[Selection], _: str | None) -> list[str]:
-    bare = [f" {line}" for line in _uri("u", some, None)]
+    """With a version also without it; that the text is then not as written, tells who follows it (canonicals.py)."""
+    bare = [f" uris.append(({one.main}, u))" for one in some if one.main]
+    bare += [f" strings.append(({one.whole}, u, {v}))" for one in some if one.whole]
     lines = [*_uri(v, some, None)]
     return [*lines, f"if '|' in {v}:", f" u = {v}.partition('|')[0]", *bare] if bare else lines
 
@@ -197,6 +199,10 @@ _WRITERS: Final[dict[str, Callable[[str, list[Selection], str | None], list[str]
 def _reference(noted: list[Noted], v: str, owners: Owners) -> list[str]:
     lines: list[str] = []
     main = [(leaf, one.main) for leaf, one in noted if one.main and leaf.form == "reference"]
+    named: dict[int, list[Leaf]] = {}
+    for leaf, one in noted:
+        if one.identifier:
+            named.setdefault(one.identifier, []).append(leaf)
     if main:
         apart = any(leaf.only or leaf.but for leaf, _ in main)
         lines += [f"if 'reference' in {v}:", f" r = {v}['reference']"]
@@ -207,17 +213,23 @@ def _reference(noted: list[Noted], v: str, owners: Owners) -> list[str]:
             lines += [f"  if {test}:", "   compartments.append(p)"]
         lines += [" elif r[:1] != '#':", *(["  t = target_type(r)"] if apart else [])]
         lines += [f"  {_when(leaf)}uris.append(({n}, r))" for leaf, n in main]
-    named: dict[int, list[Leaf]] = {}
-    for leaf, one in noted:
-        if one.identifier:
-            named.setdefault(one.identifier, []).append(leaf)
+        if named:
+            lines += [f" elif 'identifier' not in {v}:", *_identifiers(named, v, "None, None", "  ")]
+            lines += [f"elif 'identifier' not in {v}:", *_identifiers(named, v, "None, None", " ")]
+    elif named:
+        lines += [f"if {v}.get('reference', '#')[:1] == '#' and 'identifier' not in {v}:"]
+        lines += _identifiers(named, v, "None, None", " ")
     if named:
         lines += [f"if 'identifier' in {v}:", f" y = {v}['identifier']", " s = y.get('system'); c = y.get('value')"]
-        lines += [" if c is not None or s is not None:"]
-        if any(map(_whose, named.values())):
-            lines.append(f"  t = identified({v})")
-        lines += [f"  {_whose(some)}tokens.append(({n}, s, c))" for n, some in named.items()]
+        lines += [f" if c is not None or s is not None or {v}.get('reference', '#')[:1] == '#':"]
+        lines += _identifiers(named, v, "s, c", "  ")
     return lines
+
+
+def _identifiers(named: dict[int, list[Leaf]], v: str, row: str, pad: str) -> list[str]:
+    """The rows of Reference.identifier; one of nothing where there is a Reference and no other row tells of it."""
+    lines = [f"{pad}t = identified({v})"] if any(map(_whose, named.values())) else []
+    return [*lines, *(f"{pad}{_whose(some)}tokens.append(({n}, {row}))" for n, some in named.items())]
 
 
 def _about(leaf: Leaf, type: str) -> bool:

@@ -18,6 +18,7 @@ from hilum.fhir.definitions import SearchParameter
 from hilum.fhirpath.paths import NotAPath, Path, paths
 from hilum.fhirpath.types import BOOLEAN
 from hilum.problems import Invalid
+from hilum.search import us_core
 from hilum.search.composites import Pairs, apart, composite
 from hilum.search.selections import (
     FORMS,
@@ -27,6 +28,7 @@ from hilum.search.selections import (
     computed,
     grouped,
     leaves,
+    named_by,
     parted,
     selection,
     targets_of,
@@ -85,15 +87,21 @@ def _by_base(some: Iterable[SearchParameter]) -> dict[str, list[SearchParameter]
 
 
 @cache
+def canonical_types() -> tuple[str, ...]:
+    """The types whose resources are named by a url and a business version: those that are searched by both."""
+    return tuple(type for type in definitions.TYPES if {"url", "version"} <= {one.code for one in _r4().get(type, ())})
+
+
+@cache
 def _r4() -> dict[str, list[SearchParameter]]:
-    return _by_base(definitions.search_parameters())
+    return _by_base((*definitions.search_parameters(), *us_core.PARAMETERS))
 
 
 _NOTHING: Final[Mapping[tuple[str, str], str]] = MappingProxyType({})
 
 
 class Registry:
-    """The parameters of all types: R4's own, and custom ones.
+    """The parameters of all types: R4's own with those of US Core, and custom ones.
 
     A custom parameter shares the numbers of R4's selections where it takes all of their leaves; what else it takes is
     a selection of its own. R4's numbers never change by it.
@@ -139,18 +147,37 @@ class Registry:
         """All parameters by which resources of a type can be searched, sorted by code."""
         return list(self.table(type).values())
 
+    def waiting(self, type: str) -> tuple[str, ...]:
+        """The codes of those parameters of a type that can't be used yet."""
+        return tuple(sorted({code for base, code in self._waiting if base in (*_EVERY, type)}))
+
     def why_not(self, type: str, code: str) -> str:
         """Why `code` is not in the table of a type: defined without an expression, or unknown; with near misses."""
         for definition in _of(_r4(), type):
             if definition.code == code:
+                if code in GENERAL:
+                    return f"{code!r} stands by itself: it is nothing to sort by, and no part of _filter or of a chain."
                 return f"The search parameter {code!r} of {type} is not supported: R4 defines it without an expression."
         for base in (*_EVERY, type):
             if (base, code) in self._waiting:
                 return self._waiting[base, code]
-        near = get_close_matches(code, self.table(type), 3)
+        near = self._near(type, code)
         hint = f" Did you mean {' or '.join(near)}?" if near else " The CapabilityStatement lists those that there are."
         return f"{type} has no search parameter {code[:64]!r}.{hint}"
 
+    def _near(self, type: str, code: str) -> list[str]:
+        table = self.table(type)
+        if not code.startswith("_"):
+            return get_close_matches(code, table, 3)
+        own = [one for one in table if one.startswith("_")]
+        return get_close_matches(code.lower(), list(dict.fromkeys((*GENERAL, *own))), 2, 0.7)
+
+
+GENERAL: Final = (
+    *("_count", "_sort", "_total", "_summary", "_elements", "_include", "_revinclude", "_contained", "_containedType"),
+    *("_type", "_format", "_pretty", "_text", "_content", "_filter", "_list", "_has"),
+)
+"""Parameters of every search that are no resource's own. https://hl7.org/fhir/R4/search.html#Summary"""
 
 _EVERY: Final = ("Resource", "DomainResource")
 """The bases that every type has."""
@@ -256,6 +283,9 @@ def _complete(parameter: Parameter, selections: tuple[Selection, ...]) -> Parame
         targets = targets_of(references) or (parameter.targets if "Extension" in parameter.forms else ())
         if all(leaf.only for leaf in references):
             restrict_to = targets
+    elif parameter.type == "reference" and some and all(leaf.form in ("canonical", "uri") for leaf in some):
+        named = named_by(some)
+        targets = tuple(type for type in canonical_types() if not named or type in named)
     return replace(
         parameter,
         numbers=(*(one.main for one in selections if one.main), *(one.rest for one in selections if one.rest)),

@@ -7,7 +7,7 @@ that contains is suffixed by a modifier that the server does not support", since
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,12 +20,29 @@ from hilum.search.criterion import criterion
 from hilum.search.limits import MOST_PARAMETERS, MOST_TEXT, Budget, TooCostly
 from hilum.search.parameters import R4, Registry
 from hilum.search.plain import Asked
-from hilum.search.query import NEWEST, AnyClause, Clause, CompartmentClause, Include, Part, Query
+from hilum.search.query import (
+    NEWEST,
+    AllClause,
+    AnyClause,
+    ChainClause,
+    Clause,
+    CompartmentClause,
+    HasClause,
+    Include,
+    NotClause,
+    Part,
+    Query,
+    ReferenceClause,
+)
+from hilum.search.remembered import remembered, remembered_includes
 
 _SAME: Final = {("_totalMethod", "count"): ("_total", "accurate")}
 """What clients send in another server's words: fhirpy's count() speaks Aidbox's (fhirpy 2.3, 2026-11)."""
-_OPTIONS: Final = frozenset(("_count", "_sort", "_total", "_summary", "_elements", "_type"))
+_OPTIONS: Final = frozenset(
+    ("_count", "_sort", "_total", "_summary", "_elements", "_type", "_contained", "_containedType")
+)
 _SHOWN: Final = frozenset(("_format", "_pretty"))
+_UNMODIFIED: Final = _OPTIONS | _SHOWN
 _INCLUDES: Final = frozenset(("_include", "_revinclude"))
 _NOTHING: Final = AnyClause(())
 
@@ -35,7 +52,7 @@ class Parsed:
     """What a query string came to.
 
     `applied`: the parameters that took effect, as they did, for the `self` link. `ignored`: (name, why) of those left
-    out. `summary` and `elements` say how to show what is found (https://hl7.org/fhir/R4/search.html#summary).
+    out, or in part. `summary` and `elements` say how to show what is found (https://hl7.org/fhir/R4/search.html#summary).
     """
 
     query: Query
@@ -57,13 +74,16 @@ def parse_query(
     default_count: int = 20,
     registry: Registry = R4,
     full_text: bool = True,
+    empty: bool = False,
 ) -> Parsed:
     """The Query of decoded (name, value) pairs on one resource type, or, `type` None, on several.
 
     The Query permits nobody anything: `access.confine` puts a policy in. `base`: the server's own base URL without a
     slash, so that references to itself are known as such. `compartment`: search only in this one. `now`: microseconds
     since 1970, for the prefix `ap`. `registry`: the parameters that there are. `full_text`: whether `_text` and
-    `_content` are. Also reads conditional criteria (If-None-Exist).
+    `_content` are. `empty`: parameters without a value are passed over, and listed ("Empty parameters are not an
+    error - they are just ignored by the server"). Conditional criteria (If-None-Exist) and policies are read here, too:
+    there they are refused, since what they leave out would mean everything.
     Raises Invalid: unknown or not supported (unless `lenient`), or a value that does not fit; TooCostly when there is
     more of anything than one query may have (see `limits`).
     """
@@ -73,17 +93,28 @@ def parse_query(
     written = [_SAME.get(pair, pair) for pair in pairs]
     options = _options(type, written)
     types = _types(type, options.get("_type"), compartment)
+    contained = results.contained(options.get("_contained"), options.get("_containedType"))
+    leading = types if contained is None or contained.apart else TYPES  # what contains may be of any type
     clauses: list[list[Clause]] = [[] for _ in types]
     includes: list[Include] = []
     applied: list[tuple[str, str]] = []
     ignored: list[tuple[str, str]] = []
     for name, value in written:
+        if empty and not value:
+            ignored.append((name, f"The parameter {name[:64]!r} has no value."))
+            continue
         try:
             _refuse(type, name, value)
             code = name.partition(":")[0]
             if code in _INCLUDES:
-                includes += results.includes(registry, types, name, value, len(includes))
-            elif name not in _OPTIONS and name not in _SHOWN and name != "_contained":
+                includes += remembered_includes(registry, leading, name, value, len(includes))
+            elif name in _OPTIONS or name in _SHOWN:
+                pass
+            elif len(types) == 1:
+                clauses[0].append(remembered(types[0], name, value, asked))
+                if "/_history/" in value and _names((clauses[0][-1],)):
+                    ignored.append((name, f"{name[:64]!r} finds references whatever version they name."))
+            else:
                 for found, one in zip(clauses, _criteria(types, name, value, asked), strict=True):
                     found.append(one)
         except Unknown as refusal:
@@ -95,8 +126,11 @@ def parse_query(
     if compartment is not None:
         for found in clauses:
             found.append(CompartmentClause((compartment,)))
+    if contained is not None:
+        results.check_contained(contained, types, clauses, includes)
     size = results.count(options.get("_count"), default_count, max_count)
-    applied = [(name, str(size) if name == "_count" else value) for name, value in applied]
+    if "_count" in options:
+        applied = [(name, str(size) if name == "_count" else value) for name, value in applied]
     summary = results.choice("_summary", options.get("_summary", "false"), results.SUMMARIES)
     if summary == "text" and includes:
         raise Invalid("_summary=text can't be together with _include and _revinclude.")
@@ -112,6 +146,7 @@ def parse_query(
         sort,
         total="accurate" if count == 0 and total == "none" else total,
         includes=tuple(includes),
+        contained=contained,
     )
     elements = tuple(name for part in options.get("_elements", "").split(",") if (name := part.strip()))
     return Parsed(query, tuple(applied), tuple(ignored), summary, elements)
@@ -128,13 +163,35 @@ def _options(type: str | None, pairs: list[tuple[str, str]]) -> dict[str, str]:
     return found
 
 
+def _names(clauses: Iterable[Clause]) -> bool:
+    """Whether they ask for references."""
+    for clause in clauses:
+        match clause:
+            case ReferenceClause():
+                return True
+            case AllClause(some) | AnyClause(some):
+                if _names(some):
+                    return True
+            case NotClause(one):
+                if _names((one,)):
+                    return True
+            case ChainClause(targets=parts):
+                if any(_names(part.clauses) for part in parts):
+                    return True
+            case HasClause(part):
+                if _names(part.clauses):
+                    return True
+    return False
+
+
 def _refuse(type: str | None, name: str, value: str) -> None:
-    """What is not supported whatever it is asked of. Raises Unknown, or Invalid for `_query`."""
+    """What is not supported whatever it is asked of. Raises Unknown; Invalid for `_query` and modifiers."""
     code = name.partition(":")[0]
     if code == "_query":  # "SHALL refuse to process a search request" with a _query that it does not know
         raise Invalid("'_query' is not supported: there are no named queries.")
-    if code == "_containedType" or (code == "_contained" and value != "false"):
-        raise Unknown(f"{code!r} is not supported: contained resources are found through what contains them.")
+    if code != name and code in _UNMODIFIED:
+        hint = " For descending write a minus before the key: _sort=-[parameter]." if code == "_sort" else ""
+        raise Invalid(f"The parameter {code!r} takes no modifiers.{hint}")
     if name == "_type" and type is not None:
         raise Unknown("'_type' is for searches on all types.")
     if len(name) > MOST_TEXT:
@@ -155,9 +212,7 @@ def _types(type: str | None, wanted: str | None, compartment: tuple[str, str] | 
 
 
 def _criteria(types: tuple[str, ...], name: str, value: str, asked: Asked) -> list[Clause]:
-    """The clause for each of the types, every one of which must have the parameter."""
-    if len(types) == 1:
-        return [criterion(types[0], name, value, asked)]
+    """The clause for each of several types, every one of which must have the parameter."""
     found: list[Clause] = []
     elsewhere: Elsewhere | None = None
     for type in types:

@@ -33,8 +33,18 @@ class TokenClause:
 
 
 @dataclass(frozen=True, slots=True)
+class UnequalClause:
+    """`ne` of `_filter`: a code of the parameters that is none of `values`."""
+
+    parameters: tuple[int, ...]
+    values: tuple[Token, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StringClause:
-    """Any of `values`: `match` is `starts` (folded prefix), `exact` (as written) or `contains` (folded)."""
+    """Any of `values`: `match` is `starts` (folded prefix), `exact` (as written) or `contains` (folded); of `_filter`
+    also `whole` and `ends` and, each for a single value, `ne`, `gt`, `lt`, `ge` and `le`: folded, by code points.
+    """
 
     parameters: tuple[int, ...]
     values: tuple[str, ...]
@@ -51,7 +61,9 @@ class TermClause:
 
 @dataclass(frozen=True, slots=True)
 class DateRange:
-    """One alternative of a date clause: `prefix` (eq ne gt lt ge le sa eb ap) against [low, high] microseconds."""
+    """One alternative of a date clause: `prefix` (eq ne gt lt ge le sa eb ap; co of `_filter`: what is there includes
+    it) against [low, high] microseconds.
+    """
 
     prefix: str
     low: int
@@ -149,6 +161,14 @@ class TextClause:
 
 
 @dataclass(frozen=True, slots=True)
+class PhraseClause:
+    """`_text` or `_content`: the `words`, of which there are several, stand side by side in a text of the resource."""
+
+    where: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class IdClause:
     """`_id`: any of these logical ids."""
 
@@ -182,7 +202,7 @@ class MissingClause:
 
 @dataclass(frozen=True, slots=True)
 class NotClause:
-    """`:not`, `:not-in`, `ne` of `_filter`: the clause does not hold."""
+    """`:not`, `:not-in`, `not` of `_filter`: the clause does not hold."""
 
     clause: Clause
 
@@ -206,18 +226,26 @@ class AllClause:
 
 @dataclass(frozen=True, slots=True)
 class ChainClause:
-    """`subject:Patient.name=x`: refers by one of `parameters` to a resource that one of `targets` describes."""
+    """`subject:Patient.name=x`: refers by one of `parameters` to a resource that one of `targets` describes.
+
+    `names`: refers by its canonical url, in one of these; see `canonicals`.
+    """
 
     parameters: tuple[int, ...]
     targets: tuple[Part, ...]
+    names: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class HasClause:
-    """`_has:Observation:subject:code=x`: a resource that `source` describes refers here by one of `parameters`."""
+    """`_has:Observation:subject:code=x`: a resource that `source` describes refers here by one of `parameters`.
+
+    `names`: refers by canonical url, in one of these; see `canonicals`.
+    """
 
     source: Part
     parameters: tuple[int, ...]
+    names: tuple[int, ...] = ()
 
 
 # --- clauses that need the store to be understood: interactions turn them into the ones above ---------------------
@@ -259,6 +287,7 @@ class PlaceClause:
 
 Clause = (
     TokenClause
+    | UnequalClause
     | StringClause
     | TermClause
     | DateClause
@@ -268,6 +297,7 @@ Clause = (
     | CompositeClause
     | NearClause
     | TextClause
+    | PhraseClause
     | IdClause
     | LastUpdatedClause
     | CompartmentClause
@@ -326,8 +356,9 @@ class Sort:
 class Include:
     """`_include` (or, `reverse`, `_revinclude`) of what `parameters` of `source` refer to (what refers by them).
 
-    `source` "*": any type. `parameters` None: every reference (`*`). `target`: only that type. `iterate`: also of
-    what was included. `permits`: type -> what the asker may see of it; a type that is not there is invisible.
+    `source` "*": any type. `parameters` None: every reference (`*`), those by canonical url too. `target`: only that
+    type. `iterate`: also of what was included. `permits`: type -> what the asker may see of it; a type that is not
+    there is invisible. `names`: the parameters that refer by canonical url; see `canonicals`.
     """
 
     source: str
@@ -336,6 +367,21 @@ class Include:
     iterate: bool = False
     reverse: bool = False
     permits: tuple[tuple[str, tuple[Permit, ...]], ...] = ()
+    names: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Contained:
+    """`_contained`: what the parts describe is looked for within other resources. See `contained`.
+
+    `both`: and outside of them. `apart`: the results are the contained resources, else what contains them.
+    `containers`: type -> what the asker may see of it; a type that is not there is invisible. Of a contained resource
+    the asker sees what the permits of its own part allow, too, its container's compartments counting as its own.
+    """
+
+    both: bool = False
+    apart: bool = False
+    containers: tuple[tuple[str, tuple[Permit, ...]], ...] = ()
 
 
 NEWEST: Final[tuple[Sort, ...]] = ()
@@ -347,7 +393,9 @@ class Query:
     """What to find, in which order, how much of it, and what to bring along.
 
     `parts`: one per type, types distinct. `after`: the keyset position of the page before, from the store, opaque.
-    `total`: "none", "estimate" or "accurate". `includes` are followed from the page's resources.
+    `total`: "none", "estimate" or "accurate". `includes` are followed from the page's resources. `contained`: looked
+    for within other resources. `exact`: something is written that follows from it: what is found is judged on bodies,
+    at the ends of chains, too.
     """
 
     parts: tuple[Part, ...]
@@ -356,6 +404,8 @@ class Query:
     after: str | None = None
     total: str = "none"
     includes: tuple[Include, ...] = ()
+    contained: Contained | None = None
+    exact: bool = False
 
     @property
     def types(self) -> tuple[str, ...]:

@@ -5,16 +5,21 @@ https://hl7.org/fhir/R4/search.html#return
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Final
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.problems import Invalid
 from hilum.search import values
+from hilum.search.canonicals import canonical, naming
 from hilum.search.chains import Unknown, find, refuse_unfollowed
-from hilum.search.limits import MOST_INCLUDES, MOST_SORTS, TooCostly
-from hilum.search.parameters import Parameter, Registry
-from hilum.search.query import Include, Sort
+from hilum.search.contained import about
+from hilum.search.limits import MOST_CONTAINED, MOST_INCLUDES, MOST_SORTS, TooCostly
+from hilum.search.parameters import R4, Parameter, Registry
+from hilum.search.query import Clause, Contained, HasClause, Include, ListClause, Sort
+from hilum.search.references import canonicals, references
 
 TOTALS: Final = ("none", "estimate", "accurate")
 SUMMARIES: Final = ("true", "text", "data", "count", "false")
@@ -38,6 +43,39 @@ def count(text: str | None, default: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise Invalid("_count takes a whole number, 0 or more.")
     return min(int(text), most)
+
+
+# --- _contained: https://hl7.org/fhir/R4/search.html#contained --------------------------------------------------------
+
+CONTAINED: Final = ("false", "true", "both")
+CONTAINED_TYPES: Final = ("container", "contained")
+_NOT_WITHIN: Final = (HasClause, ListClause)
+
+
+def contained(wanted: str | None, shown: str | None) -> Contained | None:
+    """What `_contained` and `_containedType` say; None: as always. Raises Invalid."""
+    choice("_containedType", shown or "container", CONTAINED_TYPES)
+    if choice("_contained", wanted or "false", CONTAINED) == "false":
+        return None
+    return Contained(wanted == "both", shown == "contained")
+
+
+def check_contained(
+    asked: Contained, types: tuple[str, ...], clauses: Sequence[Sequence[Clause]], includes: Sequence[Include]
+) -> None:
+    """Raises Invalid or TooCostly for what can't be asked of contained resources."""
+    if len(types) > MOST_CONTAINED:
+        raise TooCostly(f"_contained takes a search on up to {MOST_CONTAINED} types: name them with _type.")
+    if any(about(some, _NOT_WITHIN) for some in clauses):
+        raise Invalid(
+            "_has and _list can't be together with _contained: what is contained is referred to by nothing but its "
+            "container. Leave one of them out."
+        )
+    if asked.apart and any(one.reverse for one in includes):
+        raise Invalid(
+            "_revinclude can't be together with _containedType=contained: nothing refers to a contained resource. "
+            "Ask for _containedType=container."
+        )
 
 
 def resource_type(name: str, text: str) -> str:
@@ -85,7 +123,7 @@ def _whole(parameter: Parameter) -> tuple[int, ...]:
 
 
 def _sort_kind(parameter: Parameter) -> str:
-    if values.canonical(parameter):
+    if canonical(parameter):
         return "uri"
     if parameter.type not in _KINDS:
         raise Invalid(f"_sort can't order by {parameter.code!r} of {parameter.base}: it is of type {parameter.type}.")
@@ -95,21 +133,27 @@ def _sort_kind(parameter: Parameter) -> str:
 # --- _include, _revinclude: https://hl7.org/fhir/R4/search.html#include -----------------------------------------------
 
 
-def includes(registry: Registry, types: tuple[str, ...], name: str, value: str, number: int) -> tuple[Include, ...]:
-    """What one `_include` or `_revinclude` brings along; `number` of them are read already.
+def check_number(number: int) -> None:
+    """Raises TooCostly when so many `_include` and `_revinclude` are read already that one more is too many."""
+    if number >= MOST_INCLUDES:
+        raise TooCostly(f"The search has more than {MOST_INCLUDES} _include and _revinclude.")
+
+
+def includes(registry: Registry, types: tuple[str, ...], name: str, value: str) -> tuple[Include, ...]:
+    """What one `_include` or `_revinclude` brings along.
 
     `Source:parameter[:Target]`, `Source:*` or `*`. Several where a parameter is about some of the types that its
-    references may name. Raises Unknown when it could never bring anything, Invalid, TooCostly.
+    references may name. Raises Unknown when it could never bring anything, Invalid.
     """
     code, colon, modifier = name.partition(":")
     if colon and modifier != "iterate":
         hint = " did you mean iterate?" if modifier == "recurse" else " there is iterate."
         raise Invalid(f"The modifier {modifier[:64]!r} is not supported for {code!r};{hint}")
-    if number >= MOST_INCLUDES:
-        raise TooCostly(f"The search has more than {MOST_INCLUDES} _include and _revinclude.")
     iterate, reverse = bool(colon), code == "_revinclude"
+    if "," in value:
+        raise Invalid(f"{code} takes no lists: give it once for each.")
     if value == "*":
-        return (Include("*", None, None, iterate, reverse),)
+        return (_whatever(registry, Include("*", None, None, iterate, reverse)),)
     source, colon, rest = value.partition(":")
     if not colon:
         raise Invalid(f"{code} takes Source:parameter, Source:parameter:Target, Source:* or *.")
@@ -119,7 +163,7 @@ def includes(registry: Registry, types: tuple[str, ...], name: str, value: str, 
     searched, _, target = rest.partition(":")
     if searched == "*":
         wanted = resource_type(code, target) if target else None
-        return (Include(source, None, wanted, iterate, reverse),)
+        return (_whatever(registry, Include(source, None, wanted, iterate, reverse)),)
     parameter = find(registry, source, searched)
     refuse_unfollowed(parameter)
     possible = parameter.targets
@@ -128,7 +172,17 @@ def includes(registry: Registry, types: tuple[str, ...], name: str, value: str, 
     if reverse and not iterate and possible and not set(possible) & set(types):
         raise Unknown(f"{code}: {searched!r} of {source} refers to {', '.join(possible)}, never to {_one_of(types)}.")
     only: tuple[str | None, ...] = possible if target or parameter.restrict_to else (None,)
+    if names := naming(parameter):
+        return tuple(Include(source, (), one, iterate, reverse, names=names) for one in only)
     return tuple(Include(source, parameter.numbers, one, iterate, reverse) for one in only)
+
+
+def _whatever(registry: Registry, wanted: Include) -> Include:
+    """`*`: where there are custom parameters it names those that are ready; of others there may not be all rows."""
+    if registry is R4:
+        return wanted
+    type = None if wanted.source == "*" else wanted.source
+    return replace(wanted, parameters=references(type, registry), names=canonicals(type, registry))
 
 
 def _one_of(types: tuple[str, ...]) -> str:

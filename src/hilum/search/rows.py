@@ -15,7 +15,8 @@ class TokenRow(NamedTuple):
     """A coded value: `system` is None where the data has none; `code` is None where there is only a system.
 
     Under its own numbers also what `:identifier` finds (the identifier of a Reference), `:of-type` (system: the
-    type's `system|code`, code: the identifier's value) and phonetic parameters (the sound as code).
+    type's `system|code`, code: the identifier's value) and phonetic parameters (the sound as code). With neither a
+    system nor a code: a Reference of which no other row tells, since it has a display only or means what is contained.
     """
 
     parameter: int

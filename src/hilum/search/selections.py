@@ -129,6 +129,11 @@ def number(*parts: str) -> int:
     return int.from_bytes(blake2b("|".join(parts).encode(), digest_size=4).digest(), "big") & 0x7FFFFFFF or 1
 
 
+def versioned(type: str) -> int:
+    """The number of the StringRows `url|version` of a type whose resources are named by their url; see canonicals."""
+    return number(type, "url", "versioned")
+
+
 def selection(type: str, kind: str, leaves: Iterable[Leaf]) -> Selection:
     """The selection that these leaves of a resource type are together."""
     ordered = tuple(sorted(leaves, key=str))
@@ -227,6 +232,15 @@ def _system(path: Path) -> str | None:
     """The one code system of the required binding of a `code`, or None."""
     binding = _fields(path)[-1].binding
     return definitions.system_of(binding) if binding else None
+
+
+def named_by(leaves: Iterable[Leaf]) -> frozenset[str]:
+    """The resource types that the canonical urls among the leaves may name; none for any."""
+    found: set[str] = set()
+    for leaf in leaves:
+        fields = [step for step in leaf.path.steps if isinstance(step, Field)]
+        found.update(fields[-1].targets or ("Resource",))
+    return frozenset() if "Resource" in found else frozenset(found)
 
 
 def targets_of(leaves: Iterable[Leaf]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import cache, lru_cache
 from math import inf, isinf
 from threading import RLock
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 UCUM: Final = "http://unitsofmeasure.org"
 
@@ -31,15 +31,25 @@ _MERCURY: Final = (
 """UCUM's values; pint's are the conventional 133.322387415 Pa, and an inch at 60 degrees Fahrenheit."""
 
 
-@lru_cache(maxsize=4096)
-def ratio(from_code: str, to_code: str) -> Fraction | None:
-    """By what a number of one unit is multiplied to be of the other.
+class Scale(NamedTuple):
+    """A number of one unit, multiplied `by` and `plus` added, is one of the other: 37 Cel are 98.6 [degF]."""
 
-    None when they measure different things, when one is no UCUM code, or when the two don't share their zero (Cel and
-    [degF], pH): such values are comparable only in the same unit.
+    by: Fraction = Fraction(1)
+    plus: Fraction = Fraction(0)
+
+
+SAME: Final = Scale()
+
+
+@lru_cache(maxsize=4096)
+def scale(from_code: str, to_code: str) -> Scale | None:
+    """How a number of one unit becomes one of the other.
+
+    None when they measure different things, when one is no UCUM code, or when one is no multiple of the other (pH):
+    such values are comparable only in the same unit.
     """
     if from_code == to_code:
-        return Fraction(1)
+        return SAME
     if _arbitrary(from_code) != _arbitrary(to_code):
         return None
     from pint.errors import PintError
@@ -56,24 +66,19 @@ def ratio(from_code: str, to_code: str) -> Fraction | None:
             )
     except (PintError, ValueError, TypeError, ArithmeticError, AttributeError):
         return None
-    return unity if zero == 0 and unity > 0 and two == 2 * unity else None
+    by = unity - zero
+    return Scale(by, zero) if by > 0 and two == zero + 2 * by else None
 
 
-def factor(from_code: str, to_code: str) -> float | None:
-    """The same as the nearest double."""
-    found = ratio(from_code, to_code)
-    return None if found is None else converted(1.0, found)
-
-
-def converted(value: float, by: Fraction) -> float:
-    """A number in another unit: the double nearest to the product with the decimal number that was written.
+def converted(value: float, how: Scale) -> float:
+    """A number in another unit: the double nearest to what the decimal number that was written comes to.
 
     0.9 mg are 0.0009 g, and not 0.0009000000000000001 as the product of doubles has it.
     """
-    if by == 1 or isinf(value):
+    if how == SAME or isinf(value):
         return value
     try:
-        return float(Fraction(repr(value)) * by)
+        return float(Fraction(repr(value)) * how.by + how.plus)
     except OverflowError:  # more than a double can say: beyond all that is stored
         return inf if value > 0 else -inf
 

@@ -13,7 +13,8 @@ from typing import Final
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhirpath.references import local, target_type
 from hilum.problems import Invalid, Malformed
-from hilum.search.dates import HOLDS, interval
+from hilum.search.canonicals import canonical
+from hilum.search.dates import PREFIXES, interval
 from hilum.search.parameters import Parameter
 from hilum.search.query import Amount, DateRange, Token
 from hilum.search.selections import MIME
@@ -109,12 +110,12 @@ def date(parameter: Parameter, text: str, now: int | None) -> DateRange:
 
     `ap` is widened by a tenth of the gap to `now`, as the specification recommends, when `now` is given.
     """
-    prefix, rest = (text[:2], text[2:]) if text[:2] in HOLDS else ("eq", text)
+    prefix, rest = (text[:2], text[2:]) if text[:2] in PREFIXES else ("eq", text)
     try:
         # A '+' that the client did not percent-encode arrives as a space; dates have no spaces.
         low, high = interval(rest.replace(" ", "+"))
     except Malformed as problem:
-        raise Invalid(f"{_at(parameter)}: {problem} Prefixes are {', '.join(HOLDS)}.") from None
+        raise Invalid(f"{_at(parameter)}: {problem} Prefixes are {', '.join(PREFIXES)}.") from None
     if prefix == "ap" and now is not None:
         gap = abs(now - (low + high) // 2) // 10
         low, high = low - gap, high + gap
@@ -145,11 +146,6 @@ def reference(parameter: Parameter, text: str, target: str | None, base: str) ->
         raise Invalid(f"{_at(parameter)} takes [type]/[id], [id] or a url.")
     only = allowed or parameter.targets
     return (only[0] if len(only) == 1 else None), plain
-
-
-def canonical(parameter: Parameter) -> bool:
-    """Whether a reference parameter selects names of definitions (canonical), not addresses of resources."""
-    return parameter.type == "reference" and parameter.forms <= {"canonical", "uri"}
 
 
 def resource_type(parameter: Parameter, modifier: str) -> str:
@@ -193,7 +189,7 @@ def concept(parameter: Parameter, text: str) -> Token:
 
 
 def amount(parameter: Parameter, text: str) -> Amount:
-    """A prefix, a number and perhaps a unit: `5.4`, `le5.4|system|code`, `5.4||code`.
+    """A prefix, a number and perhaps a unit: `5.4`, `le5.4|system|code`, `5.4||code`, `5.4|system|`.
 
     https://hl7.org/fhir/R4/search.html#number and https://hl7.org/fhir/R4/search.html#quantity
     """
@@ -203,8 +199,6 @@ def amount(parameter: Parameter, text: str) -> Amount:
     if len(parts) not in (1, 3):
         raise Invalid(f"{_at(parameter)} takes a number, number|system|code or number||code.")
     _, system, code = parts if len(parts) == 3 else (None, None, None)
-    if system and not code:
-        raise Invalid(f"{_at(parameter)} names a system of units, but no unit; give number|system|code.")
     prefix, value, low, high = _number(parameter, parts[0])
     return Amount(prefix, value, low, high, system or None, code or None)
 
@@ -214,14 +208,14 @@ def _number(parameter: Parameter, text: str) -> tuple[str, float, float, float]:
 
     For `ap` the range is a tenth of the value to both sides. https://hl7.org/fhir/R4/search.html#prefix
     """
-    prefix, rest = (text[:2], text[2:]) if text[:2] in HOLDS else ("eq", text)
+    prefix, rest = (text[:2], text[2:]) if text[:2] in PREFIXES else ("eq", text)
     # A '+' that the client did not percent-encode arrives as a space; numbers have no spaces.
     rest = rest.replace(" ", "+")
     found = _NUMBER.fullmatch(rest) if len(rest) <= _MOST_DIGITS else None
     if found is None:
         raise Invalid(
             f"{_at(parameter)}: not a number; expected digits such as 100, 5.40 or 1.2e-3, of at most {_MOST_DIGITS} "
-            f"characters. Prefixes are {', '.join(HOLDS)}."
+            f"characters. Prefixes are {', '.join(PREFIXES)}."
         )
     value = Decimal(rest)
     exponent = value.as_tuple().exponent
@@ -245,7 +239,7 @@ def near(parameter: Parameter, text: str) -> tuple[float, float, float]:
     parts = [unescape(part) for part in split(text, "|")]
     if not 2 <= len(parts) <= 4:
         raise Invalid(f"{_at(parameter)} takes latitude|longitude, then perhaps |distance and |unit.")
-    if any(part[:2] in HOLDS for part in parts):
+    if any(part[:2] in PREFIXES for part in parts):
         raise Invalid(f"{_at(parameter)} takes no prefixes.")
     latitude, longitude = (_number(parameter, part)[1] for part in parts[:2])
     if abs(latitude) > 90 or abs(longitude) > 180:

@@ -14,6 +14,7 @@ from hilum.fhir.resource import Draft, Resource
 from hilum.search.catalogue import Catalogue, Defined
 from hilum.search.query import Permit, Query
 from hilum.search.rows import NO_ROWS, Rows
+from hilum.store.rebuilding import Rebuilt, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +95,19 @@ class Commit:
 class Page:
     """A page of current versions. `next` is the keyset position to go on from, None at the end. `total` as asked.
 
-    `next` is opaque and may hold values that resources are sorted by: whoever shows it to a client seals it.
-    `included`: what `Query.includes` bring along, by type and id.
+    `next` is opaque and may hold values that resources are sorted by: whoever shows it to a client seals it. It also
+    holds which moment the first page saw, where the order is one that writers change: the following pages are in the
+    order of that moment. `included`: what `Query.includes` bring along, by type and id. `places`: of a query for
+    contained resources, for each resource the index in its `contained` of the one that is found; -1: the resource
+    itself. `scores`: of a query for words, for each resource how well it matches (`hilum.search.score`).
     """
 
     resources: tuple[Resource, ...]
     next: str | None = None
     total: int | None = None
     included: tuple[Resource, ...] = ()
+    places: tuple[int, ...] = ()
+    scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +150,11 @@ class Store(Protocol):
     """What SQLite, PostgreSQL, or a third does. All methods may raise Busy and Damaged, none a driver's own error."""
 
     name: str
-    full_text: bool
-    """Whether `_text` and `_content` can be searched."""
+
+    @property
+    def full_text(self) -> bool:
+        """Whether `_text` and `_content` can be searched now: another process may make or end that."""
+        ...
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Make the writes durable; the new versions, stamped, in the order of the writes.
@@ -167,7 +176,7 @@ class Store(Protocol):
         """Current, undeleted resources that match. Raises Unprocessable (too-costly) for what takes too long."""
         ...
 
-    async def explain(self, query: Query) -> list[dict[str, Any]]:
+    async def explain(self, query: Query) -> tuple[Page, list[dict[str, Any]]]:
         """Search, and tell how: the decisions in order, with the counts that they were made by. No patient data."""
         ...
 
@@ -204,9 +213,12 @@ class Store(Protocol):
         """
         ...
 
-    async def rebuild(self, type: str, numbers: tuple[int, ...] | None, after: int) -> tuple[int, int]:
-        """Make index rows of a few resources of a type anew from their bodies: those after the position `after` (0: the
-        first). Of some numbers, or (None) of all. The position to go on from, and how many were done: 0 at the end.
+    def rebuild(self, scope: Scope) -> AsyncIterator[Rebuilt]:
+        """Compare all index rows with what the bodies say, and put right what differs, while others write.
+
+        After it they are equal, whatever was wrong before: for all resources, and for what is none any more; shapes,
+        words, dictionaries and figures too, when `scope` is everything. It goes on where one was killed. Yields how
+        far it is, in steps that keep others from writing for 50 ms at most. Raises Busy while another one is at work.
         """
         ...
 

@@ -1,9 +1,8 @@
 """How exact index values become the narrow integers that stores keep: the same for every store.
 
-A token's key is a signed 64-bit integer: the upper 20 bits are a hash of the system (0: none), the lower 44 of the
-code. `system|code` is one key, `system|` one range of keys, and `code` alone one key for each system that occurs in
-the parameter. Hashes only find; wherever a collision could merge or leak, the exact value is looked at again
-(`hilum.search.matches`).
+What is hashed for a store, by its secret, is in `keyed`: a token's key is a signed 64-bit integer, the upper 20 bits
+the number of its system (0: none), the lower 44 a hash of its code. `system|code` is one key, `system|` one range of
+keys, and `code` alone one key for each system that occurs in the parameter.
 """
 
 from __future__ import annotations
@@ -15,6 +14,9 @@ from xxhash import xxh3_64_intdigest
 
 CODE_BITS: Final = 44
 CODE_MASK: Final = (1 << CODE_BITS) - 1
+LEAST: Final = -(1 << 63)
+GREATEST: Final = (1 << 63) - 1
+"""The first and the last key."""
 SYSTEM_MASK: Final = (1 << 64 - CODE_BITS) - 1
 TYPE_SHIFT: Final = 40
 """A resource's stable integer is `type_number << TYPE_SHIFT | n`: it tells its type, and a type is one range."""
@@ -25,33 +27,21 @@ def signed(value: int) -> int:
     return value - (1 << 64) if value >= 1 << 63 else value
 
 
-@lru_cache(4096)
-def system(uri: str | None) -> int:
-    """The upper bits of a token key: 0 for no system, never 0 for one."""
-    return (xxh3_64_intdigest(uri.encode()) & SYSTEM_MASK) or 1 if uri else 0
-
-
-@lru_cache(16384)
-def code(text: str | None) -> int:
-    """The lower bits of a token key. None (a system alone) hashes as the empty code."""
-    return xxh3_64_intdigest(text.encode() if text else b"") & CODE_MASK
-
-
-@lru_cache(16384)
-def token(uri: str | None, text: str | None) -> int:
-    """The key of system + code."""
-    return signed(system(uri) << CODE_BITS | code(text))
-
-
-def system_range(uri: str | None) -> tuple[int, int]:
-    """The first and last key that a code of this system can have."""
-    low = signed(system(uri) << CODE_BITS)
+def system_range(number: int) -> tuple[int, int]:
+    """The first and last key that a code of the system with this number can have."""
+    low = signed(number << CODE_BITS)
     return low, low + CODE_MASK
 
 
-def uri(value: str) -> int:
-    """The key of a uri or a text, compared whole."""
-    return signed(xxh3_64_intdigest(value.encode()))
+@lru_cache(4096)
+def label(system: str, code: str) -> int:
+    """What stands for a security label beside a version; nothing is decided by it."""
+    high = (xxh3_64_intdigest(system.encode()) & SYSTEM_MASK) or 1 if system else 0
+    return signed(high << CODE_BITS | xxh3_64_intdigest(code.encode() if code else b"") & CODE_MASK)
+
+
+NUMBER = (1 << TYPE_SHIFT) - 1
+"""What of a stable integer is the number of its name, as a mask; it grows with every name."""
 
 
 def type_range(type_number: int) -> tuple[int, int]:
@@ -76,14 +66,6 @@ def span(low: int, high: int) -> int:
 
 WIDE: Final = 1 << 48
 """Set in the unit key of a quantity that is a range (low below high): the others are points, and compare by `low`."""
-
-
-@lru_cache(4096)
-def unit(system: str | None, code: str | None, display: str | None) -> int:
-    """The key of a unit, 48 bits: 0 where a number has none, never 0 for one."""
-    if not (system or code or display):
-        return 0
-    return (xxh3_64_intdigest(f"{system or ''}|{code or ''}|{display or ''}".encode()) & (WIDE - 1)) or 1
 
 
 _CELLS: Final = (1 << 16) - 1

@@ -11,5 +11,5 @@ SEARCH_SECONDS: Final = 30.0
 
 def too_costly(seconds: float) -> Unprocessable:
     """The problem that ends a search, with the code that FHIR has for it. https://hl7.org/fhir/R4/valueset-issue-type.html"""
-    text = f"The search takes longer than {seconds:.0f} seconds. Use fewer or narrower parameters."
+    text = f"The search takes longer than {seconds:.0f} seconds, with those before it in the same request. Narrow it."
     return Unprocessable(issues=(Issue("error", "too-costly", text),))

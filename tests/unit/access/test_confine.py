@@ -11,7 +11,7 @@ from hilum.oauth import scopes
 from hilum.problems import Forbidden
 from hilum.search.parameters import lookup
 from hilum.search.parse import parse_query
-from hilum.search.query import ChainClause, HasClause, IdClause, NotClause, Part, Permit, Query
+from hilum.search.query import ChainClause, Contained, HasClause, IdClause, NotClause, Part, Permit, Query
 
 ANY = (Permit(None),)
 A = (("Patient", "a"),)
@@ -106,3 +106,13 @@ def test_who_may_do_everything_sees_everything() -> None:
     query = confined(EVERYTHING, None, ("_include", "*"))
     assert query.parts == tuple(Part(type, (), ANY) for type in TYPES)
     assert query.includes[0].permits == tuple((type, ANY) for type in TYPES)
+
+
+def test_what_is_contained_is_for_who_may_search_its_type_and_what_contains_it() -> None:
+    by = policy("patient/Claim.rs system/Coverage.s system/Patient.r")
+    query = confined(by, "Coverage", ("_contained", "true"))
+    assert query.parts == (Part("Coverage", (), ANY),)
+    assert query.contained == Contained(containers=(("Claim", (Permit(A),)), ("Coverage", ANY)))
+    with pytest.raises(Forbidden, match="Condition"):
+        confined(by, "Condition", ("_contained", "true"))
+    assert confined(by, "Coverage", ("_contained", "false")).contained is None

@@ -13,7 +13,8 @@ import msgspec
 import pytest
 from bench import population, runner, servers
 from bench.floor import wire
-from bench.floor.rows import Numbers, exact, extractors
+from bench.floor.rows import Keys as FloorKeys
+from bench.floor.rows import Numbers, extractors
 from bench.records import id_of, observation, patient
 
 from hilum.fhir import json
@@ -21,9 +22,11 @@ from hilum.fhir.resource import draft, instant
 from hilum.rest.conditions import http_date
 from hilum.search.index import index
 from hilum.search.rows import QuantityRow
-from hilum.store import keys
+from hilum.store import keys as plain
+from hilum.store.keyed import Keys, choices, systems
 from hilum.store.sqlite import tables
 
+SECRET = "5e" * 32
 NUMBERS = msgspec.json.decode(population.numbers(), type=Numbers)
 
 
@@ -32,19 +35,23 @@ NUMBERS = msgspec.json.decode(population.numbers(), type=Numbers)
 def test_its_index_rows_are_hilums(type: str, make: type, n: int) -> None:
     id = id_of(type, n)
     raw = json.encode(make(n, id))
-    floor, hilum = extractors(NUMBERS)[type](raw, id), index(type, json.parse(raw))
-    assert floor.tokens == {(row.parameter, keys.token(row.system, row.code)) for row in hilum.tokens} | {
-        (row.parameter, keys.uri(row.folded)) for row in hilum.terms
+    hilum = index(type, json.parse(raw))
+    keys, its = Keys(SECRET), FloorKeys()
+    keys.numbers.update((system, choices(system)[0]) for system in systems(hilum))
+    its.open(SECRET, keys.numbers)
+    floor = extractors(NUMBERS, its)[type](raw, id)
+    assert floor.tokens == {(row.parameter, keys.tokens[row.system, row.code]) for row in hilum.tokens} | {
+        (row.parameter, keys.texts[row.folded]) for row in hilum.terms
     }
-    assert floor.terms == {(row.parameter, keys.uri(row.folded), row.folded) for row in hilum.terms}
+    assert floor.terms == {(row.parameter, keys.texts[row.folded], row.folded) for row in hilum.terms}
     assert floor.strings == set(hilum.strings)
-    assert floor.dates == [(row.parameter, keys.span(row.low, row.high), row.low, row.high) for row in hilum.dates]
+    assert floor.dates == [(row.parameter, plain.span(row.low, row.high), row.low, row.high) for row in hilum.dates]
     assert floor.quantities == [
-        (row.parameter, keys.unit(row.system, row.code, row.unit), row.low, row.high) for row in hilum.quantities
+        (row.parameter, keys.units[row.system, row.code, row.unit], row.low, row.high) for row in hilum.quantities
     ]
-    pairs = [(row.parameter, keys.token(row.system, row.code), row.second) for row in hilum.composites]
+    pairs = [(row.parameter, keys.tokens[row.system, row.code], row.second) for row in hilum.composites]
     assert floor.composites == [
-        (number, first, keys.unit(second.system, second.code, second.unit), second.low, second.high)
+        (number, first, keys.units[second.system, second.code, second.unit], second.low, second.high)
         for number, first, second in pairs
         if isinstance(second, QuantityRow)
     ]
@@ -53,7 +60,7 @@ def test_its_index_rows_are_hilums(type: str, make: type, n: int) -> None:
     assert sorted(floor.compartments) == list(hilum.compartments)
     assert (hilum.uris, hilum.nears, hilum.labels) == ((), (), ())
     assert set(floor.shape) == set(tables.numbers(hilum))
-    assert all(exact(text) == keys.uri(text) for _, _, text in floor.strings)
+    assert all(its.exact(text) == keys.texts[text] for _, _, text in floor.strings)
 
 
 @pytest.mark.parametrize(("type", "make"), [("Patient", patient), ("Observation", observation)])
@@ -61,7 +68,9 @@ def test_its_stored_bytes_are_hilums(type: str, make: type) -> None:
     id = id_of(type, 9)
     created, replaced = json.encode(make(9)), json.encode(make(9, id))
     head = len(type) + 19
-    rows = extractors(NUMBERS)[type](created, id)
+    its = FloorKeys()
+    its.open(SECRET, dict.fromkeys(systems(index(type, json.parse(created))), 1))
+    rows = extractors(NUMBERS, its)[type](created, id)
     for raw, skip in ((created, head), (replaced, head + len(id) + 8)):
         made = wire.Made(type, id, wire.key_of(id), *wire.around(type, id, raw, skip), rows)
         assert wire.stamp(made, 3, 1_700_000_000_000_007) == draft(json.parse(raw), id).stamp(3, 1_700_000_000_000_007)

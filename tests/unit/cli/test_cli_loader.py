@@ -152,6 +152,30 @@ async def test_conditional_references_wait_until_what_they_name_is_loaded(folder
     assert counts == {"Patient": 1, "Practitioner": 1, "PractitionerRole": 2, "Organization": 1}
 
 
+async def test_a_folder_is_done_before_another_one_makes_its_organization_once_more(folder):
+    """Two of Synthea's populations do: one creates organizations if there are none, the other in any case."""
+    organization = identified("Organization", "1")
+    for name in ("a", "b"):
+        (folder.files / name).mkdir()
+    folder.write(
+        "a/patient.json", patient("x", managingOrganization={"reference": f"Organization?identifier={SYSTEM}|1"})
+    )
+    folder.write("a/z.json", bundle("transaction", organization, ifNoneExist=f"identifier={SYSTEM}|1"))
+    folder.write("b/1.json", bundle("transaction", organization, patient("y")))
+    report, counts = await folder.load()
+    assert refusals(report) == []
+    assert counts == {"Organization": 2, "Patient": 2}
+
+
+async def test_the_same_file_twice_at_the_same_time_is_loaded_once(folder):
+    for name in ("a", "b"):
+        (folder.files / name).mkdir()
+        folder.write(f"{name}/same.json", bundle("transaction", patient("x"), patient("y")))
+    report, counts = await folder.load()
+    assert (report.loaded, report.refused, counts) == (2, 0, {"Patient": 2})
+    assert (report.created, report.unchanged) == (Counter(Patient=2), Counter(Patient=2))
+
+
 async def test_a_chain_of_conditional_references_is_followed_to_its_end(folder):
     """Each file names what the next one makes, so that every pass resolves one more."""
     for n in range(5):

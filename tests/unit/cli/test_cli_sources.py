@@ -79,3 +79,12 @@ def test_a_file_is_known_by_its_bytes_not_by_its_name(tmp_path):
     a, b, c = (source.digest() for source in find([tmp_path]))
     assert a == b != c
     assert Source("held", 1, held=b"{}").digest() == a
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path):
+    mark = b"\xef\xbb\xbf"
+    (tmp_path / "a.json").write_bytes(mark + b"{}")
+    (tmp_path / "b.ndjson").write_bytes(mark + b"{}\n" + mark + b"{}\n")
+    document, lines = find([tmp_path])
+    assert document.whole(10) == b"{}"
+    assert [block.lines for block in lines.blocks(10)] == [((0, b"{}"), (1, mark + b"{}"))]

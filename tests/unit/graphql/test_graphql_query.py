@@ -15,7 +15,9 @@ from hilum.graphql import limits
 from hilum.graphql.errors import Failed, Refused
 from hilum.graphql.fetch import Fetch
 from hilum.graphql.query import Asked, answer
+from hilum.interactions.delete import delete
 from hilum.interactions.door import Door
+from hilum.interactions.update import update
 from hilum.problems import Forbidden, Invalid, Malformed, NotFound
 from hilum.rest.links import Links
 from hilum.search.limits import TooCostly
@@ -179,7 +181,9 @@ async def test_what_refers_to_several_is_with_each_that_was_asked_for_alone(put:
     actors = [{"actor": to(f"Patient/{id}"), "status": "accepted"} for id in ("p", "q", "z")]
     await put("Appointment", "a", status="proposed", participant=actors)
     await put("Appointment", "b", status="proposed", participant=actors[1:])
-    found = await ask('{PatientList(_id: ["p", "q"], _sort: _id){id AppointmentList(_reference: actor, _sort: _id){id}}}')
+    found = await ask(
+        '{PatientList(_id: ["p", "q"], _sort: _id){id AppointmentList(_reference: actor, _sort: _id){id}}}'
+    )
     assert found == {
         "PatientList": [
             {"id": "p", "AppointmentList": [{"id": "a"}]},
@@ -304,3 +308,44 @@ async def test_introspection_tells_the_definitions(ask: Ask, query: str, expecte
 async def test_mutations_are_refused(ask: Ask) -> None:
     with pytest.raises(Invalid, match="Only queries"):
         await ask("mutation{PatientDelete(id: x){id}}")
+
+
+async def test_custom_parameters_are_arguments_once_they_are_ready(
+    door: Door, owner: Principal, ask: Ask, put: Put
+) -> None:
+    extension = "http://example.org/buddy"
+    for id, buddy in (("a", "b"), ("b", "a")):
+        referring = [{"url": extension, "valueReference": {"reference": f"Patient/{buddy}"}}]
+        await put("Patient", id, gender="female", extension=referring)
+    own = {
+        "resourceType": "SearchParameter",
+        "id": "s1",
+        "url": "http://example.org/s1",
+        "name": "Best",
+        "status": "active",
+        "description": "x",
+        "code": "best-buddy",
+        "base": ["Patient"],
+        "type": "reference",
+        "expression": f"Patient.extension.where(url='{extension}').value.as(Reference)",
+        "target": ["Patient"],
+    }
+    await update(door, owner, "SearchParameter", "s1", own)
+    search = '{PatientList(best_buddy: "Patient/b") {id}}'
+    reverse = "{PatientList(_reference: best_buddy) {id}}"
+    for query, about in ((search, None), (reverse, "Patient/b")):
+        with pytest.raises(Failed, match="'best-buddy' is being indexed: 0 of about"):
+            await ask(query, about)
+    while await door.store.proceed() is not None:
+        pass
+    assert await ask(search) == {"PatientList": [{"id": "a"}]}
+    page = '{PatientConnection(best_buddy: "Patient/a", _sort: "best_buddy") {edges {resource {id}}}}'
+    assert await ask(page) == {"PatientConnection": {"edges": [{"resource": {"id": "b"}}]}}
+    assert await ask(reverse, "Patient/b") == {"PatientList": [{"id": "a"}]}
+    named = await ask('{__type(name: "Query") {fields {name args {name}}}}')
+    lists = {one["name"]: {arg["name"] for arg in one["args"]} for one in named["__type"]["fields"]}
+    assert "best_buddy" in lists["PatientList"]
+    assert "best_buddy" not in lists["ObservationList"]
+    await delete(door, owner, "SearchParameter", "s1")
+    with pytest.raises(Refused, match="Unknown argument 'best_buddy'"):
+        await ask(search)

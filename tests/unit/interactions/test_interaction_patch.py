@@ -11,7 +11,7 @@ from tests.unit.interactions.bodies import content, observation
 from tests.unit.interactions.bodies import patient as person
 from tests.unit.interactions.conftest import principal
 
-from hilum.access.policy import Principal
+from hilum.access.policy import Grant, Policy, Principal
 from hilum.fhir import json
 from hilum.fhirpath import Work
 from hilum.fhirpath.types import Type
@@ -139,6 +139,28 @@ async def test_absent_hidden_and_deleted(door: Door, owner: Principal) -> None:
     await delete(door, owner, "Patient", other.id)
     with pytest.raises(Gone):
         await patch(door, owner, "Patient", other.id, steps)
+
+
+async def test_a_patch_needs_to_read_what_it_patches(door: Door, owner: Principal) -> None:
+    """What a patch can be applied to tells what there is."""
+    steps = set_to("/active", True)
+    made = (await create(door, owner, "Patient", person("1", gender="male"))).resource
+
+    def reading(*some: Grant) -> Principal:
+        return Principal("a", "c", "j", Policy((Grant("Patient", frozenset("us")), *some)), 1 << 62)
+
+    blind = reading()
+    women, men = (reading(Grant("Patient", frozenset("r"), None, (("gender", one),))) for one in ("female", "male"))
+    by_criteria = "identifier=1"
+    for way, name in ((patch, made.id), (conditional_patch, by_criteria)):
+        with pytest.raises(Forbidden, match="does not allow to read Patient"):
+            await way(door, blind, "Patient", name, steps)
+    with pytest.raises(NotFound):
+        await patch(door, women, "Patient", made.id, steps)
+    with pytest.raises(Forbidden, match="does not allow to update and read"):
+        await conditional_patch(door, women, "Patient", by_criteria, steps)
+    assert (await read(door, owner, "Patient", made.id)).version == 1
+    assert (await patch(door, men, "Patient", made.id, steps)).resource.version == 2
 
 
 async def test_a_patch_moves_nothing_out_of_the_compartment(door: Door, owner: Principal) -> None:

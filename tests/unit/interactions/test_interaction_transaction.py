@@ -407,6 +407,14 @@ async def test_each_entry_needs_its_own_permission(door: Door, owner: Principal)
         assert await refused(door, who, post(patient("1")), entry) == (Forbidden, ["Bundle.entry[1]"])
 
 
+async def test_a_patch_needs_to_read_whether_or_not_there_is_anything(door: Door, owner: Principal) -> None:
+    await update(door, owner, "Patient", "a", patient("1", id="a"))
+    who = principal("system/Patient.cus")
+    for url in ("Patient/a", "Patient/nobody", "Patient?identifier=1", "Patient?identifier=none"):
+        entry = Entry("PATCH", url, _patch("Patient.active"))
+        assert await refused(door, who, post(patient("9")), entry) == (Forbidden, ["Bundle.entry[1]"]), url
+
+
 async def test_a_patient_scope_keeps_to_its_compartment(door: Door, owner: Principal) -> None:
     for name in ("a", "b"):
         await update(door, owner, "Patient", name, patient(name, id=name))
@@ -477,3 +485,17 @@ async def test_with_integrity_a_hidden_target_is_as_one_that_does_not_exist(stri
         post(observation(f"Patient/{me.id}", hasMember=[{"reference": O}])),
     )
     assert [outcome.created for outcome in made] == [True, True]
+
+
+async def test_a_given_id_that_is_taken_is_a_conflict_and_not_a_matter_of_patience(
+    door: Door, owner: Principal
+) -> None:
+    """Two loads of one file give the same ids; the second must not try until time is up, which would be Busy."""
+    await run(door, owner, post(patient("first"), new_id="made"))
+    assert await refused(door, owner, post(observation("Patient/1")), post(patient("second"), new_id="made")) == (
+        Conflict,
+        [None],
+    )
+    stands = await door.store.read("Patient", "made")
+    assert stands is not None
+    assert (stands.version, content(stands)) == (1, patient("first"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from tests.unit.interactions.bodies import Body, observation, patient
@@ -375,6 +376,27 @@ CHAIN = "Observation?subject:Patient.identifier=1"
 
 def derived(reference: str) -> Body:
     return observation("Patient/a", derivedFrom=[{"reference": reference}])
+
+
+async def test_criteria_of_words_find_what_is_stored_and_what_is_written(door: Door, owner: Principal) -> None:
+    await update(door, owner, "Patient", "old", patient("1", id="old", name=[{"family": "Sea Gull"}]))
+    new = patient("2", name=[{"text": "Gull of the Sea"}])
+
+    async def finds(words: str, *more: Entry) -> str:
+        reference = f"Patient?_content={quote(words)}"
+        return subject((await run(door, owner, post(observation(reference)), *more))[0])
+
+    assert await finds("sea gull") == "Patient/old"
+    assert await finds('"sea gull"', post(patient("5", name=[{"text": "gull sea"}]))) == "Patient/old"
+    made = await finds('"the sea"', post(new))
+    assert made.startswith("Patient/")
+    assert made != "Patient/old"
+    assert await finds("sea NOT gull", put(patient("3", id="n", name=[{"text": "Sea"}]))) == "Patient/n"
+    entry = post(observation("Patient?_content=gull"))
+    assert (await refused(door, owner, entry, post(new)))[0] is MultipleMatches
+    once = Entry("POST", "Patient", patient("9"), if_none_exist="_content=%22dry%20land%22")
+    dry = post(patient("4", name=[{"text": "on dry land"}]))
+    assert await refused(door, owner, once, dry) == (Invalid, ["Bundle.entry[0]"])
 
 
 async def test_a_chain_finds_what_is_stored(door: Door, owner: Principal) -> None:

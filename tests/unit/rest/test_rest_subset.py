@@ -54,12 +54,16 @@ def test_elements_keep_mandatory_ones_choices_and_siblings() -> None:
         "valueQuantity": {"value": 1},
         "issued": "2020-01-01T00:00:00Z",
     }
-    kept = subset(body, Presentation(elements=("value",)))
-    assert list(kept) == ["resourceType", "meta", "status", "_status", "code", "valueQuantity"]
+    whole = ["resourceType", "meta", "status", "_status", "code", "valueQuantity"]
+    assert list(subset(body, Presentation(elements=("value",)))) == whole
+    assert list(subset(body, Presentation(elements=("valueQuantity",)))) == whole
+    assert list(subset(body, Presentation(elements=("valueString",)))) == whole[:-1]
 
 
 def test_unknown_elements_are_named() -> None:
-    check_elements("Patient", ("name", "deceased", "id"))
+    check_elements("Patient", ("name", "deceased", "id", "deceasedBoolean"))
+    with pytest.raises(Malformed, match="deceasedString"):
+        check_elements("Patient", ("deceasedString",))
     with pytest.raises(Malformed, match="nmae"):
         check_elements("Patient", ("name", "nmae"))
 

@@ -185,16 +185,17 @@ def _whole(name: str, value: Any) -> Iterator[Row]:
         yield base, base
     elif isinstance(value, str):
         for (text,) in _uri(name, value):
-            yield text, text
+            yield text, value
 
 
 def _identifier(name: str, value: Any, about: str | None) -> Iterator[Row]:
-    """Of a Reference: of one that says what it is about only if it is about that."""
-    if name == "Reference" and "identifier" in value:
+    """Of a Reference, if it may be about that; (None, None) where it names nothing else."""
+    if name == "Reference":
         names = re.findall(r"([A-Z][A-Za-z]+)/[A-Za-z0-9.-]+(?:/_history/.*)?$", value.get("reference", ""))
         said = names[0] if names else value.get("type")
         if about is None or said in (about, None):
-            yield from _token("Identifier", value["identifier"])
+            found = list(_token("Identifier", value.get("identifier", {})))
+            yield from found or ([(None, None)] if value.get("reference", "#").startswith("#") else [])
 
 
 def _text(name: str, value: Any) -> Iterator[Row]:

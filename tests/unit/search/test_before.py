@@ -45,6 +45,12 @@ ELEMENTS: dict[str, dict[str, list[Any]]] = {
         "managingOrganization": [{"reference": "Organization/1"}],
     },
     "Observation": {
+        "contained": [
+            [],
+            [{"resourceType": "Patient", "id": "p", "gender": "male"}],
+            [{"resourceType": "Observation", "id": "o", "status": "final", "subject": {"reference": "Patient/1"}}],
+            [{"resourceType": "Patient", "id": "p"}, {"resourceType": "Patient", "id": "q", "gender": "male"}],
+        ],
         "status": ["final", "amended"],
         "code": [{"coding": [LOINC]}, {"coding": [OTHER]}, {"coding": [LOINC], "text": "Pulse"}],
         "component": [

@@ -102,14 +102,35 @@ def test_a_chain_may_end_in_has() -> None:
     assert isinstance(found.targets[0].clauses[0], HasClause)
 
 
+def test_a_canonical_is_followed_by_the_texts_of_its_urls() -> None:
+    names = lookup("QuestionnaireResponse", "questionnaire").whole
+    draft = TokenClause(numbers("Questionnaire", "status"), (Token(None, "draft"),))
+    assert clause("QuestionnaireResponse", "questionnaire.status", "draft") == ChainClause(
+        (), (Part("Questionnaire", (draft,)),), names
+    )
+    source = Part("QuestionnaireResponse", (IdClause(("7",)),))
+    assert clause("Questionnaire", "_has:QuestionnaireResponse:questionnaire:_id", "7") == HasClause(source, (), names)
+
+
+def test_a_canonical_of_anything_leads_to_whatever_has_a_url_and_a_version() -> None:
+    found = clause("Measure", "composed-of.version", "1")
+    assert isinstance(found, ChainClause)
+    types = [one.type for one in found.targets]
+    assert len(types) == 28
+    assert not {"Contract", "Device", "Patient", "Subscription"} & set(types)
+
+
 @pytest.mark.parametrize(
     ("type", "name", "message"),
     [
         ("Observation", "patient.nam", "Patient has no search parameter 'nam'. Did you mean name?"),
         ("Observation", "subject.birthdat", "Nothing that 'subject' of Observation refers to has a search"),
         ("Observation", "subject:Claim.use", "The search parameter 'subject' of Observation does not know"),
+        ("Bundle", "composition.title", "'composition' of Bundle leads to what is nested in the Bundle itself"),
+        ("Bundle", "message:MessageHeader.event", "'message' of Bundle leads to what is nested in the Bundle itself"),
         ("Observation", "code.text", "'code' of Observation is of type token; only references lead on."),
-        ("QuestionnaireResponse", "questionnaire.url", "'questionnaire' of QuestionnaireResponse holds canonical"),
+        ("QuestionnaireResponse", "questionnaire:Patient.name", "The search parameter 'questionnaire' of Quest"),
+        ("Patient", "_has:QuestionnaireResponse:questionnaire:status", "_has: 'questionnaire' of Questionn"),
         ("Patient", "_has:Observation:patient", "_has takes the form _has:[type]:[reference parameter]"),
         ("Patient", "_has:Observatio:patient:code", "_has names 'Observatio', which is no resource type of R4."),
         ("Patient", "_has:Observation:encounter:code", "_has: 'encounter' of Observation refers to Encounter, never"),

@@ -49,6 +49,11 @@ def o(code: str) -> tuple[int, ...]:
     return lookup("Observation", code).numbers
 
 
+def there(code: str) -> tuple[int, ...]:
+    """The numbers under which every Reference of Observation has a row."""
+    return (*o(code), *lookup("Observation", code).identifier)
+
+
 def of(type: str, code: str) -> Parameter:
     return lookup(type, code)
 
@@ -272,8 +277,11 @@ def amount(prefix: str, value: float, half: float, system: str | None = None, co
         ("Patient", "_id", "a,b", IdClause(("a", "b"))),
         ("Patient", "_lastUpdated", "lt1970", LastUpdatedClause((DateRange("lt", *interval("1970")),))),
         ("Patient", "gender:missing", "true", MissingClause(p("gender"), missing=True)),
-        ("Observation", "subject:missing", "false", MissingClause(o("subject"), missing=False)),
-        ("Observation", "patient:missing", "true", MissingClause(o("patient"), missing=True)),
+        ("Observation", "subject:missing", "false", MissingClause(there("subject"), missing=False)),
+        ("Observation", "patient:missing", "true", MissingClause(there("patient"), missing=True)),
+        ("Observation", "_id:missing", "true", AnyClause(())),
+        ("Observation", "_lastUpdated:missing", "false", AllClause(())),
+        ("Location", "near:missing", "true", MissingClause(lookup("Location", "near").numbers, missing=True)),
     ],
 )  # fmt: skip
 def test_a_parameter_becomes_this_clause(type: str, name: str, value: str, clause: Clause) -> None:
@@ -292,7 +300,14 @@ def test_a_parameter_becomes_this_clause(type: str, name: str, value: str, claus
         ("Patient", "name:exat", "x", "The modifier 'exat' is not supported for 'name' of Patient; did you mean"),
         ("Patient", "name:", "x", "The modifier '' is not supported for 'name' of Patient; those there are: exact,"),
         ("Patient", "active:in", "x", "The modifier 'in' is not supported for 'active' of Patient; those there"),
-        ("Patient", "_id:missing", "true", "The modifier 'missing' is not supported for '_id' of Patient; those"),
+        ("Patient", "_id:missing", "yes", "_id:missing takes true or false."),
+        ("Patient", "_id:not", "a", "The modifier 'not' is not supported for '_id' of Patient; those there are: mis"),
+        ("Patient", "name:text", "x", "The modifier 'text' is not supported for 'name' of Patient; those there are:"),
+        ("Patient", "_sort:desc", "name", "The parameter '_sort' takes no modifiers. For descending write a minus"),
+        ("Patient", "_count:exact", "1", "The parameter '_count' takes no modifiers."),
+        ("Patient", "_has", "1", "_has takes the form _has:[type]:[reference parameter]:[parameter]=value."),
+        ("Patient", "_sort", "_text", "'_text' stands by itself: it is nothing to sort by, and no part of _filter"),
+        ("Patient", "_include", "A:b,A:c", "_include takes no lists: give it once for each."),
         ("Patient", "identifier", "a|b|c", "The search parameter 'identifier' of Patient takes code, system|code,"),
         ("Patient", "identifier", "|", "The search parameter 'identifier' of Patient takes code, system|code,"),
         ("Patient", "identifier", "a\\b", "A backslash in a search value must be followed by , | $ or another"),
@@ -313,7 +328,6 @@ def test_a_parameter_becomes_this_clause(type: str, name: str, value: str, claus
         ("Observation", "value-quantity", "x", "The search parameter 'value-quantity' of Observation: not a"),
         ("Observation", "value-quantity", "1e999", "The search parameter 'value-quantity' of Observation: the"),
         ("Observation", "value-quantity", "5|mg", "The search parameter 'value-quantity' of Observation takes a"),
-        ("Observation", "value-quantity", "5|s|", "The search parameter 'value-quantity' of Observation names a"),
         ("RiskAssessment", "probability", "5||mg", "The search parameter 'probability' of RiskAssessment is a number"),
         ("Observation", "code-value-quantity", "7", "The search parameter 'code-value-quantity' of Observation takes"),
         ("Observation", "code-value-quantity:missing", "true", "The modifier 'missing' is not supported for 'code-val"),
@@ -324,7 +338,8 @@ def test_a_parameter_becomes_this_clause(type: str, name: str, value: str, claus
         ("Location", "near", "ge1|2", "The search parameter 'near' of Location takes no prefixes."),
         ("Patient", "_list", "$current-problems", "_list takes the ids of Lists; lists by function, such as"),
         ("Patient", "_list", "a b", "The search parameter '_list' takes logical ids"),
-        ("Patient", "_contained", "true", "'_contained' is not supported: contained resources are found through"),
+        ("Patient", "_contained", "yes", "_contained takes false, true, both; other values are not supported."),
+        ("Patient", "_containedType", "x", "_containedType takes container, contained; other values are not"),
         ("Patient", "_total", "all", "_total takes none, estimate, accurate; other values are not supported."),
         ("Patient", "_count", "-1", "_count takes a whole number, 0 or more."),
         ("Patient", "_count", "x", "_count takes a whole number, 0 or more."),

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from hilum.fhir.definitions import SearchParameter
+from hilum.fhir.definitions import Component, SearchParameter
 from hilum.problems import Conflict, Unprocessable
 from hilum.search.catalogue import BUILDING, GONE, READY, REMOVING, Catalogue, Defined, changes
 from hilum.search.custom import definition, judge, own_numbers
@@ -54,10 +54,53 @@ def test_a_sound_definition_has_nothing_wrong() -> None:
         ({"type": "quantity"}, "type"),
         ({"type": "reference", "expression": "Patient.generalPractitioner", "target": ("Location",)}, "target[0]"),
         ({"type": "composite"}, "component"),
+        ({"expression": "Patient.name" + ".where(use = 'usual')" * 300 + ".text"}, "expression"),
+        ({"expression": "Patient" + ".extension" * 900 + ".value.as(code)"}, "expression"),
+        ({"base": ("Questionnaire",), "expression": "Questionnaire" + ".item" * 25 + ".code"}, "expression"),
+        (
+            {
+                "expression": " | ".join(
+                    f"Patient.extension.where(url = 'http://e/{n}').value.as(code)" for n in range(65)
+                )
+            },
+            "expression",
+        ),
+        ({"base": ("Resource",), "expression": " | ".join(["Resource.meta.tag"] * 60)}, "expression"),
     ],
 )
 def test_what_is_wrong_names_its_element(more: dict[str, Any], element: str) -> None:
     assert wrong(one(**more)) == [f"SearchParameter.{element}"]
+
+
+def test_a_composite_takes_its_second_value_from_the_resource_too() -> None:
+    parts = (
+        {"definition": "http://x/kind", "expression": "relationship"},
+        {"definition": "http://hl7.org/fhir/SearchParameter/individual-gender", "expression": "%resource.gender"},
+    )
+    kind = one("kind", expression="Patient.contact.relationship")
+    both = one(
+        "both", type="composite", expression="Patient.contact", component=msgspec.convert(parts, tuple[Component, ...])
+    )
+    registry = Registry((kind, both))
+    assert judge(both, "", (kind,), registry) == ()
+    contacts = [{"relationship": [{"coding": [{"code": code}]}], "gender": "other"} for code in ("N", "C")]
+    rows = index("Patient", {"resourceType": "Patient", "gender": "male", "contact": contacts}, "p", registry)
+    (number,) = own_numbers(both, registry)["Patient"]
+    assert [(row.code, row.second.code) for row in rows.composites if row.parameter == number] == [
+        ("C", "male"),
+        ("N", "male"),
+    ]
+
+
+def test_a_composite_has_no_more_rows_than_may_be() -> None:
+    def observation(codes: int) -> dict[str, Any]:
+        many = [{"code": f"c{n}"} for n in range(codes)]
+        return {"resourceType": "Observation", "code": {"coding": many}, "valueCodeableConcept": {"coding": many}}
+
+    assert len(index("Observation", observation(100), "o").composites) == 10_000
+    with pytest.raises(Unprocessable, match="more than 50,000 combinations") as refusal:
+        index("Observation", observation(240), "o")
+    assert refusal.value.issues[0].code == "too-costly"
 
 
 def test_what_restates_r4s_parameter_is_served_by_it() -> None:

@@ -102,5 +102,6 @@ def test_prefixes_mean_on_intervals_what_the_specification_says_of_sets(
         "sa": not value & points and points <= above,
         "eb": not value & points and points <= below,
         "ap": bool(value & points),
+        "co": value <= points,
     }
     assert {prefix: holds(*search, *target) for prefix, holds in HOLDS.items()} == expected

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from hilum.problems import Invalid
@@ -13,6 +15,8 @@ from hilum.search.query import (
     AnyClause,
     ChainClause,
     Clause,
+    Composite,
+    CompositeClause,
     DateClause,
     DateRange,
     HierarchyClause,
@@ -25,6 +29,8 @@ from hilum.search.query import (
     StringClause,
     Token,
     TokenClause,
+    UnequalClause,
+    UriClause,
     ValueSetClause,
 )
 
@@ -43,7 +49,13 @@ def string(code: str, text: str, match: str) -> StringClause:
 
 
 def gender(code: str) -> TokenClause:
-    return TokenClause(n("Patient", "gender"), (Token(None, code),))
+    return TokenClause(n("Patient", "gender"), cases(code))
+
+
+def cases(code: str, system: str | None = None) -> tuple[Token, ...]:
+    """The code as it is written, and in every other case."""
+    some = ["".join(one) for one in product(*(sorted({c.lower(), c.upper()}) for c in code))]
+    return tuple(Token(system, one) for one in dict.fromkeys((code, *some)))
 
 
 @pytest.mark.parametrize(
@@ -53,8 +65,70 @@ def gender(code: str) -> TokenClause:
         ("Patient", 'given eq "Peter Paul"', string("given", "peter paul", "whole")),
         ("Patient", 'given sw "a) and b"', string("given", "a) and b".replace(")", ""), "starts")),
         ("Patient", "given ew er", string("given", "er", "ends")),
-        ("Patient", "given ne peter", NotClause(string("given", "peter", "whole"))),
-        ("Patient", "gender ne male", NotClause(gender("male"))),
+        *(
+            ("Patient", f"given {order} Peter", string("given", "peter", order))
+            for order in ("ne", "gt", "lt", "ge", "le")
+        ),
+        ("Patient", "family ne berg", StringClause(n("Patient", "family")[:1], ("berg",), "ne")),
+        ("Patient", "gender ne male", UnequalClause(n("Patient", "gender"), cases("male"))),
+        ("Patient", "active eq TRUE", TokenClause(n("Patient", "active"), cases("true"))),
+        ("Patient", "_id ne 7", NotClause(IdClause(("7",)))),
+        (
+            "Observation",
+            "status ne Entered-in-error",
+            UnequalClause(
+                n("Observation", "status"),
+                tuple(
+                    Token(None, one)
+                    for one in (
+                        "Entered-in-error",
+                        "entered-in-error",
+                        "ENTERED-IN-ERROR",
+                        "Entered-In-Error",
+                    )
+                ),
+            ),
+        ),
+        (
+            "ValueSet",
+            "url ne http://a",
+            AllClause(
+                (
+                    NotClause(UriClause(n("ValueSet", "url"), ("http://a",))),
+                    MissingClause(n("ValueSet", "url"), missing=False),
+                )
+            ),
+        ),
+        (
+            "Observation",
+            "date co 2000-01",
+            DateClause(n("Observation", "date"), (DateRange("co", *interval("2000-01")),)),
+        ),
+        (
+            "Group",
+            "characteristic[code eq s|1].value eq s|2",
+            CompositeClause(n("Group", "characteristic-value"), (Composite(Token("s", "1"), Token("s", "2")),)),
+        ),
+        (
+            "DocumentReference",
+            "relatesTo[target re DocumentReference/x].code eq 1",
+            CompositeClause(
+                n("DocumentReference", "relationship"), (Composite(Token(None, "1"), ("DocumentReference", "x")),)
+            ),
+        ),
+        (
+            "DocumentReference",
+            "relatesTo[code eq 1 or code eq 2].target re DocumentReference/x",
+            AnyClause(
+                tuple(
+                    CompositeClause(
+                        n("DocumentReference", "relationship"),
+                        (Composite(Token(None, code), ("DocumentReference", "x")),),
+                    )
+                    for code in "12"
+                )
+            ),
+        ),
         ("Patient", "birthdate pr false", MissingClause(n("Patient", "birthdate"), missing=True)),
         ("Patient", "birthdate pr true", MissingClause(n("Patient", "birthdate"), missing=False)),
         ("Patient", "_id eq 7", IdClause(("7",))),
@@ -128,9 +202,35 @@ def test_and_and_or_are_read_from_left_to_right() -> None:
         ("nam eq x", "Patient has no search parameter 'nam'. Did you mean name?"),
         ("link[gender eq x] eq y", "_filter: 'link' with brackets must be followed by '.' and another name."),
         ("name.x eq y", "'name' of Patient is of type string; only references lead on."),
+        ("_profile ne x", "_filter: the operator ne is not supported for '_profile' of Patient,"),
+        ("phonetic co x", "_filter: the operator co is not supported for 'phonetic' of Patient,"),
     ],
 )
 def test_what_is_no_filter_is_refused(text: str, message: str) -> None:
     with pytest.raises(Invalid) as refused:
         read("Patient", text)
+    assert str(refused.value).startswith(message)
+
+
+def test_a_code_that_its_value_set_writes_in_mixed_case_is_found_in_any() -> None:
+    clause = read("CompartmentDefinition", "resource eq medicationrequest")
+    assert isinstance(clause, TokenClause)
+    assert Token(None, "MedicationRequest") in clause.values
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "characteristic[value pr true].code eq x",
+            "_filter: 'value' in brackets, or after them, takes the operator eq.",
+        ),
+        ("characteristic[code eq x].name eq y", "_filter: 'characteristic' has code and value; found 'name'."),
+        ("characteristic[code eq x].code eq y", "_filter: one of characteristic and value belongs into the brackets,"),
+        ("characteristic[not (code eq x)].value eq y", "_filter: the brackets of 'characteristic' take a test,"),
+    ],
+)
+def test_of_one_element_two_different_tests_are_asked(text: str, message: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        read("Group", text)
     assert str(refused.value).startswith(message)

@@ -13,6 +13,7 @@ from tests.unit.search.samples import SAMPLES
 
 from hilum.fhir.definitions import TYPES
 from hilum.problems import Invalid, Malformed
+from hilum.search.contained import held, inner, local
 from hilum.search.generate import generate, source
 from hilum.search.index import extract, index
 from hilum.search.matches import KINDS
@@ -30,6 +31,7 @@ from hilum.search.rows import (
     TokenRow,
     UriRow,
 )
+from hilum.search.selections import versioned
 
 DAY = 86_400_000_000
 
@@ -183,13 +185,27 @@ SUBJECT = n("subject", "Observation")
         ("Group/1/_history/3", (ReferenceRow(SUBJECT, "Group", "1"),), ()),
         ("http://a.org/fhir/Group/1", (), (UriRow(SUBJECT, "http://a.org/fhir/Group/1"),)),
         ("urn:uuid:1", (), (UriRow(SUBJECT, "urn:uuid:1"),)),
-        ("#contained", (), ()),
     ],
 )
 def test_references_here_are_reference_rows_and_those_elsewhere_uri_rows(
     reference: str, references: tuple[ReferenceRow, ...], uris: tuple[UriRow, ...]
 ) -> None:
     assert observation(subject={"reference": reference}) == Rows(references=references, uris=uris)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [{"display": "somebody"}, {"type": "Group"}, {"reference": "#contained"}, {"identifier": {"use": "old"}}],
+)
+def test_a_reference_that_names_nothing_has_a_row_of_nothing_so_that_it_is_not_missing(
+    reference: dict[str, object],
+) -> None:
+    numbers = lookup("Observation", "subject").identifier
+    rows = observation(subject=reference).tokens
+    assert rows
+    assert {(one.parameter in numbers, one.system, one.code) for one in rows} == {(True, None, None)}
+    named = observation(subject=reference | {"reference": "Group/1"})
+    assert named.tokens == ()
 
 
 def test_a_patient_as_subject_has_the_number_of_the_parameter_patient() -> None:
@@ -221,12 +237,39 @@ def test_canonicals_have_a_row_without_their_version_and_uris_are_as_written() -
     rows = index("QuestionnaireResponse", {"questionnaire": "http://A/q|2"})
     assert rows.uris == (UriRow(asked, "http://A/q"), UriRow(asked, "http://A/q|2"))
     whole = n("questionnaire", "QuestionnaireResponse", "whole")
-    assert rows.strings == tuple(StringRow(whole, text, text) for text in ("http://A/q", "http://A/q|2"))
+    as_written = "http://A/q|2"  # also beside the row without the version, which so tells that it is not what is named
+    assert rows.strings == (StringRow(whole, "http://A/q", as_written), StringRow(whole, as_written, as_written))
     assert index("Questionnaire", {"url": "http://A/q"}).uris == (UriRow(n("url", "Questionnaire"), "http://A/q"),)
 
 
-def test_contained_resources_are_not_indexed() -> None:
-    assert patient(contained=[{"resourceType": "Patient", "id": "c", "gender": "male"}]).tokens == (ALIVE,)
+def test_what_has_a_url_and_a_version_has_a_row_of_both_together() -> None:
+    url, both = n("url", "Questionnaire", "whole"), versioned("Questionnaire")
+    body = {"url": "http://A/q", "version": "2"}
+    assert set(index("Questionnaire", body).strings) == {
+        StringRow(url, "http://A/q", "http://A/q"),
+        StringRow(both, "http://A/q|2", "http://A/q|2"),
+    }
+    assert both not in {row.parameter for row in index("Questionnaire", {"version": "2"}).strings}
+    assert index("Device", {"url": "http://A/q", "version": [{"value": "2"}]}).strings == (
+        StringRow(n("url", "Device", "whole"), "http://A/q", "http://A/q"),
+    )
+
+
+def test_contained_resources_have_rows_under_numbers_of_their_own() -> None:
+    one = {"resourceType": "Patient", "id": "c", "gender": "male", "meta": {"security": [{"code": "R"}]}}
+    rows = patient(contained=[one, {"resourceType": "Basic"}])
+    assert set(rows.tokens) == {
+        ALIVE,
+        TokenRow(inner(n("gender")), "http://hl7.org/fhir/administrative-gender", "male"),
+        TokenRow(inner(n("_security")), None, "R"),
+        TokenRow(inner(ALIVE.parameter), None, "false"),
+        TokenRow(held("Patient"), None, "one"),
+        TokenRow(local("Patient"), None, "c"),
+        TokenRow(held("Basic"), None, "one"),
+    }
+    assert rows.labels == ()
+    several = patient(contained=[one, {**one, "id": "d"}])
+    assert TokenRow(held("Patient"), None, "several") in several.tokens
 
 
 def test_tags_profiles_source_and_labels_of_meta() -> None:

@@ -342,5 +342,5 @@ def test_references_match_by_id_and_if_given_by_type(rows: Rows, wanted: list[tu
 
 @given(ROWS, WORD)
 def test_uris_match_whole(rows: Rows, text: str) -> None:
-    there = {row.value for row in (*rows.uris, *rows.strings) if row.parameter == 1}
+    there = {row[1] for row in (*rows.uris, *rows.strings) if row.parameter == 1}
     assert holds(UriClause((1,), (text,)), rows) is (text in there)

@@ -354,6 +354,67 @@ def test_as_much_as_a_query_may_have_is_taken(type: str | None, pairs: list[tupl
 
 
 def test_everything_that_is_asked_is_kept_in_the_clause() -> None:
-    (clause,) = parse_query("Patient", [("_filter", "gender eq male and active eq true")]).query.parts[0].clauses
-    male = TokenClause(p("gender"), (Token(None, "male"),))
-    assert clause == AllClause((male, TokenClause(p("active"), (Token(None, "true"),))))
+    (clause,) = parse_query("Patient", [("_filter", "identifier eq 1 and identifier eq 2")]).query.parts[0].clauses
+    first = TokenClause(p("identifier"), (Token(None, "1"),))
+    assert clause == AllClause((first, TokenClause(p("identifier"), (Token(None, "2"),))))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("_sumary", "_summary"),
+        ("_srt", "_sort"),
+        ("_includ", "_include"),
+        ("_cuont", "_count"),
+        ("_totl", "_total"),
+        ("_revinclde", "_revinclude"),
+        ("_formt", "_format"),
+        ("_ID", "_id"),
+        ("_element", "_elements"),
+        ("_filer", "_filter"),
+        ("_lastupdated", "_lastUpdated"),
+        ("_sort2", "_sort"),
+    ],
+)
+def test_what_is_nearly_a_parameter_of_every_search_is_named(written: str, meant: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        parse_query("Patient", [(written, "x")])
+    near = str(refused.value).rpartition("Did you mean ")[2]
+    assert near.rstrip("?").partition(" or ")[0] == meant
+
+
+def test_a_parameter_without_a_value_is_passed_over_and_named() -> None:
+    pairs = [("name", ""), ("_sort", ""), ("_count", ""), ("_type", ""), ("name:foo", ""), ("gender", "male")]
+    parsed = parse_query("Patient", pairs, empty=True)
+    assert parsed.applied == (("gender", "male"),)
+    assert [name for name, _ in parsed.ignored] == ["name", "_sort", "_count", "_type", "name:foo"]
+    assert parsed.ignored[0] == ("name", "The parameter 'name' has no value.")
+    assert parsed.query == parse_query("Patient", [("gender", "male")]).query
+
+
+def test_a_parameter_without_a_value_is_refused_where_it_is_a_condition() -> None:
+    for name in ("name", "_id", "identifier"):
+        with pytest.raises(Invalid, match="has no value"):
+            parse_query("Patient", [(name, ""), ("gender", "male")])
+
+
+def test_has_of_what_is_no_type_is_left_out_when_asked_leniently() -> None:
+    parsed = parse_query("Patient", [("_has:Foo:x:y", "1"), ("gender", "male")], lenient=True)
+    assert [name for name, _ in parsed.ignored] == ["_has:Foo:x:y"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("subject", "Patient/1/_history/2"),
+        ("subject", "Patient/3,Patient/1/_history/2"),
+        ("encounter.subject", "Patient/1/_history/2"),
+        ("_filter", "not (subject re Patient/1/_history/2)"),
+        ("_has:Provenance:target:agent", "Practitioner/1/_history/2"),
+    ],
+)
+def test_that_the_version_of_a_reference_is_not_looked_at_is_said(name: str, value: str) -> None:
+    parsed = parse_query("Observation", [(name, value)])
+    assert parsed.ignored == ((name, f"'{name}' finds references whatever version they name."),)
+    assert parsed.applied == ((name, value),)
+    assert parse_query("Observation", [("subject", "http://a.org/Patient/1/_history/2")]).ignored == ()

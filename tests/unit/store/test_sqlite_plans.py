@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -30,6 +31,8 @@ from hilum.search.query import (
     TextClause,
 )
 from hilum.search.query import DateRange as Range
+from hilum.store import lanes
+from hilum.store.keyed import Keys
 from hilum.store.plan import access
 from hilum.store.plan.access import Steps
 from hilum.store.plan.search import explain, search
@@ -39,6 +42,7 @@ from hilum.store.sqlite.connection import Patience, connect, row, rows, translat
 from hilum.store.sqlite.dialect import Sqlite
 from hilum.store.sqlite.run import at_once
 from hilum.store.sqlite.store import SqliteStore
+from hilum.store.sqlite.systems import secret
 
 MINE = (Permit((("Patient", "p1"),)),)
 MALE = token("Patient", "gender", "male")
@@ -64,7 +68,7 @@ async def full(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 async def drivers(full: SqliteStore, query: Query) -> list[str]:
     """What drives, in the order in which it was decided: what is asked of others first."""
-    return [step["driver"] for step in await full.explain(query) if step["step"] == "driver"]
+    return [step["driver"] for step in (await full.explain(query))[1] if step["step"] == "driver"]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +102,7 @@ async def test_the_clause_with_the_fewest_rows_drives(full: SqliteStore, query: 
 
 
 async def test_explain_names_no_values(full: SqliteStore) -> None:
-    told = str(await full.explain(asking(named("f700"), MRN)))
+    told = str((await full.explain(asking(named("f700"), MRN)))[1])
     assert "f700" not in told
     assert "urn:mrn" not in told
 
@@ -117,9 +121,9 @@ class Counted:
 
     def of(self, query: Query) -> int:
         """How many a search takes."""
-        at_once(self.db, search(Sqlite(), query))
+        at_once(self.db, search(Sqlite(Keys(secret(self.db))), query))
         self.steps = 0
-        at_once(self.db, search(Sqlite(), query))
+        at_once(self.db, search(Sqlite(Keys(secret(self.db))), query))
         return self.steps
 
 
@@ -171,6 +175,9 @@ async def test_a_search_that_takes_too_long_on_a_thread_is_too_costly(
     full: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query = asking(named("f7", "contains"), total="accurate")
+    found = (await full.search(query)).total
+    monkeypatch.setattr(store, "SHORT_SECONDS", -1.0)
+    assert (await full.search(query)).total == found  # in the long lane
     monkeypatch.setattr(store, "SEARCH_SECONDS", -1.0)
     with pytest.raises(Unprocessable) as caught:
         await full.search(query)
@@ -180,10 +187,52 @@ async def test_a_search_that_takes_too_long_on_a_thread_is_too_costly(
     assert len(await full.changes(0, 2000)) == 2000
 
 
+async def test_a_search_that_comes_after_the_time_of_its_request_is_too_costly(full: SqliteStore) -> None:
+    async def request(seconds: float) -> Any:
+        lanes.begin(seconds)
+        return await full.search(asking(named("f7", "contains"), total="accurate"))
+
+    assert (await asyncio.create_task(request(10))).total
+    with pytest.raises(Unprocessable, match="the same request"):
+        await asyncio.create_task(request(0))
+
+
+async def test_long_searches_never_hold_up_short_ones(full: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is long is played by threads that wait: two in the long lane, and as many behind them as may queue."""
+    go_on = threading.Event()
+    query = asking(named("f7", "contains"), total="accurate")
+    found = (await full.search(query)).total
+    monkeypatch.setattr(store, "SHORT_SECONDS", -1.0)
+    real = store.at_once
+
+    def slow(db: Any, steps: Any) -> Any:
+        if threading.current_thread().name.startswith("hilum-sqlite-scan"):
+            go_on.wait()
+        return real(db, steps)
+
+    monkeypatch.setattr(store, "at_once", slow)
+    long = [asyncio.create_task(full.search(query)) for _ in range(lanes.LONG + lanes.QUEUE)]
+    for _ in range(10_000):
+        if full._lane._waiting == lanes.QUEUE:
+            break
+        await asyncio.sleep(0.001)
+    with pytest.raises(Busy, match="Too many long searches"):
+        await full.search(query)
+    long[0].cancel()  # nobody waits for it any more, but its thread goes on: the place stays taken
+    await asyncio.sleep(0)
+    with pytest.raises(Busy, match="Too many long searches"):
+        await full.search(query)
+    monkeypatch.setattr(store, "SHORT_SECONDS", 10.0)
+    assert (await full.search(query)).total == found
+    assert len(await full.changes(0, 2000)) == 2000
+    go_on.set()
+    assert [one.total for one in await asyncio.gather(*long[1:])] == [found] * (len(long) - 1)
+
+
 async def test_what_a_search_reads_is_of_one_moment(full: SqliteStore) -> None:
     """Between the statements of a plan another process writes; the plan sees the moment that it began in."""
     db = connect(full.path, readonly=True)
-    steps = search(Sqlite(), asking(MRN, named("f7")))
+    steps = search(Sqlite(Keys(secret(db))), asking(MRN, named("f7")))
     db.execute("BEGIN")
     part = next(steps)
     answer = rows(db, part.sql, part.values)
@@ -229,13 +278,14 @@ def test_what_may_pass_is_busy(error: apsw.Error) -> None:
 
 async def test_explaining_is_searching(full: SqliteStore) -> None:
     db = connect(full.path, readonly=True)
-    steps = at_once(db, explain(Sqlite(), asking(MALE, count=5)))
+    page, steps = at_once(db, explain(Sqlite(Keys(secret(db))), asking(MALE, count=5)))
+    assert page == await full.search(asking(MALE, count=5))
     assert [step["step"] for step in steps] == ["driver", "statements", "page", "statements"]
     assert steps[2] == {"step": "page", "resources": 5, "more": True, "included": 0}
     assert steps[3] | {"ms": 0} == {"step": "statements", "count": 1, "rows": 6, "ms": 0}
     assert lines(steps) == [
         "Patient: gender drives (token)",
-        "    counted gender: 2,000 rows or more",
+        "    nothing is counted: it is alone, and walks in order until the page is full",
         f"    1 statement, 1 row, {steps[1]['ms']:.2f} ms",
         "page: 5 resources, and there are more",
         f"    1 statement, 6 rows, {steps[3]['ms']:.2f} ms",
@@ -245,7 +295,7 @@ async def test_explaining_is_searching(full: SqliteStore) -> None:
 
 async def test_without_full_text_words_are_refused_not_missed(tmp_path: Path) -> None:
     plain = await open_sqlite(str(tmp_path / "plain.sqlite"), full_text=False)
-    await plain.commit(commit(put(patient("Chalmers"), "a")))
+    await plain.commit(commit(put(patient("Chalmers"), "a"), to=plain))
     with pytest.raises(Invalid, match="full_text"):
         await plain.search(asking(TextClause("content", ("chalmers",))))
     await plain.close()

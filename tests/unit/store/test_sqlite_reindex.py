@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
-import apsw
 import pytest
+from tests import first_layout
 from tests.contract.writing import asking, commit, gone, ids, observation, patient, put, token
 from tests.durability.index_truth import differences
 
 from hilum.problems import Misconfigured
 from hilum.search.query import TextClause
-from hilum.store import migrations
+from hilum.store import keyed
 from hilum.store.sqlite import open_sqlite, reindex
 from hilum.store.sqlite.connection import connect, prepare
 
@@ -29,24 +30,7 @@ async def of_the_first_layout(path: str) -> None:
         assert before is not None
         await store.commit(commit(gone(before) if over is None else put(over, id, over=before)))
     await store.close()
-    db = apsw.Connection(path)
-    tables = db.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('meta', 'resource') AND sql NOT NULL"
-    )
-    kept = ("clock", "identity", "log", "old", "tally", "audit")
-    dropped = [name for (name,) in tables if name not in kept and not name.startswith("fulltext_")]
-    for name in dropped:
-        db.execute(f"DROP TABLE {name}")
-    db.execute("CREATE TABLE first AS SELECT rid, version, seq, method, body FROM resource; DROP TABLE resource")
-    lines = [line for line in migrations.steps("sqlite")[0].sql.splitlines() if not line.startswith("--")]
-    emptied = ("resource", "token", "string", "date", "reference", "compartment")
-    for statement in "\n".join(lines).split(";"):
-        code = statement.strip()
-        if code.startswith("CREATE TABLE") and code.split("(")[0].split()[2] in emptied:
-            db.execute(code)
-    db.execute("INSERT INTO resource SELECT * FROM first; DROP TABLE first")
-    db.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
-    db.close()
+    first_layout.sqlite(path)
 
 
 async def test_an_old_store_is_indexed_anew(tmp_path: Path) -> None:
@@ -61,6 +45,21 @@ async def test_an_old_store_is_indexed_anew(tmp_path: Path) -> None:
     assert ids(await store.search(asking(TextClause("content", ("changed",))))) == ["p4"]
     await store.close()
     assert differences(path) == []
+
+
+async def test_systems_that_want_the_same_number_get_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyed, "xxh3_64_intdigest", lambda data, seed: 0)
+    path = str(tmp_path / "store.sqlite")
+    await of_the_first_layout(path)
+    store = await open_sqlite(path, migrate=True)
+    assert ids(await store.search(asking(token("Patient", "identifier", "4", "urn:mrn")))) == ["p4"]
+    for other in ("http://loinc.org", "http://hl7.org/fhir/administrative-gender"):
+        page = await store.search(asking(token("Patient", "identifier", None, other), count=0, total="accurate"))
+        assert page.total == 0
+    await store.close()
+    assert differences(path) == []
+    with closing(connect(path)) as db:
+        assert db.execute("SELECT count(*) > 3 AND max(number) = count(*) FROM system").get == 1
 
 
 async def test_a_kill_in_between_only_delays_it(tmp_path: Path) -> None:

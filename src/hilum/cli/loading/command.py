@@ -17,6 +17,8 @@ from hilum.cli.loading.demo import Demo
 from hilum.cli.loading.door import exists, transact
 from hilum.cli.loading.journal import Journal
 from hilum.cli.loading.loader import Loader
+from hilum.cli.loading.passes import load
+from hilum.cli.loading.processes import Hand, at_work, hire, processes
 from hilum.cli.loading.report import Report
 from hilum.cli.loading.sources import Source, find
 from hilum.problems import Misconfigured
@@ -26,15 +28,20 @@ REFUSED, STOPPED = 1, 130
 
 SIDE_BY_SIDE = {"sqlite": 4, "postgresql": 8}
 """Commits underway at once: SQLite writes one at a time and only has to be kept busy."""
+EACH = 3
+"""The same of each process, where several load."""
 
 _SHOWN = 20
 
 
-def run(settings: Settings, paths: Sequence[Path], report_to: Path | None, *, as_json: bool) -> int:
-    """`hilum load`: the exit status. Raises Misconfigured."""
+def run(
+    settings: Settings, paths: Sequence[Path], report_to: Path | None, *, as_json: bool, wanted: int | None = None
+) -> int:
+    """`hilum load`: the exit status. `wanted`: how many processes. Raises Misconfigured."""
     sources = find(paths)
     data.prepare(settings)
-    report = _loaded(settings, sources, sum(source.size for source in sources), put_off=len(sources) > 1)
+    many, size = processes(sources, wanted), sum(source.size for source in sources)
+    report = _loaded(settings, sources, size, put_off=len(sources) > 1, many=many)
     return _told(settings, report, report_to, "files", as_json=as_json)
 
 
@@ -62,9 +69,13 @@ async def _filled(settings: Settings) -> bool:
         await store.close()
 
 
-def _loaded(settings: Settings, sources: Iterable[Source], total: int, *, put_off: bool) -> Report:
+def _loaded(settings: Settings, sources: Iterable[Source], total: int, *, put_off: bool, many: int = 1) -> Report:
     """Run the load under a progress bar."""
     report, started = Report(), time.monotonic()
+    hands: list[Hand] = []
+    if many > 1:
+        asyncio.run(_laid_out(settings))
+        hands = hire(settings, many, EACH)
     with terminal.progress("resources") as bar:
         task = bar.add_task("Loading", total=total, done=0, rate=0.0)
 
@@ -73,7 +84,10 @@ def _loaded(settings: Settings, sources: Iterable[Source], total: int, *, put_of
             bar.update(task, advance=size, done=done, rate=done / max(time.monotonic() - started, 0.001))
 
         try:
-            asyncio.run(_load(settings, sources, report, tell, put_off=put_off))
+            if hands:
+                asyncio.run(_load_side_by_side(hands, sources, report, tell, put_off=put_off))
+            else:
+                asyncio.run(_load(settings, sources, report, tell, put_off=put_off))
         except KeyboardInterrupt:
             report.stopped = True
     return report
@@ -99,6 +113,18 @@ async def _load(
     finally:
         journal.close()
         await store.close()
+
+
+async def _laid_out(settings: Settings) -> None:
+    """Open the store once before processes do: what is wrong with it is said once."""
+    await (await open_store(settings)).close()
+
+
+async def _load_side_by_side(
+    hands: Sequence[Hand], sources: Iterable[Source], report: Report, tell: Callable[[int, int], None], *, put_off: bool
+) -> None:
+    async with at_work(hands, report, tell) as one:
+        await load(sources, one, EACH * len(hands), report, put_off=put_off)
 
 
 def _told(settings: Settings, report: Report, report_to: Path | None, noun: str, *, as_json: bool) -> int:

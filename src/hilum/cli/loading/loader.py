@@ -1,4 +1,4 @@
-"""The load itself: files side by side, units one commit each, what cannot resolve yet again and again until it does.
+"""Files into the store: units one commit each, side by side; what cannot resolve yet is left for later (passes.py).
 
 Memory is bounded: a few documents, or blocks of lines, are held at once, and the positions of what is left.
 """
@@ -10,11 +10,12 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from hilum.cli.loading.journal import Journal
+from hilum.cli.loading.passes import Begun, File, load
 from hilum.cli.loading.report import MOST, Report
 from hilum.cli.loading.sources import Source
 from hilum.cli.loading.units import CONDITIONAL, Entry, Unit, of_document, of_lines
@@ -44,24 +45,6 @@ Exists = Callable[[str, str], Awaitable[bool]]
 """Whether the store knows this (type, id), deleted or not."""
 
 
-@dataclass(slots=True)
-class _File:
-    """One file of a load. Positions below `upto` are dealt with, but for those in `left`."""
-
-    source: Source
-    digest: bytes = b""
-    upto: int = 0
-    left: frozenset[int] = frozenset()
-    witness: tuple[str, str] | None = None
-    told: int = 0
-    conditional: bool = False
-    refused: set[int] = field(default_factory=set)
-    later: dict[int, Problem] = field(default_factory=dict)
-
-    def wants(self, position: int) -> bool:
-        return position >= self.upto or position in self.left
-
-
 @dataclass(frozen=True, slots=True)
 class Loader:
     """Where to write, what to remember, and how much at once.
@@ -77,58 +60,28 @@ class Loader:
     side_by_side: int
     tell: Callable[[int, int], None]
     report: Report = field(default_factory=Report)
+    slots: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "slots", asyncio.Semaphore(self.side_by_side))
 
     async def load(self, sources: Iterable[Source], *, put_off: bool = True) -> Report:
         """Load everything. Cancelling it loses nothing that was committed; the report so far stays in `report`.
 
-        `put_off`: documents with conditional references wait until all others were loaded.
+        `put_off`: documents with conditional references wait until the others of their folder were loaded.
         """
-        report, started = self.report, time.monotonic()
-        report.stopped = True
-        slots = asyncio.Semaphore(self.side_by_side)
+        return await load(sources, self.one, self.side_by_side, self.report, put_off=put_off)
+
+    async def one(self, file: File, put_off: bool, begun: Begun) -> bool:
+        """Load what is wanted of one file: see `passes.One`. A file that can't be read is refused."""
         try:
-            files = await self._pass(self._taken(sources), slots, put_off)
-            put_off = False
-            while files:
-                before = report.resources
-                files = await self._pass(files, slots, put_off)
-                if report.resources == before:
-                    for file in files:
-                        for position, problem in file.later.items():
-                            report.refuse(file.source.name, self._place(file, position), problem)
-                    break
-            report.stopped = False
-        finally:
-            report.refusals.sort(key=lambda refusal: (refusal.file, refusal.position))
-            report.seconds = time.monotonic() - started
-        return report
+            return await self._file(file, put_off, begun)
+        except Problem as problem:
+            self.report.refuse(file.source.name, 0, problem)
+            self._tell_rest(file)
+            return True
 
-    def _taken(self, sources: Iterable[Source]) -> Iterator[_File]:
-        for source in sources:
-            self.report.files += 1
-            yield _File(source)
-
-    async def _pass(self, files: Iterable[_File], slots: asyncio.Semaphore, put_off: bool) -> list[_File]:
-        """Each file once; those that have to be tried again."""
-        queue, again = iter(files), list[_File]()
-
-        async def take() -> None:
-            for file in queue:
-                try:
-                    finished = await self._file(file, slots, put_off)
-                except Problem as problem:
-                    self.report.refuse(file.source.name, 0, problem)
-                    self._tell_rest(file)
-                else:
-                    if not finished:
-                        again.append(file)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self.side_by_side):
-                group.create_task(take())
-        return sorted(again, key=lambda file: file.source.name)
-
-    async def _file(self, file: _File, slots: asyncio.Semaphore, put_off: bool) -> bool:
+    async def _file(self, file: File, put_off: bool, begun: Begun) -> bool:
         """Load what is wanted of one file. False: something has to be tried again."""
         if not file.digest:
             file.digest = await asyncio.to_thread(file.source.digest)
@@ -138,8 +91,9 @@ class Loader:
                 return True
         file.later.clear()
         if file.source.lines:
-            await self._lines(file, slots)
-        elif not await self._document(file, slots, put_off):
+            begun()
+            await self._lines(file)
+        elif not await self._document(file, put_off, begun):
             return False
         self._tell_rest(file)
         file.upto, file.left = _END, frozenset(file.later)
@@ -148,7 +102,7 @@ class Loader:
             self.report.loaded += 1
         return not file.later
 
-    async def _known(self, file: _File) -> bool:
+    async def _known(self, file: File) -> bool:
         """Take up what an earlier load noted of the file. True: there is nothing left of it to do."""
         record = self.journal.find(file.digest)
         if record is None or record.witness is None or not await self.exists(*record.witness):
@@ -157,24 +111,25 @@ class Loader:
         file.left, file.witness = frozenset(record.left), record.witness
         return record.complete
 
-    async def _document(self, file: _File, slots: asyncio.Semaphore, put_off: bool) -> bool:
+    async def _document(self, file: File, put_off: bool, begun: Begun) -> bool:
         """A JSON document. False: it was put off, since it refers to what other files may hold."""
         raw = await asyncio.to_thread(file.source.whole, self.limit)
         file.conditional = CONDITIONAL.search(raw) is not None
         if put_off and file.conditional:
             return False
+        begun()
         for unit in of_document(json.parse(raw), file.digest, raw):
-            async with slots:
+            async with self.slots:
                 await self._write(file, unit.only(file.wants))
         return True
 
-    async def _lines(self, file: _File, slots: asyncio.Semaphore) -> None:
+    async def _lines(self, file: File) -> None:
         """NDJSON: some units side by side, in the order of the file wherever they touch the same resource."""
         underway: deque[tuple[asyncio.Task[None], Unit, frozenset[str]]] = deque()
         blocks, noted = file.source.blocks(self.limit), time.monotonic()
 
         async def write(unit: Unit) -> None:
-            async with slots:
+            async with self.slots:
                 await self._write(file, unit)
 
         async with asyncio.TaskGroup() as group:
@@ -193,7 +148,7 @@ class Loader:
                     left = {n for n in file.left | file.refused | file.later.keys() if n < upto}
                     self.journal.note(file.digest, max(upto, file.upto), left, file.witness)
 
-    def _parsed(self, file: _File, lines: tuple[tuple[int, bytes], ...]) -> list[tuple[int, dict[str, object]]]:
+    def _parsed(self, file: File, lines: tuple[tuple[int, bytes], ...]) -> list[tuple[int, dict[str, object]]]:
         parsed = []
         for number, line in lines:
             if file.wants(number):
@@ -209,7 +164,7 @@ class Loader:
                     self._refuse(file, number, problem)
         return parsed
 
-    async def _write(self, file: _File, unit: Unit) -> None:
+    async def _write(self, file: File, unit: Unit) -> None:
         """One commit; refused entries that stand for themselves are narrowed down by halves."""
         if not unit.entries:
             return
@@ -224,7 +179,8 @@ class Loader:
                 self._refuse(file, unit.positions[0], problem if not unit.bare else _bared(problem, unit.entries[0]))
             return
         for outcome in outcomes:
-            self._count(outcome)
+            getattr(self.report, outcome.became)[outcome.type] += 1
+        self.tell(0, len(outcomes))
         if outcomes and file.witness is None:
             file.witness = unit.witness or (outcomes[0].type, outcomes[0].id)
 
@@ -241,28 +197,19 @@ class Loader:
                 await asyncio.sleep(0.05 * 2**attempt)
         return await self.transact(unit)
 
-    def _count(self, outcome: Outcome) -> None:
-        getattr(self.report, outcome.became)[outcome.type] += 1
-        self.tell(0, 1)
-
-    def _refuse(self, file: _File, position: int, problem: Problem) -> None:
+    def _refuse(self, file: File, position: int, problem: Problem) -> None:
         """Put it off where another file may make it good, else report it."""
         if isinstance(problem, MAYBE_LATER) or file.conditional:
             file.later[position] = problem if len(file.later) < MOST else _LIKE_OTHERS
         else:
             file.refused.add(position)
-            self.report.refuse(file.source.name, self._place(file, position), problem)
+            self.report.refuse(file.source.name, file.place(position), problem)
 
-    @staticmethod
-    def _place(file: _File, position: int) -> int:
-        """The line counted from 1; 0 for a document, whose findings name the entry themselves."""
-        return position + 1 if file.source.lines else 0
-
-    def _tell_offset(self, file: _File, offset: int) -> None:
+    def _tell_offset(self, file: File, offset: int) -> None:
         self.tell(max(0, offset - file.told), 0)
         file.told = max(file.told, offset)
 
-    def _tell_rest(self, file: _File) -> None:
+    def _tell_rest(self, file: File) -> None:
         self._tell_offset(file, file.source.size)
 
 

@@ -49,3 +49,24 @@ class Report(msgspec.Struct):
         self.refusals += [
             Refusal(file, position, i.severity, i.code, i.diagnostics, i.expression) for i in problem.issues[:room]
         ]
+
+    def take(self) -> Report:
+        """What was noted since it was last asked; from now on it is empty."""
+        taken = msgspec.structs.replace(self)
+        fresh = Report()
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(fresh, name))
+        return taken
+
+    def add(self, other: Report) -> None:
+        """Count what another one says, too."""
+        self.loaded += other.loaded
+        self.skipped += other.skipped
+        self.refused += other.refused
+        for mine, theirs in (
+            (self.created, other.created),
+            (self.updated, other.updated),
+            (self.unchanged, other.unchanged),
+        ):
+            mine.update(theirs)
+        self.refusals += other.refusals[: MOST - len(self.refusals)]

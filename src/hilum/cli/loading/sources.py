@@ -18,6 +18,8 @@ from hilum.problems import Malformed, Misconfigured, TooLarge
 LINES = (".ndjson", ".jsonl")
 SUFFIXES = (".json", *LINES)
 _CHUNK = 1 << 20
+_MARK = b"\xef\xbb\xbf"
+"""The byte order mark with which editors begin a file; a reader may ignore it (RFC 8259 section 8.1)."""
 
 
 class Block(NamedTuple):
@@ -58,7 +60,7 @@ class Source:
             raise TooLarge(
                 f"More than {limit} bytes in one JSON document. Split it, use NDJSON, or raise --max-body-bytes."
             )
-        return raw
+        return raw.removeprefix(_MARK)
 
     def blocks(self, limit: int) -> Iterator[Block]:
         """The lines in blocks of up to 100 lines or 1 MiB, empty ones left out but counted.
@@ -70,7 +72,7 @@ class Source:
             while line := file.readline(limit + 1):
                 if len(line) > limit and not line.endswith(b"\n"):
                     lines.append((number, _skip_rest(file)))
-                elif line := line.strip():
+                elif line := (line if number else line.removeprefix(_MARK)).strip():
                     lines.append((number, line))
                     size += len(line)
                 number += 1

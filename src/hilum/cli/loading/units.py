@@ -14,7 +14,6 @@ https://hl7.org/fhir/R4/bundle.html, https://hl7.org/fhir/R4/http.html#transacti
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -107,7 +106,8 @@ def derived_id(digest: bytes, position: int) -> str:
     after a kill, makes nothing twice. The file leads and the position ends it, so that an index takes a file in order.
     """
     bits = int.from_bytes(digest[:12], "big") << 32 | position
-    return str(uuid.UUID(int=bits & ~(0xF << 76) & ~(0x3 << 62) | (0x8 << 76) | (0x2 << 62)))
+    text = f"{bits & ~(0xF << 76) & ~(0x3 << 62) | (0x8 << 76) | (0x2 << 62):032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _each(entries: list[Entry]) -> list[Unit]:

@@ -18,12 +18,28 @@ from hilum.store.sql import Part, either, every, join
 
 
 def chain(on: Planning, clause: ChainClause, types: tuple[str, ...]) -> Steps[Access]:
-    """Refers, by one of the parameters, to a resource that one of the targets describes."""
+    """Refers, by one of the parameters, to a resource that one of the targets describes: of its own, or contained."""
+    if clause.names:
+        from hilum.store.plan import names
+
+        outward = yield from names.chain(on, clause)
+    else:
+        outward = yield from _outward(on, clause)
+    from hilum.store.plan.inward import inward
+
+    within = these(on, "chain", (yield from inward(on, clause, types)))
+    if within.nothing or outward.nothing:
+        return outward if within.nothing else within
+    probe, arms = either([outward.probe, within.probe]), (*outward.arms, *within.arms)
+    return Access("chain", probe, arms, ordered=False, deep=outward.deep, alive=False)
+
+
+def _outward(on: Planning, clause: ChainClause) -> Steps[Access]:
     found: list[int] = []
     arms: list[Part] = []
     probes: list[Part] = []
     for target in clause.targets:
-        described, rids = yield from _end(on, target)
+        described, rids = yield from end(on, target)
         if rids is not None:
             found += rids
         elif described is not None:
@@ -38,12 +54,16 @@ def chain(on: Planning, clause: ChainClause, types: tuple[str, ...]) -> Steps[Ac
         return NOTHING
     if len(probes) == 1 and not listed.nothing:
         return Access("chain", probes[0], listed.arms, ordered=listed.ordered)
-    return Access("chain", either(probes), tuple(arms), ordered=False)
+    return Access("chain", either(probes), tuple(arms), ordered=False, deep=True)
 
 
 def has(on: Planning, clause: HasClause, types: tuple[str, ...]) -> Steps[Access]:
     """A resource that the source describes refers here by one of the parameters."""
-    described, rids = yield from _end(on, clause.source)
+    if clause.names:
+        from hilum.store.plan import names
+
+        return (yield from names.has(on, clause, types))
+    described, rids = yield from end(on, clause.source)
     dialect = on.dialect
     if rids is not None:
         targets = yield from _targets(on, clause.parameters, rids, types)
@@ -67,10 +87,11 @@ def has(on: Planning, clause: HasClause, types: tuple[str, ...]) -> Steps[Access
             f"WHERE b.rid = c.rid AND {param.sql} AND {of.sql}) a WHERE {at(current(on), 'a.rid').sql}"
         )
         arms.append(Part(sql, source.values + param.values + of.values))
-    return Access("_has", Part(probe, listed.values + inner.values), tuple(arms), ordered=False, alive=False)
+    probe_ = Part(probe, listed.values + inner.values)
+    return Access("_has", probe_, tuple(arms), ordered=False, deep=True, alive=False)
 
 
-def _end(on: Planning, part: Described) -> Steps[tuple[Access | None, list[int] | None]]:
+def end(on: Planning, part: Described) -> Steps[tuple[Access | None, list[int] | None]]:
     """What a chain leads to: the rids, where they are few, or what tells whether a rid is meant; neither: nothing."""
     types = (part.type,)
     found = yield from offers(on, (*part.clauses, permitted(part.permits)), types)

@@ -7,45 +7,50 @@ found must be current and permitted, type by type. Nothing is cut off in silence
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhir.resource import Resource
-from hilum.search.query import Include, Permit
+from hilum.search.canonicals import named
+from hilum.search.query import Include, Permit, Query
+from hilum.search.references import canonicals, references
 from hilum.store import keys
-from hilum.store.plan.access import RID, Planning, Steps, at, too_costly
+from hilum.store.plan.access import PAGE, RID, Beside, Dialect, Planning, Steps, at, too_costly
 from hilum.store.plan.lists import of_types
-from hilum.store.plan.plan import access, permitted
-from hilum.store.plan.references import references
-from hilum.store.sql import FALSE, TRUE, Part
+from hilum.store.plan.names import across
+from hilum.store.plan.plan import WHATEVER, access, permitted
+from hilum.store.sql import FALSE, TRUE, Part, either, every
 
 MOST: Final = 5000
 """How many resources one page may bring along."""
+_TOO_MANY: Final = f"The page would bring along more than {MOST} resources. Ask for fewer with _count."
+Row = Sequence[Any]
 
 
 def included(on: Planning, includes: Sequence[Include], page: Sequence[int]) -> Steps[tuple[Resource, ...]]:
     """What the includes bring along to the resources of a page, by type and id; never what is on the page."""
     seen = set(page)
-    brought: list[int] = []
+    brought: dict[int, Row] = {}
     fresh = list(page)
     first = True
     while fresh:
-        found: list[int] = []
+        found: dict[int, Row] = {}
         for one in includes:
             if first or one.iterate:
                 start = _sources(one, fresh) if not one.reverse else _targets(one, fresh)
-                rids = (yield from _follow(on, one, start)) if start else []
-                found += rids
-        fresh = [rid for rid in dict.fromkeys(found) if rid not in seen]
+                if start:
+                    found |= yield from _follow(on, one, start)
+        fresh = [rid for rid in found if rid not in seen]
         seen.update(fresh)
-        brought += fresh
+        brought |= {rid: found[rid] for rid in fresh}
         first = False
         if len(brought) > MOST:
-            raise too_costly(f"The page would bring along more than {MOST} resources. Ask for fewer with _count.")
-    if not brought:
-        return ()
-    rows = yield on.dialect.rows(brought)
-    return tuple(sorted(map(on.dialect.resource, rows), key=lambda one: (one.type, one.id)))
+            raise too_costly(_TOO_MANY)
+    return tuple(sorted(map(on.dialect.resource, brought.values()), key=_by_name))
+
+
+def _by_name(one: Resource) -> tuple[str, str]:
+    return one.type, one.id
 
 
 def _sources(one: Include, rids: Sequence[int]) -> list[int]:
@@ -60,24 +65,83 @@ def _targets(one: Include, rids: Sequence[int]) -> list[int]:
     return [rid for rid in rids if rid >> keys.TYPE_SHIFT == TYPE_NUMBER[one.target]]
 
 
-def _follow(on: Planning, one: Include, rids: Sequence[int]) -> Steps[list[int]]:
+def _follow(on: Planning, one: Include, rids: Sequence[int]) -> Steps[dict[int, Row]]:
     dialect = on.dialect
-    source = dialect.source(rids)
-    by, end = ("target", "rid") if one.reverse else ("rid", "target")
     wanted = (one.source if one.reverse else one.target) or "*"
-    listed = TRUE if one.parameters is None else dialect.within("k.param", one.parameters)
-    if one.reverse and one.parameters is None:
+    found = yield from _by_url(on, one, rids, wanted)
+    if one.parameters == ():
+        return found
+    if one.parameters is not None:
+        listed = dialect.within("k.param", one.parameters)
+    elif not one.reverse:  # of each type its own: the references of what a resource contains are not its own
+        own = [n for type in {rid >> keys.TYPE_SHIFT for rid in rids} for n in _own(on, type)]
+        listed = dialect.within("k.param", own) if own else FALSE
+    else:
         occurring = yield from _occurring(on, None if one.source == "*" else one.source)
         listed = dialect.within("k.param", occurring) if occurring else FALSE
-    name = dialect.table("reference", "k", by if by == "rid" else "value")
+    statement = yield from _statement(on, one, dialect.source(rids), listed, wanted)
+    rows = yield statement
+    return found | {row[0]: row for row in rows}
+
+
+def _statement(on: Planning, one: Include, source: Part, listed: Part, wanted: str) -> Steps[Part]:
+    """What those in a table `j` refer to by References that are `listed`, or what refers so to them."""
+    by, end = ("target", "rid") if one.reverse else ("rid", "target")
+    name = on.dialect.table("reference", "k", by if by == "rid" else "value")
+    sql = f"SELECT DISTINCT k.{end} AS rid FROM {source.sql} CROSS JOIN {name} WHERE {listed.sql} AND k.{by} = j.value"
     allowed = yield from _visible(on, one, wanted)
-    sql = (
-        f"SELECT DISTINCT c.rid FROM (SELECT k.{end} AS rid FROM {source.sql} CROSS JOIN {name} "
-        f"WHERE {listed.sql} AND k.{by} = j.value) c "
-        f"WHERE {allowed.sql} LIMIT {MOST + 1}"
-    )
-    rows = yield Part(sql, (*source.values, *listed.values, *allowed.values))
-    return [row[0] for row in rows]
+    return on.dialect.among(Part(sql, (*source.values, *listed.values)), allowed, MOST + 1)
+
+
+def together(includes: Sequence[Include]) -> bool:
+    """Whether the statement that finds a page can bring it all along: one step, by parameters that hold References."""
+    return all(one.parameters and not one.names and not one.iterate for one in includes)
+
+
+def beside(on: Planning, query: Query) -> Steps[Beside]:
+    """What a page of one type brings along, as statements about it. `together(query.includes)` holds."""
+    (type,) = query.types
+    source = Part(PAGE.format(count=query.count))
+    found: list[Part] = []
+    for one in query.includes:
+        if not one.reverse or one.target in (None, type):
+            wanted = (one.source if one.reverse else one.target) or "*"
+            listed = on.dialect.within("k.param", one.parameters or ())
+            found.append((yield from _statement(on, one, source, listed, wanted)))
+    return Beside(found, query.count)
+
+
+def brought(on: Planning, rows: Sequence[Row], page: Sequence[int]) -> tuple[Resource, ...]:
+    """What was asked for beside a page, by type and id; never what is on it. Raises Unprocessable as `included`."""
+    seen = set(page)
+    found = {row[0]: row for row in rows if row[0] not in seen}
+    if len(found) > MOST:
+        raise too_costly(_TOO_MANY)
+    return tuple(sorted(map(on.dialect.resource, found.values()), key=_by_name))
+
+
+def _own(on: Planning, type: int) -> tuple[int, ...]:
+    return references(TYPES[type - 1], on.dialect.registry)
+
+
+def _by_url(on: Planning, one: Include, rids: Sequence[int], wanted: str) -> Steps[dict[int, Row]]:
+    """What these refer to by canonical url, or, in reverse, what refers so to them."""
+    names = one.names
+    if one.parameters is None:
+        names = canonicals(None if one.source == "*" else one.source, on.dialect.registry)
+    if not names:
+        return {}
+    types = TYPES if one.target is None else (one.target,)
+    if one.reverse:
+        there = {rid >> keys.TYPE_SHIFT for rid in rids}
+        types = tuple([type for type in types if TYPE_NUMBER[type] in there])
+    own = named(types)
+    if not own:
+        return {}
+    found = across(on, rids, own, names) if one.reverse else across(on, rids, names, own)
+    allowed = yield from _visible(on, one, wanted)
+    rows = yield on.dialect.among(found, allowed, MOST + 1)
+    return {row[0]: row for row in rows}
 
 
 def _occurring(on: Planning, type: str | None) -> Steps[list[int]]:
@@ -91,22 +155,51 @@ def _occurring(on: Planning, type: str | None) -> Steps[list[int]]:
         "SELECT f.param FROM found f WHERE f.param IS NOT NULL"
     )
     known = set(references(type, on.dialect.registry))
-    return [row[0] for row in rows if type is None or row[0] in known]
+    return [row[0] for row in rows if row[0] in known]
 
 
 def _visible(on: Planning, one: Include, wanted: str) -> Steps[Part]:
-    """The condition on `c.rid`: current, of a wanted type, and permitted."""
-    alike: dict[tuple[Permit, ...], list[str]] = {}
-    for type, permits in one.permits:
-        if permits and type in (TYPES if wanted == "*" else (wanted,)):
-            alike.setdefault(permits, []).append(type)
+    """The condition on `c.rid`: of a wanted type, and permitted."""
+    place = id(one), id(on.dialect)
+    kept = _SEEN.get(place)
+    if kept is not None and kept[0] is one and kept[1] is on.dialect:
+        return kept[2]
     pieces: list[Part] = []
-    for permits, types in alike.items():
-        of = of_types(on, tuple(types), RID)
-        offered = yield from access(on, permitted(permits), tuple(types))
-        pieces.append(Part(f"({of.sql} AND {offered.probe.sql})", of.values + offered.probe.values))
-    if not pieces:
-        return Part("1=0")
-    inner = Part("(" + " OR ".join([p.sql for p in pieces]) + ")", tuple([v for p in pieces for v in p.values]))
-    current = on.dialect.exists(f"SELECT 1 FROM resource r WHERE r.rid = {RID} AND {on.dialect.current('r')}")
-    return at(Part(f"{inner.sql} AND {current}", inner.values), "c.rid")
+    lasting = True
+    for permits, types in alike(one.permits, wanted):
+        allowed = permitted(permits)
+        lasting = lasting and allowed is WHATEVER
+        offered = yield from access(on, allowed, types)
+        held = every([of_types(on, types, RID), offered.probe])
+        pieces.append(Part(f"({held.sql})", held.values) if held != TRUE else TRUE)
+    found = TRUE if TRUE in pieces else at(either(pieces), "c.rid")
+    if lasting:
+        if len(_SEEN) >= _KEPT:
+            _SEEN.clear()
+        _SEEN[place] = one, on.dialect, found
+    return found
+
+
+Permits = tuple[tuple[str, tuple[Permit, ...]], ...]
+Alike = list[tuple[tuple[Permit, ...], tuple[str, ...]]]
+_KNOWN: Final[dict[tuple[int, str], tuple[Permits, Alike]]] = {}
+"""(identity of permits, wanted type) -> the permits and what `alike` made of them: policies stay, and are long."""
+_KEPT: Final = 256
+_SEEN: Final[dict[tuple[int, int], tuple[Include, Dialect, Part]]] = {}
+"""What may be seen of an include, where that is all of some types; an Include is one for each policy: `confine`."""
+
+
+def alike(permits: Permits, wanted: str) -> Alike:
+    """The types of which the same is permitted."""
+    kept = _KNOWN.get((id(permits), wanted))
+    if kept is not None and kept[0] is permits:
+        return kept[1]
+    found: dict[tuple[Permit, ...], list[str]] = {}
+    for type, allowed in permits:
+        if allowed and wanted in ("*", type):
+            found.setdefault(allowed, []).append(type)
+    made = [(allowed, tuple(types)) for allowed, types in found.items()]
+    if len(_KNOWN) >= _KEPT:
+        _KNOWN.clear()
+    _KNOWN[id(permits), wanted] = permits, made
+    return made

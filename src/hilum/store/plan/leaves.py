@@ -19,23 +19,27 @@ from hilum.search.query import (
     TextClause,
     Token,
     TokenClause,
+    UnequalClause,
     UriClause,
 )
 from hilum.search.text import fold
 from hilum.store import keys
 from hilum.store.plan.access import EVERYTHING, NOTHING, RID, Access, Planning, Steps, too_costly
 from hilum.store.plan.lists import of_types, points, ranged, these
+from hilum.store.plan.systems import numbered
 from hilum.store.sql import LAST, Part, bounds, compare, either, every, literal
 
 SYSTEMS: Final = 20_000
 """In how many systems a code is looked for when the query names none."""
+KEYS: Final = 100_000
+"""How many pairs of a system and a code are looked for."""
 
 
 # --- tokens, texts beside them, uris ------------------------------------------------------------------------------
 
 
 def systems(on: Planning, table: str, column: str, params: Sequence[int]) -> Steps[list[int]]:
-    """The systems (as in `keys.system`) that occur under the parameters: one step of the index for each."""
+    """The numbers of the systems that occur under the parameters: one step of the index for each."""
     source = on.dialect.source(params)
     step = f"SELECT k.{column} FROM {table} k WHERE k.param = {{p}}{{more}} ORDER BY k.{column} LIMIT 1"
     first = step.format(p="j.value", more="")
@@ -54,20 +58,34 @@ def systems(on: Planning, table: str, column: str, params: Sequence[int]) -> Ste
 def token_keys(
     on: Planning, table: str, column: str, params: Sequence[int], values: Sequence[Token]
 ) -> Steps[tuple[list[int], list[tuple[int, int]]]]:
-    """The keys that the tokens stand for, and the ranges of keys of those that are a system alone."""
+    """The keys that the tokens stand for, and the ranges of keys of those that are a system alone.
+
+    Of many keys only those that occur: most of a long list, or of a code under every system, are nobody's.
+    """
     found: list[int] = []
     ranges: list[tuple[int, int]] = []
-    occurring: list[int] | None = None
+    codes: list[int] = []
+    numbers = yield from numbered(on, [value.system for value in values])
+    of = on.dialect.keys
     for value in values:
+        if value.system not in numbers:  # nobody ever wrote it
+            continue
         if value.code is None:
-            ranges.append(keys.system_range(value.system))
+            ranges.append(keys.system_range(numbers[value.system]))
         elif value.system is not None:
-            found.append(keys.token(value.system or None, value.code))
+            found.append(of.tokens[value.system or None, value.code])
         else:
-            if occurring is None:
-                occurring = yield from systems(on, table, column, params)
-            code = keys.code(value.code)
-            found += [keys.signed(system << keys.CODE_BITS | code) for system in occurring]
+            codes.append(of.code(value.code))
+    if codes:
+        occurring = yield from systems(on, table, column, params)
+        if len(occurring) * len(codes) > KEYS:
+            raise too_costly("These codes may be of too many systems. Search for system|code, or for fewer codes.")
+        found += [keys.signed(system << keys.CODE_BITS | code) for code in codes for system in occurring]
+    if len(found) > on.limits.few:
+        source, listed = on.dialect.source(found), on.dialect.within("k.param", params)
+        held = on.dialect.exists(f"SELECT 1 FROM {table} k WHERE {listed.sql} AND k.{column} = j.value")
+        rows = yield Part(f"SELECT j.value FROM {source.sql} WHERE {held}", source.values + listed.values)
+        found = [row[0] for row in rows]
     return found, ranges
 
 
@@ -114,6 +132,29 @@ def token(on: Planning, clause: TokenClause) -> Steps[Access]:
     return Access("token", either(probes), (*found.arms, *arms), ordered=False, cheap=False)
 
 
+def unequal(on: Planning, clause: UnequalClause) -> Steps[Access]:
+    """A code that is none of the tokens: of few that occur the others; of many what lies between the keys."""
+    params = clause.parameters
+    exact, ranges = yield from token_keys(on, "token", "value", params, clause.values)
+    occurring = yield from _codes(on, params, keys.LEAST, keys.GREATEST)
+    if len(occurring) <= on.limits.beside:
+        equal = frozenset(exact)
+        others = [key for key in occurring if key not in equal and not any(a <= key <= b for a, b in ranges)]
+        return points(on, "unequal", "token", "value", params, others, on.limits.beside)
+    name = on.dialect.table("token", "a")
+    apart = [Part("NOT a.value BETWEEN ? AND ?", limits) for limits in ranges]
+    if exact:
+        listed = on.dialect.within("a.value", exact)
+        apart.append(Part(f"NOT ({listed.sql})", listed.values))
+    condition = every(apart)
+    arms = [
+        Part(f"SELECT a.rid FROM {name} WHERE a.param = ? AND {condition.sql}", (param, *condition.values))
+        for param in params
+    ]
+    probe = either([Part(on.dialect.inside(RID, arm.sql), arm.values) for arm in arms])
+    return Access("unequal", probe, tuple(arms), ordered=False, cheap=False)
+
+
 def term(on: Planning, clause: TermClause) -> Steps[Access]:
     """`:text`: the dictionary tells which texts are meant; their keys are tokens."""
     listed = on.dialect.within("k.param", clause.parameters)
@@ -138,7 +179,8 @@ def term(on: Planning, clause: TermClause) -> Steps[Access]:
 def uri(on: Planning, clause: UriClause) -> Access:
     """Compared whole, or what lies below. https://hl7.org/fhir/R4/search.html#uri"""
     if clause.match != "below":
-        return points(on, "uri", "token", "value", clause.parameters, [keys.uri(value) for value in clause.values])
+        texts = on.dialect.keys.texts
+        return points(on, "uri", "token", "value", clause.parameters, [texts[value] for value in clause.values])
     pieces = [
         piece
         for value in clause.values
@@ -163,7 +205,7 @@ def string(on: Planning, clause: StringClause) -> Access:
     for value in clause.values:
         folded = fold(value)
         if clause.match == "exact":
-            exact = Part("{t}.exact = ?", (keys.uri(value),))
+            exact = Part("{t}.exact = ?", (on.dialect.keys.texts[value],))
             pieces += [every([piece, exact]) for piece in on.dialect.text("whole", folded)]
         elif folded:  # a text of punctuation only says nothing, so it finds nothing
             pieces += on.dialect.text(clause.match, folded)
@@ -246,7 +288,8 @@ def compartment(on: Planning, clause: CompartmentClause, types: tuple[str, ...])
         arm = f"SELECT a.rid FROM {name} WHERE a.owner = ? AND {of.sql}"
         probe = dialect.exists(f"SELECT 1 FROM {probed} WHERE k.owner = ? AND k.rid = {RID}")
         arms = tuple([Part(arm, (rid, *of.values)) for rid in rids])
-        return Access("compartment", either([Part(probe, (rid,)) for rid in rids]), arms, bounded=len(types) == 1)
+        probes = either([Part(probe, (rid,)) for rid in rids])
+        return Access("compartment", probes, arms, bounded=len(types) == 1, key=("compartment", types, *rids))
     source = dialect.source(rids)
     arm = f"SELECT a.rid FROM {source.sql} CROSS JOIN {name} WHERE a.owner = j.value AND {of.sql}"
     probe = dialect.exists(f"SELECT 1 FROM {source.sql} CROSS JOIN {probed} WHERE k.owner = j.value AND k.rid = {RID}")

@@ -30,7 +30,8 @@ def points(
         walks = tuple([Part(arm, pair) for pair in pairs])
     if few:
         probe = dialect.exists(f"SELECT 1 FROM {probed} WHERE k.param = ? AND k.{column} = ? AND k.rid = {RID}")
-        return Access(kind, either([Part(probe, pair) for pair in pairs]), walks)
+        told_apart = (table, *pairs[0]) if len(pairs) == 1 else (table, *pairs)
+        return Access(kind, either([Part(probe, pair) for pair in pairs]), walks, key=told_apart)
     arms: list[Part] = []
     probes: list[Part] = []
     by_param = len(params) <= len(keys)
@@ -105,7 +106,10 @@ def ranged(
         for piece in pieces
         for walk in of_params(on, table, params, piece, spell=spell)
     ]
-    return Access(kind, by_rid(on, table, params, condition), tuple(arms), ordered=False)
+    lists = any(isinstance(value, list) for value in condition.values)
+    told_apart = None if lists else (table, params, condition)
+    visit = (table, params, condition)
+    return Access(kind, by_rid(on, *visit), tuple(arms), ordered=False, key=told_apart, visit=visit)
 
 
 def of_types(on: Planning, types: tuple[str, ...], rid: str) -> Part:

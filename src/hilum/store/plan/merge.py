@@ -6,14 +6,13 @@ A number belongs to one type, so that `_tag=x` over 146 types is one clause abou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import fields
+from typing import Any, NamedTuple
 
 from hilum.search.query import AllClause, AnyClause, Clause, NotClause, Part, Permit
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Types of which the same is asked."""
 
     types: tuple[str, ...]
@@ -23,6 +22,8 @@ class Group:
 
 def groups(parts: Sequence[Part]) -> list[Group]:
     """The parts, those merged that differ in nothing but the numbers of their parameters; permits kept apart."""
+    if len(parts) == 1:
+        return [_merged(parts)]
     found: dict[Any, list[Part]] = {}
     for part in parts:
         alike = (tuple(map(bare, part.clauses)), tuple((p.owners, tuple(map(bare, p.clauses))) for p in part.permits))
@@ -42,10 +43,10 @@ def bare(clause: Clause) -> Any:
 
 
 def _merged(parts: Sequence[Part]) -> Group:
-    types = tuple(part.type for part in parts)
     first = parts[0]
     if len(parts) == 1:
-        return Group(types, first.clauses, first.permits)
+        return Group((first.type,), first.clauses, first.permits)
+    types = tuple(part.type for part in parts)
     clauses = tuple(_joined([part.clauses[n] for part in parts]) for n in range(len(first.clauses)))
     permits = tuple(
         Permit(

@@ -7,8 +7,10 @@ probed by their keys, whatever the database's own planner estimates.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.search.query import (
@@ -26,16 +28,19 @@ from hilum.search.query import (
     NearClause,
     NotClause,
     Permit,
+    PhraseClause,
     QuantityClause,
     ReferenceClause,
     StringClause,
     TermClause,
     TextClause,
+    Token,
     TokenClause,
+    UnequalClause,
     UriClause,
 )
 from hilum.store import keys
-from hilum.store.plan import leaves
+from hilum.store.plan import leaves, systems
 from hilum.store.plan.access import (
     EVERYTHING,
     NOTHING,
@@ -48,9 +53,9 @@ from hilum.store.plan.access import (
 )
 from hilum.store.plan.amounts import quantity
 from hilum.store.plan.composites import composite
-from hilum.store.plan.lists import of_types
+from hilum.store.plan.lists import of_types, these
 from hilum.store.plan.near import near
-from hilum.store.sql import TRUE, Part, either, every
+from hilum.store.sql import TRUE, Part, either, every, join
 
 ARMS: Final = 200
 """Of how many arms a driver consists at most: SQLite puts 500 statements together, and planning them costs."""
@@ -59,12 +64,12 @@ ARMS: Final = 200
 _ALL: Final = "all resources of the type"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """What a conjunction does: `driver` None walks all resources of the types; `rest` is what it has to prove.
 
     `size`: how many rows the driver visits, counted up to `Limits.look`. `alive`: what all probes hold of is current.
-    `cheap`: every probe of the rest is. `found`: all accesses, of which another may drive.
+    `cheap`: every probe of the rest is. `found`: all accesses, of which another may drive. `hoped`: the driver is only
+    the one to begin with: see `newest`.
     """
 
     types: tuple[str, ...]
@@ -75,11 +80,16 @@ class Choice:
     cheap: bool = True
     found: tuple[Access, ...] = ()
     sizes: tuple[int, ...] = ()
+    hoped: bool = False
 
     @property
     def nothing(self) -> bool:
         """Whether it is certain that nothing is found."""
         return self.driver is NOTHING
+
+
+WHATEVER: Final = AllClause(())
+"""What everything is."""
 
 
 def permitted(permits: tuple[Permit, ...]) -> Clause:
@@ -90,7 +100,7 @@ def permitted(permits: tuple[Permit, ...]) -> Clause:
         if permit.owners == ():  # nobody is in no compartment
             continue
         if not owners and not permit.clauses:
-            return AllClause(())
+            return WHATEVER
         found.append(AllClause(owners + permit.clauses))
     owned = [one.clauses[0] for one in found if isinstance(one, AllClause) and len(one.clauses) == 1]
     if len(owned) == len(found) and all(isinstance(one, CompartmentClause) for one in owned):
@@ -103,39 +113,82 @@ def flat(clauses: Sequence[Clause]) -> list[Clause]:
     """The clauses of a conjunction, those of conjunctions within it among them, each once."""
     found: list[Clause] = []
     for clause in clauses:
-        match clause:
-            case AllClause(inner):
-                found += flat(inner)
-            case AnyClause((one,)):
-                found += flat((one,))
-            case NotClause(NotClause(one)):
-                found += flat((one,))
-            case _:
-                found.append(clause)
+        # `isinstance`, as at every search, where matching a pattern takes three times as long
+        if isinstance(clause, AllClause) or (isinstance(clause, AnyClause) and len(clause.clauses) == 1):
+            found += flat(clause.clauses)
+        elif isinstance(clause, NotClause) and isinstance(clause.clause, NotClause):
+            found += flat((clause.clause.clause,))
+        else:
+            found.append(clause)
+    if len({clause.__class__ for clause in found}) == len(found):  # and to hash them costs
+        return found
     return list(dict.fromkeys(found))
 
 
 def access(on: Planning, clause: Clause, types: tuple[str, ...]) -> Steps[Access]:
     """What the clause offers for resources of these types."""
+    known = _known(on, clause)
+    return known if known is not None else (yield from _access(on, clause, types))
+
+
+def _known(on: Planning, clause: Clause) -> Access | None:
+    """What it offers, if that is kept: the same clauses come again and again (`hilum.search.remembered`)."""
+    if clause is WHATEVER:
+        return EVERYTHING
+    if clause.__class__ in _KEPT:
+        kept = on.dialect.kept.get(id(clause))
+        if kept is not None and kept[0] is clause and kept[1] is on.limits:
+            return kept[2]
+    return None
+
+
+_KEPT: Final = frozenset((TokenClause, StringClause, DateClause, UriClause, ReferenceClause))
+"""What may offer the same whatever comes into the store."""
+_MOST_KEPT: Final = 1024
+
+
+def _keep(on: Planning, clause: Clause, offered: Access) -> Access:
+    kept = on.dialect.kept
+    if len(offered.arms) <= on.limits.few:
+        if len(kept) >= _MOST_KEPT:
+            kept.clear()
+        kept[id(clause)] = clause, on.limits, offered
+    return offered
+
+
+def _access(on: Planning, clause: Clause, types: tuple[str, ...]) -> Steps[Access]:
     match clause:
-        case TokenClause():
-            return (yield from leaves.token(on, clause))
+        case TokenClause(_, values):
+            offered = yield from leaves.token(on, clause)
+            plain = len(values) <= on.limits.few and all(
+                one.system is not None and one.code is not None for one in values
+            )
+            return _keep(on, clause, offered) if plain and systems.every(on, values) else offered
         case StringClause():
-            return leaves.string(on, clause)
+            return _keep(on, clause, leaves.string(on, clause))
+        case UnequalClause():
+            return (yield from leaves.unequal(on, clause))
         case TermClause():
             return (yield from leaves.term(on, clause))
         case DateClause():
-            return leaves.date(on, clause)
+            return _keep(on, clause, leaves.date(on, clause))
         case QuantityClause():
             return (yield from quantity(on, clause))
         case ReferenceClause():
-            return (yield from leaves.reference(on, clause))
+            offered = yield from leaves.reference(on, clause)
+            # A name that was found stays what it is; one without a type may come to name others, too.
+            known = len(clause.values) == 1 and clause.values[0][0] is not None and not offered.nothing
+            return _keep(on, clause, offered) if known else offered
         case UriClause():
-            return leaves.uri(on, clause)
+            return _keep(on, clause, leaves.uri(on, clause))
         case CompositeClause():
             return (yield from composite(on, clause))
         case NearClause():
             return (yield from near(on, clause))
+        case PhraseClause():
+            from hilum.store.plan.phrases import phrase
+
+            return (yield from phrase(on, clause, types))
         case TextClause():
             return leaves.text(on, clause, types)
         case IdClause():
@@ -173,14 +226,18 @@ def _not(on: Planning, clause: NotClause, types: tuple[str, ...]) -> Steps[Acces
         return NOTHING
     if found.nothing:
         return EVERYTHING
-    return Access(
-        f"not {found.kind}", Part(f"NOT ({found.probe.sql})", found.probe.values), cheap=found.cheap, alive=False
-    )
+    inner, cheap = found.probe, found.cheap
+    if not cheap and drives(found):
+        (size,) = yield from count(on, [found], (on.limits.far,))
+        if size < on.limits.far:  # to list once what it is not costs less than to ask each resource
+            inner, cheap = collected(found, on.dialect), True
+    probe = Part(f"NOT ({inner.sql})", inner.values)
+    return Access(f"not {found.kind}", probe, cheap=cheap, deep=found.deep, alive=False)
 
 
 def _any(on: Planning, clause: AnyClause, types: tuple[str, ...]) -> Steps[Access]:
     found: list[Access] = []
-    for one in clause.clauses:
+    for one in _joined(clause.clauses):
         offered = yield from access(on, one, types)
         if offered.probe == TRUE:
             return EVERYTHING
@@ -189,14 +246,45 @@ def _any(on: Planning, clause: AnyClause, types: tuple[str, ...]) -> Steps[Acces
     if len(found) < 2:
         return found[0] if found else NOTHING
     arms = tuple(arm for one in found for arm in one.arms) if all(one.arms for one in found) else ()
+    if len(arms) > ARMS and (rids := (yield from _listed(on, arms))) is not None:
+        return these(on, "any", rids)
     return Access(
         "any",
         either([one.probe for one in found]),
         arms if len(arms) <= ARMS else (),
         ordered=all(one.ordered for one in found),
         cheap=all(one.cheap for one in found),
+        deep=any(one.deep for one in found),
         alive=all(one.alive for one in found),
     )
+
+
+def _joined(clauses: Sequence[Clause]) -> list[Clause]:
+    """The alternatives, those that ask for tokens of the same parameters as one."""
+    tokens: dict[tuple[int, ...], list[Token]] = {}
+    for one in clauses:
+        if isinstance(one, TokenClause):
+            tokens.setdefault(one.parameters, []).extend(one.values)
+    found: list[Clause] = []
+    for one in clauses:
+        if not isinstance(one, TokenClause):
+            found.append(one)
+        elif one.parameters in tokens:
+            values = tuple(dict.fromkeys(tokens.pop(one.parameters)))
+            found.append(one if values == one.values else TokenClause(one.parameters, values))
+    return found
+
+
+def _listed(on: Planning, arms: Sequence[Part]) -> Steps[list[int] | None]:
+    """What more arms list than one statement takes; None where it is more than `Limits.far`."""
+    rids: set[int] = set()
+    for start in range(0, len(arms), ARMS // 2):
+        union = join(" UNION ", arms[start : start + ARMS // 2])
+        rows = yield Part(f"{union.sql} LIMIT {on.limits.far + 1}", union.values)
+        rids.update([row[0] for row in rows])
+        if len(rids) > on.limits.far:
+            return None
+    return sorted(rids)
 
 
 def _all(on: Planning, clause: AllClause, types: tuple[str, ...]) -> Steps[Access]:
@@ -206,15 +294,17 @@ def _all(on: Planning, clause: AllClause, types: tuple[str, ...]) -> Steps[Acces
     if len(found) < 2:
         return found[0] if found else EVERYTHING
     probe = every([one.probe for one in found])
+    deep = any(one.deep for one in found)
     chosen = yield from choose(on, found, types)
     if chosen.driver is None:
-        return Access("all", Part(f"({probe.sql})", probe.values), cheap=chosen.cheap, alive=chosen.alive)
+        return Access("all", Part(f"({probe.sql})", probe.values), cheap=chosen.cheap, deep=deep, alive=chosen.alive)
     return Access(
         "all",
         Part(f"({probe.sql})", probe.values),
         under(chosen.driver.arms, chosen.rest),
         ordered=chosen.driver.ordered,
         cheap=all(one.cheap for one in found),
+        deep=deep,
         alive=any(one.alive for one in found),
         size=chosen.size if chosen.size < on.limits.look else None,
     )
@@ -227,7 +317,8 @@ def offers(on: Planning, clauses: Sequence[Clause], types: tuple[str, ...]) -> S
     """The accesses of a conjunction's clauses; (NOTHING,) as soon as one of them finds nothing."""
     found: list[Access] = []
     for clause in flat(clauses):
-        offered = yield from access(on, clause, types)
+        known = _known(on, clause)
+        offered = known if known is not None else (yield from _access(on, clause, types))
         if offered.nothing:
             return [NOTHING]
         if offered.probe != TRUE:
@@ -235,36 +326,75 @@ def offers(on: Planning, clauses: Sequence[Clause], types: tuple[str, ...]) -> S
     return found
 
 
-def choose(on: Planning, found: Sequence[Access], types: tuple[str, ...], *, counted: bool = False) -> Steps[Choice]:
+def choose(
+    on: Planning,
+    found: Sequence[Access],
+    types: tuple[str, ...],
+    *,
+    counted: bool = False,
+    looks: Sequence[int] = (),
+) -> Steps[Choice]:
     """The access with the fewest rows drives; on a draw one that walks in order.
 
-    What is alone and walks in order is counted only if `counted`.
+    What is alone and walks in order is counted only if `counted`. `looks`: how far, if not as `Limits.looks`.
     """
     if any(one.nothing for one in found):
         return Choice(types, NOTHING, (), 0)
     drivers = [one for one in found if drives(one)]
-    if len(drivers) == 1 and len(found) == 1 and drivers[0].ordered and not counted:
-        sizes: list[int] = [on.limits.look]
+    alone = len(drivers) == 1 and len(found) == 1 and drivers[0].ordered and not counted
+    if alone:
+        sizes: list[int] = [on.limits.look if drivers[0].size is None else drivers[0].size]
     else:
-        sizes = yield from count(on, drivers)
+        sizes = yield from count(on, drivers, looks)
     best = min(range(len(drivers)), key=lambda n: (sizes[n], not drivers[n].ordered), default=None)
     choice = driven(on, types, found, sizes, None if best is None else drivers[best])
+    noted(on, choice, counted=not alone or drivers[0].size is not None)
+    return choice
+
+
+def noted(on: Planning, choice: Choice, *, counted: bool = True) -> None:
+    """Tell what drives, and by which counts."""
+    if on.named is None:
+        return
+    drivers = [one for one in choice.found if drives(one)] if counted else []
     on.note(
         "driver",
-        types=list(types),
+        types=list(choice.types),
         driver=choice.driver.kind if choice.driver else _ALL,
         by=choice.driver.told if choice.driver else _ALL,
         counts=[
-            {"clause": one.told, "rows": n, "many": n >= on.limits.look} for one, n in zip(drivers, sizes, strict=True)
+            {"clause": one.told, "rows": n, "many": n >= (on.limits.looks[0] if choice.hoped else on.limits.look)}
+            for one, n in zip(drivers, choice.sizes if counted else (), strict=True)
         ],
-        probes=[one.told for one in found if one is not choice.driver],
+        counted=counted,
+        probes=[one.told for one in choice.found if one is not choice.driver],
     )
-    return choice
+
+
+def probes(on: Planning, found: Sequence[Access]) -> tuple[Part, ...]:
+    """The probes of all of them; several of the same index as one, where that is cheaper (`date=ge…&date=lt…`)."""
+    alike: dict[tuple[str, tuple[int, ...]], list[Part]] = {}
+    for one in found:
+        if one.visit is not None:
+            alike.setdefault(one.visit[:2], []).append(one.visit[2])
+    together = [(place, on.dialect.visited(*place, some)) for place, some in alike.items() if len(some) > 1]
+    merged = {place: part for place, part in together if part is not None}
+    others = [one.probe for one in found if one.visit is None or one.visit[:2] not in merged]
+    return (*others, *merged.values())
 
 
 def drives(one: Access) -> bool:
     """Whether it can."""
     return 0 < len(one.arms) <= ARMS
+
+
+def hoped(
+    on: Planning, types: tuple[str, ...], found: Sequence[Access], sizes: Sequence[int], driver: Access | None
+) -> Choice:
+    """The conjunction of what is many, with a driver to begin with. `sizes`: of those that can drive."""
+    rest = probes(on, [one for one in found if one is not driver])
+    alive = any(one.alive for one in found)
+    return Choice(types, driver, rest, on.limits.look, alive, True, tuple(found), tuple(sizes), True)
 
 
 def driven(
@@ -299,6 +429,8 @@ def count(on: Planning, drivers: Sequence[Access], looks: Sequence[int] = ()) ->
         (row, *_) = yield Part(f"SELECT {sql}", tuple([v for piece in pieces for v in piece.values]))
         for n, rows in zip(unknown, row, strict=True):
             sizes[n] = rows
+            if rows >= on.limits.looks[0]:
+                on.dialect.counted.keep(drivers[n], rows)
         reached = look
         if any(size < look for n, size in enumerate(sizes) if n in unknown):
             break

@@ -14,6 +14,7 @@ from typing import Any, Final
 from hilum.search.query import Sort
 from hilum.store.keys import WIDE
 from hilum.store.plan.access import RID, Access, Planning, Steps, at, gathered, under
+from hilum.store.plan.byname import walked_by_id, walked_by_reference
 from hilum.store.plan.cursor import Position
 from hilum.store.plan.lists import of_types
 from hilum.store.plan.plan import Choice, walking
@@ -75,11 +76,20 @@ def _of_group(
 ) -> Steps[list[tuple[tuple[Any, ...], int]]]:
     first = keys[0]
     if choice.size >= on.limits.look:
-        if first.kind == "token" and first.numbers:
+        coded = any(key.kind == "token" and key.numbers for key in keys)
+        if first.kind == "id" and not coded:
+            found = yield from walked_by_id(on, keys, choice, after, wanted, value)
+            if found is not None:
+                return found
+        elif first.kind == "reference" and first.numbers:
+            found = yield from walked_by_reference(on, keys, choice, after, wanted, value, _of_group)
+            if found is not None:
+                return found
+        elif first.kind == "token" and first.numbers:
             found = yield from walked_by_token(on, keys, choice, after, wanted, _of_group)
             if found is not None:
                 return found
-        elif _walks(first) and not any(key.kind == "token" and key.numbers for key in keys):
+        elif _walks(first) and not coded:
             found = yield from _walk(on, keys, choice, after, wanted)
             if found is not None:
                 return found

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hilum.search.index import extract
 from hilum.search.query import MissingClause
-from hilum.store import keys as hashes
 from hilum.store.plan.access import Planning, Steps, at, gathered, too_costly, under
 from hilum.store.plan.cursor import Position
 from hilum.store.plan.lists import points
 from hilum.store.plan.plan import Choice, access, choose, walking
+from hilum.store.plan.systems import numbered
 from hilum.store.sql import Part
 
 if TYPE_CHECKING:
@@ -174,14 +174,17 @@ def _texts(on: Planning, key: Key, types: Sequence[str]) -> Steps[list[tuple[str
                 "SELECT k.rid FROM token k WHERE k.param = ? AND k.value = ? ORDER BY k.rid LIMIT 3", (param, value)
             )
             bodies = yield on.dialect.rows([row[0] for row in sample])
-            known[param, value] = _read(on, param, value, bodies)
+            known[param, value] = yield from _read(on, param, value, bodies)
     return sorted({(text, value) for param, value in rows for text in known[param, value]})
 
 
-def _read(on: Planning, param: int, value: int, rows: Sequence[Any]) -> tuple[str, ...]:
+def _read(on: Planning, param: int, value: int, rows: Sequence[Any]) -> Steps[tuple[str, ...]]:
     found: set[str] = set()
     for row in rows:
         resource = on.dialect.resource(row)
         tokens = extract(resource.type, (param,), on.dialect.registry)(resource.body).tokens
-        found |= {text_of(one.system, one.code) for one in tokens if hashes.token(one.system, one.code) == value}
+        known = yield from numbered(on, [one.system for one in tokens])
+        for one in tokens:
+            if one.system in known and on.dialect.keys.tokens[one.system, one.code] == value:
+                found.add(text_of(one.system, one.code))
     return tuple(sorted(found))

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Any, Final, TypeVar
 
+from hilum.fhir.definitions import TYPES
+from hilum.search.contained import held, inner, local
 from hilum.search.parameters import R4, Registry
 from hilum.search.query import (
     AllClause,
     AnyClause,
+    ChainClause,
     Clause,
     CompartmentClause,
     HasClause,
@@ -21,6 +24,7 @@ from hilum.search.query import (
     ListClause,
     MissingClause,
     NotClause,
+    PhraseClause,
     TextClause,
 )
 from hilum.store.plan.access import Planning, Steps
@@ -41,7 +45,7 @@ def named(clause: Clause, types: Sequence[str], registry: Registry = R4) -> str:
             return "compartment"
         case ListClause():
             return "_list"
-        case TextClause(where):
+        case TextClause(where) | PhraseClause(where):
             return f"_{where}"
         case NotClause(inner):
             return f"not {named(inner, types, registry)}"
@@ -50,8 +54,10 @@ def named(clause: Clause, types: Sequence[str], registry: Registry = R4) -> str:
             return f"({word.join(dict.fromkeys(named(one, types, registry) for one in inner))})"
         case MissingClause(parameters):
             return f"{_code(registry, types[0], parameters)}:missing"
-        case HasClause(source, parameters):
-            return f"_has:{source.type}:{_code(registry, source.type, parameters)}"
+        case HasClause(source, parameters, names):
+            return f"_has:{source.type}:{_code(registry, source.type, parameters or names)}"
+        case ChainClause(parameters, _, names):
+            return _code(registry, types[0], parameters or names)
     return _code(registry, types[0], clause.parameters)
 
 
@@ -62,7 +68,23 @@ def _code(registry: Registry, type: str, numbers: tuple[int, ...]) -> str:
         for own in (one.numbers, one.text, one.of_type, one.identifier, one.whole):
             if len(own) > most and wanted.issuperset(own):
                 best, most = code, len(own)
-    return best
+    return best if most else _contained(registry, wanted)
+
+
+def _contained(registry: Registry, numbers: frozenset[int]) -> str:
+    """The same of what contained resources say; see `contained`."""
+    within = tuple(map(inner, numbers))
+    for type in TYPES:
+        if held(type) in numbers:
+            return f"contained {type}"
+        if local(type) in numbers:
+            return f"contained {type}:_id"
+        some = registry.table(type).values()
+        if any(
+            set(within).issubset((*one.numbers, *one.text, *one.of_type, *one.whole, *one.identifier)) for one in some
+        ):
+            return f"contained {type}:{_code(registry, type, within)}"
+    return "a parameter"
 
 
 def timed(on: Planning, steps: Steps[T]) -> Steps[T]:
@@ -105,6 +127,8 @@ def _driver(note: dict[str, Any]) -> Iterator[str]:
     )
     for one in note["counts"]:
         yield f"    counted {one['clause']}: {_rows(one['rows'], many=one['many'])}"
+    if not note["counted"]:
+        yield "    nothing is counted: it is alone, and walks in order until the page is full"
     if note["probes"]:
         yield f"    each row is probed for {', '.join(note['probes'])}"
 
@@ -116,6 +140,11 @@ def _statements(note: dict[str, Any]) -> Iterator[str]:
 def _chain(note: dict[str, Any]) -> Iterator[str]:
     how = "the other end is probed by each reference" if note["probed"] else f"{note['found']:,} found first"
     yield f"chain to {_some(note['targets'])}: {how}"
+
+
+def _inward(note: dict[str, Any]) -> Iterator[str]:
+    targets = _some(note["targets"])
+    yield f"chain to contained {targets}: {note['read']:,} that may be meant are read, {note['found']:,} are"
 
 
 def _has(note: dict[str, Any]) -> Iterator[str]:
@@ -143,6 +172,10 @@ def _sort(note: dict[str, Any]) -> Iterator[str]:
         yield f"sort by {by}: the texts of {note['read']:,} codes read"
 
 
+def _moved(note: dict[str, Any]) -> Iterator[str]:
+    yield f"changed since the first page: {_many(note['rows'], 'row')}, put where they stood then"
+
+
 def _page(note: dict[str, Any]) -> Iterator[str]:
     more = ", and there are more" if note["more"] else ""
     brought = f", {note['included']:,} brought along" if note["included"] else ""
@@ -157,10 +190,12 @@ _TOLD: Final[dict[str, Callable[[dict[str, Any]], Iterator[str]]]] = {
     "driver": _driver,
     "statements": _statements,
     "chain": _chain,
+    "inward": _inward,
     "_has": _has,
     "hope": _hope,
     "after hope": _after_hope,
     "sort": _sort,
+    "changed since the first page": _moved,
     "page": _page,
 }
 

@@ -56,8 +56,10 @@ def estimate(on: Planning, choices: Sequence[Choice]) -> Steps[int]:
 def _best(on: Planning, choice: Choice) -> Steps[Choice]:
     """All rows of the driver are visited, so that it pays to look further for the one with the fewest."""
     drivers = [one for one in choice.found if drives(one)]
-    if choice.size < on.limits.look or len(drivers) < 2:
+    if choice.size < on.limits.look or not drivers:
         return choice
+    if len(drivers) == 1:  # a page may begin with all resources of the types, and end soon
+        return choice if choice.driver is not None else driven(on, choice.types, choice.found, choice.sizes, drivers[0])
     sizes = yield from count(on, drivers, (on.limits.far,))
     best = min(range(len(drivers)), key=lambda n: (sizes[n], not drivers[n].ordered))
     return driven(on, choice.types, choice.found, sizes, drivers[best])

@@ -14,8 +14,8 @@ import asyncpg
 
 from hilum.fhir.resource import Resource
 from hilum.problems import Busy, Conflict, CriteriaChanged, Problem, VersionChanged
-from hilum.search.parameters import Registry
 from hilum.store.interface import Commit, Present, Resolves, Unreferenced, Write
+from hilum.store.keyed import UnknownSystem, systems
 from hilum.store.plan.search import ids
 from hilum.store.postgres import criteria, parameters
 from hilum.store.postgres.connection import AGAIN, DRIVER, Session, fetch, lost
@@ -41,7 +41,10 @@ _OTHER_PARAMETERS: Final = -2
 async def commit(session: Session, known: Known, commit: Commit) -> tuple[Resource, ...]:
     """Make the writes durable. See `hilum.store.interface.Store.commit`."""
     resolves = [one for one in commit.preconditions if isinstance(one, Resolves)]
-    expected = _Expected(session, resolves, known.dialect.registry)
+    if resolves:
+        looked = [system for one in resolves for system in criteria.systems(one.query)]
+        await known.dictionaries.systems(session, known.guard, looked)
+    expected = _Expected(session, resolves, known)
     for _ in range(_TRIES):
         try:
             plan = await _Plan.make(session, known, commit)
@@ -49,7 +52,7 @@ async def commit(session: Session, known: Known, commit: Commit) -> tuple[Resour
                 await expected.look()
             if not expected.comparable or commit.defined:
                 return await _in_transaction(session, plan, resolves)
-            made = await plan.apply(session, criteria.locks(known.guard, resolves, commit.writes), expected.arguments())
+            made = await plan.apply(session, criteria.locks(known, resolves, commit.writes), expected.arguments())
             if made is not None:
                 plan.remember()
                 return made
@@ -95,11 +98,11 @@ async def outcome(session: Session, unknown: Unknown) -> tuple[Resource, ...] | 
 class _Expected:
     """What the criteria's keys must find at the time of the commit, as far as it was looked at."""
 
-    def __init__(self, session: Session, resolves: list[Resolves], registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self, session: Session, resolves: list[Resolves], known: Known) -> None:
+        self._registry = known.dialect.registry
         self._session = session
         self._resolves = resolves
-        self._keys = [criteria.key(one.query) for one in resolves]
+        self._keys = [criteria.key(one.query, known.keys) for one in resolves]
         # A conditional create expects that there is nothing: then no candidate at all needs no second look.
         self._texts: list[str | None] = ["" if not one.ids else None for one in resolves]
         self.comparable = None not in self._keys
@@ -160,7 +163,7 @@ class _Plan:
     ) -> None:
         self.known, self.writes, self.defined = known, commit.writes, commit.defined
         self._commit, self._rids, self._fresh = commit, rids, fresh
-        self._columns = encode(commit.writes, rids, fresh, shapes, full_text=known.full_text).arguments()
+        self._columns = encode(commit.writes, rids, fresh, shapes, known.keys, full_text=known.full_text).arguments()
         written = {(write.type, write.id): write for write in commit.writes}
         self._present = [rids[n] for n in _names(commit, Present) if _present(n, written, rids)]
         self._unreferenced = [rids[n] for n in _names(commit, Unreferenced) if n in rids]
@@ -183,12 +186,17 @@ class _Plan:
         numbers = await names.numbers(session, len(fresh)) if fresh else []
         for name, n in zip(fresh, numbers, strict=True):
             rids[name] = names.new(name, n)
-        rids |= await names.interned(session, named(writes) - rids.keys())
+        rids |= await names.interned(session, [name for name in named(writes) if name not in rids])
         checked = [n for n in (*_names(commit, Present), *_names(commit, Unreferenced)) if n not in rids]
         if checked:
             rids |= await names.known(session, checked)
         shapes = await known.dictionaries.learn(session, known.guard, [(w.type, w.rows) for w in writes])
-        return cls(known, commit, rids, set(fresh), shapes)
+        try:
+            return cls(known, commit, rids, set(fresh), shapes)
+        except UnknownSystem:  # another process wrote what is about to be taken away
+            before = [system for write in writes for system in systems(write.old)]
+            await known.dictionaries.systems(session, known.guard, before)
+            return cls(known, commit, rids, set(fresh), shapes)
 
     def remember(self) -> None:
         """It is committed: the new names are there for ever."""

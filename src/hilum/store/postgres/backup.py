@@ -19,6 +19,7 @@ import asyncpg
 
 from hilum.problems import Misconfigured
 from hilum.store import migrations, wordless
+from hilum.store.keyed import OWN
 from hilum.store.postgres.connection import DRIVER, Pool, at_work, connect
 from hilum.store.postgres.migrate import prepare
 
@@ -26,6 +27,7 @@ TABLES: Final = {
     "resource": "rid, seq, '0'::xid8 AS xid, version, shape, type, method, id, compartments, labels, body",
     "old": "seq, rid, until, '0'::xid8 AS xid, version, type, method, compartments, labels, body",
     "shape": "id, type, params",
+    "system": "number, text",
     "tally": "type, stripe, n",
     "token": "value, rid, param",
     "string": "exact, rid, param, folded, whole",
@@ -59,6 +61,7 @@ async def copy(pool: Pool, path: str) -> AsyncIterator[tuple[int, int]]:
                     "schema": int(await connection.fetchval("SELECT value FROM meta WHERE key = 'schema'")),
                     "environment": await connection.fetchval("SELECT value FROM meta WHERE key = 'environment'"),
                     "wordless": await connection.fetchval("SELECT value FROM meta WHERE key = $1", wordless.KEY),
+                    "secret": await connection.fetchval(OWN),
                     # Sequences have no snapshot: read after it was taken, they stand at or above all that it sees.
                     "snapshot": await connection.fetchval("SELECT pg_current_snapshot()::text"),
                     "stamped": await connection.fetchval("SELECT last_value FROM stamped"),
@@ -119,6 +122,9 @@ async def restore_postgres(url: str, path: str, *, schema: str = "hilum") -> Non
             if (partial := manifest.get("wordless")) is not None:
                 set_it = "INSERT INTO meta VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
                 await connection.execute(set_it, wordless.KEY, partial)
+            # Who has the store open makes keys with another secret. Of a new generation it learns before it writes.
+            await connection.execute("UPDATE meta SET value = $1 WHERE key = 'secret'", manifest["secret"])
+            await connection.execute("UPDATE meta SET value = (value::bigint + 1)::text WHERE key = 'generation'")
             await connection.execute("SELECT setval('stamped', $1)", manifest["stamped"])
             await connection.execute("SELECT setval('numbered', $1)", manifest["numbered"])
     except DRIVER as error:

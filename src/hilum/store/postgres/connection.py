@@ -144,7 +144,7 @@ class Pool:
     """Up to `size` connections, made when first needed and then kept; the one used last is used next."""
 
     def __init__(self, url: str, schema: str, size: int) -> None:
-        self._url, self._schema, self._size = url, schema, size
+        self._url, self._schema, self.size = url, schema, size
         self._idle: list[Session] = []
         self._waiting: deque[asyncio.Future[Session | None]] = deque()
         self._open = 0
@@ -208,7 +208,7 @@ class Pool:
             self._drop(session)
         if self._closed:
             raise Busy("The store is closed.")
-        if self._open >= self._size:
+        if self._open >= self.size:
             future: asyncio.Future[Session | None] = asyncio.get_running_loop().create_future()
             self._waiting.append(future)
             try:

@@ -11,7 +11,7 @@ https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +22,10 @@ from hilum.search.parameters import Registry
 from hilum.search.query import Query, TokenClause
 from hilum.store import exact, keys
 from hilum.store.interface import Resolves, Write
+from hilum.store.keyed import Keys
+from hilum.store.plan.plan import permitted
 from hilum.store.postgres.connection import Session, fetch
+from hilum.store.postgres.known import Known
 from hilum.store.postgres.rows import as_resource
 from hilum.store.postgres.tables import tokens
 
@@ -49,21 +52,36 @@ class Locks:
     keys: tuple[tuple[int, bool], ...] = ()
 
 
-def key(query: Query) -> Key | None:
-    """(parameter, token key) of one clause that every match must have, if the query has such a clause."""
+def key(query: Query, of: Keys) -> Key | None:
+    """(parameter, token key) of one clause that every match must have, if the query has such a clause.
+
+    None, too, where only other resources tell what else is asked. Raises UnknownSystem.
+    """
     if len(query.parts) != 1:
         return None
-    for clause in query.parts[0].clauses:
+    (part,) = query.parts
+    if not all(map(exact.alone, (*part.clauses, permitted(part.permits)))):
+        return None
+    for clause in part.clauses:
         if isinstance(clause, TokenClause) and len(clause.values) == len(clause.parameters) == 1:
             value = clause.values[0]
             if value.system is not None and value.code is not None:
-                return clause.parameters[0], keys.token(value.system or None, value.code)
+                return clause.parameters[0], of.tokens[value.system or None, value.code]
     return None
 
 
-def locks(guard: int, conditions: Iterable[Resolves], writes: Iterable[Write]) -> Locks:
+def systems(query: Query) -> Iterator[str]:
+    """The systems of codes that `key` may ask about."""
+    for part in query.parts:
+        for clause in part.clauses:
+            if isinstance(clause, TokenClause):
+                yield from [value.system for value in clause.values if value.system]
+
+
+def locks(known: Known, conditions: Iterable[Resolves], writes: Iterable[Write]) -> Locks:
     """The locks of a commit with these criteria and writes."""
-    looked = [key(condition.query) for condition in conditions]
+    guard = known.guard
+    looked = [key(condition.query, known.keys) for condition in conditions]
     if not looked:
         return Locks(NONE)
     read = {_lock(guard, one) for one in looked if one is not None}
@@ -72,7 +90,7 @@ def locks(guard: int, conditions: Iterable[Resolves], writes: Iterable[Write]) -
     written: set[int] = set()
     for write in writes:
         for rows in (write.rows, write.old):
-            written.update([_lock(guard, one) for one in tokens(rows)])
+            written.update([_lock(guard, one) for one in tokens(rows, known.keys)])
         if len(written) > MOST_LOCKS:
             return Locks(ALONE)
     return Locks(SHARED, tuple(sorted([(lock, lock in read) for lock in read | written])))

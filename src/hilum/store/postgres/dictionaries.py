@@ -1,4 +1,4 @@
-"""Shapes, texts beside codes and units: dictionaries that are only added to, and remembered here.
+"""Systems, shapes, texts beside codes and units: dictionaries that are only added to, and remembered here.
 
 What a commit brings that is new to them is learned before it, in a transaction of its own: then nobody who has the same
 new text waits until the commit is flushed, and what was seen committed is true for ever.
@@ -6,15 +6,16 @@ new text waits until the commit is flushed, and what was seen committed is true 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.search.rows import Rows
-from hilum.store import keys
+from hilum.store.keyed import NUMBERS, Keys, choices, exhausted, systems
 from hilum.store.postgres.connection import Session, fetch
 from hilum.store.postgres.tables import numbers, unit, units, writable
 
+_SYSTEMS: Final = "SELECT learn_systems($1, $2, $3, $4)"
 _LEARN: Final = "SELECT learn($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 _REMEMBERED: Final = 100_000
 
@@ -24,23 +25,39 @@ Shape = tuple[int, tuple[int, ...]]
 class Dictionaries:
     """What one store object knows of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
         self._shapes: dict[Shape, int] = {}
         self._known: set[tuple[int, int, bool]] = set()
 
+    async def systems(self, session: Session, guard: int, systems: Iterable[str]) -> None:
+        """The numbers of all these are in the database and known here, then. Raises Unprocessable: there are no more.
+
+        Not within a transaction that others wait for, or that may be undone.
+        """
+        known = self._keys.numbers
+        new = sorted({system for system in systems if system not in known})
+        if new:
+            wanted = [number for system in new for number in choices(system)]
+            ((found,),) = await fetch(session, _SYSTEMS, guard, [system.encode() for system in new], wanted, NUMBERS)
+            known.update((system, number) for system, number in zip(new, found, strict=True) if number is not None)
+            if None in found:
+                raise exhausted()
+
     async def learn(self, session: Session, guard: int, resources: Sequence[tuple[str, Rows]]) -> list[int]:
-        """The shapes of resources (type, rows); all texts and units of theirs are in the database then."""
+        """The shapes of resources (type, rows); all systems, texts and units of theirs are in the database then."""
+        await self.systems(session, guard, [system for _, rows in resources for system in systems(rows)])
         shapes = [(TYPE_NUMBER[type], numbers(rows)) for type, rows in resources]
         terms: dict[tuple[int, int, bool], str] = {}
         amounts: dict[tuple[int, int, bool], Any] = {}
         for _, rows in resources:
             for param, folded in rows.terms:
-                term = (param, keys.uri(folded), False)
+                term = (param, self._keys.texts[folded], False)
                 if term not in self._known:
                     terms[term] = folded
             if rows.quantities or rows.composites:
                 for param, row in units(rows):
-                    amount = (param, unit(row), True)
+                    amount = (param, unit(row, self._keys), True)
                     if amount not in self._known:
                         amounts[amount] = row
         fresh = list(dict.fromkeys(shape for shape in shapes if shape not in self._shapes))

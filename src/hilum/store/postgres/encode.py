@@ -7,17 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hilum.fhir.definitions import TYPE_NUMBER
-from hilum.search.prose import content, narrative, read
+from hilum.search.prose import LONGEST, content, narrative, read
 from hilum.search.rows import NO_ROWS, Rows
 from hilum.store import keys
 from hilum.store.interface import Write
+from hilum.store.keyed import Keys
 from hilum.store.postgres.names import METHOD_NUMBER, Name
 from hilum.store.postgres.tables import KINDS, TABLES, Rids, strings, targets, tokens, writable
 
 MOST_WORDS = 1_000_000
 """A tsvector holds a megabyte of different words; those that come after it can't be found."""
-LONGEST_WORD = 500
-"""Of a longer word (PostgreSQL takes 2046 bytes) only so many characters count."""
 
 
 class RowColumns:
@@ -86,22 +85,31 @@ def literal(numbers: Sequence[int | float]) -> str:
     return "{" + ",".join(map(str, numbers)) + "}" if numbers else "{}"
 
 
-def named(writes: Sequence[Write]) -> set[Name]:
-    """Every name that the rows of the writes, or of the versions before them, refer to."""
-    found: set[Name] = set()
+def named(writes: Sequence[Write]) -> dict[Name, None]:
+    """Every name that the rows of the writes, or of the versions before them, refer to, in that order.
+
+    Those that nobody used before get their numbers in it, and the default order of searches is that of the numbers.
+    """
+    found: dict[Name, None] = {}
     for write in writes:
-        found.update(targets(write.rows))
+        found.update(dict.fromkeys(targets(write.rows)))
         if write.old is not NO_ROWS:
-            found.update(targets(write.old))
+            found.update(dict.fromkeys(targets(write.old)))
     return found
 
 
 def encode(
-    writes: Sequence[Write], rids: dict[Name, int], fresh: set[Name], shapes: Sequence[int], *, full_text: bool
+    writes: Sequence[Write],
+    rids: dict[Name, int],
+    fresh: set[Name],
+    shapes: Sequence[int],
+    of: Keys,
+    *,
+    full_text: bool,
 ) -> Columns:
     """The arrays. `rids` has every name written or referred to; `fresh` are those that become rows now.
 
-    `shapes`: one for each write.
+    `shapes`: one for each write. Raises UnknownSystem.
     """
     out = Columns()
     for write, shape in zip(writes, shapes, strict=True):
@@ -109,9 +117,9 @@ def encode(
         rid = rids[name]
         _version(out, write, rid, rids, name in fresh, shape)
         if write.rows is not write.old:
-            add(out.added, out.removed, rid, write.rows, write.old, rids)
+            add(out.added, out.removed, rid, write.rows, write.old, rids, of)
         if full_text:
-            texts = words(write.draft.stamp(write.version, 0)) if write.draft else (None, None)
+            texts = texts_of(write.draft.body) if write.draft else (None, None)
             out.narrative.append(texts[0])
             out.content.append(texts[1])
     return out
@@ -128,7 +136,7 @@ def _version(out: Columns, write: Write, rid: int, rids: dict[Name, int], fresh:
     out.method.append(METHOD_NUMBER[write.method])
     out.shape.append(shape if write.draft else 0)
     out.compartments.append(_array([rids[owner] for owner in seen.compartments]))
-    out.labels.append(_array([keys.token(system, code) for system, code in seen.labels]))
+    out.labels.append(_array([keys.label(system, code) for system, code in seen.labels]))
     head, tail = write.draft.around(write.version) if write.draft else (None, None)
     out.head.append(head)
     out.tail.append(tail)
@@ -138,19 +146,20 @@ def _array(values: Sequence[int]) -> str | None:
     return literal(values) if values else None
 
 
-def add(added: RowColumns, removed: RowColumns, rid: int, new: Rows, old: Rows, rids: Rids) -> None:
-    """What only the new version says is added, what only the old one said is taken away."""
+def add(added: RowColumns, removed: RowColumns, rid: int, new: Rows, old: Rows, rids: Rids, of: Keys) -> None:
+    """What only the new version says is added, what only the old one said is taken away. Raises UnknownSystem."""
     # What an update leaves as it was may be one and the same tuple in both.
     if new.tokens is not old.tokens or new.uris is not old.uris or new.terms is not old.terms:
-        _differing(added.numbers[0], removed.numbers[0], rid, tokens(new), tokens(old) if old is not NO_ROWS else {})
+        was = tokens(old, of) if old is not NO_ROWS else {}
+        _differing(added.numbers[0], removed.numbers[0], rid, tokens(new, of), was)
     if new.strings is not old.strings:
-        _strings(added, removed, rid, new, old)
+        _strings(added, removed, rid, new, old, of)
     for place, name, flatten in KINDS:
         after, before = getattr(new, name), getattr(old, name)
         if after is before or not (after or before):
             continue
-        now, was = dict.fromkeys(flatten(after, rids)), dict.fromkeys(flatten(before, rids))
-        _differing(added.numbers[place], removed.numbers[place], rid, now, was)
+        now, then = dict.fromkeys(flatten(after, rids, of)), dict.fromkeys(flatten(before, rids, of))
+        _differing(added.numbers[place], removed.numbers[place], rid, now, then)
 
 
 def _differing(added: list[Any], removed: list[Any], rid: int, now: dict[Any, None], was: dict[Any, None]) -> None:
@@ -169,8 +178,8 @@ def _differing(added: list[Any], removed: list[Any], rid: int, now: dict[Any, No
             removed.append(rid)
 
 
-def _strings(added: RowColumns, removed: RowColumns, rid: int, new: Rows, old: Rows) -> None:
-    now, was = strings(new), strings(old) if old.strings else {}
+def _strings(added: RowColumns, removed: RowColumns, rid: int, new: Rows, old: Rows, of: Keys) -> None:
+    now, was = strings(new, of), strings(old, of) if old.strings else {}
     for (param, exact, folded), whole in now.items():
         if (param, exact, folded) not in was:
             added.numbers[1] += (param, exact, rid)
@@ -184,12 +193,16 @@ def _strings(added: RowColumns, removed: RowColumns, rid: int, new: Rows, old: R
 
 def words(raw: bytes) -> tuple[str, str]:
     """The different words of the narrative, and of everything, of a resource's JSON."""
-    body = read(raw)
+    return texts_of(read(raw))
+
+
+def texts_of(body: dict[str, Any]) -> tuple[str, str]:
+    """The same of what was read already."""
     return _different(narrative(body)), _different(content(body))
 
 
 def _different(text: str) -> str:
-    found = dict.fromkeys([word[:LONGEST_WORD] for word in writable(text).split()])
+    found = dict.fromkeys([word[:LONGEST] for word in writable(text).split()])
     if len(text) > MOST_WORDS // 4:
         room = MOST_WORDS
         for word in list(found):

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hilum.store.keyed import OWN, Keys, no_secret
+from hilum.store.postgres.connection import Session, fetch
 from hilum.store.postgres.dialect import Postgres
 from hilum.store.postgres.dictionaries import Dictionaries
 from hilum.store.postgres.names import Names
+
+
+async def secret(session: Session) -> str:
+    """What the store's keys are made with. Raises Damaged."""
+    found = await fetch(session, OWN)
+    if not found:
+        raise no_secret()
+    return str(found[0][0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +27,12 @@ class Known:
     names: Names
     dictionaries: Dictionaries
     dialect: Postgres
+    keys: Keys
     full_text: bool = True
 
     @classmethod
-    def nothing(cls, guard: int, *, full_text: bool = True) -> Known:
-        """At the beginning."""
-        names = Names()
-        return cls(guard, names, Dictionaries(), Postgres(names, full_text=full_text), full_text)
+    def nothing(cls, guard: int, secret: str, *, full_text: bool = True) -> Known:
+        """At the beginning. `secret`: what the store's keys are made with."""
+        names, keys = Names(), Keys(secret)
+        dialect = Postgres(names, keys, full_text=full_text)
+        return cls(guard, names, Dictionaries(keys), dialect, keys, full_text)

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import asyncpg
 
-from hilum.fhir.definitions import TYPE_NUMBER, TYPES
+from hilum.fhir.definitions import TYPES
 from hilum.problems import Problem
 from hilum.search import catalogue as states
 from hilum.search.catalogue import CLEARING, Catalogue, Defined
-from hilum.search.index import extract, index
+from hilum.search.index import extract
 from hilum.search.rows import NO_ROWS, Rows
 from hilum.store import definitions, keys
 from hilum.store.definitions import AT_ONCE, BY_PARAM, BY_RID, ROWS_AT_ONCE, STEP_SECONDS
@@ -29,10 +29,10 @@ from hilum.store.postgres.rows import COLUMNS, as_resource
 from hilum.store.postgres.tables import numbers, targets
 
 _ALONE: Final = "SELECT pg_advisory_xact_lock(1751741807, $1::integer)"
-_SHARED: Final = "SELECT pg_advisory_xact_lock_shared(1751741807, $1::integer)"
+SHARED: Final = "SELECT pg_advisory_xact_lock_shared(1751741807, $1::integer)"
 _ONE: Final = "SELECT pg_try_advisory_xact_lock(1751741808, $1::integer)"
 """Of all processes one does a step at a time."""
-_GENERATION: Final = "SELECT value::bigint FROM meta WHERE key = 'generation'"
+GENERATION: Final = "SELECT value::bigint FROM meta WHERE key = 'generation'"
 _NAMES: Final = ", ".join(definitions.COLUMNS)
 _ALL: Final = (
     f"SELECT m.value::bigint, {', '.join('p.' + name for name in definitions.COLUMNS)} FROM meta m "
@@ -61,7 +61,7 @@ WHERE r.rid = n.rid AND r.shape <> n.shape
 
 async def known(session: Session, before: Catalogue) -> Catalogue:
     """The catalogue; `before` itself where nothing has changed."""
-    if (await fetch(session, _GENERATION))[0][0] == before.generation:
+    if (await fetch(session, GENERATION))[0][0] == before.generation:
         return before
     found = await fetch(session, _ALL)
     return definitions.catalogue(found[0][0], [tuple(row)[1:] for row in found if row[1] is not None])
@@ -132,7 +132,7 @@ async def _read(session: Session, catalogue: Catalogue, one: Defined) -> Batch |
             rows_of = extract(type, own.get(type, ()), catalogue.registry)
             try:
                 rows = [rows_of(as_resource(row).body) if own else NO_ROWS for row in found]
-            except Problem:
+            except (Problem, ValueError):  # a body that is damaged, or that has not the structure of its type
                 return type, [], [], replace(one, state=states.FAILED)
             return type, found, rows, replace(one, cursor=found[-1][0], done=one.done + len(found))
     return None
@@ -149,8 +149,8 @@ async def _within(
     async with session.db.transaction():
         if not (await fetch(session, _ONE, store.guard))[0][0]:
             return None
-        await fetch(session, _SHARED, store.guard)
-        if (await fetch(session, _GENERATION))[0][0] != catalogue.generation:
+        await fetch(session, SHARED, store.guard)
+        if (await fetch(session, GENERATION))[0][0] != catalogue.generation:
             raise _Moved
         now = await fetch(session, f"SELECT {_NAMES} FROM parameter WHERE id = $1", one.id)
         if not now or definitions.of_row(tuple(now[0])) != one:
@@ -199,61 +199,28 @@ async def _replace(
     found: list[Any],
     rows: list[Rows],
     names: dict[tuple[str, str], int],
-    stale: list[int] | None,
+    stale: list[int],
 ) -> None:
-    """Put rows in the place of those of the numbers `stale`; None: of all numbers."""
+    """Put rows in the place of those of the numbers `stale`."""
     seqs = {row[0]: as_resource(row).seq for row in found}
     locked = await fetch(session, _LOCK, list(seqs))
     if any(seqs[rid] != seq for rid, seq, _ in locked):
         raise _Moved
-    of_these = "" if stale is None else "AND k.param = ANY ($2::integer[]) "
     for table in BY_RID:
         await fetch(
             session,
             f"DELETE FROM {table} k USING unnest($1::bigint[]) AS n (rid) "
-            f"WHERE k.rid = n.rid {of_these}AND k.param >= 0",
+            "WHERE k.rid = n.rid AND k.param = ANY ($2::integer[]) AND k.param >= 0",
             list(seqs),
-            *([] if stale is None else [stale]),
+            stale,
         )
     added, removed = RowColumns(), RowColumns()
     shapes = []
     for (rid, _, params), made in zip(locked, rows, strict=True):
-        add(added, removed, rid, made, NO_ROWS, names)
-        shapes.append(definitions.shape(params, params if stale is None else stale, numbers(made)))
+        add(added, removed, rid, made, NO_ROWS, names, store.keys)
+        shapes.append(definitions.shape(params, stale, numbers(made)))
     # The same row may be there, of a write since: taken away and put back, so that it is there once.
     await fetch(session, "SELECT take_rows($1, $2)", added.arguments(), added.folded)
     await fetch(session, "SELECT add_rows($1, $2, $3)", added.arguments(), added.folded, added.whole)
     ids = await store.dictionaries.shapes(session, store.guard, type, shapes)
     await fetch(session, _SHAPES, list(seqs), ids)
-
-
-async def rebuild(
-    session: Session, store: Known, catalogue: Catalogue, type: str, wanted: tuple[int, ...] | None, after: int
-) -> tuple[int, int]:
-    """See `Store.rebuild`: a batch, in one transaction."""
-    registry = catalogue.registry
-    low, high = keys.type_range(TYPE_NUMBER[type])
-    while True:
-        found = await fetch(session, _NEXT, max(after, low - 1), high, AT_ONCE)
-        if not found:
-            return after, 0
-        some = None if wanted is None else extract(type, wanted, registry)
-        bodies = [as_resource(row).body for row in found]
-        rows = [index(type, body, None, registry) if some is None else some(body) for body in bodies]
-        rids = await store.names.interned(session, {target for one in rows for target in targets(one)})
-        await store.dictionaries.learn(session, store.guard, [(type, one) for one in rows])
-        try:
-            async with session.db.transaction():
-                await fetch(session, _SHARED, store.guard)
-                if (await fetch(session, _GENERATION))[0][0] != catalogue.generation:
-                    catalogue = await known(session, catalogue)
-                    registry = catalogue.registry
-                    raise _Moved
-                await _replace(session, store, type, found, rows, rids, None if wanted is None else sorted(wanted))
-        except _Moved:
-            continue
-        except asyncpg.PostgresError as error:
-            if error.sqlstate not in AGAIN:
-                raise
-            continue
-        return found[-1][0], len(found)

@@ -18,7 +18,7 @@ from hilum.store import keys
 from hilum.store.postgres.connection import Session, fetch
 from hilum.store.postgres.encode import RowColumns, add, literal, words
 from hilum.store.postgres.fulltext import PUT
-from hilum.store.postgres.known import Known
+from hilum.store.postgres.known import Known, secret
 from hilum.store.postgres.rows import COLUMNS, as_resource
 from hilum.store.postgres.tables import targets
 
@@ -39,7 +39,7 @@ async def run(
 ) -> AsyncIterator[int]:
     """Index what is pending; yields how many resources each step did."""
     session = Session(connection, b"")
-    known = Known.nothing(guard, full_text=full_text)
+    known = Known.nothing(guard, await secret(session), full_text=full_text)
     while True:
         async with connection.transaction():
             found = await fetch(session, _NEXT)
@@ -63,7 +63,7 @@ async def _resources(session: Session, known: Known, type: int, done: int, step:
     shapes = await known.dictionaries.learn(session, known.guard, [(name, one) for one in rows])
     added, removed = RowColumns(), RowColumns()
     for rid, one in zip(rids, rows, strict=True):
-        add(added, removed, rid, one, NO_ROWS, named)
+        add(added, removed, rid, one, NO_ROWS, named, known.keys)
     await fetch(session, _SHAPES, rids, shapes)
     await fetch(session, _ROWS, added.arguments(), added.folded, added.whole)
     if known.full_text:

@@ -14,6 +14,7 @@ from hilum.search.query import (
     CompositeClause,
     DateClause,
     IdClause,
+    Include,
     LastUpdatedClause,
     QuantityClause,
     Query,
@@ -24,8 +25,12 @@ from hilum.search.query import (
     TokenClause,
     UriClause,
 )
-from hilum.store.plan.access import Steps
+from hilum.store.interface import Page
+from hilum.store.plan.access import Again, Dialect, Planning, Steps, too_long
+from hilum.store.plan.includes import alike, together
+from hilum.store.plan.search import search
 from hilum.store.postgres.connection import Session, fetch
+from hilum.store.sql import MOST_VALUES
 
 T = TypeVar("T")
 
@@ -51,11 +56,21 @@ async def run(session: Session, steps: Steps[T]) -> T:
     try:
         part = next(steps)
         while True:
+            if len(part.values) > MOST_VALUES:
+                raise too_long(part)
             rows = await fetch(session, numbered(part.sql), *map(_writable, part.values))
             part = steps.send(rows)
     except StopIteration as stop:
         found: T = stop.value
         return found
+
+
+async def search_once(session: Session, dialect: Dialect, query: Query) -> Page:
+    """A search that is `settled`: by one statement if it can be, else anew, in one snapshot."""
+    try:
+        return await run(session, search(dialect, query, Planning(dialect, single=True)))
+    except Again:
+        return await at_once(session, search(dialect, query))
 
 
 async def at_once(session: Session, steps: Steps[T]) -> T:
@@ -76,10 +91,18 @@ def settled(query: Query) -> bool:
     What the others ask for is then how much there is, which changes the plan and not the result, and dictionaries,
     which only grow: what they don't have yet is committed after the search began.
     """
-    if query.sort or query.includes or query.total != "none" or query.count == 0:
+    if query.contained is not None or query.sort or query.total != "none" or query.count == 0:
+        return False
+    if query.includes and not (len(query.parts) == 1 and together(query.includes) and all(map(_plain, query.includes))):
         return False
     clauses = [c for part in query.parts for c in (*part.clauses, *(c for p in part.permits for c in p.clauses))]
     return all(map(_grows, clauses))
+
+
+def _plain(include: Include) -> bool:
+    """Whether what is permitted of what comes along is decided so, too."""
+    wanted = (include.source if include.reverse else include.target) or "*"
+    return all(_grows(c) for permits, _ in alike(include.permits, wanted) for permit in permits for c in permit.clauses)
 
 
 def _grows(clause: Clause) -> bool:

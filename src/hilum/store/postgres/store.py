@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from hilum.fhir.definitions import TYPES
@@ -12,14 +13,17 @@ from hilum.problems import Busy, VersionChanged
 from hilum.search.catalogue import EMPTY, Catalogue, Defined
 from hilum.search.query import Query
 from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Versions
+from hilum.store.lanes import LONG, QUEUE, Lane, remaining
 from hilum.store.limits import SEARCH_SECONDS, too_costly
 from hilum.store.plan.search import explain, search
-from hilum.store.postgres import apply, backup, fulltext, history, parameters, reindex
+from hilum.store.postgres import apply, backup, fulltext, history, parameters, rebuild, reindex
 from hilum.store.postgres.connection import WAIT_SECONDS, Pool, Session, connect, fetch
-from hilum.store.postgres.known import Known
+from hilum.store.postgres.known import Known, secret
 from hilum.store.postgres.migrate import prepare
 from hilum.store.postgres.reads import Reads
-from hilum.store.postgres.run import at_once, run, settled
+from hilum.store.postgres.run import at_once, search_once, settled
+from hilum.store.rebuilding import Rebuilt, Scope
+from hilum.store.wordless import written
 
 T = TypeVar("T")
 
@@ -31,6 +35,9 @@ SELECT greatest((SELECT seq FROM resource WHERE version > 0 ORDER BY seq DESC LI
 
 _LOOKS, _LOOK_SECONDS = 100, 0.2
 """How often, and how long apart, a lost commit is looked for while PostgreSQL does not answer."""
+_SHORT_SECONDS = 1.0
+"""How long a search may run before it begins anew in the long lane: to end it costs its connection."""
+_MANY = 10_000
 
 
 class PostgresStore:
@@ -39,14 +46,18 @@ class PostgresStore:
     name = "postgresql"
 
     def __init__(
-        self, pool: Pool, guard: int, search_seconds: float = SEARCH_SECONDS, *, full_text: bool = True
+        self, pool: Pool, guard: int, own: str, search_seconds: float = SEARCH_SECONDS, *, full_text: bool = True
     ) -> None:
         self._pool = pool
         self.full_text = full_text
         self._search_seconds = search_seconds
         self._catalogue = EMPTY
-        self._known = Known.nothing(guard, full_text=full_text)
+        self._secret = own
+        self._known = Known.nothing(guard, own, full_text=full_text)
         self._reads = Reads(self._point)
+        # Whatever is searched for, reads and writes have a connection.
+        self._long = Lane(long := min(LONG, max(1, pool.size // 3)), QUEUE)
+        self._short = Lane(max(1, pool.size - long - 1), _MANY)
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Durable when it returns (synchronous_commit=on)."""
@@ -72,7 +83,14 @@ class PostgresStore:
         before = self._catalogue
         found = await self._point(lambda session: parameters.known(session, before))
         if found.generation > self._catalogue.generation:
-            self._catalogue, self._known.dialect.registry = found, found.registry
+            said = await self._point(fulltext.said)
+            own = await self._point(secret)
+            if found.generation > self._catalogue.generation:
+                if own != self._secret:  # a backup was restored meanwhile
+                    self._secret, self._known = own, Known.nothing(self._known.guard, own)
+                self._catalogue, self._known.dialect.registry = found, found.registry
+                self._known = replace(self._known, full_text=written(said))
+                self.full_text = self._known.dialect.full_text = said is None
         return self._catalogue
 
     async def proceed(self) -> Defined | None:
@@ -108,17 +126,19 @@ class PostgresStore:
 
     async def search(self, query: Query) -> Page:
         """Planned here; in one snapshot, unless one statement decides."""
-        way = run if settled(query) else at_once
-        return await self._scan(lambda session: way(session, search(self._known.dialect, query)))
+        dialect = self._known.dialect
+        if settled(query):
+            return await self._scan(lambda session: search_once(session, dialect, query))
+        return await self._scan(lambda session: at_once(session, search(dialect, query)))
 
-    async def explain(self, query: Query) -> list[dict[str, Any]]:
+    async def explain(self, query: Query) -> tuple[Page, list[dict[str, Any]]]:
         """Search, and tell how."""
         return await self._scan(lambda session: at_once(session, explain(self._known.dialect, query)))
 
-    async def rebuild(self, type: str, numbers: tuple[int, ...] | None, after: int) -> tuple[int, int]:
-        """A few dozen resources, each of which is locked meanwhile."""
-        now = self._catalogue
-        return await self._point(lambda session: parameters.rebuild(session, self._known, now, type, numbers, after))
+    async def rebuild(self, scope: Scope) -> AsyncIterator[Rebuilt]:
+        """On a connection of its own; what is put right is locked meanwhile, a few dozen resources at a time."""
+        async for step in rebuild.steps(self._pool, self._known, scope):
+            yield step
 
     async def history(self, query: HistoryQuery) -> Versions:
         """Of one resource, of types, or of all."""
@@ -164,10 +184,21 @@ class PostgresStore:
 
     async def _scan(self, work: Callable[[Session], Awaitable[T]]) -> T:
         """What may take long, and then ends with a word to whoever asked for so much."""
+        seconds = remaining(self._search_seconds)
+        await self._short.enter(WAIT_SECONDS)
         try:
-            return await self._pool.run(work, seconds=self._search_seconds)
+            return await self._pool.run(work, seconds=_SHORT_SECONDS)
+        except TimeoutError:
+            pass
+        finally:
+            self._short.leave()
+        left = await self._long.enter(seconds)
+        try:
+            return await self._pool.run(work, seconds=left)
         except TimeoutError:
             raise too_costly(self._search_seconds) from None
+        finally:
+            self._long.leave()
 
 
 async def open_postgres(
@@ -190,16 +221,18 @@ async def open_postgres(
     connection = await connect(url, schema, statement_timeout="0")
     try:
         guard = await prepare(connection, schema, environment, migrate=migrate)
-        words = await fulltext.kept(connection, wanted=full_text)
+        session = Session(connection, b"")
+        words = await fulltext.kept(session, guard, wanted=full_text)
         if migrate:
             async for _ in reindex.run(connection, guard, full_text=words):
                 pass
             if full_text:
-                async for _ in fulltext.refill(connection):
+                async for _ in fulltext.refill(session, guard):
                     pass
-            words = full_text
+            words = await fulltext.said(session) is None
+        own = await secret(session)
     finally:
         await connection.close()
-    store = PostgresStore(Pool(url, schema, connections), guard, search_seconds, full_text=words)
+    store = PostgresStore(Pool(url, schema, connections), guard, own, search_seconds, full_text=words)
     await store.learn()
     return store

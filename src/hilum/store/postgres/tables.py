@@ -1,4 +1,4 @@
-"""Index rows as the numbers of the index tables: pure, but for the rids that they are given."""
+"""Index rows as the numbers of the index tables: pure, but for the rids and keys that they are given."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from hilum.search.rows import CompositeRow, DateRow, NearRow, QuantityRow, ReferenceRow, Rows, TokenRow
 from hilum.store import keys
+from hilum.store.keyed import Keys
 from hilum.store.postgres.dialect import FOLDED, ordered
 from hilum.store.postgres.names import Name
 
@@ -17,23 +18,23 @@ TABLES: Final = ("token", "string", "date", "quantity", "reference", "composite"
 """In the order of add_rows() in the schema, each row's numbers in the order of its statements there, but for rid."""
 
 
-def tokens(rows: Rows) -> dict[tuple[int, int], None]:
-    """(parameter, key) of tokens, uris and texts beside codes, each once."""
-    key = keys.token
-    found = {(param, key(system, code)): None for param, system, code in rows.tokens}
+def tokens(rows: Rows, of: Keys) -> dict[tuple[int, int], None]:
+    """(parameter, key) of tokens, uris and texts beside codes, each once. Raises UnknownSystem."""
+    key, text = of.tokens, of.texts
+    found = {(param, key[system, code]): None for param, system, code in rows.tokens}
     for row in rows.uris:
-        found[row[0], keys.uri(row[1])] = None
+        found[row[0], text[row[1]]] = None
     for term in rows.terms:
-        found[term[0], keys.uri(term[1])] = None
+        found[term[0], text[term[1]]] = None
     return found
 
 
-def strings(rows: Rows) -> dict[tuple[int, int, str], str | None]:
+def strings(rows: Rows, of: Keys) -> dict[tuple[int, int, str], str | None]:
     """(parameter, hash of the text as written, beginning of the folded text): all of that text, if there is more."""
     found: dict[tuple[int, int, str], str | None] = {}
     for param, folded, value in rows.strings:
         text = writable(folded)
-        found[param, keys.uri(value), text[:FOLDED]] = text if len(text) > FOLDED else None
+        found[param, of.texts[value], text[:FOLDED]] = text if len(text) > FOLDED else None
     return found
 
 
@@ -42,50 +43,50 @@ def writable(text: str) -> str:
     return text.replace("\0", "\ufffd") if "\0" in text else text
 
 
-def unit(row: QuantityRow) -> int:
+def unit(row: QuantityRow, of: Keys) -> int:
     """The key of the unit of a row; ranges have keys of their own."""
-    key = keys.unit(row.system, row.code, row.unit)
+    key = of.units[row.system, row.code, row.unit]
     return key if row.low == row.high else key | keys.WIDE
 
 
-def _dates(rows: Sequence[DateRow], rids: Rids) -> Iterable[Flat]:
+def _dates(rows: Sequence[DateRow], rids: Rids, of: Keys) -> Iterable[Flat]:
     return ((param, keys.span(low, high), low, high) for param, low, high in rows)
 
 
-def _quantities(rows: Sequence[QuantityRow], rids: Rids) -> Iterable[Flat]:
-    return ((row.parameter, unit(row), row.low + 0.0, row.high + 0.0) for row in rows)
+def _quantities(rows: Sequence[QuantityRow], rids: Rids, of: Keys) -> Iterable[Flat]:
+    return ((row.parameter, unit(row, of), row.low + 0.0, row.high + 0.0) for row in rows)
 
 
-def _references(rows: Sequence[ReferenceRow], rids: Rids) -> Iterable[Flat]:
+def _references(rows: Sequence[ReferenceRow], rids: Rids, of: Keys) -> Iterable[Flat]:
     return ((param, rids[type, id]) for param, type, id in rows)
 
 
-def _composites(rows: Sequence[CompositeRow], rids: Rids) -> Iterable[Flat]:
+def _composites(rows: Sequence[CompositeRow], rids: Rids, of: Keys) -> Iterable[Flat]:
     for param, system, code, second in rows:
-        first = keys.token(system, code)
+        first = of.tokens[system, code]
         match second:
             case TokenRow(_, system_, code_):
-                key = keys.token(system_, code_)
+                key = of.tokens[system_, code_]
                 yield param, first, 0, key, key
             case DateRow(_, low, high):
                 yield param, first, keys.span(low, high), low, high
             case QuantityRow():
-                yield param, first, unit(second), ordered(second.low), ordered(second.high)
+                yield param, first, unit(second, of), ordered(second.low), ordered(second.high)
             case ReferenceRow(_, type, id):
                 yield param, first, 0, rids[type, id], rids[type, id]
             case (start, end):
                 yield param, first, 0, ordered(start.low), ordered(end.high)
 
 
-def _nears(rows: Sequence[NearRow], rids: Rids) -> Iterable[Flat]:
+def _nears(rows: Sequence[NearRow], rids: Rids, of: Keys) -> Iterable[Flat]:
     return ((param, keys.cell(keys.across(lon), keys.along(lat)), lat, lon) for param, lat, lon in rows)
 
 
-def _owners(rows: Sequence[Name], rids: Rids) -> Iterable[Flat]:
+def _owners(rows: Sequence[Name], rids: Rids, of: Keys) -> Iterable[Flat]:
     return ((rids[owner],) for owner in rows)
 
 
-KINDS: Final[tuple[tuple[int, str, Callable[[Any, Rids], Iterable[Flat]]], ...]] = (
+KINDS: Final[tuple[tuple[int, str, Callable[[Any, Rids, Keys], Iterable[Flat]]], ...]] = (
     (2, "dates", _dates),
     (3, "quantities", _quantities),
     (4, "references", _references),

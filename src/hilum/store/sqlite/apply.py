@@ -6,33 +6,60 @@ for it back. So commits that can't get into each other's way share their stateme
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import apsw
 
 from hilum.fhir.resource import Resource
 from hilum.problems import Conflict, CriteriaChanged, VersionChanged
 from hilum.search.catalogue import EMPTY
+from hilum.search.references import references
 from hilum.store import keys
 from hilum.store.interface import Audit, Commit, Present, Resolves, Unreferenced, Write
-from hilum.store.plan.references import references
 from hilum.store.plan.search import ids
 from hilum.store.sqlite import ident, parameters
 from hilum.store.sqlite.connection import row, rows
 from hilum.store.sqlite.dialect import Sqlite
-from hilum.store.sqlite.fulltext import FullText
+from hilum.store.sqlite.fulltext import FullText, Words, said, words_of
 from hilum.store.sqlite.identities import Identities
 from hilum.store.sqlite.run import run
 from hilum.store.sqlite.tables import Dictionaries, IndexTables, insert, marked, numbers
+from hilum.store.wordless import written
+
+LARGE: Final = 64
+"""Writes of a commit that is prepared before its turn."""
 
 Made = tuple[Resource, ...]
 Outcome = Made | Exception
+
+
+class Prepared(NamedTuple):
+    """A commit, and the words of its writes where they were made before it was its turn; see `prepared`."""
+
+    commit: Commit
+    words: tuple[Words | None, ...] = ()
+
+
+async def prepared(commit: Commit, *, full_text: bool) -> Prepared:
+    """Make what can be made without the database: processes take turns at that, and not at this.
+
+    Of large commits alone: the others are prepared in the writer's thread, while the event loop does something else.
+    """
+    if not full_text or len(commit.writes) < LARGE:
+        return Prepared(commit)
+    words: list[Words | None] = []
+    for number, write in enumerate(commit.writes, 1):
+        words.append(words_of(write.draft.body) if write.draft else None)
+        if number % LARGE == 0:
+            await asyncio.sleep(0)
+    return Prepared(commit, tuple(words))
 
 
 class Applier:
@@ -42,8 +69,8 @@ class Applier:
         self._db = connection
         self._full_text = full_text
         self._catalogue = EMPTY
-        self._dialect = self._anew()
         self._dictionaries = Dictionaries(connection)
+        self._dialect = self._anew()
         self._execute = connection.execute
         self._identities = Identities(connection)
         self._process = os.urandom(8)
@@ -62,6 +89,7 @@ class Applier:
         self._generation = parameters.generation(self._db)
         if self._generation != self._catalogue.generation:
             self._catalogue = parameters.known(self._db, self._catalogue)
+            self._full_text = written(said(self._db))
             self._dialect = self._anew()
         self._dictionaries.begin()
         self._tally.clear()
@@ -69,11 +97,11 @@ class Applier:
 
     def _anew(self) -> Sqlite:
         """A dialect that remembers nothing."""
-        dialect = Sqlite(full_text=self._full_text)
+        dialect = Sqlite(self._dictionaries.keys, full_text=self._full_text)
         dialect.registry = self._catalogue.registry
         return dialect
 
-    def attempt(self, commits: Sequence[Commit]) -> list[Outcome]:
+    def attempt(self, commits: Sequence[Prepared]) -> list[Outcome]:
         """What became of each: its versions, or the exception that undid it, in the database and here.
 
         More than one at a time only where none has preconditions and no two write the same resource. The exceptions
@@ -86,7 +114,7 @@ class Applier:
         except Exception as error:  # a problem, or a defect, of one commit alone; of which, they find out one by one
             return [error] if len(commits) == 1 else [self.attempt([commit])[0] for commit in commits]
 
-    def _undoing(self, commits: Sequence[Commit]) -> list[Made]:
+    def _undoing(self, commits: Sequence[Prepared]) -> list[Made]:
         seq, n, chain, tally = self.seq, self._identities.n, self._chain, dict(self._tally)
         generation = self._generation
         self._execute("SAVEPOINT one")
@@ -129,7 +157,8 @@ class Applier:
 
     # --- commits --------------------------------------------------------------------------------------------------
 
-    def _apply(self, commits: Sequence[Commit]) -> list[Made]:
+    def _apply(self, some: Sequence[Prepared]) -> list[Made]:
+        commits = [one.commit for one in some]
         if any(commit.generation != self._generation for commit in commits):
             raise VersionChanged("The search parameters are others by now.")
         conditions = [condition for commit in commits for condition in commit.preconditions]
@@ -142,7 +171,8 @@ class Applier:
         seq = self.seq + 1
         writes = [write for commit in commits for write in commit.writes]
         rids, fresh = self._identities.claim(writes)
-        versions = self._versions(writes, rids, self._make_way(writes, rids, fresh))
+        words = [text for one in some for text in one.words or (None,) * len(one.commit.writes)]
+        versions = self._versions(writes, words, rids, self._make_way(writes, rids, fresh))
         for condition in conditions:
             if isinstance(condition, Present):
                 self._present(condition)
@@ -182,14 +212,16 @@ class Applier:
             )
         return {rid for rid, (version, method) in found.items() if version and method != ident.DELETED}
 
-    def _versions(self, writes: Sequence[Write], rids: list[int], alive: set[int]) -> Iterator[Resource]:
+    def _versions(
+        self, writes: Sequence[Write], texts: Sequence[Words | None], rids: list[int], alive: set[int]
+    ) -> Iterator[Resource]:
         """Write the versions, in few statements."""
         tables = IndexTables(self._identities.rid, self._dictionaries)
         words = FullText(self._db) if self._full_text else None
         resources: list[Any] = []
         log: list[Any] = []
         made: list[Resource] = []
-        for rid, write in zip(rids, writes, strict=True):
+        for rid, write, text in zip(rids, writes, texts, strict=True):
             self.seq += 1
             number = ident.METHOD_NUMBER[write.method]
             body = write.draft.stamp(write.version, self.seq) if write.draft else b""
@@ -201,7 +233,9 @@ class Applier:
                 self._tally[rid >> keys.TYPE_SHIFT] = self._tally.get(rid >> keys.TYPE_SHIFT, 0) + change
             tables.replace(rid, write.rows, write.old)
             if words is not None:
-                words.replace(rid, body, was=rid in alive)
+                if text is None and write.draft is not None:
+                    text = words_of(write.draft.body)
+                words.replace(rid, body, was=rid in alive, words=text)
             made.append(Resource(write.type, write.id, write.version, self.seq, body, write.method))
         insert(self._db, "resource", 6, resources, "REPLACE")
         insert(self._db, "log", 6, log)

@@ -19,8 +19,9 @@ from hilum.store import migrations
 
 WAIT_MS = 30_000
 """How long a connection waits for another process before it gives up with Busy."""
-_LOOK_AT_THE_CLOCK: Final = 2000
-"""After so many instructions of SQLite's machine (some 50 microseconds) a patient connection looks at the clock."""
+_LOOK_AT_THE_CLOCK: Final = 8000
+"""After so many instructions of SQLite's machine (some 200 microseconds) a patient connection looks at the clock."""
+_FOREVER: Final = float("inf")
 _TRANSIENT: Final = (
     apsw.BusyError,
     apsw.LockedError,
@@ -122,7 +123,7 @@ def row(db: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> Any:
 def rows(db: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]:
     """All rows."""
     try:
-        return list(db.execute(sql, values))
+        return db.execute(sql, values).fetchall()
     except apsw.Error as error:
         raise translated(error) from None
 
@@ -134,17 +135,25 @@ class Patience:
     """
 
     def __init__(self, db: apsw.Connection) -> None:
-        self._until = float("inf")
+        self._until = _FOREVER
         db.set_progress_handler(self._late, _LOOK_AT_THE_CLOCK)
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
         """In this block a statement raises apsw.InterruptError once `seconds` are over."""
-        self._until = time.monotonic() + seconds
+        self.begin(seconds)
         try:
             yield
         finally:
-            self._until = float("inf")
+            self.end()
+
+    def begin(self, seconds: float) -> None:
+        """What `within` does where it begins."""
+        self._until = time.monotonic() + seconds
+
+    def end(self) -> None:
+        """And where it ends."""
+        self._until = _FOREVER
 
     def _late(self) -> bool:
         return time.monotonic() > self._until

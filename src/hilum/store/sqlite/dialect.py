@@ -7,20 +7,26 @@ CROSS JOIN, INDEXED BY and correlated EXISTS leave SQLite's planner no choice
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
+
+import msgspec
 
 from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
-from hilum.problems import Invalid
+from hilum.problems import Invalid, Malformed
 from hilum.search.parameters import R4
-from hilum.store.keys import TYPE_SHIFT
-from hilum.store.plan.access import FEW, Name, Steps
-from hilum.store.sql import LAST, Part, join, literal
+from hilum.store.keyed import Keys
+from hilum.store.keys import NUMBER, TYPE_SHIFT, type_range
+from hilum.store.plan.access import FEW, Access, Counted, Limits, Name, Steps
+from hilum.store.plan.cursor import NO_MOMENT, Moment
+from hilum.store.sql import LAST, ORDERS, Part, join, literal
 from hilum.store.sqlite import ident
 from hilum.store.wordless import NO_WORDS
 
 _CHUNK: Final = 500
+_REMEMBERED: Final = 100_000  # about 20 MB
 _BY_RID: Final = frozenset(("string", "date", "quantity", "reference", "composite"))
 
 
@@ -29,15 +35,21 @@ class Sqlite:
 
     fence = "LIMIT -1"  # with a limit, a subquery's order is kept, and it is not merged into the outer query
 
-    def __init__(self, *, full_text: bool = True) -> None:
-        self._full_text = full_text
+    def __init__(self, keys: Keys, *, full_text: bool = True) -> None:
+        self.keys = keys
+        self.full_text = full_text
         self.registry = R4
         self.texts: dict[tuple[int, int], tuple[str, ...]] = {}
+        self.counted = Counted()
+        self.kept: dict[int, tuple[Any, Limits, Access]] = {}
+        self.places: dict[Any, dict[int, tuple[Any, ...]]] = {}
+        self._rids: dict[Name, int] = {}
         self._shapes: dict[int, tuple[int, frozenset[int]]] = {}
+        self._having: dict[int, set[int]] = {}
 
-    def source(self, values: Sequence[int]) -> Part:
+    def source(self, values: Sequence[int], alias: str = "j") -> Part:
         """json_each: one variable however many there are."""
-        return Part("json_each(?) j", (_json(values),))
+        return Part(f"json_each(?) {alias}", (_json(values),))
 
     def within(self, column: str, values: Sequence[int]) -> Part:
         """Spelled out where they are few."""
@@ -50,6 +62,10 @@ class Sqlite:
     def exists(self, sql: str) -> str:
         """SQLite runs it for each row, as it stands."""
         return f"EXISTS ({sql})"
+
+    def visited(self, name: str, params: Sequence[int], conditions: Sequence[Part]) -> Part | None:
+        """An aggregate costs as much as it saves."""
+        return None
 
     def inside(self, column: str, sql: str) -> str:
         """SQLite keeps what the statement lists."""
@@ -67,6 +83,8 @@ class Sqlite:
                 return [Part("({t}.folded >= ? AND {t}.folded < ?)", (text, text + LAST))]
             case "whole":
                 return [Part("{t}.folded = ?", (text,))]
+            case "ne" | "gt" | "lt" | "ge" | "le":
+                return [Part(f"{{t}}.folded {ORDERS[match]} ?", (text,))]
             case _:
                 start = "%" + literal(text)
                 return [Part("{t}.folded LIKE ? ESCAPE '!'", (start + "%" if match == "contains" else start,))]
@@ -99,6 +117,10 @@ class Sqlite:
             (*source.values, limit),
         )
 
+    def together(self, source: Part, limit: int, walk: Part | None, beside: Sequence[Part]) -> Part | None:
+        """There is no way to go for another statement."""
+        return None
+
     def rows(self, rids: Sequence[int]) -> Part:
         """By their primary key."""
         return Part(
@@ -106,9 +128,20 @@ class Sqlite:
             (_json(rids),),
         )
 
+    def among(self, rids: Part, held: Part, limit: int) -> Part:
+        """By their primary key."""
+        return Part(
+            f"SELECT {_COLUMNS} FROM ({rids.sql}) c CROSS JOIN resource r "
+            f"WHERE r.rid = c.rid AND r.shape > 0 AND {held.sql} LIMIT {limit}",
+            rids.values + held.values,
+        )
+
     def resource(self, row: Sequence[Any]) -> Resource:
         """(rid, version, seq, method, body)"""
-        return as_resource(*row)
+        rid, version, seq, method, body = row
+        type, start = _STARTS[rid >> TYPE_SHIFT]
+        id = body[start : body.index(b'"', start)].decode()  # as `ident.id_of`
+        return Resource(type, id, version, seq, b"" if method == _DELETED else body, _METHODS[method])
 
     def of_type(self, alias: str) -> str:
         """As the index has it, which leaves out what is not current."""
@@ -131,9 +164,80 @@ class Sqlite:
             listed.values,
         )
 
+    def names(self, type: str, start: str | None, *, down: bool) -> list[Part]:
+        """Texts, and UUIDs, whose bytes are in the order of their texts; a text comes before any bytes."""
+        if start is None:
+            bounds = [Part("a.id < x''"), Part("a.id >= x''")]
+        elif down:
+            end = ident.least_uuid(start + "\0")
+            uuids = Part("a.id >= x''") if end is None else Part("a.id >= x'' AND a.id < ?", (end,))
+            bounds = [Part("a.id <= ?", (start,)), uuids]
+        else:
+            least = ident.least_uuid(start)
+            bounds = [Part("a.id >= ? AND a.id < x''", (start,))]
+            bounds += [Part("a.id >= ?", (least,))] if least is not None else []
+        number, order = ident.type_number(type), "DESC" if down else "ASC"
+        sql = "SELECT a.rid, a.id AS v FROM identity a WHERE a.type = ?"
+        return [Part(f"{sql} AND {one.sql} ORDER BY a.id {order}", (number, *one.values)) for one in bounds]
+
+    def name(self, v: Any) -> str:
+        """A UUID has its hyphens again."""
+        return v if isinstance(v, str) else ident.uuid(v)
+
+    def referred(self, params: Sequence[int], types: Sequence[str]) -> Steps[list[str] | None]:
+        """The key leads with parameter and target: a step for each type."""
+        found: set[str] = set()
+        for param in params:
+            after = 0
+            while rows := (
+                yield Part(
+                    "SELECT k.target FROM reference k WHERE k.param = ? AND k.target > ? ORDER BY k.target LIMIT 1",
+                    (param, after),
+                )
+            ):
+                number = rows[0][0] >> TYPE_SHIFT
+                found.add(TYPES[number - 1])
+                after = type_range(number)[1]
+        return sorted(found)
+
+    def sorted_text(self, text: str) -> str:
+        """As it is."""
+        return text
+
+    def and_now(self, rows: Part) -> Part:
+        """The clock: there is one writer at a time."""
+        return Part(f"{rows.sql} UNION ALL SELECT 0, t.n, t.seq, 0, x'' FROM clock t", rows.values)
+
+    def moment(self, row: Sequence[Any]) -> Moment:
+        """The newest seq, and the last number of a name."""
+        return row[2], row[1]
+
+    def later(self, types: Sequence[str], moment: Moment, *, known: bool = False) -> tuple[Part, ...]:
+        """By the index of (type, seq), which has the rids, too."""
+        name, (seq, n) = self.table("resource", "a", "seq"), _moment(moment)
+        held = Part("a.seq > ?", (seq,))
+        if known:
+            held = Part(f"{held.sql} AND (a.rid & {NUMBER}) <= ?", (seq, n))
+        if len(types) <= FEW:
+            arm = f"SELECT a.rid FROM {name} WHERE {self.of_type('a')} AND {held.sql}"
+            return tuple([Part(arm, (*values, *held.values)) for values in self.type_values(types)])
+        source = self.source([ident.type_number(type) for type in types])
+        of_type = self.of_type("a").replace("?", "j.value")
+        arm = f"SELECT a.rid FROM {source.sql} CROSS JOIN {name} WHERE {of_type} AND {held.sql}"
+        return (Part(arm, source.values + held.values),)
+
+    def changed(self, moment: Moment) -> Part:
+        """Seqs are in the order of commits."""
+        return Part("a.version > 1 AND a.seq > ?", _moment(moment)[:1])
+
+    def versions(self, rids: Sequence[int], moment: Moment) -> Part:
+        """By the index of the log by rid, whose entries are in the order of seq."""
+        seq, _ = _moment(moment)
+        return Part(_AS_OF, (_json(rids), seq, seq))
+
     def words(self, where: str, texts: Sequence[str]) -> Part:
         """An FTS5 query: quoted words, all of one text, any of the texts."""
-        if not self._full_text:
+        if not self.full_text:
             raise Invalid(NO_WORDS)
         column = "narrative" if where == "text" else "content"
         each = ["(" + " AND ".join(f'"{word}"' for word in text.replace('"', " ").split()) + ")" for text in texts]
@@ -148,12 +252,20 @@ class Sqlite:
     def rids(self, names: Sequence[Name]) -> Steps[dict[Name, int]]:
         """By the primary key of `identity`."""
         found: dict[Name, int] = {}
-        if len(names) == 1:  # most searches
+        if len(names) == 1:  # most searches; from memory, since a rid never changes once it is committed
             ((type, id),) = names
+            rid = self._rids.get(names[0])
+            if rid is not None:
+                return {names[0]: rid}
             rows = yield Part(
                 "SELECT rid FROM identity WHERE type = ? AND id = ?", (ident.type_number(type), ident.key(id))
             )
-            return {names[0]: rows[0][0]} if rows else {}
+            if not rows:
+                return {}
+            if len(self._rids) >= _REMEMBERED:
+                self._rids.clear()
+            self._rids[names[0]] = rows[0][0]
+            return {names[0]: rows[0][0]}
         by_id: dict[str, list[str]] = {}
         for type, id in names:
             by_id.setdefault(id, []).append(type)
@@ -171,27 +283,64 @@ class Sqlite:
                 found.update({(ident.type_of(rid), some[key]): rid for key, rid in rows})
         return found
 
+    def systems(self, texts: Sequence[str]) -> Part:
+        """By the index of texts."""
+        values: list[Any] = [value for place, text in enumerate(texts) for value in (place, text)]
+        listed = ",".join(["(?,?)"] * len(texts))
+        return Part(
+            f"SELECT j.column1, s.number FROM (VALUES {listed}) j CROSS JOIN system s WHERE s.text = j.column2",
+            tuple(values),
+        )
+
     def shapes(self, types: Sequence[int]) -> Steps[dict[int, frozenset[int]]]:
         """From memory, but for those that came after."""
-        rows = yield Part("SELECT id, type, params FROM shape WHERE id > ?", (max(self._shapes, default=0),))
-        for id, type, params in rows:
-            self._shapes[id] = (type, frozenset(json.loads(params)))
+        yield from self.having()
         wanted = frozenset(types)
         return {id: numbers for id, (type, numbers) in self._shapes.items() if type in wanted}
+
+    def having(self) -> Steps[Mapping[int, Collection[int]]]:
+        """As `shapes`."""
+        rows = yield Part("SELECT id, type, params FROM shape WHERE id > ?", (next(reversed(self._shapes), 0),))
+        for id, type, params in sorted(rows, key=itemgetter(0)):
+            self._shapes[id] = (type, frozenset(json.loads(params)))
+            self._having.setdefault(type, set()).update(self._shapes[id][1])
+        return self._having
 
 
 _TYPE: Final = "CAST(substr(k.body, 18, instr(substr(k.body, 18, 80), x'22') - 1) AS TEXT)"
 _AFTER: Final = 'instr(k.body, CAST(\'","id":"\' AS BLOB)) + 8'
 _ID: Final = f"CAST(substr(k.body, {_AFTER}, instr(substr(k.body, {_AFTER}, 70), x'22') - 1) AS TEXT)"
 _COLUMNS: Final = "r.rid, r.version, r.seq, r.method, r.body"
+_AS_OF: Final = f"""
+SELECT j.value, l.version, l.seq, l.method, coalesce(o.body, r.body) FROM json_each(?) j CROSS JOIN log l
+LEFT JOIN old o ON o.seq = l.seq LEFT JOIN resource r ON r.rid = l.rid
+WHERE l.seq = coalesce(
+    (SELECT b.seq FROM (SELECT k.seq, k.method FROM log k INDEXED BY log_rid
+     WHERE k.rid = j.value AND k.seq <= ? ORDER BY k.seq DESC LIMIT 1) b WHERE b.method <> {ident.DELETED}),
+    (SELECT k.seq FROM log k INDEXED BY log_rid
+     WHERE k.rid = j.value AND k.seq > ? AND k.method <> {ident.DELETED} ORDER BY k.seq LIMIT 1))
+"""
+
+
+def _moment(moment: Moment) -> tuple[int, int]:
+    """Raises Malformed."""
+    match moment:
+        case (int(seq), int(n)):
+            return seq, n
+    raise Malformed(NO_MOMENT)
 
 
 def _json(values: Sequence[int]) -> str:
-    return "[" + ",".join(map(str, values)) + "]"
+    return msgspec.json.encode(values).decode()
+
+
+_STARTS: Final = (("", 0), *[(type, len(type) + 25) for type in TYPES])
+"""By number: the type, and where the logical id begins in a body."""
+_DELETED: Final = ident.DELETED
+_METHODS: Final = ident.METHODS
 
 
 def as_resource(rid: int, version: int, seq: int, method: int, body: bytes) -> Resource:
     """A stored row as the value that flows."""
-    type = TYPES[(rid >> TYPE_SHIFT) - 1]
-    raw = b"" if method == ident.DELETED else body
-    return Resource(type, ident.id_of(type, body), version, seq, raw, ident.METHODS[method])
+    type, _ = _STARTS[rid >> TYPE_SHIFT]
+    return Resource(type, ident.id_of(type, body), version, seq, b"" if method == _DELETED else body, _METHODS[method])

@@ -1,16 +1,13 @@
 """Custom search parameters on SQLite: their rows, and the small steps in which they are indexed and go.
 
 A step is one transaction: it finds its work, does some of it and notes how far it came, so that a kill loses one step
-at most. Several processes may try; one of them is at it (flock on a side file), and nothing depends on that.
+at most. Several processes may try; one of them is at it (lock.py), and nothing depends on that.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -21,20 +18,16 @@ from hilum.fhir.definitions import TYPES
 from hilum.problems import Problem
 from hilum.search import catalogue as states
 from hilum.search.catalogue import CLEARING, Catalogue, Defined
-from hilum.search.index import extract, index
+from hilum.search.index import extract
 from hilum.search.rows import NO_ROWS
 from hilum.store import definitions, keys
 from hilum.store.definitions import AT_ONCE, BY_PARAM, BY_RID, COLUMNS, ROWS_AT_ONCE, STEP_SECONDS
 from hilum.store.sqlite import ident
 from hilum.store.sqlite.connection import row, rows
 from hilum.store.sqlite.identities import Identities
+from hilum.store.sqlite.lock import INDEX, TURN, Lock
 from hilum.store.sqlite.tables import COLUMNS as TABLES
 from hilum.store.sqlite.tables import Dictionaries, IndexTables, numbers
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 _BODIES: Final = (
     "SELECT r.rid, r.body, s.params FROM resource r JOIN shape s ON s.id = r.shape "
@@ -81,27 +74,26 @@ def progress(db: apsw.Connection, one: Defined) -> Defined:
 
 
 class Proceeding:
-    """Does steps on a connection of its own, taking turns with the writers (`turn`: their side file)."""
+    """Does steps on a connection of its own, taking turns with the writers of the store at `path`."""
 
-    def __init__(self, db: apsw.Connection, turn: str) -> None:
+    def __init__(self, db: apsw.Connection, path: str) -> None:
         self._db = db
-        self._turn = os.open(turn, os.O_RDWR | os.O_CREAT, 0o600)
-        self._alone = os.open(turn + "-index", os.O_RDWR | os.O_CREAT, 0o600)
+        self._turn, self._alone = Lock(path + TURN), Lock(path + INDEX)
         self._catalogue = states.EMPTY
 
     def close(self) -> None:
         """Let go of the files."""
-        os.close(self._turn)
-        os.close(self._alone)
+        self._turn.close()
+        self._alone.close()
         self._db.close()
 
     def step(self) -> Defined | None:
         """See `Store.proceed`."""
         if not row(self._db, "SELECT 1 FROM parameter WHERE state IN (?, ?)", (states.BUILDING, states.REMOVING)):
             return None
-        if not self._only():
+        if not self._alone.free():  # from now on it is ours until this process ends
             return None
-        with self._in_turn():
+        with self._turn.held():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 self._catalogue = known(self._db, self._catalogue)
@@ -113,76 +105,6 @@ class Proceeding:
                 raise
         return done
 
-    def rebuild(self, type: str, wanted: tuple[int, ...] | None, after: int) -> tuple[int, int]:
-        """See `Store.rebuild`."""
-        with self._in_turn():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._catalogue = known(self._db, self._catalogue)
-                found = self._rebuilt(type, wanted, after)
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-        return found
-
-    def _rebuilt(self, type: str, wanted: tuple[int, ...] | None, after: int) -> tuple[int, int]:
-        until, registry = time.monotonic() + STEP_SECONDS, self._catalogue.registry
-        number = ident.type_number(type)
-        low, high = keys.type_range(number)
-        identities, dictionaries = Identities(self._db), Dictionaries(self._db)
-        identities.begin(row(self._db, "SELECT n FROM clock")[0])
-        some = None if wanted is None else extract(type, wanted, registry)
-        listed = "" if wanted is None else " AND param IN (SELECT j.value FROM json_each(?) j)"
-        values = () if wanted is None else (json.dumps(wanted),)
-        done = 0
-        while time.monotonic() < until:
-            found = rows(self._db, _BODIES, (max(after, low), high, AT_ONCE))
-            if not found:
-                break
-            rids = json.dumps([rid for rid, _, _ in found])
-            for table in BY_RID:
-                self._db.execute(
-                    f"DELETE FROM {table} INDEXED BY {table}_rid "
-                    f"WHERE rid IN (SELECT j.value FROM json_each(?) j){listed}",
-                    (rids, *values),
-                )
-            tables = IndexTables(identities.rid, dictionaries)
-            for rid, text, params in found:
-                body = bodies.stored(text)
-                made = index(type, body, None, registry) if some is None else some(body)
-                tables.replace(rid, made, NO_ROWS)
-                before: list[int] = json.loads(params)
-                shape = definitions.shape(before, before if wanted is None else wanted, numbers(made))
-                self._db.execute(
-                    "UPDATE resource SET shape = ? WHERE rid = ?", (dictionaries.shape(number, shape), rid)
-                )
-            tables.write(self._db)
-            after, done = found[-1][0], done + len(found)
-        self._db.execute("UPDATE clock SET n = ?", (identities.n,))
-        return after, done
-
-    def _only(self) -> bool:
-        """Whether this process is the one that does it; until it ends."""
-        if fcntl is None:
-            return True
-        try:
-            fcntl.flock(self._alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    @contextmanager
-    def _in_turn(self) -> Iterator[None]:
-        if fcntl is not None:
-            fcntl.flock(self._turn, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            if fcntl is not None:
-                fcntl.flock(self._turn, fcntl.LOCK_UN)
-
     def _one(self) -> Defined | None:
         named = next((one for one in self._catalogue.defined if one.pending), None)
         if named is None:
@@ -190,7 +112,7 @@ class Proceeding:
         one = progress(self._db, named)
         try:
             after = self._clear(one) if one.cursor == CLEARING else self._walk(one)
-        except Problem:
+        except (Problem, ValueError):  # a body that is damaged, or that has not the structure of its type
             after = replace(one, state=states.FAILED)
         if after.state != one.state:
             put(self._db, (after,))

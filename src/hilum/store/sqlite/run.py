@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TypeVar
 
 import apsw
 
-from hilum.store.plan.access import Steps
+from hilum.store.plan.access import Steps, too_long
+from hilum.store.sql import MOST_VALUES
 from hilum.store.sqlite.connection import rows
 
 T = TypeVar("T")
 
 
 def run(db: apsw.Connection, steps: Steps[T]) -> T:
-    """What the plan comes to. Raises Busy, or apsw.InterruptError when the connection's patience ends."""
+    """What the plan comes to. Raises Busy, Unprocessable; apsw.InterruptError when its patience ends."""
     try:
         part = next(steps)
         while True:
+            if len(part.values) > MOST_VALUES:
+                raise too_long(part)
             part = steps.send(rows(db, part.sql, part.values))
     except StopIteration as stop:
         found: T = stop.value
@@ -33,5 +35,7 @@ def at_once(db: apsw.Connection, steps: Steps[T]) -> T:
         while db.in_transaction:
             # SQLite counts the steps of a kept statement over its whole life: now and then a COMMIT reaches the
             # progress handler, and is interrupted when the patience of the search has ended. Then it is said again.
-            with suppress(apsw.InterruptError):
+            try:
                 db.execute("COMMIT")
+            except apsw.InterruptError:
+                continue

@@ -16,7 +16,7 @@ from hilum.problems import Damaged, Problem
 from hilum.search.catalogue import EMPTY, READY
 from hilum.search.index import index
 from hilum.search.rows import NO_ROWS
-from hilum.store import keys
+from hilum.store import keys, migrations
 from hilum.store.sqlite import ident, parameters
 from hilum.store.sqlite.connection import DAMAGE
 from hilum.store.sqlite.history import rid_of
@@ -76,9 +76,18 @@ def examine(path: str, *, full: bool = False) -> Iterator[Step]:
             done += 1
             yield Step(min(done, all_ - 2), all_, faults)
         yield Step(all_ - 1, all_, _guarded(_figures, db))
-        yield Step(all_, all_, _guarded(_rows, db))
+        yield Step(all_, all_, _guarded(_rows, db) if _newest(db) else ())
     finally:
         db.close()
+
+
+def _newest(db: apsw.Connection) -> bool:
+    """Whether the index is laid out as this hilum knows it; of an older store `hilum migrate` makes it anew."""
+    try:
+        found = db.execute("SELECT value FROM meta WHERE key = 'schema'").get
+    except DAMAGE:  # it is told of, as a table
+        return False
+    return str(found) == str(len(migrations.steps("sqlite")))
 
 
 def _guarded(work: Any, db: apsw.Connection) -> tuple[str, ...]:
@@ -180,7 +189,7 @@ def _rows(db: apsw.Connection) -> Iterator[str]:
         said = json.stored(b'{"is":%b}' % (shape or "null").encode())["is"]
         if said is None or set(said) - unsettled != set(numbers(rows)) - unsettled:
             yield f"shape: that of rid {rid} is another one, so that searches for what is missing go wrong"
-        tables = IndexTables(lambda type, id: rid_of(db, type, id) or -1, Dictionaries(db))
+        tables = IndexTables(lambda type, id: rid_of(db, type, id) or -1, Dictionaries(db, learn=False))
         tables.replace(rid, rows, NO_ROWS)
         told: set[str] = set()
         for table, flat in tables.added():

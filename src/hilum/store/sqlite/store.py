@@ -19,16 +19,22 @@ from hilum.problems import Busy, Damaged, VersionChanged
 from hilum.search.catalogue import Catalogue, Defined
 from hilum.search.query import Query
 from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Versions
+from hilum.store.keyed import Keys
+from hilum.store.lanes import LONG, QUEUE, SHORT_SECONDS, Lane, remaining
 from hilum.store.limits import SEARCH_SECONDS, too_costly
 from hilum.store.plan.access import Steps
+from hilum.store.plan.looking import needed
 from hilum.store.plan.search import explain, search
+from hilum.store.rebuilding import Rebuilt, Scope
 from hilum.store.sqlite import backup as copying
-from hilum.store.sqlite import fulltext, history, ident, parameters, reindex
+from hilum.store.sqlite import fulltext, history, ident, parameters, rebuild, reindex
 from hilum.store.sqlite.checkpoint import Checkpointer
 from hilum.store.sqlite.connection import DAMAGE, Patience, connect, make_private, prepare, row, rows, translated
 from hilum.store.sqlite.dialect import Sqlite
+from hilum.store.sqlite.lock import TURN
 from hilum.store.sqlite.run import at_once
 from hilum.store.sqlite.soundness import glance
+from hilum.store.sqlite.systems import secret
 from hilum.store.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -49,11 +55,13 @@ class SqliteStore:
     def __init__(self, path: str, *, full_text: bool = True) -> None:
         self.path = path
         self.full_text = full_text
-        self._dialect = Sqlite(full_text=full_text)
         self._db = connect(path, readonly=True)
+        self._dialect = Sqlite(Keys(secret(self._db)), full_text=full_text)
         self._point = self._db.cursor().execute
         self._patience = Patience(self._db)
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="hilum-sqlite-reader")
+        self._short = ThreadPoolExecutor(2, thread_name_prefix="hilum-sqlite-reader")
+        self._long = ThreadPoolExecutor(LONG, thread_name_prefix="hilum-sqlite-scan")
+        self._lane = Lane(LONG, QUEUE)
         self._own = threading.local()
         self._opened: list[apsw.Connection] = []
         self._catalogue = parameters.known(self._db, Catalogue(-1))
@@ -63,7 +71,7 @@ class SqliteStore:
         writer = connect(path)
         self._checkpointer = Checkpointer(connect(path), writer)
         self._writing = writer
-        self._writer = Writer(writer, path + "-turn", self._checkpointer.between, full_text)
+        self._writer = Writer(writer, path + TURN, self._checkpointer.between, full_text)
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Durable when it returns."""
@@ -87,28 +95,33 @@ class SqliteStore:
         found = parameters.known(self._db, self._catalogue)
         if found is not self._catalogue:
             self._catalogue, self._dialect.registry = found, found.registry
+            self.full_text = self._dialect.full_text = fulltext.said(self._db) is None
         return found
 
     async def proceed(self) -> Defined | None:
         """On a thread and a connection of its own, in turn with the writers of all processes."""
-        done = await asyncio.get_running_loop().run_in_executor(self._steps, self._apart, parameters.Proceeding.step)
+        done = await asyncio.get_running_loop().run_in_executor(self._steps, self._step)
         if done is not None and not done.pending:
             await self.learn()
         return done
 
-    async def rebuild(self, type: str, numbers: tuple[int, ...] | None, after: int) -> tuple[int, int]:
-        """As `proceed`: for some 25 ms, in one transaction."""
-
-        def work(at: parameters.Proceeding) -> tuple[int, int]:
-            return at.rebuild(type, numbers, after)
-
-        return await asyncio.get_running_loop().run_in_executor(self._steps, self._apart, work)
-
-    def _apart(self, work: Callable[[parameters.Proceeding], T]) -> T:
-        if self._proceeding is None:
-            self._proceeding = parameters.Proceeding(connect(self.path), self.path + "-turn")
+    async def rebuild(self, scope: Scope) -> AsyncIterator[Rebuilt]:
+        """On a thread and a connection of its own, in turn with the writers of all processes."""
+        loop = asyncio.get_running_loop()
+        steps = rebuild.steps(self.path, scope, full_text=self.full_text)
         try:
-            return work(self._proceeding)
+            while (step := await loop.run_in_executor(self._steps, next, steps, None)) is not None:
+                yield step
+        except apsw.Error as error:
+            raise translated(error) from None
+        finally:
+            await loop.run_in_executor(self._steps, steps.close)
+
+    def _step(self) -> Defined | None:
+        if self._proceeding is None:
+            self._proceeding = parameters.Proceeding(connect(self.path), self.path)
+        try:
+            return self._proceeding.step()
         except apsw.Error as error:
             raise translated(error) from None
 
@@ -139,28 +152,35 @@ class SqliteStore:
 
     async def search(self, query: Query) -> Page:
         """Here, as long as it is short; what turns out to be long starts anew on a reader thread."""
-        return await self._planned(lambda: search(self._dialect, query), here=query.total != "accurate")
+        return await self._planned(
+            lambda: search(self._dialect, query), here=query.total != "accurate" and not needed(query)
+        )
 
-    async def explain(self, query: Query) -> list[dict[str, Any]]:
+    async def explain(self, query: Query) -> tuple[Page, list[dict[str, Any]]]:
         """Search, and tell how."""
         return await self._planned(lambda: explain(self._dialect, query), here=False)
 
     async def _planned(self, steps: Callable[[], Steps[T]], *, here: bool) -> T:
         if here:
-            with suppress(apsw.InterruptError), self._patience.within(TURN_SECONDS):
+            self._patience.begin(TURN_SECONDS)
+            try:
                 return at_once(self._db, steps())
-        return await self._elsewhere(lambda db: at_once(db, steps()), SEARCH_SECONDS)
+            except apsw.InterruptError:
+                pass
+            finally:
+                self._patience.end()
+        return await self._scan(lambda db: at_once(db, steps()))
 
     async def history(self, query: HistoryQuery) -> Versions:
         """Of one resource here, of types and the system on a reader thread."""
         if query.id is not None:
             with suppress(apsw.InterruptError), self._patience.within(TURN_SECONDS):
                 return history.history(self._db, query)
-        return await self._elsewhere(lambda db: history.history(db, query), SEARCH_SECONDS)
+        return await self._scan(lambda db: history.history(db, query))
 
     async def changes(self, after: int, limit: int = 1000) -> Sequence[Resource]:
         """In commit order, without a gap."""
-        return await self._elsewhere(lambda db: history.changes(db, after, limit))
+        return await self._on(self._short, lambda db: history.changes(db, after, limit))
 
     async def counts(self) -> Counts:
         """From the tally that every commit keeps."""
@@ -194,26 +214,41 @@ class SqliteStore:
             self._proceeding.close()
         await asyncio.to_thread(self._writer.close)
         await asyncio.to_thread(self._checkpointer.close)
-        self._threads.shutdown()
+        self._short.shutdown()
+        self._long.shutdown()
         for connection in self._opened:
             connection.close()
         self._db.close()
         self._writing.close()
 
-    async def _elsewhere(self, work: Callable[[apsw.Connection], T], seconds: float = float("inf")) -> T:
+    async def _scan(self, work: Callable[[apsw.Connection], T]) -> T:
+        """On a reader thread; what turns out to be long starts anew in the long lane."""
+        seconds = remaining(SEARCH_SECONDS)
+        with suppress(apsw.InterruptError):
+            return await self._on(self._short, work, SHORT_SECONDS)
+        left = await self._lane.enter(seconds)
+        scan = self._on(self._long, work, left)
+        scan.add_done_callback(lambda _: self._lane.leave())  # a thread goes on when nobody waits for it any more
+        try:
+            return await asyncio.shield(scan)
+        except apsw.InterruptError:
+            raise too_costly(SEARCH_SECONDS) from None
+
+    def _on(
+        self, threads: ThreadPoolExecutor, work: Callable[[apsw.Connection], T], seconds: float = float("inf")
+    ) -> asyncio.Future[T]:
+        """Raises apsw.InterruptError when it takes longer."""
+
         def run() -> T:
             db = getattr(self._own, "db", None)
             if db is None:
                 db = self._own.db = connect(self.path, readonly=True)
                 self._own.patience = Patience(db)
                 self._opened.append(db)
-            try:
-                with self._own.patience.within(seconds):
-                    return work(db)
-            except apsw.InterruptError:
-                raise too_costly(seconds) from None
+            with self._own.patience.within(seconds):
+                return work(db)
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        return asyncio.get_running_loop().run_in_executor(threads, run)
 
 
 async def open_sqlite(
@@ -234,7 +269,7 @@ async def open_sqlite(
             for _ in chain(reindex.run(connection, full_text=words), fulltext.refill(connection) if full_text else ()):
                 connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
                 await asyncio.sleep(0)
-            words = full_text
+            words = fulltext.said(connection) is None
         glance(connection)
     finally:
         connection.close()

@@ -9,6 +9,7 @@ import apsw
 
 from hilum.search.rows import DateRow, QuantityRow, ReferenceRow, Rows, TokenRow
 from hilum.store import keys
+from hilum.store.sqlite.systems import Systems
 
 _CHUNK = 48
 _REMEMBERED = 100_000
@@ -18,26 +19,34 @@ Rid = Callable[[str, str], int]
 
 
 class Dictionaries:
-    """Texts, units and shapes that the database has already, so that most rows need no look. See `identities`."""
+    """Systems, texts, units and shapes that the database has already, so that most rows need no look.
 
-    def __init__(self, db: apsw.Connection) -> None:
+    See `identities`. `learn` False: no system is written.
+    """
+
+    def __init__(self, db: apsw.Connection, *, learn: bool = True) -> None:
         self._db = db
+        self._systems = Systems(db, learn=learn)
+        self.keys = self._systems.keys
         self._durable: dict[Any, int] = {}
         self._group: dict[Any, int] = {}
 
     def begin(self) -> None:
         """A group begins."""
         self._group.clear()
+        self._systems.begin()
 
     def forget(self) -> None:
         """Something was undone: what was learned since the group began may be wrong."""
         self._group.clear()
+        self._systems.forget()
 
     def durable(self) -> None:
         """The group was flushed."""
         if len(self._durable) > _REMEMBERED:
             self._durable.clear()
         self._durable.update(self._group)
+        self._systems.durable()
 
     def new(self, entry: tuple[Any, ...]) -> bool:
         """Whether nobody has written this entry yet, as far as is remembered; from now on it counts as written."""
@@ -64,6 +73,7 @@ class IndexTables:
     def __init__(self, rid: Rid, known: Dictionaries) -> None:
         self._rid = rid
         self._known = known
+        self._keys = known.keys
         self._added: dict[str, list[Any]] = {name: [] for name in COLUMNS}
         self._removed: dict[str, list[Any]] = {}
 
@@ -102,10 +112,10 @@ class IndexTables:
                 yield name, tuple(values[start : start + width])
 
     def _kinds(self, new: Rows, old: Rows) -> Iterator[tuple[str, Callable[[Any], Iterator[Flat]], Any, Any]]:
-        yield "token", _tokens, new.tokens, old.tokens
-        yield "token", _uris, new.uris, old.uris
+        yield "token", self._tokens, new.tokens, old.tokens
+        yield "token", self._uris, new.uris, old.uris
         yield "token", self._texts, new.terms, old.terms
-        yield "string", _strings, new.strings, old.strings
+        yield "string", self._strings, new.strings, old.strings
         yield "date", _dates, new.dates, old.dates
         yield "quantity", self._quantities, new.quantities, old.quantities
         yield "reference", self._references, new.references, old.references
@@ -119,9 +129,21 @@ class IndexTables:
     def _owners(self, owners: Any) -> Iterator[Flat]:
         return ((self._rid(type, id),) for type, id in owners)
 
+    def _tokens(self, rows: Any) -> Iterator[Flat]:
+        key = self._keys.tokens
+        return ((param, key[system, code]) for param, system, code in rows)
+
+    def _uris(self, rows: Any) -> Iterator[Flat]:
+        key = self._keys.texts
+        return ((param, key[value]) for param, value in rows)
+
+    def _strings(self, rows: Any) -> Iterator[Flat]:
+        key = self._keys.texts
+        return ((param, folded, key[value]) for param, folded, value in rows)
+
     def _texts(self, rows: Any) -> Iterator[Flat]:
         for param, folded in rows:
-            value = keys.uri(folded)
+            value = self._keys.texts[folded]
             if self._known.new((param, value)):
                 self._added["term"] += (param, value, folded)
             yield param, value
@@ -131,7 +153,7 @@ class IndexTables:
 
     def _unit(self, param: int, row: QuantityRow) -> int:
         """The key of the row's unit under the parameter, noted in the dictionary."""
-        unit = keys.unit(row.system, row.code, row.unit)
+        unit = self._keys.units[row.system, row.code, row.unit]
         if row.low != row.high:
             unit |= keys.WIDE
         if self._known.new((param, unit, "unit")):
@@ -139,11 +161,12 @@ class IndexTables:
         return unit
 
     def _composites(self, rows: Any) -> Iterator[Flat]:
+        token = self._keys.tokens
         for param, system, code, second in rows:
-            first = keys.token(system, code)
+            first = token[system, code]
             match second:
                 case TokenRow(_, system_, code_):
-                    key = keys.token(system_, code_)
+                    key = token[system_, code_]
                     yield param, first, 0, key, key
                 case DateRow(_, low, high):
                     yield param, first, keys.span(low, high), low, high
@@ -177,18 +200,6 @@ def numbers(rows: Rows) -> tuple[int, ...]:
         rows.tokens, rows.strings, rows.dates, rows.quantities, rows.references, rows.uris, rows.composites, rows.nears
     )  # fmt: skip
     return tuple(sorted({row[0] for kind in kinds for row in kind}))
-
-
-def _tokens(rows: Any) -> Iterator[Flat]:
-    return ((param, keys.token(system, code)) for param, system, code in rows)
-
-
-def _uris(rows: Any) -> Iterator[Flat]:
-    return ((param, keys.uri(value)) for param, value in rows)
-
-
-def _strings(rows: Any) -> Iterator[Flat]:
-    return ((param, folded, keys.uri(value)) for param, folded, value in rows)
 
 
 def _dates(rows: Any) -> Iterator[Flat]:

@@ -1,13 +1,12 @@
 """The one writer thread of a process: commits that arrive together share one transaction and one flush.
 
-Processes take turns at the file by waiting in the kernel (flock on a side file), not by polling SQLite's lock; a group
+Processes take turns at the file by waiting in the kernel (lock.py), not by polling SQLite's lock; a group
 that has run for 50 ms is committed, so that a bulk load never keeps the others out for longer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import queue
 import sys
 import threading
@@ -21,13 +20,9 @@ import apsw
 from hilum.fhir.resource import Resource
 from hilum.problems import Busy
 from hilum.store.interface import Commit
-from hilum.store.sqlite.apply import Applier
+from hilum.store.sqlite.apply import Applier, Prepared, prepared
 from hilum.store.sqlite.connection import translated
-
-try:
-    import fcntl
-except ImportError:  # Windows: SQLite's own waiting has to do
-    fcntl = None  # type: ignore[assignment]
+from hilum.store.sqlite.lock import Lock
 
 HOLD_SECONDS: Final = 0.05
 """How long one group may keep the write lock before it commits what it has."""
@@ -40,7 +35,7 @@ SWITCH_SECONDS: Final = 0.0005
 writer, which both let go of it at every statement, wait for each other longer than for the disk (2026-11: creates took
 1.6 times as long)."""
 
-Job = tuple[Commit, "asyncio.Future[tuple[Resource, ...]]"]
+Job = tuple[Prepared, "asyncio.Future[tuple[Resource, ...]]"]
 Outcome = tuple["asyncio.Future[tuple[Resource, ...]]", "tuple[Resource, ...] | BaseException"]
 
 
@@ -51,9 +46,10 @@ class Writer:
         self, connection: apsw.Connection, lock_path: str, between: Callable[[], None], full_text: bool = True
     ) -> None:
         self._applier = Applier(connection, full_text)
+        self._full_text = full_text
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._gathered: dict[asyncio.AbstractEventLoop, list[Job]] = {}
-        self._lock = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._turn = Lock(lock_path)
         self._between = between
         self._next: Job | None = None  # taken from the queue for the batch after this one
         self._closing = False
@@ -69,13 +65,14 @@ class Writer:
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Queue the commit; returns once it is durable."""
+        ready = await prepared(commit, full_text=self._full_text)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[tuple[Resource, ...]] = loop.create_future()
         gathered = self._gathered.get(loop)
         if gathered is None:
             gathered = self._gathered[loop] = []
             loop.call_soon(self._hand_over, loop)
-        gathered.append((commit, future))
+        gathered.append((ready, future))
         return await future
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -92,20 +89,17 @@ class Writer:
                 self._jobs.put(job)
         self._jobs.put(None)
         self._thread.join()
-        os.close(self._lock)
+        self._turn.close()
 
     def _run(self) -> None:
         try:
             while (job := self._next or self._jobs.get()) is not None:
                 self._next = None
                 done: list[Outcome] = []
-                self._turn(True)
-                try:
+                with self._turn.held():
                     self._group(job, done)
                     _answer(done)
                     self._between()
-                finally:
-                    self._turn(False)
                 if self._closing and self._next is None:
                     return
         finally:
@@ -140,9 +134,9 @@ class Writer:
         while job is not None:
             batch = self._batch(job)
             started += batch
-            living = [(commit, future) for commit, future in batch if not future.cancelled()]
+            living = [(ready, future) for ready, future in batch if not future.cancelled()]
             if living:
-                outcomes = self._applier.attempt([commit for commit, _ in living])
+                outcomes = self._applier.attempt([ready for ready, _ in living])
                 done += zip([future for _, future in living], outcomes, strict=True)
             if len(started) >= GROUP or time.monotonic() > until:
                 return
@@ -151,12 +145,13 @@ class Writer:
     def _batch(self, job: Job) -> list[Job]:
         """This job and those behind it that can be applied with it: see `Applier.attempt`."""
         batch = [job]
-        if job[0].preconditions:
+        if job[0].commit.preconditions:
             return batch
-        names = {(write.type, write.id) for write in job[0].writes}
+        names = {(write.type, write.id) for write in job[0].commit.writes}
         while (other := self._taken()) is not None:
-            more = {(write.type, write.id) for write in other[0].writes}
-            if other[0].preconditions or len(names) + len(more) > BATCH or not names.isdisjoint(more):
+            more = {(write.type, write.id) for write in other[0].commit.writes}
+            alone = other[0].commit.preconditions or len(names) + len(more) > BATCH
+            if alone or not names.isdisjoint(more):
                 self._next = other
                 break
             names |= more
@@ -173,10 +168,6 @@ class Writer:
             return None
         self._closing = job is None
         return job
-
-    def _turn(self, take: bool) -> None:
-        if fcntl is not None:
-            fcntl.flock(self._lock, fcntl.LOCK_EX if take else fcntl.LOCK_UN)
 
 
 def _answer(done: Sequence[Outcome]) -> None:

@@ -42,7 +42,7 @@ CREATE TABLE tally (type smallint NOT NULL, stripe integer NOT NULL, n bigint NO
     WITH (fillfactor = 50);
 INSERT INTO tally SELECT type, 0, count(*) FROM resource WHERE shape > 0 GROUP BY type;
 
--- Index rows of current versions. Values: see hilum/store/keys.py. Texts beside codes and uris are tokens, too.
+-- Index rows of current versions. Values: see hilum/store/keyed.py. Texts beside codes and uris are tokens, too.
 -- `WHERE param >= 0` holds of every row; but PostgreSQL uses such an index only for a statement that says so, too
 -- (dialect.py, table()). Otherwise it would, without a look at the values, walk all dates by their ends, or all rids.
 CREATE TABLE token (value bigint NOT NULL, rid bigint NOT NULL, param integer NOT NULL);
@@ -90,6 +90,14 @@ CREATE INDEX near_key ON near (param, cell);
 
 CREATE TABLE compartment (owner bigint NOT NULL, rid bigint NOT NULL);
 CREATE INDEX compartment_key ON compartment (owner, rid);
+
+-- Systems of codes and identifiers: the upper 20 bits of a token's key. A number belongs to one text (its UTF-8), for
+-- ever. A text may be too long for an index.
+CREATE TABLE system (number integer PRIMARY KEY, text bytea NOT NULL);
+CREATE UNIQUE INDEX system_text ON system (sha256(text));
+-- What the hashes in this store's keys are made with (hilum/store/keyed.py), so that nobody else can choose one.
+INSERT INTO meta VALUES ('secret', encode(sha256((gen_random_uuid()::text || gen_random_uuid()::text)::bytea), 'hex'))
+    ON CONFLICT DO NOTHING;
 
 -- Dictionaries. Rows are never deleted.
 CREATE TABLE term (value bigint NOT NULL, param integer NOT NULL, folded text COLLATE "C" NOT NULL,
@@ -152,6 +160,36 @@ BEGIN
     SELECT array_agg((SELECT k.id FROM shape k WHERE k.type = s_type[i] AND k.params = s_params[i]::integer[]) ORDER BY i)
     INTO found FROM generate_series(1, cardinality(s_type)) AS i;
     RETURN found;
+END $$;
+
+-- The numbers of systems; what has none yet is given one, in a transaction of its own: the first of its `choices` (so
+-- many of each system, one after the other) that is free, else any. One at a time. NULL: there is none left.
+CREATE FUNCTION learn_systems(guard integer, texts bytea[], choices integer[], most integer) RETURNS integer[]
+LANGUAGE plpgsql AS $$
+DECLARE
+    numbers integer[] := '{}';
+    many integer := cardinality(choices) / cardinality(texts);
+    n integer;
+BEGIN
+    PERFORM pg_advisory_xact_lock(1751741810, guard);
+    FOR i IN 1 .. cardinality(texts) LOOP
+        SELECT k.number INTO n FROM system k WHERE sha256(k.text) = sha256(texts[i]) AND k.text = texts[i];
+        IF NOT FOUND THEN
+            SELECT c.number INTO n FROM generate_series(1, many) AS j
+            CROSS JOIN LATERAL (SELECT choices[(i - 1) * many + j] AS number) c
+            WHERE NOT EXISTS (SELECT FROM system k WHERE k.number = c.number) ORDER BY j LIMIT 1;
+            IF NOT FOUND THEN
+                SELECT f.number INTO n FROM (
+                    SELECT 1 AS number UNION ALL (SELECT s.number + 1 FROM system s)) f
+                WHERE f.number <= most AND NOT EXISTS (SELECT FROM system k WHERE k.number = f.number) LIMIT 1;
+            END IF;
+            IF n IS NOT NULL THEN
+                INSERT INTO system VALUES (n, texts[i]);
+            END IF;
+        END IF;
+        numbers := array_append(numbers, n);
+    END LOOP;
+    RETURN numbers;
 END $$;
 
 -- Index rows of some resources, to be added or taken away. `rows` has one array of numbers for each table, in the order

@@ -21,7 +21,7 @@ CREATE INDEX resource_seq ON resource(rid >> 40, seq) WHERE shape > 0;
 CREATE TABLE shape(id INTEGER PRIMARY KEY, type INTEGER NOT NULL, params TEXT NOT NULL, UNIQUE(type, params));
 INSERT INTO shape VALUES (1, 0, '[]');
 
--- Index tables, clustered by (parameter, value, resource). Values: see hilum/store/keys.py. Where a value can't be
+-- Index tables, clustered by (parameter, value, resource). Values: see hilum/store/keyed.py. Where a value can't be
 -- probed by its key (texts, intervals, amounts), an index by resource stands beside.
 CREATE TABLE token(param INTEGER NOT NULL, value INTEGER NOT NULL, rid INTEGER NOT NULL,
     PRIMARY KEY(param, value, rid)) WITHOUT ROWID;
@@ -45,6 +45,11 @@ CREATE INDEX composite_rid ON composite(rid, param);
 CREATE TABLE near(param INTEGER NOT NULL, cell INTEGER NOT NULL, lat REAL NOT NULL, lon REAL NOT NULL,
     rid INTEGER NOT NULL, PRIMARY KEY(param, cell, lat, lon, rid)) WITHOUT ROWID;
 CREATE TABLE compartment(owner INTEGER NOT NULL, rid INTEGER NOT NULL, PRIMARY KEY(owner, rid)) WITHOUT ROWID;
+
+-- Systems of codes and identifiers: the upper 20 bits of a token's key. A number belongs to one text, for ever.
+CREATE TABLE system(number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+-- What the hashes in this store's keys are made with (hilum/store/keyed.py), so that nobody else can choose one.
+INSERT OR IGNORE INTO meta VALUES ('secret', lower(hex(randomblob(32))));
 
 -- Dictionaries. Rows are never deleted.
 CREATE TABLE term(param INTEGER NOT NULL, value INTEGER NOT NULL, folded TEXT NOT NULL,

@@ -1,0 +1,50 @@
+"""What was read before: the same `name=value` comes again and again, with other ones beside it.
+
+Clauses are values, so that one can be part of many queries. What a parameter takes of the bounds is remembered with
+it, and taken again. https://hl7.org/fhir/R4/search.html
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from hilum.search.criterion import criterion
+from hilum.search.limits import Budget
+from hilum.search.parameters import Registry
+from hilum.search.plain import Asked
+from hilum.search.query import Clause, Include
+from hilum.search.results import check_number, includes
+
+LONGEST: Final = 300
+"""Characters of a name and value that are remembered."""
+MOST: Final = 2048
+
+
+def remembered(type: str, name: str, value: str, asked: Asked) -> Clause:
+    """`criterion`, once for each. Raises what it raises."""
+    if len(name) + len(value) > LONGEST:
+        return criterion(type, name, value, asked)
+    found, used = _read(type, name, value, asked.base, asked.now, asked.registry, asked.full_text)
+    asked.budget.add(*used)
+    return found
+
+
+def remembered_includes(
+    registry: Registry, types: tuple[str, ...], name: str, value: str, number: int
+) -> tuple[Include, ...]:
+    """`results.includes`, once for each. Raises what it raises."""
+    found = _included(registry, types, name, value)
+    check_number(number)
+    return found
+
+
+_included = lru_cache(maxsize=MOST)(includes)
+
+
+@lru_cache(maxsize=MOST)
+def _read(
+    type: str, name: str, value: str, base: str, now: int | None, registry: Registry, full_text: bool
+) -> tuple[Clause, tuple[int, int, int]]:
+    asked = Asked(base, now, registry, Budget(), full_text)
+    return criterion(type, name, value, asked), asked.budget.used
