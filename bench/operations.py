@@ -9,6 +9,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -217,20 +218,31 @@ def _search_patient(population: Population, token: str, seed: int) -> Calls:
 
 
 def _search_dates(population: Population, token: str, seed: int) -> Calls:
-    """Body weights of one year: a token that one in two Observations has, and a date that one in fourteen has."""
+    """Body weights of a year that begins at any minute, so that no search is asked twice.
+
+    A token that one in two Observations has, and a date that one in fourteen has.
+    """
     code = quote(f"{LOINC}|{WEIGHT}", safe="")
-    years = random.Random(seed).choices(range(2010, 2024), k=300)
+    chance = random.Random(seed)
+    first = datetime(2010, 1, 1, tzinfo=UTC)
+    begins = [first + timedelta(minutes=chance.randrange(13 * 365 * 24 * 60)) for _ in range(5000)]
+    spans = [(one.strftime(_MINUTE), (one + timedelta(days=365)).strftime(_MINUTE)) for one in begins]
     requests = [
-        http("GET", f"/Observation?code={code}&date=ge{y}-01-01&date=lt{y + 1}-01-01&_count=20", token) for y in years
+        http("GET", f"/Observation?code={code}&date=ge{begin}&date=lt{end}&_count=20", token) for begin, end in spans
     ]
 
     def check(i: int, answer: Answer) -> str | None:
         found = [entry["resource"] for entry in json.loads(answer.body).get("entry", ())]
-        year = str(years[i % len(years)])
-        right = [one["effectiveDateTime"][:4] == year and one["code"]["coding"][0]["code"] == WEIGHT for one in found]
+        begin, end = spans[i % len(spans)]
+        right = [
+            begin <= one["effectiveDateTime"] < end and one["code"]["coding"][0]["code"] == WEIGHT for one in found
+        ]
         return None if len(right) == 20 and all(right) else f"{len(right)} entries, {sum(right)} of them right"
 
     return Calls(lambda i: requests[i % len(requests)], check)
+
+
+_MINUTE = "%Y-%m-%dT%H:%MZ"
 
 
 def _search_include(population: Population, token: str, seed: int) -> Calls:

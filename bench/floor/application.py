@@ -153,7 +153,7 @@ class Application:
                 found = await self._store.by_reference(leaf["subject"][0], owner, *token, count + 1)
             else:
                 first, _, last = plain.partition("date=ge")[2].partition("&date=lt")
-                start, end = (moment(f"{text[:10]}T00:00:00+00:00") for text in (first, last))
+                start, end = (moment(f"{text[:16]}:00+00:00") for text in (first, last))
                 found = await self._store.by_date(token, leaf["date"][0], start, end, count + 1)
         after = found[count - 1][0] if len(found) > count else None
         entries = found[:count]

@@ -9,11 +9,31 @@ from pathlib import Path
 
 import pytest
 from tests.contract.conftest import DURABLE
-from tests.contract.writing import asking, chronicle, commit, create, ids, mrn, observation, patient, put, replace
+from tests.contract.test_parameters import BASE, WHO, definition, through
+from tests.contract.test_parameters import patient as with_tribe
+from tests.contract.writing import (
+    asking,
+    chronicle,
+    commit,
+    create,
+    ids,
+    mrn,
+    observation,
+    patient,
+    put,
+    replace,
+    token,
+)
 
+from hilum.access.confine import confine
+from hilum.interactions.create import create as create_
+from hilum.interactions.door import Door
+from hilum.interactions.update import update
 from hilum.problems import Misconfigured
+from hilum.search.parse import parse_query
 from hilum.store.interface import Store
 from hilum.store.postgres import open_postgres, restore_postgres
+from hilum.store.rebuilding import Scope
 from hilum.store.sqlite import open_sqlite, restore_sqlite
 
 pytestmark = pytest.mark.parametrize("opened", DURABLE, indirect=True)
@@ -64,6 +84,27 @@ async def test_a_copy_restores_to_the_same_store(store: Store, restored: Restore
     finally:
         await again.close()
     assert await store.read("Patient", "c") == later
+
+
+async def test_search_parameters_and_keys_come_along(store: Store, restored: Restore, tmp_path: Path) -> None:
+    door = Door(store, BASE)
+    await create_(door, WHO, "SearchParameter", definition())
+    await through(door)
+    await update(door, WHO, "Patient", "a", with_tribe("red", id="a", identifier=[{"system": "urn:a", "value": "1"}]))
+    await update(door, WHO, "Patient", "b", with_tribe("red", id="b", identifier=[{"system": "urn:b", "value": "1"}]))
+    copy = str(tmp_path / "copy")
+    async for _ in store.backup(copy):
+        pass
+    again = await restored(copy)
+    try:
+        await again.learn()
+        assert again.catalogue.defined == store.catalogue.defined
+        parsed = parse_query("Patient", [("tribe", "red")], registry=again.catalogue.searchable)
+        assert sorted(ids(await again.search(confine(parsed.query, WHO.policy)))) == ["a", "b"]
+        assert ids(await again.search(asking(token("Patient", "identifier", "1", "urn:a")))) == ["a"]
+        assert [step async for step in again.rebuild(Scope(look=True))][-1].wrong == {}
+    finally:
+        await again.close()
 
 
 async def test_a_copy_made_under_writes_holds_whole_commits(store: Store, restored: Restore, tmp_path: Path) -> None:

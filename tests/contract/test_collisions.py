@@ -128,6 +128,16 @@ async def test_a_code_beside_a_chain_is_no_more_certain_than_the_chain(store: St
         await store.commit(commit(put(patient(), "not"), given=(Resolves(query, ("o1",)),)))
 
 
+async def test_criteria_are_judged_within_what_is_contained(store: Store) -> None:
+    for n in (1, 3):
+        inside = patient(mrn=f"m{n}") | {"id": "in"}
+        await create(store, observation("#in", contained=[inside]), f"o{n}")
+    clause = ChainClause(numbers("Observation", "subject"), (Part("Patient", (mrn("m3"),), ALL),))
+    query = asking(clause, types=("Observation",), exact=True)
+    assert ids(await store.search(query)) == ["o3"]
+    await store.commit(commit(put(patient(), "made"), given=(Resolves(query, ("o3",)),)))
+
+
 async def test_criteria_by_canonical_url_at_the_ends_of_chains(store: Store) -> None:
     for n in (1, 3):
         url = f"http://example.org/q{n}"

@@ -261,6 +261,8 @@ async def test_where_no_number_is_left_nothing_is_written(store: Store, monkeypa
         await create(store, known(f"urn:{n}", "1"), f"p{n}")
     with pytest.raises(Unprocessable, match="as many systems"):
         await create(store, known("urn:3", "1"), "p3")
+    with pytest.raises(Unprocessable, match="as many systems"):
+        await create(store, known("urn:4", "1"), "p3")
     assert await store.read("Patient", "p3") is None
     await create(store, known("urn:2", "2"), "more")
     assert await found(store, named("urn:2", None)) == ["more", "p2"]

@@ -168,6 +168,31 @@ def test_criteria_by_a_chain_know_what_is_contained(fhir: httpx.Client, prescrip
     fhir.delete(f"MedicationRequest/{fresh.json()['id']}").raise_for_status()
 
 
+def test_criteria_go_on_from_what_is_contained(fhir: httpx.Client, create: Create, abc: str) -> None:
+    """What is at the end of such a chain is proven by bodies, too, wherever it stands."""
+    patient = create("Patient")
+    makers = {"own": create("Organization", name=f"Own {abc}"), "beside": {"id": "o1", "name": f"Beside {abc}"}}
+    made = {}
+    for kind, maker in makers.items():
+        reference = f"Organization/{maker['id']}" if kind == "own" else "#o1"
+        held: list[Body] = [medication("m1", abc + kind) | {"manufacturer": {"reference": reference}}]
+        if kind == "beside":
+            held.append({"resourceType": "Organization", **maker})
+        made[kind] = create(
+            "MedicationRequest",
+            status="active",
+            intent="order",
+            subject={"reference": f"Patient/{patient['id']}"},
+            medicationReference={"reference": "#m1"},
+            contained=held,
+        )
+    for kind, one in made.items():
+        body = {key: value for key, value in one.items() if key not in ("id", "meta")}
+        criteria = f"medication.manufacturer.name={kind} {abc}"
+        again = fhir.post("MedicationRequest", json=body, headers={"If-None-Exist": criteria})
+        assert (again.status_code, again.json()["id"]) == (200, one["id"])
+
+
 @pytest.mark.parametrize(
     "search", ["composition.title=T", "message:MessageHeader.event=x", "composition.subject.name=x"]
 )

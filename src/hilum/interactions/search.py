@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from hilum.access.confine import confine
-from hilum.access.policy import Principal
+from hilum.access.policy import Policy, Principal
 from hilum.interactions.door import Door
 from hilum.interactions.resolve import resolve
 from hilum.problems import Invalid, Unprocessable
@@ -29,11 +29,30 @@ async def search(door: Door, who: Principal, parsed: Parsed) -> Page:
 
 
 async def _asked(door: Door, who: Principal, parsed: Parsed, ask: Callable[[Query], Awaitable[T]]) -> T:
-    query = await resolve(door, who, confine(parsed.query, who.policy))
+    query = await resolve(door, who, _confined(parsed, who.policy))
     try:
         return await ask(query)
     except Unprocessable as problem:
         raise _naming(problem, parsed) from None
+
+
+_KNOWN: Final[dict[tuple[int, int], tuple[Query, Policy, Query]]] = {}
+_MOST_KNOWN: Final = 512
+
+
+def _confined(parsed: Parsed, policy: Policy) -> Query:
+    """`confine`, once for what is kept: so that the same search of the same people is the same Query, too."""
+    if not parsed.kept:
+        return confine(parsed.query, policy)
+    place = id(parsed.query), id(policy)
+    known = _KNOWN.get(place)
+    if known is not None and known[0] is parsed.query and known[1] is policy:
+        return known[2]
+    made = confine(parsed.query, policy)
+    if len(_KNOWN) >= _MOST_KNOWN:
+        _KNOWN.clear()
+    _KNOWN[place] = parsed.query, policy, made
+    return made
 
 
 def _naming(problem: Unprocessable, parsed: Parsed) -> Unprocessable:

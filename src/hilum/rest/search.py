@@ -73,7 +73,7 @@ async def search(service: Service, request: Request) -> Response:
     if cursor is not None:
         if after is None:
             after = position(service, request, asked, cursor)
-        parsed = replace(parsed, query=replace(parsed.query, after=after))
+        parsed = replace(parsed, query=replace(parsed.query, after=after), kept=False)
     notes: list[dict[str, Any]] | None = None
     if preferred.explain:
         page, notes = await searching.explain(service.door, request.who, parsed)

@@ -6,8 +6,9 @@ A Parsed is a value, so that one can serve many requests. https://hl7.org/fhir/R
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from hilum.search.parameters import Registry
 from hilum.search.parse import Parsed, parse_query
@@ -33,11 +34,10 @@ def read_again(
     length = 0
     for name, value in pairs:
         length += len(name) + len(value)
-    read = _read if length <= LONGEST else _read.__wrapped__
+    read = _kept if length <= LONGEST else _read
     return read(type, tuple(pairs), lenient, base, compartment, now, max_count, registry, full_text)
 
 
-@lru_cache(maxsize=MOST)
 def _read(
     type: str | None,
     pairs: tuple[tuple[str, str], ...],
@@ -61,3 +61,8 @@ def _read(
         full_text=full_text,
         empty=True,
     )
+
+
+@lru_cache(maxsize=MOST)
+def _kept(*asked: Any) -> Parsed:
+    return replace(_read(*asked), kept=True)

@@ -8,7 +8,7 @@ that contains is suffixed by a modifier that the server does not support", since
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from hilum.fhir import definitions
@@ -53,6 +53,7 @@ class Parsed:
 
     `applied`: the parameters that took effect, as they did, for the `self` link. `ignored`: (name, why) of those left
     out, or in part. `summary` and `elements` say how to show what is found (https://hl7.org/fhir/R4/search.html#summary).
+    `kept`: the very same comes again where the same is asked (`hilum.search.again`).
     """
 
     query: Query
@@ -60,6 +61,7 @@ class Parsed:
     ignored: tuple[tuple[str, str], ...] = ()
     summary: str = "false"
     elements: tuple[str, ...] = ()
+    kept: bool = field(default=False, compare=False)
 
 
 def parse_query(

@@ -55,6 +55,19 @@ async def test_a_search_finds_what_the_scope_allows_whatever_permits_it_was_pars
     assert ids(await search(door, owner, parse_query("Observation", []))) == ["ob", "oa"]
 
 
+async def test_what_is_kept_of_a_search_is_anothers_only_as_far_as_the_scope_allows(
+    door: Door, owner: Principal
+) -> None:
+    await two(door, owner)
+    kept = replace(parse_query("Observation", [("status", "final")]), kept=True)
+    for _ in range(2):
+        assert ids(await search(door, owner, kept)) == ["ob", "oa"]
+        assert ids(await search(door, principal("patient/*.rs", "a"), kept)) == ["oa"]
+        assert ids(await search(door, principal("patient/*.rs", "b"), kept)) == ["ob"]
+        with pytest.raises(Forbidden):
+            await search(door, principal("system/*.r"), kept)
+
+
 async def test_totals_count_what_the_scope_allows(door: Door, owner: Principal) -> None:
     await two(door, owner)
     parsed = parse_query("Observation", [("_total", "accurate")])

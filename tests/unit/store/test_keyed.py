@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hilum.search.index import index
 from hilum.store import keyed
-from hilum.store.keyed import NUMBERS, Keys, UnknownSystem, choices, systems
+from hilum.store.keyed import NUMBERS, Keys, UnknownSystem, choices, systems, unknown
 from hilum.store.keys import CODE_BITS, CODE_MASK, system_range
 
 SECRET = "07" * 32
@@ -83,3 +83,6 @@ def test_every_system_of_rows_is_named() -> None:
     assert {"urn:a", "urn:b"} <= found
     assert None not in found
     assert "" not in found
+    rows = index("Observation", body, "x")
+    assert unknown([rows], {}) == found
+    assert unknown([rows, rows], {"urn:a": 1}) == found - {"urn:a"}

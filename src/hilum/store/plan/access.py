@@ -154,6 +154,8 @@ class Dialect(Protocol):
     """What is known to be many."""
     kept: dict[int, tuple[Any, Limits, Access]]
     """Identity of a clause -> the clause, and what it offers under these limits; see `plan.access`."""
+    plans: dict[int, tuple[Any, Limits, Any]]
+    """Identity of a query -> the query, and how it is searched under these limits; see `search.plan`."""
     places: dict[Any, dict[int, tuple[Any, ...]]]
     """Of a sort and a moment: rid -> by what it was sorted then; see `moments`."""
 
@@ -313,8 +315,11 @@ class Dialect(Protocol):
         """Shape -> numbers that have a value, of the resource types (by number)."""
         ...
 
-    def having(self) -> Steps[Mapping[int, Collection[int]]]:
-        """Number of a resource type -> all numbers that have, or had, a value in some resource of the type."""
+    def having(self, newest: int | None = None) -> Steps[Mapping[int, Collection[int]]]:
+        """Number of a resource type -> all numbers that have, or had, a value in some resource of the type.
+
+        `newest`: the greatest shape that there is, where that is known: without a newer one there is nothing to ask.
+        """
         ...
 
 
@@ -343,6 +348,7 @@ class Planning:
 
     `named`: what a clause is called in the notes, where somebody reads them. `single`: each statement sees a moment of
     its own, so that one alone may decide; another raises Again. `beside`: what that one asks for, too.
+    `wanted`: somebody will ask for `having`. `newest`: the greatest shape, once it is known.
     """
 
     dialect: Dialect
@@ -351,6 +357,8 @@ class Planning:
     named: Callable[[Any, Sequence[str]], str] | None = None
     single: bool = False
     beside: Beside | None = None
+    wanted: bool = False
+    newest: int | None = None
     _having: Mapping[int, Collection[int]] | None = None
     _aliases: int = 0
     _decided: bool = False
@@ -369,8 +377,12 @@ class Planning:
     def having(self) -> Steps[Mapping[int, Collection[int]]]:
         """See `Dialect.having`: once per search."""
         if self._having is None:
-            self._having = yield from self.dialect.having()
+            self._having = yield from self.dialect.having(self.newest)
         return self._having
+
+    def beside_counts(self) -> str:
+        """What the next statement that counts asks for besides, in the end: the greatest shape, once it is wanted."""
+        return ", (SELECT max(k.id) FROM shape k)" if self.wanted and self.newest is None else ""
 
     def note(self, step: str, **facts: Any) -> None:
         """Remember a decision, where somebody reads it."""

@@ -19,6 +19,7 @@ from hilum.store.sql import Part, either, every, join
 
 def chain(on: Planning, clause: ChainClause, types: tuple[str, ...]) -> Steps[Access]:
     """Refers, by one of the parameters, to a resource that one of the targets describes: of its own, or contained."""
+    on.wanted = True  # for `inward`
     if clause.names:
         from hilum.store.plan import names
 

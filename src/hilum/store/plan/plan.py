@@ -426,7 +426,11 @@ def count(on: Planning, drivers: Sequence[Access], looks: Sequence[int] = ()) ->
             break
         pieces = [_counting(drivers[n], look) for n in unknown]
         sql = ", ".join([piece.sql for piece in pieces])
-        (row, *_) = yield Part(f"SELECT {sql}", tuple([v for piece in pieces for v in piece.values]))
+        besides = on.beside_counts()
+        (row, *_) = yield Part(f"SELECT {sql}{besides}", tuple([v for piece in pieces for v in piece.values]))
+        if besides:
+            *row, newest = row
+            on.newest = newest or 0
         for n, rows in zip(unknown, row, strict=True):
             sizes[n] = rows
             if rows >= on.limits.looks[0]:

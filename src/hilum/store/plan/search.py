@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from hilum.fhir.resource import Resource
 from hilum.search.prose import read
@@ -22,7 +22,7 @@ from hilum.store.plan.includes import beside, brought, included
 from hilum.store.plan.merge import Group, groups
 from hilum.store.plan.moments import as_of
 from hilum.store.plan.newest import first_look, newest
-from hilum.store.plan.plan import Choice, choose, offers, permitted
+from hilum.store.plan.plan import Choice, choose, flat, offers, permitted
 from hilum.store.plan.proof import linked, proven
 from hilum.store.plan.sorting import sorted_rows
 from hilum.store.plan.told import named, timed
@@ -87,6 +87,11 @@ def _scores(query: Query, resources: Sequence[Resource]) -> tuple[float, ...]:
 
 def plan(on: Planning, query: Query) -> Steps[list[Planned]]:
     """The groups of types in which something may be found, those with the greatest type numbers first."""
+    plans = on.dialect.plans
+    known = plans.get(id(query))
+    if known is not None and known[0] is query and known[1] is on.limits and on.named is None:
+        kept: list[Planned] = known[2]
+        return kept
     found: list[Planned] = []
     for group in groups(query.parts):
         asked = (*group.clauses, permitted(group.permits))
@@ -97,7 +102,22 @@ def plan(on: Planning, query: Query) -> Steps[list[Planned]]:
             choice = yield from first_look(on, offered, group.types)
         if not choice.nothing:
             found.append(Planned(group, choice, asked))
+    if len(found) == 1 and not query.sort and _lasting(on, found[0]):
+        if len(plans) >= _MOST_KEPT:
+            plans.clear()
+        plans[id(query)] = query, on.limits, found
     return found
+
+
+_MOST_KEPT: Final = 512
+
+
+def _lasting(on: Planning, planned: Planned) -> bool:
+    """Whether it is planned so the next time, too: what is many stays so (`access.Counted`), and what all offer."""
+    kept = on.dialect.kept
+    return planned.choice.hoped and all(
+        (known := kept.get(id(clause))) is not None and known[0] is clause for clause in flat(planned.asked)
+    )
 
 
 def _newest(on: Planning, query: Query, planned: Sequence[Planned]) -> Steps[tuple[list[Any], str | None]]:

@@ -40,6 +40,7 @@ TABLES: Final = {
     "term": "value, param, folded",
     "unit": "unit, param, system, code, display",
     "fulltext": "rid, narrative, content",
+    "parameter": "id, definition, state, clear, types, cursor, done, total, task",
     "audit": "seq, writes, process, agent, client, interaction, token, chain",
 }
 """What is copied. Transaction ids mean nothing in another database: 0 is older than all of its own."""

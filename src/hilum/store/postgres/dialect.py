@@ -52,6 +52,7 @@ class Postgres:
         self.texts: dict[tuple[int, int], tuple[str, ...]] = {}
         self.counted = Counted()
         self.kept: dict[int, tuple[Any, Limits, Access]] = {}
+        self.plans: dict[int, tuple[Any, Limits, Any]] = {}
         self.places: dict[Any, dict[int, tuple[Any, ...]]] = {}
         self._names = names
         self._shapes: dict[int, tuple[int, frozenset[int]]] = {}
@@ -291,9 +292,12 @@ class Postgres:
         wanted = frozenset(types)
         return {id: numbers for id, (type, numbers) in self._shapes.items() if type in wanted}
 
-    def having(self) -> Steps[Mapping[int, Collection[int]]]:
+    def having(self, newest: int | None = None) -> Steps[Mapping[int, Collection[int]]]:
         """As `shapes`."""
-        rows = yield Part("SELECT id, type, params FROM shape WHERE id > ?", (next(reversed(self._shapes), 0),))
+        known = next(reversed(self._shapes), 0)
+        if newest is not None and newest <= known:
+            return self._having
+        rows = yield Part("SELECT id, type, params FROM shape WHERE id > ?", (known,))
         for id, type, params in sorted(rows, key=itemgetter(0)):
             self._shapes[id] = (type, frozenset(params))
             self._having.setdefault(type, set()).update(self._shapes[id][1])

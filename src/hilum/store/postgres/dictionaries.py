@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.search.rows import Rows
-from hilum.store.keyed import NUMBERS, Keys, choices, exhausted, systems
+from hilum.store.keyed import NUMBERS, Keys, choices, exhausted, unknown
 from hilum.store.postgres.connection import Session, fetch
 from hilum.store.postgres.tables import numbers, unit, units, writable
 
@@ -27,6 +27,7 @@ class Dictionaries:
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
+        self._full = False  # to find that out takes a second, and it stays so
         self._shapes: dict[Shape, int] = {}
         self._known: set[tuple[int, int, bool]] = set()
 
@@ -39,14 +40,18 @@ class Dictionaries:
         new = sorted({system for system in systems if system not in known})
         if new:
             wanted = [number for system in new for number in choices(system)]
-            ((found,),) = await fetch(session, _SYSTEMS, guard, [system.encode() for system in new], wanted, NUMBERS)
+            most = 0 if self._full else NUMBERS
+            ((found,),) = await fetch(session, _SYSTEMS, guard, [system.encode() for system in new], wanted, most)
             known.update((system, number) for system, number in zip(new, found, strict=True) if number is not None)
             if None in found:
+                self._full = True
                 raise exhausted()
 
     async def learn(self, session: Session, guard: int, resources: Sequence[tuple[str, Rows]]) -> list[int]:
         """The shapes of resources (type, rows); all systems, texts and units of theirs are in the database then."""
-        await self.systems(session, guard, [system for _, rows in resources for system in systems(rows)])
+        new = unknown([rows for _, rows in resources], self._keys.numbers)
+        if new:
+            await self.systems(session, guard, new)
         shapes = [(TYPE_NUMBER[type], numbers(rows)) for type, rows in resources]
         terms: dict[tuple[int, int, bool], str] = {}
         amounts: dict[tuple[int, int, bool], Any] = {}

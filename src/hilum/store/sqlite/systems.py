@@ -33,6 +33,7 @@ class Systems:
     def __init__(self, db: apsw.Connection, *, learn: bool = True) -> None:
         self._db, self._learn = db, learn
         self._new: list[str] = []
+        self._full = False  # to find that out takes half a second, and it stays so
         self.keys = Keys(secret(db), self._number)
 
     def begin(self) -> None:
@@ -62,8 +63,9 @@ class Systems:
         taken = {n for (n,) in rows(self._db, f"SELECT number FROM system WHERE number IN ({marks})", wanted)}
         number = next((n for n in wanted if n not in taken), None)
         if number is None:
-            found = row(self._db, _FREE, (NUMBERS,))
+            found = None if self._full else row(self._db, _FREE, (NUMBERS,))
             if found is None:
+                self._full = True
                 raise exhausted()
             number = int(found[0])
         self._db.execute("INSERT INTO system VALUES (?, ?)", (number, system))

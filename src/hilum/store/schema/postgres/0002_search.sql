@@ -163,7 +163,7 @@ BEGIN
 END $$;
 
 -- The numbers of systems; what has none yet is given one, in a transaction of its own: the first of its `choices` (so
--- many of each system, one after the other) that is free, else any. One at a time. NULL: there is none left.
+-- many of each system, one after the other) that is free, else any up to `most`. One at a time. NULL: there is none left.
 CREATE FUNCTION learn_systems(guard integer, texts bytea[], choices integer[], most integer) RETURNS integer[]
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -178,7 +178,7 @@ BEGIN
             SELECT c.number INTO n FROM generate_series(1, many) AS j
             CROSS JOIN LATERAL (SELECT choices[(i - 1) * many + j] AS number) c
             WHERE NOT EXISTS (SELECT FROM system k WHERE k.number = c.number) ORDER BY j LIMIT 1;
-            IF NOT FOUND THEN
+            IF NOT FOUND AND most > 0 THEN
                 SELECT f.number INTO n FROM (
                     SELECT 1 AS number UNION ALL (SELECT s.number + 1 FROM system s)) f
                 WHERE f.number <= most AND NOT EXISTS (SELECT FROM system k WHERE k.number = f.number) LIMIT 1;
