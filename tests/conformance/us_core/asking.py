@@ -65,7 +65,13 @@ def spellings(parameter: Parameter, value: Any, base: str) -> list[tuple[str, st
 def _texts(text: str) -> list[tuple[str, str]]:
     plain = escape(text)
     half = escape(text[: len(text) // 2 + 1])
-    return [("", plain), ("", half.upper()), ("", half.lower()), ("exact", plain), ("contains", escape(text[1:4] or text))]
+    return [
+        ("", plain),
+        ("", half.upper()),
+        ("", half.lower()),
+        ("exact", plain),
+        ("contains", escape(text[1:4] or text)),
+    ]
 
 
 def simple(parameter: Parameter, resource: Body, base: str) -> tuple[str, str]:
