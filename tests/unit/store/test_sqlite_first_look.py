@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.contract.writing import asking, commit, ids, numbers, observation, patient, put, token
 
-from hilum.search.query import Clause, Include, Permit, Query, ReferenceClause, StringClause
+from hilum.search.query import Clause, DateClause, DateRange, Include, Permit, Query, ReferenceClause, StringClause
 from hilum.store.keyed import Keys
 from hilum.store.plan import access
-from hilum.store.plan.access import Again, Limits, Planning
+from hilum.store.plan.access import Again, Later, Limits, Planning
 from hilum.store.plan.search import search
+from hilum.store.sql import Part
 from hilum.store.sqlite import open_sqlite
 from hilum.store.sqlite.connection import connect, rows
 from hilum.store.sqlite.dialect import Sqlite
@@ -38,7 +40,7 @@ async def full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     """100 patients, more than a count looks at here; p1 has 15 observations, p2 has 5, p3 the other 80."""
     monkeypatch.setattr(access, "LIMITS", LIMITS)
     made = await open_sqlite(str(tmp_path / "store.sqlite"))
-    people = [put(patient(f"F{n % 4}", str(n), gender="male"), f"p{n}") for n in range(100)]
+    people = [put(patient(f"F{n % 4}", str(n), gender="male", birthDate=f"{1900 + n}"), f"p{n}") for n in range(100)]
     owners = ["p1"] * 15 + ["p2"] * 5 + ["p3"] * 80
     found = [put(observation(f"Patient/{owner}"), f"o{n}") for n, owner in enumerate(owners)]
     await made.commit(commit(*people, *found))
@@ -110,6 +112,38 @@ async def test_a_memory_that_is_wrong_finds_the_same(full: SqliteStore) -> None:
     await full.commit(commit(*some))
     assert at.of(observations(HEART, about("p3"))) == []
     assert at.of(observations(HEART, about("p1"))) == [f"o{n}" for n in range(14, -1, -1)]
+
+
+def born_after(year: int) -> Clause:
+    last = int(datetime(year + 1, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000 - 1
+    return DateClause(numbers("Patient", "birthdate"), (DateRange("gt", last, last),))
+
+
+def test_what_had_its_page_full_is_walked_before_it_is_counted(full: SqliteStore) -> None:
+    at = Asking(full.path)
+
+    def page(year: int) -> list[str]:
+        return at.of(asking(MALE, born_after(year), count=5))
+
+    newest = ["p99", "p98", "p97", "p96", "p95"]
+    assert (page(1910), at.counts) == (newest, 1)
+    assert (page(1911), at.counts) == (newest, 0)
+    assert (page(1997), at.counts) == (["p99", "p98"], 1)  # the walk was in vain; what is few drives
+    assert (page(1912), at.counts) == (newest, 1)  # and the memory is gone
+    assert (page(1913), at.counts) == (newest, 0)
+
+
+def test_arms_that_nobody_walks_are_never_made() -> None:
+    made: list[int] = []
+
+    def make() -> list[Part]:
+        made.append(1)
+        return [Part("a"), Part("b")]
+
+    arms = Later(2, make)
+    assert (len(arms), bool(arms), made) == (2, True, [])
+    assert [*arms] == [arms[0], *arms[1:]] == [Part("a"), Part("b")]
+    assert made == [1]
 
 
 def test_where_nothing_holds_moments_together_one_statement_decides(full: SqliteStore) -> None:

@@ -6,9 +6,9 @@ Everything here is text and values; nothing runs. A plan is a generator that yie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, overload
 
 import msgspec
 
@@ -70,6 +70,32 @@ class Limits:
 LIMITS = Limits()
 
 
+class Later(Sequence[Part]):
+    """So many parts, made when the first of them is looked at: of most clauses nobody ever walks the arms."""
+
+    __slots__ = ("_count", "_made", "_make")
+
+    def __init__(self, count: int, make: Callable[[], Sequence[Part]]) -> None:
+        self._count = count
+        self._make = make
+        self._made: Sequence[Part] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Part: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Part]: ...
+    def __getitem__(self, index: int | slice) -> Part | Sequence[Part]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made[index]
+
+    def __iter__(self) -> Iterator[Part]:
+        return iter(self[:])
+
+
 class Access(msgspec.Struct, frozen=True):
     """What one clause offers.
 
@@ -86,7 +112,7 @@ class Access(msgspec.Struct, frozen=True):
 
     kind: str
     probe: Part
-    arms: tuple[Part, ...] = ()
+    arms: Sequence[Part] = ()
     ordered: bool = True
     cheap: bool = True
     deep: bool = False
@@ -112,7 +138,8 @@ class Counted:
     """What turned out to be many when it was counted, so that it is not counted again for every search.
 
     That a clause has few rows now is not kept: it may have many soon, and then would drive at any cost. The other way
-    round nothing is lost but a walk of `Limits.hopes` rows, after which everything is counted anew.
+    round nothing is lost but a walk of `Limits.hopes` rows, after which everything is counted anew. So it is with
+    shapes, too: `code=a&date=ge2020` had its page full at once, so `code=b&date=ge2021` is walked before it is counted.
     """
 
     MOST: Final = 4096
@@ -126,11 +153,29 @@ class Counted:
 
     def keep(self, access: Access, rows: int) -> None:
         """So many were counted."""
-        if access.key is None:
-            return
+        if access.key is not None:
+            self._keep(access.key, rows)
+
+    def shape(self, found: Sequence[Access]) -> Any:
+        """What conjunctions with other values of the same parameters have in common; None: that is not remembered."""
+        shape = ("shape", *[one.key and (one.key[0], one.key[1]) for one in found])
+        return None if None in shape else shape
+
+    def full(self, shape: Any) -> bool:
+        """Whether the last conjunction of the shape had its page full by the first walk."""
+        return shape in self._rows
+
+    def met(self, shape: Any, *, full: bool) -> None:
+        """Whether it was."""
+        if full:
+            self._keep(shape, 1)
+        else:
+            self._rows.pop(shape, None)
+
+    def _keep(self, key: Any, rows: int) -> None:
         if len(self._rows) >= self.MOST:
             self._rows.clear()
-        self._rows[access.key] = rows
+        self._rows[key] = rows
 
 
 NOTHING: Final = Access("nothing", FALSE, size=0)

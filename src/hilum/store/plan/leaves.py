@@ -24,7 +24,7 @@ from hilum.search.query import (
 )
 from hilum.search.text import fold
 from hilum.store import keys
-from hilum.store.plan.access import EVERYTHING, NOTHING, RID, Access, Planning, Steps, too_costly
+from hilum.store.plan.access import EVERYTHING, NOTHING, RID, Access, Later, Planning, Steps, too_costly
 from hilum.store.plan.lists import of_types, points, ranged, these
 from hilum.store.plan.systems import numbered
 from hilum.store.sql import LAST, Part, bounds, compare, either, every, literal
@@ -228,7 +228,10 @@ def walks_of(value: DateRange, alias: str, span: str = "span") -> list[Part]:
 
 def date(on: Planning, clause: DateClause) -> Access:
     """Any of the ranges."""
-    pieces = [piece for value in clause.values for piece in walks_of(value, "a")]
+    values = clause.values
+    pieces = Later(
+        len(values) * (len(keys.SPANS) + 1), lambda: [one for value in values for one in walks_of(value, "a")]
+    )
     probe = either([compare(value, "k.low", "k.high") for value in clause.values])
     return ranged(on, "date", "date", clause.parameters, pieces, probe)
 

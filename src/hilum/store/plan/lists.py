@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.store import keys
-from hilum.store.plan.access import NOTHING, RID, Access, Planning
+from hilum.store.plan.access import NOTHING, RID, Access, Later, Planning
 from hilum.store.sql import FALSE, TRUE, Part, either
 
 
@@ -101,15 +101,16 @@ def ranged(
     if not params or not pieces:
         return NOTHING
     spell = len(params) * len(pieces) <= 100
-    arms = [
-        Part(f"SELECT a.rid {walk.sql}", walk.values)
-        for piece in pieces
-        for walk in of_params(on, table, params, piece, spell=spell)
-    ]
+
+    def made() -> list[Part]:
+        walks = [of_params(on, table, params, piece, spell=spell) for piece in pieces]
+        return [Part(f"SELECT a.rid {walk.sql}", walk.values) for some in walks for walk in some]
+
+    arms = Later(len(pieces) * (len(params) if spell and len(params) <= 4 else 1), made)
     lists = any(isinstance(value, list) for value in condition.values)
     told_apart = None if lists else (table, params, condition)
     visit = (table, params, condition)
-    return Access(kind, by_rid(on, *visit), tuple(arms), ordered=False, key=told_apart, visit=visit)
+    return Access(kind, by_rid(on, *visit), arms, ordered=False, key=told_apart, visit=visit)
 
 
 def of_types(on: Planning, types: tuple[str, ...], rid: str) -> Part:

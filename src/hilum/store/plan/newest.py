@@ -14,7 +14,8 @@ def first_look(on: Planning, found: Sequence[Access], types: tuple[str, ...]) ->
     """The choice for a page newest first: counts no further than it takes to begin (`Choice.hoped`).
 
     If all clauses but one are known to be many, that one is walked, uncounted, where it comes in order: if it has few
-    rows, the walk soon ends. Otherwise what is not known is counted, up to the first of `Limits.looks`; if all are
+    rows, the walk soon ends. Nor is anything counted where the last page of such a conjunction, with other values, was
+    full at once. Otherwise what is not known is counted, up to the first of `Limits.looks`; if all are
     many, one that comes in order is walked, or, where none does, all resources of the types.
     """
     drivers = [one for one in found if drives(one)]
@@ -36,7 +37,11 @@ def first_look(on: Planning, found: Sequence[Access], types: tuple[str, ...]) ->
                 unknown.append(n)
             else:
                 few = True
-    if not few and (told or len(unknown) != 1 or len(drivers) < 2 or not drivers[unknown[0]].ordered):
+    memory = on.dialect.counted
+    shape = memory.shape(found) if not told and not few and len(drivers) > 1 else None
+    if shape is not None and memory.full(shape) and any(one.ordered for one in drivers):
+        pass  # nothing is counted: if it goes otherwise this time, that is soon known
+    elif not few and (told or len(unknown) != 1 or len(drivers) < 2 or not drivers[unknown[0]].ordered):
         counted = yield from count(on, [drivers[n] for n in unknown], (look,))
         for n, size in zip(unknown, counted, strict=True):
             sizes[n] = size
@@ -49,7 +54,7 @@ def first_look(on: Planning, found: Sequence[Access], types: tuple[str, ...]) ->
     else:
         ordered = [n for n, one in enumerate(drivers) if one.ordered]
         best = min(ordered, key=lambda n: (sizes[n], drivers[n].kind not in _ABOUT), default=-1)
-        choice = hoped(on, types, found, sizes, drivers[best] if best >= 0 else None)
+        choice = hoped(on, types, found, sizes, drivers[best] if best >= 0 else None, shape)
     noted(on, choice)
     return choice
 
@@ -66,6 +71,8 @@ def newest(on: Planning, choice: Choice, below: int, above: int, wanted: int) ->
     hopes: tuple[int, ...] = on.limits.hopes
     if choice.hoped:
         found, reached = yield from _hopefully(on, choice, on.limits.hope(wanted), below, above, wanted)
+        if choice.shape is not None:
+            on.dialect.counted.met(choice.shape, full=len(found) >= wanted)
         if len(found) >= wanted or reached is None:
             return found
         if on.single:

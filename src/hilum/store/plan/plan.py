@@ -7,7 +7,7 @@ probed by their keys, whatever the database's own planner estimates.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -69,7 +69,7 @@ class Choice(msgspec.Struct, frozen=True):
 
     `size`: how many rows the driver visits, counted up to `Limits.look`. `alive`: what all probes hold of is current.
     `cheap`: every probe of the rest is. `found`: all accesses, of which another may drive. `hoped`: the driver is only
-    the one to begin with: see `newest`.
+    the one to begin with: see `newest`. `shape`: what is remembered of how that went; see `Counted`.
     """
 
     types: tuple[str, ...]
@@ -81,6 +81,7 @@ class Choice(msgspec.Struct, frozen=True):
     found: tuple[Access, ...] = ()
     sizes: tuple[int, ...] = ()
     hoped: bool = False
+    shape: Any = None
 
     @property
     def nothing(self) -> bool:
@@ -88,6 +89,7 @@ class Choice(msgspec.Struct, frozen=True):
         return self.driver is NOTHING
 
 
+_FEW: Final = 8
 WHATEVER: Final = AllClause(())
 """What everything is."""
 
@@ -120,9 +122,15 @@ def flat(clauses: Sequence[Clause]) -> list[Clause]:
             found += flat((clause.clause.clause,))
         else:
             found.append(clause)
-    if len({clause.__class__ for clause in found}) == len(found):  # and to hash them costs
+    if len({clause.__class__ for clause in found}) == len(found):
         return found
-    return list(dict.fromkeys(found))
+    if len(found) > _FEW:
+        return list(dict.fromkeys(found))
+    unique: list[Clause] = []  # to hash them costs more than to compare few
+    for clause in found:
+        if clause not in unique:
+            unique.append(clause)
+    return unique
 
 
 def access(on: Planning, clause: Clause, types: tuple[str, ...]) -> Steps[Access]:
@@ -389,12 +397,17 @@ def drives(one: Access) -> bool:
 
 
 def hoped(
-    on: Planning, types: tuple[str, ...], found: Sequence[Access], sizes: Sequence[int], driver: Access | None
+    on: Planning,
+    types: tuple[str, ...],
+    found: Sequence[Access],
+    sizes: Sequence[int],
+    driver: Access | None,
+    shape: Any = None,
 ) -> Choice:
     """The conjunction of what is many, with a driver to begin with. `sizes`: of those that can drive."""
     rest = probes(on, [one for one in found if one is not driver])
     alive = any(one.alive for one in found)
-    return Choice(types, driver, rest, on.limits.look, alive, True, tuple(found), tuple(sizes), True)
+    return Choice(types, driver, rest, on.limits.look, alive, True, tuple(found), tuple(sizes), True, shape)
 
 
 def driven(
