@@ -217,32 +217,39 @@ def _search_patient(population: Population, token: str, seed: int) -> Calls:
     return Calls(lambda i: requests[i % len(requests)], check)
 
 
-def _search_dates(population: Population, token: str, seed: int) -> Calls:
-    """Body weights of a year that begins at any minute, so that no search is asked twice.
+def _search_dates(minutes: int) -> Callable[[Population, str, int], Calls]:
+    """Body weights of a year: a token that one in two Observations has, and a date that one in fourteen has.
 
-    A token that one in two Observations has, and a date that one in fourteen has.
+    The year begins at any multiple of so many minutes: so searches recur soon, as people's do, or never.
     """
-    code = quote(f"{LOINC}|{WEIGHT}", safe="")
-    chance = random.Random(seed)
-    first = datetime(2010, 1, 1, tzinfo=UTC)
-    begins = [first + timedelta(minutes=chance.randrange(13 * 365 * 24 * 60)) for _ in range(5000)]
-    spans = [(one.strftime(_MINUTE), (one + timedelta(days=365)).strftime(_MINUTE)) for one in begins]
-    requests = [
-        http("GET", f"/Observation?code={code}&date=ge{begin}&date=lt{end}&_count=20", token) for begin, end in spans
-    ]
 
-    def check(i: int, answer: Answer) -> str | None:
-        found = [entry["resource"] for entry in json.loads(answer.body).get("entry", ())]
-        begin, end = spans[i % len(spans)]
-        right = [
-            begin <= one["effectiveDateTime"] < end and one["code"]["coding"][0]["code"] == WEIGHT for one in found
+    def make(population: Population, token: str, seed: int) -> Calls:
+        code = quote(f"{LOINC}|{WEIGHT}", safe="")
+        chance = random.Random(seed)
+        first = datetime(2010, 1, 1, tzinfo=UTC)
+        last = 13 * 365 * 24 * 60 // minutes
+        begins = [first + timedelta(minutes=minutes * chance.randrange(last)) for _ in range(5000)]
+        spans = [(one.strftime(_MINUTE), (one + timedelta(days=365)).strftime(_MINUTE)) for one in begins]
+        requests = [
+            http("GET", f"/Observation?code={code}&date=ge{begin}&date=lt{end}&_count=20", token)
+            for begin, end in spans
         ]
-        return None if len(right) == 20 and all(right) else f"{len(right)} entries, {sum(right)} of them right"
 
-    return Calls(lambda i: requests[i % len(requests)], check)
+        def check(i: int, answer: Answer) -> str | None:
+            found = [entry["resource"] for entry in json.loads(answer.body).get("entry", ())]
+            begin, end = spans[i % len(spans)]
+            right = [
+                begin <= one["effectiveDateTime"] < end and one["code"]["coding"][0]["code"] == WEIGHT for one in found
+            ]
+            return None if len(right) == 20 and all(right) else f"{len(right)} entries, {sum(right)} of them right"
+
+        return Calls(lambda i: requests[i % len(requests)], check)
+
+    return make
 
 
-_MINUTE = "%Y-%m-%dT%H:%MZ"
+_MINUTE: Final = "%Y-%m-%dT%H:%MZ"
+_YEAR: Final = 365 * 24 * 60
 
 
 def _search_include(population: Population, token: str, seed: int) -> Calls:
@@ -285,7 +292,8 @@ OPERATIONS: Final = {
         Operation("read", "read", _read, aim=0.6),
         Operation("search observation", "search", _search_observation, resources=20),
         Operation("search patient", "search", _search_patient),
-        Operation("search token and date", "search", _search_dates, aim=0.5, resources=20),
+        Operation("search token and date", "search", _search_dates(_YEAR), aim=0.5, resources=20),
+        Operation("search any token and date", "search", _search_dates(1), resources=20),
         Operation("search _include", "search", _search_include, aim=0.5, resources=20),
         Operation("update patient", "update", _update, aim=0.4, writes=True),
         Operation("create observation", "create", _create_observation, aim=0.4, writes=True),
