@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.contract.conftest import DURABLE
+from tests.contract.writing import commit, put
 
 from hilum.access.confine import confine
 from hilum.access.policy import EVERYTHING, Principal
@@ -161,6 +162,18 @@ async def test_of_two_that_define_the_same_code_at_once_one_is_refused(store: St
         return_exceptions=True,
     )
     assert sum(isinstance(one, Unprocessable) for one in made) == 1
+
+
+async def test_of_many_that_define_the_same_code_in_one_process_one_is_made(store: Store) -> None:
+    """Also where they wait for the same turn to be committed."""
+    door = Door(store, BASE)
+    busy = [store.commit(commit(*(put(patient("x"), f"b{m}-{n}") for n in range(400)), to=store)) for m in range(8)]
+    bodies = [definition(url=f"http://example.org/{n}") for n in range(12)]
+    made = await asyncio.gather(
+        *busy, *(create(door, WHO, "SearchParameter", body) for body in bodies), return_exceptions=True
+    )
+    assert sum(isinstance(one, Unprocessable) for one in made[len(busy) :]) == len(bodies) - 1
+    assert len((await store.learn()).defined) == 1
 
 
 async def test_a_component_of_a_composite_stays(store: Store) -> None:

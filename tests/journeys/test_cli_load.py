@@ -92,7 +92,13 @@ def test_ctrl_c_stops_with_a_report_and_says_how_to_go_on(tmp_path: Path, proces
     command = [sys.executable, "-m", "hilum.cli", "load", str(tmp_path / "files"), "--data", str(tmp_path / "data")]
     command += ["--processes", str(processes)]
     piped = subprocess.PIPE
-    process = subprocess.Popen(command, stdout=piped, stderr=piped, text=True, start_new_session=True)
+    # A shell's background jobs ignore Ctrl-C, and so would what the tests start, if they are one.
+    heard = [
+        sys.executable,
+        "-c",
+        "import os, signal, sys; signal.signal(2, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])",
+    ]
+    process = subprocess.Popen([*heard, *command], stdout=piped, stderr=piped, text=True, start_new_session=True)
     journal = tmp_path / "data" / "loads" / "journal.ndjson"
     while not (journal.exists() and journal.stat().st_size) and process.poll() is None:
         time.sleep(0.01)

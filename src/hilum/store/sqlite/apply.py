@@ -104,8 +104,9 @@ class Applier:
     def attempt(self, commits: Sequence[Prepared]) -> list[Outcome]:
         """What became of each: its versions, or the exception that undid it, in the database and here.
 
-        More than one at a time only where none has preconditions and no two write the same resource. The exceptions
-        are VersionChanged, CriteriaChanged and Conflict, or a defect. Raises apsw.Error: then the whole group is lost.
+        More than one at a time only where none has preconditions or defines parameters, and no two write the same
+        resource. The exceptions are VersionChanged, CriteriaChanged and Conflict, or a defect. Raises apsw.Error: then
+        the whole group is lost.
         """
         try:
             return list(self._undoing(commits))

@@ -145,13 +145,12 @@ class Writer:
     def _batch(self, job: Job) -> list[Job]:
         """This job and those behind it that can be applied with it: see `Applier.attempt`."""
         batch = [job]
-        if job[0].commit.preconditions:
+        if _alone(job[0].commit):
             return batch
         names = {(write.type, write.id) for write in job[0].commit.writes}
         while (other := self._taken()) is not None:
             more = {(write.type, write.id) for write in other[0].commit.writes}
-            alone = other[0].commit.preconditions or len(names) + len(more) > BATCH
-            if alone or not names.isdisjoint(more):
+            if _alone(other[0].commit) or len(names) + len(more) > BATCH or not names.isdisjoint(more):
                 self._next = other
                 break
             names |= more
@@ -188,3 +187,8 @@ def _resolve(outcomes: list[Outcome]) -> None:
             future.set_exception(result)
         else:
             future.set_result(result)
+
+
+def _alone(commit: Commit) -> bool:
+    """Whether what it is built on may change by others of its batch: criteria, or which search parameters there are."""
+    return bool(commit.preconditions or commit.defined)
