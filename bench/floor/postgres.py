@@ -162,6 +162,7 @@ class PostgresFloor:
         self._waiting: deque[asyncio.Future[Session]] = deque()
         self._shapes: dict[tuple[int, tuple[int, ...]], int] = {}
         self._learned: set[tuple[int, int]] = set()
+        self._learning = asyncio.Lock()
         self._seq = self._n = 0
 
     async def open(self) -> None:
@@ -328,7 +329,9 @@ class PostgresFloor:
         for one in made:
             shape = (self._types[one.type], one.rows.shape)
             if shape not in self._shapes:
-                self._shapes[shape] = await session.db.fetchval(_SHAPE, shape[0], list(shape[1]))
+                async with self._learning:  # ids are counted up: one at a time
+                    if shape not in self._shapes:
+                        self._shapes[shape] = await session.db.fetchval(_SHAPE, shape[0], list(shape[1]))
             for term in one.rows.terms:
                 if term[:2] not in self._learned:
                     await session.db.execute(_TERM, *term)
