@@ -18,19 +18,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import apsw
-import asyncpg
 import msgspec
 from rich.table import Table
 
-from bench import machine, servers
+from bench import machine, room, servers
 from bench.report import TITLES
 
 RATES = {"sqlite": 3000, "postgresql": 2500}
 """Resources per second that the project asks for, on 2 cores."""
-TIMES = {"sqlite": 2.5, "postgresql": 3.5}
-"""Bytes on disk as a multiple of the JSON, at most, full text and audit aside."""
-_ASIDE = ("fulltext", "audit")
 
 
 class Ingest(msgspec.Struct, frozen=True):
@@ -61,7 +56,7 @@ class Ingest(msgspec.Struct, frozen=True):
     @property
     def counted(self) -> int:
         """Bytes on disk, full text and audit aside."""
-        return sum(size for name, size in self.tables.items() if not name.startswith(_ASIDE))
+        return sum(self.tables.values()) - room.aside(self.tables)
 
     @property
     def times(self) -> float:
@@ -71,7 +66,7 @@ class Ingest(msgspec.Struct, frozen=True):
     @property
     def missed(self) -> bool:
         """Whether an aim was missed."""
-        return self.rate < RATES[self.store] or self.times > TIMES[self.store] or self.refused > 0
+        return self.rate < RATES[self.store] or self.times > room.TIMES[self.store] or self.refused > 0
 
 
 def chosen(folder: Path, many: int) -> list[Path]:
@@ -100,7 +95,8 @@ async def measure(store: str, files: Sequence[Path], work: Path) -> Ingest:
         told = await asyncio.to_thread(_load, url, files, folder)
         database = machine.cpu_seconds(list(pids)) - before
         report, seconds, cpu, peak = told
-        tables, bodies, resources = _sizes(folder / "hilum.sqlite") if store == "sqlite" else await _of_postgres(url)
+        at = folder / "hilum.sqlite"
+        tables, bodies, resources = room.of_sqlite(at) if store == "sqlite" else await room.of_postgres(url)
     largest = max(path.stat().st_size for path in files)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     refused = int(report["refused"])
@@ -157,35 +153,6 @@ class _Peak(threading.Thread):
             time.sleep(0.1)
 
 
-def _sizes(path: Path) -> tuple[dict[str, int], int, int]:
-    """(bytes per table and index, bytes of bodies, resources). https://www.sqlite.org/dbstat.html"""
-    db = apsw.Connection(str(path))
-    db.pragma("wal_checkpoint(TRUNCATE)")
-    resources, bodies = next(db.execute("SELECT count(*), sum(length(body)) FROM resource WHERE shape > 0"))
-    try:
-        sizes = dict(db.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name"))
-    except apsw.SQLError:  # a SQLite without dbstat
-        sizes = {"all": path.stat().st_size}
-    db.close()
-    return sizes, bodies, resources
-
-
-async def _of_postgres(url: str) -> tuple[dict[str, int], int, int]:
-    connection = await asyncpg.connect(url, server_settings={"search_path": "hilum"})
-    try:
-        await connection.execute("VACUUM")
-        found = await connection.fetch(
-            "SELECT relname, pg_relation_size(c.oid) + CASE WHEN relkind = 'r' THEN pg_table_size(c.oid) - "
-            "pg_relation_size(c.oid) ELSE 0 END FROM pg_class c "
-            "WHERE relkind IN ('r', 'i') AND relnamespace = 'hilum'::regnamespace"
-        )
-        # what the bytes are before PostgreSQL compresses them: the JSON
-        total = await connection.fetchrow("SELECT count(*), sum(length(body)) FROM resource WHERE shape > 0")
-        return {name: size for name, size in found if size}, int(total[1]), int(total[0])
-    finally:
-        await connection.close()
-
-
 def save(found: Ingest, folder: Path) -> None:
     """Keep the newest of each store."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -206,11 +173,11 @@ _HEAD = (
 
 def _row(one: Ingest) -> tuple[str, ...]:
     each = 1 / one.resources
-    aside = [sum(size for name, size in one.tables.items() if name.startswith(word)) for word in _ASIDE]
+    aside = [sum(size for name, size in one.tables.items() if name.startswith(word)) for word in room.ASIDE]
     return (
         TITLES[one.store], f"{one.resources:,}", f"{one.rate:,.0f}", f"{RATES[one.store]:,}",
         f"{one.cpu * each * 1e6:,.0f}", f"{one.database_cpu * each * 1e6:,.0f}", f"{one.peak_bytes / 1e6:,.0f}",
-        f"{one.json * each:,.0f}", f"{one.counted * each:,.0f}", f"{one.times:.2f}", f"{TIMES[one.store]:.1f}",
+        f"{one.json * each:,.0f}", f"{one.counted * each:,.0f}", f"{one.times:.2f}", f"{room.TIMES[one.store]:.1f}",
         *(f"{size * each:,.0f}" for size in aside),
     )  # fmt: skip
 

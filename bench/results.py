@@ -28,7 +28,8 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 class Store(msgspec.Struct, frozen=True):
-    """One store's part of the report. `bytes_`: of the database as loaded; `json_bytes`: mean of its JSON.
+    """One store's part of the report. `bytes_`: of the database as loaded, `aside` of them full text and audit;
+    `json_bytes`: mean of its JSON.
 
     `differences`: where floor and hilum did not do the same work; empty as it should be.
     """
@@ -37,6 +38,7 @@ class Store(msgspec.Struct, frozen=True):
     version: str
     resources: int
     bytes_: int
+    aside: int
     json_bytes: float
     pairs: list[Pair]
     differences: list[str] = []

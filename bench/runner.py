@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import machine, population, same_work, stages
+from bench import machine, population, room, same_work, stages
 from bench.load import Job, Measured
 from bench.operations import OPERATIONS, Operation
 from bench.records import GROUP, Population
@@ -139,7 +139,9 @@ async def _one(generator: Generator, job: Job) -> Measured:
 async def _store(stage: Stage, pairs: list[Pair], differing: list[str]) -> Store:
     size = stage.second_size
     json_bytes = await population.bodies(Population(size))
-    return Store(stage.store, stage.version, size, stage.bytes_, json_bytes, pairs, differing)
+    return Store(
+        stage.store, stage.version, size, sum(stage.room.values()), room.aside(stage.room), json_bytes, pairs, differing
+    )
 
 
 def _report(kind: str, plan: Plan, load: float, work: Path, found: list[Store]) -> Report:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import asyncpg
 
-from bench import population, same_work, servers
+from bench import population, room, same_work, servers
 from bench.records import Population
 from bench.same_work import Counted
 from bench.servers import Server
@@ -22,7 +22,7 @@ Tell = Callable[[str, int, int], None]
 class Stage:
     """`first` and `second`: floor and hilum, or hilum on the small store and on the large one.
 
-    `bytes_` and `resources` are of the (large) store as loaded; `first_size` and `second_size` of each population.
+    `room`: bytes of each table and index of the (large) store as loaded. `first_size`, `second_size`: populations.
     """
 
     store: str
@@ -31,7 +31,7 @@ class Stage:
     second: Server
     first_size: int
     second_size: int
-    bytes_: int
+    room: dict[str, int]
     counts: Callable[[], AsyncIterator[Counted]] | None = None
 
 
@@ -52,7 +52,7 @@ async def floor_on_sqlite(work: Path, kept: Path, size: int, tell: Tell) -> Asyn
     with ExitStack() as stack:
         hilum = stack.enter_context(servers.hilum(f"sqlite:{files[1]}", work))
         floor = stack.enter_context(servers.floor(f"sqlite:{files[0]}", work, numbers, hilum.token))
-        yield Stage("sqlite", _sqlite_version(), floor, hilum, size, size, loaded.stat().st_size, counts)
+        yield Stage("sqlite", _sqlite_version(), floor, hilum, size, size, room.of_sqlite(loaded)[0], counts)
     for file in files:
         file.unlink()
 
@@ -64,7 +64,7 @@ async def floor_on_postgres(work: Path, kept: Path, size: int, tell: Tell) -> As
         url = stack.enter_context(servers.postgres())
         pids = (await servers.postmaster(url),)
         hilum_url = await _postgres(url, "bench_hilum", size, tell)
-        bytes_, version = await _measure(hilum_url)
+        tables, version = (await room.of_postgres(hilum_url))[0], await _postgres_version(hilum_url)
         floor_url = await servers.fresh_database(url, "bench_floor", "bench_hilum")
         await servers.sql(url, "CHECKPOINT")
         numbers = work / "numbers.json"
@@ -76,7 +76,7 @@ async def floor_on_postgres(work: Path, kept: Path, size: int, tell: Tell) -> As
 
         hilum = stack.enter_context(servers.hilum(hilum_url, work, pids))
         floor = stack.enter_context(servers.floor(floor_url, work, numbers, hilum.token, pids))
-        yield Stage("postgresql", version, floor, hilum, size, size, bytes_, counts)
+        yield Stage("postgresql", version, floor, hilum, size, size, tables, counts)
 
 
 @asynccontextmanager
@@ -89,10 +89,10 @@ async def scaling_on_sqlite(work: Path, kept: Path, sizes: tuple[int, int], tell
         loaded = await _sqlite(kept, size, tell)
         population.copy(loaded, folder / "hilum.sqlite")
         files.append(folder / "hilum.sqlite")
-    bytes_ = files[1].stat().st_size
+    tables = room.of_sqlite(files[1])[0]
     with ExitStack() as stack:
         small, large = (stack.enter_context(servers.hilum(f"sqlite:{file}", file.parent)) for file in files)
-        yield Stage("sqlite", _sqlite_version(), small, large, *sizes, bytes_)
+        yield Stage("sqlite", _sqlite_version(), small, large, *sizes, tables)
     for file in files:
         file.unlink()
 
@@ -104,14 +104,14 @@ async def scaling_on_postgres(work: Path, kept: Path, sizes: tuple[int, int], te
         url = stack.enter_context(servers.postgres())
         pids = (await servers.postmaster(url),)
         urls = [await _postgres(url, f"bench_{size}", size, tell) for size in sizes]
-        bytes_, version = await _measure(urls[1])
+        tables, version = (await room.of_postgres(urls[1]))[0], await _postgres_version(urls[1])
         await servers.sql(url, "CHECKPOINT")
         running = []
         for one, size in zip(urls, sizes, strict=True):
             folder = work / f"postgres-{size}"
             folder.mkdir()
             running.append(stack.enter_context(servers.hilum(one, folder, pids)))
-        yield Stage("postgresql", version, running[0], running[1], *sizes, bytes_)
+        yield Stage("postgresql", version, running[0], running[1], *sizes, tables)
 
 
 async def _sqlite(kept: Path, size: int, tell: Tell) -> Path:
@@ -139,15 +139,10 @@ async def _postgres(url: str, name: str, size: int, tell: Tell) -> str:
     return database
 
 
-async def _measure(url: str) -> tuple[int, str]:
-    """(bytes of hilum's tables and indexes, PostgreSQL's version)."""
+async def _postgres_version(url: str) -> str:
     connection = await asyncpg.connect(url)
     try:
-        bytes_ = await connection.fetchval(
-            "SELECT sum(pg_total_relation_size(oid)) FROM pg_class "
-            "WHERE relkind = 'r' AND relnamespace = 'hilum'::regnamespace"
-        )
-        return int(bytes_), str(await connection.fetchval("SHOW server_version"))
+        return str(await connection.fetchval("SHOW server_version"))
     finally:
         await connection.close()
 

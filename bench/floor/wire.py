@@ -161,18 +161,25 @@ def searchset(
     after: int | None,
     included: list[tuple[bytes, bytes, bytes]],
 ) -> bytes:
-    """A page: (type, id, body) of each match and of what comes along. A cursor as long as hilum's, but unsealed."""
+    """A page: (type, id, body) of each match and of what comes along. A cursor as long as hilum's, but unsealed.
+
+    A page that holds everything tells how much that is.
+    """
     where = b"%b/%b" % (base, type.encode())
+    total = b""
     links = b'{"relation":"self","url":"%b?%b"}' % (where, query)
     if after is not None:
         cursor = urlsafe_b64encode(bytes(40) + after.to_bytes(8, "big"))
         links += b',{"relation":"next","url":"%b?%b&_cursor=%b"}' % (where, query, cursor)
+    else:
+        total = b',"total":%d' % len(found)
     entries = [
         b'{"fullUrl":"%b/%b/%b","resource":%b,"search":{"mode":"%b"}}' % (base, kind, id, raw, mode)
         for mode, some in ((b"match", found), (b"include", included))
         for kind, id, raw in some
     ]
-    return b'{"resourceType":"Bundle","type":"searchset","link":[%b],"entry":[%b]}' % (links, b",".join(entries))
+    head = b'{"resourceType":"Bundle","type":"searchset"%b,"link":[%b]' % (total, links)
+    return b'%b,"entry":[%b]}' % (head, b",".join(entries))
 
 
 def transaction_response(base: bytes, made: list[Version]) -> bytes:

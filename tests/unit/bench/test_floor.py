@@ -9,9 +9,10 @@ import sys
 import uuid
 from pathlib import Path
 
+import apsw
 import msgspec
 import pytest
-from bench import population, runner, servers
+from bench import population, runner, same_work, servers
 from bench.floor import wire
 from bench.floor.rows import Keys as FloorKeys
 from bench.floor.rows import Numbers, extractors
@@ -23,8 +24,10 @@ from hilum.rest.conditions import http_date
 from hilum.search.index import index
 from hilum.search.rows import QuantityRow
 from hilum.store import keys as plain
+from hilum.store import migrations
 from hilum.store.keyed import Keys, choices, systems
 from hilum.store.sqlite import tables
+from hilum.store.sqlite.fulltext import words_of
 
 SECRET = "5e" * 32
 NUMBERS = msgspec.json.decode(population.numbers(), type=Numbers)
@@ -96,6 +99,25 @@ def test_it_imports_nothing_of_hilum() -> None:
         check=True,
     )
     assert [name for name in found.stdout.split() if re.match(r"hilum\b", name)] == []
+
+
+def test_as_many_words_are_counted_whatever_ids_were_given(tmp_path: Path) -> None:
+    counted = []
+    for id in ("019ab3c4-2016-7abc-8def-0123456789ab", "019ab3c4-51ee-7abc-8def-0123456789ab"):
+        path = str(tmp_path / id)
+        db = apsw.Connection(path)
+        db.execute(_fulltext())
+        body = {"resourceType": "Observation", "subject": {"reference": f"Patient/{id}"}, "issued": "2016-03-01"}
+        db.execute("INSERT INTO fulltext (rowid, narrative, content) VALUES (1, ?, ?)", words_of(body))
+        db.close()
+        counted.append(same_work.count_sqlite(path))
+    assert counted == [{"words of content": (3, 0)}] * 2  # patient, 03, 01
+
+
+def _fulltext() -> str:
+    """The statement that makes the table of words."""
+    (step,) = [one for one in migrations.steps("sqlite") if "fulltext" in one.sql]
+    return step.sql[step.sql.index("CREATE VIRTUAL TABLE fulltext") :].partition(";")[0]
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")

@@ -24,7 +24,7 @@ def _report(pair: Pair, kind: str = "floor", differing: tuple[str, ...] = ()) ->
         "sqlite": "3.54", "flush_us": 90.0, "flush_p99_us": 300.0, "server_cores": "0", "generator_cores": "1",
         "pinned": 1,
     }  # fmt: skip
-    store = Store("sqlite", "3.54", 1000, 1_500_000, 750.0, [pair], list(differing))
+    store = Store("sqlite", "3.54", 1000, 1_500_000, 75_000, 750.0, [pair], list(differing))
     return Report(kind, "2026-11-22T05:00:00+00:00", "full", 1.4, 3, 0.1, machine, [store])
 
 
