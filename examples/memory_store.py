@@ -14,9 +14,10 @@ from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import Resource
 from hilum.problems import Conflict, CriteriaChanged, Misconfigured, VersionChanged
 from hilum.search.catalogue import BUILDING, EMPTY, GONE, READY, REMOVED, Catalogue, Defined
+from hilum.search.clauses import Part, Permit
 from hilum.search.index import index
 from hilum.search.matches import matches
-from hilum.search.query import Part, Permit, Query
+from hilum.search.query import Query
 from hilum.search.rows import NO_ROWS, Rows
 from hilum.store.evaluate import Population, Result
 from hilum.store.interface import (

@@ -6,7 +6,6 @@ https://hl7.org/fhir/R4/searchparameter-registry.html. Resources and searches ar
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,8 +20,6 @@ from tests.oracle.queries import Asker, Question
 from tests.postgres import postgres_url
 
 from hilum.store.interface import Store
-from hilum.store.postgres import open_postgres
-from hilum.store.sqlite import open_sqlite
 
 __all__ = ["postgres_url"]
 
@@ -32,19 +29,12 @@ STORES = ["sqlite", "postgresql"] if os.environ.get("HILUM_FULL") else ["sqlite"
 EACH = 12
 """Resources of each type: a value[x] has up to 11 types that a parameter looks at."""
 TRIES = 100
-_schemas = itertools.count(1)
 
 
 @pytest.fixture(params=STORES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    opened: Store
-    if request.param == "sqlite":
-        opened = await open_sqlite(str(tmp_path / "store.sqlite"))
-    else:
-        url: str = request.getfixturevalue("postgres_url")
-        opened = await open_postgres(url, schema=f"every_{os.getpid()}_{next(_schemas)}")
-    yield opened
-    await opened.close()
+    async with adapter.opened(request, tmp_path) as store:
+        yield store
 
 
 def searched(kept: Population, asker: Asker, type: str, parameter: SearchParameter) -> Question | None:

@@ -8,11 +8,12 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import asyncpg
 import pytest
 from tests.postgres import postgres_url
 
 from hilum.store.interface import Store
-from hilum.store.postgres import open_postgres
+from hilum.store.postgres import PostgresStore, open_postgres
 from hilum.store.sqlite import open_sqlite
 
 __all__ = ["postgres_url"]
@@ -84,3 +85,25 @@ async def store(opened: Open) -> Store:
 async def other(store: Store, opened: Open) -> Store:
     """A second process on the same data."""
     return await opened()
+
+
+@pytest.fixture
+def schema() -> str:
+    """That of a PostgreSQL store of the test's own."""
+    return f"own_{next(_tenants)}"
+
+
+@pytest.fixture
+async def postgres(postgres_url: str, schema: str) -> AsyncIterator[PostgresStore]:
+    """For tests of what only PostgreSQL has."""
+    store = await open_postgres(postgres_url, schema=schema)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def admin(postgres_url: str, schema: str) -> AsyncIterator[asyncpg.Connection]:
+    """A plain session beside hilum's."""
+    session = await asyncpg.connect(postgres_url, server_settings={"search_path": schema})
+    yield session
+    session.terminate()

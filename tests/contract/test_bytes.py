@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.contract.writing import asking, chronicle, create, ids, mrn, numbers, observation, patient, replace, token
 
-from hilum.search.query import StringClause
+from hilum.search.clauses import StringClause
 from hilum.store.interface import Store
 
 ODD = [

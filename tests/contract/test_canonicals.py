@@ -13,7 +13,7 @@ from hilum.interactions.door import Door
 from hilum.interactions.search import search
 from hilum.search.parse import parse_query
 from hilum.store.interface import Store
-from hilum.store.plan import access
+from hilum.store.plan import thresholds
 
 OWNER = Principal("owner", "test", "", EVERYTHING, 1 << 62)
 Body = dict[str, Any]
@@ -23,7 +23,7 @@ Body = dict[str, Any]
 def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A plan resolves the other end first, or, where it has many, probes it: with tiny limits everything is many."""
     if request.param == "tiny":
-        monkeypatch.setattr(access, "LIMITS", access.Limits(few=1, looks=(1, 1), hopes=(1, 1), far=1))
+        monkeypatch.setattr(thresholds, "LIMITS", thresholds.Limits(few=1, looks=(1, 1), hopes=(1, 1), far=1))
     yield
 
 

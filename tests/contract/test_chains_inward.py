@@ -12,9 +12,9 @@ from tests.contract.writing import ALL, create, numbers, patient
 from tests.contract.writing import replace as update
 
 from hilum.problems import Unprocessable
+from hilum.search.alternatives import Token
 from hilum.search.canonicals import naming
-from hilum.search.parameters import table
-from hilum.search.query import (
+from hilum.search.clauses import (
     ChainClause,
     Clause,
     HasClause,
@@ -23,12 +23,12 @@ from hilum.search.query import (
     NotClause,
     Part,
     Permit,
-    Query,
     StringClause,
     TextClause,
-    Token,
     TokenClause,
 )
+from hilum.search.parameters import table
+from hilum.search.query import Query
 from hilum.store.interface import Store
 from hilum.store.plan import inward
 

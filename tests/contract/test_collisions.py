@@ -20,8 +20,8 @@ from tests.contract.writing import (
 
 from hilum.problems import CriteriaChanged
 from hilum.search.canonicals import naming
+from hilum.search.clauses import AnyClause, ChainClause, Clause, HasClause, Part, Permit, UriClause
 from hilum.search.parameters import table
-from hilum.search.query import AnyClause, ChainClause, Clause, HasClause, Part, Permit, UriClause
 from hilum.store.interface import Resolves, Store
 from hilum.store.keyed import Keys
 

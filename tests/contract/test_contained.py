@@ -18,29 +18,26 @@ from tests.contract.writing import replace as update
 from hilum.fhir import json
 from hilum.fhir.resource import Resource
 from hilum.problems import Unprocessable
-from hilum.search.contained import about, chains
-from hilum.search.index import index
-from hilum.search.query import (
+from hilum.search.alternatives import Token
+from hilum.search.clauses import (
     ChainClause,
     Clause,
     CompartmentClause,
-    Contained,
     HasClause,
-    Include,
     MissingClause,
     NotClause,
     Part,
     Permit,
-    Query,
-    Sort,
     StringClause,
     TextClause,
-    Token,
     TokenClause,
 )
+from hilum.search.contained import about, chains
+from hilum.search.index import index
+from hilum.search.query import Contained, Include, Query, Sort
 from hilum.store.evaluate import Name, Population
 from hilum.store.interface import Page, Store
-from hilum.store.plan import access, inward, looking
+from hilum.store.plan import inward, looking, thresholds
 
 Body = dict[str, Any]
 QUERIES = test_search_agrees.QUERIES // 3
@@ -93,6 +90,15 @@ async def populate(store: Store, chance: random.Random) -> dict[Name, Resource]:
     return current
 
 
+async def populated(store: Store, seed: int) -> tuple[dict[Name, Resource], Population]:
+    """What is current, and what judges searches for it."""
+    current = await populate(store, random.Random(seed))
+    every = Query(tuple(Part(type, (), ALL) for type in TYPES), 1000)
+    born = [(r.type, r.id) for r in reversed((await store.search(every)).resources)]
+    pairs = [(r, index(r.type, r.body, r.id)) for r in current.values() if not r.deleted]
+    return current, Population(pairs, {name: n for n, name in enumerate(born)})
+
+
 def some_query(some: Some) -> Query:
     chance = some.chance
     types = (chance.choice(TYPES),) if chance.random() < 0.9 else tuple(chance.sample(TYPES, 2))
@@ -135,17 +141,13 @@ def shown(page: Page) -> list[tuple[str, str, int]]:
     return [(one.type, one.id, place) for one, place in zip(page.resources, places, strict=True)]
 
 
-@pytest.mark.parametrize(("seed", "limits"), [(1, access.LIMITS), (2, TINY), (3, SMALL)])
+@pytest.mark.parametrize(("seed", "limits"), [(1, thresholds.LIMITS), (2, TINY), (3, SMALL)])
 async def test_what_is_found_within_is_what_matches(
-    store: Store, seed: int, limits: access.Limits, monkeypatch: pytest.MonkeyPatch
+    store: Store, seed: int, limits: thresholds.Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "LIMITS", limits)
+    monkeypatch.setattr(thresholds, "LIMITS", limits)
     monkeypatch.setattr(looking, "_AT_ONCE", 3 if seed == 2 else 200)
-    current = await populate(store, random.Random(seed))
-    every = Query(tuple(Part(type, (), ALL) for type in TYPES), 1000)
-    born = [(r.type, r.id) for r in reversed((await store.search(every)).resources)]
-    pairs = [(r, index(r.type, r.body, r.id)) for r in current.values() if not r.deleted]
-    population = Population(pairs, {name: n for n, name in enumerate(born)})
+    current, population = await populated(store, seed)
     stamps = sorted(r.seq for r in current.values())
     found_some = found_within = 0
     for n in range(QUERIES):
@@ -173,7 +175,7 @@ async def test_what_is_found_within_is_what_matches(
         found_within += any(one.place >= 0 for one in results)
     assert found_some > QUERIES // 3
     assert found_within > QUERIES // 8
-    for name in born:
+    for name in population.age:
         await delete(store, current[name])
     within = Query((Part("Observation", (), ALL),), contained=Contained(containers=CONTAINERS))
     assert (await store.search(within)).resources == ()
@@ -212,9 +214,9 @@ def status(value: str) -> Clause:
 
 def within(*clauses: Clause, permits: tuple[Permit, ...] = ALL, **more: Any) -> Query:
     """A query for contained ServiceRequests; `containers`, `both` and `apart` as in Contained."""
-    asked = {"containers": (("ExplanationOfBenefit", ALL), ("ServiceRequest", ALL))}
+    asked: dict[str, Any] = {"containers": (("ExplanationOfBenefit", ALL), ("ServiceRequest", ALL))}
     asked |= {name: more.pop(name) for name in ("containers", "both", "apart") if name in more}
-    return Query((Part("ServiceRequest", clauses, permits),), contained=Contained(**asked), **more)  # type: ignore[arg-type]
+    return Query((Part("ServiceRequest", clauses, permits),), contained=Contained(**asked), **more)
 
 
 @pytest.fixture
@@ -295,18 +297,15 @@ async def test_the_permits_of_the_contained_type_hold_of_it_in_its_containers_co
     assert await found(claims, within(CompartmentClause((("Patient", "2"),)))) == [("other", -1)]
 
 
-@pytest.mark.parametrize(("seed", "limits"), [(4, access.LIMITS), (5, TINY), (6, SMALL)])
+@pytest.mark.parametrize(("seed", "limits"), [(4, thresholds.LIMITS), (5, TINY), (6, SMALL)])
 async def test_chains_lead_to_resources_of_their_own_and_to_contained_ones(
-    store: Store, seed: int, limits: access.Limits, monkeypatch: pytest.MonkeyPatch
+    store: Store, seed: int, limits: thresholds.Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "LIMITS", limits)
+    monkeypatch.setattr(thresholds, "LIMITS", limits)
     monkeypatch.setattr(inward, "AT_ONCE", 3 if seed == 5 else 200)
-    current = await populate(store, random.Random(seed))
-    every = Query(tuple(Part(type, (), ALL) for type in TYPES), 1000)
-    born = [(r.type, r.id) for r in reversed((await store.search(every)).resources)]
-    pairs = [(r, index(r.type, r.body, r.id)) for r in current.values() if not r.deleted]
-    population = Population(pairs, {name: n for n, name in enumerate(born)})
-    bare = Population([(without_contents(r), rows) for r, rows in pairs], population.age)
+    current, population = await populated(store, seed)
+    alone = [(without_contents(current[name]), rows) for name, rows in population.rows.items()]
+    bare = Population(alone, population.age)
     stamps = sorted(r.seq for r in current.values())
     found_some = found_within = 0
     for n in range(QUERIES):

@@ -6,7 +6,7 @@ from tests.contract.writing import ALL, chronicle, create, delete, ids, observat
 
 from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
-from hilum.search.query import Permit
+from hilum.search.clauses import Permit
 from hilum.store.interface import Store
 
 A, B = ("Patient", "a"), ("Patient", "b")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.contract.writing import Body, asking, commit, create, delete, gone, ids, patient, put, replace
 
 from hilum.fhir.resource import Resource
-from hilum.search.query import TextClause
+from hilum.search.clauses import TextClause
 from hilum.store.interface import Store, Write
 
 MANY = 100

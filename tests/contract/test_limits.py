@@ -7,9 +7,10 @@ from tests.contract.writing import ALL, asking, create, delete, ids, observation
 
 from hilum.access.confine import confine
 from hilum.access.policy import EVERYTHING
+from hilum.search.clauses import Permit
 from hilum.search.limits import MOST_ALTERNATIVES, MOST_PARAMETERS
 from hilum.search.parse import parse_query
-from hilum.search.query import Permit, Query
+from hilum.search.query import Query
 from hilum.store.interface import Store
 
 Pairs = list[tuple[str, str]]

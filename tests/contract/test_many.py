@@ -12,7 +12,7 @@ from hilum.search.parse import parse_query
 from hilum.search.query import Query
 from hilum.store import sql
 from hilum.store.interface import Store
-from hilum.store.plan.plan import ARMS
+from hilum.store.plan.choice import ARMS
 
 SYSTEMS, UNITS = 40, 90
 

@@ -23,11 +23,12 @@ from hilum.access.confine import confine
 from hilum.access.policy import EVERYTHING
 from hilum.fhir.resource import Resource
 from hilum.problems import Malformed, Unprocessable
+from hilum.search.clauses import Permit
 from hilum.search.parse import parse_query
-from hilum.search.query import Permit, Query, Sort
+from hilum.search.query import Query, Sort
 from hilum.store.interface import Store, Write
-from hilum.store.plan import access, moments
-from hilum.store.plan.access import Limits
+from hilum.store.plan import moments, thresholds
+from hilum.store.plan.thresholds import Limits
 from hilum.store.plan.told import lines
 from hilum.store.postgres import PostgresStore
 
@@ -189,7 +190,7 @@ def right(seen: Order, first: Order, throughout: set[Name]) -> None:
 async def test_sorted_pages_stand_still_while_others_write(
     store: Store, other: Store, limits: Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "LIMITS", limits)
+    monkeypatch.setattr(thresholds, "LIMITS", limits)
     world = World([store, other], 1)
     await world.fill(16)
     stayed = 0
@@ -226,7 +227,7 @@ async def test_any_sorted_pages_stand_still(
         type = chance.choice(sorted(MAKE))
         some = chance.sample(keys[type], chance.randint(1, 3))
         url = f"{type}?_sort={','.join(chance.choice(('', '-')) + one for one in some)}"
-        monkeypatch.setattr(access, "LIMITS", chance.choice(WAYS))
+        monkeypatch.setattr(thresholds, "LIMITS", chance.choice(WAYS))
         writes = chance.choice((1, 4, 15))
         right(*await paged(store, asked(url), chance.randint(1, 9), lambda n=writes: world.stir(n)))
 

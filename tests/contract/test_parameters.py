@@ -264,7 +264,7 @@ async def test_steps_go_on_where_another_process_stopped(
         one = await store.proceed()
     assert (one.state, 3 <= one.done < 12) == (BUILDING, True)
     await store.close()
-    setattr(store, "close", _nothing)  # noqa: B010 - the fixture closes it once more
+    store.close = _nothing
     again = await opened()
     one = await again.proceed()
     assert one is not None
@@ -275,7 +275,7 @@ async def test_steps_go_on_where_another_process_stopped(
 
 
 async def _nothing() -> None:
-    """It is closed already."""
+    """For the fixture, which closes once more what is closed already."""
 
 
 async def test_a_definition_survives_the_way_into_its_row_and_back(store: Store) -> None:

@@ -11,8 +11,8 @@ from hilum.fhir.resource import Resource
 from hilum.search.parse import parse_query
 from hilum.search.query import Query
 from hilum.store.interface import Store, Write
-from hilum.store.plan import access
-from hilum.store.plan.access import Limits
+from hilum.store.plan import thresholds
+from hilum.store.plan.thresholds import Limits
 
 PAIRS = [("code", "http://loinc.org|8867-4"), ("subject", "Patient/p"), ("date", "ge2000")]
 TINY = Limits(looks=(2, 4), hopes=(3, 6))
@@ -28,7 +28,7 @@ def of_patient(n: int, code: str = "8867-4") -> Write:
 
 @pytest.mark.parametrize("count", [2, 100])
 async def test_it_finds_what_there_is_now(store: Store, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    monkeypatch.setattr(access, "LIMITS", TINY)
+    monkeypatch.setattr(thresholds, "LIMITS", TINY)
     again = query(count)
 
     async def found(*wanted: int) -> None:
@@ -53,7 +53,7 @@ async def test_it_finds_what_there_is_now(store: Store, monkeypatch: pytest.Monk
 
 
 async def test_what_is_told_is_what_is_done(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "LIMITS", TINY)
+    monkeypatch.setattr(thresholds, "LIMITS", TINY)
     await store.commit(commit(*[of_patient(n) for n in range(8)]))
     again = query(2)
     pages: list[tuple[Resource, ...]] = [(await store.search(again)).resources]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import random
 import zipfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +14,10 @@ from tests.contract.writing import asking, commit, create, delete, ids, mrn, num
 
 from hilum.fhir.resource import Resource
 from hilum.problems import Busy, CriteriaChanged, Misconfigured, VersionChanged
-from hilum.search.query import ReferenceClause, StringClause
+from hilum.search.clauses import ReferenceClause, StringClause
 from hilum.store import migrations
 from hilum.store.interface import Commit, Resolves
 from hilum.store.postgres import PostgresStore, apply, connection, criteria, open_postgres, restore_postgres
-
-_tenants = itertools.count(1)
-
-
-@pytest.fixture
-def schema() -> str:
-    return f"own_{next(_tenants)}"
-
-
-@pytest.fixture
-async def postgres(postgres_url: str, schema: str) -> AsyncIterator[PostgresStore]:
-    store = await open_postgres(postgres_url, schema=schema)
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-async def admin(postgres_url: str, schema: str) -> AsyncIterator[asyncpg.Connection]:
-    """A plain session beside hilum's."""
-    session = await asyncpg.connect(postgres_url, server_settings={"search_path": schema})
-    yield session
-    session.terminate()
 
 
 async def test_the_order_of_seqs_is_the_order_of_transactions(
@@ -311,7 +287,9 @@ async def test_the_audit_chain_of_each_connection_holds(postgres: PostgresStore,
     assert {tuple(row) for row in rows} == {(True, "Practitioner/1")}
 
 
-async def test_a_damaged_copy_is_refused(postgres: PostgresStore, postgres_url: str, tmp_path: Path) -> None:
+async def test_a_damaged_copy_is_refused(
+    postgres: PostgresStore, postgres_url: str, schema: str, tmp_path: Path
+) -> None:
     for n in range(20):
         await create(postgres, patient("Family" * 50, mrn=f"{n}"), f"p{n}")
     path = tmp_path / "copy"
@@ -323,7 +301,7 @@ async def test_a_damaged_copy_is_refused(postgres: PostgresStore, postgres_url: 
     whole[member.header_offset + 100 + member.compress_size // 2] ^= 0xFF
     path.write_bytes(whole)
     with pytest.raises(Misconfigured):
-        await restore_postgres(postgres_url, str(path), schema=f"own_{next(_tenants)}")
+        await restore_postgres(postgres_url, str(path), schema=f"{schema}_copy")
 
 
 async def test_a_copy_is_restored_into_an_empty_tenant_only(
@@ -339,13 +317,13 @@ async def test_a_copy_is_restored_into_an_empty_tenant_only(
 
 
 async def test_who_had_the_empty_tenant_open_makes_keys_as_the_copy_does(
-    postgres: PostgresStore, postgres_url: str, tmp_path: Path
+    postgres: PostgresStore, postgres_url: str, schema: str, tmp_path: Path
 ) -> None:
     await create(postgres, patient(mrn="1"), "a")
     path = tmp_path / "copy"
     async for _ in postgres.backup(str(path)):
         pass
-    schema = f"own_{next(_tenants)}"
+    schema = f"{schema}_copy"
     early = await open_postgres(postgres_url, schema=schema)
     assert ids(await early.search(asking(mrn("1")))) == []
     await restore_postgres(postgres_url, str(path), schema=schema)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import struct
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.contract.writing import asking, commit, create, delete, ids, observation, patient, put, replace
-from tests.durability.index_truth import expected_rows
+from tests.durability import index_truth
 from tests.oracle import adapter
 from tests.oracle.populations import population
 from tests.postgres import postgres_url
@@ -20,20 +19,20 @@ from tests.postgres import postgres_url
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhir.resource import Resource, draft
 from hilum.problems import Misconfigured
-from hilum.search.index import index
-from hilum.search.parameters import table
-from hilum.search.query import (
+from hilum.search.alternatives import Token
+from hilum.search.clauses import (
     ChainClause,
     CompartmentClause,
     MissingClause,
     Part,
     Permit,
-    Sort,
     StringClause,
     TextClause,
-    Token,
     TokenClause,
 )
+from hilum.search.index import index
+from hilum.search.parameters import table
+from hilum.search.query import Sort
 from hilum.store import keyed, migrations
 from hilum.store.keyed import Keys
 from hilum.store.postgres import PostgresStore, open_postgres, reindex
@@ -44,36 +43,7 @@ from hilum.store.postgres.tables import TABLES, numbers
 
 __all__ = ["postgres_url"]
 
-_tenants = itertools.count(1)
-COLUMNS = {
-    "token": "param, value, rid",
-    "string": "param, coalesce(whole, folded), exact, rid",
-    "date": "param, span, low, high, rid",
-    "quantity": "param, unit, low, high, rid",
-    "reference": "param, target, rid",
-    "composite": "param, a, unit, low, high, rid",
-    "near": "param, cell, lat, lon, rid",
-    "compartment": "owner, rid",
-}
-
-
-@pytest.fixture
-def schema() -> str:
-    return f"index_{next(_tenants)}"
-
-
-@pytest.fixture
-async def postgres(postgres_url: str, schema: str) -> AsyncIterator[PostgresStore]:
-    store = await open_postgres(postgres_url, schema=schema)
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-async def admin(postgres_url: str, schema: str) -> AsyncIterator[asyncpg.Connection]:
-    session = await asyncpg.connect(postgres_url, server_settings={"search_path": schema})
-    yield session
-    session.terminate()
+COLUMNS = index_truth.TABLES | {"string": "param, coalesce(whole, folded), exact, rid"}
 
 
 async def differences(admin: asyncpg.Connection) -> list[str]:
@@ -92,7 +62,7 @@ async def differences(admin: asyncpg.Connection) -> list[str]:
         name = TYPES[type - 1]
         found = Resource(name, id, 1, 1, body)
         rows = index(name, found.body, id)
-        for kind, some in expected_rows(rows, rid, lambda *one: rids[one], keys).items():
+        for kind, some in index_truth.expected_rows(rows, rid, lambda *one: rids[one], keys).items():
             expected[kind] |= {_amounts_in_order(one) for one in some} if kind == "composite" else some
         alive[type] = alive.get(type, 0) + 1
         terms |= {(t.parameter, t.folded) for t in rows.terms}

@@ -19,8 +19,8 @@ from tests.postgres import postgres_url
 from hilum.access.confine import confine
 from hilum.access.policy import EVERYTHING
 from hilum.search.parse import parse_query
-from hilum.store.plan import access, moments
-from hilum.store.plan.access import Limits
+from hilum.store.plan import moments, thresholds
+from hilum.store.plan.thresholds import Limits
 from hilum.store.postgres import PostgresStore, open_postgres, run
 from hilum.store.postgres.connection import Session, fetch
 
@@ -83,7 +83,7 @@ async def explained(
     store: PostgresStore,
     search: str,
     monkeypatch: pytest.MonkeyPatch,
-    limits: Limits = access.LIMITS,
+    limits: Limits = thresholds.LIMITS,
     between: Callable[[], Awaitable[None]] | None = None,
 ) -> list[tuple[str, str]]:
     """(statement, its plan as it was run) of each statement of a search, or of its second page, after `between`."""
@@ -100,7 +100,7 @@ async def explained(
         return await fetch(session, sql, *values)
 
     monkeypatch.setattr(run, "fetch", noted)
-    monkeypatch.setattr(access, "LIMITS", limits)
+    monkeypatch.setattr(thresholds, "LIMITS", limits)
     await store.search(query)
     monkeypatch.undo()
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from tests.contract.writing import asking, commit, ids, numbers, observation, patient, put, token
 from tests.postgres import postgres_url
 
-from hilum.search.query import Clause, Include, MissingClause, Permit, Query, ReferenceClause, StringClause
-from hilum.store.plan import access
-from hilum.store.plan.access import Limits
-from hilum.store.postgres import PostgresStore, open_postgres, run
+from hilum.search.clauses import Clause, MissingClause, Permit, ReferenceClause, StringClause
+from hilum.search.query import Include, Query
+from hilum.store.plan import thresholds
+from hilum.store.plan.thresholds import Limits
+from hilum.store.postgres import PostgresStore, run
 
 __all__ = ["postgres_url"]
 
-_tenants = itertools.count(1)
 HEART = token("Observation", "code", "8867-4", "http://loinc.org")
 MALE = token("Patient", "gender", "male", "http://hl7.org/fhir/administrative-gender")
 SUBJECT = numbers("Observation", "subject")
@@ -34,17 +32,15 @@ def named(value: str) -> Clause:
 
 
 @pytest.fixture
-async def full(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PostgresStore]:
+async def full(postgres: PostgresStore, monkeypatch: pytest.MonkeyPatch) -> PostgresStore:
     """60 patients, more than a count looks at here; p1 has 15 observations, p3 the other 45."""
-    monkeypatch.setattr(access, "LIMITS", Limits(looks=(10, 40), hopes=(20, 60), far=200))
-    store = await open_postgres(postgres_url, schema=f"together_{next(_tenants)}")
+    monkeypatch.setattr(thresholds, "LIMITS", Limits(looks=(10, 40), hopes=(20, 60), far=200))
     people = [put(patient(f"F{n % 4}", str(n), gender="male"), f"p{n}") for n in range(60)]
     found = [put(observation(f"Patient/{'p1' if n < 15 else 'p3'}"), f"o{n}") for n in range(60)]
-    await store.commit(commit(*people, *found))
-    await store.search(asking(HEART, about("p3"), types=("Observation",)))  # now it knows what is many
-    await store.search(asking(MALE, named("f1")))
-    yield store
-    await store.close()
+    await postgres.commit(commit(*people, *found))
+    await postgres.search(asking(HEART, about("p3"), types=("Observation",)))  # now it knows what is many
+    await postgres.search(asking(MALE, named("f1")))
+    return postgres
 
 
 @pytest.fixture

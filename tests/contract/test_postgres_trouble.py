@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -12,16 +11,11 @@ import pytest
 from tests.contract.writing import asking, chronicle, create, mrn, patient
 
 from hilum.problems import Busy, Damaged, Misconfigured, Problem, Unprocessable
-from hilum.search.query import DateRange, LastUpdatedClause
+from hilum.search.alternatives import DateRange
+from hilum.search.clauses import LastUpdatedClause
 from hilum.store.postgres import PostgresStore, connection, open_postgres
 
-_tenants = itertools.count(1)
 Session = connection.Session
-
-
-@pytest.fixture
-def schema() -> str:
-    return f"trouble_{next(_tenants)}"
 
 
 @pytest.fixture
@@ -29,14 +23,6 @@ async def postgres(postgres_url: str, schema: str) -> AsyncIterator[PostgresStor
     store = await open_postgres(postgres_url, schema=schema, search_seconds=0.5)
     yield store
     await store.close()
-
-
-@pytest.fixture
-async def admin(postgres_url: str, schema: str) -> AsyncIterator[asyncpg.Connection]:
-    """A plain session beside hilum's."""
-    session = await asyncpg.connect(postgres_url, server_settings={"search_path": schema})
-    yield session
-    session.terminate()
 
 
 def raising(state: str, level: str = "EXCEPTION") -> Callable[[Session], Awaitable[None]]:

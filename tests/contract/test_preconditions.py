@@ -20,7 +20,7 @@ from tests.contract.writing import (
 )
 
 from hilum.problems import Conflict, CriteriaChanged, VersionChanged
-from hilum.search.query import Permit, StringClause
+from hilum.search.clauses import Permit, StringClause
 from hilum.store.interface import Present, Resolves, Store, Unreferenced
 
 

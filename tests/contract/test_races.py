@@ -23,7 +23,7 @@ from tests.contract.writing import (
 
 from hilum.fhir.resource import Resource
 from hilum.problems import Busy, Conflict, CriteriaChanged, VersionChanged
-from hilum.search.query import StringClause
+from hilum.search.clauses import StringClause
 from hilum.store.interface import Commit, Present, Resolves, Store, Unreferenced
 
 Outcome = tuple[Resource, ...] | BaseException

@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 import asyncpg
 import pytest
-from tests.contract.conftest import DURABLE, Open
+from tests.contract.conftest import Open
 from tests.contract.test_parameters import BASE, WHO, definition, through
 from tests.contract.test_parameters import patient as with_tribe
 from tests.contract.writing import asking, commit, ids, mrn, patient, put
@@ -21,13 +21,14 @@ from hilum.interactions.delete import delete
 from hilum.interactions.door import Door
 from hilum.interactions.update import update
 from hilum.problems import Busy, Invalid
-from hilum.search.query import TextClause
+from hilum.search.clauses import TextClause
 from hilum.store.interface import Store
+from hilum.store.postgres import PostgresStore, open_postgres
 from hilum.store.postgres import compare as postgres_compare
-from hilum.store.postgres import open_postgres
 from hilum.store.rebuilding import Rebuilt, Scope
 from hilum.store.sqlite import compare as sqlite_compare
 from hilum.store.sqlite import open_sqlite
+from hilum.store.sqlite.store import SqliteStore
 
 INDEX = ("token", "string", "date", "quantity", "reference", "composite", "near", "compartment")
 WHOLE = Scope()
@@ -37,10 +38,8 @@ Execute = Callable[..., Awaitable[list[Any]]]
 @pytest.fixture
 async def execute(store: Store, request: pytest.FixtureRequest) -> AsyncIterator[Execute]:
     """Runs SQL on the database of the store, which knows nothing of it. `?` stands for a value."""
-    if store.name not in DURABLE:
-        pytest.skip("nobody gets at its rows")
-    if store.name == "sqlite":
-        db = apsw.Connection(store.path)  # type: ignore[attr-defined]
+    if isinstance(store, SqliteStore):
+        db = apsw.Connection(store.path)
         db.set_busy_timeout(10_000)
 
         async def run(sql: str, *values: Any) -> list[Any]:
@@ -49,8 +48,10 @@ async def execute(store: Store, request: pytest.FixtureRequest) -> AsyncIterator
         yield run
         db.close()
         return
+    if not isinstance(store, PostgresStore):
+        pytest.skip("nobody gets at its rows")
     url = request.getfixturevalue("postgres_url")
-    session = await asyncpg.connect(url, server_settings={"search_path": store._pool._schema})  # type: ignore[attr-defined]
+    session = await asyncpg.connect(url, server_settings={"search_path": store._pool._schema})
 
     async def run_(sql: str, *values: Any) -> list[Any]:
         for n in range(len(values)):
@@ -213,17 +214,17 @@ async def test_it_goes_on_where_one_that_was_killed_stopped(
     await filled(store)
     before = await everything(execute, store.name)
     await spoil(execute, store.name, random.Random(2))
-    steps = store.rebuild(Scope())
+    steps: Any = store.rebuild(Scope())
     async for step in steps:
         if step.done > 100:
             break
-    await steps.aclose()  # type: ignore[attr-defined]
+    await steps.aclose()
     assert (await rebuilt(store, Scope("Patient"))).before == 0  # another one
     steps = store.rebuild(Scope(anew=True))
     async for step in steps:
         if step.done > 100:
             break
-    await steps.aclose()  # type: ignore[attr-defined]
+    await steps.aclose()
     done = await rebuilt(store)
     assert done.before == step.done
     assert await everything(execute, store.name) == before
@@ -311,10 +312,11 @@ async def test_beside_others_that_write_nothing_is_lost(
 
 async def opened_so(store: Store, request: pytest.FixtureRequest, **options: Any) -> Store:
     """Another process on the same data, with these options."""
-    if store.name == "sqlite":
-        return await open_sqlite(store.path, **options)  # type: ignore[attr-defined]
-    schema: str = store._pool._schema  # type: ignore[attr-defined]
-    return await open_postgres(request.getfixturevalue("postgres_url"), schema=schema, **options)
+    if isinstance(store, SqliteStore):
+        return await open_sqlite(store.path, **options)
+    assert isinstance(store, PostgresStore)
+    url = request.getfixturevalue("postgres_url")
+    return await open_postgres(url, schema=store._pool._schema, **options)
 
 
 async def test_words_are_made_anew_beside_one_that_kept_none(

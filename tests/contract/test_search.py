@@ -20,12 +20,11 @@ from tests.contract.writing import (
 )
 
 from hilum.fhir.definitions import TYPES
-from hilum.search.dates import interval
-from hilum.search.query import (
+from hilum.search.alternatives import DateRange, Token
+from hilum.search.clauses import (
     Clause,
     CompartmentClause,
     DateClause,
-    DateRange,
     IdClause,
     LastUpdatedClause,
     MissingClause,
@@ -33,10 +32,10 @@ from hilum.search.query import (
     Permit,
     ReferenceClause,
     StringClause,
-    Token,
     TokenClause,
     UriClause,
 )
+from hilum.search.dates import interval
 from hilum.store.interface import Page, Store
 
 

@@ -68,6 +68,7 @@ async def test_mime_types_have_their_system_and_are_found_below_their_base_part(
     await store.commit(commit(*writes))
     assert await found(store, "DocumentReference?contenttype:below=text/xml") == ["x"]
     assert await found(store, "DocumentReference?contenttype:below=text") == ["x"]
+    assert await found(store, "DocumentReference?contenttype:below=text/") == ["x"]
     assert await found(store, "DocumentReference?contenttype:below=text/x") == []
     assert await found(store, "DocumentReference?contenttype=urn:ietf:bcp:13|image/png") == ["p"]
     with pytest.raises(Invalid, match="base part"):

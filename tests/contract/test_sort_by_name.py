@@ -14,14 +14,14 @@ from tests.contract.writing import commit, create, delete, observation, patient,
 from tests.oracle.adapter import WAYS
 
 from hilum.store.interface import Store
-from hilum.store.plan import access, byname
+from hilum.store.plan import byname, thresholds
 
 pytestmark = pytest.mark.parametrize("opened", DURABLE, indirect=True)
 
 
 @pytest.fixture(autouse=True)
 def _walked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "LIMITS", WAYS[4])
+    monkeypatch.setattr(thresholds, "LIMITS", WAYS[4])
 
 
 async def pages(store: Store, url: str, count: int) -> list[str]:
@@ -86,7 +86,7 @@ async def test_one_id_of_several_types(store: Store) -> None:
 async def test_too_many_ids_that_do_not_match(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(12):
         await create(store, patient(gender="male" if n > 9 else "female"), f"p{n:02}")
-    monkeypatch.setattr(access, "LIMITS", but(WAYS[4], walk=5))
+    monkeypatch.setattr(thresholds, "LIMITS", but(WAYS[4], walk=5))
     assert not await walked(store, "Patient?gender=male&_sort=_id")
     assert await pages(store, "Patient?gender=male&_sort=_id", 1) == ["p10", "p11"]
 

@@ -28,18 +28,9 @@ from tests.contract.writing import (
 )
 
 from hilum.problems import Conflict, CriteriaChanged, Unprocessable
-from hilum.search.query import (
-    ChainClause,
-    Composite,
-    CompositeClause,
-    HasClause,
-    Include,
-    NotClause,
-    Part,
-    Permit,
-    Token,
-    TokenClause,
-)
+from hilum.search.alternatives import Composite, Token
+from hilum.search.clauses import ChainClause, CompositeClause, HasClause, NotClause, Part, Permit, TokenClause
+from hilum.search.query import Include
 from hilum.store import keyed
 from hilum.store.interface import Present, Resolves, Store
 from hilum.store.keyed import choices

@@ -13,7 +13,7 @@ from hilum.interactions.door import Door
 from hilum.interactions.search import search
 from hilum.search.parse import parse_query
 from hilum.store.interface import Store
-from hilum.store.plan import access
+from hilum.store.plan import thresholds
 
 OWNER = Principal("owner", "test", "", EVERYTHING, 1 << 62)
 UCUM = "http://unitsofmeasure.org"
@@ -23,7 +23,7 @@ UCUM = "http://unitsofmeasure.org"
 def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """With tiny limits everything is many."""
     if request.param == "tiny":
-        monkeypatch.setattr(access, "LIMITS", access.Limits(few=1, looks=(1, 1), hopes=(1, 1), far=1, beside=0))
+        monkeypatch.setattr(thresholds, "LIMITS", thresholds.Limits(few=1, looks=(1, 1), hopes=(1, 1), far=1, beside=0))
     yield
 
 
@@ -191,3 +191,98 @@ async def test_what_every_resource_has_is_missing_in_none(store: Store) -> None:
     await create(store, {"resourceType": "Location", "position": {"latitude": 1, "longitude": 2}}, "here")
     await create(store, {"resourceType": "Location"}, "nowhere")
     await table(store, "Location", "near:missing", {"true": "nowhere", "false": "here"})
+
+
+async def test_urls_are_found_by_how_they_begin(store: Store) -> None:
+    urls = {
+        "a": "http://x.org/vs",
+        "b": "http://x.org/vs/1",
+        "c": "http://x.org/vs-2",
+        "d": "https://x.org/vs",
+        "e": "urn:x",
+    }
+    body = {"resourceType": "ValueSet", "status": "active"}
+    await store.commit(commit(*(put({**body, "url": url}, id) for id, url in urls.items())))
+    below = {"http://x.org/vs": "a b c", "http://x.org/vs/": "b", "http://x.org/v": "a b c", "http": "a b c d"}
+    await table(
+        store,
+        "ValueSet",
+        "url:below",
+        {**below, "https://": "d", "http://x.org/vs/2": "", "https://x,http://x": "a b c d"},
+    )
+    above = {
+        "http://x.org/vs/1/2": "a b",
+        "http://x.org/vs/1": "a b",
+        "http://x.org/vs-23": "a c",
+        "http://x.org/v": "",
+    }
+    await table(store, "ValueSet", "url:above", {**above, "https://x.org/vs#1": "d", "http": ""})
+
+
+async def test_versions_of_profiles_are_found_by_how_they_begin(store: Store) -> None:
+    profiles = {
+        "a": "http://x.org/p|1.2",
+        "b": "http://x.org/p|1",
+        "c": "http://x.org/p|10",
+        "d": "http://x.org/p",
+        "e": "urn:p|1.5",
+    }
+    await store.commit(
+        commit(*(put({"resourceType": "Patient", "meta": {"profile": [u]}}, id) for id, u in profiles.items()))
+    )
+    expected = {"http://x.org/p|1": "a b", "http://x.org/p|1.2": "a", "http://x.org/p": "a b c d", "urn:p|1": "e"}
+    await table(store, "Patient", "_profile:below", {**expected, "urn:p|1,http://x.org/p|10": "c e"})
+
+
+async def test_one_part_beside_a_quantity_is_its_system_or_its_unit(store: Store) -> None:
+    quantities: dict[str, dict[str, Any]] = {
+        "mg": {"value": 5, "system": UCUM, "code": "mg", "unit": "milligram"},
+        "own": {"value": 5, "system": "http://own", "code": "tablets"},
+        "g": {"value": 5, "system": UCUM, "code": "g"},
+        "six": {"value": 6, "unit": "mg"},
+        "none": {"value": 5},
+    }
+    body = {"resourceType": "Observation", "status": "final", "code": {"coding": [{"code": "c"}]}}
+    await store.commit(commit(*(put({**body, "valueQuantity": q}, id) for id, q in quantities.items())))
+    expected = {"5|mg": "mg", "5|milligram": "mg", f"5|{UCUM}": "g mg", "5|tablets": "own", "5|http://own": "own"}
+    expected |= {"5": "g mg none own", "ne5|mg": "six", "ge5|mg": "mg six", "5|ml": "", "5|mg,5|http://own": "mg own"}
+    await table(store, "Observation", "value-quantity", expected)
+    await table(
+        store,
+        "Observation",
+        "code-value-quantity",
+        {f"c${value}": ids for value, ids in expected.items() if "," not in value},
+    )
+
+
+async def test_ids_can_be_left_out(store: Store) -> None:
+    await store.commit(commit(*(put({"resourceType": "Patient"}, id) for id in "abc")))
+    await table(store, "Patient", "_id:not", {"a": "b c", "a,c": "b", "x": "a b c"})
+    await table(store, "Patient", "_filter", {"not (_id eq a)": "b c"})
+
+
+async def test_a_chain_may_end_in_the_type_that_is_referred_to(store: Store) -> None:
+    subjects = {"p": "Patient/p", "g": "Group/g", "gone": "Patient/gone"}
+    encounter: dict[str, Any] = {"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"}}
+    group = {
+        "resourceType": "Group",
+        "type": "person",
+        "actual": True,
+        "member": [{"entity": {"reference": "Patient/p"}}],
+    }
+    writes = [put({**encounter, "subject": {"reference": name}}, id) for id, name in subjects.items()]
+    await store.commit(commit(*writes, put({"resourceType": "Patient"}, "p"), put(group, "g"), put(encounter, "none")))
+    await table(store, "Encounter", "subject._type", {"Patient": "p", "Group": "g", "Patient,Group": "g p"})
+    await table(store, "Encounter", "subject._type:not", {"Patient": "g"})
+    await table(store, "Encounter", "subject:Patient._type", {"Patient": "p", "Group": ""})
+    await table(store, "Patient", "_has:Group:member:_type", {"Group": "p", "Patient": ""})
+
+
+async def test_instants_go_by_microseconds_whatever_their_digits(store: Store) -> None:
+    at = {"a": "2020-01-01T10:00:00.123455Z", "b": "2020-01-01T10:00:00.1234561Z", "c": "2020-01-01T10:00:00.123457Z"}
+    body = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
+    await store.commit(commit(*(put({**body, "effectiveDateTime": t}, id) for id, t in at.items())))
+    expected = {"": "b", "ne": "a c", "gt": "c", "ge": "b c", "lt": "a", "le": "a b", "sa": "c", "eb": "a"}
+    for digits in ("1234561", "12345600009", "123456", "1234560"):
+        asked = {f"{prefix}2020-01-01T12:00:00.{digits}+02:00": ids for prefix, ids in expected.items()}
+        await table(store, "Observation", "date", asked)

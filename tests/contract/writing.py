@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from hilum.fhir.resource import Resource, draft
+from hilum.search.alternatives import Token
+from hilum.search.clauses import Clause, NotClause, Part, Permit, TokenClause
 from hilum.search.index import index
 from hilum.search.parameters import table
-from hilum.search.query import Clause, NotClause, Part, Permit, Query, Token, TokenClause
+from hilum.search.query import Query
 from hilum.search.rows import NO_ROWS
 from hilum.store.interface import Audit, Commit, HistoryQuery, Page, Precondition, Resolves, Store, Versions, Write
 

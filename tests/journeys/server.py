@@ -19,6 +19,10 @@ from hilum.access.keys import load_or_create
 from hilum.access.tokens import Minter
 
 FHIR_JSON = {"content-type": "application/fhir+json"}
+HANGS_SECONDS = 180
+"""A server that has not answered by then hangs. It takes two seconds by itself, ten beside five busy processes on its
+core; 30 have been too few where others filled the disk, too.
+"""
 
 
 def free_port() -> int:
@@ -58,19 +62,29 @@ class Server:
             *flags,
         ]
         self.process = subprocess.Popen(
-            command, stdout=(folder / "stdout").open("wb"), stderr=self._errors, env=os.environ | (environment or {})
+            command,
+            stdout=(folder / "stdout").open("wb"),
+            stderr=self._errors,
+            env=os.environ | {"PYTHONFAULTHANDLER": "1"} | (environment or {}),
         )
         if files is not None:  # before its interpreter has got anywhere
             resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, files)
-        ends = time.monotonic() + 30
-        while True:
+        self._wait()
+
+    def _wait(self) -> None:
+        ends = time.monotonic() + HANGS_SECONDS
+        while self.process.poll() is None:
             try:
                 if httpx.get(self.url + "/health").status_code == 200:
                     return
             except httpx.TransportError:
-                if self.process.poll() is not None or time.monotonic() > ends:
-                    raise AssertionError(f"hilum serve did not start:\n{self.log}") from None
+                pass
+            if time.monotonic() > ends:
+                self.process.send_signal(signal.SIGABRT)  # tells where it stands
+                self.process.wait()
+                raise AssertionError(f"hilum serve has not answered within {HANGS_SECONDS} s:\n{self.log}")
             time.sleep(0.05)
+        raise AssertionError(f"hilum serve ended with status {self.process.returncode}:\n{self.log}")
 
     @property
     def log(self) -> str:

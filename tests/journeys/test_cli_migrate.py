@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests import first_layout
+from tests.durability.index_truth import TABLES
 from tests.journeys.both import compared_at, flags, told_at
 from tests.journeys.cli import hilum, postgres_database
 from tests.journeys.conftest import postgres_url
@@ -17,18 +18,7 @@ from tests.shared_data import DATA, needs_data
 
 __all__ = ["flags", "postgres_database", "postgres_url"]
 
-INDEX = {
-    "token": "param, value, rid",
-    "string": "param, folded, exact, rid",
-    "date": "param, span, low, high, rid",
-    "quantity": "param, unit, low, high, rid",
-    "reference": "param, target, rid",
-    "composite": "param, a, unit, low, high, rid",
-    "near": "param, cell, lat, lon, rid",
-    "compartment": "owner, rid",
-    "term": "param, value, folded",
-    "unit": "param, unit, system, code, display",
-}
+INDEX = TABLES | {"term": "param, value, folded", "unit": "param, unit, system, code, display"}
 SEARCHES = (
     "Patient?name=a&_sort=birthdate&_count=50",
     "Patient?address-city:contains=o&gender=female",

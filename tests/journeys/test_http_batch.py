@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from tests.journeys.conftest import Create, diagnostics
@@ -190,6 +191,25 @@ def test_a_large_batch_and_transaction(fhir: httpx.Client) -> None:
         answer = post(fhir, kind, [entry("POST", "Patient", patient(birthDate="1990-01-01")) for _ in range(500)])
         assert statuses(answer) == ["201"] * 500
         assert len({one["response"]["location"] for one in answer.json()["entry"]}) == 500
+
+
+def test_urls_of_entries_may_be_in_any_letters(fhir: httpx.Client) -> None:
+    family = "Ørsted-Łuczak"
+    made = entry("POST", "Patient", patient(name=[{"family": family}]), ifNoneExist=f"family:exact={family}")
+    named = entry("PUT", f"Patient?family:exact={family}", patient(name=[{"family": family}], gender="male"))
+    found = entry("GET", "")
+    gone = entry("DELETE", f"Patient?family:exact={family}")
+    for kind in ("batch", "transaction"):
+        assert statuses(post(fhir, kind, [made])) == ["201"]
+        for letters in (family, quote(family)):
+            found["request"]["url"] = f"Patient?family:exact={letters}"
+            answer = post(fhir, kind, [found])
+            assert statuses(answer) == ["200"]
+            assert answer.json()["entry"][0]["resource"]["total"] == 1
+        assert statuses(post(fhir, kind, [named])) == ["200"]
+        assert statuses(post(fhir, kind, [gone])) == ["204"]
+        assert statuses(post(fhir, kind, [found])) == ["200"]
+    assert "entry" not in fhir.get("Patient", params={"family": family}).json()
 
 
 def test_an_entry_may_name_its_url_in_full(fhir: httpx.Client, create: Create, server: Server) -> None:

@@ -36,6 +36,7 @@ def test_a_search_bundle_holds_the_stored_bytes(fhir: httpx.Client, people: list
     assert answer.json() == {
         "resourceType": "Bundle",
         "type": "searchset",
+        "total": 1,
         "link": [{"relation": "self", "url": f"{server.base}/Patient?family=searched&birthdate=1993"}],
         "entry": [
             {"fullUrl": f"{server.base}/Patient/{people[3]['id']}", "resource": people[3], "search": {"mode": "match"}}
@@ -48,6 +49,7 @@ def test_an_empty_result_has_no_entry(fhir: httpx.Client, server: Any) -> None:
     assert fhir.get("Patient?family=nobodyhasthisname").json() == {
         "resourceType": "Bundle",
         "type": "searchset",
+        "total": 0,
         "link": [{"relation": "self", "url": f"{server.base}/Patient?family=nobodyhasthisname"}],
     }
 
@@ -62,6 +64,31 @@ def test_following_next_finds_each_once(fhir: httpx.Client, people: list[dict[st
         url = link(bundle, "next")
     assert sorted(found) == sorted(person["id"] for person in people)
     assert len(found) == 7
+
+
+def test_one_page_that_holds_everything_tells_the_total_unless_it_is_not_wanted(
+    fhir: httpx.Client, people: list[dict[str, Any]]
+) -> None:
+    about = "Patient?family=searched&_include=Patient:organization"
+    assert fhir.get(about).json()["total"] == 7
+    assert fhir.get(f"{about}&_count=7").json()["total"] == 7
+    assert fhir.post("Patient/_search", data={"family": "searched"}).json()["total"] == 7
+    assert "total" not in fhir.get(f"{about}&_total=none").json()
+    url: str | None = f"{about}&_count=4"  # the last page alone is no whole
+    while url is not None:
+        page = fhir.get(url).json()
+        assert "total" not in page
+        url = link(page, "next")
+
+
+def test_a_link_that_gets_the_format_it_has_once_more_is_the_same_link(
+    fhir: httpx.Client, people: list[dict[str, Any]]
+) -> None:
+    first = fhir.get("Patient?family=searched&_count=4&_format=json&_pretty=true").json()
+    following = link(first, "next") or ""
+    assert ids(fhir.get(f"{following}&_format=json&_pretty=true").json()) == ids(fhir.get(following).json())
+    assert len(ids(first) + ids(fhir.get(following).json())) == 7
+    assert diagnostics(fhir.get(f"{following}&_pretty=false")) == "_pretty may be given once."
 
 
 def test_a_form_is_the_same_search(fhir: httpx.Client, people: list[dict[str, Any]], server: Any) -> None:
@@ -165,6 +192,24 @@ def test_within_a_compartment(fhir: httpx.Client, create: Create) -> None:
     create("Observation", **about)
     assert ids(fhir.get(f"Patient/{patient}/Observation").json()) == [mine]
     assert set(ids(fhir.get(f"Patient/{patient}/*").json())) == {mine, patient}
+
+
+def test_a_form_within_a_compartment_is_the_same_search(fhir: httpx.Client, create: Create, server: Server) -> None:
+    patient, other = create()["id"], create()["id"]
+    for who in (patient, patient, other):
+        create("Observation", subject={"reference": f"Patient/{who}"}, status="final", code={"text": "x"})
+    by_get = fhir.get(f"Patient/{patient}/Observation?status=final&_count=1").json()
+    by_form = fhir.post(f"Patient/{patient}/Observation/_search?_count=1", data={"status": "final"}).json()
+    assert ids(by_form) == ids(by_get)
+    following = link(by_form, "next") or ""
+    assert following.startswith(f"{server.base}/Patient/{patient}/Observation?")
+    assert ids(fhir.get(following).json()) == ids(fhir.get(link(by_get, "next") or "").json())
+    everything = fhir.post(f"Patient/{patient}/*/_search", data={"_type": "Observation,Patient"}).json()
+    assert sorted(ids(everything)) == sorted(ids(fhir.get(f"Patient/{patient}/*").json()))
+    assert everything["total"] == 3
+    with server.client("patient/*.rs", patient=other) as theirs:
+        assert ids(theirs.post(f"Patient/{patient}/*/_search", data={"_count": "5"}).json()) == []
+    assert fhir.post(f"Organization/{patient}/Observation/_search", data={"_count": "5"}).status_code == 404
 
 
 def test_everything_of_a_patient(fhir: httpx.Client, create: Create) -> None:

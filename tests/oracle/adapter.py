@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.oracle.queries import Question
 from tests.oracle.records import BASE, Name, Policy
 
@@ -18,10 +24,13 @@ from hilum.interactions.door import Door
 from hilum.interactions.search import search
 from hilum.problems import Forbidden, Invalid
 from hilum.search.index import index
+from hilum.search.limits import TooCostly
 from hilum.search.parse import parse_query
 from hilum.search.rows import NO_ROWS
 from hilum.store.interface import Audit, Commit, Page, Store, Write
-from hilum.store.plan.access import Limits
+from hilum.store.plan.thresholds import Limits
+from hilum.store.postgres import open_postgres
+from hilum.store.sqlite import open_sqlite
 
 NOW = 1_800_000_000_000_000
 """Microseconds since 1970, for the prefix `ap`."""
@@ -49,6 +58,22 @@ Body = dict[str, Any]
 _AUDIT = Audit(agent="Practitioner/1", client="oracle", interaction="create", token="")
 
 
+_schemas = itertools.count(1)
+
+
+@asynccontextmanager
+async def opened(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Store]:
+    """A new store, `sqlite` or `postgresql` as the fixture's parameter says; it needs `tests.postgres.postgres_url`."""
+    store: Store
+    if request.param == "sqlite":
+        store = await open_sqlite(str(folder / "store.sqlite"))
+    else:
+        url: str = request.getfixturevalue("postgres_url")
+        store = await open_postgres(url, schema=f"oracle_{os.getpid()}_{next(_schemas)}")
+    yield store
+    await store.close()
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a store said: matches in order, the total if it was asked for, and what came along."""
@@ -61,9 +86,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Refusal:
-    """hilum refused, and why."""
+    """hilum refused, and why. `costly`: it would have taken too much, however right the question."""
 
     why: str
+    costly: bool = False
 
 
 # --- filling ----------------------------------------------------------------------------------------------------------
@@ -136,7 +162,7 @@ async def ask(
         parsed = replace(parsed, query=replace(parsed.query, after=after))
         page: Page = await search(Door(store, BASE), _principal(question.policy), parsed)
     except (Forbidden, Invalid) as problem:
-        return Refusal(f"{problem.__class__.__name__}: {problem}")
+        return Refusal(f"{problem.__class__.__name__}: {problem}", isinstance(problem, TooCostly))
     places = page.places or (-1,) * len(page.resources)
     return Answer(
         tuple(

@@ -268,11 +268,17 @@ def number(text: str) -> Test:
 
 
 def quantity(text: str) -> Test:
-    """`number`, `number|system|code`, `number||code`, `number|system|`."""
+    """`number`, `number|system|code`, `number||code`, `number|system|`; `number|x` for a system or a unit."""
     parts = [unescape(part) for part in split(text, "|")]
-    if len(parts) not in (1, 3):
+    if len(parts) > 3 or (len(parts) == 2 and not parts[1]):
         raise Refused("quantity")
     asked = amount(parts[0])
+    if len(parts) == 2:
+        return lambda value: (
+            isinstance(value, Number)
+            and parts[1] in (value.system, value.code, value.unit)
+            and compare(asked, AS_IT_IS, value)
+        )
     system, code = parts[1:] if len(parts) == 3 else ("", "")
 
     def conversion(value: Number) -> tuple[Fraction, Fraction] | None:
@@ -356,28 +362,27 @@ def canonical_below(text: str) -> Test:
 # --- uri --------------------------------------------------------------------------------------------------------------
 
 
-def uri(text: str, modifier: str) -> Test:
-    """The whole uri; `:below` and `:above` go by path segments, of http(s) urls alone."""
+def uri(text: str, modifier: str, versioned: bool) -> Test:
+    """The whole uri; `:below` "left-matches the value", `:above` "vice-versa", of http(s) urls alone.
+
+    `versioned`: the parameter is about canonicals, so that `:below=url|1` is about versions.
+    """
     plain = unescape(text)
     if not modifier:
         return canonical(plain)
-    if not re.match(r"https?://", plain):
+    if modifier == "below" and versioned and "|" in plain:
+        return canonical_below(text)
+    if not any(plain.startswith(scheme) or scheme.startswith(plain) for scheme in ("http://", "https://")):
         raise Refused("urls only")
+    if "|" in plain:
+        raise Refused("no versions")
     if modifier == "below":
-        return lambda value: isinstance(value, Uri) and any(_under(one, plain) for one in _written(value))
-    return lambda value: (
-        isinstance(value, Uri)
-        and re.match(r"https?:", value.text) is not None
-        and any(_under(plain, one) for one in _written(value))
-    )
+        return lambda value: isinstance(value, Uri) and any(one.startswith(plain) for one in _written(value))
+    return lambda value: isinstance(value, Uri) and any(plain.startswith(one) for one in _written(value))
 
 
 def _written(value: Uri) -> tuple[str, ...]:
     return (value.text, value.text.partition("|")[0]) if value.versioned else (value.text,)
-
-
-def _under(uri: str, over: str) -> bool:
-    return uri == over or uri.startswith(over if over.endswith("/") else over + "/")
 
 
 # --- near -------------------------------------------------------------------------------------------------------------

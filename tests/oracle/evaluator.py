@@ -112,21 +112,26 @@ class Population:
     def types(self, type: str | None, pairs: Pairs, compartment: Name | None) -> tuple[str, ...]:
         """The types that are searched. Raises Refused."""
         wanted = [value for name, value in pairs if name == "_type"]
+        without = [value for name, value in pairs if name == "_type:not"]
         if type is not None:
-            if wanted or type not in self.definitions.resource_types:
+            if wanted or without or type not in self.definitions.resource_types:
                 raise Refused("_type")
             return (type,)
-        if len(wanted) > 1:
+        if len(wanted) > 1 or len(without) > 1:
             raise Refused("_type twice")
+        known = self.definitions.resource_types
+        if not {one for value in wanted + without for one in value.split(",")} <= set(known):
+            raise Refused("unknown type")
+        found = known
         if wanted:
-            named = tuple(dict.fromkeys(wanted[0].split(",")))
-            if not set(named) <= set(self.definitions.resource_types):
-                raise Refused("unknown type")
-            return named
-        if compartment is not None:
+            found = tuple(dict.fromkeys(wanted[0].split(",")))
+        elif compartment is not None:
             members = self.definitions.compartments[compartment[0]]
-            return tuple(t for t in self.definitions.resource_types if t in members or t == compartment[0])
-        return self.definitions.resource_types
+            found = tuple(t for t in known if t in members or t == compartment[0])
+        found = tuple(t for t in found if not without or t not in without[0].split(","))
+        if not found:
+            raise Refused("no type left")
+        return found
 
     # --- who may see what -------------------------------------------------------------------------------------------
 
@@ -254,8 +259,8 @@ class Population:
         tests = [self.holds(type, name, value) for name, value in pairs]
         return lambda item: all(test(item) for test in tests)
 
-    def holds(self, type: str, name: str, value: str) -> Holds:
-        """Whether a resource of `type` satisfies `name=value`. Raises Refused."""
+    def holds(self, type: str, name: str, value: str, chosen: bool = False) -> Holds:
+        """Whether a resource of `type` satisfies `name=value`. `chosen`: refused where none does. Raises Refused."""
         if name.startswith("_has:"):
             return links.has(self, type, name, value)
         if name == "_list":
@@ -266,7 +271,8 @@ class Population:
             return filters.parse(value)(self, type)
         head, dot, rest = name.partition(".")
         if dot:
-            return links.chain(self, type, head, lambda target: self.holds(target, rest, value))
+            chosen = ":" not in head and rest.partition(":")[0] == "_type"
+            return links.chain(self, type, head, lambda target: self.holds(target, rest, value, chosen))
         code, colon, modifier = name.partition(":")
         if colon and not modifier:
             raise Refused("modifier")
@@ -276,9 +282,12 @@ class Population:
         if code == "_id" or code == "_lastUpdated":
             if modifier == "missing" and value in ("true", "false"):  # every resource has one
                 return lambda item: value == "false"
-            if colon:
+            if colon and (code, modifier) != ("_id", "not"):
                 raise Refused("modifier")
-            return self.own(code, texts)
+            own = self.own(code, [text.removeprefix(f"{type}/") for text in texts])
+            return (lambda item: not own(item)) if colon else own
+        if code == "_type":
+            return self._of_type(type, modifier, colon, texts, chosen)
         parameter = self.parameter(type, code)
         if modifier == "missing":
             return self._missing(parameter, value)
@@ -292,6 +301,15 @@ class Population:
         """One value of a composite."""
         return self._composite(type, parameter, "", [text])
 
+    def _of_type(self, type: str, modifier: str, colon: str, texts: list[str], chosen: bool) -> Holds:
+        """`subject._type=Patient`. "Technically, the `_type` parameter is a token parameter"."""
+        if (colon and modifier != "not") or any(text not in self.definitions.resource_types for text in texts):
+            raise Refused("_type")
+        meant = (type in texts) is not bool(colon)
+        if chosen and not meant:
+            raise Refused("a chain to another type")
+        return lambda item: meant
+
     def _any(self, parameter: SearchParameter, tests: list[criteria.Test], negated: bool) -> Holds:
         return lambda item: any(t(v) for v in self.values(item, parameter) for t in tests) is not negated
 
@@ -303,7 +321,7 @@ class Population:
             if len(parts) == 2 and all(parts) and self.definitions.parameter(type, "version"):
                 tests.append(self._all(type, (("url", parts[0]), ("version", parts[1]))))
             else:
-                tests.append(self._any(parameter, [criteria.uri(text, "")], False))
+                tests.append(self._any(parameter, [criteria.uri(text, "", False)], False))
         return lambda item: any(test(item) for test in tests)
 
     def own(self, code: str, texts: list[str]) -> Holds:
@@ -344,7 +362,8 @@ class Population:
             case "quantity", "":
                 return [criteria.quantity(text) for text in texts], False
             case "uri", "" | "below" | "above":
-                return [criteria.uri(text, modifier) for text in texts], False
+                versioned = "canonical" in self.forms(type, parameter)
+                return [criteria.uri(text, modifier, versioned) for text in texts], False
             case "special", "":
                 return [criteria.near(text) for text in texts], False
             case "reference", _:

@@ -18,7 +18,7 @@ def read(population: Population, searched: tuple[str, ...], pairs: Pairs) -> lis
         kind, colon, modifier = name.partition(":")
         if kind not in ("_include", "_revinclude"):
             continue
-        if colon and modifier != "iterate":
+        if colon and modifier not in ("iterate", "recurse"):
             raise Refused("include")
         found.append(_one(population, searched, value, bool(colon), kind == "_revinclude"))
     return found
@@ -26,7 +26,7 @@ def read(population: Population, searched: tuple[str, ...], pairs: Pairs) -> lis
 
 def _one(population: Population, searched: tuple[str, ...], value: str, iterate: bool, reverse: bool) -> Include:
     """Raises Refused for what could never bring anything, too."""
-    if value == "*":
+    if value in ("*", "*:*"):
         return Include("*", None, None, iterate, reverse)
     source, *rest = value.split(":")
     if not 1 <= len(rest) <= 2 or source not in population.definitions.resource_types:

@@ -227,6 +227,8 @@ class Asker:
         types = tuple(self.chance.sample(sorted(self.population.by_type), self.chance.randint(1, 3)))
         if self.maybe(0.7):
             pairs.append(("_type", ",".join(types)))
+        if self.maybe(0.15):
+            pairs.append(("_type:not", self.pick((types[0], "Patient", "Group,Claim"))))
         code = self.pick(("_tag", "_security", "_profile", "_id", "_lastUpdated", None))
         if code in ("_tag", "_security", "_profile"):
             pairs.append(self.plain(types[0], self.parameter(types[0], code)))
@@ -272,7 +274,8 @@ class Asker:
         """One (name, value)."""
         kind = self.chance.random()
         if kind < 0.04:
-            return "_id", ",".join(f"n{self.chance.randint(1, 9)}" for _ in range(self.chance.randint(1, 3)))
+            ids = ",".join(f"n{self.chance.randint(1, 9)}" for _ in range(self.chance.randint(1, 3)))
+            return self.pick(("_id", "_id", "_id:not")), self.pick((ids, f"{type}/{ids}"))
         if kind < 0.07:
             return "_lastUpdated", self.updated()
         if kind < 0.1:
@@ -451,6 +454,9 @@ class Asker:
             return self.in_unit(prefix, found, self.pick(tuple(units.KELVINS)))
         if found.system and kind < 0.78:
             return f"{prefix}{self.number(found)}|{escape(found.system)}|"
+        if kind < 0.81:
+            beside = self.pick((found.system, found.code, found.unit)) or "mg"
+            return f"{prefix}{self.number(found)}|{escape(beside)}"
         if kind < 0.85:
             return f"{prefix}{self.number(found)}||{escape(found.unit or found.code or 'mg')}"
         system = self.pick((found.system or units.UCUM, units.UCUM, populations.LOCAL))
@@ -471,13 +477,14 @@ class Asker:
             text = text.partition("|")[0]
         if not modifier:
             return text
-        text = text.partition("|")[0]
+        text, _, version = text.partition("|")
         if not text.startswith("http") and self.maybe(0.8):
             text = "http://example.org/fhir/q/1"
         if modifier == "below":
             over = text.rpartition("/")[0] or text
-            return str(self.pick((text, over, over + "/")))
-        return str(self.pick((text, text + "/5", text + "/_history/5")))
+            versions = (f"{text}|{version}", f"{text}|{version.partition('.')[0]}") if version else ()
+            return str(self.pick((text, over, over + "/", text[:-1], text[: len(text) // 2], "http", *versions)))
+        return str(self.pick((text, text + "/5", text + "/_history/5", text + "5")))
 
     def reference(self, type: str, parameter: SearchParameter, modifier: str) -> str:
         """A reference in one of its spellings."""
@@ -569,6 +576,8 @@ class Asker:
         name, value = self.pair(target, depth - 1)
         if name in ("_list", "_filter"):
             name, value = "_id", self.name_of(target)[1]
+        elif self.maybe(0.08):
+            name, value = self.pick(("_type", "_type", "_type:not")), self.pick((target, f"{target},Group", "Patient"))
         typed = self.maybe(0.7) if self.population.aim(type, parameter).targets else True
         return f"{parameter.code}{f':{target}' if typed else ''}.{name}", value
 
@@ -586,13 +595,15 @@ class Asker:
         name, value = self.pair(source, depth - 1)
         if name in ("_list", "_filter"):
             name, value = "_id", self.name_of(source)[1]
+        elif self.maybe(0.04):
+            name, value = self.pick(("_type", "_type:not")), self.pick((source, "Patient"))
         return f"_has:{source}:{parameter.code}:{name}", value
 
     def include(self, type: str) -> Pair:
         """`_include` or `_revinclude`, with or without a type, a wildcard, or `:iterate`."""
-        iterate = ":iterate" if self.maybe(0.35) else ""
+        iterate = self.pick((":iterate", ":iterate", ":recurse")) if self.maybe(0.35) else ""
         if self.maybe(0.08):
-            return self.pick(("_include", "_revinclude")) + iterate, "*"
+            return self.pick(("_include", "_revinclude")) + iterate, self.pick(("*", "*:*"))
         if self.maybe(0.5):
             source = self.pick(sorted(self.population.by_type)) if iterate and self.maybe(0.5) else type
             references = self.references(source)

@@ -7,7 +7,6 @@ of the planner (`adapter.WAYS`), so that small ones take the ways of large ones,
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 from collections.abc import AsyncIterator
@@ -24,9 +23,7 @@ from tests.postgres import postgres_url
 
 from hilum.fhir import json as fhir_json
 from hilum.store.interface import Store
-from hilum.store.plan import access
-from hilum.store.postgres import open_postgres
-from hilum.store.sqlite import open_sqlite
+from hilum.store.plan import thresholds
 from hilum.validation import validate
 
 __all__ = ["postgres_url"]
@@ -39,25 +36,17 @@ QUESTIONS = 100 if FULL else 75
 FIRST = int(os.environ.get("HILUM_ORACLE_SEED", "1"))
 SEEDS = range(FIRST, FIRST + POPULATIONS)
 
-_schemas = itertools.count(1)
-
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    opened: Store
-    if request.param == "sqlite":
-        opened = await open_sqlite(str(tmp_path / "store.sqlite"))
-    else:
-        url: str = request.getfixturevalue("postgres_url")
-        opened = await open_postgres(url, schema=f"oracle_{os.getpid()}_{next(_schemas)}")
-    yield opened
-    await opened.close()
+    async with adapter.opened(request, tmp_path) as store:
+        yield store
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_store_finds_what_the_oracle_finds(store: Store, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "LIMITS", adapter.WAYS[seed % len(adapter.WAYS)])
+    monkeypatch.setattr(thresholds, "LIMITS", adapter.WAYS[seed % len(adapter.WAYS)])
     kept = Population(await adapter.fill(store, population(seed), seed), now=adapter.NOW)
     asker = Asker(kept, seed)
     differences = []

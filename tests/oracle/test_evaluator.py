@@ -454,7 +454,7 @@ def test_phone_is_where_the_system_is_phone() -> None:
 # --- uri --------------------------------------------------------------------------------------------------------------
 
 
-def test_uris_whole_below_and_above() -> None:
+def test_uris_whole_and_how_they_begin() -> None:
     base = "http://acme.org/fhir/ValueSet"
     sets = [
         one("ValueSet", "123", url=f"{base}/123"),
@@ -467,7 +467,10 @@ def test_uris_whole_below_and_above() -> None:
         {
             f"ValueSet?url={base}/123": "123",
             "ValueSet?url:below=http://acme.org/fhir/": "123 1234 top",
-            f"ValueSet?url:below={base}/123": "123",
+            f"ValueSet?url:below={base}/123": "123 1234",
+            f"ValueSet?url:below={base}/1234": "1234",
+            "ValueSet?url:below=http": "123 1234 top",
+            f"ValueSet?url:above={base}/12345": "123 1234 top",
             f"ValueSet?url:above={base}/123/_history/5": "123 top",
             "ValueSet?url=urn:oid:1.2.3.4.5": "oid",
             f"ValueSet?url={base.upper()}": "",
@@ -773,7 +776,7 @@ def test_escaped_separators_are_ordinary_characters() -> None:
         "Patient?gender:missing=maybe",
         "Observation?code-value-quantity=1",
         "Observation?code-value-quantity:missing=true",
-        "Observation?value-quantity=5.4|mg",
+        "Observation?value-quantity=5.4|",
         "Observation?subject:Medication=1",
         "Observation?subject=Foo/1",
         "Observation?patient=Group/1",
@@ -991,3 +994,49 @@ def test_contained_resources_are_looked_at_in_their_containers() -> None:
     assert find(resources, search, policy={"Medication": (Permit(),)}) == []
     with pytest.raises(Forbidden):
         find(resources, search, policy={"MedicationRequest": (Permit(),)})
+
+
+# --- what other servers' clients write --------------------------------------------------------------------------------
+
+
+def test_one_part_beside_a_quantity_is_its_system_or_its_unit() -> None:
+    values = {
+        "mg": {"value": 5, "system": UCUM, "code": "mg", "unit": "milligram"},
+        "own": {"value": 5, "system": "urn:x"},
+    }
+    table(
+        [one("Observation", id, valueQuantity=value) for id, value in values.items()],
+        {
+            "Observation?value-quantity=5|mg": "mg",
+            "Observation?value-quantity=5|milligram": "mg",
+            "Observation?value-quantity=5|urn:x": "own",
+            f"Observation?value-quantity=ge5|{UCUM}": "mg",
+            "Observation?value-quantity=ne5|mg": "",
+            "Observation?value-quantity=5|g": "",
+        },
+    )
+
+
+def test_a_chain_may_end_in_the_type_that_is_referred_to() -> None:
+    here = [
+        one("Patient", "p"),
+        one("Group", "g", member=[{"entity": to("Patient/p")}]),
+        one("Encounter", "e", subject=to("Patient/p")),
+        one("Encounter", "f", subject=to("Group/g")),
+        one("Encounter", "gone", subject=to("Patient/gone")),
+    ]
+    table(
+        here,
+        {
+            "Encounter?subject._type=Patient": "e",
+            "Encounter?subject._type:not=Patient": "f",
+            "Encounter?subject:Patient._type=Group": "",
+            "Patient?_has:Group:member:_type=Group": "p",
+            "Patient?_has:Group:member:_type=Patient": "",
+            "Patient?_id:not=p": "",
+            "?_type:not=Encounter,Group": "p",
+        },
+    )
+    for search in ("Encounter?subject._type=Claim", "Encounter?subject._type:in=Patient", "Patient?_type:not=Group"):
+        with pytest.raises(Refused):
+            find(here, search)

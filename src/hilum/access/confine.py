@@ -15,21 +15,20 @@ from typing import Any, Final
 from hilum.access.policy import Policy
 from hilum.fhir.definitions import TYPES
 from hilum.problems import Forbidden
-from hilum.search.parameters import lookup
-from hilum.search.query import (
+from hilum.search.clauses import (
     AllClause,
     AnyClause,
     ChainClause,
     Clause,
     HasClause,
     IdClause,
-    Include,
     ListClause,
     NotClause,
     Part,
     Permit,
-    Query,
 )
+from hilum.search.parameters import lookup
+from hilum.search.query import Include, Query
 
 SEARCH: Final = "s"
 _READ: Final = "r"

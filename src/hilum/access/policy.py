@@ -12,9 +12,9 @@ from functools import lru_cache
 from hilum.fhir.definitions import TYPES
 from hilum.oauth.scopes import Scope
 from hilum.problems import Invalid
+from hilum.search.clauses import Clause, Permit
 from hilum.search.constraints import constraint
 from hilum.search.matches import permitted
-from hilum.search.query import Clause, Permit
 from hilum.search.rows import Rows
 
 Search = tuple[tuple[str, str], ...]

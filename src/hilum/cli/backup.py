@@ -34,14 +34,13 @@ def backup(
 
     from hilum.app.settings import Settings
     from hilum.app.stores import open_store, verify
-    from hilum.cli import terminal
+    from hilum.cli import existing, terminal
     from hilum.problems import Misconfigured
 
     settings = Settings.read({"store": store, "data": data, "environment": environment})
     if file.exists() and not force:
         raise Misconfigured(f"{file} exists already. Choose another name, or add --force.")
-    if settings.store_kind == "sqlite" and not settings.sqlite_path.exists():
-        raise Misconfigured(f"There is no store {settings.sqlite_path} to back up. Name it with --store or --data.")
+    existing.store(settings)
 
     async def run() -> int:
         part = file.with_name(f"{file.name}.new")

@@ -37,23 +37,20 @@ def explain(
     import time
     from typing import Any
 
-    from hilum.app.data import STAMP, known, served_at
+    from hilum.app.data import served_at
     from hilum.app.settings import Settings
     from hilum.app.stores import open_store
+    from hilum.cli import existing
     from hilum.cli.terminal import json_out, out
     from hilum.interactions import search as searching
     from hilum.interactions.door import Door
-    from hilum.problems import Misconfigured
     from hilum.rest.edge import ANYONE
     from hilum.rest.search import asked_at
     from hilum.search.parse import parse_query
     from hilum.store.plan.told import lines
 
     settings = Settings.read({"store": store, "data": data, "environment": environment, "base_url": base_url})
-    if settings.store_kind == "sqlite" or (settings.data / STAMP).exists():
-        known(settings)
-    if settings.store_kind == "sqlite" and not settings.sqlite_path.exists():
-        raise Misconfigured(f"There is no store {settings.sqlite_path}. Name it with --store or --data.")
+    existing.both(settings)
 
     async def run() -> list[dict[str, Any]]:
         base = served_at(settings)

@@ -24,26 +24,21 @@ def migrate(
     """
     import asyncio
 
-    from hilum.app.data import STAMP, known
     from hilum.app.settings import Settings
     from hilum.app.stores import open_store
+    from hilum.cli import existing
     from hilum.cli.terminal import json_out, out
-    from hilum.problems import Misconfigured
     from hilum.store.migrations import steps
 
     settings = Settings.read({"store": store, "data": data, "environment": environment, "full_text": full_text})
-    sqlite = settings.store_kind == "sqlite"
-    if sqlite or (settings.data / STAMP).exists():  # a database elsewhere can be laid out before the first server runs
-        known(settings)
-    if sqlite and not settings.sqlite_path.exists():
-        raise Misconfigured(f"There is no store {settings.sqlite_path} to migrate. Name it with --store or --data.")
+    existing.both(settings)
 
     async def run() -> None:
         opened = await open_store(settings, migrate=True)
         await opened.close()
 
     asyncio.run(run())
-    schema = steps("sqlite" if sqlite else "postgres")[-1]
+    schema = steps("sqlite" if settings.store_kind == "sqlite" else "postgres")[-1]
     if json:
         json_out({"store": settings.store_shown, "schema": schema.number, "step": schema.name})
     else:

@@ -45,10 +45,11 @@ def reindex(
     import time
     from dataclasses import asdict, replace
 
-    from hilum.app.data import STAMP, known, served_at
+    from hilum.app.data import served_at
     from hilum.app.indexing import AUDIT
     from hilum.app.settings import Settings
     from hilum.app.stores import open_store
+    from hilum.cli import existing
     from hilum.cli.terminal import json_out, out, progress
     from hilum.interactions.defining import tell
     from hilum.interactions.door import Door
@@ -59,10 +60,7 @@ def reindex(
     from hilum.store.rebuilding import Rebuilt, Scope
 
     settings = Settings.read({"store": store, "data": data, "environment": environment})
-    if settings.store_kind == "sqlite" or (settings.data / STAMP).exists():
-        known(settings)
-    if settings.store_kind == "sqlite" and not settings.sqlite_path.exists():
-        raise Misconfigured(f"There is no store {settings.sqlite_path}. Name it with --store or --data.")
+    existing.both(settings)
     try:
         scope = Scope(None if type is None else resource_type("--type", type), parameter, anew=anew)
     except Problem as problem:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from hilum import __version__
 from hilum.access import keys
-from hilum.app.settings import Settings
+from hilum.app.settings import EVERY_NETWORK, Settings
 from hilum.app.stores import RESTORE, examination, inspect, open_store
 from hilum.cli.serving import listen
 from hilum.cli.terminal import progress
@@ -256,7 +256,7 @@ def _existing(place: Path) -> Path:
 
 
 def _answers(settings: Settings) -> bool:
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104 - compared with
+    host = "127.0.0.1" if settings.host in EVERY_NETWORK else settings.host
     try:
         with urllib.request.urlopen(f"http://{host}:{settings.port}/health", timeout=2) as answer:
             return bool(answer.status == 200)

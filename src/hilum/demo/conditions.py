@@ -58,7 +58,6 @@ class Chronic(NamedTuple):
 
 _DIET_SALT = snomed("386619000", "Low sodium diet")
 _EXERCISE = snomed("229065009", "Exercise therapy")
-_HEALTHY_DIET = snomed("226234005", "Healthy diet")
 
 CHRONIC = {
     "hypertension": Chronic(

@@ -6,7 +6,8 @@ from hilum.access.policy import Principal
 from hilum.fhir.definitions import TYPES
 from hilum.interactions.door import Door
 from hilum.interactions.permit import types_permitted, unlimited
-from hilum.search.query import Part, Query
+from hilum.search.clauses import Part
+from hilum.search.query import Query
 
 
 async def counts(door: Door, who: Principal) -> dict[str, int]:

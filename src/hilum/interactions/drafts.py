@@ -16,12 +16,7 @@ from hilum.access.policy import allows
 from hilum.interactions.build import Body, apart
 from hilum.interactions.linking import Name
 from hilum.problems import Invalid
-from hilum.search.constraints import alone
-from hilum.search.index import index
-from hilum.search.matches import matches
-from hilum.search.parameters import Registry
-from hilum.search.prose import says
-from hilum.search.query import (
+from hilum.search.clauses import (
     AllClause,
     AnyClause,
     Clause,
@@ -29,13 +24,18 @@ from hilum.search.query import (
     NotClause,
     Part,
     PhraseClause,
-    Query,
     ReferenceClause,
     StringClause,
     TextClause,
     TokenClause,
     UriClause,
 )
+from hilum.search.constraints import alone
+from hilum.search.index import index
+from hilum.search.matches import matches
+from hilum.search.parameters import Registry
+from hilum.search.prose import says
+from hilum.search.query import Query
 from hilum.search.rows import Rows
 from hilum.search.score import TEXTS
 from hilum.search.text import fold

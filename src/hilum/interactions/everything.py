@@ -22,7 +22,9 @@ from hilum.interactions.door import Door
 from hilum.interactions.permit import permits, permits_for, unlimited, visible
 from hilum.interactions.read import read
 from hilum.problems import Gone, NotFound
-from hilum.search.query import Clause, CompartmentClause, DateRange, LastUpdatedClause, Part, Query
+from hilum.search.alternatives import DateRange
+from hilum.search.clauses import Clause, CompartmentClause, LastUpdatedClause, Part
+from hilum.search.query import Query
 
 _INSIDE: Final = "c"
 """A position that begins so is within the compartment; the store's own position follows, nothing at its begin."""

@@ -14,8 +14,8 @@ from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import Resource
 from hilum.interactions.door import Door
 from hilum.problems import Conflict, Forbidden, NotFound
+from hilum.search.clauses import Permit
 from hilum.search.index import index
-from hilum.search.query import Permit
 from hilum.search.rows import NO_ROWS, Rows
 from hilum.store.interface import Audit
 

@@ -21,7 +21,8 @@ from hilum.interactions.linking import path_of, root
 from hilum.interactions.links import rewritten
 from hilum.interactions.naming import Plan, Step, at, size
 from hilum.problems import Invalid, Issue, MultipleMatches, PreconditionFailed, Problem
-from hilum.search.query import AllClause, AnyClause, ChainClause, Clause, HasClause, NotClause, Query
+from hilum.search.clauses import AllClause, AnyClause, ChainClause, Clause, HasClause, NotClause
+from hilum.search.query import Query
 from hilum.store.interface import Resolves
 
 _BREATH: Final = 64

@@ -18,10 +18,8 @@ from hilum.fhir import definitions
 from hilum.fhir.resource import Resource
 from hilum.interactions.door import Door, Expansion, Known, Version
 from hilum.problems import Invalid
-from hilum.search.index import index
-from hilum.search.limits import TooCostly
-from hilum.search.parameters import lookup
-from hilum.search.query import (
+from hilum.search.alternatives import Token
+from hilum.search.clauses import (
     AllClause,
     AnyClause,
     ChainClause,
@@ -33,13 +31,15 @@ from hilum.search.query import (
     Part,
     Permit,
     PlaceClause,
-    Query,
     ReferenceClause,
-    Token,
     TokenClause,
     UriClause,
     ValueSetClause,
 )
+from hilum.search.index import index
+from hilum.search.limits import TooCostly
+from hilum.search.parameters import lookup
+from hilum.search.query import Query
 from hilum.terminology.expansion import Code, Wanted, expand
 from hilum.terminology.hierarchy import Hierarchy, hierarchy
 

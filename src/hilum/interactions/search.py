@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -11,6 +12,7 @@ from hilum.access.policy import Policy, Principal
 from hilum.interactions.door import Door
 from hilum.interactions.resolve import resolve
 from hilum.problems import Invalid, Unprocessable
+from hilum.search import units
 from hilum.search.parameters import Registry
 from hilum.search.parse import Parsed
 from hilum.search.query import Query
@@ -90,8 +92,11 @@ async def understood(door: Door, pairs: Sequence[tuple[str, str]], read: Callabl
     """What `read` (`parse_query`) makes of a search with the parameters that there are now.
 
     Custom ones come and go in other processes: they are looked at anew where the search may name one, and where it
-    names what is not known. Others cost nothing. Raises what `read` raises.
+    names what is not known. Others cost nothing. Units are loaded, on a thread, before the first search that may
+    convert some. Raises what `read` raises.
     """
+    if not units.loaded() and any(units.UCUM in value for _, value in pairs):
+        await asyncio.to_thread(units.load)
     store = door.store
     catalogue = store.catalogue
     if _may_name(catalogue.codes, pairs):

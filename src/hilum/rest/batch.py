@@ -223,7 +223,7 @@ def _split(service: Service, method: str, url: str, where: str) -> tuple[tuple[s
         )
     if found[-1:] == ("$graphql",):
         raise Invalid("A batch can't hold $graphql: what it answers is no resource.", expression=f"{where}.request.url")
-    return found, query
+    return found, query.encode("utf-8", "replace").decode("latin-1")  # as the bytes of a request line are read
 
 
 def _preference(outer: Request) -> bytes:

@@ -105,17 +105,6 @@ def configure(level: str = "info", form: str = "json", stream: TextIO | None = N
     root.setLevel(max(LEVELS[level], logging.INFO))
 
 
-def enabled(level: str) -> bool:
-    """Whether events of this level are written: ask before computing what to log."""
-    return LEVELS[level] >= _log.threshold
-
-
-def debug(event: str, **values: Any) -> None:
-    """Something that only a developer wants to see."""
-    if _log.threshold <= LEVELS["debug"]:
-        _log.write("debug", event, values)
-
-
 def info(event: str, **values: Any) -> None:
     """Something that happened as it should."""
     if _log.threshold <= LEVELS["info"]:

@@ -35,7 +35,7 @@ def negotiate(accept: bytes | None, format_: str | None) -> None:
         media, parameters = _split(format_.lower())
         if (media != "json" and media not in JSON) or not _version_fits(parameters):
             raise NotAcceptable(f"The _format asked for is not available: {_SERVED}; use _format=json.")
-    elif accept is not None and not acceptable(accept):
+    elif accept and not acceptable(accept):  # an empty one asks for nothing, as none does
         raise NotAcceptable(f"Nothing in the Accept header is available: {_SERVED}.")
 
 

@@ -41,9 +41,8 @@ def general(parameters: list[tuple[str, str]]) -> tuple[Presentation, list[tuple
     rest = []
     for name, value in parameters:
         if name in GENERAL and value:  # an empty one is as any other empty one
-            if name in found:
+            if found.setdefault(name, value) != value:  # clients add _format=json to links that have it
                 raise Malformed(f"{name} may be given once.")
-            found[name] = value
         else:
             rest.append((name, value))
     if not found:

@@ -99,6 +99,8 @@ def pattern(path: tuple[str, ...]) -> str:
         return f"{first if third[:1] == '$' else '[type]'}/{second}/{third}"
     if size == 4 and path[2] == "_history":
         return f"[type]/{second}/_history/[vid]"
+    if size == 4 and path[3] == "_search" and (path[2] in TYPE_NUMBER or path[2] == "*"):
+        return f"[type]/{second}/[type]/_search"
     return "/".join(path)
 
 

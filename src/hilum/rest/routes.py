@@ -43,6 +43,8 @@ ROUTES: tuple[Route, ...] = (
           "Versions of all resources of a type, newest first.", history.TAKES),
     Route("[type]/[id]/[type]", "GET", "search-compartment", "system", search.search,
           "Search within a compartment; `*` in place of the second type is all types.", None),
+    Route("[type]/[id]/[type]/_search", "POST", "search-compartment", "system", search.search,
+          "The same, parameters in a form.", None),
     Route("", "GET", "search-system", "system", search.search,
           "Search across types (`_type`).", None),
     Route("_search", "POST", "search-system", "system", search.search,

@@ -92,7 +92,10 @@ async def search(service: Service, request: Request) -> Response:
     if preferred.explain:
         entries.append(_explained(notes))
     found_at = links(service, request, asked, cursor, page.next if parsed.query.count else None, sealed=sealed)
-    return Response(200, [FHIR_JSON, NO_STORE], bundle.bundle("searchset", entries, found_at, page.total))
+    total = page.total
+    if total is None and cursor is None and page.next is None and ("_total", "none") not in pairs:
+        total = len(page.resources)  # one page holds everything, so that nothing is left to count
+    return Response(200, [FHIR_JSON, NO_STORE], bundle.bundle("searchset", entries, found_at, total))
 
 
 def _today() -> int:
@@ -123,13 +126,14 @@ def _take_form(request: Request) -> None:
 
 def _where(path: tuple[str, ...]) -> tuple[str | None, tuple[str, str] | None]:
     """(type, None for all of them; compartment). https://hl7.org/fhir/R4/http.html#vsearch"""
+    path = get_path(path)
     if len(path) == 3:
         owner, id_, type_ = path
         if owner not in definitions.compartments():
             known = ", ".join(definitions.compartments())
             raise NotFound(f"{owner} is not a compartment; {known} are.")
         return None if type_ == "*" else type_, (owner, id_)
-    return (None if not path or path[0] == "_search" else path[0]), None
+    return (path[0] if path else None), None
 
 
 def _ignored(ignored: tuple[tuple[str, str], ...]) -> bytes:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from hilum.fhir.definitions import TYPES
-from hilum.search.clauses import modifiers
+from hilum.search.modifiers import modifiers
 from hilum.search.parameters import R4, Parameter, Registry
 
 _DEFINITION: Final = "http://hl7.org/fhir/SearchParameter/"

@@ -34,7 +34,7 @@ def read_again(
     length = 0
     for name, value in pairs:
         length += len(name) + len(value)
-    read = _kept if length <= LONGEST else _read
+    read = _kept if length <= LONGEST else _read  # by position: keywords in its key double what a hit costs (0.6 µs)
     return read(type, tuple(pairs), lenient, base, compartment, now, max_count, registry, full_text)
 
 

@@ -10,10 +10,12 @@ from hilum.fhir.definitions import TYPES
 from hilum.problems import Invalid
 from hilum.search import values
 from hilum.search.canonicals import naming
+from hilum.search.clauses import AnyClause, ChainClause, Clause, Part
 from hilum.search.limits import TooCostly
 from hilum.search.parameters import Parameter, Registry
 from hilum.search.plain import Asked, holding
-from hilum.search.query import ChainClause, Clause, Part
+
+NEVER: Final = AnyClause(())
 
 
 class Unknown(Invalid):
@@ -63,16 +65,19 @@ def chain(
 ) -> Clause:
     """What the resource that `parameter` refers to must be: `then` tells it for each type that it may have.
 
-    Without a type named, those types count that have the parameter and to which the value fits. Raises Unknown when
-    there is none.
+    Without a type named, those types count that have the parameter and to which the value fits, and that `_type`
+    names. Raises Unknown when there is none.
     """
     possible = (target,) if target else parameter.targets or TYPES
+    chosen = target is None and rest.partition(":")[0] == "_type"
     found: list[Part] = []
     refused: Invalid | None = None
     for type in possible:
         asked.budget.take_target(hops + 1)
         try:
-            found.append(Part(type, (then(type),)))
+            one = then(type)
+            if not (chosen and one == NEVER):
+                found.append(Part(type, (one,)))
         except TooCostly:
             raise
         except Invalid as problem:
@@ -87,6 +92,8 @@ def chain(
         return ChainClause(by_reference, tuple(found), naming(parameter))
     if refused is not None and not isinstance(refused, Unknown):
         raise refused
+    if chosen:
+        raise Invalid(f"_type: {parameter.code!r} of {parameter.base} refers to {', '.join(possible)} alone.")
     raise Unknown(_nowhere(asked.registry, parameter, possible, rest))
 
 

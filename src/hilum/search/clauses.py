@@ -1,77 +1,288 @@
-"""One search parameter, its modifier and its alternatives to a clause. https://hl7.org/fhir/R4/search.html#modifiers
+"""What must be so of a resource: a clause says one thing of it, a part describes resources of a type by several.
 
-Which modifiers a parameter takes follows from what it selects; the CapabilityStatement lists the same.
+A clause names the numbers of search parameters (see `parameters`), never their codes: rows of one number are rows of
+one selection on one resource type. Several numbers in a clause are ORed: a parameter is a union of selections.
+https://hl7.org/fhir/R4/search.html
 """
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from typing import Final
+from dataclasses import dataclass
 
-from hilum.problems import Invalid
-from hilum.search import values
-from hilum.search.canonicals import canonical
-from hilum.search.limits import MOST_TEXT
-from hilum.search.modified import MODIFIED, hierarchies
-from hilum.search.parameters import Parameter
-from hilum.search.plain import PLAIN, Asked, reference
-from hilum.search.query import Clause
+from hilum.search.alternatives import Amount, Composite, DateRange, Token
 
-TYPE: Final = "[type]"
-"""Stands for the names of resource types among the modifiers."""
-_CODED: Final = frozenset(("CodeableConcept", "Coding", "code"))
-"""What a value set or a code system can be about."""
+# --- clauses about the resource itself ----------------------------------------------------------------------------
 
 
-def clause(parameter: Parameter, modifier: str | None, texts: list[str], asked: Asked) -> Clause:
-    """What one of the alternatives `texts` (still escaped) must say. Raises Invalid, TooCostly.
+@dataclass(frozen=True, slots=True)
+class TokenClause:
+    """Any of `values`."""
 
-    `modifier`: what stands after the colon; None where there is no colon.
+    parameters: tuple[int, ...]
+    values: tuple[Token, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnequalClause:
+    """`ne` of `_filter`: a code of the parameters that is none of `values`."""
+
+    parameters: tuple[int, ...]
+    values: tuple[Token, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StringClause:
+    """Any of `values`: `match` is `starts` (folded prefix), `exact` (as written) or `contains` (folded); of `_filter`
+    also `whole` and `ends` and, each for a single value, `ne`, `gt`, `lt`, `ge` and `le`: folded, by code points.
     """
-    name = parameter.code if modifier is None else f"{parameter.code}:{modifier}"
-    asked.budget.take(name, parameter.type, len(texts))
-    if "" in texts:
-        raise Invalid(f"The parameter {name[:64]!r} has an empty alternative between its commas.")
-    if any(len(text) > MOST_TEXT for text in texts):
-        raise Invalid(f"The parameter {name[:64]!r} has a value of more than {MOST_TEXT} characters.")
-    if modifier is not None and modifier not in modifiers(parameter):
-        if TYPE not in modifiers(parameter) or not modifier[:1].isupper():
-            raise _no_modifier(parameter, modifier)
-        target = values.resource_type(parameter, modifier)
-        return reference(parameter, texts, asked, target)
-    return MODIFIED[modifier](parameter, texts, asked) if modifier else PLAIN[parameter.type](parameter, texts, asked)
+
+    parameters: tuple[int, ...]
+    values: tuple[str, ...]
+    match: str = "starts"
 
 
-def modifiers(parameter: Parameter) -> tuple[str, ...]:
-    """The modifiers that a parameter takes; `[type]` for the names of the types that it refers to."""
-    kind, forms = parameter.type, parameter.forms
-    if kind == "composite":
-        return ()
-    if parameter.code in ("_id", "_lastUpdated"):
-        return ("missing",)
-    found = []
-    if kind == "token":
-        found += ["not"]
-        found += ["text"] if parameter.text else []
-        found += ["in", "not-in", "above", "below"] if forms & _CODED else []
-        found += ["of-type"] if parameter.of_type else []
-        found += ["below"] if parameter.whole else []
-    elif kind == "string":
-        found += [] if parameter.phonetic else ["exact", "contains"]
-    elif kind == "uri":
-        found += ["above", "below"] if parameter.whole else []
-    elif kind == "reference" and canonical(parameter):
-        found += ["below"] if parameter.whole else []
-    elif kind == "reference":
-        found += [TYPE]
-        found += ["identifier"] if parameter.identifier else []
-        found += ["above", "below"] if hierarchies(parameter) else []
-    return (*found, "missing")
+@dataclass(frozen=True, slots=True)
+class TermClause:
+    """`:text` of a token: any of the folded texts begins a word of what is written beside a code (its display)."""
+
+    parameters: tuple[int, ...]
+    values: tuple[str, ...]
 
 
-def _no_modifier(parameter: Parameter, modifier: str) -> Invalid:
-    known = modifiers(parameter)
-    near = get_close_matches(modifier, known, 3) if modifier not in MODIFIED else ()
-    hint = f"did you mean {' or '.join(near)}?" if near else f"those there are: {', '.join(known) or 'none'}."
-    where = f"{parameter.code!r} of {parameter.base}"
-    return Invalid(f"The modifier {modifier[:64]!r} is not supported for {where}; {hint}")
+@dataclass(frozen=True, slots=True)
+class DateClause:
+    """Any of `values`. https://hl7.org/fhir/R4/search.html#prefix"""
+
+    parameters: tuple[int, ...]
+    values: tuple[DateRange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityClause:
+    """Any of `values`, of numbers and quantities."""
+
+    parameters: tuple[int, ...]
+    values: tuple[Amount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceClause:
+    """Any of `values`, each (type, id); type None means any type (`subject=23`)."""
+
+    parameters: tuple[int, ...]
+    values: tuple[tuple[str | None, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UriClause:
+    """Any of `values`. `match`: `whole`; `starts`: the row's uri begins with the value; `below`: a MIME type or the
+    version of a canonical is the value or lies under it.
+
+    (`:above` lists the prefixes of the value as `whole` values.)
+    """
+
+    parameters: tuple[int, ...]
+    values: tuple[str, ...]
+    match: str = "whole"
+
+
+@dataclass(frozen=True, slots=True)
+class CompositeClause:
+    """Any of `values`, each held by one element. https://hl7.org/fhir/R4/search.html#composite"""
+
+    parameters: tuple[int, ...]
+    values: tuple[Composite, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NearClause:
+    """`near`: within `meters` (great circle, WGS 84 mean radius) of any of (latitude, longitude, meters)."""
+
+    parameters: tuple[int, ...]
+    values: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextClause:
+    """`_text` (narrative alone) or `_content` (all text): every alternative is words that must all occur."""
+
+    where: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseClause:
+    """`_text` or `_content`: the `words`, of which there are several, stand side by side in a text of the resource."""
+
+    where: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdClause:
+    """`_id`: any of these logical ids."""
+
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LastUpdatedClause:
+    """`_lastUpdated`: any of these ranges."""
+
+    values: tuple[DateRange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CompartmentClause:
+    """The resource is in the compartment of any of these (type, id). Never empty: nobody is in no compartment."""
+
+    owners: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MissingClause:
+    """`:missing`: with `missing` no value of the parameter, else at least one."""
+
+    parameters: tuple[int, ...]
+    missing: bool
+
+
+# --- clauses made of clauses --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NotClause:
+    """`:not`, `:not-in`, `not` of `_filter`: the clause does not hold."""
+
+    clause: Clause
+
+
+@dataclass(frozen=True, slots=True)
+class AnyClause:
+    """At least one holds. Empty: nothing matches."""
+
+    clauses: tuple[Clause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AllClause:
+    """Every one holds. Empty: everything matches."""
+
+    clauses: tuple[Clause, ...]
+
+
+# --- clauses about other resources --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ChainClause:
+    """`subject:Patient.name=x`: refers by one of `parameters` to a resource that one of `targets` describes.
+
+    `names`: refers by its canonical url, in one of these; see `canonicals`.
+    """
+
+    parameters: tuple[int, ...]
+    targets: tuple[Part, ...]
+    names: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HasClause:
+    """`_has:Observation:subject:code=x`: a resource that `source` describes refers here by one of `parameters`.
+
+    `names`: refers by canonical url, in one of these; see `canonicals`.
+    """
+
+    source: Part
+    parameters: tuple[int, ...]
+    names: tuple[int, ...] = ()
+
+
+# --- clauses that need the store to be understood: interactions turn them into the ones above ---------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ListClause:
+    """`_list`: an entry of the List with this id. https://hl7.org/fhir/R4/search.html#list"""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSetClause:
+    """`:in`: the code is in the expansion of a ValueSet, named by its url or as ValueSet/[id]."""
+
+    parameters: tuple[int, ...]
+    valueset: str
+
+
+@dataclass(frozen=True, slots=True)
+class HierarchyClause:
+    """`:below` (`below`) and `:above` of codes: is-a in a CodeSystem that the server holds."""
+
+    parameters: tuple[int, ...]
+    values: tuple[Token, ...]
+    below: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceClause:
+    """`:below` and `:above` of references: what `hierarchy` (a partOf of the type) puts under or over the value."""
+
+    parameters: tuple[int, ...]
+    values: tuple[tuple[str, str], ...]
+    hierarchy: tuple[int, ...]
+    below: bool
+
+
+Clause = (
+    TokenClause
+    | UnequalClause
+    | StringClause
+    | TermClause
+    | DateClause
+    | QuantityClause
+    | ReferenceClause
+    | UriClause
+    | CompositeClause
+    | NearClause
+    | TextClause
+    | PhraseClause
+    | IdClause
+    | LastUpdatedClause
+    | CompartmentClause
+    | MissingClause
+    | NotClause
+    | AnyClause
+    | AllClause
+    | ChainClause
+    | HasClause
+    | ListClause
+    | ValueSetClause
+    | HierarchyClause
+    | PlaceClause
+)
+
+# --- what is described by clauses ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """One thing that a Policy allows of a type: what lies in one of `owners`' compartments (None: anywhere) and
+    for which every one of `clauses` holds (`category=laboratory`; no chains, no text).
+    """
+
+    owners: tuple[tuple[str, str], ...] | None = None
+    clauses: tuple[Clause, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Resources of one type for which every clause holds and which one of `permits` lets the asker see.
+
+    No permit: nothing is visible.
+    """
+
+    type: str
+    clauses: tuple[Clause, ...] = ()
+    permits: tuple[Permit, ...] = ()

@@ -9,8 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from hilum.problems import Invalid
-from hilum.search.parse import parse_query
-from hilum.search.query import (
+from hilum.search.clauses import (
     AllClause,
     AnyClause,
     ChainClause,
@@ -25,6 +24,7 @@ from hilum.search.query import (
     TextClause,
     ValueSetClause,
 )
+from hilum.search.parse import parse_query
 
 _NOT_ALONE = (
     ChainClause | HasClause | TextClause | PhraseClause | ListClause | ValueSetClause | HierarchyClause | PlaceClause

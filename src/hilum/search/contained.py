@@ -17,9 +17,8 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from hilum.fhir.definitions import TYPE_NUMBER
-from hilum.search.generate import Found
-from hilum.search.parameters import R4
-from hilum.search.query import (
+from hilum.search.alternatives import Token
+from hilum.search.clauses import (
     AllClause,
     AnyClause,
     ChainClause,
@@ -32,9 +31,10 @@ from hilum.search.query import (
     NotClause,
     PhraseClause,
     TextClause,
-    Token,
     TokenClause,
 )
+from hilum.search.generate import Found
+from hilum.search.parameters import R4
 from hilum.search.selections import number
 
 ONE: Final = "one"

@@ -11,12 +11,12 @@ from typing import Final
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.problems import Invalid
-from hilum.search import filter, values, words
+from hilum.search import filter, results, values, words
 from hilum.search.canonicals import naming
-from hilum.search.chains import Elsewhere, Unknown, chain, find, refuse_unfollowed, step
-from hilum.search.clauses import clause
+from hilum.search.chains import NEVER, Elsewhere, Unknown, chain, find, refuse_unfollowed, step
+from hilum.search.clauses import AllClause, AnyClause, Clause, HasClause, ListClause, Part
+from hilum.search.modifiers import clause
 from hilum.search.plain import Asked, holding
-from hilum.search.query import AnyClause, Clause, HasClause, ListClause, Part
 
 
 def criterion(type: str, name: str, value: str, asked: Asked, hops: int = 0) -> Clause:
@@ -32,6 +32,8 @@ def criterion(type: str, name: str, value: str, asked: Asked, hops: int = 0) -> 
         parameter, target = step(asked.registry, type, head)
         return chain(parameter, target, asked, hops, lambda one: criterion(one, rest, value, asked, hops + 1), rest)
     code, colon, modifier = name.partition(":")
+    if code == "_type":
+        return _type(type, modifier if colon else None, value)
     if code in _WHOLE:
         if colon:
             raise Invalid(f"The parameter {code!r} takes no modifiers.")
@@ -64,6 +66,13 @@ def _has(type: str, name: str, value: str, asked: Asked, hops: int) -> Clause:
 
 
 # --- about a resource as a whole --------------------------------------------------------------------------------------
+
+
+def _type(type: str, modifier: str | None, value: str) -> Clause:
+    """`subject._type=Patient`: all of the type or none. "Technically, the `_type` parameter is a token parameter"."""
+    if modifier not in (None, "not"):
+        raise Invalid("The parameter '_type' takes no modifiers but 'not'.")
+    return AllClause(()) if (type in results.types(value)) is (modifier is None) else NEVER
 
 
 def _list(type: str, code: str, value: str, asked: Asked, hops: int) -> Clause:

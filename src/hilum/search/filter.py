@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 from hilum.problems import Invalid
 from hilum.search.chains import chain, find, step
+from hilum.search.clauses import AllClause, AnyClause, Clause, NotClause
 from hilum.search.limits import MOST_FILTER, MOST_NESTED, TooCostly
 from hilum.search.plain import Asked
-from hilum.search.query import AllClause, AnyClause, Clause, NotClause
 from hilum.search.tested import ADDITIONAL, OPERATORS, pair, test
 
 # --- the tree ---------------------------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ def generate(type: str, registry: Registry = R4, only: Iterable[int] | None = No
     names: dict[str, Any] = {}
     code = compile("\n".join(source(type, names, registry, only)), f"<index of {type}>", "exec")
     # As dataclasses and namedtuple do: the text comes from the definitions, and everything quoted in it from repr.
-    exec(code, names)  # noqa: S102
+    exec(code, names)  # noqa: S102 - see above
     fill: Fill = names["fill"]
     return fill
 

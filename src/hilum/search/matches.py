@@ -10,17 +10,14 @@ from functools import lru_cache
 from typing import Any, Final
 
 from hilum.search import dates, numbers
-from hilum.search.places import meters
-from hilum.search.query import (
+from hilum.search.alternatives import Amount, Composite, DateRange, Token
+from hilum.search.clauses import (
     AllClause,
-    Amount,
     AnyClause,
     Clause,
     CompartmentClause,
-    Composite,
     CompositeClause,
     DateClause,
-    DateRange,
     IdClause,
     LastUpdatedClause,
     MissingClause,
@@ -31,11 +28,11 @@ from hilum.search.query import (
     ReferenceClause,
     StringClause,
     TermClause,
-    Token,
     TokenClause,
     UnequalClause,
     UriClause,
 )
+from hilum.search.places import meters
 from hilum.search.rows import (
     CompositeRow,
     DateRow,
@@ -82,13 +79,24 @@ def matches(clause: Clause, rows: Rows, *, id: str, last_updated: int) -> bool:
         raise ValueError(f"{clause.__class__.__name__} is not about the rows of one resource.")
     kinds, test = found
     how = getattr(clause, "match", None)
-    some: Iterable[Any] = clause.values  # type: ignore[union-attr]  # every class in _TESTS has values and parameters
-    if how is not None:
-        some = [(how, value) for value in some]
-    wanted: tuple[int, ...] = clause.parameters  # type: ignore[union-attr]
+    asked: Any = clause  # every class in _TESTS has values and parameters
+    some: Iterable[Any] = asked.values if how is None else [(how, value) for value in asked.values]
+    wanted: tuple[int, ...] = asked.parameters
     return any(
         test(row, value) for kind in kinds for row in getattr(rows, kind) if row.parameter in wanted for value in some
     )
+
+
+def decided(clause: Clause, of: Callable[[Clause], bool]) -> bool:
+    """Whether it holds, by whether those that it is made of do."""
+    match clause:
+        case AllClause(some):
+            return all(decided(inner, of) for inner in some)
+        case AnyClause(some):
+            return any(decided(inner, of) for inner in some)
+        case NotClause(inner):
+            return not decided(inner, of)
+    return of(clause)
 
 
 def permitted(permits: Iterable[Permit], rows: Rows, *, id: str, last_updated: int) -> bool:
@@ -100,7 +108,7 @@ def permitted(permits: Iterable[Permit], rows: Rows, *, id: str, last_updated: i
     )
 
 
-KINDS: Final = (*("tokens", "strings", "terms", "dates", "quantities", "references", "uris", "composites", "nears"),)
+KINDS: Final = ("tokens", "strings", "terms", "dates", "quantities", "references", "uris", "composites", "nears")
 """The fields of `Rows` that hold rows with a parameter."""
 
 
@@ -181,19 +189,12 @@ def _reference(row: ReferenceRow, value: tuple[str | None, str]) -> bool:
 def _uri(row: UriRow | StringRow, value: tuple[str, str]) -> bool:
     how, uri = value
     text = row[1]  # of a StringRow its `folded`: for the version that a canonical names stands a row without it, too
-    return text == uri or (how == "below" and lies_below(text, uri))
+    return text == uri or (how == "starts" and text.startswith(uri)) or (how == "below" and lies_below(text, uri))
 
 
-def lies_below(uri: str, above: str) -> bool:
-    """Whether a URL is in the part of the tree that another one names, or a MIME type; URNs and OIDs have no tree.
-
-    With a version it is about versions: `url|1` is above `url|1.2`.
-    """
-    if "|" in above:
-        return uri.startswith(above + ".")
-    if ":" in above and not above.startswith(("http://", "https://")):
-        return False
-    return uri.startswith(above if above.endswith("/") else above + "/")
+def lies_below(text: str, above: str) -> bool:
+    """Whether a MIME type is of a kind (`text/xml` of `text`), or a canonical of a version (`url|1.2` of `url|1`)."""
+    return text.startswith(above + ("." if "|" in above else "/"))
 
 
 def _composite(row: CompositeRow, value: Composite) -> bool:

@@ -9,9 +9,7 @@ from typing import Final
 from hilum.problems import Invalid
 from hilum.search import values
 from hilum.search.canonicals import canonical
-from hilum.search.parameters import R4, Parameter
-from hilum.search.plain import Asked, any_of, token
-from hilum.search.query import (
+from hilum.search.clauses import (
     AllClause,
     AnyClause,
     Clause,
@@ -25,6 +23,8 @@ from hilum.search.query import (
     UriClause,
     ValueSetClause,
 )
+from hilum.search.parameters import R4, Parameter
+from hilum.search.plain import Asked, any_of, token
 
 
 def hierarchies(parameter: Parameter) -> dict[str, tuple[int, ...]]:
@@ -34,6 +34,9 @@ def hierarchies(parameter: Parameter) -> dict[str, tuple[int, ...]]:
 
 _PLACES: Final = {"Encounter": "part-of", "Location": "partof", "Organization": "partof"}
 """Types that form strict hierarchies, and the parameter that does it. https://hl7.org/fhir/R4/search.html#recursive"""
+
+_BEGINNINGS: Final = 4
+"""How many beginnings of a url, each looked up by itself, count as one identity."""
 
 
 @cache
@@ -93,7 +96,7 @@ def _below(parameter: Parameter, texts: list[str], asked: Asked) -> Clause:
 
 
 def _related(parameter: Parameter, texts: list[str], asked: Asked, *, below: bool) -> Clause:
-    """Codes by is-a, MIME types by their base part, urls by paths, canonicals by versions, references by partOf."""
+    """Codes by is-a, MIME types by base part, urls by how they begin, canonicals by versions, references by partOf."""
     if parameter.type == "token" and parameter.whole:
         return UriClause(parameter.whole, tuple(values.mime(parameter, text) for text in texts), "below")
     if parameter.type == "token":
@@ -107,12 +110,23 @@ def _related(parameter: Parameter, texts: list[str], asked: Asked, *, below: boo
             found.append(UriClause(parameter.numbers, others))  # a name without a version stands for all of them
         return any_of(found)
     if parameter.type == "uri" and below:
-        return UriClause(parameter.whole, tuple(values.web(parameter, text) for text in texts), "below")
+        return _begins(parameter, texts)
     if parameter.type == "uri":
-        asked.budget.take_names(sum(2 * text.count("/") for text in texts))
+        asked.budget.take_names(sum(map(len, texts)) // _BEGINNINGS)
         urls = [url for text in texts for url in values.above(parameter, text)]
         return UriClause(parameter.numbers, tuple(dict.fromkeys(urls)))
     return _places(parameter, texts, asked, below)
+
+
+def _begins(parameter: Parameter, texts: list[str]) -> Clause:
+    """Urls by how they begin; of canonicals (`_profile`, which R4 makes a uri) `url|1` means versions, too."""
+    named = [text for text in texts if "|" in text and "canonical" in parameter.forms]
+    found: list[Clause] = []
+    if named:
+        found.append(UriClause(parameter.whole, tuple(values.unescape(text) for text in named), "below"))
+    if others := tuple(values.web(parameter, text) for text in texts if text not in named):
+        found.append(UriClause(parameter.whole, others, "starts"))
+    return any_of(found)
 
 
 def _places(parameter: Parameter, texts: list[str], asked: Asked, below: bool) -> Clause:

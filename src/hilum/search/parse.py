@@ -16,31 +16,30 @@ from hilum.fhir.definitions import TYPES
 from hilum.problems import Invalid
 from hilum.search import results
 from hilum.search.chains import Elsewhere, Unknown
-from hilum.search.criterion import criterion
-from hilum.search.limits import MOST_PARAMETERS, MOST_TEXT, Budget, TooCostly
-from hilum.search.parameters import R4, Registry
-from hilum.search.plain import Asked
-from hilum.search.query import (
-    NEWEST,
+from hilum.search.clauses import (
     AllClause,
     AnyClause,
     ChainClause,
     Clause,
     CompartmentClause,
     HasClause,
-    Include,
     NotClause,
     Part,
-    Query,
     ReferenceClause,
 )
+from hilum.search.criterion import criterion
+from hilum.search.limits import MOST_PARAMETERS, MOST_TEXT, Budget, TooCostly
+from hilum.search.parameters import R4, Registry
+from hilum.search.plain import Asked
+from hilum.search.query import NEWEST, Include, Query
 from hilum.search.remembered import remembered, remembered_includes
 
 _SAME: Final = {("_totalMethod", "count"): ("_total", "accurate")}
 """What clients send in another server's words: fhirpy's count() speaks Aidbox's (fhirpy 2.3, 2026-11)."""
 _OPTIONS: Final = frozenset(
-    ("_count", "_sort", "_total", "_summary", "_elements", "_type", "_contained", "_containedType")
+    ("_count", "_sort", "_total", "_summary", "_elements", "_type", "_type:not", "_contained", "_containedType")
 )
+_OF_TYPES: Final = frozenset(("_type", "_type:not"))
 _SHOWN: Final = frozenset(("_format", "_pretty"))
 _UNMODIFIED: Final = _OPTIONS | _SHOWN
 _INCLUDES: Final = frozenset(("_include", "_revinclude"))
@@ -94,7 +93,7 @@ def parse_query(
     asked = Asked(base, now, registry, Budget(), full_text)
     written = [_SAME.get(pair, pair) for pair in pairs]
     options = _options(type, written)
-    types = _types(type, options.get("_type"), compartment)
+    types = _types(type, options, compartment)
     contained = results.contained(options.get("_contained"), options.get("_containedType"))
     leading = types if contained is None or contained.apart else TYPES  # what contains may be of any type
     clauses: list[list[Clause]] = [[] for _ in types]
@@ -158,7 +157,7 @@ def _options(type: str | None, pairs: list[tuple[str, str]]) -> dict[str, str]:
     """The parameters that may be given once each. Raises Invalid."""
     found: dict[str, str] = {}
     for name, value in pairs:
-        if name in _OPTIONS and value and not (name == "_type" and type is not None):
+        if name in _OPTIONS and value and not (name in _OF_TYPES and type is not None):
             if name in found:
                 raise Invalid(f"{name} may be given once.")
             found[name] = value
@@ -191,26 +190,33 @@ def _refuse(type: str | None, name: str, value: str) -> None:
     code = name.partition(":")[0]
     if code == "_query":  # "SHALL refuse to process a search request" with a _query that it does not know
         raise Invalid("'_query' is not supported: there are no named queries.")
-    if code != name and code in _UNMODIFIED:
+    if code != name and code in _UNMODIFIED and name not in _OF_TYPES:
         hint = " For descending write a minus before the key: _sort=-[parameter]." if code == "_sort" else ""
         raise Invalid(f"The parameter {code!r} takes no modifiers.{hint}")
-    if name == "_type" and type is not None:
-        raise Unknown("'_type' is for searches on all types.")
+    if name in _OF_TYPES and type is not None:
+        raise Unknown(f"{name!r} is for searches on all types.")
     if len(name) > MOST_TEXT:
         raise Unknown(f"The name of the parameter {name[:64]!r} ... is longer than {MOST_TEXT} characters.")
     if not value:
         raise Unknown(f"The parameter {name[:64]!r} has no value.")
 
 
-def _types(type: str | None, wanted: str | None, compartment: tuple[str, str] | None) -> tuple[str, ...]:
+def _types(type: str | None, options: dict[str, str], compartment: tuple[str, str] | None) -> tuple[str, ...]:
+    """Those that the search is about: named by `_type`, else in the compartment, else all, but for `_type:not`."""
     if type is not None:
         return (type,)
-    if wanted is not None:
-        return tuple(dict.fromkeys(results.resource_type("_type", name) for name in wanted.split(",")))
-    if compartment is not None:
+    found = TYPES
+    if "_type" in options:
+        found = results.types(options["_type"])
+    elif compartment is not None:
         members = definitions.compartments().get(compartment[0], {})
-        return tuple(name for name in TYPES if name in members or name == compartment[0])
-    return TYPES
+        found = tuple(name for name in TYPES if name in members or name == compartment[0])
+    if "_type:not" in options:
+        but = results.types(options["_type:not"])
+        found = tuple(name for name in found if name not in but)
+        if not found:
+            raise Invalid("_type:not leaves no type to search.")
+    return found
 
 
 def _criteria(types: tuple[str, ...], name: str, value: str, asked: Asked) -> list[Clause]:

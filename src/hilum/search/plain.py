@@ -10,27 +10,24 @@ from typing import Final
 from hilum.fhir.definitions import TYPES
 from hilum.problems import Invalid
 from hilum.search import values
-from hilum.search.limits import Budget
-from hilum.search.parameters import R4, Parameter, Registry
-from hilum.search.query import (
+from hilum.search.alternatives import Amount, Composite, DateRange, Token
+from hilum.search.clauses import (
     AllClause,
-    Amount,
     AnyClause,
     Clause,
-    Composite,
     CompositeClause,
     DateClause,
-    DateRange,
     IdClause,
     LastUpdatedClause,
     NearClause,
     QuantityClause,
     ReferenceClause,
     StringClause,
-    Token,
     TokenClause,
     UriClause,
 )
+from hilum.search.limits import Budget
+from hilum.search.parameters import R4, Parameter, Registry
 from hilum.search.selections import Leaf
 from hilum.search.sounds import sounds
 
@@ -69,7 +66,7 @@ def token(parameter: Parameter, texts: list[str], asked: Asked) -> Clause:
     """Any of the codes, or, of `_id`, of the logical ids."""
     if parameter.code == "_id":
         asked.budget.take_names(len(texts))
-        return IdClause(tuple(values.logical_id(text) for text in texts))
+        return IdClause(tuple(values.logical_id(parameter, text) for text in texts))
     return TokenClause(parameter.numbers, tuple(token for text in texts for token in values.token(parameter, text)))
 
 
@@ -93,7 +90,7 @@ def _date(parameter: Parameter, texts: list[str], asked: Asked) -> Clause:
 
 
 def _amount(parameter: Parameter, texts: list[str], asked: Asked) -> Clause:
-    return QuantityClause(parameter.numbers, tuple(values.amount(parameter, text) for text in texts))
+    return QuantityClause(parameter.numbers, tuple(one for text in texts for one in values.amounts(parameter, text)))
 
 
 def reference(parameter: Parameter, texts: list[str], asked: Asked, target: str | None = None) -> Clause:
@@ -197,8 +194,8 @@ def _reference_part(part: Parameter, text: str, asked: Asked) -> list[_Part]:
 _PART: Final[dict[str, Callable[[Parameter, str, Asked], list[_Part]]]] = {
     "token": lambda part, text, asked: list(values.token(part, text)),
     "date": lambda part, text, asked: [values.date(part, text, asked.now)],
-    "number": lambda part, text, asked: [values.amount(part, text)],
-    "quantity": lambda part, text, asked: [values.amount(part, text)],
+    "number": lambda part, text, asked: list(values.amounts(part, text)),
+    "quantity": lambda part, text, asked: list(values.amounts(part, text)),
     "reference": _reference_part,
 }
 

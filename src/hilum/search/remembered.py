@@ -9,11 +9,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
+from hilum.search.clauses import Clause
 from hilum.search.criterion import criterion
 from hilum.search.limits import Budget
 from hilum.search.parameters import Registry
 from hilum.search.plain import Asked
-from hilum.search.query import Clause, Include
+from hilum.search.query import Include
 from hilum.search.results import check_number, includes
 
 LONGEST: Final = 300

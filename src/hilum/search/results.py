@@ -15,10 +15,11 @@ from hilum.problems import Invalid
 from hilum.search import values
 from hilum.search.canonicals import canonical, naming
 from hilum.search.chains import Unknown, find, refuse_unfollowed
+from hilum.search.clauses import Clause, HasClause, ListClause
 from hilum.search.contained import about
 from hilum.search.limits import MOST_CONTAINED, MOST_INCLUDES, MOST_SORTS, TooCostly
 from hilum.search.parameters import R4, Parameter, Registry
-from hilum.search.query import Clause, Contained, HasClause, Include, ListClause, Sort
+from hilum.search.query import Contained, Include, Sort
 from hilum.search.references import canonicals, references
 
 TOTALS: Final = ("none", "estimate", "accurate")
@@ -87,6 +88,11 @@ def resource_type(name: str, text: str) -> str:
     return text
 
 
+def types(text: str) -> tuple[str, ...]:
+    """The types that a value of `_type` names. Raises Invalid. https://hl7.org/fhir/R4/search.html#type"""
+    return tuple(dict.fromkeys(resource_type("_type", name) for name in text.split(",")))
+
+
 # --- _sort: https://hl7.org/fhir/R4/search.html#sort ------------------------------------------------------------------
 
 
@@ -142,17 +148,17 @@ def check_number(number: int) -> None:
 def includes(registry: Registry, types: tuple[str, ...], name: str, value: str) -> tuple[Include, ...]:
     """What one `_include` or `_revinclude` brings along.
 
-    `Source:parameter[:Target]`, `Source:*` or `*`. Several where a parameter is about some of the types that its
-    references may name. Raises Unknown when it could never bring anything, Invalid.
+    `Source:parameter[:Target]`, `Source:*`, `*` or `*:*`. Several where a parameter is about some of the types that its
+    references may name. `:recurse` is `:iterate` in the words of STU3, `*:*` is `*` in those of other servers. Raises
+    Unknown when it could never bring anything, Invalid.
     """
     code, colon, modifier = name.partition(":")
-    if colon and modifier != "iterate":
-        hint = " did you mean iterate?" if modifier == "recurse" else " there is iterate."
-        raise Invalid(f"The modifier {modifier[:64]!r} is not supported for {code!r};{hint}")
+    if colon and modifier not in ("iterate", "recurse"):
+        raise Invalid(f"The modifier {modifier[:64]!r} is not supported for {code!r}; there is iterate.")
     iterate, reverse = bool(colon), code == "_revinclude"
     if "," in value:
         raise Invalid(f"{code} takes no lists: give it once for each.")
-    if value == "*":
+    if value in ("*", "*:*"):
         return (_whatever(registry, Include("*", None, None, iterate, reverse)),)
     source, colon, rest = value.partition(":")
     if not colon:
@@ -160,7 +166,9 @@ def includes(registry: Registry, types: tuple[str, ...], name: str, value: str) 
     resource_type(code, source)
     if not reverse and not iterate and source not in types:
         raise Unknown(f"{code}: the search finds {_one_of(types)}, so that references of {source} need {code}:iterate.")
-    searched, _, target = rest.partition(":")
+    searched, colon, target = rest.partition(":")
+    if colon and not target:
+        raise Invalid(f"{code} has a colon and no type after it; leave the colon out for all types.")
     if searched == "*":
         wanted = resource_type(code, target) if target else None
         return (_whatever(registry, Include(source, None, wanted, iterate, reverse)),)

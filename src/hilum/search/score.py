@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from hilum.search.clauses import AllClause, AnyClause, Clause, PhraseClause, TextClause
 from hilum.search.prose import content, narrative
-from hilum.search.query import AllClause, AnyClause, Clause, PhraseClause, TextClause
 
 _SATURATION: Final = 1.2
 _LENGTH: Final = 0.75

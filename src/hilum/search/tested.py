@@ -14,10 +14,8 @@ from typing import Final
 from hilum.fhir import definitions
 from hilum.problems import Invalid
 from hilum.search import values
-from hilum.search.clauses import clause
-from hilum.search.parameters import Parameter
-from hilum.search.plain import PLAIN, Asked
-from hilum.search.query import (
+from hilum.search.alternatives import Token
+from hilum.search.clauses import (
     AllClause,
     Clause,
     DateClause,
@@ -25,10 +23,12 @@ from hilum.search.query import (
     MissingClause,
     NotClause,
     StringClause,
-    Token,
     TokenClause,
     UnequalClause,
 )
+from hilum.search.modifiers import clause
+from hilum.search.parameters import Parameter
+from hilum.search.plain import PLAIN, Asked
 
 OPERATORS: Final = (
     *("eq", "ne", "co", "sw", "ew", "gt", "lt", "ge", "le", "ap", "sa", "eb"),

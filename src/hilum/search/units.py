@@ -1,7 +1,7 @@
 """UCUM units that measure the same thing. https://ucum.org/ucum
 
 `ucumvert` reads the codes, `pint` knows the units, in exact fractions. Both are loaded when the first two different
-units meet (about a second); what was found is kept.
+units meet, if nobody did it before (`load`: about a second); what was found is kept.
 """
 
 from __future__ import annotations
@@ -94,6 +94,17 @@ def _exact(value: Any) -> Fraction:
 
 def _arbitrary(code: str) -> list[str]:
     return sorted(found.lower() for found in _ARBITRARY.findall(code))
+
+
+def loaded() -> bool:
+    """Whether `scale` answers at once."""
+    return _registry.cache_info().currsize > 0
+
+
+def load() -> None:
+    """Load what `scale` needs: on a thread, where others would have to wait for it."""
+    with _LOCK:
+        _registry()
 
 
 @cache

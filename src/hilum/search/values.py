@@ -13,14 +13,15 @@ from typing import Final
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhirpath.references import local, target_type
 from hilum.problems import Invalid, Malformed
+from hilum.search.alternatives import Amount, DateRange, Token
 from hilum.search.canonicals import canonical
 from hilum.search.dates import PREFIXES, interval
 from hilum.search.parameters import Parameter
-from hilum.search.query import Amount, DateRange, Token
 from hilum.search.selections import MIME
 from hilum.search.text import base, fold
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
+_WEB: Final = ("http://", "https://")
 _NUMBER = re.compile(r"[+-]?(\d+(?:\.\d+)?|\.\d+)(?:([eE])[+-]?\d{1,3})?", re.ASCII)
 _EXACT: Final = Context(prec=800)
 """Enough digits for every number that _MOST_DIGITS lets in: 100 digits, times 10 to the power of at most 999."""
@@ -156,9 +157,9 @@ def resource_type(parameter: Parameter, modifier: str) -> str:
     return modifier
 
 
-def logical_id(text: str) -> str:
-    """A value of `_id`. Raises Invalid when no id can look like that."""
-    return _an_id("_id", text)
+def logical_id(parameter: Parameter, text: str) -> str:
+    """A value of `_id`, perhaps with the type that is searched, `Patient/[id]`. Raises Invalid when it is no id."""
+    return _an_id("_id", text.removeprefix(f"{parameter.base}/"))
 
 
 def list_id(text: str) -> str:
@@ -188,19 +189,23 @@ def concept(parameter: Parameter, text: str) -> Token:
     return Token(parts[0], parts[1])
 
 
-def amount(parameter: Parameter, text: str) -> Amount:
+def amounts(parameter: Parameter, text: str) -> tuple[Amount, ...]:
     """A prefix, a number and perhaps a unit: `5.4`, `le5.4|system|code`, `5.4||code`, `5.4|system|`.
 
-    https://hl7.org/fhir/R4/search.html#number and https://hl7.org/fhir/R4/search.html#quantity
+    `5.4|mg` is not in the specification: some servers take its second part for the system, some for the unit. No
+    system looks like a unit, so that it is both. https://hl7.org/fhir/R4/search.html#number and
+    https://hl7.org/fhir/R4/search.html#quantity
     """
     parts = [unescape(part) for part in split(text, "|")]
     if parameter.type == "number" and len(parts) > 1:
         raise Invalid(f"{_at(parameter)} is a number without a unit; give the value without '|'.")
-    if len(parts) not in (1, 3):
+    if len(parts) > 3 or (len(parts) == 2 and not parts[1]):
         raise Invalid(f"{_at(parameter)} takes a number, number|system|code or number||code.")
+    ends = _number(parameter, parts[0])
+    if len(parts) == 2:
+        return Amount(*ends, parts[1], None), Amount(*ends, None, parts[1])
     _, system, code = parts if len(parts) == 3 else (None, None, None)
-    prefix, value, low, high = _number(parameter, parts[0])
-    return Amount(prefix, value, low, high, system or None, code or None)
+    return (Amount(*ends, system or None, code or None),)
 
 
 def _number(parameter: Parameter, text: str) -> tuple[str, float, float, float]:
@@ -252,25 +257,30 @@ def near(parameter: Parameter, text: str) -> tuple[float, float, float]:
 
 
 def above(parameter: Parameter, text: str) -> tuple[str, ...]:
-    """What a url lies under, itself first: `http://a/b` is under itself, `http://a/` and `http://a`."""
+    """The urls with which one begins, itself first: `http://ab`, `http://a`, `http://`."""
     url = web(parameter, text)
-    start = url.index("://") + 3
-    slashes = [i for i in range(start, len(url)) if url[i] == "/"]
-    found = [url, *(url[: i + extra] for i in reversed(slashes) for extra in (1, 0))]
-    return tuple(dict.fromkeys(found))
+    return tuple(url[:end] for end in range(len(url), url.find("://") + 2, -1)) if "://" in url else (url,)
 
 
 def web(parameter: Parameter, text: str) -> str:
-    """A url of the web: what lies above or below another has no meaning for urns."""
+    """A url of the web, or how one begins: what lies above or below another has no meaning for urns.
+
+    https://hl7.org/fhir/R4/search.html#uri: "the :above and :below modifiers only apply to URLs"
+    """
     url = unescape(text)
-    if not url.startswith(("http://", "https://")):
+    if not url.startswith(_WEB) and not any(scheme.startswith(url) for scheme in _WEB):
         raise Invalid(f"{_at(parameter)} with ':above' or ':below' takes urls that begin with http:// or https://.")
+    if "|" in url:
+        raise Invalid(
+            f"{_at(parameter)} with ':above' or ':below' takes urls without a version; "
+            f"{parameter.code}=[url]|[version] asks for one."
+        )
     return url
 
 
 def mime(parameter: Parameter, text: str) -> str:
-    """The base part of a MIME type, `text/xml`, or its beginning, `text`: what `:below` takes."""
-    found = base(unescape(text).removeprefix(f"{MIME}|"))
+    """The base part of a MIME type, `text/xml`, or its beginning, `text` or `text/`: what `:below` takes."""
+    found = base(unescape(text).removeprefix(f"{MIME}|")).removesuffix("/")
     if ";" in text or not found:
         raise Invalid(f"{_at(parameter)} with ':below' takes the base part of a MIME type, such as text/xml or text.")
     return found

@@ -11,9 +11,9 @@ import re
 from typing import Final
 
 from hilum.problems import Invalid
+from hilum.search.clauses import AllClause, AnyClause, Clause, NotClause, PhraseClause, TextClause
 from hilum.search.limits import MOST_NESTED, MOST_TEXT, MOST_WORDS, TooCostly
 from hilum.search.prose import LONGEST, words
-from hilum.search.query import AllClause, AnyClause, Clause, NotClause, PhraseClause, TextClause
 from hilum.search.values import unescape
 
 _OR: Final = ("OR", ",")

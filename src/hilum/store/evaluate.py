@@ -15,25 +15,24 @@ from hilum.fhir import json
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import Resource
 from hilum.search.canonicals import named, texts
-from hilum.search.index import index
-from hilum.search.local import links
-from hilum.search.matches import matches
-from hilum.search.prose import content, narrative, says
-from hilum.search.query import (
+from hilum.search.clauses import (
     AllClause,
     AnyClause,
     ChainClause,
     Clause,
     HasClause,
-    Include,
     NotClause,
     Part,
     Permit,
     PhraseClause,
-    Query,
-    Sort,
     TextClause,
 )
+from hilum.search.index import index
+from hilum.search.local import links
+from hilum.search.matches import matches
+from hilum.search.order import sorted_by
+from hilum.search.prose import content, narrative, says
+from hilum.search.query import Include, Query, Sort
 from hilum.search.references import canonicals, references
 from hilum.search.rows import Rows
 from hilum.search.score import score
@@ -106,25 +105,12 @@ class Population:
 
     def value(self, name: Name, key: Sort) -> Any:
         """By what the resource is sorted; None where there is nothing."""
-        numbers = dict(key.numbers).get(name[0], ())
-        rows = self.rows[name]
-        found: list[Any]
         match key.kind:
             case "updated":
                 return self.alive[name].last_updated
             case "id" | "score":  # not of one resource alone: see `_result`
                 return None
-            case "string" | "uri":
-                found = [r.folded for r in rows.strings if r.parameter in numbers]
-            case "token":
-                found = [(r.code or "", r.system or "") for r in rows.tokens if r.parameter in numbers]
-            case "date":
-                found = [r.high if key.down else r.low for r in rows.dates if r.parameter in numbers]
-            case "quantity":
-                found = [r.high if key.down else r.low for r in rows.quantities if r.parameter in numbers]
-            case _:
-                found = [f"{r.type}/{r.id}" for r in rows.references if r.parameter in numbers]
-        return (max if key.down else min)(found, default=None)
+        return sorted_by(key, name[0], self.rows[name])
 
     @property
     def others(self) -> Population:

@@ -8,10 +8,8 @@ from typing import Final
 
 from hilum.fhir import json
 from hilum.fhir.resource import Resource
-from hilum.search.index import extract, index
-from hilum.search.matches import matches
-from hilum.search.parameters import R4, Registry
-from hilum.search.query import (
+from hilum.search.alternatives import Token
+from hilum.search.clauses import (
     AllClause,
     AnyClause,
     ChainClause,
@@ -20,13 +18,15 @@ from hilum.search.query import (
     HasClause,
     NotClause,
     PhraseClause,
-    Query,
     TermClause,
     TextClause,
-    Token,
     TokenClause,
     UriClause,
 )
+from hilum.search.index import extract, index
+from hilum.search.matches import matches
+from hilum.search.parameters import R4, Registry
+from hilum.search.query import Query
 from hilum.store.plan.plan import permitted
 
 FEW: Final = 3

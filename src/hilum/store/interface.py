@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from hilum.fhir.resource import Draft, Resource
 from hilum.search.catalogue import Catalogue, Defined
-from hilum.search.query import Permit, Query
+from hilum.search.clauses import Permit
+from hilum.search.query import Query
 from hilum.search.rows import NO_ROWS, Rows
 from hilum.store.rebuilding import Rebuilt, Scope
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ from hilum import __version__
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.search.custom import numbers_of
 from hilum.search.parameters import Registry
+from hilum.search.rows import Rows
 from hilum.store import keys
 from hilum.store.definitions import shape
 
@@ -26,6 +27,9 @@ TOLD: Final = 20
 """Of how many resources that can't be indexed the names are kept."""
 LOWEST: Final = -(1 << 63)
 HIGHEST: Final = (1 << 63) - 1
+
+Known = TypeVar("Known")
+Standing = TypeVar("Standing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,37 @@ def place(text: str | None, scope: Scope) -> tuple[int, int]:
     mark = msgspec.json.decode(text, type=Mark)
     fresh = mark.version == __version__ and 0 <= time.time() - mark.at < OLD_SECONDS
     return (mark.after, mark.done) if fresh else (LOWEST, 0)
+
+
+@dataclass(slots=True)
+class Compared(Generic[Known, Standing]):
+    """The resources above some rid up to `end`, and what is not right with them.
+
+    `numbers`: the parameters that are looked at; None: all, and compartments. `counts`: table -> rows that are missing
+    or too many.
+    """
+
+    end: int
+    generation: int
+    numbers: frozenset[int] | None
+    seqs: dict[int, int] = field(default_factory=dict)
+    alive: dict[int, tuple[Known, Rows]] = field(default_factory=dict)
+    """What the store has to know of each, and its rows."""
+    unfit: dict[int, str] = field(default_factory=dict)
+    """Those that can't be indexed: what there is of them stays as it is."""
+    wrong: set[int] = field(default_factory=set)
+    """Rids with wrong rows, whether they are resources or not."""
+    stand: dict[str, Standing] = field(default_factory=dict)
+    """Index table -> the rows that there are, of the wrong ones at least."""
+    shapes: dict[int, tuple[int, ...] | None] = field(default_factory=dict)
+    """Of those that have another shape than theirs: theirs; None: none."""
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def has(self, table: str, flat: tuple[Any, ...]) -> bool:
+        """Whether the row, as it stands in the table, is of what is looked at."""
+        if flat[-1] in self.unfit:
+            return False
+        return self.numbers is None or (table != "compartment" and flat[0] in self.numbers)
 
 
 class Tally:

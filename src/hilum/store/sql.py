@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from hilum.search.alternatives import Amount, DateRange
 from hilum.search.dates import MAX_DATE, MIN_DATE
-from hilum.search.query import Amount, DateRange
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):

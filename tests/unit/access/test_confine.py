@@ -9,9 +9,10 @@ from hilum.access.policy import EVERYTHING, Grant, Policy, of_scopes
 from hilum.fhir.definitions import TYPES
 from hilum.oauth import scopes
 from hilum.problems import Forbidden
+from hilum.search.clauses import ChainClause, HasClause, IdClause, NotClause, Part, Permit
 from hilum.search.parameters import lookup
 from hilum.search.parse import parse_query
-from hilum.search.query import ChainClause, Contained, HasClause, IdClause, NotClause, Part, Permit, Query
+from hilum.search.query import Contained, Query
 
 ANY = (Permit(None),)
 A = (("Patient", "a"),)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hilum.access.policy import EVERYTHING, Grant, Policy, allows, of_scopes
 from hilum.oauth import scopes
 from hilum.problems import Invalid
+from hilum.search.alternatives import Token
+from hilum.search.clauses import Permit, TokenClause
 from hilum.search.index import index
 from hilum.search.parameters import lookup
-from hilum.search.query import Permit, Token, TokenClause
 from hilum.search.rows import Rows
 
 TYPES = ("Patient", "Observation", "Organization", "Device")

@@ -37,8 +37,9 @@ class Wire(asyncio.Transport):
 def cycle(made: type[RequestResponseCycle], method: str = "GET", *, keep_alive: bool = True) -> tuple[Any, Wire]:
     wire = Wire()
     log = logging.getLogger("test")
+    scope: Any = {"method": method}  # what `send` looks at
     found = RequestResponseCycle(
-        scope={"method": method},  # type: ignore[typeddict-item]  # what `send` looks at
+        scope=scope,
         transport=wire,
         flow=FlowControl(wire),
         logger=log,

@@ -18,7 +18,7 @@ from hilum.interactions.transaction import transaction
 from hilum.interactions.update import update
 from hilum.problems import Problem
 
-READS = [
+READS: list[tuple[Any, tuple[str, ...]]] = [
     (read, ("Patient", "changed")),
     (read, ("Patient", "made")),
     (read, ("Patient", "gone")),
@@ -41,7 +41,7 @@ async def said(door: Door, who: Principal) -> list[Any]:
     found: list[Any] = []
     for ask, arguments in READS:
         try:
-            answer = await ask(door, who, *arguments)  # type: ignore[operator]
+            answer = await ask(door, who, *arguments)
         except Problem as problem:
             found.append((type(problem), str(problem)))
         else:

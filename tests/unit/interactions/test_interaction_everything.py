@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.unit.interactions.bodies import Body, observation, patient
 from tests.unit.interactions.conftest import principal
@@ -47,11 +49,11 @@ WHOLE = ["Patient/p", "Observation/p3", "Observation/p2", "Observation/p1", "Obs
 FURTHER = {"Practitioner/d1", "Organization/org"}
 
 
-async def pages(door: Door, who: Principal, count: int, **more: object) -> list[list[str]]:
+async def pages(door: Door, who: Principal, count: int, **more: Any) -> list[list[str]]:
     found: list[list[str]] = []
     after: str | None = None
     while True:
-        page = await everything(door, who, "p", Asked(**more), count=count, after=after)  # type: ignore[arg-type]
+        page = await everything(door, who, "p", Asked(**more), count=count, after=after)
         found.append([f"{resource.type}/{resource.id}" for resource in page.resources])
         if page.next is None:
             return found
@@ -111,10 +113,8 @@ async def test_of_whom_nothing_may_be_known(door: Door, owner: Principal) -> Non
 async def test_what_was_withheld_for_want_of_a_scope_is_named(door: Door, owner: Principal) -> None:
     await record(door, owner)
 
-    async def left_out(
-        scope: str, patient: str | None = None, **more: object
-    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        page = await everything(door, principal(scope, patient), "p", Asked(**more))  # type: ignore[arg-type]
+    async def left_out(scope: str, patient: str | None = None, **more: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        page = await everything(door, principal(scope, patient), "p", Asked(**more))
         return page.withheld, page.outside
 
     assert await left_out("system/*.rs") == ((), ())
@@ -135,7 +135,7 @@ async def test_each_fault_of_completeness_is_told_once_over_all_pages(door: Door
     await record(door, owner)
     who = principal("patient/Patient.r patient/Observation.s", "p")
     told: list[tuple[bool, bool]] = []
-    after: int | None = None
+    after: str | None = None
     while not told or after is not None:
         page = await everything(door, who, "p", count=count, after=after)
         told.append((bool(page.withheld), bool(page.outside)))

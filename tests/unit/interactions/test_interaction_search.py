@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -16,9 +17,10 @@ from hilum.interactions.delete import delete
 from hilum.interactions.door import Door
 from hilum.interactions.history import history
 from hilum.interactions.permit import permits_for
-from hilum.interactions.search import search
+from hilum.interactions.search import search, understood
 from hilum.interactions.update import update
 from hilum.problems import Forbidden, NotFound
+from hilum.search import units
 from hilum.search.parse import parse_query
 from hilum.store.interface import Page, Versions
 
@@ -157,3 +159,25 @@ async def test_history_of_types_is_held_to_the_scopes(door: Door, owner: Princip
     ):
         with pytest.raises(Forbidden):
             await history(door, who, type, id)
+
+
+async def test_units_are_loaded_beside_the_requests_before_the_first_search_that_may_convert_some(door: Door) -> None:
+    units._registry.cache_clear()
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def asked(pairs: list[tuple[str, str]]) -> None:
+        await understood(door, pairs, lambda registry: parse_query("Observation", pairs, registry=registry))
+
+    beside = asyncio.create_task(others())
+    await asked([("value-quantity", "5||mg"), ("code", "http://loinc.org|29463-7")])
+    assert (units.loaded(), turns) == (False, 0)
+    await asked([("value-quantity", "5|http://unitsofmeasure.org|mg")])
+    assert units.loaded()
+    assert turns > 1
+    beside.cancel()

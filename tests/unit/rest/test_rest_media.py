@@ -39,6 +39,11 @@ def test_accept(accept: bytes, fits: bool) -> None:
     assert media.acceptable(accept) is fits
 
 
+@pytest.mark.parametrize("accept", [None, b""])
+def test_who_asks_for_no_format_is_given_the_one_that_there_is(accept: bytes | None) -> None:
+    media.negotiate(accept, None)
+
+
 @pytest.mark.parametrize(
     "wanted", ["json", "application/json", "application/fhir+json", "application/fhir json", "JSON"]
 )
@@ -87,7 +92,8 @@ def test_general_parameters_are_taken_out() -> None:
     shown = Presentation(True, "false", ("name", "gender"), "json")
     assert general(given) == (shown, rest)
     assert general(shown.parameters()) == (shown, [])
-    for wrong in ([("_pretty", "yes")], [("_summary", "all")], [("_pretty", "true"), ("_pretty", "true")]):
+    assert general([*given, ("_format", "json"), ("_pretty", "true")]) == (shown, rest)  # added to a link that has them
+    for wrong in ([("_pretty", "yes")], [("_summary", "all")], [("_pretty", "true"), ("_pretty", "false")]):
         with pytest.raises(Malformed):
             general(wrong)
 

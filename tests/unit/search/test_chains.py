@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from hilum.problems import Invalid
-from hilum.search.parameters import lookup
-from hilum.search.parse import parse_query
-from hilum.search.query import (
+from hilum.search.alternatives import Token
+from hilum.search.clauses import (
+    AllClause,
+    AnyClause,
     ChainClause,
     Clause,
     DateClause,
@@ -17,9 +18,10 @@ from hilum.search.query import (
     Part,
     ReferenceClause,
     StringClause,
-    Token,
     TokenClause,
 )
+from hilum.search.parameters import lookup
+from hilum.search.parse import parse_query
 
 
 def numbers(type: str, code: str) -> tuple[int, ...]:
@@ -66,6 +68,29 @@ def test_a_chain_has_any_depth_and_ends_in_anything() -> None:
     assert clause("Observation", "patient._list", "7") == ChainClause(
         numbers("Observation", "patient"), (Part("Patient", (ListClause("7"),)),)
     )
+
+
+def test_a_chain_may_end_in_the_type_that_is_referred_to() -> None:
+    encounter = numbers("Encounter", "subject")
+    only = clause("Encounter", "subject._type", "Group")
+    assert isinstance(only, ChainClause)
+    assert only.targets == (Part("Group", (AllClause(()),)),)
+    assert clause("Encounter", "subject._type", "Patient,Group") == ChainClause(
+        encounter, tuple(Part(type, (AllClause(()),)) for type in ("Group", "Patient"))
+    )
+    assert clause("Encounter", "subject._type:not", "Patient") == only
+    named = clause("Encounter", "subject:Patient._type", "Group")
+    assert isinstance(named, ChainClause)
+    assert named.targets == (Part("Patient", (AnyClause(()),)),)
+    having = clause("Patient", "_has:Group:member:_type", "Group")
+    assert isinstance(having, HasClause)
+    assert having.source == Part("Group", (AllClause(()),))
+    with pytest.raises(Invalid, match="_type: 'subject' of Encounter refers to Group, Patient"):
+        clause("Encounter", "subject._type", "Claim")
+    with pytest.raises(Invalid, match="_type names 'Person1', which is no resource type"):
+        clause("Encounter", "subject._type", "Person1")
+    with pytest.raises(Invalid, match="'_type' takes no modifiers but 'not'"):
+        clause("Encounter", "subject._type:in", "Patient")
 
 
 def test_has_is_about_what_refers_here() -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from hilum.fhir.definitions import TYPES
-from hilum.search.contained import _indexed, alone, held, inner, local, reaching
-from hilum.search.index import index
-from hilum.search.parameters import canonical_types, lookup
-from hilum.search.query import (
+from hilum.search.alternatives import Token
+from hilum.search.clauses import (
     AllClause,
     AnyClause,
     ChainClause,
@@ -20,9 +18,11 @@ from hilum.search.query import (
     Permit,
     StringClause,
     TextClause,
-    Token,
     TokenClause,
 )
+from hilum.search.contained import _indexed, alone, held, inner, local, reaching
+from hilum.search.index import index
+from hilum.search.parameters import canonical_types, lookup
 from hilum.search.selections import versioned
 
 CODE = lookup("ServiceRequest", "code").numbers

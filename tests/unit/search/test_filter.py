@@ -7,18 +7,14 @@ from itertools import product
 import pytest
 
 from hilum.problems import Invalid
-from hilum.search.dates import interval
-from hilum.search.parameters import lookup
-from hilum.search.parse import parse_query
-from hilum.search.query import (
+from hilum.search.alternatives import Composite, DateRange, Token
+from hilum.search.clauses import (
     AllClause,
     AnyClause,
     ChainClause,
     Clause,
-    Composite,
     CompositeClause,
     DateClause,
-    DateRange,
     HierarchyClause,
     IdClause,
     LastUpdatedClause,
@@ -27,12 +23,14 @@ from hilum.search.query import (
     Part,
     ReferenceClause,
     StringClause,
-    Token,
     TokenClause,
     UnequalClause,
     UriClause,
     ValueSetClause,
 )
+from hilum.search.dates import interval
+from hilum.search.parameters import lookup
+from hilum.search.parse import parse_query
 
 
 def n(type: str, code: str) -> tuple[int, ...]:

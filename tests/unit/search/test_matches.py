@@ -9,20 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hilum.search.index import index
-from hilum.search.matches import lies_below, matches, permitted
-from hilum.search.parameters import lookup
-from hilum.search.query import (
+from hilum.search.alternatives import Amount, Composite, DateRange, Token
+from hilum.search.clauses import (
     AllClause,
-    Amount,
     AnyClause,
     ChainClause,
     Clause,
     CompartmentClause,
-    Composite,
     CompositeClause,
     DateClause,
-    DateRange,
     IdClause,
     LastUpdatedClause,
     ListClause,
@@ -36,10 +31,12 @@ from hilum.search.query import (
     StringClause,
     TermClause,
     TextClause,
-    Token,
     TokenClause,
     UriClause,
 )
+from hilum.search.index import index
+from hilum.search.matches import lies_below, matches, permitted
+from hilum.search.parameters import lookup
 from hilum.search.rows import DateRow, QuantityRow, ReferenceRow, Rows, StringRow, TermRow, TokenRow, UriRow
 from hilum.search.text import fold
 
@@ -123,6 +120,9 @@ def composite(first: str, second: str) -> Clause:
         (UriClause(n("_profile"), ("http://a/p|2.1",)), True),
         (UriClause(n("_profile"), ("http://a",)), False),
         (UriClause(n("_profile", role="whole"), ("http://a",), "below"), True),
+        (UriClause(n("_profile", role="whole"), ("http://a/",), "starts"), True),
+        (UriClause(n("_profile", role="whole"), ("http",), "starts"), True),
+        (UriClause(n("_profile", role="whole"), ("http://b",), "starts"), False),
         (UriClause(n("_profile", role="whole"), ("http://a/p|2",), "below"), True),
         (UriClause(n("_profile", role="whole"), ("http://a/p|1",), "below"), False),
         (composite("a", "x"), True),
@@ -214,19 +214,17 @@ def test_a_permit_needs_its_owner_and_all_of_its_clauses() -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "above", "expected"),
+    ("text", "above", "expected"),
     [
-        ("http://a/b/c", "http://a/b", True),
-        ("http://a/b/c", "http://a/b/", True),
-        ("http://a/bc", "http://a/b", False),
+        ("text/xml", "text", True),
+        ("textile/x", "text", False),
         ("https://a/b|1.2", "https://a/b|1", True),
         ("https://a/b|12", "https://a/b|1", False),
-        ("urn:oid:1.2/3", "urn:oid:1.2", False),
         ("urn:oid:1.2|3.4", "urn:oid:1.2|3", True),
     ],
 )
-def test_what_lies_below_a_url(uri: str, above: str, expected: bool) -> None:
-    assert lies_below(uri, above) is expected
+def test_what_lies_below_a_version_or_a_mime_type(text: str, above: str, expected: bool) -> None:
+    assert lies_below(text, above) is expected
 
 
 # --- against a naive reading ------------------------------------------------------------------------------------------

@@ -8,21 +8,11 @@ from hypothesis import strategies as st
 
 from hilum.fhir.definitions import TYPES
 from hilum.problems import Invalid, Problem
+from hilum.search.alternatives import Token
+from hilum.search.clauses import AllClause, AnyClause, CompartmentClause, IdClause, Part, StringClause, TokenClause
 from hilum.search.parameters import lookup
 from hilum.search.parse import Parsed, parse_query
-from hilum.search.query import (
-    AllClause,
-    AnyClause,
-    CompartmentClause,
-    IdClause,
-    Include,
-    Part,
-    Query,
-    Sort,
-    StringClause,
-    Token,
-    TokenClause,
-)
+from hilum.search.query import Include, Query, Sort
 from hilum.search.values import split, unescape
 
 
@@ -125,6 +115,8 @@ def test_what_can_not_be_sorted_by_is_refused(type: str, text: str, message: str
         ("Observation", "_include", "Observation:patient", (Include("Observation", o("patient"), "Patient"),)),
         ("Observation", "_include", "Observation:subject:Group", (Include("Observation", o("subject"), "Group"),)),
         ("Observation", "_include", "*", (Include("*", None),)),
+        ("Observation", "_include", "*:*", (Include("*", None),)),
+        ("Observation", "_include:recurse", "*", (Include("*", None, iterate=True),)),
         ("Observation", "_include", "Observation:*", (Include("Observation", None),)),
         ("Patient", "_include:iterate", "Organization:partof", (
             Include("Organization", lookup("Organization", "partof").numbers, iterate=True),
@@ -160,7 +152,9 @@ def test_what_comes_along(type: str, name: str, value: str, includes: tuple[Incl
             "_include: the search finds Patient, so that references of Group need _include:it",
         ),
         ("_revinclude", "Observation:encounter", "_revinclude: 'encounter' of Observation refers to Encounter, never"),
-        ("_include:recurse", "Patient:link", "The modifier 'recurse' is not supported for '_include'; did you mean"),
+        ("_include:often", "Patient:link", "The modifier 'often' is not supported for '_include'; there is iterate."),
+        ("_include", "Patient:link:", "_include has a colon and no type after it; leave the colon out for all types."),
+        ("_revinclude", "Observation:*:", "_revinclude has a colon and no type after it; leave the colon out"),
     ],
 )
 def test_what_could_never_come_along_is_refused(name: str, value: str, message: str) -> None:
@@ -227,6 +221,17 @@ def test_a_search_over_all_types_takes_what_all_have() -> None:
     assert refusal(None, ("code", "x")).startswith("A search on several types takes parameters that each of them has.")
     message = "_type names 'Patint', which is no resource type of R4. Did you mean Patient?"
     assert refusal(None, ("_type", "Patint")) == message
+
+
+def test_types_can_be_left_out() -> None:
+    assert parse_query(None, [("_type:not", "Patient,Claim")]).query.types == tuple(
+        type for type in TYPES if type not in ("Patient", "Claim")
+    )
+    pairs = [("_type", "Patient,Claim,Group"), ("_type:not", "Claim")]
+    parsed = parse_query(None, pairs)
+    assert (parsed.query.types, list(parsed.applied)) == (("Patient", "Group"), pairs)
+    assert refusal(None, ("_type", "Claim"), ("_type:not", "Claim")) == "_type:not leaves no type to search."
+    assert refusal(None, ("_type:not", "Claims")).startswith("_type names 'Claims', which is no resource type of R4.")
 
 
 def test_has_over_several_types_finds_those_that_can_be_referred_to() -> None:

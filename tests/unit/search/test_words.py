@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hilum.problems import Invalid
+from hilum.search.clauses import AllClause, AnyClause, Clause, NotClause, PhraseClause, TextClause
 from hilum.search.limits import TooCostly
 from hilum.search.parse import parse_query
-from hilum.search.query import AllClause, AnyClause, Clause, NotClause, PhraseClause, TextClause
 
 
 def read(name: str, text: str) -> Clause:

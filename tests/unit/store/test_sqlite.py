@@ -16,7 +16,7 @@ from tests.contract.writing import asking, commit, observation, patient, put
 from tests.durability.index_truth import differences
 
 from hilum.problems import Busy, CriteriaChanged, Misconfigured, VersionChanged
-from hilum.search.query import IdClause
+from hilum.search.clauses import IdClause
 from hilum.store import migrations
 from hilum.store.interface import Resolves
 from hilum.store.sqlite import open_sqlite, restore_sqlite

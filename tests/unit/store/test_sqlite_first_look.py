@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 from tests.contract.writing import asking, commit, ids, numbers, observation, patient, put, token
 
-from hilum.search.query import Clause, DateClause, DateRange, Include, Permit, Query, ReferenceClause, StringClause
+from hilum.search.alternatives import DateRange
+from hilum.search.clauses import Clause, DateClause, Permit, ReferenceClause, StringClause
+from hilum.search.query import Include, Query
 from hilum.store.keyed import Keys
-from hilum.store.plan import access
-from hilum.store.plan.access import Again, Later, Limits, Planning
+from hilum.store.plan import thresholds
+from hilum.store.plan.access import Later
+from hilum.store.plan.planning import Again, Planning
 from hilum.store.plan.search import search
+from hilum.store.plan.thresholds import Limits
 from hilum.store.sql import Part
 from hilum.store.sqlite import open_sqlite
 from hilum.store.sqlite.connection import connect, rows
@@ -38,7 +42,7 @@ def named(value: str) -> Clause:
 @pytest.fixture
 async def full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqliteStore]:
     """100 patients, more than a count looks at here; p1 has 15 observations, p2 has 5, p3 the other 80."""
-    monkeypatch.setattr(access, "LIMITS", LIMITS)
+    monkeypatch.setattr(thresholds, "LIMITS", LIMITS)
     made = await open_sqlite(str(tmp_path / "store.sqlite"))
     people = [put(patient(f"F{n % 4}", str(n), gender="male", birthDate=f"{1900 + n}"), f"p{n}") for n in range(100)]
     owners = ["p1"] * 15 + ["p2"] * 5 + ["p3"] * 80

@@ -15,7 +15,8 @@ import pytest
 from tests.contract.writing import ALL, asking, commit, ids, numbers, observation, patient, put, token
 
 from hilum.problems import Busy, Invalid, Unprocessable
-from hilum.search.query import (
+from hilum.search.alternatives import DateRange as Range
+from hilum.search.clauses import (
     AnyClause,
     ChainClause,
     Clause,
@@ -24,17 +25,15 @@ from hilum.search.query import (
     NotClause,
     Part,
     Permit,
-    Query,
     ReferenceClause,
-    Sort,
     StringClause,
     TextClause,
 )
-from hilum.search.query import DateRange as Range
+from hilum.search.query import Query, Sort
 from hilum.store import lanes
 from hilum.store.keyed import Keys
-from hilum.store.plan import access
-from hilum.store.plan.access import Steps
+from hilum.store.plan import thresholds
+from hilum.store.plan.dialect import Steps
 from hilum.store.plan.search import explain, search
 from hilum.store.plan.told import lines
 from hilum.store.sqlite import open_sqlite, store
@@ -149,7 +148,7 @@ async def test_a_page_of_many_visits_a_fraction_of_them(
 ) -> None:
     """3,000 match; looking at each once, and no more than that, takes some 100,000 steps. What a plan counts and walks
     before it decides is bounded, whatever there is: here by a tenth of the usual."""
-    monkeypatch.setattr(access, "LIMITS", access.Limits(looks=(20, 200), hopes=(30, 300), far=400, walk=3000))
+    monkeypatch.setattr(thresholds, "LIMITS", thresholds.Limits(looks=(20, 200), hopes=(30, 300), far=400, walk=3000))
     assert Counted(full.path).of(query) < 25_000
 
 

@@ -11,7 +11,7 @@ from tests.contract.writing import asking, commit, gone, ids, observation, patie
 from tests.durability.index_truth import differences
 
 from hilum.problems import Misconfigured
-from hilum.search.query import TextClause
+from hilum.search.clauses import TextClause
 from hilum.store import keyed
 from hilum.store.sqlite import open_sqlite, reindex
 from hilum.store.sqlite.connection import connect, prepare

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Sequence
 
 from hilum.fhir.resource import Resource
 from hilum.search.canonicals import texts
-from hilum.search.query import Include, Part, Query
+from hilum.search.clauses import Part
+from hilum.search.query import Include, Query
 from hilum.search.references import canonicals, references
-from hilum.store.plan.access import Name, Planning, Steps
+from hilum.store.plan.dialect import Name, Steps
 from hilum.store.plan.entries import ITSELF, Entry, Said
 from hilum.store.plan.includes import included
 from hilum.store.plan.naming import Met, by_id, by_url
+from hilum.store.plan.planning import Planning
 
 
 def along(on: Planning, query: Query, entries: Sequence[Entry]) -> Steps[tuple[Resource, ...]]:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hilum.search.alternatives import Amount
+from hilum.search.clauses import QuantityClause
 from hilum.search.matches import in_unit
-from hilum.search.query import Amount, QuantityClause
 from hilum.store import keys
-from hilum.store.plan.access import NOTHING, Access, Planning, Steps
+from hilum.store.plan.access import NOTHING, Access
+from hilum.store.plan.dialect import Steps
 from hilum.store.plan.lists import ranged
+from hilum.store.plan.planning import Planning
 from hilum.store.sql import Part, either, every, reach, weigh
 
 

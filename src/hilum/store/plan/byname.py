@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from hilum.store.plan.access import FIRST, LAST, RID, Access, Planning, Steps, at
+from hilum.store.plan.access import FIRST, LAST, RID, Access
+from hilum.store.plan.arms import at
+from hilum.store.plan.choice import Choice, choose
 from hilum.store.plan.cursor import Position
+from hilum.store.plan.dialect import Steps
 from hilum.store.plan.lists import of_types, points
 from hilum.store.plan.newest import newest
-from hilum.store.plan.plan import Choice, choose
+from hilum.store.plan.planning import Planning
 from hilum.store.sql import Part, either, every
 
 if TYPE_CHECKING:

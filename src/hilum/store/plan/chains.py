@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hilum.search.query import ChainClause, HasClause
-from hilum.search.query import Part as Described
-from hilum.store.plan.access import NOTHING, RID, Access, Planning, Steps, at, gathered, under
+from hilum.search.clauses import ChainClause, HasClause
+from hilum.search.clauses import Part as Described
+from hilum.store.plan.access import NOTHING, RID, Access
+from hilum.store.plan.arms import at, gathered, under
+from hilum.store.plan.choice import choose, walking
+from hilum.store.plan.dialect import Steps
 from hilum.store.plan.lists import of_types, points, these
 from hilum.store.plan.newest import fewest
-from hilum.store.plan.plan import choose, offers, permitted, walking
+from hilum.store.plan.plan import offers, permitted
+from hilum.store.plan.planning import Planning
 from hilum.store.sql import Part, either, every, join
 
 

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hilum.search.query import Amount, Composite, CompositeClause, DateRange, Token
+from hilum.search.alternatives import Amount, Composite, DateRange, Token
+from hilum.search.clauses import CompositeClause
 from hilum.store import keys
-from hilum.store.plan.access import NOTHING, Access, Planning, Steps
+from hilum.store.plan.access import NOTHING, Access
 from hilum.store.plan.amounts import Asked, asked
+from hilum.store.plan.dialect import Steps
 from hilum.store.plan.leaves import named, token_keys, walks_of
 from hilum.store.plan.lists import by_rid
+from hilum.store.plan.planning import Planning
 from hilum.store.plan.systems import numbered
 from hilum.store.sql import Part, either, every, join, reach, weigh
 

@@ -12,6 +12,7 @@ from functools import total_ordering
 from typing import Any, NamedTuple
 
 from hilum.fhir.resource import Resource
+from hilum.search.order import sorted_by
 from hilum.search.query import Sort
 from hilum.search.rows import Rows
 
@@ -59,9 +60,6 @@ def values(sort: Iterable[Sort], some: Sequence[Said]) -> tuple[Any, ...]:
 
 
 def _value(key: Sort, said: Said) -> Any:
-    numbers = dict(key.numbers).get(said.type, ())
-    rows = said.rows
-    found: list[Any]
     match key.kind:
         case "updated":
             return said.last_updated
@@ -69,17 +67,7 @@ def _value(key: Sort, said: Said) -> Any:
             return said.id
         case "score":
             return said.score
-        case "string" | "uri":
-            found = [row.folded for row in rows.strings if row.parameter in numbers]
-        case "token":  # as one text, in the same order
-            found = [f"{row.code or ''}\0{row.system or ''}" for row in rows.tokens if row.parameter in numbers]
-        case "date":
-            found = [row.high if key.down else row.low for row in rows.dates if row.parameter in numbers]
-        case "quantity":
-            found = [row.high if key.down else row.low for row in rows.quantities if row.parameter in numbers]
-        case _:
-            found = [f"{row.type}/{row.id}" for row in rows.references if row.parameter in numbers]
-    return (max if key.down else min)(found, default=None)
+    return sorted_by(key, said.type, said.rows)
 
 
 @total_ordering

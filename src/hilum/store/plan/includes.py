@@ -12,13 +12,18 @@ from typing import Any, Final
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhir.resource import Resource
 from hilum.search.canonicals import named
-from hilum.search.query import Include, Permit, Query
+from hilum.search.clauses import Permit
+from hilum.search.query import Include, Query
 from hilum.search.references import canonicals, references
 from hilum.store import keys
-from hilum.store.plan.access import PAGE, RID, Beside, Dialect, Planning, Steps, at, too_costly
+from hilum.store.plan.access import RID
+from hilum.store.plan.arms import at
+from hilum.store.plan.dialect import Dialect, Steps
 from hilum.store.plan.lists import of_types
 from hilum.store.plan.names import across
 from hilum.store.plan.plan import WHATEVER, access, permitted
+from hilum.store.plan.planning import PAGE, Beside, Planning
+from hilum.store.plan.thresholds import too_costly
 from hilum.store.sql import FALSE, TRUE, Part, either, every
 
 MOST: Final = 5000

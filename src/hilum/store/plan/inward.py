@@ -11,15 +11,20 @@ from collections.abc import Sequence
 from typing import Final
 
 from hilum.fhir.definitions import TYPE_NUMBER
+from hilum.search.clauses import ChainClause
+from hilum.search.clauses import Part as Described
 from hilum.search.contained import held
 from hilum.search.local import selects
-from hilum.search.query import ChainClause
-from hilum.search.query import Part as Described
-from hilum.store.plan.access import RID, Access, Planning, Steps, gathered, too_costly, under
+from hilum.store.plan.access import RID, Access
+from hilum.store.plan.arms import gathered, under
+from hilum.store.plan.choice import choose, walking
+from hilum.store.plan.dialect import Steps
 from hilum.store.plan.judging import led
 from hilum.store.plan.lists import of_types
-from hilum.store.plan.plan import choose, offers, walking
+from hilum.store.plan.plan import offers
+from hilum.store.plan.planning import Planning
 from hilum.store.plan.reaching import contents, reach
+from hilum.store.plan.thresholds import too_costly
 from hilum.store.sql import TRUE, Part
 
 MOST: Final = 20_000

@@ -4,37 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from hilum.fhir.resource import Resource
 from hilum.search.canonicals import texts
-from hilum.search.contained import chains
-from hilum.search.index import index
-from hilum.search.local import links
-from hilum.search.matches import matches
-from hilum.search.parameters import Registry
-from hilum.search.prose import says
-from hilum.search.query import (
+from hilum.search.clauses import (
     AllClause,
-    AnyClause,
     ChainClause,
     Clause,
     CompartmentClause,
     HasClause,
-    NotClause,
     Part,
     PhraseClause,
-    Query,
-    Sort,
     TextClause,
 )
+from hilum.search.contained import chains
+from hilum.search.index import index
+from hilum.search.local import links
+from hilum.search.matches import decided, matches
+from hilum.search.parameters import Registry
+from hilum.search.prose import says
+from hilum.search.query import Query, Sort
 from hilum.search.rows import Rows
 from hilum.search.score import TEXTS, score
-from hilum.store.plan.access import Name, Planning, Steps
+from hilum.store.plan.dialect import Name, Steps
 from hilum.store.plan.entries import Entry, Said, values
 from hilum.store.plan.naming import Met, by_id, by_url, urls_of
 from hilum.store.plan.plan import permitted
+from hilum.store.plan.planning import Planning
 
 
 def all_of_it(part: Part) -> Clause:
@@ -145,7 +143,7 @@ def judged(on: Planning, some: Sequence[Within], proving: Proving | None = None)
             held = yield from judged(on, [other for _, other in beside], proving)
             led |= {(key, n) for (n, _), holds in zip(beside, held, strict=True) if holds}
     clauses = {key: all_of_it(part) for key, part in wanted.items()}
-    return [_holds(clauses[id(one.part)], one, n, led) for n, one in enumerate(some)]
+    return [decided(clauses[id(one.part)], partial(_holds, one, n, led)) for n, one in enumerate(some)]
 
 
 class Judge:
@@ -237,15 +235,9 @@ def _reached(on: Planning, chain: ChainClause, ends: Sequence[Ends], proving: Pr
     return Ends(names, urls)
 
 
-def _holds(clause: Clause, one: Within, n: int, led: Container[tuple[int, int]]) -> bool:
+def _holds(one: Within, n: int, led: Container[tuple[int, int]], clause: Clause) -> bool:
     """`led`: by which chains (by identity) which of them, by number, lead to what they are to lead to."""
     match clause:
-        case AllClause(some):
-            return all(_holds(inner, one, n, led) for inner in some)
-        case AnyClause(some):
-            return any(_holds(inner, one, n, led) for inner in some)
-        case NotClause(inner):
-            return not _holds(inner, one, n, led)
         case CompartmentClause(wanted):  # it is whose its container is
             return not one.inside.owners.isdisjoint(wanted)
         case ChainClause():

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
-from hilum.search.query import (
+from hilum.search.alternatives import DateRange, Token
+from hilum.search.clauses import (
     CompartmentClause,
     DateClause,
-    DateRange,
     IdClause,
     LastUpdatedClause,
     MissingClause,
@@ -17,16 +17,18 @@ from hilum.search.query import (
     StringClause,
     TermClause,
     TextClause,
-    Token,
     TokenClause,
     UnequalClause,
     UriClause,
 )
 from hilum.search.text import fold
 from hilum.store import keys
-from hilum.store.plan.access import EVERYTHING, NOTHING, RID, Access, Later, Planning, Steps, too_costly
+from hilum.store.plan.access import EVERYTHING, NOTHING, RID, Access, Later
+from hilum.store.plan.dialect import Steps
 from hilum.store.plan.lists import of_types, points, ranged, these
+from hilum.store.plan.planning import Planning
 from hilum.store.plan.systems import numbered
+from hilum.store.plan.thresholds import too_costly
 from hilum.store.sql import LAST, Part, bounds, compare, either, every, literal
 
 SYSTEMS: Final = 20_000
@@ -177,20 +179,18 @@ def term(on: Planning, clause: TermClause) -> Steps[Access]:
 
 
 def uri(on: Planning, clause: UriClause) -> Access:
-    """Compared whole, or what lies below. https://hl7.org/fhir/R4/search.html#uri"""
-    if clause.match != "below":
+    """Compared whole, or how it begins. https://hl7.org/fhir/R4/search.html#uri"""
+    if clause.match == "whole":
         texts = on.dialect.keys.texts
         return points(on, "uri", "token", "value", clause.parameters, [texts[value] for value in clause.values])
-    pieces = [
-        piece
-        for value in clause.values
-        for piece in (*on.dialect.text("whole", value), *on.dialect.text("starts", _under(value)))
-    ]
+    pieces: list[Part] = []
+    for value in clause.values:
+        if clause.match == "starts":
+            pieces += on.dialect.text("starts", value)
+        else:
+            pieces += on.dialect.text("whole", value)
+            pieces += on.dialect.text("starts", value + ("." if "|" in value else "/"))
     return _texts(on, "uri", clause.parameters, pieces)
-
-
-def _under(value: str) -> str:
-    return value if value.endswith("/") else value + ("." if "|" in value else "/")
 
 
 def _texts(on: Planning, kind: str, params: Sequence[int], pieces: Sequence[Part]) -> Access:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.store import keys
-from hilum.store.plan.access import NOTHING, RID, Access, Later, Planning
+from hilum.store.plan.access import NOTHING, RID, Access, Later
+from hilum.store.plan.planning import Planning
 from hilum.store.sql import FALSE, TRUE, Part, either
 
 

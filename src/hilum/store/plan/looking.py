@@ -12,23 +12,28 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hilum.fhir.resource import Resource
+from hilum.search.clauses import NotClause, Part
 from hilum.search.contained import chains
-from hilum.search.query import Contained, NotClause, Part, Query, Sort
+from hilum.search.query import Contained, Query, Sort
 from hilum.search.score import ranked
 from hilum.store.exact import certain
 from hilum.store.interface import Page
 from hilum.store.plan import cursor
-from hilum.store.plan.access import FIRST, LAST, RID, Access, Planning, Steps, too_costly
+from hilum.store.plan.access import FIRST, LAST, RID, Access
 from hilum.store.plan.along import along
+from hilum.store.plan.choice import Choice, choose
 from hilum.store.plan.cursor import Position
+from hilum.store.plan.dialect import Steps
 from hilum.store.plan.entries import Entry, rank
 from hilum.store.plan.judging import Judge, all_of_it
 from hilum.store.plan.lists import of_types
 from hilum.store.plan.merge import Group, groups
 from hilum.store.plan.newest import newest
-from hilum.store.plan.plan import Choice, choose, offers, permitted
+from hilum.store.plan.plan import offers, permitted
+from hilum.store.plan.planning import Planning
 from hilum.store.plan.reaching import Reach, containers, contents, reach
 from hilum.store.plan.sorting import sorted_rows
+from hilum.store.plan.thresholds import too_costly
 from hilum.store.plan.totals import accurate, estimate
 from hilum.store.sql import TRUE
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 
-from hilum.search.query import AllClause, AnyClause, Clause, NotClause, Part, Permit
+from hilum.search.clauses import AllClause, AnyClause, Clause, NotClause, Part, Permit
 
 
 class Group(NamedTuple):

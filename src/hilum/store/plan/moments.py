@@ -20,10 +20,13 @@ from hilum.problems import Issue, Unprocessable
 from hilum.search.index import extract
 from hilum.search.query import Sort
 from hilum.search.rows import Rows
-from hilum.store.plan.access import RID, Access, Planning, Steps, collected, under
+from hilum.store.plan.access import RID, Access
+from hilum.store.plan.arms import collected, under
+from hilum.store.plan.choice import Choice, drives
 from hilum.store.plan.cursor import Moment, Position
+from hilum.store.plan.dialect import Steps
 from hilum.store.plan.entries import Said, rank, values
-from hilum.store.plan.plan import Choice, drives
+from hilum.store.plan.planning import Planning
 from hilum.store.plan.sorting import in_order, sorted_rows
 from hilum.store.sql import Part, every, join
 

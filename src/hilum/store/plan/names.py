@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hilum.search.canonicals import named
-from hilum.search.query import ChainClause, HasClause
-from hilum.store.plan.access import NOTHING, RID, Access, Planning, Steps, at
+from hilum.search.clauses import ChainClause, HasClause
+from hilum.store.plan.access import NOTHING, RID, Access
+from hilum.store.plan.arms import at
 from hilum.store.plan.chains import current, end
+from hilum.store.plan.dialect import Steps
 from hilum.store.plan.lists import these
+from hilum.store.plan.planning import Planning
 from hilum.store.sql import Part, either, join
 
 

@@ -7,14 +7,17 @@ from dataclasses import replace
 
 from hilum.fhir.resource import Resource
 from hilum.search.canonicals import named, texts
+from hilum.search.clauses import Clause, IdClause, Part, UriClause
 from hilum.search.index import index
 from hilum.search.parameters import R4
-from hilum.search.query import Clause, IdClause, Part, UriClause
 from hilum.store.exact import certain
-from hilum.store.plan.access import FIRST, LAST, Name, Planning, Steps
+from hilum.store.plan.access import FIRST, LAST
+from hilum.store.plan.choice import choose
+from hilum.store.plan.dialect import Name, Steps
 from hilum.store.plan.merge import groups
 from hilum.store.plan.newest import newest
-from hilum.store.plan.plan import choose, offers, permitted
+from hilum.store.plan.plan import offers, permitted
+from hilum.store.plan.planning import Planning
 
 Met = dict[int, Resource]
 """Rid -> resource."""

@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from hilum.search.clauses import NearClause
 from hilum.search.places import RADIUS
 from hilum.search.places import meters as distance
-from hilum.search.query import NearClause
 from hilum.store import keys
-from hilum.store.plan.access import Access, Planning, Steps, too_costly
+from hilum.store.plan.access import Access
+from hilum.store.plan.dialect import Steps
 from hilum.store.plan.lists import these
+from hilum.store.plan.planning import Planning
+from hilum.store.plan.thresholds import too_costly
 from hilum.store.sql import Part, join
 
 MOST: Final = 200_000

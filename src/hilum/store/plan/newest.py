@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from hilum.store.plan.access import Access, Again, Planning, Steps, at, between, gathered, under
-from hilum.store.plan.plan import Choice, choose, count, driven, drives, hoped, noted, walking
+from hilum.store.plan.access import Access
+from hilum.store.plan.arms import at, between, gathered, under
+from hilum.store.plan.choice import Choice, choose, count, driven, drives, hoped, noted, walking
+from hilum.store.plan.dialect import Steps
+from hilum.store.plan.planning import Again, Planning
 from hilum.store.sql import Part, every
 
 

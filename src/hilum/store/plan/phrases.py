@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from hilum.search.clauses import PhraseClause, TextClause
 from hilum.search.prose import read, says
-from hilum.search.query import PhraseClause, TextClause
-from hilum.store.plan.access import Access, Planning, Steps, too_costly
+from hilum.store.plan.access import Access
+from hilum.store.plan.dialect import Steps
 from hilum.store.plan.leaves import text
 from hilum.store.plan.lists import these
+from hilum.store.plan.planning import Planning
+from hilum.store.plan.thresholds import too_costly
 from hilum.store.sql import Part
 
 MOST: Final = 20_000

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from hilum.fhir.resource import Resource
 from hilum.search.canonicals import named, texts
-from hilum.search.index import index
-from hilum.search.matches import matches
-from hilum.search.prose import says
-from hilum.search.query import (
+from hilum.search.clauses import (
     AllClause,
     AnyClause,
     ChainClause,
@@ -27,15 +25,21 @@ from hilum.search.query import (
     ReferenceClause,
     TextClause,
 )
+from hilum.search.index import index
+from hilum.search.matches import decided, matches
+from hilum.search.prose import says
 from hilum.search.rows import Rows
 from hilum.search.score import TEXTS
-from hilum.store.plan.access import FIRST, LAST, Name, Planning, Steps
+from hilum.store.plan.access import FIRST, LAST
+from hilum.store.plan.choice import choose
+from hilum.store.plan.dialect import Name, Steps
 from hilum.store.plan.judging import led
 from hilum.store.plan.merge import groups
 from hilum.store.plan.names import across
 from hilum.store.plan.naming import Met, by_id, by_url, urls_of
 from hilum.store.plan.newest import newest
-from hilum.store.plan.plan import choose, offers, permitted
+from hilum.store.plan.plan import offers, permitted
+from hilum.store.plan.planning import Planning
 
 _AT_ONCE: Final = 100
 
@@ -66,7 +70,7 @@ def proven(on: Planning, found: Met, clauses: Sequence[Clause]) -> Steps[Met]:
             ends[clause] = yield from _sources(on, clause, found)
     meant: Met = {}
     for rid, one in found.items():
-        if all(_holds(clause, one, rows[rid], ends) for clause in clauses):
+        if all(decided(clause, partial(_holds, one, rows[rid], ends)) for clause in clauses):
             meant[rid] = one
     return meant
 
@@ -149,14 +153,8 @@ def _referred(rows: Rows, parameters: Sequence[int]) -> Iterator[Name]:
     return ((row.type, row.id) for row in rows.references if row.parameter in parameters)
 
 
-def _holds(clause: Clause, one: Resource, rows: Rows, ends: Mapping[Clause, _Ends]) -> bool:
+def _holds(one: Resource, rows: Rows, ends: Mapping[Clause, _Ends], clause: Clause) -> bool:
     match clause:
-        case AllClause(some):
-            return all(_holds(inner, one, rows, ends) for inner in some)
-        case AnyClause(some):
-            return any(_holds(inner, one, rows, ends) for inner in some)
-        case NotClause(inner):
-            return not _holds(inner, one, rows, ends)
         case ChainClause():
             names, urls, inward = ends[clause]
             refers = (one.type, one.id) in inward or not names.isdisjoint(_referred(rows, clause.parameters))

@@ -9,10 +9,13 @@ from functools import lru_cache
 from typing import Final
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
+from hilum.search.alternatives import Token
+from hilum.search.clauses import AllClause, AnyClause, Clause, Part, TokenClause
 from hilum.search.contained import ONE, SEVERAL, Reached, alone, held, reaching
-from hilum.search.query import AllClause, AnyClause, Clause, Contained, Part, Token, TokenClause
-from hilum.store.plan.access import Planning, Steps
+from hilum.search.query import Contained
+from hilum.store.plan.dialect import Steps
 from hilum.store.plan.judging import all_of_it
+from hilum.store.plan.planning import Planning
 
 
 class Reach(Enum):

@@ -1,6 +1,6 @@
 """A Query against a store: choose, walk, fetch, count, include. https://hl7.org/fhir/R4/search.html
 
-`search` is a generator (see `access.Steps`): whoever drives it runs the statements that it yields, in one snapshot.
+`search` is a generator (see `dialect.Steps`): whoever drives it runs the statements that it yields, in one snapshot.
 """
 
 from __future__ import annotations
@@ -11,18 +11,22 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from hilum.fhir.resource import Resource
+from hilum.search.clauses import Clause
 from hilum.search.prose import read
-from hilum.search.query import Clause, Query
+from hilum.search.query import Query
 from hilum.search.score import ranked, score
 from hilum.store.exact import certain, holds
 from hilum.store.interface import Page
 from hilum.store.plan import cursor, looking
-from hilum.store.plan.access import FIRST, LAST, Again, Dialect, Planning, Steps
+from hilum.store.plan.access import FIRST, LAST
+from hilum.store.plan.choice import Choice, choose
+from hilum.store.plan.dialect import Dialect, Steps
 from hilum.store.plan.includes import beside, brought, included
 from hilum.store.plan.merge import Group, groups
 from hilum.store.plan.moments import as_of
 from hilum.store.plan.newest import first_look, newest
-from hilum.store.plan.plan import Choice, choose, flat, offers, permitted
+from hilum.store.plan.plan import flat, offers_each, permitted
+from hilum.store.plan.planning import Again, Planning
 from hilum.store.plan.proof import linked, proven
 from hilum.store.plan.sorting import sorted_rows
 from hilum.store.plan.told import named, timed
@@ -30,7 +34,7 @@ from hilum.store.plan.totals import accurate, estimate
 
 
 class Planned(NamedTuple):
-    """A group of types and how it is searched. `asked`: its clauses, and what is permitted."""
+    """A group of types and how it is searched. `asked`: its clauses and what is permitted, `flat`."""
 
     group: Group
     choice: Choice
@@ -94,8 +98,8 @@ def plan(on: Planning, query: Query) -> Steps[list[Planned]]:
         return kept
     found: list[Planned] = []
     for group in groups(query.parts):
-        asked = (*group.clauses, permitted(group.permits))
-        offered = yield from offers(on, asked, group.types)
+        asked = tuple(flat((*group.clauses, permitted(group.permits))))
+        offered = yield from offers_each(on, asked, group.types)
         if query.sort:
             choice = yield from choose(on, offered, group.types, counted=True)
         else:
@@ -113,10 +117,10 @@ _MOST_KEPT: Final = 512
 
 
 def _lasting(on: Planning, planned: Planned) -> bool:
-    """Whether it is planned so the next time, too: what is many stays so (`access.Counted`), and what all offer."""
+    """Whether it is planned so the next time, too: what is many stays so (`counted.Counted`), and what all offer."""
     kept = on.dialect.kept
     return planned.choice.hoped and all(
-        (known := kept.get(id(clause))) is not None and known[0] is clause for clause in flat(planned.asked)
+        (known := kept.get(id(clause))) is not None and known[0] is clause for clause in planned.asked
     )
 
 

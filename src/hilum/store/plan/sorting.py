@@ -13,11 +13,14 @@ from typing import Any, Final
 
 from hilum.search.query import Sort
 from hilum.store.keys import WIDE
-from hilum.store.plan.access import RID, Access, Planning, Steps, at, gathered, under
+from hilum.store.plan.access import RID, Access
+from hilum.store.plan.arms import at, gathered, under
 from hilum.store.plan.byname import walked_by_id, walked_by_reference
+from hilum.store.plan.choice import Choice, walking
 from hilum.store.plan.cursor import Position
+from hilum.store.plan.dialect import Steps
 from hilum.store.plan.lists import of_types
-from hilum.store.plan.plan import Choice, walking
+from hilum.store.plan.planning import Planning
 from hilum.store.plan.tokens import sorted_by_tokens, walked_by_token
 from hilum.store.sql import Part, either, every, join
 
@@ -328,10 +331,11 @@ def _without(
     on: Planning, keys: Sequence[Key], choice: Choice, after: Position | None, wanted: int
 ) -> Steps[list[tuple[tuple[Any, ...], int]]]:
     """What matches and has no value of the first key, by the other keys or newest first."""
-    from hilum.search.query import MissingClause
+    from hilum.search.clauses import MissingClause
     from hilum.store.plan.access import FIRST, LAST
+    from hilum.store.plan.choice import choose
     from hilum.store.plan.newest import newest
-    from hilum.store.plan.plan import access, choose
+    from hilum.store.plan.plan import access
 
     missing = yield from access(on, MissingClause(keys[0].numbers, True), choice.types)
     again = yield from choose(on, [*choice.found, missing], choice.types)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from hilum.search.query import Token
-from hilum.store.plan.access import Planning, Steps
+from hilum.search.alternatives import Token
+from hilum.store.plan.dialect import Steps
+from hilum.store.plan.planning import Planning
 
 _AT_ONCE: Final = 500
 

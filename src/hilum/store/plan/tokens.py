@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from hilum.search.clauses import MissingClause
 from hilum.search.index import extract
-from hilum.search.query import MissingClause
-from hilum.store.plan.access import Planning, Steps, at, gathered, too_costly, under
+from hilum.store.plan.arms import at, gathered, under
+from hilum.store.plan.choice import Choice, choose, walking
 from hilum.store.plan.cursor import Position
+from hilum.store.plan.dialect import Steps
 from hilum.store.plan.lists import points
-from hilum.store.plan.plan import Choice, access, choose, walking
+from hilum.store.plan.plan import access
+from hilum.store.plan.planning import Planning
 from hilum.store.plan.systems import numbered
+from hilum.store.plan.thresholds import too_costly
 from hilum.store.sql import Part
 
 if TYPE_CHECKING:

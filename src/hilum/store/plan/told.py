@@ -10,9 +10,7 @@ from time import perf_counter
 from typing import Any, Final, TypeVar
 
 from hilum.fhir.definitions import TYPES
-from hilum.search.contained import held, inner, local
-from hilum.search.parameters import R4, Registry
-from hilum.search.query import (
+from hilum.search.clauses import (
     AllClause,
     AnyClause,
     ChainClause,
@@ -27,7 +25,10 @@ from hilum.search.query import (
     PhraseClause,
     TextClause,
 )
-from hilum.store.plan.access import Planning, Steps
+from hilum.search.contained import held, inner, local
+from hilum.search.parameters import R4, Registry
+from hilum.store.plan.dialect import Steps
+from hilum.store.plan.planning import Planning
 
 T = TypeVar("T")
 _NAMES: Final = 5

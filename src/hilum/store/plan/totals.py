@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.store import keys
-from hilum.store.plan.access import Planning, Steps, gathered, under
-from hilum.store.plan.plan import Choice, count, driven, drives, walking
+from hilum.store.plan.arms import gathered, under
+from hilum.store.plan.choice import Choice, count, driven, drives, walking
+from hilum.store.plan.dialect import Steps
+from hilum.store.plan.planning import Planning
 from hilum.store.sql import Part
 
 

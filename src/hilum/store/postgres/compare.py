@@ -31,7 +31,7 @@ from hilum.store.postgres.rows import COLUMNS as RESOURCE
 from hilum.store.postgres.rows import as_resource
 from hilum.store.postgres.run import numbered
 from hilum.store.postgres.tables import KINDS, TABLES, numbers, strings, targets, tokens, unit, units, writable
-from hilum.store.rebuilding import Scope, shape_of
+from hilum.store.rebuilding import Compared, Scope, shape_of
 
 COPIED: Final = (*BY_PARAM, "compartment")
 COLUMNS: Final = {
@@ -81,40 +81,16 @@ Flat = tuple[Any, ...]
 
 
 @dataclass(slots=True)
-class Batch:
-    """The resources above `after` up to `end`, and what is not right with them.
+class Batch(Compared[str, Counter[Flat]]):
+    """Of those that are alive, their types; of the rows that there are, those of the copied tables alone."""
 
-    `numbers`: the parameters that are looked at; None: all, and compartments. `counts`: table -> rows that are missing
-    or too many.
-    """
-
-    end: int
-    generation: int
-    numbers: frozenset[int] | None
-    seqs: dict[int, int] = field(default_factory=dict)
-    alive: dict[int, tuple[str, Rows]] = field(default_factory=dict)
-    unfit: dict[int, str] = field(default_factory=dict)
-    """Those that can't be indexed: what there is of them stays as it is."""
-    wrong: set[int] = field(default_factory=set)
-    """Rids with wrong rows, whether they are resources or not."""
-    stand: dict[str, Counter[Flat]] = field(default_factory=dict)
-    """The rows of the copied tables that there are, of the wrong ones at least."""
-    shapes: dict[int, tuple[int, ...] | None] = field(default_factory=dict)
-    """Of those that have another shape than theirs: theirs; None: none."""
     texts: dict[int, tuple[str | None, str | None]] = field(default_factory=dict)
     """The words of those that have others; None of those that should have none."""
-    counts: dict[str, int] = field(default_factory=dict)
 
     @property
     def mended(self) -> bool:
         """Whether there is anything to be put right."""
         return any(self.counts.values())
-
-    def has(self, table: str, flat: Flat) -> bool:
-        """Whether the row is of what is looked at."""
-        if flat[-1] in self.unfit:
-            return False
-        return self.numbers is None or (table != "compartment" and flat[0] in self.numbers)
 
 
 class Comparison:

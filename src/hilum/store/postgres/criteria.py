@@ -18,8 +18,9 @@ from typing import Final
 from xxhash import xxh3_64_intdigest
 
 from hilum.problems import CriteriaChanged
+from hilum.search.clauses import TokenClause
 from hilum.search.parameters import Registry
-from hilum.search.query import Query, TokenClause
+from hilum.search.query import Query
 from hilum.store import exact, keys
 from hilum.store.interface import Resolves, Write
 from hilum.store.keyed import Keys

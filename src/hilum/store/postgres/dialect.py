@@ -10,7 +10,6 @@ import re
 import struct
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any, Final
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
@@ -19,10 +18,14 @@ from hilum.problems import Invalid, Malformed
 from hilum.search.parameters import R4, Registry
 from hilum.store.keyed import Keys
 from hilum.store.keys import NUMBER, TYPE_SHIFT
-from hilum.store.plan.access import FEW, RID, Access, Counted, Limits, Name, Steps
+from hilum.store.plan.access import RID, Access
+from hilum.store.plan.counted import Counted
 from hilum.store.plan.cursor import NO_MOMENT, Moment
+from hilum.store.plan.dialect import Name, Steps
+from hilum.store.plan.thresholds import FEW, Limits
 from hilum.store.postgres.names import DELETED, METHODS, Names
 from hilum.store.postgres.rows import COLUMNS
+from hilum.store.shapes import Shapes
 from hilum.store.sql import FALSE, LAST, ORDERS, Part, join
 from hilum.store.wordless import NO_WORDS
 
@@ -41,7 +44,7 @@ CROSS JOIN LATERAL (SELECT * FROM system s WHERE sha256(s.text) = sha256(n.text)
 
 
 class Postgres:
-    """See `hilum.store.plan.access.Dialect`. One for a store: what it remembers of names and shapes never changes."""
+    """See `hilum.store.plan.dialect.Dialect`. One for a store: what it remembers of names and shapes never changes."""
 
     fence = "OFFSET 0"
 
@@ -55,8 +58,7 @@ class Postgres:
         self.plans: dict[int, tuple[Any, Limits, Any]] = {}
         self.places: dict[Any, dict[int, tuple[Any, ...]]] = {}
         self._names = names
-        self._shapes: dict[int, tuple[int, frozenset[int]]] = {}
-        self._having: dict[int, set[int]] = {}
+        self._shapes = Shapes(tuple)
 
     def source(self, values: Sequence[int], alias: str = "j") -> Part:
         """One array, however many there are."""
@@ -287,21 +289,12 @@ class Postgres:
         return Part(_SYSTEMS, ([text.encode() for text in texts],))
 
     def shapes(self, types: Sequence[int]) -> Steps[dict[int, frozenset[int]]]:
-        """From memory, but for those that came after: a lower number is never seen later (learn() in the schema)."""
-        yield from self.having()
-        wanted = frozenset(types)
-        return {id: numbers for id, (type, numbers) in self._shapes.items() if type in wanted}
+        """From memory."""
+        return self._shapes.of(types)
 
     def having(self, newest: int | None = None) -> Steps[Mapping[int, Collection[int]]]:
-        """As `shapes`."""
-        known = next(reversed(self._shapes), 0)
-        if newest is not None and newest <= known:
-            return self._having
-        rows = yield Part("SELECT id, type, params FROM shape WHERE id > ?", (known,))
-        for id, type, params in sorted(rows, key=itemgetter(0)):
-            self._shapes[id] = (type, frozenset(params))
-            self._having.setdefault(type, set()).update(self._shapes[id][1])
-        return self._having
+        """From memory."""
+        return self._shapes.having(newest)
 
 
 _NOW: Final = """

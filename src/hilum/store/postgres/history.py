@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhir.resource import Resource
-from hilum.search.query import Permit
+from hilum.search.clauses import Permit
 from hilum.store.exact import holds
 from hilum.store.interface import HistoryQuery, Versions
 from hilum.store.postgres.connection import Session, fetch

@@ -15,6 +15,7 @@ from typing import Final
 import asyncpg
 
 from hilum.problems import Busy
+from hilum.search.matches import KINDS
 from hilum.search.rows import NO_ROWS, Rows
 from hilum.store.definitions import BY_RID
 from hilum.store.keyed import systems
@@ -211,6 +212,5 @@ def _only(batch: Batch, rows: Rows) -> Rows:
     """Those of the parameters that are looked at."""
     if (wanted := batch.numbers) is None:
         return rows
-    kinds = ("tokens", "strings", "terms", "dates", "quantities", "references", "uris", "composites", "nears")
-    some = {kind: tuple(row for row in getattr(rows, kind) if row[0] in wanted) for kind in kinds}
+    some = {kind: tuple(row for row in getattr(rows, kind) if row[0] in wanted) for kind in KINDS}
     return replace(rows, **some, compartments=())

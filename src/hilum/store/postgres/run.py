@@ -1,4 +1,4 @@
-"""Drives a plan on a session. See `hilum.store.plan.access.Steps`."""
+"""Drives a plan on a session. See `hilum.store.plan.dialect.Steps`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from hilum.problems import Problem
-from hilum.search.query import (
+from hilum.search.clauses import (
     AllClause,
     AnyClause,
     Clause,
@@ -14,10 +14,8 @@ from hilum.search.query import (
     CompositeClause,
     DateClause,
     IdClause,
-    Include,
     LastUpdatedClause,
     QuantityClause,
-    Query,
     ReferenceClause,
     StringClause,
     TermClause,
@@ -25,10 +23,13 @@ from hilum.search.query import (
     TokenClause,
     UriClause,
 )
+from hilum.search.query import Include, Query
 from hilum.store.interface import Page
-from hilum.store.plan.access import Again, Dialect, Planning, Steps, too_long
+from hilum.store.plan.dialect import Dialect, Steps
 from hilum.store.plan.includes import alike, together
+from hilum.store.plan.planning import Again, Planning
 from hilum.store.plan.search import search
+from hilum.store.plan.thresholds import too_long
 from hilum.store.postgres.connection import Session, fetch
 from hilum.store.sql import MOST_VALUES
 

@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 
 from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
-from hilum.problems import Busy, VersionChanged
+from hilum.problems import Busy
 from hilum.search.catalogue import EMPTY, Catalogue, Defined
 from hilum.search.query import Query
 from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Versions
 from hilum.store.lanes import LONG, QUEUE, Lane, remaining
+from hilum.store.learning import Learning
 from hilum.store.limits import SEARCH_SECONDS, too_costly
 from hilum.store.plan.search import explain, search
 from hilum.store.postgres import apply, backup, fulltext, history, parameters, rebuild, reindex
@@ -40,7 +41,7 @@ _SHORT_SECONDS = 1.0
 _MANY = 10_000
 
 
-class PostgresStore:
+class PostgresStore(Learning):
     """See `hilum.store.interface.Store`. Use `open_postgres` to make one."""
 
     name = "postgresql"
@@ -59,24 +60,12 @@ class PostgresStore:
         self._long = Lane(long := min(LONG, max(1, pool.size // 3)), QUEUE)
         self._short = Lane(max(1, pool.size - long - 1), _MANY)
 
-    async def commit(self, commit: Commit) -> tuple[Resource, ...]:
-        """Durable when it returns (synchronous_commit=on)."""
+    async def _commit(self, commit: Commit) -> tuple[Resource, ...]:
+        """On disk when it returns: synchronous_commit=on."""
         try:
-            made = await self._pool.run(lambda session: apply.commit(session, self._known, commit))
+            return await self._pool.run(lambda session: apply.commit(session, self._known, commit))
         except apply.Unknown as unknown:
-            made = await self._outcome(unknown)
-        except VersionChanged:
-            if commit.generation == self._catalogue.generation:
-                await self.learn()
-            raise
-        if commit.defined:
-            await self.learn()
-        return made
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """As it was when it was last looked at."""
-        return self._catalogue
+            return await self._outcome(unknown)
 
     async def learn(self) -> Catalogue:
         """One round trip, unless something has changed."""
@@ -93,12 +82,10 @@ class PostgresStore:
                 self.full_text = self._known.dialect.full_text = said is None
         return self._catalogue
 
-    async def proceed(self) -> Defined | None:
+    async def _proceed(self) -> Defined | None:
         """In transactions of a few dozen resources, each of which is locked meanwhile."""
         before = self._catalogue
         done, _ = await self._point(lambda session: parameters.step(session, self._known, before))
-        if done is not None and not done.pending:
-            await self.learn()
         return done
 
     async def _outcome(self, unknown: apply.Unknown) -> tuple[Resource, ...]:

@@ -20,10 +20,10 @@ from hilum.fhir import json as bodies
 from hilum.problems import Problem
 from hilum.search.catalogue import EMPTY
 from hilum.search.index import index
-from hilum.search.rows import NO_ROWS, Rows
+from hilum.search.rows import NO_ROWS
 from hilum.store import keys
 from hilum.store.definitions import AT_ONCE, BY_PARAM, BY_RID
-from hilum.store.rebuilding import Scope, shape_of
+from hilum.store.rebuilding import Compared, Scope, shape_of
 from hilum.store.sqlite import ident, parameters
 from hilum.store.sqlite.connection import rows
 from hilum.store.sqlite.history import rid_of
@@ -42,42 +42,15 @@ _RESOURCES: Final = (
 )
 _WORDS: Final = "SELECT id FROM fulltext_docsize WHERE id > ? AND id <= ?"
 
-Table = dict[str, set[Flat]]
-"""Index table -> rows, as in COLUMNS: the rid is the last one."""
-
 
 @dataclass(slots=True)
-class Batch:
-    """The resources above `after` up to `end`, and what is not right with them.
+class Batch(Compared[bytes, set[Flat]]):
+    """Of those that are alive, their bodies."""
 
-    `numbers`: the parameters that are looked at; None: all, and compartments. `counts`: table -> rows that are missing
-    or too many.
-    """
-
-    end: int
-    generation: int
-    numbers: frozenset[int] | None
-    seqs: dict[int, int] = field(default_factory=dict)
-    alive: dict[int, tuple[bytes, Rows]] = field(default_factory=dict)
-    unfit: dict[int, str] = field(default_factory=dict)
-    """Those that can't be indexed: what there is of them stays as it is."""
-    wrong: set[int] = field(default_factory=set)
-    """Rids with wrong rows, whether they are resources or not."""
-    stand: Table = field(default_factory=dict)
-    """The rows that there are, of the wrong ones at least."""
-    shapes: dict[int, tuple[int, ...] | None] = field(default_factory=dict)
-    """Of those that have another shape than theirs: theirs; None: none."""
     wordless: set[int] = field(default_factory=set)
     """Rids that have words and should have none."""
     entries: list[tuple[str, Flat]] = field(default_factory=list)
     """What dictionaries lack."""
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def has(self, table: str, flat: Flat) -> bool:
-        """Whether the row is of what is looked at."""
-        if flat[-1] in self.unfit:
-            return False
-        return self.numbers is None or (table != "compartment" and flat[0] in self.numbers)
 
 
 class Comparison:
@@ -138,7 +111,7 @@ class Comparison:
         return batch
 
     def _rows(self, batch: Batch, tables: IndexTables, after: int) -> None:
-        right: Table = {table: set() for table in COLUMNS}
+        right: dict[str, set[Flat]] = {table: set() for table in COLUMNS}
         for table, flat in tables.added():
             if table in DICTIONARIES:
                 if not self._noted(table, flat):

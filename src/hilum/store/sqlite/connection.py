@@ -85,17 +85,11 @@ def prepare(
 
 
 def _migrate(connection: apsw.Connection, steps: tuple[migrations.Step, ...], environment: str) -> int:
-    connection.execute("BEGIN IMMEDIATE")  # of two processes one migrates and the other waits
-    try:
+    with writing(connection):  # of two processes one migrates and the other waits
         for step in steps[_version(connection) :]:
             connection.execute(step.sql)
             connection.execute("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", (str(step.number),))
         connection.execute("INSERT OR IGNORE INTO meta VALUES ('environment', ?)", (environment,))
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
     return _version(connection)
 
 
@@ -126,6 +120,19 @@ def rows(db: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]
         return db.execute(sql, values).fetchall()
     except apsw.Error as error:
         raise translated(error) from None
+
+
+@contextmanager
+def writing(db: apsw.Connection) -> Iterator[None]:
+    """A transaction that writes, whole or not at all; it waits for others that do."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
 
 
 class Patience:

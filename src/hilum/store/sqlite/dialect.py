@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -19,8 +18,12 @@ from hilum.problems import Invalid, Malformed
 from hilum.search.parameters import R4
 from hilum.store.keyed import Keys
 from hilum.store.keys import NUMBER, TYPE_SHIFT, type_range
-from hilum.store.plan.access import FEW, Access, Counted, Limits, Name, Steps
+from hilum.store.plan.access import Access
+from hilum.store.plan.counted import Counted
 from hilum.store.plan.cursor import NO_MOMENT, Moment
+from hilum.store.plan.dialect import Name, Steps
+from hilum.store.plan.thresholds import FEW, Limits
+from hilum.store.shapes import Shapes
 from hilum.store.sql import LAST, ORDERS, Part, join, literal
 from hilum.store.sqlite import ident
 from hilum.store.wordless import NO_WORDS
@@ -31,7 +34,7 @@ _BY_RID: Final = frozenset(("string", "date", "quantity", "reference", "composit
 
 
 class Sqlite:
-    """See `hilum.store.plan.access.Dialect`. Remembers the shapes that it has read: they never change."""
+    """See `hilum.store.plan.dialect.Dialect`. Remembers the shapes that it has read: they never change."""
 
     fence = "LIMIT -1"  # with a limit, a subquery's order is kept, and it is not merged into the outer query
 
@@ -45,8 +48,7 @@ class Sqlite:
         self.plans: dict[int, tuple[Any, Limits, Any]] = {}
         self.places: dict[Any, dict[int, tuple[Any, ...]]] = {}
         self._rids: dict[Name, int] = {}
-        self._shapes: dict[int, tuple[int, frozenset[int]]] = {}
-        self._having: dict[int, set[int]] = {}
+        self._shapes = Shapes(json.loads)
 
     def source(self, values: Sequence[int], alias: str = "j") -> Part:
         """json_each: one variable however many there are."""
@@ -294,21 +296,12 @@ class Sqlite:
         )
 
     def shapes(self, types: Sequence[int]) -> Steps[dict[int, frozenset[int]]]:
-        """From memory, but for those that came after."""
-        yield from self.having()
-        wanted = frozenset(types)
-        return {id: numbers for id, (type, numbers) in self._shapes.items() if type in wanted}
+        """From memory."""
+        return self._shapes.of(types)
 
     def having(self, newest: int | None = None) -> Steps[Mapping[int, Collection[int]]]:
-        """As `shapes`."""
-        known = next(reversed(self._shapes), 0)
-        if newest is not None and newest <= known:
-            return self._having
-        rows = yield Part("SELECT id, type, params FROM shape WHERE id > ?", (known,))
-        for id, type, params in sorted(rows, key=itemgetter(0)):
-            self._shapes[id] = (type, frozenset(json.loads(params)))
-            self._having.setdefault(type, set()).update(self._shapes[id][1])
-        return self._having
+        """From memory."""
+        return self._shapes.having(newest)
 
 
 _TYPE: Final = "CAST(substr(k.body, 18, instr(substr(k.body, 18, 80), x'22') - 1) AS TEXT)"

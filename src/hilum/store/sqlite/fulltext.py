@@ -9,7 +9,7 @@ import apsw
 
 from hilum.search.prose import content, narrative, read
 from hilum.store import wordless
-from hilum.store.sqlite.connection import row, rows
+from hilum.store.sqlite.connection import row, rows, writing
 
 STEP: Final = 500
 """Of how many resources one transaction writes the words."""
@@ -53,10 +53,9 @@ class FullText:
 def kept(db: apsw.Connection, *, wanted: bool) -> bool:
     """Whether the store has the words of all its resources; one that is used without them has not, from now on."""
     if said(db) is None and not wanted:
-        db.execute("BEGIN IMMEDIATE")
-        if said(db) is None:
-            _say(db, wordless.NONE)
-        db.execute("COMMIT")
+        with writing(db):
+            if said(db) is None:
+                _say(db, wordless.NONE)
     return said(db) is None
 
 
@@ -81,14 +80,8 @@ def refill(db: apsw.Connection, step: int = STEP) -> Iterator[int]:
     A step is one transaction, and notes how far it came. From the first on, whoever writes writes the words, too.
     """
     while said(db) is not None:
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        with writing(db):
             done = _refilled(db, said(db), step)
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
         yield done
 
 

@@ -6,13 +6,12 @@ Who waits for it sleeps in the kernel, and is not polling SQLite's own lock. htt
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-try:
+if sys.platform != "win32":  # there SQLite's own waiting has to do
     import fcntl
-except ImportError:  # Windows: SQLite's own waiting has to do
-    fcntl = None  # type: ignore[assignment]
 
 TURN = "-turn"
 """The side file of the store's file by which processes take turns at writing."""
@@ -30,12 +29,12 @@ class Lock:
 
     def take(self) -> None:
         """Wait until it is ours."""
-        if fcntl is not None:
+        if sys.platform != "win32":
             fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def free(self) -> bool:
         """Take it if nobody else has it; whether it is ours now."""
-        if fcntl is not None:
+        if sys.platform != "win32":
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -44,7 +43,7 @@ class Lock:
 
     def give(self) -> None:
         """Let others have it."""
-        if fcntl is not None:
+        if sys.platform != "win32":
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
     @contextmanager

@@ -23,7 +23,7 @@ from hilum.search.rows import NO_ROWS
 from hilum.store import definitions, keys
 from hilum.store.definitions import AT_ONCE, BY_PARAM, BY_RID, COLUMNS, ROWS_AT_ONCE, STEP_SECONDS
 from hilum.store.sqlite import ident
-from hilum.store.sqlite.connection import row, rows
+from hilum.store.sqlite.connection import row, rows, writing
 from hilum.store.sqlite.identities import Identities
 from hilum.store.sqlite.lock import INDEX, TURN, Lock
 from hilum.store.sqlite.tables import COLUMNS as TABLES
@@ -93,17 +93,9 @@ class Proceeding:
             return None
         if not self._alone.free():  # from now on it is ours until this process ends
             return None
-        with self._turn.held():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._catalogue = known(self._db, self._catalogue)
-                done = self._one()
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-        return done
+        with self._turn.held(), writing(self._db):
+            self._catalogue = known(self._db, self._catalogue)
+            return self._one()
 
     def _one(self) -> Defined | None:
         named = next((one for one in self._catalogue.defined if one.pending), None)

@@ -21,7 +21,7 @@ from hilum.store.rebuilding import LOWEST, Mark, Rebuilt, Scope, Tally, place
 from hilum.store.sqlite import parameters
 from hilum.store.sqlite.checkpoint import START
 from hilum.store.sqlite.compare import DICTIONARIES, Batch, Comparison
-from hilum.store.sqlite.connection import connect, row, rows
+from hilum.store.sqlite.connection import connect, row, rows, writing
 from hilum.store.sqlite.fulltext import FullText
 from hilum.store.sqlite.identities import Identities
 from hilum.store.sqlite.lock import REINDEX, TURN, Lock
@@ -184,15 +184,8 @@ class _Rebuilding:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        with self._turn.held():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._turn.held(), writing(self._db):
+            yield
 
     def _grown(self, _connection: apsw.Connection, _schema: str, pages: int) -> int:
         self._pages = pages

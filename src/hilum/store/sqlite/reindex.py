@@ -17,7 +17,7 @@ from hilum.search.index import index
 from hilum.search.rows import NO_ROWS
 from hilum.store import keys
 from hilum.store.sqlite import ident
-from hilum.store.sqlite.connection import row, rows
+from hilum.store.sqlite.connection import row, rows, writing
 from hilum.store.sqlite.fulltext import FullText
 from hilum.store.sqlite.identities import Identities
 from hilum.store.sqlite.tables import Dictionaries, IndexTables, numbers
@@ -38,16 +38,9 @@ def run(db: apsw.Connection, *, full_text: bool = True, step: int = STEP) -> Ite
 
 
 def _step(db: apsw.Connection, full_text: bool, step: int) -> int:
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with writing(db):
         found = row(db, "SELECT type, done FROM reindex ORDER BY type LIMIT 1")
-        done = _resources(db, found[0], found[1], full_text, step) if found else 0
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-    return done
+        return _resources(db, found[0], found[1], full_text, step) if found else 0
 
 
 def _resources(db: apsw.Connection, type: int, done: int, full_text: bool, step: int) -> int:

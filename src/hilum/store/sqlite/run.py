@@ -1,4 +1,4 @@
-"""Drives a plan on a SQLite connection. See `hilum.store.plan.access.Steps`."""
+"""Drives a plan on a SQLite connection. See `hilum.store.plan.dialect.Steps`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TypeVar
 
 import apsw
 
-from hilum.store.plan.access import Steps, too_long
+from hilum.store.plan.dialect import Steps
+from hilum.store.plan.thresholds import too_long
 from hilum.store.sql import MOST_VALUES
 from hilum.store.sqlite.connection import rows
 

@@ -15,14 +15,15 @@ import apsw
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhir.resource import Resource
-from hilum.problems import Busy, Damaged, VersionChanged
+from hilum.problems import Busy, Damaged
 from hilum.search.catalogue import Catalogue, Defined
 from hilum.search.query import Query
 from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Versions
 from hilum.store.keyed import Keys
 from hilum.store.lanes import LONG, QUEUE, SHORT_SECONDS, Lane, remaining
+from hilum.store.learning import Learning
 from hilum.store.limits import SEARCH_SECONDS, too_costly
-from hilum.store.plan.access import Steps
+from hilum.store.plan.dialect import Steps
 from hilum.store.plan.looking import needed
 from hilum.store.plan.search import explain, search
 from hilum.store.rebuilding import Rebuilt, Scope
@@ -47,7 +48,7 @@ FROM identity i CROSS JOIN resource r ON r.rid = i.rid WHERE i.type = ? AND i.id
 """
 
 
-class SqliteStore:
+class SqliteStore(Learning):
     """See `hilum.store.interface.Store`. Use `open_sqlite` to make one."""
 
     name = "sqlite"
@@ -73,22 +74,8 @@ class SqliteStore:
         self._writing = writer
         self._writer = Writer(writer, path + TURN, self._checkpointer.between, full_text)
 
-    async def commit(self, commit: Commit) -> tuple[Resource, ...]:
-        """Durable when it returns."""
-        try:
-            made = await self._writer.commit(commit)
-        except VersionChanged:
-            if commit.generation == self._catalogue.generation:
-                await self.learn()
-            raise
-        if commit.defined:
-            await self.learn()
-        return made
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """As it was when it was last looked at."""
-        return self._catalogue
+    async def _commit(self, commit: Commit) -> tuple[Resource, ...]:
+        return await self._writer.commit(commit)
 
     async def learn(self) -> Catalogue:
         """Two microseconds, unless something has changed."""
@@ -98,12 +85,9 @@ class SqliteStore:
             self.full_text = self._dialect.full_text = fulltext.said(self._db) is None
         return found
 
-    async def proceed(self) -> Defined | None:
+    async def _proceed(self) -> Defined | None:
         """On a thread and a connection of its own, in turn with the writers of all processes."""
-        done = await asyncio.get_running_loop().run_in_executor(self._steps, self._step)
-        if done is not None and not done.pending:
-            await self.learn()
-        return done
+        return await asyncio.get_running_loop().run_in_executor(self._steps, self._step)
 
     async def rebuild(self, scope: Scope) -> AsyncIterator[Rebuilt]:
         """On a thread and a connection of its own, in turn with the writers of all processes."""

@@ -219,9 +219,7 @@ def insert(db: apsw.Connection, table: str, width: int, values: list[Any], other
     OR IGNORE: two exact values may share a key, and two parameters a row.
     """
     new = 0
-    for start in range(0, len(values), width * _CHUNK):
-        part = values[start : start + width * _CHUNK]
-        count = len(part) // width
+    for part, count in _parts(values, width):
         sql = _SQL.get(("insert", table, count))
         if sql is None:
             sql = f"INSERT OR {otherwise} INTO {table} VALUES {_rows(width, count)}"
@@ -234,15 +232,19 @@ def insert(db: apsw.Connection, table: str, width: int, values: list[Any], other
 def delete(db: apsw.Connection, table: str, values: list[Any]) -> None:
     """Delete index rows, given one after the other."""
     columns = COLUMNS[table]
-    width = len(columns)
-    for start in range(0, len(values), width * _CHUNK):
-        part = values[start : start + width * _CHUNK]
-        count = len(part) // width
+    for part, count in _parts(values, len(columns)):
         sql = _SQL.get(("delete", table, count))
         if sql is None:
-            sql = f"DELETE FROM {table} WHERE ({','.join(columns)}) IN (VALUES {_rows(width, count)})"
+            sql = f"DELETE FROM {table} WHERE ({','.join(columns)}) IN (VALUES {_rows(len(columns), count)})"
             _SQL["delete", table, count] = sql
         db.execute(sql, part)
+
+
+def _parts(values: list[Any], width: int) -> Iterator[tuple[list[Any], int]]:
+    """Rows of that width in pieces that one statement takes, and how many there are in each."""
+    for start in range(0, len(values), width * _CHUNK):
+        part = values[start : start + width * _CHUNK]
+        yield part, len(part) // width
 
 
 def marked(values: Sequence[int]) -> Iterator[tuple[Sequence[int], str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hilum.search.query import AllClause, AnyClause, NotClause, Part, Permit, Token, TokenClause
+from hilum.search.alternatives import Token
+from hilum.search.clauses import AllClause, AnyClause, NotClause, Part, Permit, TokenClause
 from hilum.store.plan.merge import Group, groups
 from hilum.store.plan.plan import flat, permitted
 

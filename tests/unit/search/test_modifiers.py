@@ -5,19 +5,13 @@ from __future__ import annotations
 import pytest
 
 from hilum.problems import Invalid
-from hilum.search.clauses import modifiers
-from hilum.search.dates import interval
-from hilum.search.parameters import Parameter, lookup
-from hilum.search.parse import Parsed, parse_query
-from hilum.search.query import (
+from hilum.search.alternatives import Amount, Composite, DateRange, Token
+from hilum.search.clauses import (
     AllClause,
-    Amount,
     AnyClause,
     Clause,
-    Composite,
     CompositeClause,
     DateClause,
-    DateRange,
     HierarchyClause,
     IdClause,
     LastUpdatedClause,
@@ -27,15 +21,18 @@ from hilum.search.query import (
     Part,
     PlaceClause,
     QuantityClause,
-    Query,
     ReferenceClause,
     StringClause,
     TermClause,
-    Token,
     TokenClause,
     UriClause,
     ValueSetClause,
 )
+from hilum.search.dates import interval
+from hilum.search.modifiers import modifiers
+from hilum.search.parameters import Parameter, lookup
+from hilum.search.parse import Parsed, parse_query
+from hilum.search.query import Query
 
 BASE = "http://here/fhir"
 UCUM = "http://unitsofmeasure.org"
@@ -205,15 +202,27 @@ def amount(prefix: str, value: float, half: float, system: str | None = None, co
                 )
             ),
         ),
-        ("ValueSet", "url:below", "http://a/b", UriClause(of("ValueSet", "url").whole, ("http://a/b",), "below")),
+        ("ValueSet", "url:below", "http://a/b", UriClause(of("ValueSet", "url").whole, ("http://a/b",), "starts")),
+        ("ValueSet", "url:below", "http", UriClause(of("ValueSet", "url").whole, ("http",), "starts")),
         (
             "ValueSet",
             "url:above",
-            "http://a/b/c",
-            UriClause(
-                of("ValueSet", "url").numbers, ("http://a/b/c", "http://a/b/", "http://a/b", "http://a/", "http://a")
+            "http://a/b",
+            UriClause(of("ValueSet", "url").numbers, ("http://a/b", "http://a/", "http://a", "http://")),
+        ),
+        (
+            "Patient",
+            "_profile:below",
+            "http://a,urn:b|1",
+            AnyClause(
+                (
+                    UriClause(of("Patient", "_profile").whole, ("urn:b|1",), "below"),
+                    UriClause(of("Patient", "_profile").whole, ("http://a",), "starts"),
+                )
             ),
         ),
+        ("Patient", "_id:not", "a,b", NotClause(IdClause(("a", "b")))),
+        ("Patient", "_id", "a,Patient/b", IdClause(("a", "b"))),
         ("Location", "near", "-33.8|151.2", NearClause(of("Location", "near").numbers, ((-33.8, 151.2, 50_000.0),))),
         ("Location", "near", "1|2|3|m,1|2|3", NearClause(of("Location", "near").numbers, ((1, 2, 3), (1, 2, 3000)))),
         (
@@ -301,7 +310,9 @@ def test_a_parameter_becomes_this_clause(type: str, name: str, value: str, claus
         ("Patient", "name:", "x", "The modifier '' is not supported for 'name' of Patient; those there are: exact,"),
         ("Patient", "active:in", "x", "The modifier 'in' is not supported for 'active' of Patient; those there"),
         ("Patient", "_id:missing", "yes", "_id:missing takes true or false."),
-        ("Patient", "_id:not", "a", "The modifier 'not' is not supported for '_id' of Patient; those there are: mis"),
+        ("Patient", "_id:above", "a", "The modifier 'above' is not supported for '_id' of Patient; those there are: "),
+        ("Patient", "_id:not", "a b", "The search parameter '_id' takes logical ids"),
+        ("Patient", "_id", "Claim/a", "The search parameter '_id' takes logical ids"),
         ("Patient", "name:text", "x", "The modifier 'text' is not supported for 'name' of Patient; those there are:"),
         ("Patient", "_sort:desc", "name", "The parameter '_sort' takes no modifiers. For descending write a minus"),
         ("Patient", "_count:exact", "1", "The parameter '_count' takes no modifiers."),
@@ -327,11 +338,15 @@ def test_a_parameter_becomes_this_clause(type: str, name: str, value: str, claus
         ("Observation", "code:below", "7", "The search parameter 'code' of Observation with ':above' or ':below'"),
         ("Observation", "value-quantity", "x", "The search parameter 'value-quantity' of Observation: not a"),
         ("Observation", "value-quantity", "1e999", "The search parameter 'value-quantity' of Observation: the"),
-        ("Observation", "value-quantity", "5|mg", "The search parameter 'value-quantity' of Observation takes a"),
+        ("Observation", "value-quantity", "5|", "The search parameter 'value-quantity' of Observation takes a"),
+        ("Observation", "value-quantity", "5|a|b|c", "The search parameter 'value-quantity' of Observation takes a"),
+        ("RiskAssessment", "probability", "5|mg", "The search parameter 'probability' of RiskAssessment is a number"),
         ("RiskAssessment", "probability", "5||mg", "The search parameter 'probability' of RiskAssessment is a number"),
         ("Observation", "code-value-quantity", "7", "The search parameter 'code-value-quantity' of Observation takes"),
         ("Observation", "code-value-quantity:missing", "true", "The modifier 'missing' is not supported for 'code-val"),
         ("ValueSet", "url:below", "urn:oid:1", "The search parameter 'url' of ValueSet with ':above' or ':below' "),
+        ("ValueSet", "url:below", "http://a|1", "The search parameter 'url' of ValueSet with ':above' or ':below' "),
+        ("ValueSet", "url:above", "http://a|1", "The search parameter 'url' of ValueSet with ':above' or ':below' "),
         ("Location", "near", "1", "The search parameter 'near' of Location takes latitude|longitude"),
         ("Location", "near", "91|2", "The search parameter 'near' of Location takes a latitude from -90 to 90"),
         ("Location", "near", "1|2|3|parsec", "The search parameter 'near' of Location takes a distance of 0 or more"),
@@ -344,6 +359,8 @@ def test_a_parameter_becomes_this_clause(type: str, name: str, value: str, claus
         ("Patient", "_count", "-1", "_count takes a whole number, 0 or more."),
         ("Patient", "_count", "x", "_count takes a whole number, 0 or more."),
         ("Patient", "_type", "Patient", "'_type' is for searches on all types."),
+        ("Patient", "_type:not", "Patient", "'_type:not' is for searches on all types."),
+        ("Patient", "_type:in", "Patient", "The parameter '_type' takes no modifiers."),
         ("Patient", "_query", "everything", "'_query' is not supported: there are no named queries."),
         ("Pigeon", "name", "x", "R4 has no resource type 'Pigeon'."),
     ],
@@ -383,7 +400,19 @@ def test_distances_have_units(unit: str, meters: float) -> None:
     assert clause.values[0][2] == pytest.approx(10 * meters, abs=0.01)
 
 
+@pytest.mark.parametrize("prefix", ["eq", "ne", "ge"])
+def test_one_part_beside_a_quantity_is_its_system_or_its_unit(prefix: str) -> None:
+    (clause,) = parse_query("Observation", [("value-quantity", f"{prefix}5|mg")]).query.parts[0].clauses
+    values = (amount(prefix, 5, 0.5, "mg"), amount(prefix, 5, 0.5, None, "mg"))
+    assert clause == QuantityClause(o("value-quantity"), values)
+    (clause,) = parse_query("Observation", [("code-value-quantity", f"s|c${prefix}5|mg")]).query.parts[0].clauses
+    composites = tuple(Composite(Token("s", "c"), value) for value in values)
+    assert clause == CompositeClause(o("code-value-quantity"), composites)
+
+
 def test_modifiers_follow_from_what_a_parameter_selects() -> None:
+    assert modifiers(of("Patient", "_id")) == ("not", "missing")
+    assert modifiers(of("Patient", "_lastUpdated")) == ("missing",)
     assert modifiers(of("Patient", "name")) == ("exact", "contains", "missing")
     assert modifiers(of("Patient", "active")) == ("not", "missing")
     assert modifiers(of("Patient", "identifier")) == ("not", "text", "of-type", "missing")
