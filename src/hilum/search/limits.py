@@ -39,9 +39,10 @@ MOST_INCLUDES: Final = 30
 MOST_CONTAINED: Final = 20
 """How many types a search for contained resources may be on."""
 
+_TEXT: Final = 10
 _RANGE: Final = 20
-_WEIGHT: Final = {"date": _RANGE, "string": _RANGE, "number": _RANGE, "quantity": _RANGE, "composite": _RANGE}
-"""Each range is searched by itself, so that it counts as many alternatives."""
+_WEIGHT: Final = {"string": _TEXT, "date": _RANGE, "number": _RANGE, "quantity": _RANGE, "composite": _RANGE}
+"""Each range, and each text, is searched by itself, so that it counts as many alternatives."""
 
 
 class TooCostly(Invalid):
@@ -77,8 +78,9 @@ class Budget:
         self.together += count
         if own > MOST_IN_ALL or self.together > MOST_OVER_TYPES:
             raise TooCostly(
-                f"The parameters have too many alternatives together: {MOST_IN_ALL} are the most, of ranges (dates, "
-                f"numbers, texts) {MOST_IN_ALL // _RANGE}; a chain that names no type counts once for each."
+                f"The parameters have too many alternatives together: {MOST_IN_ALL} are the most, of texts "
+                f"{MOST_IN_ALL // _TEXT}, of dates and numbers {MOST_IN_ALL // _RANGE}; a chain that names no type "
+                "counts once for each."
             )
 
     def take_names(self, count: int) -> None:

@@ -212,7 +212,7 @@ async def test_long_searches_never_hold_up_short_ones(full: SqliteStore, monkeyp
     monkeypatch.setattr(store, "at_once", slow)
     long = [asyncio.create_task(full.search(query)) for _ in range(lanes.LONG + lanes.QUEUE)]
     for _ in range(10_000):
-        if full._lane._waiting == lanes.QUEUE:
+        if len(full._lane._waiting) == lanes.QUEUE:
             break
         await asyncio.sleep(0.001)
     with pytest.raises(Busy, match="Too many long searches"):
