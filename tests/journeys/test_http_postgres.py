@@ -68,16 +68,16 @@ def test_a_table_that_is_gone_is_an_opaque_500_and_a_line_in_the_log(
 
 def test_ended_sessions_are_replaced_without_a_word(start: Callable[..., Server], postgres_database: str) -> None:
     running = start("--store", postgres_database)
-    end = (
+    end = (  # that of reads and writes, and whichever looks after the index just then
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
         "WHERE application_name LIKE 'hilum %' AND datname = current_database()"
     )
     with running.client() as client:
         made = client.post("Patient", json=PATIENT, headers=FHIR_JSON).json()
         for gender in ("female", "male", "other"):
-            assert told(postgres_database, end) == [(True,)]
+            assert set(told(postgres_database, end)) == {(True,)}
             assert client.get(f"Patient/{made['id']}").json() == made
-            assert told(postgres_database, end) == [(True,)]
+            assert set(told(postgres_database, end)) == {(True,)}
             made = client.put(f"Patient/{made['id']}", json=made | {"gender": gender}, headers=FHIR_JSON).json()
         assert made["meta"]["versionId"] == "4"
     assert "defect" not in running.log
