@@ -47,7 +47,11 @@ async def commit(
     defined: tuple[Defined, ...] = ()
     if any(write.type == "SearchParameter" for write in writes):
         defined = await asyncio.to_thread(_defined, catalogue, writes)
-    tasks = tuple(_requested(one, catalogue) for one in defined if one.task and one.pending and not one.done)
+    tasks = [_requested(one, catalogue) for one in defined if one.task and one.pending and not one.done]
+    for one in defined:
+        before = catalogue.of(one.id)
+        if before is not None and (before.task != one.task or one.state == states.GONE):
+            tasks += await _ended(door, catalogue, before)
     made = await door.store.commit(Commit((*writes, *tasks), audit, preconditions, catalogue.generation, defined))
     return tuple(made[: len(writes)])
 
@@ -65,6 +69,17 @@ def _defined(catalogue: Catalogue, writes: Sequence[Write]) -> tuple[Defined, ..
 def _requested(one: Defined, catalogue: Catalogue) -> Write:
     body = task(one, "requested")
     return Write("POST", "Task", one.task, 1, draft(body, one.task), index("Task", body, one.task, catalogue.registry))
+
+
+async def _ended(door: Door, catalogue: Catalogue, one: Defined) -> list[Write]:
+    """The last word of the Task of what is defined anew, or gone, before it was said."""
+    current = await door.store.read("Task", one.task) if one.task else None
+    if current is None or current.deleted or current.body.get("status") not in ("requested", "in-progress"):
+        return []
+    cancelled = {"status": "cancelled", "statusReason": {"text": "The search parameter was changed."}}
+    body = current.body | cancelled if one.pending else task(one)
+    old, rows = (index("Task", each, one.task, catalogue.registry) for each in (current.body, body))
+    return [Write("PUT", "Task", one.task, current.version + 1, draft(body, one.task), rows, old)]
 
 
 def task(one: Defined, status: str | None = None) -> dict[str, Any]:

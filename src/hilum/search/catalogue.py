@@ -31,6 +31,8 @@ REMOVED: Final = "removed"
 GONE: Final = "gone"
 """The states. `removed`: its rows are away, and its Task has to be told so; `gone`: nothing is left to be known."""
 
+_UNCLEAR: Final = (BUILDING, FAILED, REMOVING)
+"""In these there may be rows left of what is to be cleared."""
 CLEARING: Final = -1
 """The cursor while old rows of the numbers are deleted: what a parameter of the same numbers left behind."""
 
@@ -117,10 +119,7 @@ def _waiting(one: Defined) -> str:
             f"The search parameter {one.definition.code!r} could not be indexed: see Task/{one.task}. "
             f"`hilum reindex --parameter {one.definition.code}` tries again."
         )
-    return (
-        f"The search parameter {one.definition.code!r} is being indexed: {one.done:,} of about {one.total:,} resources "
-        f"are done. Task/{one.task} shows how far it is."
-    )
+    return f"The search parameter {one.definition.code!r} is being indexed; Task/{one.task} shows how far it is."
 
 
 Wanted = Mapping[str, tuple[SearchParameter, str] | None]
@@ -154,7 +153,7 @@ def changes(catalogue: Catalogue, wanted: Wanted, new_id: Callable[[], str]) -> 
     for id in sorted(changed):
         before = catalogue.of(id)
         definition = now.get(id)
-        left = set(before.clear) if before is not None and before.state == REMOVING else set()
+        left = set(before.clear) if before is not None and before.state in _UNCLEAR else set()
         types = set(before.types) if left and before is not None else set()
         if id in was:
             left |= _all_numbers(was[id].definition, catalogue.registry)

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
 import msgspec
 
 from hilum import fhirpath
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES, SearchParameter
-from hilum.fhirpath.paths import NotAPath, Path, paths
+from hilum.fhirpath.paths import Equals, Field, NotAPath, Path, paths
+from hilum.fhirpath.syntax import Member
+from hilum.fhirpath.types import Type
 from hilum.problems import Issue, Problem
 from hilum.search.index import index
 from hilum.search.parameters import R4, Parameter, Registry
@@ -111,9 +114,10 @@ def judge(
     found = [*_bases(one), *_named(one), *_targets(one)]
     if found:
         return tuple(found)
-    found += _clashes(one, derived_from, tuple(others))
+    others = tuple(others)
+    found += _clashes(one, derived_from, others)
     if one.type == "composite":
-        found += _components(one, registry)
+        found += _components(one, Registry(others))
     elif one.expression is None or len(one.expression) > _longest(one):
         what = "is missing" if one.expression is None else f"is longer than {_longest(one):,} characters"
         found.append(_issue("required", "expression", f"{what}; hilum indexes what an expression selects."))
@@ -221,12 +225,17 @@ def _leaves(parameter: Parameter) -> set[str]:
 
 
 def _components(one: SearchParameter, registry: Registry) -> Iterator[Issue]:
+    """What is wrong with a composite's parts; `registry`: of all parameters but it."""
     if not 2 <= len(one.component) <= _MOST_PATHS:
         yield _issue(
             "required", "component", f"must name two parameters or more, {_MOST_PATHS} at most: it is a composite."
         )
         return
     for type in _asked(one):
+        contexts, problem = _walked(one.expression or "", Type(type), "expression")
+        if problem is not None:
+            yield problem
+            return
         known = {parameter.url: parameter for parameter in registry.parameters(type)}
         for place, component in enumerate(one.component):
             part = known.get(component.definition)
@@ -238,7 +247,34 @@ def _components(one: SearchParameter, registry: Registry) -> Iterator[Issue]:
             elif not component.expression:
                 yield _issue("required", f"{at}.expression", "is missing.")
             else:
-                yield from _parsed(component.expression.removeprefix("%resource."), f"{at}.expression")
+                text = component.expression.removeprefix("%resource.")
+                starts = [Type(type)] if text != component.expression else [path.type for path in contexts]
+                yield from _component(part, text, starts, f"{at}.expression")
+
+
+def _component(part: Parameter, text: str, starts: Iterable[Type], element: str) -> Iterator[Issue]:
+    """What is wrong with the expression of a composite's part: it must select what the part's definition indexes."""
+    selected: list[Path] = []
+    for start in dict.fromkeys(starts):
+        found, problem = _walked(text, start, element)
+        if problem is not None:
+            yield problem
+            return
+        selected += found
+    if any(map(_stamped, selected)):
+        yield _issue("not-supported", element, _STAMPED_TEXT)
+    elif not any(True for path in selected for _ in leaves(part.type, path)):
+        yield _issue("business-rule", element, f"selects nothing that {part.code!r}, a {part.type}, is about.")
+
+
+def _walked(text: str, start: Type, element: str) -> tuple[tuple[Path, ...], Issue | None]:
+    """The paths that an expression means from there, or what is wrong with it."""
+    for problem in _parsed(text, element):
+        return (), problem
+    try:
+        return paths(fhirpath.parse(text), start), None
+    except NotAPath as reason:
+        return (), _issue("not-supported", element, f"computes more than hilum indexes in composites ({reason}).")
 
 
 def _parsed(text: str, element: str) -> Iterator[Issue]:
@@ -246,6 +282,33 @@ def _parsed(text: str, element: str) -> Iterator[Issue]:
         fhirpath.parse(text)
     except Problem as problem:
         yield _issue("invalid", element, f"is no FHIRPath that hilum reads: {problem}")
+
+
+_STAMPED: Final = (("id",), ("meta", "versionId"), ("meta", "lastUpdated"))
+"""What the server sets, with each version, after the rows of the resource are made."""
+_STAMPED_TEXT: Final = "is about what the server sets: search by _id and _lastUpdated."
+
+
+def _stamped(path: Path) -> bool:
+    """Whether a path leads to, or asks for, what the server sets."""
+    walked: tuple[str, ...] = ()
+    for step in path.steps:
+        if isinstance(step, Field):
+            walked = (*walked, step.key)
+        if walked in _STAMPED or (isinstance(step, Equals) and (*walked, step.key) in _STAMPED):
+            return True
+    return False
+
+
+def _names_stamped(tree: Any) -> bool:
+    """The same of an expression that computes: by the names in it."""
+    if isinstance(tree, Member):
+        alone = tree.source is None or (isinstance(tree.source, Member) and tree.source.name[:1].isupper())
+        if tree.name in ("versionId", "lastUpdated") or (tree.name == "id" and alone):
+            return True
+    if isinstance(tree, tuple):
+        return any(map(_names_stamped, tree))
+    return is_dataclass(tree) and any(_names_stamped(getattr(tree, one.name)) for one in fields(tree))
 
 
 def _compiled(one: SearchParameter, type: str, registry: Registry) -> Issue | None:
@@ -264,17 +327,22 @@ def _selects(one: SearchParameter, type: str, registry: Registry) -> Issue | Non
     text = one.expression or ""
     for problem in _parsed(text, "expression"):
         return problem
+    tree = fhirpath.parse(text)
     try:
-        selected: tuple[Path, ...] = paths(fhirpath.parse(text), type)
+        selected: tuple[Path, ...] = paths(tree, type)
     except NotAPath as reason:
         selected = ()
         computes = str(reason)
+        if _names_stamped(tree):
+            return _issue("not-supported", "expression", _STAMPED_TEXT)
     else:
         computes = ""
         if len(selected) > _MOST_PATHS:
             return _issue("too-costly", "expression", f"has {len(selected)} paths in a {type}; {_MOST_PATHS} may be.")
         if not selected:
             return _issue("business-rule", "expression", f"selects nothing in a {type}.")
+        if any(map(_stamped, selected)):
+            return _issue("not-supported", "expression", _STAMPED_TEXT)
         kind = "phonetic" if one.usage == "phonetic" else one.type
         if one.type != "composite" and not any(True for path in selected for _ in leaves(kind, path)):
             names = ", ".join(sorted({path.type.name for path in selected})[:6])

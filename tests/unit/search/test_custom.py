@@ -52,6 +52,13 @@ def test_a_sound_definition_has_nothing_wrong() -> None:
         ({"expression": "Patient.(name"}, "expression"),
         ({"expression": "Patient.name.count()"}, "expression"),
         ({"type": "quantity"}, "type"),
+        ({"expression": "Patient.id"}, "expression"),
+        ({"base": ("Resource",), "expression": "Resource.meta.versionId"}, "expression"),
+        ({"type": "date", "base": ("Resource",), "expression": "Resource.meta.lastUpdated"}, "expression"),
+        ({"expression": "Patient.language | Patient.id"}, "expression"),
+        ({"expression": "Patient.meta.where(versionId = '1').tag"}, "expression"),
+        ({"expression": "Patient.meta.lastUpdated.exists()"}, "expression"),
+        ({"expression": "Patient.id.exists() and Patient.deceased.exists()"}, "expression"),
         ({"type": "reference", "expression": "Patient.generalPractitioner", "target": ("Location",)}, "target[0]"),
         ({"type": "composite"}, "component"),
         ({"expression": "Patient.name" + ".where(use = 'usual')" * 300 + ".text"}, "expression"),
@@ -70,6 +77,29 @@ def test_a_sound_definition_has_nothing_wrong() -> None:
 )
 def test_what_is_wrong_names_its_element(more: dict[str, Any], element: str) -> None:
     assert wrong(one(**more)) == [f"SearchParameter.{element}"]
+
+
+def test_an_id_within_a_resource_is_not_what_the_server_sets() -> None:
+    assert wrong(one(expression="Patient.contact.id")) == []
+    assert wrong(one(expression="Patient.contact.id.exists()")) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["code.first()", "code.coding[0]", "%context", "$this.code.count()", "code.where(x)", "code.as(Foo)", "'x'", "{}",
+     "resolve()", "code |", " ", "nosuch", "subject", "value.as(Quantity)", "%resource.nosuch", "%resource.id"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "other", [("clinical-code", "code"), ("Observation-value-string", "value.as(string)")], ids=["token", "string"]
+)
+def test_a_part_of_a_composite_that_selects_nothing_fit_is_named(text: str, other: tuple[str, str]) -> None:
+    parts = [("clinical-code", text), other]
+    component = tuple(Component(f"http://hl7.org/fhir/SearchParameter/{name}", path) for name, path in parts)
+    both = one("both", type="composite", base=("Observation",), expression="Observation", component=component)
+    assert wrong(both) == ["SearchParameter.component[0].expression"]
+    for element in ("Observation |", "Observation.count()"):
+        (found,) = wrong(msgspec.structs.replace(both, expression=element))
+        assert found == "SearchParameter.expression"
 
 
 def test_a_composite_takes_its_second_value_from_the_resource_too() -> None:
@@ -147,6 +177,15 @@ def test_a_removal_under_way_leaves_what_is_wanted_again() -> None:
     (removed,) = made(Catalogue(1, (Defined("a", one(), READY),)), a=None)
     found = {change.id: change for change in made(Catalogue(2, (removed,)), b=one())}
     assert (found["b"].state, found["b"].clear, found["a"].clear) == (BUILDING, removed.clear, ())
+
+
+def test_what_is_replaced_while_it_is_built_leaves_no_rows() -> None:
+    (first,) = made(Catalogue(), a=one())
+    (second,) = made(Catalogue(1, (first,)), a=one(expression="Patient.language"))
+    (third,) = made(Catalogue(2, (second,)), a=one(expression="Patient.gender | Patient.language"))
+    assert set(first.clear) | set(second.clear) <= set(third.clear)
+    (last,) = made(Catalogue(3, (third,)), a=None)
+    assert set(first.clear) <= set(last.clear)
 
 
 def test_of_two_in_one_commit_with_one_code_none_is_taken() -> None:
