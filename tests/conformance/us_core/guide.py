@@ -22,6 +22,7 @@ from tests.oracle.definitions import Definitions, SearchParameter, r4
 from tests.oracle.evaluator import Population
 from tests.oracle.records import Found, Name, Permit, Policy
 
+_DAY = 86_400_000_000
 BATCH = 40
 
 
@@ -122,8 +123,8 @@ class Guide:
         return self._clients[id], self._policies[id]
 
     def expected(self, type: str, pairs: Pairs, policy: Policy | None = None) -> Found | None:
-        """None: it must be refused. `ap` depends on the time of asking."""
-        self.population.now = time.time_ns() // 1000
+        """None: it must be refused. `ap` depends on the day of asking."""
+        self.population.now = time.time_ns() // 1000 // _DAY * _DAY  # the server takes the beginning of the day
         try:
             return self.population.search(type, pairs, policy)
         except Refused:
