@@ -143,20 +143,19 @@ async def test_one_that_changes_twice_while_it_is_indexed_leaves_nothing(store: 
     door = Door(store, BASE)
     more = {"language": "de", "maritalStatus": {"coding": [{"code": "M"}]}}
     await store.commit(commit(*(put(patient(f"x{n}", **more), f"p{n}") for n in range(MANY)), to=store))
-    tasks = []
+    tasks, ends = [], []
     for text in (definition()["expression"], "Patient.language", "Patient.maritalStatus"):
         await update(door, WHO, "SearchParameter", "sp", definition(id="sp", expression=text))
+        for _ in range(2):  # as far as some rows; a quick store is through with it
+            await store.proceed()
         (one,) = (await store.learn()).defined
         tasks.append(one.task)
-        for _ in range(2):  # as far as some rows, not to the end
-            step = await store.proceed()
-            assert store.name not in DURABLE or (step is not None and step.pending)
+        ends.append("cancelled" if one.pending else "completed")
     await through(door)
     await tell(door, store.catalogue.defined[0], AUDIT)
     assert len(await found(store, tribe="M")) == MANY
     ended = [task.body["status"] for id in tasks if (task := await store.read("Task", id)) is not None]
-    early = "cancelled" if store.name in DURABLE else "completed"  # in memory one step does it all
-    assert ended == [early, early, "completed"]
+    assert ended == [*ends[:2], "completed"]
     assert [step async for step in store.rebuild(Scope(look=True))][-1].wrong == {}
 
 
