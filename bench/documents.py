@@ -40,8 +40,8 @@ the rows of every table, the bytes stored and the bytes answered are compared.
   `Observation?patient=..&code=system|code&_count=20` with a full page, `search patient` is `Patient?identifier=..`.
 - hilum remembers how it read and planned a search that is asked again (of 1,000 or so). Those for a patient recur here
   every few hundred requests, `search token and date` (body weights of one of 13 years) even sooner; `search any token
-  and date` asks for a year from any minute, never the same, and shows what a search costs that was never seen; at a million
-  resources those for a patient don't recur either, which is most of the growth of their rows.
+  and date` asks for a year from any minute, never the same, and shows what a search costs that was never seen; at a
+  million resources those for a patient don't recur either, which is most of the growth of their rows.
 - On PostgreSQL hilum reads what is asked for in one turn of its event loop in one statement; the floor reads one by
   one. With one connection nothing is shared.
 - Bytes on disk are of small resources, 782 bytes of JSON, loaded by many commits at once: PostgreSQL's B-trees split in
