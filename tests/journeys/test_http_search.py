@@ -17,9 +17,9 @@ from hilum.fhir.json import parse
 from hilum.validation import validate
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def people(create: Create) -> list[dict[str, Any]]:
-    """Seven of them, whom nobody else made, oldest first."""
+    """Seven of them, whom nobody else made, oldest first: once for the server, however tests are dealt out."""
     return [
         create("Patient", name=[{"family": "Searched", "given": [f"G{n}"]}], birthDate=f"199{n}-01-01")
         for n in range(7)
