@@ -6,10 +6,13 @@ known before any data is seen, choices included: `Observation.value` is eleven p
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from hilum.fhirpath.syntax import Binary, Call, Expression, Indexer, Literal, Member, TypeOperation
 from hilum.fhirpath.types import Type, casts_to, is_a, properties, resolve_name
+
+MOST: Final = 5_000
+"""Paths that one step may lead to: each `extension.value` makes fifty of one, and three of them 125,000."""
 
 
 class Field(NamedTuple):
@@ -97,7 +100,12 @@ def _walk(tree: Expression, start: tuple[Path, ...]) -> tuple[Path, ...]:
         case Member(source=None, name=name) if name[0].isupper() and (wanted := resolve_name(name)):
             return tuple(p for p in start if is_a(p.type, wanted))
         case Member(source=source, name=name):
-            return tuple(found for p in _from(source, start) for found in p.into(name) or p.choice(name))
+            found: list[Path] = []
+            for p in _from(source, start):
+                found += p.into(name) or p.choice(name)
+                if len(found) > MOST:
+                    raise NotAPath(f"more than {MOST:,} paths")
+            return tuple(found)
         case TypeOperation(operator="as", operand=operand, type=name):
             return _only(_walk(operand, start), name)
         case Call(source=source, name="as" | "ofType", arguments=(Member(source=None, name=name),)):

@@ -233,6 +233,8 @@ def _components(one: SearchParameter, registry: Registry) -> Iterator[Issue]:
         return
     for type in _asked(one):
         contexts, problem = _walked(one.expression or "", Type(type), "expression")
+        if problem is None and len(contexts) > _MOST_PATHS:
+            problem = _issue("too-costly", "expression", f"has {len(contexts)} paths; {_MOST_PATHS} may be.")
         if problem is not None:
             yield problem
             return
@@ -261,7 +263,9 @@ def _component(part: Parameter, text: str, starts: Iterable[Type], element: str)
             yield problem
             return
         selected += found
-    if any(map(_stamped, selected)):
+    if len(selected) > _MOST_PATHS:
+        yield _issue("too-costly", element, f"has {len(selected)} paths; {_MOST_PATHS} may be.")
+    elif any(map(_stamped, selected)):
         yield _issue("not-supported", element, _STAMPED_TEXT)
     elif not any(True for path in selected for _ in leaves(part.type, path)):
         yield _issue("business-rule", element, f"selects nothing that {part.code!r}, a {part.type}, is about.")

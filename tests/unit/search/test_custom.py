@@ -52,6 +52,7 @@ def test_a_sound_definition_has_nothing_wrong() -> None:
         ({"expression": "Patient.(name"}, "expression"),
         ({"expression": "Patient.name.count()"}, "expression"),
         ({"type": "quantity"}, "type"),
+        ({"expression": "Patient" + ".extension.value" * 9}, "expression"),
         ({"expression": "Patient.id"}, "expression"),
         ({"base": ("Resource",), "expression": "Resource.meta.versionId"}, "expression"),
         ({"type": "date", "base": ("Resource",), "expression": "Resource.meta.lastUpdated"}, "expression"),
@@ -87,6 +88,7 @@ def test_an_id_within_a_resource_is_not_what_the_server_sets() -> None:
 @pytest.mark.parametrize(
     "text",
     ["code.first()", "code.coding[0]", "%context", "$this.code.count()", "code.where(x)", "code.as(Foo)", "'x'", "{}",
+     "extension.value.extension.value", "extension.value." * 9 + "extension.value",
      "resolve()", "code |", " ", "nosuch", "subject", "value.as(Quantity)", "%resource.nosuch", "%resource.id"],
 )  # fmt: skip
 @pytest.mark.parametrize(
