@@ -25,6 +25,7 @@ from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import draft
 from hilum.search.index import index
 from hilum.store.interface import Audit, Commit, Store, Write
+from hilum.store.postgres import PostgresStore
 
 AUDIT = Audit("owner", "hilum-cli", "load", "bench")
 GROUPS = 25
@@ -123,11 +124,14 @@ async def fill(store: Store, population: Population, progress: Progress) -> None
 
 
 async def load(url: str, population: Population, progress: Progress) -> None:
-    """Lay out the store at `url` and fill it."""
+    """Lay out the store at `url` and fill it; what a server then does within a minute is done, too."""
     settings = Settings.read({"store": url}, {})
     store = await open_store(settings)
     try:
         await fill(store, population, progress)
+        if isinstance(store, PostgresStore):
+            async for _ in store.pack(analyze=True):
+                pass
     finally:
         await store.close()
 

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
+
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import Resource
 from hilum.problems import Conflict, CriteriaChanged, Misconfigured, VersionChanged
@@ -220,7 +222,7 @@ class MemoryStore:
             return found
         current = {one.name: one for one in found}
         then = [self._then(name, moment[0]) for name in current]
-        everything = replace(query, parts=tuple(Part(type, (), (Permit(),)) for type in query.types))
+        everything = msgspec.structs.replace(query, parts=tuple(Part(type, (), (Permit(),)) for type in query.types))
         placed = Population(((v.resource, v.rows) for v in then), self._born).results(everything)
         return [replace(current[one.name], values=one.values) for one in placed]
 

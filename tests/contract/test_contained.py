@@ -6,10 +6,10 @@ As test_search_agrees, with populations in which resources contain others. https
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.contract import test_search_agrees
 from tests.contract.test_search_agrees import AGAIN, PATIENTS, SMALL, TINY, TYPES, Some
 from tests.contract.writing import ALL, commit, create, delete, gone, numbers, patient, put

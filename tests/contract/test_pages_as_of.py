@@ -8,13 +8,13 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import replace as but
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
 
 import asyncpg
 import pytest
+from msgspec.structs import replace as but
 from tests.contract.conftest import DURABLE
 from tests.contract.writing import asking, commit, create, gone, ids, numbers, patient, put, replace
 from tests.oracle.adapter import WAYS

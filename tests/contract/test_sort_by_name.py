@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
-from dataclasses import replace as but
 from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace as but
 from tests.contract.conftest import DURABLE
 from tests.contract.test_pages_as_of import asked
 from tests.contract.writing import commit, create, delete, observation, patient, put
@@ -86,7 +87,7 @@ async def test_one_id_of_several_types(store: Store) -> None:
 async def test_too_many_ids_that_do_not_match(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(12):
         await create(store, patient(gender="male" if n > 9 else "female"), f"p{n:02}")
-    monkeypatch.setattr(thresholds, "LIMITS", but(WAYS[4], walk=5))
+    monkeypatch.setattr(thresholds, "LIMITS", dataclasses.replace(WAYS[4], walk=5))
     assert not await walked(store, "Patient?gender=male&_sort=_id")
     assert await pages(store, "Patient?gender=male&_sort=_id", 1) == ["p10", "p11"]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.oracle.queries import Question
 from tests.oracle.records import BASE, Name, Policy
@@ -159,7 +160,7 @@ async def ask(
     pairs = [*question.pairs, ("_count", str(count)), *([("_total", "accurate")] if total else [])]
     try:
         parsed = parse_query(question.type, pairs, base=BASE, compartment=question.compartment, now=NOW, max_count=MOST)
-        parsed = replace(parsed, query=replace(parsed.query, after=after))
+        parsed = msgspec.structs.replace(parsed, query=msgspec.structs.replace(parsed.query, after=after))
         page: Page = await search(Door(store, BASE), _principal(question.policy), parsed)
     except (Forbidden, Invalid) as problem:
         return Refusal(f"{problem.__class__.__name__}: {problem}", isinstance(problem, TooCostly))

@@ -8,9 +8,10 @@ https://hl7.org/fhir/R4/security.html#AccessDenied
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from hilum.access.policy import Policy
 from hilum.fhir.definitions import TYPES

@@ -15,6 +15,7 @@ from hilum.access.tokens import Verifier
 from hilum.app import data, memory, tracing
 from hilum.app.indexing import Indexing
 from hilum.app.metrics import Measured, Metrics
+from hilum.app.packing import Packing
 from hilum.app.patience import Patience
 from hilum.app.request_id import RequestIds
 from hilum.app.settings import Settings
@@ -54,6 +55,7 @@ class Application:
         self._edge: Edge | None = None
         self._site: Site | None = None
         self._indexing: Indexing | None = None
+        self._packing: Packing | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection event: an HTTP request or the lifespan; WebSockets are not served."""
@@ -103,10 +105,14 @@ class Application:
         data.prepare(settings)
         key = load_or_create(settings.data, settings.environment)
         verifier = Verifier(key, settings.fhir_base) if settings.auth == "smart" else None
-        self._store = store = Measured(await open_to_serve(settings), self.metrics)
+        opened = await open_to_serve(settings)
+        self._store = store = Measured(opened, self.metrics)
         door = Door(store, settings.fhir_base, settings.integrity)
         self._indexing = Indexing(door)
         self._indexing.start()
+        self._packing = Packing.of(opened)
+        if self._packing is not None:
+            self._packing.start()
         service = Service(
             door=door,
             links=Links(_link_key(key)),
@@ -135,6 +141,8 @@ class Application:
         """Close the store; what was acknowledged is on disk already."""
         if self._indexing is not None:
             await self._indexing.stop()
+        if self._packing is not None:
+            await self._packing.stop()
         if self._store is not None:
             await self._store.close()
             self._store = None

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
 from graphql import GraphQLObjectType
+from msgspec.structs import replace
 
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource

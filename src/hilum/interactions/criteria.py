@@ -7,9 +7,10 @@ decided inside the database transaction. What the token may not search does not 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Final
 from urllib.parse import unquote_to_bytes
+
+from msgspec.structs import replace
 
 from hilum.access.confine import confine
 from hilum.access.policy import Principal

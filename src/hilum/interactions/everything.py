@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
 from xxhash import xxh3_64_intdigest
 
 from hilum.access.policy import Principal

@@ -9,8 +9,9 @@ https://hl7.org/fhir/R4/search.html#token and https://hl7.org/fhir/R4/search.htm
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence, Set
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from hilum.access.confine import SEARCH
 from hilum.access.policy import Principal

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from hilum.access.confine import confine
 from hilum.access.policy import Policy, Principal
 from hilum.interactions.door import Door
@@ -50,7 +52,7 @@ def _confined(parsed: Parsed, policy: Policy) -> Query:
     known = _KNOWN.get(place)
     if known is not None and known[0] is parsed.query and known[1] is policy:
         return known[2]
-    made = confine(parsed.query, policy)
+    made = msgspec.structs.replace(confine(parsed.query, policy), kept=True)
     if len(_KNOWN) >= _MOST_KNOWN:
         _KNOWN.clear()
     _KNOWN[place] = parsed.query, policy, made

@@ -6,12 +6,13 @@ A Parsed is a value, so that one can serve many requests. https://hl7.org/fhir/R
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import lru_cache
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from hilum.search.parameters import Registry
 from hilum.search.parse import Parsed, parse_query
+from hilum.search.seen import Seen
 
 LONGEST: Final = 600
 """Characters of the names and values of a search that is remembered."""
@@ -30,12 +31,27 @@ def read_again(
     registry: Registry,
     full_text: bool,
 ) -> Parsed:
-    """`parse_query` of a client's search (`empty`), once for each. Raises what it raises, each time."""
+    """`parse_query` of a client's search (`empty`), kept from the second time on. Raises what it raises, each time."""
     length = 0
     for name, value in pairs:
         length += len(name) + len(value)
-    read = _kept if length <= LONGEST else _read  # by position: keywords in its key double what a hit costs (0.6 µs)
-    return read(type, tuple(pairs), lenient, base, compartment, now, max_count, registry, full_text)
+    asked = (type, tuple(pairs), lenient, base, compartment, now, max_count, registry, full_text)
+    if length > LONGEST:
+        return _read(*asked)
+    kept = _KEPT.get(asked)
+    if kept is not None:
+        return kept
+    found = _read(*asked)
+    if _SEEN.met(asked):
+        found = replace(found, kept=True)
+        if len(_KEPT) >= MOST:
+            _KEPT.clear()
+        _KEPT[asked] = found
+    return found
+
+
+_KEPT: Final[dict[tuple[Any, ...], Parsed]] = {}
+_SEEN: Final = Seen()
 
 
 def _read(
@@ -61,8 +77,3 @@ def _read(
         full_text=full_text,
         empty=True,
     )
-
-
-@lru_cache(maxsize=MOST)
-def _kept(*asked: Any) -> Parsed:
-    return replace(_read(*asked), kept=True)

@@ -5,11 +5,10 @@ https://hl7.org/fhir/R4/search.html#combining
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """One alternative of a token clause.
 
     `system` None: any system; "": explicitly none (`|code`). `code` None: any code of that system (`system|`).
@@ -19,8 +18,7 @@ class Token:
     code: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class DateRange:
+class DateRange(msgspec.Struct, frozen=True):
     """One alternative of a date clause: `prefix` (eq ne gt lt ge le sa eb ap; co of `_filter`: what is there includes
     it) against [low, high] microseconds.
     """
@@ -30,8 +28,7 @@ class DateRange:
     high: int
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(msgspec.Struct, frozen=True):
     """One alternative of a number or quantity clause.
 
     `prefix` as for dates. `value`: the number exactly; [`low`, `high`): the range that its digits imply (for `ap`
@@ -48,8 +45,7 @@ class Amount:
     code: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Composite:
+class Composite(msgspec.Struct, frozen=True):
     """One alternative of a composite clause: `first` and `second` hold for one and the same element.
 
     `first` is a token; `second` is of one kind: a Token, a DateRange, an Amount, a (type, id), or two Amounts (the

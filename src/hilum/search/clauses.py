@@ -7,31 +7,28 @@ https://hl7.org/fhir/R4/search.html
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from hilum.search.alternatives import Amount, Composite, DateRange, Token
 
 # --- clauses about the resource itself ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class TokenClause:
+class TokenClause(msgspec.Struct, frozen=True):
     """Any of `values`."""
 
     parameters: tuple[int, ...]
     values: tuple[Token, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class UnequalClause:
+class UnequalClause(msgspec.Struct, frozen=True):
     """`ne` of `_filter`: a code of the parameters that is none of `values`."""
 
     parameters: tuple[int, ...]
     values: tuple[Token, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StringClause:
+class StringClause(msgspec.Struct, frozen=True):
     """Any of `values`: `match` is `starts` (folded prefix), `exact` (as written) or `contains` (folded); of `_filter`
     also `whole` and `ends` and, each for a single value, `ne`, `gt`, `lt`, `ge` and `le`: folded, by code points.
     """
@@ -41,40 +38,36 @@ class StringClause:
     match: str = "starts"
 
 
-@dataclass(frozen=True, slots=True)
-class TermClause:
+class TermClause(msgspec.Struct, frozen=True):
     """`:text` of a token: any of the folded texts begins a word of what is written beside a code (its display)."""
 
     parameters: tuple[int, ...]
     values: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DateClause:
-    """Any of `values`. https://hl7.org/fhir/R4/search.html#prefix"""
+class DateClause(msgspec.Struct, frozen=True):
+    """Any of `values`. `single`: see `Parameter`. https://hl7.org/fhir/R4/search.html#prefix"""
 
     parameters: tuple[int, ...]
     values: tuple[DateRange, ...]
+    single: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class QuantityClause:
+class QuantityClause(msgspec.Struct, frozen=True):
     """Any of `values`, of numbers and quantities."""
 
     parameters: tuple[int, ...]
     values: tuple[Amount, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceClause:
+class ReferenceClause(msgspec.Struct, frozen=True):
     """Any of `values`, each (type, id); type None means any type (`subject=23`)."""
 
     parameters: tuple[int, ...]
     values: tuple[tuple[str | None, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class UriClause:
+class UriClause(msgspec.Struct, frozen=True):
     """Any of `values`. `match`: `whole`; `starts`: the row's uri begins with the value; `below`: a MIME type or the
     version of a canonical is the value or lies under it.
 
@@ -86,61 +79,53 @@ class UriClause:
     match: str = "whole"
 
 
-@dataclass(frozen=True, slots=True)
-class CompositeClause:
+class CompositeClause(msgspec.Struct, frozen=True):
     """Any of `values`, each held by one element. https://hl7.org/fhir/R4/search.html#composite"""
 
     parameters: tuple[int, ...]
     values: tuple[Composite, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NearClause:
+class NearClause(msgspec.Struct, frozen=True):
     """`near`: within `meters` (great circle, WGS 84 mean radius) of any of (latitude, longitude, meters)."""
 
     parameters: tuple[int, ...]
     values: tuple[tuple[float, float, float], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TextClause:
+class TextClause(msgspec.Struct, frozen=True):
     """`_text` (narrative alone) or `_content` (all text): every alternative is words that must all occur."""
 
     where: str
     values: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PhraseClause:
+class PhraseClause(msgspec.Struct, frozen=True):
     """`_text` or `_content`: the `words`, of which there are several, stand side by side in a text of the resource."""
 
     where: str
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class IdClause:
+class IdClause(msgspec.Struct, frozen=True):
     """`_id`: any of these logical ids."""
 
     values: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LastUpdatedClause:
+class LastUpdatedClause(msgspec.Struct, frozen=True):
     """`_lastUpdated`: any of these ranges."""
 
     values: tuple[DateRange, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CompartmentClause:
+class CompartmentClause(msgspec.Struct, frozen=True):
     """The resource is in the compartment of any of these (type, id). Never empty: nobody is in no compartment."""
 
     owners: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MissingClause:
+class MissingClause(msgspec.Struct, frozen=True):
     """`:missing`: with `missing` no value of the parameter, else at least one."""
 
     parameters: tuple[int, ...]
@@ -150,22 +135,19 @@ class MissingClause:
 # --- clauses made of clauses --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class NotClause:
+class NotClause(msgspec.Struct, frozen=True):
     """`:not`, `:not-in`, `not` of `_filter`: the clause does not hold."""
 
     clause: Clause
 
 
-@dataclass(frozen=True, slots=True)
-class AnyClause:
+class AnyClause(msgspec.Struct, frozen=True):
     """At least one holds. Empty: nothing matches."""
 
     clauses: tuple[Clause, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AllClause:
+class AllClause(msgspec.Struct, frozen=True):
     """Every one holds. Empty: everything matches."""
 
     clauses: tuple[Clause, ...]
@@ -174,8 +156,7 @@ class AllClause:
 # --- clauses about other resources --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ChainClause:
+class ChainClause(msgspec.Struct, frozen=True):
     """`subject:Patient.name=x`: refers by one of `parameters` to a resource that one of `targets` describes.
 
     `names`: refers by its canonical url, in one of these; see `canonicals`.
@@ -186,8 +167,7 @@ class ChainClause:
     names: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class HasClause:
+class HasClause(msgspec.Struct, frozen=True):
     """`_has:Observation:subject:code=x`: a resource that `source` describes refers here by one of `parameters`.
 
     `names`: refers by canonical url, in one of these; see `canonicals`.
@@ -201,23 +181,20 @@ class HasClause:
 # --- clauses that need the store to be understood: interactions turn them into the ones above ---------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ListClause:
+class ListClause(msgspec.Struct, frozen=True):
     """`_list`: an entry of the List with this id. https://hl7.org/fhir/R4/search.html#list"""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class ValueSetClause:
+class ValueSetClause(msgspec.Struct, frozen=True):
     """`:in`: the code is in the expansion of a ValueSet, named by its url or as ValueSet/[id]."""
 
     parameters: tuple[int, ...]
     valueset: str
 
 
-@dataclass(frozen=True, slots=True)
-class HierarchyClause:
+class HierarchyClause(msgspec.Struct, frozen=True):
     """`:below` (`below`) and `:above` of codes: is-a in a CodeSystem that the server holds."""
 
     parameters: tuple[int, ...]
@@ -225,8 +202,7 @@ class HierarchyClause:
     below: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PlaceClause:
+class PlaceClause(msgspec.Struct, frozen=True):
     """`:below` and `:above` of references: what `hierarchy` (a partOf of the type) puts under or over the value."""
 
     parameters: tuple[int, ...]
@@ -266,8 +242,7 @@ Clause = (
 # --- what is described by clauses ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(msgspec.Struct, frozen=True):
     """One thing that a Policy allows of a type: what lies in one of `owners`' compartments (None: anywhere) and
     for which every one of `clauses` holds (`category=laboratory`; no chains, no text).
     """
@@ -276,8 +251,7 @@ class Permit:
     clauses: tuple[Clause, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """Resources of one type for which every clause holds and which one of `permits` lets the asker see.
 
     No permit: nothing is visible.

@@ -12,9 +12,10 @@ Contained resources are indexed by R4's own parameters. What a custom one select
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
 from functools import cache
 from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace
 
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.search.alternatives import Token

@@ -5,8 +5,9 @@ A search is read in time that these bounds limit, whatever text arrives; what ex
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import ClassVar, Final
+
+import msgspec
 
 from hilum.problems import Invalid
 
@@ -51,11 +52,10 @@ class TooCostly(Invalid):
     code: ClassVar[str] = "too-costly"
 
 
-@dataclass(slots=True)
-class Budget:
+class Budget(msgspec.Struct):
     """What is used up of the bounds while one search is read."""
 
-    alternatives: dict[str, int] = field(default_factory=dict)  # by type
+    alternatives: dict[str, int] = msgspec.field(default_factory=dict)  # by type
     together: int = 0  # the same, of all types
     names: int = 0
     targets: int = 0

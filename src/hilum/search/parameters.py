@@ -31,6 +31,7 @@ from hilum.search.selections import (
     named_by,
     parted,
     selection,
+    single,
     targets_of,
 )
 
@@ -50,7 +51,8 @@ class Parameter:
     and of MIME types without their parameters). `rest`: those of its `numbers` whose rows are parts of values (later
     words of a family name): no sort is by them.
     `components`: the parameters of a composite in the order in which a query names them; in its rows the token (the
-    first, if there are two) comes first. `selections` and `pairs`: what is indexed.
+    first, if there are two) comes first. `selections` and `pairs`: what is indexed. `single`: it is a date of which no
+    resource has more than one.
     """
 
     base: str
@@ -71,6 +73,7 @@ class Parameter:
     components: tuple[Parameter, ...] = ()
     selections: tuple[Selection, ...] = ()
     pairs: tuple[Pairs, ...] = ()
+    single: bool = False
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
@@ -297,6 +300,7 @@ def _complete(parameter: Parameter, selections: tuple[Selection, ...]) -> Parame
         text=tuple(one.text for one in selections if one.text),
         whole=tuple(one.whole for one in selections if one.whole),
         selections=selections,
+        single=parameter.type == "date" and len(selections) == 1 and single(parameter.base, selections[0].leaves),
     )
 
 

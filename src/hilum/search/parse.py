@@ -8,8 +8,9 @@ that contains is suffixed by a modifier that the server does not support", since
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from hilum.fhir import definitions
 from hilum.fhir.definitions import TYPES
@@ -46,8 +47,7 @@ _INCLUDES: Final = frozenset(("_include", "_revinclude"))
 _NOTHING: Final = AnyClause(())
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(msgspec.Struct, frozen=True):
     """What a query string came to.
 
     `applied`: the parameters that took effect, as they did, for the `self` link. `ignored`: (name, why) of those left
@@ -60,7 +60,7 @@ class Parsed:
     ignored: tuple[tuple[str, str], ...] = ()
     summary: str = "false"
     elements: tuple[str, ...] = ()
-    kept: bool = field(default=False, compare=False)
+    kept: bool = False
 
 
 def parse_query(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import product
 from typing import Final
+
+import msgspec
 
 from hilum.fhir.definitions import TYPES
 from hilum.problems import Invalid
@@ -32,8 +33,7 @@ from hilum.search.selections import Leaf
 from hilum.search.sounds import sounds
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What a search is read with: the server's own `base`, `now` (microseconds since 1970) for `ap`, the parameters
     that there are, the bounds; `full_text`: whether there are words to search for.
     """
@@ -41,7 +41,7 @@ class Asked:
     base: str = ""
     now: int | None = None
     registry: Registry = R4
-    budget: Budget = field(default_factory=Budget)
+    budget: Budget = msgspec.field(default_factory=Budget)
     full_text: bool = True
 
 
@@ -86,7 +86,9 @@ def _sounds(parameter: Parameter, text: str) -> Clause:
 
 def _date(parameter: Parameter, texts: list[str], asked: Asked) -> Clause:
     ranges = tuple(values.date(parameter, text, asked.now) for text in texts)
-    return LastUpdatedClause(ranges) if parameter.code == "_lastUpdated" else DateClause(parameter.numbers, ranges)
+    if parameter.code == "_lastUpdated":
+        return LastUpdatedClause(ranges)
+    return DateClause(parameter.numbers, ranges, parameter.single)
 
 
 def _amount(parameter: Parameter, texts: list[str], asked: Asked) -> Clause:

@@ -5,14 +5,14 @@ https://hl7.org/fhir/R4/search.html
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from hilum.search.clauses import Part, Permit
 
 
-@dataclass(frozen=True, slots=True)
-class Sort:
+class Sort(msgspec.Struct, frozen=True):
     """One key of `_sort`. `kind`: string, token, date, quantity, reference, uri, or updated, id, score.
 
     `numbers`: type -> the numbers of the parameter there. Ascending compares the least value of a resource,
@@ -25,8 +25,7 @@ class Sort:
     down: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Include:
+class Include(msgspec.Struct, frozen=True):
     """`_include` (or, `reverse`, `_revinclude`) of what `parameters` of `source` refer to (what refers by them).
 
     `source` "*": any type. `parameters` None: every reference (`*`), those by canonical url too. `target`: only that
@@ -43,8 +42,7 @@ class Include:
     names: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Contained:
+class Contained(msgspec.Struct, frozen=True):
     """`_contained`: what the parts describe is looked for within other resources. See `contained`.
 
     `both`: and outside of them. `apart`: the results are the contained resources, else what contains them.
@@ -61,14 +59,13 @@ NEWEST: Final[tuple[Sort, ...]] = ()
 """No sort asked for: by type, newest created first, stable under updates."""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """What to find, in which order, how much of it, and what to bring along.
 
     `parts`: one per type, types distinct. `after`: the keyset position of the page before, from the store, opaque.
     `total`: "none", "estimate" or "accurate". `includes` are followed from the page's resources. `contained`: looked
     for within other resources. `exact`: something is written that follows from it: what is found is judged on bodies,
-    at the ends of chains, too.
+    at the ends of chains, too. `kept`: this very value comes again, so that what is found out about it may be kept.
     """
 
     parts: tuple[Part, ...]
@@ -79,6 +76,7 @@ class Query:
     includes: tuple[Include, ...] = ()
     contained: Contained | None = None
     exact: bool = False
+    kept: bool = False
 
     @property
     def types(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ it, and taken again. https://hl7.org/fhir/R4/search.html
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from hilum.search.clauses import Clause
 from hilum.search.criterion import criterion
@@ -16,6 +16,7 @@ from hilum.search.parameters import Registry
 from hilum.search.plain import Asked
 from hilum.search.query import Include
 from hilum.search.results import check_number, includes
+from hilum.search.seen import Seen
 
 LONGEST: Final = 300
 """Characters of a name and value that are remembered."""
@@ -23,12 +24,26 @@ MOST: Final = 2048
 
 
 def remembered(type: str, name: str, value: str, asked: Asked) -> Clause:
-    """`criterion`, once for each. Raises what it raises."""
+    """`criterion`, kept from the second time on. Raises what it raises."""
     if len(name) + len(value) > LONGEST:
         return criterion(type, name, value, asked)
-    found, used = _read(type, name, value, asked.base, asked.now, asked.registry, asked.full_text)
+    key = (type, name, value, asked.base, asked.now, asked.registry, asked.full_text)
+    kept = _KEPT.get(key)
+    if kept is None:
+        if not _SEEN.met(key):
+            return criterion(type, name, value, asked)
+        alone = Asked(asked.base, asked.now, asked.registry, Budget(), asked.full_text)
+        kept = criterion(type, name, value, alone), alone.budget.used
+        if len(_KEPT) >= MOST:
+            _KEPT.clear()
+        _KEPT[key] = kept
+    found, used = kept
     asked.budget.add(*used)
     return found
+
+
+_KEPT: Final[dict[tuple[Any, ...], tuple[Clause, tuple[int, int, int]]]] = {}
+_SEEN: Final = Seen()
 
 
 def remembered_includes(
@@ -41,11 +56,3 @@ def remembered_includes(
 
 
 _included = lru_cache(maxsize=MOST)(includes)
-
-
-@lru_cache(maxsize=MOST)
-def _read(
-    type: str, name: str, value: str, base: str, now: int | None, registry: Registry, full_text: bool
-) -> tuple[Clause, tuple[int, int, int]]:
-    asked = Asked(base, now, registry, Budget(), full_text)
-    return criterion(type, name, value, asked), asked.budget.used

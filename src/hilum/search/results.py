@@ -6,9 +6,10 @@ https://hl7.org/fhir/R4/search.html#return
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from difflib import get_close_matches
 from typing import Final
+
+from msgspec.structs import replace
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.problems import Invalid

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from hilum.fhir import definitions
 from hilum.fhirpath.paths import Field, Path, RefersTo
-from hilum.fhirpath.types import Type
+from hilum.fhirpath.types import Type, properties
 
 _URI: Final = ("uri", "url", "oid", "uuid")
 MIME: Final = "urn:ietf:bcp:13"
@@ -232,6 +232,21 @@ def _system(path: Path) -> str | None:
     """The one code system of the required binding of a `code`, or None."""
     binding = _fields(path)[-1].binding
     return definitions.system_of(binding) if binding else None
+
+
+def single(type: str, leaves: Iterable[Leaf]) -> bool:
+    """Whether a resource of the type has at most one of them: nothing repeats, and several are types of one choice."""
+    ends = [_fields(leaf.path) for leaf in leaves]
+    if any(step.many for steps in ends for step in steps):
+        return False
+    if len(ends) == 1:
+        return True
+    before, *others = [steps[:-1] for steps in ends]
+    if any(steps != before for steps in others):
+        return False
+    keys = {steps[-1].key for steps in ends}
+    choices = properties(before[-1].type if before else Type(type)).values()
+    return any(keys <= {p.key for p in some if p.element.choice} for some in choices)
 
 
 def named_by(leaves: Iterable[Leaf]) -> frozenset[str]:

@@ -7,9 +7,10 @@ asked for. So `ne` finds what has another value, too, and never what has none.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import product
 from typing import Final
+
+from msgspec.structs import replace
 
 from hilum.fhir import definitions
 from hilum.problems import Invalid
@@ -102,13 +103,16 @@ def _overlap(parameter: Parameter, operator: str, value: str, asked: Asked) -> C
     """Approximately, without the widening: two periods that overlap."""
     asked.budget.take(parameter.code, parameter.type, 1)
     ranges = (values.date(parameter, f"ap{value}", None),)
-    return LastUpdatedClause(ranges) if parameter.code == "_lastUpdated" else DateClause(parameter.numbers, ranges)
+    if parameter.code == "_lastUpdated":
+        return LastUpdatedClause(ranges)
+    return DateClause(parameter.numbers, ranges, parameter.single)
 
 
 def _include(parameter: Parameter, operator: str, value: str, asked: Asked) -> Clause:
     """The period of an item includes the stated value."""
     asked.budget.take(parameter.code, parameter.type, 1)
-    return DateClause(parameter.numbers, (replace(values.date(parameter, f"eq{value}", None), prefix="co"),))
+    range = replace(values.date(parameter, f"eq{value}", None), prefix="co")
+    return DateClause(parameter.numbers, (range,), parameter.single)
 
 
 # --- tokens -----------------------------------------------------------------------------------------------------------

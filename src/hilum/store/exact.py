@@ -35,52 +35,71 @@ MOST: Final = 1000
 """So many combinations of alternatives are looked for; what has another is judged exactly."""
 Written = list[tuple[bytes, ...]]
 """Alternatives, each of which is several texts."""
-_Sought = list[tuple[bytes, tuple[bytes, ...]]]
-"""Alternatives: how it stands in most resources, as one text; and the texts that it consists of."""
+_Sought = list[tuple[tuple[bytes, ...], tuple[bytes, ...]]]
+"""Alternatives: how a code and its system stand in most resources, and the texts that it consists of."""
 _HASHED: Final = (TokenClause, UriClause, TermClause, CompositeClause)
 
 
 def certain(found: Sequence[Resource], clauses: tuple[Clause, ...], registry: Registry = R4) -> tuple[Resource, ...]:
     """Those of the resources that hashes found which are truly meant.
 
-    Of a longer list, a cheap look (are code and system both written in the JSON? 3 microseconds) proves almost all;
-    where it doesn't, because a system is implied or a character is escaped, the resource is judged exactly, too.
+    A cheap look (are code and system written beside each other in the JSON?) proves almost all, and cheaper still
+    where they stand where they stood in the resource before. Of few, which may be somebody's identity, nothing else
+    counts as proof; of more, that both are written somewhere does. What isn't proven, because a system is implied or a
+    character is escaped, is judged exactly.
     """
-    judged = tuple(clause for clause in clauses if hashed(clause))
+    judged = tuple([clause for clause in clauses if hashed(clause)])
     if not judged:
         return tuple(found)
-    if len(found) <= FEW:
-        return tuple(one for one in found if _sure(one, judged, registry))
-    sought = [_sought(_written(clause)) for clause in judged]
-    if len(sought) == 1 and len(sought[0]) == 1:  # as most searches have it
-        ((together, _),) = sought[0]
-        return tuple(
-            [one for one in found if together in one.raw or _shown(one.raw, sought) or holds(one, judged, registry)]
-        )
-    return tuple([one for one in found if _shown(one.raw, sought) or holds(one, judged, registry)])
+    few = len(found) <= FEW
+    doubtful: set[int] = set()
+    for clause in judged:
+        sought = _sought(_written(clause))
+        text, place = _NOWHERE
+        for one in found:
+            if not one.raw.startswith(text, place):
+                seen = _shown(one.raw, sought, apart=not few)
+                if seen is None:
+                    doubtful.add(id(one))
+                else:
+                    text, place = seen
+    if not doubtful:
+        return tuple(found)
+    judge = _sure if few else holds
+    return tuple([one for one in found if id(one) not in doubtful or judge(one, judged, registry)])
+
+
+_Place = tuple[bytes, int]
+"""A text, and where it stands."""
+_NOWHERE: Final[_Place] = (b"\0", 0)
 
 
 def _sought(written: Written) -> _Sought:
     """A code and its system stand beside each other nearly always: one look finds both."""
     return [
-        (b'"system":%b,"code":%b' % needles[::-1] if len(needles) == 2 else b"".join(needles), needles)
-        for needles in written
+        (tuple([form % needles[::-1] for form in _BESIDE]) if len(needles) == 2 else (), needles) for needles in written
     ]
 
 
-def _shown(raw: bytes, sought: list[_Sought]) -> bool:
-    for clause in sought:
-        for together, needles in clause:
-            if together in raw:
-                break
-            for needle in needles:
-                if needle not in raw:
-                    break
-            else:
-                break
-        else:
-            return False
-    return True
+_BESIDE: Final = (b'"system":%b,"code":%b', b'"system":%b,"value":%b')
+
+
+def _shown(raw: bytes, clause: _Sought, *, apart: bool) -> _Place | None:
+    """Where one of the alternatives is written; `apart`: it may be in pieces, which are nowhere in particular."""
+    for together, needles in clause:
+        for text in together:
+            place = raw.find(text)
+            if place >= 0:
+                return text, place
+        if not apart:
+            continue
+        if len(needles) == 1:
+            place = raw.find(needles[0])
+            if place >= 0:
+                return needles[0], place
+        elif all(needle in raw for needle in needles):
+            return _NOWHERE
+    return None
 
 
 def _sure(resource: Resource, clauses: tuple[Clause, ...], registry: Registry) -> bool:
@@ -129,13 +148,11 @@ def alone(clause: Clause) -> bool:
 
 def hashed(clause: Clause) -> bool:
     """Whether a store finds what the clause is about by hashes, and can look again."""
-    match clause:
-        case AllClause(inner) | AnyClause(inner):
-            return any(map(hashed, inner)) and alone(clause)
-        case NotClause(one):
-            return alone(one) and hashed(one)
-        case _:
-            return isinstance(clause, _HASHED)
+    if isinstance(clause, _HASHED):  # not a pattern: at every search
+        return True
+    if isinstance(clause, AllClause | AnyClause):
+        return any(map(hashed, clause.clauses)) and alone(clause)
+    return isinstance(clause, NotClause) and alone(clause.clause) and hashed(clause.clause)
 
 
 def _written(clause: Clause) -> Written:

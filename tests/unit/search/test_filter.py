@@ -100,7 +100,7 @@ def cases(code: str, system: str | None = None) -> tuple[Token, ...]:
         (
             "Observation",
             "date co 2000-01",
-            DateClause(n("Observation", "date"), (DateRange("co", *interval("2000-01")),)),
+            DateClause(n("Observation", "date"), (DateRange("co", *interval("2000-01")),), True),
         ),
         (
             "Group",
@@ -131,7 +131,11 @@ def cases(code: str, system: str | None = None) -> tuple[Token, ...]:
         ("Patient", "birthdate pr true", MissingClause(n("Patient", "birthdate"), missing=False)),
         ("Patient", "_id eq 7", IdClause(("7",))),
         ("Patient", "_lastUpdated po 2000", LastUpdatedClause((DateRange("ap", *interval("2000")),))),
-        ("Observation", "date po 2000", DateClause(n("Observation", "date"), (DateRange("ap", *interval("2000")),))),
+        (
+            "Observation",
+            "date po 2000",
+            DateClause(n("Observation", "date"), (DateRange("ap", *interval("2000")),), True),
+        ),
         ("Observation", "code eq loinc|1", TokenClause(n("Observation", "code"), (Token("http://loinc.org", "1"),))),
         ("Observation", "code in http://v", ValueSetClause(n("Observation", "code"), "http://v")),
         ("Observation", "code ni http://v", NotClause(ValueSetClause(n("Observation", "code"), "http://v"))),

@@ -91,6 +91,8 @@ def differing(resource: dict[str, Any], rows: Rows) -> list[str]:
                 mine, theirs = ({_uncoded(row, coded) for row in some} for some in (mine, theirs))
             if mine != theirs:
                 wrong.append(f"{parameter.code} {role}")
+        if parameter.single and sum(row.parameter in parameter.numbers for row in rows.dates) > 1:
+            wrong.append(f"{parameter.code} more than one")
     return wrong
 
 

@@ -94,13 +94,13 @@ def amount(prefix: str, value: float, half: float, system: str | None = None, co
         ("Patient", "name:exact", "Müller", StringClause(p("name"), ("Müller",), "exact")),
         ("Patient", "name:contains", "LL", StringClause(p("name"), ("ll",), "contains")),
         ("Patient", "phonetic", "Smyth", TokenClause(p("phonetic"), (Token(None, "SM0"),))),
-        ("Patient", "birthdate", "1970", DateClause(p("birthdate"), (DateRange("eq", *interval("1970")),))),
-        ("Patient", "birthdate", "ge1970-02", DateClause(p("birthdate"), (DateRange("ge", *interval("1970-02")),))),
+        ("Patient", "birthdate", "1970", DateClause(p("birthdate"), (DateRange("eq", *interval("1970")),), True)),
+        ("Patient", "birthdate", "ge1970", DateClause(p("birthdate"), (DateRange("ge", *interval("1970")),), True)),
         (
             "Observation",
             "date",
             "sa1970-01-01T00:00:00 02:00",  # a plus that was not percent-encoded
-            DateClause(o("date"), (DateRange("sa", *interval("1970-01-01T00:00:00+02:00")),)),
+            DateClause(o("date"), (DateRange("sa", *interval("1970-01-01T00:00:00+02:00")),), True),
         ),
         (
             "Observation",
@@ -428,4 +428,4 @@ def test_modifiers_follow_from_what_a_parameter_selects() -> None:
 def test_approximate_dates_widen_by_a_tenth_of_the_gap_to_now() -> None:
     low, high = interval("1970-01-11")
     query = parse_query("Patient", [("birthdate", "ap1970-01-11")], now=(low + high) // 2 + 1000).query
-    assert query.parts[0].clauses == (DateClause(p("birthdate"), (DateRange("ap", low - 100, high + 100),)),)
+    assert query.parts[0].clauses == (DateClause(p("birthdate"), (DateRange("ap", low - 100, high + 100),), True),)

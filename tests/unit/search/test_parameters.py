@@ -202,3 +202,21 @@ def test_a_custom_parameter_that_takes_a_part_has_a_number_of_its_own() -> None:
 
 def test_a_custom_parameter_cannot_take_the_code_of_one_of_r4() -> None:
     assert custom("gender", "string", "Patient.name.family").lookup("Patient", "gender") == lookup("Patient", "gender")
+
+
+@pytest.mark.parametrize(
+    ("type", "code", "single"),
+    [
+        ("Patient", "birthdate", True),
+        ("Observation", "date", True),  # one of dateTime, Period, Timing and instant
+        ("Encounter", "date", True),  # a Period
+        ("Condition", "recorded-date", True),
+        ("Condition", "onset-date", True),
+        ("Encounter", "location-period", False),  # of each location
+        ("ServiceRequest", "occurrence", True),
+        ("Observation", "code", False),  # no date
+        ("Composition", "period", False),  # of each event
+    ],
+)
+def test_a_date_is_single_where_nothing_on_its_path_repeats(type: str, code: str, single: bool) -> None:
+    assert lookup(type, code).single is single

@@ -7,16 +7,27 @@ import pytest
 from hilum.problems import Invalid
 from hilum.search.limits import MOST_INCLUDES, TooCostly
 from hilum.search.parse import parse_query
-from hilum.search.remembered import LONGEST
+from hilum.search.remembered import LONGEST, MOST
 
 CODE = ("code", "http://loinc.org|8867-4")
 
 
 def test_a_criterion_that_comes_again_is_the_same_clause() -> None:
+    parse_query("Observation", [CODE])
     one = parse_query("Observation", [CODE, ("subject", "Patient/1")]).query.parts[0].clauses
     other = parse_query("Observation", [CODE, ("subject", "Patient/2")]).query.parts[0].clauses
     assert one[0] is other[0]
     assert one[1] != other[1]
+
+
+def test_what_comes_once_is_not_kept() -> None:
+    many = [("subject", f"Patient/once-{n}") for n in range(MOST + 1)]
+    parse_query("Observation", [CODE])
+    (first,) = parse_query("Observation", [CODE]).query.parts[0].clauses
+    for one in many:
+        parse_query("Observation", [one])
+    (last,) = parse_query("Observation", [CODE]).query.parts[0].clauses
+    assert last is first
 
 
 def test_it_is_of_its_type_and_of_its_value() -> None:

@@ -58,7 +58,7 @@ class Access(msgspec.Struct, frozen=True):
     is found is current and not deleted. `size`: how many rows the arms visit, where that is known. `bounded`: each arm
     ends in ` AND a.rid BETWEEN ? AND ?`: see `between`. `name`: what a plan that is told calls it. `key`: what
     tells it from others, where `Counted` may remember it. `visit`: table, parameters and the condition on its row `k`,
-    where the probe asks whether the resource has such a row.
+    where the probe asks whether the resource has such a row; `single`: it has no second one.
     """
 
     kind: str
@@ -73,6 +73,7 @@ class Access(msgspec.Struct, frozen=True):
     name: str = ""
     key: Any = None
     visit: tuple[str, tuple[int, ...], Part] | None = None
+    single: bool = False
 
     @property
     def nothing(self) -> bool:

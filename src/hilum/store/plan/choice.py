@@ -16,9 +16,9 @@ from hilum.store import keys
 from hilum.store.plan.access import NOTHING, RID, Access
 from hilum.store.plan.arms import collected
 from hilum.store.plan.dialect import Steps
-from hilum.store.plan.lists import of_types
+from hilum.store.plan.lists import by_rid, of_types
 from hilum.store.plan.planning import Planning
-from hilum.store.sql import Part
+from hilum.store.sql import Part, every
 
 ARMS: Final = 200
 """Of how many arms a driver consists at most: SQLite puts 500 statements together, and planning them costs."""
@@ -99,12 +99,18 @@ def noted(on: Planning, choice: Choice, *, counted: bool = True) -> None:
 
 def probes(on: Planning, found: Sequence[Access]) -> tuple[Part, ...]:
     """The probes of all of them; several of the same index as one, where that is cheaper (`date=ge…&date=lt…`)."""
-    alike: dict[tuple[str, tuple[int, ...]], list[Part]] = {}
+    alike: dict[tuple[str, tuple[int, ...]], list[Access]] = {}
     for one in found:
         if one.visit is not None:
-            alike.setdefault(one.visit[:2], []).append(one.visit[2])
-    together = [(place, on.dialect.visited(*place, some)) for place, some in alike.items() if len(some) > 1]
-    merged = {place: part for place, part in together if part is not None}
+            alike.setdefault(one.visit[:2], []).append(one)
+    merged: dict[tuple[str, tuple[int, ...]], Part] = {}
+    for place, some in alike.items():
+        if len(some) > 1:
+            conditions = [one.visit[2] for one in some if one.visit is not None]
+            single = all(one.single for one in some)  # the one row that there is meets them all, or none does
+            part = by_rid(on, *place, every(conditions)) if single else on.dialect.visited(*place, conditions)
+            if part is not None:
+                merged[place] = part
     others = [one.probe for one in found if one.visit is None or one.visit[:2] not in merged]
     return (*others, *merged.values())
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from hilum.fhir.resource import Resource
 from hilum.search.parameters import Registry
+from hilum.search.seen import Seen
 from hilum.store.keyed import Keys
 from hilum.store.plan.access import Access
 from hilum.store.plan.counted import Counted
@@ -41,6 +42,8 @@ class Dialect(Protocol):
     """What is known to be many."""
     kept: dict[int, tuple[Any, Limits, Access]]
     """Identity of a clause -> the clause, and what it offers under these limits; see `plan.plan`."""
+    seen: Seen
+    """The clauses that came before."""
     plans: dict[int, tuple[Any, Limits, Any]]
     """Identity of a query -> the query, and how it is searched under these limits; see `search.plan`."""
     places: dict[Any, dict[int, tuple[Any, ...]]]

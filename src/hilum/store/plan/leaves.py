@@ -233,7 +233,7 @@ def date(on: Planning, clause: DateClause) -> Access:
         len(values) * (len(keys.SPANS) + 1), lambda: [one for value in values for one in walks_of(value, "a")]
     )
     probe = either([compare(value, "k.low", "k.high") for value in clause.values])
-    return ranged(on, "date", "date", clause.parameters, pieces, probe)
+    return ranged(on, "date", "date", clause.parameters, pieces, probe, single=clause.single)
 
 
 def last_updated(on: Planning, clause: LastUpdatedClause, types: Sequence[str]) -> Access:

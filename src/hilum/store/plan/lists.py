@@ -95,7 +95,14 @@ def by_rid(on: Planning, table: str, params: Sequence[int], condition: Part) -> 
 
 
 def ranged(
-    on: Planning, kind: str, table: str, params: Sequence[int], pieces: Sequence[Part], condition: Part
+    on: Planning,
+    kind: str,
+    table: str,
+    params: Sequence[int],
+    pieces: Sequence[Part],
+    condition: Part,
+    *,
+    single: bool = False,
 ) -> Access:
     """Rows in ranges of an index: each of `pieces` bounds a walk (on the alias `a`), `condition` probes (on `k`)."""
     params = tuple(dict.fromkeys(params))
@@ -111,7 +118,7 @@ def ranged(
     lists = any(isinstance(value, list) for value in condition.values)
     told_apart = None if lists else (table, params, condition)
     visit = (table, params, condition)
-    return Access(kind, by_rid(on, *visit), arms, ordered=False, key=told_apart, visit=visit)
+    return Access(kind, by_rid(on, *visit), arms, ordered=False, key=told_apart, visit=visit, single=single)
 
 
 def of_types(on: Planning, types: tuple[str, ...], rid: str) -> Part:

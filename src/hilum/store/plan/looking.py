@@ -8,8 +8,10 @@ https://hl7.org/fhir/R4/search.html#contained and https://hl7.org/fhir/R4/search
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from hilum.fhir.resource import Resource
 from hilum.search.clauses import NotClause, Part

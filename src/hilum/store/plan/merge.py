@@ -6,10 +6,11 @@ A number belongs to one type, so that `_tag=x` over 146 types is one clause abou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from hilum.search.clauses import AllClause, AnyClause, Clause, NotClause, Part, Permit
+from msgspec.structs import replace
+
+from hilum.search.clauses import AllClause, AnyClause, Clause, DateClause, NotClause, Part, Permit
 
 
 class Group(NamedTuple):
@@ -39,7 +40,10 @@ def bare(clause: Clause) -> Any:
         case NotClause(one):
             return (NotClause, bare(one))
         case _:
-            return (type(clause), tuple([getattr(clause, f.name) for f in fields(clause) if f.name != "parameters"]))
+            return (type(clause), tuple([getattr(clause, f) for f in clause.__struct_fields__ if f not in _JOINED]))
+
+
+_JOINED: Final = ("parameters", "single")
 
 
 def _merged(parts: Sequence[Part]) -> Group:
@@ -70,9 +74,9 @@ def _joined(alike: Sequence[Any]) -> Clause:
             return NotClause(_joined([one.clause for one in alike]))
         case _ if hasattr(first, "parameters"):
             numbers = tuple(dict.fromkeys(number for one in alike for number in one.parameters))
-            made: Clause = type(first)(
-                **{f.name: getattr(first, f.name) for f in fields(first)} | {"parameters": numbers}
-            )
+            made: Clause = replace(first, parameters=numbers)
+            if isinstance(made, DateClause) and made.single and not all(one.single for one in alike):
+                return replace(made, single=False)
             return made
         case _:
             return first

@@ -113,7 +113,7 @@ _MOST_KEPT: Final = 1024
 
 def _keep(on: Planning, clause: Clause, offered: Access) -> Access:
     kept = on.dialect.kept
-    if len(offered.arms) <= on.limits.few:
+    if len(offered.arms) <= on.limits.few and on.dialect.seen.met(clause):
         if len(kept) >= _MOST_KEPT:
             kept.clear()
         kept[id(clause)] = clause, on.limits, offered

@@ -7,9 +7,10 @@ and so is what its own chains lead to.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace
 
 from hilum.fhir.resource import Resource
 from hilum.search.canonicals import named, texts

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace
 
 from hilum.fhir.resource import Resource
 from hilum.search.clauses import Clause
@@ -106,7 +107,7 @@ def plan(on: Planning, query: Query) -> Steps[list[Planned]]:
             choice = yield from first_look(on, offered, group.types)
         if not choice.nothing:
             found.append(Planned(group, choice, asked))
-    if len(found) == 1 and not query.sort and _lasting(on, found[0]):
+    if query.kept and len(found) == 1 and not query.sort and _lasting(on, found[0]):
         if len(plans) >= _MOST_KEPT:
             plans.clear()
         plans[id(query)] = query, on.limits, found

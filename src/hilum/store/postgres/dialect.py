@@ -16,6 +16,7 @@ from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhir.resource import Resource
 from hilum.problems import Invalid, Malformed
 from hilum.search.parameters import R4, Registry
+from hilum.search.seen import Seen
 from hilum.store.keyed import Keys
 from hilum.store.keys import NUMBER, TYPE_SHIFT
 from hilum.store.plan.access import RID, Access
@@ -55,6 +56,7 @@ class Postgres:
         self.texts: dict[tuple[int, int], tuple[str, ...]] = {}
         self.counted = Counted()
         self.kept: dict[int, tuple[Any, Limits, Access]] = {}
+        self.seen = Seen()
         self.plans: dict[int, tuple[Any, Limits, Any]] = {}
         self.places: dict[Any, dict[int, tuple[Any, ...]]] = {}
         self._names = names

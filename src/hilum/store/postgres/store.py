@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from hilum.store.lanes import LONG, QUEUE, Lane, remaining
 from hilum.store.learning import Learning
 from hilum.store.limits import SEARCH_SECONDS, too_costly
 from hilum.store.plan.search import explain, search
-from hilum.store.postgres import apply, backup, fulltext, history, parameters, rebuild, reindex
+from hilum.store.postgres import apply, backup, fulltext, history, pack, parameters, rebuild, reindex
 from hilum.store.postgres.connection import WAIT_SECONDS, Pool, Session, connect, fetch
 from hilum.store.postgres.known import Known, secret
 from hilum.store.postgres.migrate import prepare
@@ -157,6 +157,10 @@ class PostgresStore(Learning):
         """A consistent copy while others write; yields (bytes read, about how many in all)."""
         async for step in backup.copy(self._pool, path):
             yield step
+
+    def pack(self, *, least: int | None = None, analyze: bool = False) -> AsyncGenerator[pack.Packed, None]:
+        """Build indexes anew that splits have left half empty, while others read and write: see pack.py."""
+        return pack.pack(self._pool, least=least, analyze=analyze)
 
     async def close(self) -> None:
         """Let what runs finish, then close the connections."""
