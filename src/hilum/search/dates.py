@@ -106,5 +106,5 @@ HOLDS: Final[dict[str, Holds]] = {
 `ge` is `gt` or `eq`, `le` is `lt` or `eq`. For `ap` whoever parses widens the searched range. `co` is no prefix, but
 an operator of `_filter`.
 """
-PREFIXES: Final = tuple(name for name in HOLDS if name != "co")
+PREFIXES: Final = dict.fromkeys(name for name in HOLDS if name != "co")
 """What may stand before a date or a number."""

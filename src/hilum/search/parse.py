@@ -105,8 +105,10 @@ def parse_query(
             ignored.append((name, f"The parameter {name[:64]!r} has no value."))
             continue
         try:
-            _refuse(type, name, value)
-            code = name.partition(":")[0]
+            general = name[:1] == "_"
+            if general or not value or len(name) > MOST_TEXT:  # what else could be refused
+                _refuse(type, name, value)
+            code = name.partition(":")[0] if general else name
             if code in _INCLUDES:
                 includes += remembered_includes(registry, leading, name, value, len(includes))
             elif name in _OPTIONS or name in _SHOWN:
