@@ -13,10 +13,10 @@ from tests.contract.writing import asking, commit, create, ids, observation, pat
 
 from hilum.app.packing import Packing
 from hilum.problems import Busy
-from hilum.rest import log
 from hilum.store.interface import Store
 from hilum.store.postgres import Packed, PostgresStore, open_postgres, pack
 from hilum.store.sqlite import open_sqlite
+from hilum.web import log
 
 LEAST = 8
 """Pages: the data here is small."""

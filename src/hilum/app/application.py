@@ -23,13 +23,14 @@ from hilum.app.site import Site
 from hilum.app.stores import open_to_serve
 from hilum.interactions.door import Door
 from hilum.problems import Busy, Damaged, Misconfigured, Problem
-from hilum.rest import body, fields, log, outcome, router
+from hilum.rest import outcome, router
 from hilum.rest.edge import NOBODY, Edge, Limits
 from hilum.rest.links import Links
 from hilum.rest.message import Request, Response
 from hilum.rest.router import Router, Service
 from hilum.rest.routes import ROUTES
 from hilum.store.interface import Store
+from hilum.web import body, fields, log
 
 Receive = body.Receive
 Send = Callable[[dict[str, Any]], Awaitable[None]]

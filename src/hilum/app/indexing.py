@@ -13,9 +13,9 @@ from typing import Final
 from hilum.interactions.defining import tell
 from hilum.interactions.door import Door
 from hilum.problems import Damaged, Problem
-from hilum.rest import log
 from hilum.search.catalogue import Defined
 from hilum.store.interface import Audit
+from hilum.web import log
 
 POLL_SECONDS: Final = 0.25
 """How soon a process learns what another one has changed, at the latest; what writes learns it before."""

@@ -10,8 +10,8 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final, Self
 
 from hilum.problems import Problem
-from hilum.rest import log
 from hilum.store.interface import Store
+from hilum.web import log
 
 if TYPE_CHECKING:  # the driver is not loaded for a SQLite store
     from hilum.store.postgres import PostgresStore

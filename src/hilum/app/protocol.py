@@ -21,9 +21,10 @@ from hilum.app.cycle import Cycle
 from hilum.app.patience import Patience
 from hilum.fhir import json
 from hilum.problems import Issue
-from hilum.rest import log, outcome
-from hilum.rest.body import LINGER_BYTES, LINGER_SECONDS
+from hilum.rest import outcome
 from hilum.rest.message import FHIR_JSON, NO_SNIFF, NO_STORE
+from hilum.web import log
+from hilum.web.body import LINGER_BYTES, LINGER_SECONDS
 
 _CUT_OFF_SECONDS: Final = 0.5
 """How long a request whose body was cut off may still be refused before it counts as gone."""

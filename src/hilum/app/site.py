@@ -12,10 +12,12 @@ from hilum.console.pages import Pages
 from hilum.fhir import json
 from hilum.interactions.counts import counts
 from hilum.problems import Damaged, Forbidden, MethodNotAllowed, NotFound, Problem
-from hilum.rest import outcome, router, uri
+from hilum.rest import outcome, router
 from hilum.rest.edge import NOBODY, Verifies, authenticate
-from hilum.rest.message import NO_STORE, Header, Request, Response
+from hilum.rest.message import NO_STORE, Request, Response
 from hilum.rest.router import Service
+from hilum.web import uri
+from hilum.web.fields import Header
 
 JSON: Header = (b"content-type", b"application/json")
 

@@ -11,8 +11,8 @@ from typing import Any
 from hilum import __version__
 from hilum.problems import Misconfigured
 from hilum.rest import router
-from hilum.rest.body import Receive
 from hilum.rest.message import Request, Response
+from hilum.web.body import Receive
 
 Headers = Mapping[bytes, bytes]
 Respond = Callable[[Mapping[str, Any], Headers, Receive], Awaitable[tuple[Response, Request]]]

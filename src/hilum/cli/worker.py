@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from hilum.app import create_app
 from hilum.app.settings import Settings
-from hilum.rest import log
+from hilum.web import log
 
 _AFTER_SECONDS: Final = 5
 """How long a worker may take beyond the time of grace before it is ended whatever it does."""

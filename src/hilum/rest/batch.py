@@ -20,12 +20,12 @@ from hilum.interactions.transaction import Judge, transaction
 from hilum.problems import Invalid, Issue, Malformed, MethodNotAllowed, NotFound, Problem
 from hilum.rest import bundle as bundles
 from hilum.rest import conditions, media, outcome, router, write
-from hilum.rest.body import LARGE, parsed
 from hilum.rest.conditions import http_date_of
 from hilum.rest.entries import Headers, asked, body_and_type, check_names, given, text
 from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
 from hilum.rest.prefer import prefer
 from hilum.rest.router import Service
+from hilum.web.body import LARGE, parsed
 
 ORDER: Final = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
 """Method -> when; an unknown method comes last, to be refused by the router like any other."""

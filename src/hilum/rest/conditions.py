@@ -10,8 +10,8 @@ from functools import lru_cache
 
 from hilum.fhir.resource import Resource
 from hilum.problems import Malformed
-from hilum.rest.message import Header
 from hilum.search.dates import interval
+from hilum.web.fields import Header
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -12,11 +12,12 @@ from typing import Any, Final, NamedTuple, Protocol
 from hilum.access.policy import EVERYTHING, Policy, Principal
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.problems import Forbidden, Problem, Unauthenticated
-from hilum.rest import body, outcome, router, uri
+from hilum.rest import outcome, router
 from hilum.rest.message import NO_SNIFF, Request, Response
 from hilum.rest.router import Route, Service
 from hilum.store import lanes
 from hilum.store.limits import SEARCH_SECONDS
+from hilum.web import body, uri
 
 BODIES = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose body is read; what comes with another one is ignored, as HTTP has it."""

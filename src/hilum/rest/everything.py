@@ -11,13 +11,14 @@ from hilum.fhir.resource import Resource
 from hilum.interactions import everything as record
 from hilum.interactions.everything import Asked, Place
 from hilum.problems import Issue, Malformed
-from hilum.rest import bundle, media, outcome, subset, uri
+from hilum.rest import bundle, media, outcome, subset
 from hilum.rest.bundle import Link
 from hilum.rest.links import CURSOR
 from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
 from hilum.rest.paging import links, moment, once, page_size, position
 from hilum.rest.router import Service
 from hilum.search.dates import MAX_DATE, MIN_DATE
+from hilum.web import uri
 
 TAKES = frozenset({"start", "end", "_type", "_since", "_count", CURSOR})
 _PATIENT, _FOLLOWING = "patient", "following"

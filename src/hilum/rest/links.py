@@ -22,7 +22,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from hilum.problems import Malformed, TooLarge
-from hilum.rest import uri
+from hilum.web import uri
 
 CURSOR = "_cursor"
 _FOREIGN = f"The {CURSOR} does not belong to this request: follow the links of a Bundle unchanged."

@@ -9,8 +9,7 @@ from typing import Any
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.rest.presentation import PLAIN, Presentation
-
-Header = tuple[bytes, bytes]
+from hilum.web.fields import Header
 
 FHIR_JSON: Header = (b"content-type", b"application/fhir+json; charset=utf-8")
 NO_STORE: Header = (b"cache-control", b"no-store")

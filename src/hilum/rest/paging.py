@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from hilum.problems import Malformed
-from hilum.rest import uri
 from hilum.rest.bundle import Link
 from hilum.rest.links import CURSOR
 from hilum.rest.message import Request
 from hilum.rest.router import Service
 from hilum.search.dates import interval
+from hilum.web import uri
 
 DEFAULT_COUNT = 20
 

@@ -16,9 +16,10 @@ from hilum.fhir import json
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.interactions.door import Door
 from hilum.problems import Damaged, Malformed, MethodNotAllowed, NotFound, Problem
-from hilum.rest import log, media, outcome, prefer, presentation, uri
+from hilum.rest import media, outcome, prefer, presentation
 from hilum.rest.links import Links
 from hilum.rest.message import Request, Response
+from hilum.web import log, uri
 
 Handler = Callable[["Service", Request], Awaitable[Response]]
 

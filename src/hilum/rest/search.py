@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from hilum.fhir import definitions, json
 from hilum.interactions import search as searching
 from hilum.problems import Issue, Malformed, NotFound
-from hilum.rest import bundle, media, outcome, presentation, subset, uri
+from hilum.rest import bundle, media, outcome, presentation, subset
 from hilum.rest.links import CURSOR
 from hilum.rest.matches import matches
 from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
@@ -22,6 +22,7 @@ from hilum.search.again import read_again
 from hilum.search.parameters import Registry
 from hilum.search.parse import Parsed
 from hilum.store.plan.told import lines as told
+from hilum.web import uri
 
 _FORM = frozenset({media.FORM})
 _DAY = 86_400_000_000

@@ -11,11 +11,13 @@ from hilum.interactions import patch as patching
 from hilum.interactions import update as updating
 from hilum.interactions.door import Written
 from hilum.problems import Issue, Malformed
-from hilum.rest import conditions, media, outcome, uri
-from hilum.rest.body import parsed
-from hilum.rest.message import FHIR_JSON, NO_STORE, Header, Request, Response
+from hilum.rest import conditions, media, outcome
+from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
 from hilum.rest.prefer import prefer
 from hilum.rest.router import Service
+from hilum.web import uri
+from hilum.web.body import parsed
+from hilum.web.fields import Header
 
 _PATCH = media.JSON | {media.JSON_PATCH}
 

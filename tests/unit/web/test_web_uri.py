@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hilum.problems import Malformed
-from hilum.rest import uri
+from hilum.web import uri
 
 _TEXT = st.text(st.characters(blacklist_categories=("Cs", "Cc")))
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import pytest
 
-from hilum.rest import log
+from hilum.web import log
 
 HOSTILE = "a\n12:00:00.000 info    commit     seq=1\r\x1b[2J\u2028\x85"
 

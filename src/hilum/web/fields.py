@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from hilum.problems import Malformed, UnknownCoding
 
+Header = tuple[bytes, bytes]
+
 _ONCE: Final = frozenset(
     {b"host", b"authorization", b"content-type", b"content-length", b"if-none-exist", b"if-modified-since"}
 )

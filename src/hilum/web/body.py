@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hilum.fhir import json
 from hilum.problems import Busy, Malformed, TooLarge, UnsupportedMediaType
-from hilum.rest.message import Header
+from hilum.web.fields import Header
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
