@@ -107,7 +107,9 @@ class Principal:
     """Who asks: an argument of every interaction.
 
     `agent`: user or client for the audit, `client`: client id, `token`: the token's id (jti), never the token.
-    `expires`: seconds since 1970, when the token ends.
+    `expires`: seconds since 1970, when the token ends. `grant`: the id of what a user allowed, which is that of its
+    Consent; `user`, `fhir_user`, `roles`: whom it acts for; `patient`: the one in context. `api_key`: SHA-256 of the
+    key that must come along; empty where none must.
     """
 
     agent: str
@@ -115,6 +117,12 @@ class Principal:
     token: str
     policy: Policy
     expires: int
+    grant: str = ""
+    user: str = ""
+    fhir_user: str = ""
+    roles: tuple[str, ...] = ()
+    patient: str = ""
+    api_key: bytes = b""
 
 
 EVERYTHING = Policy((Grant("*", frozenset("cruds")),))

@@ -127,7 +127,7 @@ class Edge:
             if unread and body.is_long(headers):
                 refused.headers.append(body.CLOSE)
             refused.headers.append(NO_SNIFF)
-            return refused, request
+            return await self._kept(router.noted(self._service.trail, request, refused), refused), request
         try:
             if held > _GIANT:
                 async with self._giants:
@@ -139,7 +139,18 @@ class Edge:
                 request.body = b""
                 self._budget.give_back(held)
         response.headers.append(NO_SNIFF)
+        if response.ticket:
+            response = await self._kept(response.ticket, response)
         return response, request
+
+    async def _kept(self, ticket: int, response: Response) -> Response:
+        """The response once it is audited as the server promises; what can't be audited isn't shown."""
+        try:
+            await self._service.trail.flushed(ticket)
+        except Problem as problem:
+            response = outcome.response(problem)
+            response.headers.append(NO_SNIFF)
+        return response
 
     def _expected(self, request: Request) -> tuple[int, str]:
         """How many bytes the body may have, and by which setting. Raises NotFound, MethodNotAllowed, Forbidden."""

@@ -56,13 +56,17 @@ class Request:
 class Response:
     """Status, headers (content-length is added at the edge) and body.
 
-    `version`: the version that was read or written, where it is one.
+    `version`: the version that was read or written, where it is one. For the audit: `shown`, the seqs of what else the
+    body discloses; `recorded`: a commit has its own row; `ticket`: what to wait for before it is sent.
     """
 
     status: int
     headers: list[Header]
     body: bytes = b""
     version: Resource | None = None
+    shown: tuple[int, ...] = ()
+    recorded: bool = False
+    ticket: int = 0
 
     def header(self, name: bytes) -> str | None:
         """The first header of that name (lower case), or None."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import NamedTuple
 
+from hilum.audit.recording import SILENT, Trail
 from hilum.fhir import json
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.interactions.door import Door
@@ -137,6 +138,7 @@ class Service:
     page: int = 1000
     environment: str = "sandbox"
     token_needed: bool = True
+    trail: Trail = SILENT
     documents: dict[str, bytes] = field(default_factory=dict)
     damaged: Event = field(default_factory=Event)
 
@@ -174,25 +176,45 @@ def _refuse_unknown(route: Route, request: Request) -> None:
 
 
 async def answer(service: Service, request: Request) -> Response:
-    """Answer one request, whatever happens: a Problem becomes its OperationOutcome, a defect of ours a 500."""
+    """Answer one request, whatever happens: a Problem becomes its OperationOutcome, a defect of ours a 500.
+
+    Whatever comes of it is noted in the audit trail here, and nowhere else, but for what a commit records itself.
+    """
     try:
         response = await understood(service, request)(service, request)
         if request.shown.pretty and response.body:
             response.body = json.pretty(response.body)
-        return response
     except Problem as problem:
         if isinstance(problem, Damaged):
             service.damaged.set()
             log.error("damaged", text=str(problem))
-        refused = outcome.response(problem)
+        response = outcome.response(problem)
         if request.shown.pretty:
-            refused.body = json.pretty(refused.body)
-        return refused
+            response.body = json.pretty(response.body)
     except RecursionError as error:  # Reading checks the depth; what is left is what a patch or a copy makes of it.
         log.warning("too deep", frames=_frames(error))
-        return outcome.response(Malformed("The request nests more deeply than hilum can follow."))
+        response = outcome.response(Malformed("The request nests more deeply than hilum can follow."))
     except Exception as error:  # The edge: nothing is above that could know better, and nobody may see the details.
-        return defect(error)
+        response = defect(error)
+    if not response.recorded:
+        response.ticket = noted(service.trail, request, response)
+    return response
+
+
+def noted(trail: Trail, request: Request, response: Response) -> int:
+    """Note what was asked and what came of it; the ticket to wait for."""
+    path, version = request.path, response.version
+    about = path[1] if len(path) > 1 and path[1][:1] not in ("_", "$") else ""
+    return trail.note(
+        request.who,
+        request.interaction,
+        type_of(path),
+        about if version is None else version.id,
+        0 if version is None else version.version,
+        response.status,
+        request.query,
+        response.shown,
+    )
 
 
 def defect(error: Exception) -> Response:
