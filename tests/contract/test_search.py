@@ -18,6 +18,7 @@ from tests.contract.writing import (
     replace,
     token,
 )
+from tests.oracle.adapter import WAYS
 
 from hilum.fhir.definitions import TYPES
 from hilum.search.alternatives import DateRange, Token
@@ -36,7 +37,9 @@ from hilum.search.clauses import (
     UriClause,
 )
 from hilum.search.dates import interval
+from hilum.search.parse import parse_query
 from hilum.store.interface import Page, Store
+from hilum.store.plan import thresholds
 
 
 async def found(store: Store, *clauses: Clause, types: tuple[str, ...] = ("Patient",)) -> str:
@@ -185,6 +188,32 @@ async def test_dates_as_alternatives_and_as_bounds(store: Store) -> None:
     assert await found(store, *between, types=("Observation",)) == "year month day second around long"
     forever = DateClause(date, (DateRange("ge", *interval("9999-12-31")),))
     assert await found(store, forever, types=("Observation",)) == "after"
+
+
+@pytest.mark.parametrize(
+    ("type", "code", "expected"),
+    [
+        ("Encounter", "location-period", "both over"),  # one location may meet the one bound, another the other
+        ("Encounter", "date", "over"),
+        ("Observation", "date", "o-over"),
+    ],
+)
+async def test_two_bounds_of_a_date_may_be_met_by_different_ones_where_there_are_several(
+    store: Store, type: str, code: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thresholds, "LIMITS", WAYS[4])  # so that these few are many, and bounds are probed together
+    early, late = ({"start": f"{year}-01-01", "end": f"{year}-12-31"} for year in (2015, 2025))
+    over = {"start": "2015-01-01", "end": "2025-12-31"}
+    for id, own, periods in (("both", late, [early, late]), ("early", early, [early]), ("over", over, [over])):
+        places = [{"location": {"display": "Ward"}, "period": one} for one in periods]
+        body = {"resourceType": "Encounter", "status": "finished", "class": {"code": "IMP"}, "period": own}
+        await create(store, body | {"location": places}, id)
+        await create(store, observation(effectivePeriod=own), f"o-{id}")
+    pairs = [(code, "gt2020"), (code, "lt2020")]
+    clauses = parse_query(type, pairs).query.parts[0].clauses
+    assert await found(store, *clauses, types=(type,)) == expected
+    everyone = IdClause(("both", "early", "over", "o-both", "o-early", "o-over"))
+    assert await found(store, *clauses, everyone, types=(type,)) == expected
 
 
 async def test_references(store: Store) -> None:

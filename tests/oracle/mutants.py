@@ -40,6 +40,12 @@ MUTANTS = (
         'f"({high} > ?)", (value.high,)',
     ),
     Mutant(
+        "no resource has two dates",
+        "search/parameters.py",
+        'single=parameter.type == "date" and len(selections) == 1 and single(parameter.base, selections[0].leaves)',
+        'single=parameter.type == "date"',
+    ),
+    Mutant(
         "zones shift the wrong way",
         "search/dates.py",
         'low += -offset if sign == "+" else offset',

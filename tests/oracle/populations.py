@@ -86,6 +86,7 @@ class Maker:
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
+        self.stays = random.Random(f"stays {seed}")
         self.made: list[Body] = []
         self.ids: dict[str, list[str]] = {}
 
@@ -342,6 +343,12 @@ class Maker:
             body["length"] = {"value": self.pick((5, 60, 5.4)), "system": UCUM, "code": self.pick(("min", "h", "s"))}
         if self.maybe(0.4) and self.ids.get("Encounter"):
             body["partOf"] = self.reference("Encounter")
+        if self.stays.random() < 0.6:
+            years = [self.stays.randint(2010, 2016) for _ in range(self.stays.randint(1, 3))]
+            body.setdefault("location", []).extend(
+                {"location": {"display": "Ward"}, "period": {"start": f"{year}-03", "end": f"{year}-05-01"}}
+                for year in years
+            )
         return body
 
     def observed(self, body: Body) -> None:

@@ -67,6 +67,7 @@ class Asker:
         self.aside = random.Random(f"contained {seed}")
         self.apart = random.Random(f"prose {seed}")
         self.within = random.Random(f"within {seed}")
+        self.between = random.Random(f"between {seed}")
         self.by_type: dict[str, list[SearchParameter]] = {}
         self.holders: list[Item] | None = None
 
@@ -88,6 +89,8 @@ class Asker:
             make, self.chance = self.contained_question, self.aside
         elif self.within.random() < 0.15:
             make, self.chance = self.inward_question, self.within
+        elif self.between.random() < 0.08:
+            make, self.chance = self.between_question, self.between
         try:
             return self._telling(make)
         finally:
@@ -122,6 +125,25 @@ class Asker:
         if self.maybe(0.35):
             pairs += [self.include(type) for _ in range(self.pick((1, 1, 2)))]
         return Question(type, tuple(pairs), self.policy(), compartment)
+
+    def between_question(self) -> Question:
+        """A search between two dates, of which a resource may have several."""
+        type = self.pick(self.population.items).type
+        if self.population.by_type.get("Encounter") and self.maybe(0.4):
+            type = "Encounter"
+        dates = [one for one in self.useful(type) if one.type == "date"]
+        if not dates:
+            return self.any_question()
+        code = self.pick(dates).code
+        pairs = []
+        for prefixes in (("gt", "ge", "sa"), ("lt", "le", "eb")):
+            text = self.pick((*populations.TIMES, *map(str, range(2010, 2017)), "2013-04"))
+            pairs.append((code, self.pick(prefixes) + text))
+        if self.maybe(0.3):
+            pairs.append(self.pair(type, 0))
+        if self.maybe(0.2):
+            pairs.append(("_sort", self.sort((type,))))
+        return Question(type, tuple(pairs), self.policy())
 
     def text_question(self) -> Question:
         """A search for words."""
