@@ -44,8 +44,9 @@ the rows of every table, the bytes stored and the bytes answered are compared.
   million resources those for a patient don't recur either, which is most of the growth of their rows.
 - On PostgreSQL hilum reads what is asked for in one turn of its event loop in one statement; the floor reads one by
   one. With one connection nothing is shared.
-- Bytes on disk are of small resources, 782 bytes of JSON, loaded by many commits at once: PostgreSQL's B-trees split in
-  the middle then and stay half empty (REINDEX takes 12 % off). Of real patients see "Loading".
+- Bytes on disk are of small resources, 782 bytes of JSON. PostgreSQL's B-trees split in the middle and stay half empty.
+  A server builds such indexes anew by itself ([room on disk](how-to/run-with-postgresql.md#room-on-disk)), and they are
+  counted after that: before it 3.8 times the JSON. Of real patients, as `hilum load` leaves them, see "Loading".
 - Both keep SQLite at `synchronous=FULL` with group commit, PostgreSQL at `synchronous_commit=on` and `fsync=on`.
 """
 

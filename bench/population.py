@@ -124,7 +124,7 @@ async def fill(store: Store, population: Population, progress: Progress) -> None
 
 
 async def load(url: str, population: Population, progress: Progress) -> None:
-    """Lay out the store at `url` and fill it; what a server then does within a minute is done, too."""
+    """Lay out the store at `url` and fill it; what a server then does by itself (hilum.app.packing) is done, too."""
     settings = Settings.read({"store": url}, {})
     store = await open_store(settings)
     try:

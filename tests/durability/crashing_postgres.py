@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,15 +40,26 @@ class CrashingPostgres:
         return process
 
     def crash(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)  # it starts no more children while they are counted
+        os.waitpid(self._process.pid, os.WUNTRACED)
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         subprocess.run(["kill", "-9", str(self._process.pid), *children], check=False)
         self._process.wait()
+        while any(map(_lives, children)):  # one that is flushing dies late, and holds the shared memory until then
+            time.sleep(0.005)
         (self._home / "data" / "postmaster.pid").unlink(missing_ok=True)
         self._process = self._start()
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)
         self._process.wait(30)
+
+
+def _lives(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @contextmanager

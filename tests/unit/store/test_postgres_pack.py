@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from asyncpg.serverversion import split_server_version_string
 
-from hilum.store.postgres.pack import Tree
+from hilum.store.postgres.pack import SOUND, Tree
 
 INTEGER, BIGINT, SMALLINT = (4, 4, 4), (8, 8, 8), (2, 2, 2)
 TOKENS = Tree("token_key", 1772, 217_221, None, (INTEGER, BIGINT, BIGINT))
@@ -42,3 +43,11 @@ def test_sparse_are_those_that_have_grown_and_are_far_larger_than_they_need(
     pages: int, entries: float, packed: int | None, sparse: bool
 ) -> None:
     assert replace(TOKENS, pages=pages, entries=entries, packed=packed).sparse() is sparse
+
+
+@pytest.mark.parametrize(
+    ("text", "sound"),
+    [("14.3", False), ("14.4", True), ("14.11 (Debian 14.11-1)", True), ("15.0", True), ("18.6", True)],
+)
+def test_versions_that_lose_rows_are_told_apart(text: str, sound: bool) -> None:
+    assert (split_server_version_string(text)[:3] >= SOUND) is sound

@@ -33,7 +33,7 @@ LONG_SECONDS: Final = 10.0
 """Who has had a snapshot for longer may keep it for longer still: another time."""
 ENDING_SECONDS: Final = 3
 """How long whoever stops it waits for what is left to be cleared away; else the next one does it."""
-SOUND: Final = (14, 4)
+SOUND: Final = (14, 0, 4)  # as asyncpg reads "14.4"
 """PostgreSQL 14.0 to 14.3 lose rows when they build an index while others write (14.4's release notes)."""
 
 _PAGE, _PAGE_HEAD, _ROW_HEAD, _ITEM = 8192, 40, 8, 4  # bytes of a page; of its header and a B-tree's trailer
@@ -52,7 +52,8 @@ WHERE c.relnamespace = current_schema()::regnamespace AND NOT i.indisvalid AND c
 """What a REINDEX CONCURRENTLY that was killed leaves behind: it takes room, and every write keeps it up to date."""
 _BUSY: Final = """
 SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-    AND backend_xmin IS NOT NULL AND xact_start < clock_timestamp() - $1::float8 * interval '1 s')
+    AND backend_type <> 'autovacuum worker' AND backend_xmin IS NOT NULL
+    AND xact_start < clock_timestamp() - $1::float8 * interval '1 s')
 """
 """Whether something holds a snapshot that building an index would have to wait for."""
 _INDEXES: Final = """
@@ -120,8 +121,7 @@ async def pack(pool: Pool, *, least: int | None = None, analyze: bool = False) -
     lock not granted in five minutes, a full disk, an index that belongs to somebody else. The index is then as it was.
     """
     async with pool.alone(**PATIENCE) as db:
-        version = db.get_server_version()
-        if (version.major, version.minor) < SOUND or not await db.fetchval(_ASK):
+        if db.get_server_version()[:3] < SOUND or not await db.fetchval(_ASK):
             return
         if await db.fetchval(_BUSY, LONG_SECONDS):
             return
