@@ -6,7 +6,7 @@ It keeps nothing when the process ends, so it is for reading and for tests. docs
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,8 +34,11 @@ from hilum.store.interface import (
     Write,
 )
 from hilum.store.keys import TYPE_SHIFT, type_range
+from hilum.store.memory import MemoryLedger, MemorySegments
 from hilum.store.plan import cursor
 from hilum.store.rebuilding import Rebuilt, Scope
+from hilum.store.segments import Version as Made
+from hilum.store.segments import WriteAudited
 
 Name = tuple[str, str]
 
@@ -62,6 +65,8 @@ class MemoryStore:
         self._current: dict[Name, Version] = {}
         self._born: dict[Name, int] = {}
         self._catalogue = EMPTY
+        self.ledger = MemoryLedger()
+        self.segments = MemorySegments()
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Work on copies, and put them in place only when every condition holds: all or nothing."""
@@ -88,7 +93,11 @@ class MemoryStore:
         self._current, self._born = current, born
         self._log.extend(made)
         self._define(commit.defined)
-        return tuple(version.resource for version in made)
+        resources = tuple(version.resource for version in made)
+        versions = [Made(one.seq, one.type, one.id, one.version, one.method) for one in resources]
+        self.segments.committed(commit.audit, seq + 1, versions)
+        await self.ledger.committed(commit.revokes)
+        return resources
 
     async def read(self, type: str, id: str, version: int | None = None) -> Resource | None:
         """The current version, or that one."""
@@ -196,6 +205,23 @@ class MemoryStore:
             some = {one.id: one for one in (*self._catalogue.defined, *changed)}
             kept = tuple(one for _, one in sorted(some.items()) if one.state != GONE)
             self._catalogue = Catalogue(self._catalogue.generation + 1, kept)
+
+    async def writes_audited(
+        self, before: int, low: int, limit: int, *, oldest_first: bool = False
+    ) -> list[WriteAudited]:
+        """The audit rows."""
+        found = [one for one in self.segments.writes if low <= one.seq < before]
+        return (found if oldest_first else found[::-1])[:limit]
+
+    async def unaudited(self, after: int, limit: int = 1000) -> list[int]:
+        """What no audit row tells of."""
+        told = {one.seq + n for one in self.segments.writes for n in range(one.writes)}
+        return [v.resource.seq for v in self._log if v.resource.seq > after and v.resource.seq not in told][:limit]
+
+    async def compartments_of(self, seqs: Sequence[int]) -> Mapping[int, tuple[Name, ...]]:
+        """The owners that versions were committed with."""
+        found = {v.resource.seq: tuple(sorted(v.compartments)) for v in self._log}
+        return {seq: owners for seq in seqs if (owners := found.get(seq))}
 
     async def check(self) -> None:
         """Always there."""

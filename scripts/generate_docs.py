@@ -39,14 +39,14 @@ def settings() -> str:
 
 def cli() -> str:
     """docs/reference/cli.md"""
-    commands: dict[str, Any] = typer.main.get_command(app).commands
+    commands = leaves(typer.main.get_command(app))
     parts = [
         "# Commands\n",
         MADE,
         "Data goes to standard output, everything about it to standard error. Exit status: 0 done, 1 something was "
         "refused or is not sound, 2 a wrong command or set-up.\n",
         "- `hilum --version` prints the version, `hilum --help` and `hilum COMMAND --help` explain.",
-        *(f"- [`hilum {name}`](#hilum-{name})" for name in commands),
+        *(f"- [`hilum {name}`](#hilum-{name.replace(' ', '-')})" for name in commands),
         "",
     ]
     for name, command in commands.items():
@@ -56,6 +56,15 @@ def cli() -> str:
         parts += [f"## hilum {name}\n", f"    {' '.join(['hilum', name, '[OPTIONS]', *arguments])}\n"]
         parts += [f"{inspect.cleandoc(command.help)}\n", "| option | meaning |\n|---|---|", *map(_option, options), ""]
     return "\n".join(parts)
+
+
+def leaves(group: Any, before: str = "") -> dict[str, Any]:
+    """Every command that does something, by its words: `clients add`."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        words = f"{before}{name}"
+        found |= leaves(command, f"{words} ") if hasattr(command, "commands") else {words: command}
+    return found
 
 
 def _option(param: Any) -> str:

@@ -14,6 +14,7 @@ from hilum.store import migrations
 _KEPT = ("clock", "identity", "log", "old", "tally", "audit")
 _ANEW = ("resource", "token", "string", "date", "reference", "compartment")
 _SEQUENCES = ("stamped", "numbered")
+_AUDIT = "seq, writes, process, agent, client, interaction, token, chain"
 
 
 def sqlite(path: str) -> None:
@@ -22,9 +23,10 @@ def sqlite(path: str) -> None:
     tables = db.execute(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('meta', 'resource') AND sql NOT NULL"
     )
-    dropped = [name for (name,) in tables if name not in _KEPT and not name.startswith("fulltext_")]
+    dropped = [name for (name,) in tables if name not in _KEPT and not name.startswith(("fulltext_", "sqlite_"))]
     for name in dropped:
         db.execute(f"DROP TABLE {name}")
+    db.execute("DROP INDEX audit_seq; ALTER TABLE audit DROP COLUMN detail")
     db.execute("CREATE TABLE first AS SELECT rid, version, seq, method, body FROM resource; DROP TABLE resource")
     lines = [line for line in migrations.steps("sqlite")[0].sql.splitlines() if not line.startswith("--")]
     for statement in "\n".join(lines).split(";"):
@@ -50,7 +52,8 @@ async def postgres(url: str, schema: str) -> None:
             "INSERT INTO resource (rid, seq, xid, version, type, method, id, compartments, labels, body) "
             "SELECT rid, seq, xid, version, type, method, id, compartments, labels, body "
             f"FROM {schema}_now.resource;"
-            f"INSERT INTO old SELECT * FROM {schema}_now.old; INSERT INTO audit SELECT * FROM {schema}_now.audit"
+            f"INSERT INTO old SELECT * FROM {schema}_now.old; "
+            f"INSERT INTO audit SELECT {_AUDIT} FROM {schema}_now.audit"
         )
         for name in _SEQUENCES:
             await db.execute(f"SELECT setval('{name}', last_value) FROM {schema}_now.{name}")

@@ -35,7 +35,7 @@ _SESSION = {
     "timezone": "UTC",
     "search_path": "hilum",
 }
-_AUDIT = "INSERT INTO audit (seq, writes, process, agent, client, interaction, token, chain) VALUES "
+_AUDIT = "INSERT INTO audit (seq, writes, process, agent, client, interaction, token, chain, detail) VALUES "
 _INSERTS = {
     "resource": ("rid, seq, xid, version, shape, type, method, id, compartments, body",
         "rid, seq, pg_current_xact_id(), 1, shape, type, 1, id, owners::bigint[], body",
@@ -69,7 +69,7 @@ def _create(tables: tuple[str, ...]) -> str:
         insert = f"INSERT INTO {table} ({columns}) SELECT {selected} FROM {source} {_AGAIN.get(table, '')}"
         parts.append(f"in_{table} AS ({insert})")
     marks = ", ".join(f"${used + n}" for n in range(1, 9))
-    return f"WITH {', '.join(parts)} {_AUDIT} ({marks})"
+    return f"WITH {', '.join(parts)} {_AUDIT} ({marks}, '{{}}')"
 
 
 _REPLACE = f"""
@@ -83,7 +83,7 @@ t AS (INSERT INTO token (param, value, rid) SELECT p, v, $1
   FROM unnest($7::text::integer[], $8::text::bigint[]) AS x (p, v)),
 w AS (UPDATE fulltext SET narrative = array_to_tsvector(string_to_array($9, ' ')),
   content = array_to_tsvector(string_to_array($10, ' ')) WHERE rid = $1)
-{_AUDIT} ($2, 1, $11, $12, $13, $14, $15, $16)
+{_AUDIT} ($2, 1, $11, $12, $13, $14, $15, $16, '{{}}')
 """
 _READ = "SELECT version, seq, body FROM resource WHERE type = $1 AND id = $2 AND shape > 0"
 _CURRENT = "SELECT rid, version, body FROM resource WHERE type = $1 AND id = $2"

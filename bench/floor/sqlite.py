@@ -25,7 +25,7 @@ AUDIT = ("owner", "hilum-cli")
 _CHUNK = 48
 _START, _LIMIT = 1024, 6144  # pages in the log at which the thread, and then the writer, copies
 _GROUP = 256
-_TABLES = {"identity": 3, "resource": 6, "log": 6, "audit": 9} | {
+_TABLES = {"identity": 3, "resource": 6, "log": 6, "audit": 10} | {
     "token": 3,
     "string": 4,
     "date": 5,
@@ -331,7 +331,7 @@ class Floor:
     def _audit(self, seq: int, writes: int, interaction: str, added: dict[str, list[Any]]) -> None:
         fields = (self._process, seq, writes, *AUDIT, interaction, self._token)
         self._chain = hashlib.sha256(self._chain + repr(fields).encode()).digest()
-        added["audit"] += (None, *fields, self._chain)
+        added["audit"] += (None, *fields, self._chain, "{}")
 
     def _rid(self, type: str, id: str) -> int:
         rid = self._rids.get((type, id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from tests.contract.conftest import DURABLE
 from tests.contract.test_parameters import BASE, WHO, definition, through
 from tests.contract.test_parameters import patient as with_tribe
+from tests.contract.test_segments import ANN, EVER, firsts, kept, segment
 from tests.contract.writing import (
     asking,
     chronicle,
@@ -29,6 +31,22 @@ from hilum.access.confine import confine
 from hilum.interactions.create import create as create_
 from hilum.interactions.door import Door
 from hilum.interactions.update import update
+from hilum.oauth.ledger import (
+    CLIENT,
+    CLIENT_REVOKED,
+    CODE,
+    FRESH,
+    GRANT,
+    KEY,
+    NEVER,
+    REFRESH,
+    REVOKED,
+    SESSION,
+    TOKEN_REVOKED,
+    USER,
+    Put,
+    Revoked,
+)
 from hilum.problems import Misconfigured
 from hilum.search.parse import parse_query
 from hilum.store.interface import Store
@@ -39,6 +57,10 @@ from hilum.store.sqlite import open_sqlite, restore_sqlite
 pytestmark = pytest.mark.parametrize("opened", DURABLE, indirect=True)
 
 Restore = Callable[[str], Awaitable[Store]]
+
+
+def _schema(tmp_path: Path) -> str:
+    return f"restored_{abs(hash(str(tmp_path)))}"
 
 
 @pytest.fixture
@@ -53,7 +75,7 @@ def restored(store: Store, request: pytest.FixtureRequest, tmp_path: Path) -> Re
 
         return sqlite
     url: str = request.getfixturevalue("postgres_url")
-    schema = f"restored_{abs(hash(str(tmp_path)))}"
+    schema = _schema(tmp_path)
 
     async def postgres(copy: str) -> Store:
         await restore_postgres(url, copy, schema=schema)
@@ -138,6 +160,62 @@ async def test_a_copy_made_under_writes_holds_whole_commits(store: Store, restor
         assert len(await again.changes(0)) == 5 * (int(family[1:]) + 1)
     finally:
         await again.close()
+
+
+async def test_records_and_the_trail_come_along_and_whoever_was_signed_in_is_not(
+    store: Store, restored: Restore, tmp_path: Path
+) -> None:
+    """What was revoked or used up after the copy was made is not known to it."""
+    stay, end = (CLIENT, USER, GRANT, KEY), (SESSION, CODE, REFRESH)
+    await store.ledger.many([Put(kind, b"k%d" % kind, b"v", owner=b"o") for kind in stay + end])
+    await store.ledger.revoke([Revoked(TOKEN_REVOKED, b"jti", 1, NEVER), Revoked(TOKEN_REVOKED, b"spent", 1, 1)])
+    await store.ledger.sweep()
+    await create(store, patient(), "a")
+    for first in (0, 10):
+        await kept(store, (segment(first), (ANN,)))
+    copy = str(tmp_path / "copy")
+    async for _ in store.backup(copy):
+        pass
+    before = int(time.time())
+    again = await restored(copy)
+    try:
+        rows = {kind: await again.ledger.of(kind, owner=b"o") for kind in stay + end}
+        assert {kind: [(row.key, row.value) for row in some] for kind, some in rows.items()} == {
+            kind: [(b"k%d" % kind, b"v")] for kind in stay + end
+        }
+        states = {kind: some[0].state for kind, some in rows.items()}
+        assert states == dict.fromkeys(stay, FRESH) | dict.fromkeys(end, REVOKED)
+        was, app = await again.ledger.revocations(0)
+        assert [was] == await store.ledger.revocations(0)
+        assert (app.revoked.kind, app.revoked.key, app.n > was.n + 1) == (CLIENT_REVOKED, b"k%d" % CLIENT, True)
+        assert before <= app.revoked.before <= time.time()
+        assert app.revoked.expires > (time.time() + 23 * 3600) * 1_000_000
+        assert await again.segments.following(0) == await store.segments.following(0)
+        assert await again.segments.anchors(0) == await store.segments.anchors(0)
+        assert await firsts(again, *EVER, (ANN,)) == [10, 0]
+        assert await again.writes_audited(1 << 62, 0, 10) == await store.writes_audited(1 << 62, 0, 10)
+        await kept(again, (segment(20), (ANN,)))
+    finally:
+        await again.close()
+
+
+async def test_nothing_is_restored_over_apps_and_accounts(
+    store: Store, restored: Restore, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if store.name == "sqlite":
+        pytest.skip("a file is replaced as a whole, with --force alone")
+    copy = str(tmp_path / "copy")
+    async for _ in store.backup(copy):
+        pass
+    target = await open_postgres(request.getfixturevalue("postgres_url"), schema=_schema(tmp_path))
+    await target.ledger.add(Put(KEY, b"id:1", b"{}"))
+    await target.ledger.add(Put(USER, b"u", b"{}"))
+    with pytest.raises(Misconfigured, match="holds apps or accounts"):
+        await restored(copy)
+    await target.ledger.remove(USER, b"u")
+    await (await restored(copy)).close()
+    assert await target.ledger.get(KEY, b"id:1") is None
+    await target.close()
 
 
 async def test_a_copy_never_overwrites_a_file(store: Store, tmp_path: Path) -> None:

@@ -281,7 +281,9 @@ async def test_the_audit_chain_of_each_connection_holds(postgres: PostgresStore,
     await delete(postgres, await create(postgres, patient(), "last"))
     rows = await admin.fetch(
         "SELECT chain = sha256(coalesce(lag(chain) OVER (PARTITION BY process ORDER BY seq), '') || convert_to("
-        "concat_ws(E'\\x1f', seq, writes, agent, client, interaction, token), 'UTF8')) AS holds, agent FROM audit"
+        "(SELECT string_agg(format('%s:%s,', octet_length(t), t), '' ORDER BY n) FROM unnest(ARRAY[seq::text, "
+        "writes::text, agent, client, interaction, token, detail]) WITH ORDINALITY AS f (t, n)), 'UTF8')) AS holds, "
+        "agent FROM audit"
     )
     assert len(rows) == 32
     assert {tuple(row) for row in rows} == {(True, "Practitioner/1")}

@@ -55,7 +55,7 @@ def test_tokens_of_another_key_or_server_do_not_hold(server: Server, other_key: 
 
 def test_a_token_in_the_url_is_not_a_token(server: Server) -> None:
     with server.client(None) as stranger:
-        assert stranger.get(f"Patient?access_token={server.token()}").status_code == 401
+        assert stranger.get(f"Patient?access_token={server.token()}").status_code == 400
 
 
 def test_a_scope_allows_what_it_says(server: Server, create: Create) -> None:

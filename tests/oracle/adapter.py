@@ -126,27 +126,29 @@ async def fill(store: Store, bodies: list[Body], seed: int) -> list[Body]:
         await _commit(store, current, doomed)
     gone = [name for name in current if name[1] == "nobody"]
     if gone:
-        await store.commit(Commit(tuple(_deletion(current[name]) for name in gone), _AUDIT))
+        await store.commit(Commit(tuple(deletion(current[name]) for name in gone), _AUDIT))
     if earlier:
         await _commit(store, current, [(body, body["id"]) for body in earlier])
     return [json.loads(current[body["resourceType"], body["id"]].raw) for body in bodies]
 
 
 async def _commit(store: Store, current: dict[Name, Resource], group: list[tuple[Body, str]]) -> None:
-    writes = tuple(_write(body, id, current.get((body["resourceType"], id))) for body, id in group)
+    writes = tuple(image(body, id, current.get((body["resourceType"], id))) for body, id in group)
     for made in await store.commit(Commit(writes, _AUDIT)):
         current[made.type, made.id] = made
 
 
-def _write(body: Body, id: str, over: Resource | None) -> Write:
+def image(body: Body, id: str, over: Resource | None) -> Write:
+    """The write that makes `body` the version after `over`."""
     type = body["resourceType"]
     parsed = fhir_json.parse(json.dumps({**body, "id": id}).encode())
-    old = NO_ROWS if over is None else index(type, over.body, id)
+    old = NO_ROWS if over is None or over.deleted else index(type, over.body, id)
     version = 1 if over is None else over.version + 1
     return Write("PUT", type, id, version, draft(parsed, id), index(type, parsed, id), old)
 
 
-def _deletion(over: Resource) -> Write:
+def deletion(over: Resource) -> Write:
+    """The write that deletes."""
     return Write("DELETE", over.type, over.id, over.version + 1, None, NO_ROWS, index(over.type, over.body, over.id))
 
 

@@ -57,7 +57,6 @@ class Population:
             self.by_type.setdefault(item.type, []).append(item)
         self._forms: dict[tuple[str, str], frozenset[str]] = {}
         self._aims: dict[tuple[str, str], Aim] = {}
-        self._compartments: dict[Name, frozenset[Name]] = {}
         self.canonical = tuple(
             type
             for type in self.definitions.resource_types
@@ -65,7 +64,7 @@ class Population:
         )
         self._by_url = self._named()
         self._policy: Policy | None = None
-        self._seen: dict[Name, bool] = {}
+        self._seen: dict[tuple[Name, bool], bool] = {}
         self.terminology = terminology.Terminology(item.body for item in self.items)
 
     # --- what a search finds ----------------------------------------------------------------------------------------
@@ -78,7 +77,8 @@ class Population:
         if contained.asked(pairs):
             return contained.search(self, type, pairs, policy, compartment)
         searched = self.types(type, pairs, compartment)
-        if not any(self.permits(one) for one in searched):
+        primary = {one: self.asked_for(one, pairs) for one in searched}
+        if not any(primary.values()):
             raise Forbidden("no type")
         tests = {one: self.all_of(one, pairs) for one in searched}
         sorts = [
@@ -89,7 +89,9 @@ class Population:
             item
             for one in searched
             for item in self.by_type.get(one, ())
-            if (compartment is None or compartment in self.compartments(item)) and tests[one](item) and self.sees(item)
+            if (compartment is None or compartment in self.compartments(item))
+            and tests[one](item)
+            and self.within(item, primary[one])
         ]
         found = order.in_order(found, sorts)
         return Found(tuple(i.name for i in found), len(found), frozenset(includes.bring(self, found, brought)))
@@ -140,24 +142,47 @@ class Population:
             self._policy, self._seen = policy, {}
 
     def permits(self, type: str) -> tuple[Permit, ...]:
+        """What may be looked for."""
         return (Permit(),) if self._policy is None else self._policy.get(type, ())
 
-    def sees(self, item: Item) -> bool:
-        if self._policy is None:
-            return True
-        if item.name not in self._seen:
-            self._seen[item.name] = any(
-                (permit.owners is None or not self.compartments(item).isdisjoint(permit.owners))
-                and self._all(item.type, permit.constraints)(item)
-                for permit in self.permits(item.type)
-            )
-        return self._seen[item.name]
+    def nameable(self, type: str) -> tuple[Permit, ...]:
+        """What may be looked for, or be asked for by its name."""
+        return self.permits(type) + (() if self._policy is None else self._policy.named.get(type, ()))
+
+    def asked_for(self, type: str, pairs: Pairs) -> tuple[Permit, ...]:
+        """Under which permits a search finds the type: those by name, too, if it names what it wants."""
+        names = {"_id"}
+        if self._policy is not None and type in self._policy.by_url:
+            names |= {"url", "url:above"}
+            if type == "CodeSystem":  # https://hl7.org/fhir/R4/codesystem.html#search: the same element
+                names |= {"system", "system:above"}
+        return self.nameable(type) if any(name in names for name, _ in pairs) else self.permits(type)
+
+    def lists(self) -> tuple[Permit, ...]:
+        """Which Lists may be asked for what they hold."""
+        some = None if self._policy is None else self._policy.lists
+        return self.permits("List") if some is None else some
+
+    def sees(self, item: Item, *, named: bool = False) -> bool:
+        """Whether it may be looked for; `named`: or be asked for by its name."""
+        key = (item.name, named)
+        if key not in self._seen:
+            self._seen[key] = self.within(item, self.nameable(item.type) if named else self.permits(item.type))
+        return self._seen[key]
+
+    def within(self, item: Item, permits: Iterable[Permit]) -> bool:
+        """Whether one of the permits holds of the resource."""
+        return any(
+            (permit.owners is None or not self.compartments(item).isdisjoint(permit.owners))
+            and self._all(item.type, permit.constraints)(item)
+            for permit in permits
+        )
 
     def compartments(self, item: Item) -> frozenset[Name]:
         """The compartments that a resource is in. https://hl7.org/fhir/R4/compartmentdefinition.html"""
         if item.holder is not None:
             return self.compartments(item.holder)
-        if item.name not in self._compartments:
+        if item.compartments is None:
             found = set()
             for owner, members in self.definitions.compartments.items():
                 if owner == item.type:
@@ -166,8 +191,8 @@ class Population:
                     if code != "{def}":
                         references = self.values(item, self.parameter(item.type, code))
                         found.update((r.type, r.id) for r in references if isinstance(r, Reference) and r.type == owner)
-            self._compartments[item.name] = frozenset(found)
-        return self._compartments[item.name]
+            item.compartments = frozenset(found)
+        return item.compartments
 
     # --- parameters and their values --------------------------------------------------------------------------------
 

@@ -53,12 +53,15 @@ def bring(population: Population, page: list[Item], includes: list[Include]) -> 
     found: set[Name] = set()
     frontier, following = page, includes
     while frontier and following:
-        names = {name for one in following for item in frontier for name in _follow(population, item, one)}
-        new = [
-            population.by_name[n]
-            for n in names - there - found
-            if n in population.by_name and population.sees(population.by_name[n])
-        ]
+        new = list(
+            {
+                other.name: other
+                for one in following
+                for item in frontier
+                for name in _follow(population, item, one) - there - found
+                if (other := population.by_name.get(name)) and population.sees(other, named=not one.reverse)
+            }.values()
+        )
         found |= {item.name for item in new}
         frontier, following = new, [one for one in includes if one.iterate]
     return found

@@ -39,18 +39,19 @@ def chain(population: Population, type: str, head: str, make: Callable[[str], Ho
                 raise
     if not tests:
         raise Refused("chain")
-    if not any(population.permits(target) for target in tests):
+    if not any(population.nameable(target) for target in tests):
         raise Forbidden("chain")
 
     def holds(item: Item) -> bool:
         for name in population.referenced(item, parameter):
             target = population.by_name.get(name)
-            if target and target.type in tests and population.sees(target) and tests[target.type](target):
+            if target and target.type in tests and population.sees(target, named=True) and tests[target.type](target):
                 return True
         local = population.local(item, parameter)
         beside = contained.inside([item.holder or item]) if local else ()
         return any(
-            one.id in local and one.type in tests and population.sees(one) and tests[one.type](one) for one in beside
+            one.id in local and one.type in tests and population.sees(one, named=True) and tests[one.type](one)
+            for one in beside
         )
 
     return holds
@@ -79,14 +80,15 @@ def has(population: Population, type: str, name: str, value: str) -> Holds:
 def of_list(population: Population, value: str) -> Holds:
     """The entries of a List that is visible; nothing of one that is not."""
     ids = [text.removeprefix("List/") for text in criteria.split(value, ",")]
-    if not population.permits("List"):
+    permits = population.lists()
+    if not permits:
         raise Forbidden("_list")
     if any(not criteria.ID.fullmatch(id) for id in ids):
         raise Refused("_list")
     entries: set[Name] = set()
     for id in ids:
         item = population.by_name.get(("List", id))
-        if item and population.sees(item):
+        if item and population.within(item, permits):
             entries |= population.referenced(item, population.parameter("List", "item"))
     return lambda item: item.name in entries
 

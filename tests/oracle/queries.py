@@ -744,4 +744,4 @@ class Asker:
                     constraints = self.pick((*CONSTRAINTS.get(type, ()), (("_tag", "t1"),), (("_security:not", "R"),)))
                 permits.append(Permit(owners, constraints))
             found[type] = tuple(permits)
-        return found
+        return Policy(found)

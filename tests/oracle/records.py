@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -20,8 +20,24 @@ class Permit:
     constraints: tuple[tuple[str, str], ...] = ()
 
 
-Policy = Mapping[str, tuple[Permit, ...]]
-"""Resource type -> permits, any of which suffices; a type that is not there is invisible."""
+class Policy(dict[str, tuple[Permit, ...]]):
+    """Resource type -> permits, any of which suffices; a type that is not there is invisible.
+
+    `named`: further permits for what is asked for by name, and not looked for: by `_id`, by what refers to it, for the
+    types of `by_url` by `url`. `lists`: which Lists may be asked for their entries; None: those that may be searched.
+    """
+
+    def __init__(
+        self,
+        permits: Mapping[str, tuple[Permit, ...]],
+        named: Mapping[str, tuple[Permit, ...]] | None = None,
+        by_url: Collection[str] = (),
+        lists: tuple[Permit, ...] | None = None,
+    ) -> None:
+        super().__init__(permits)
+        self.named = dict(named or {})
+        self.by_url = frozenset(by_url)
+        self.lists = lists
 
 
 @dataclass(eq=False)
@@ -37,6 +53,7 @@ class Item:
     values: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     holder: Item | None = None
     at: int = -1
+    compartments: frozenset[Name] | None = None
 
     @property
     def name(self) -> Name:

@@ -11,7 +11,7 @@ from tests.oracle import definitions
 from tests.oracle.criteria import Forbidden, Refused, split
 from tests.oracle.evaluator import Population
 from tests.oracle.paths import types
-from tests.oracle.records import Permit
+from tests.oracle.records import Permit, Policy
 from tests.oracle.values import Date, interval
 
 pytestmark = pytest.mark.skipif(not definitions.package().is_file(), reason="the R4 core package is missing")
@@ -860,7 +860,9 @@ def test_a_compartment_is_what_its_definition_says() -> None:
 
 def test_a_policy_bounds_results_chains_has_and_includes() -> None:
     population = Population(PEOPLE)
-    mine = {"Observation": (Permit((("Patient", "23"),)),), "DiagnosticReport": (Permit(),), "Patient": (Permit(),)}
+    mine = Policy(
+        {"Observation": (Permit((("Patient", "23"),)),), "DiagnosticReport": (Permit(),), "Patient": (Permit(),)}
+    )
     assert population.search("Observation", [], mine).matches == (("Observation", "o1"),)
     assert population.search("DiagnosticReport", [("result.code:missing", "false")], mine).total == 1
     assert population.search("Patient", [("_has:Observation:patient:code", "456")], mine).total == 0
@@ -874,8 +876,35 @@ def test_a_policy_bounds_results_chains_has_and_includes() -> None:
 
 
 def test_constraints_of_a_policy_are_searches() -> None:
-    only = {"Observation": (Permit(None, (("code", "9"),)), Permit((("Patient", "24"),), (("code", "456"),)))}
+    only = Policy({"Observation": (Permit(None, (("code", "9"),)), Permit((("Patient", "24"),), (("code", "456"),)))})
     assert [id for _, id in Population(PEOPLE).search("Observation", [], only).matches] == ["o5", "o4", "o2"]
+
+
+def test_what_is_permitted_by_name_is_found_by_its_id_by_chains_and_includes_and_never_looked_for() -> None:
+    mine = (Permit((("Patient", "23"),)),)
+    policy = Policy({"Patient": mine, "Observation": mine}, {"Practitioner": (Permit(),), "Group": (Permit(),)})
+    resources: list[dict[str, object]] = [
+        {"resourceType": "Practitioner", "id": "p", "name": [{"family": "Joe"}]},
+        {"resourceType": "Patient", "id": "23", "generalPractitioner": [{"reference": "Practitioner/p"}]},
+        {"resourceType": "Group", "id": "g", "member": [{"entity": {"reference": "Patient/23"}}]},
+    ]
+    population = Population([{**one, "meta": {"lastUpdated": "2026-11-22T08:00:00Z"}} for one in resources])
+
+    def found(type: str, *pairs: tuple[str, str]) -> tuple[str, ...]:
+        answer = population.search(type, pairs, policy)
+        return (*(id for _, id in answer.matches), *(f"+{id}" for _, id in sorted(answer.included)))
+
+    assert found("Practitioner", ("_id", "p")) == ("p",)
+    assert found("Patient", ("general-practitioner:Practitioner.name", "joe")) == ("23",)
+    assert found("Patient", ("_include", "Patient:general-practitioner")) == ("23", "+p")
+    assert found("Patient", ("_revinclude", "Group:member")) == ("23",)
+    for type, pair in (
+        ("Practitioner", ("name", "joe")),
+        ("Practitioner", ("_id:not", "x")),
+        ("Patient", ("_has:Group:member:_id", "g")),
+    ):
+        with pytest.raises(Forbidden):
+            found(type, pair)
 
 
 # --- _filter ----------------------------------------------------------------------------------------------------------
@@ -958,7 +987,7 @@ def test_chains_lead_into_what_is_contained() -> None:
             "Medication?_contained=true&manufacturer.name=works": "3",
         },
     )
-    policy = {"MedicationRequest": (Permit(),), "Medication": (Permit(None, (("code", "y"),)),)}
+    policy = Policy({"MedicationRequest": (Permit(),), "Medication": (Permit(None, (("code", "y"),)),)})
     assert find(resources, "MedicationRequest?medication.code:missing=false", policy=policy) == ["3"]
 
 
@@ -986,14 +1015,14 @@ def test_contained_resources_are_looked_at_in_their_containers() -> None:
             "Medication?status:missing=true&_contained=true": "",
         },
     )
-    policy = {"Medication": (Permit(),), "MedicationRequest": (Permit((("Patient", "a"),)),)}
+    policy = Policy({"Medication": (Permit(),), "MedicationRequest": (Permit((("Patient", "a"),)),)})
     assert find(resources, "Medication?_contained=true", policy=policy) == ["1"]
-    policy = {"Medication": (Permit(None, (("status", "inactive"),)),), "MedicationRequest": (Permit(),)}
+    policy = Policy({"Medication": (Permit(None, (("status", "inactive"),)),), "MedicationRequest": (Permit(),)})
     search = "Medication?_contained=true&_containedType=contained&_sort=-_id"
     assert find(resources, search, policy=policy) == ["1#1", "2#0"]
-    assert find(resources, search, policy={"Medication": (Permit(),)}) == []
+    assert find(resources, search, policy=Policy({"Medication": (Permit(),)})) == []
     with pytest.raises(Forbidden):
-        find(resources, search, policy={"MedicationRequest": (Permit(),)})
+        find(resources, search, policy=Policy({"MedicationRequest": (Permit(),)}))
 
 
 # --- what other servers' clients write --------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """A Query within a policy: every part of it, and everything that comes along, sees only what the asker may search.
 
 What is not permitted is as if it were absent: a chain, `_has` or `_include` tells nothing about it. A search that asks
-only about types of which nothing is permitted is Forbidden, which tells nothing but the policy itself.
+only about types of which nothing is permitted is Forbidden, which tells nothing but the policy itself. What a policy
+shows by name is seen where the search names it: by `_id`, a definition by its url, the target of an `_include` or of a
+chain by the reference; never as the source of a `_has` or `_revinclude`.
 https://hl7.org/fhir/R4/security.html#AccessDenied
 """
 
@@ -14,6 +16,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from hilum.access.policy import Policy
+from hilum.access.shared import NAMED_BY_URL
 from hilum.fhir.definitions import TYPES
 from hilum.problems import Forbidden
 from hilum.search.clauses import (
@@ -27,6 +30,7 @@ from hilum.search.clauses import (
     NotClause,
     Part,
     Permit,
+    UriClause,
 )
 from hilum.search.parameters import lookup
 from hilum.search.query import Include, Query
@@ -54,13 +58,39 @@ def confine(query: Query, policy: Policy) -> Query:
     return Query(parts, query.count, query.sort, query.after, query.total, includes, contained)
 
 
-def _part(part: Part, policy: Policy) -> Part:
+def _part(part: Part, policy: Policy, *, named: bool = False) -> Part:
+    """`named`: something that may be seen refers to what is found."""
     clauses = part.clauses
+    permits = policy.by_name(part.type) if named or _named(part) else policy.permits(part.type, SEARCH)
     for one in clauses:
         if one.__class__ in _WITHIN:
             clauses = tuple([_clause(one, policy) for one in clauses])
             break
-    return Part(part.type, clauses, policy.permits(part.type, SEARCH))
+    return Part(part.type, clauses, permits)
+
+
+def _named(part: Part) -> bool:
+    """Whether a clause says which resources are meant, by ids or, of definitions, urls."""
+    for one in part.clauses:
+        kind = one.__class__
+        if kind is IdClause or (kind in _NAMING and _names(one, _URLS.get(part.type))):
+            return True
+    return False
+
+
+def _names(clause: Clause, urls: tuple[int, ...] | None) -> bool:
+    match clause:
+        case IdClause():
+            return True
+        case UriClause(parameters, _, "whole"):
+            return parameters == urls
+        case AllClause(inner):  # a url and a version, too
+            return any(_names(one, urls) for one in inner)
+    return False
+
+
+_NAMING: Final = frozenset((UriClause, AllClause))
+_URLS: Final = {type: lookup(type, "url").numbers for type in NAMED_BY_URL}
 
 
 def _clause(clause: Clause, policy: Policy) -> Clause:
@@ -81,7 +111,7 @@ def _all(clause: AllClause, policy: Policy) -> Clause:
 
 
 def _chain(clause: ChainClause, policy: Policy) -> Clause:
-    targets = tuple(_part(target, policy) for target in clause.targets)
+    targets = tuple(_part(target, policy, named=True) for target in clause.targets)
     if not any(target.permits for target in targets):
         raise _forbidden(" or ".join(target.type for target in targets[:3]))
     return replace(clause, targets=targets)
@@ -135,15 +165,21 @@ _MOST_KNOWN: Final = 512
 
 def _permitted(include: Include, policy: Policy) -> Include:
     if include.reverse:
-        types = TYPES if include.source == "*" else (include.source,)
-    else:
-        types = TYPES if include.target is None else (include.target,)
-    return replace(include, permits=_visible(policy, types))
+        return replace(include, permits=_visible(policy, TYPES if include.source == "*" else (include.source,)))
+    types = TYPES if include.target is None else (include.target,)
+    return replace(include, permits=_referred(policy, types))
 
 
 @lru_cache(maxsize=256)
 def _visible(policy: Policy, types: tuple[str, ...]) -> tuple[tuple[str, tuple[Permit, ...]], ...]:
     found = ((type, policy.permits(type, SEARCH)) for type in types)
+    return tuple((type, permits) for type, permits in found if permits)
+
+
+@lru_cache(maxsize=256)
+def _referred(policy: Policy, types: tuple[str, ...]) -> tuple[tuple[str, tuple[Permit, ...]], ...]:
+    """What may be seen of them by who has a reference."""
+    found = ((type, policy.by_name(type)) for type in types)
     return tuple((type, permits) for type, permits in found if permits)
 
 

@@ -1,4 +1,5 @@
-"""The key that signs hilum's access tokens: one file per environment in the data directory.
+"""The root key of one environment: a file in the data directory. It signs access tokens, and other keys' secrets are
+derived from it (`hilum.access.seal`).
 
 https://www.rfc-editor.org/rfc/rfc7517 (JWK). Who can read the file can mint tokens, so only its owner may. The file is
 written whole under another name and then linked to its own, so that of several processes that start at once exactly one
@@ -68,7 +69,7 @@ def load(file: Path, environment: str) -> SigningKey:
     if found.environment != environment:
         raise Misconfigured(f"The signing key {file} is of the environment {found.environment!r}, not {environment!r}.")
     kid = key.thumbprint()
-    if not key.is_private or found.key.get("kid") != kid:
+    if not isinstance(key, ECKey) or not key.is_private or found.key.get("kid") != kid:
         raise Misconfigured(f"{file} is not a signing key of hilum. Move it away to have a new one made.")
     return SigningKey(environment, kid, key)
 

@@ -1,30 +1,48 @@
-"""Access tokens: minted by who owns the data directory, verified at the edge, a Principal out.
+"""Tokens as hilum makes them: access tokens, id_tokens, and those that who owns the data directory mints.
 
-https://www.rfc-editor.org/rfc/rfc9068 (JWT access tokens), https://hl7.org/fhir/smart-app-launch/
-A token holds for one environment and one server (its audience is the FHIR base); everything fails closed.
+https://www.rfc-editor.org/rfc/rfc9068 (JWT access tokens), https://hl7.org/fhir/smart-app-launch/,
+https://openid.net/specs/openid-connect-core-1_0.html#IDToken
+A token holds for one environment and one server: its audience is the FHIR base, its issuer the origin.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 from uuid import uuid4
 
+from hilum.access.granting import refusal
+from hilum.access.keyring import Keyring
 from hilum.access.keys import SigningKey
-from hilum.access.policy import Principal, of_scopes
-from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.oauth import jwt, scopes
-from hilum.problems import Invalid, Unauthenticated
+from hilum.oauth.errors import OAuthError
+from hilum.problems import Invalid
 
-LONGEST_TOKEN: Final = 16_384
-"""Characters: what is longer is refused unread."""
 MOST_MINUTES: Final = 24 * 60
-LEEWAY: Final = 5
-"""Seconds by which another clock may be ahead when it says `nbf` or `iat`; none is given on `exp`."""
-_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+"""Of a token of `hilum token`."""
+LONGEST_SECONDS: Final = 3600
+"""Of an access token (SMART, "Access token": should not last longer than an hour)."""
+BACKEND_SECONDS: Final = 300
+"""Of one that an app has by itself (SMART Backend Services: should not last longer than five minutes)."""
+IDENTITY_SECONDS: Final = 3600
+LONGEST_SCOPE: Final = 2000
+"""Characters of a scope that a token names; a longer one stands in the grant: many servers take no header of 8 kB."""
+LONGEST_OWN_SCOPE: Final = 8000
+"""Characters of a scope that has no grant to stand in."""
+CLI: Final = "hilum-cli"
+"""The client id of tokens that `hilum token` makes. No client may be registered under it."""
+ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+"""A resource id. https://hl7.org/fhir/R4/datatypes.html#id"""
+
+
+def issuer_of(base: str) -> str:
+    """The issuer, which is the origin, of a server with this FHIR base."""
+    return base.removesuffix("/fhir")
 
 
 class Minter:
@@ -42,7 +60,7 @@ class Minter:
         patient: str | None = None,
         minutes: float = 60,
         subject: str = "owner",
-        client: str = "hilum-cli",
+        client: str = CLI,
     ) -> str:
         """A signed token for these scopes, `minutes` long (at most a day).
 
@@ -54,19 +72,19 @@ class Minter:
                 raise Invalid(reason)
         granted = scopes.parse(" ".join(asked))
         for item in granted:
-            if item.type != "*" and item.type not in TYPE_NUMBER:
-                raise Invalid(f"The scope names {item.type!r}, which is no resource type of FHIR R4.")
+            if reason := refusal(item):
+                raise Invalid(reason)
         if not granted:
             raise Invalid("The scope grants no access to any resource. Try for example: system/*.rs")
         if patient is None and any(item.level == "patient" for item in granted):
             raise Invalid("A patient/ scope needs a patient in context: add --patient ID.")
-        if patient is not None and not _ID.fullmatch(patient):
+        if patient is not None and not ID.fullmatch(patient):
             raise Invalid("The patient must be a resource id: 1 to 64 letters, digits, '-' and '.'.")
         if not 0 < minutes <= MOST_MINUTES:
             raise Invalid(f"A token may last more than 0 and at most {MOST_MINUTES} minutes.")
         now = int(self._clock())
         claims: dict[str, Any] = {
-            "iss": self._base,
+            "iss": issuer_of(self._base),
             "aud": self._base,
             "env": self._key.environment,
             "sub": subject,
@@ -82,69 +100,93 @@ class Minter:
         return jwt.sign(claims, self._key.key, self._key.kid)
 
 
-class Verifier:
-    """Bearer tokens to Principals. Verified tokens are kept by their SHA-256 until they end: 1 us instead of 120.
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a token is made of. `grant`: its id, the Consent's; "" for what an app has by itself, without a `user`.
 
-    `limit` bounds what is kept; the oldest goes first. Tokens that fail are not kept, so that nobody can fill it.
+    `scopes`: as granted; `narrowed`: fewer than the grant's, because a refresh asked for fewer. `fhir_user`: relative
+    (`Practitioner/1`), where `fhirUser` was granted; `session`: the session that ends it (`online_access`), in hex.
+    `amr`: how the user signed in (RFC 8176).
     """
 
-    def __init__(
-        self, key: SigningKey, base: str, clock: Callable[[], float] = time.time, *, limit: int = 10_000
-    ) -> None:
-        self._key = key
+    client: str
+    scopes: str
+    grant: str = ""
+    user: str = ""
+    fhir_user: str = ""
+    patient: str = ""
+    encounter: str = ""
+    session: str = ""
+    amr: tuple[str, ...] = ()
+    narrowed: bool = False
+
+
+class Issuer:
+    """Signs what the token endpoint gives. `clock`: seconds since 1970."""
+
+    def __init__(self, ring: Keyring, base: str, clock: Callable[[], float] = time.time) -> None:
+        self._ring = ring
         self._base = base
         self._clock = clock
-        self._limit = limit
-        self._kept: dict[bytes, Principal] = {}
+        self.issuer = issuer_of(base)
 
-    def verify(self, token: str) -> Principal:
-        """Who holds this token.
+    def access(self, granted: Granted, seconds: int = LONGEST_SECONDS) -> tuple[str, str, int]:
+        """An access token, its id (`jti`), and for how many seconds it holds: an hour at most, five minutes where an
+        app has it by itself.
 
-        Raises Unauthenticated; its text tells an expired token from one that never held, and no more.
+        Raises OAuthError `invalid_scope` when the scope is too long to be named and can't stand in the grant.
         """
-        if len(token) > LONGEST_TOKEN:
-            raise Unauthenticated(_REFUSED)
-        try:
-            digest = sha256(token.encode("ascii")).digest()
-        except UnicodeEncodeError:
-            raise Unauthenticated(_REFUSED) from None
-        kept = self._kept.get(digest)
-        if kept is not None:
-            if self._clock() < kept.expires:
-                return kept
-            del self._kept[digest]
-            raise Unauthenticated(_EXPIRED)
-        principal = self._verify(token)
-        while len(self._kept) >= self._limit:
-            del self._kept[next(iter(self._kept))]
-        self._kept[digest] = principal
-        return principal
+        if granted.client == CLI or bool(granted.user) != bool(granted.grant):
+            raise ValueError("No such access token is ever issued.")
+        seconds = min(seconds, LONGEST_SECONDS if granted.user else BACKEND_SECONDS)
+        in_grant = bool(granted.grant) and not granted.narrowed
+        if not in_grant and len(granted.scopes) > LONGEST_OWN_SCOPE:
+            raise OAuthError(
+                "invalid_scope", "The list of scopes is too long for a token: ask for fewer, or wider ones."
+            )
+        now, jti = int(self._clock()), str(uuid4())
+        claims: dict[str, Any] = {
+            "iss": self.issuer,
+            "aud": self._base,
+            "env": self._ring.root.environment,
+            "sub": granted.user or granted.client,
+            "client_id": granted.client,
+            "jti": jti,
+            "iat": now,
+            "nbf": now,
+            "exp": now + seconds,
+            "scope": granted.scopes,
+            "grant": granted.grant,
+            "sid": granted.session,
+            "patient": granted.patient,
+            "encounter": granted.encounter,
+            "fhirUser": granted.fhir_user,
+            "amr": list(granted.amr),
+        }
+        if in_grant and len(granted.scopes) > LONGEST_SCOPE:
+            del claims["scope"]
+        signer = self._ring.signer("access")
+        said = {name: value for name, value in claims.items() if name == "scope" or value}
+        return jwt.sign(said, signer.key, signer.kid), jti, seconds
 
-    def _verify(self, token: str) -> Principal:
-        try:
-            claims = jwt.verified(token, self._key.key, self._key.kid)
-        except jwt.NotVerified:
-            raise Unauthenticated(_REFUSED) from None
-        if claims.get("iss") != self._base or claims.get("aud") != self._base:
-            raise Unauthenticated(_REFUSED)
-        if claims.get("env") != self._key.environment:
-            raise Unauthenticated(_REFUSED)
-        now = self._clock()
-        times = [claims.get(name) for name in ("iat", "nbf", "exp")]
-        texts = [claims.get(name) for name in ("sub", "client_id", "scope", "jti")]
-        if any(type(item) is not int for item in times) or any(type(item) is not str for item in texts):
-            raise Unauthenticated(_REFUSED)
-        issued, begins, ends = (int(item) for item in times if item is not None)
-        if now >= ends:
-            raise Unauthenticated(_EXPIRED)
-        if begins > now + LEEWAY or issued > now + LEEWAY:
-            raise Unauthenticated(_REFUSED)
-        patient = claims.get("patient")
-        if patient is not None and not (isinstance(patient, str) and _ID.fullmatch(patient)):
-            raise Unauthenticated(_REFUSED)
-        policy = of_scopes(scopes.parse(claims["scope"]), patient)
-        return Principal(claims["sub"], claims["client_id"], claims["jti"], policy, ends)
-
-
-_REFUSED: Final = "The access token does not hold here."
-_EXPIRED: Final = "The access token has expired."
+    def identity(self, granted: Granted, *, nonce: str | None, auth_time: int, access: str = "") -> str:
+        """The id_token (RS256). `access`: the access token that comes with it. SMART's `fhirUser` is absolute here."""
+        now = int(self._clock())
+        claims: dict[str, Any] = {
+            "iss": self.issuer,
+            "sub": granted.user,
+            "aud": granted.client,
+            "exp": now + IDENTITY_SECONDS,
+            "iat": now,
+            "auth_time": auth_time,
+        }
+        if nonce is not None:
+            claims["nonce"] = nonce
+        if granted.fhir_user:
+            claims["fhirUser"] = claims["profile"] = f"{self._base}/{granted.fhir_user}"
+        if granted.amr:
+            claims["amr"] = list(granted.amr)
+        if access:
+            claims["at_hash"] = urlsafe_b64encode(sha256(access.encode()).digest()[:16]).rstrip(b"=").decode()
+        signer = self._ring.signer("id")
+        return jwt.sign(claims, signer.key, signer.kid, type=jwt.ID_TOKEN)

@@ -11,16 +11,20 @@ from time import perf_counter
 from typing import Any
 
 from hilum.access.keys import SigningKey, load_or_create
-from hilum.access.tokens import Verifier
-from hilum.app import data, memory, tracing
+from hilum.app import address, cors, data, memory, tracing
+from hilum.app.authorizing import Authorizing
+from hilum.app.cors import Cors
 from hilum.app.indexing import Indexing
 from hilum.app.metrics import Measured, Metrics
 from hilum.app.packing import Packing
 from hilum.app.patience import Patience
+from hilum.app.recording import Recording
 from hilum.app.request_id import RequestIds
 from hilum.app.settings import Settings
 from hilum.app.site import Site
 from hilum.app.stores import open_to_serve
+from hilum.audit.context import ORIGIN, Origin
+from hilum.audit.recording import SILENT
 from hilum.interactions.door import Door
 from hilum.problems import Busy, Damaged, Misconfigured, Problem
 from hilum.rest import outcome, router
@@ -29,8 +33,10 @@ from hilum.rest.links import Links
 from hilum.rest.message import Request, Response
 from hilum.rest.router import Router, Service
 from hilum.rest.routes import ROUTES
+from hilum.smart.smart import Smart
 from hilum.store.interface import Store
 from hilum.web import body, fields, log
+from hilum.web.fields import Header
 
 Receive = body.Receive
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -39,6 +45,9 @@ Respond = tracing.Respond
 
 PREFIX = b"/fhir"
 _BELOW = PREFIX + b"/"
+DISCOVERY = PREFIX + b"/.well-known/smart-configuration"
+BESIDE = tuple(b"/" + name for name in (b"auth", b".well-known", b"my", b"admin", b"launch", b"brands"))
+"""First segments of what the authorization server answers."""
 
 
 class Application:
@@ -57,6 +66,11 @@ class Application:
         self._site: Site | None = None
         self._indexing: Indexing | None = None
         self._packing: Packing | None = None
+        self._recording: Recording | None = None
+        self._authorizing: Authorizing | None = None
+        self._smart: Smart | None = None
+        self._cors: Cors | None = None
+        self._proxies = address.networks(settings.trusted_proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection event: an HTTP request or the lifespan; WebSockets are not served."""
@@ -67,14 +81,20 @@ class Application:
         begun = perf_counter()
         headers = dict(scope["headers"])
         request_id = self._ids.of(headers.get(b"x-request-id"))
+        if self._recording is not None:
+            ORIGIN.set(Origin(request_id.decode(), address.of(scope, headers, self._proxies)))
         request: Request | None = None
         self.metrics.in_flight += 1
         try:
-            if fields.ordinary(scope, headers):
+            if b"origin" in headers and (asked := self._preflight(scope, headers)) is not None:
+                response = Response(204, asked)
+            elif fields.ordinary(scope, headers):
                 response, request = await self._respond(scope, headers, receive)
             else:
                 response, request = await self._unusual(scope, receive)
             response.headers.append((b"x-request-id", request_id))
+            if b"origin" in headers:
+                self._open_to_pages(scope, headers, response)
             await _send(response, receive, send)
         except body.Disconnected:
             response = Response(499, [])
@@ -105,21 +125,31 @@ class Application:
             self._respond = tracing.traced(self._answer, settings.otel_endpoint, settings.environment)
         data.prepare(settings)
         key = load_or_create(settings.data, settings.environment)
-        verifier = Verifier(key, settings.fhir_base) if settings.auth == "smart" else None
         opened = await open_to_serve(settings)
         self._store = store = Measured(opened, self.metrics)
-        door = Door(store, settings.fhir_base, settings.integrity)
+        verifier = None
+        if settings.auth == "smart":
+            self._authorizing = authorizing = await Authorizing.prepared(settings, store, key)
+            verifier, self._cors = authorizing.verifier, authorizing.cors
+            self._recording = Recording(settings, store, authorizing.ring)
+            self._recording.start()
+        audits = self._recording.audits if self._recording else None
+        door = Door(store, settings.fhir_base, settings.integrity, audits=audits)
         self._indexing = Indexing(door)
         self._indexing.start()
         self._packing = Packing.of(opened)
         if self._packing is not None:
             self._packing.start()
+        if self._authorizing is not None and self._recording is not None:
+            self._smart = await self._authorizing.start(door, self._recording.trail)
         service = Service(
             door=door,
             links=Links(_link_key(key)),
             router=Router(ROUTES),
             environment=settings.environment,
             token_needed=verifier is not None,
+            issuer=settings.origin if verifier is not None else "",
+            trail=self._recording.trail if self._recording else SILENT,
         )
         limits = Limits(
             bundle=settings.max_body_bytes,
@@ -144,6 +174,10 @@ class Application:
             await self._indexing.stop()
         if self._packing is not None:
             await self._packing.stop()
+        if self._authorizing is not None:
+            await self._authorizing.stop()
+        if self._recording is not None:
+            await self._recording.stop()
         if self._store is not None:
             await self._store.close()
             self._store = None
@@ -181,8 +215,33 @@ class Application:
             raise Misconfigured("The application was not started: the server must run the ASGI lifespan.")
         path: bytes = scope["raw_path"]
         if path.startswith(_BELOW) or path == PREFIX:
+            if path == DISCOVERY and self._smart is not None:
+                return self._beside(self._smart, scope, headers, receive)
             return edge.respond(scope, headers, receive)
+        if self._smart is not None and path.startswith(BESIDE):
+            return self._beside(self._smart, scope, headers, receive)
         return site.respond(scope, headers)
+
+    async def _beside(
+        self, smart: Smart, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive
+    ) -> tuple[Response, Request]:
+        """The authorization server's answer."""
+        method: str = scope["method"]
+        client = address.of(scope, headers, self._proxies)
+        answer, pattern = await smart.respond(
+            method, scope["raw_path"], scope["query_string"], headers, receive, client
+        )
+        said = Response(answer.status, answer.headers, answer.body)
+        return said, Request(method, (), "", headers, b"", NOBODY, interaction=pattern)
+
+    def _preflight(self, scope: Scope, headers: Mapping[bytes, bytes]) -> list[Header] | None:
+        rules = self._cors
+        return None if rules is None else rules.preflight(scope["method"], scope["raw_path"], headers)
+
+    def _open_to_pages(self, scope: Scope, headers: Mapping[bytes, bytes], response: Response) -> None:
+        """Let pages of other origins read the answer, where they may."""
+        if self._cors is not None and response.header(cors.ORIGIN) is None:
+            response.headers += self._cors.headers(scope["raw_path"], headers[b"origin"])
 
 
 async def _send(response: Response, receive: Receive, send: Send) -> None:

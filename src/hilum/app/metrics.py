@@ -119,6 +119,11 @@ class Measured:
         self.changes = store.changes
         self.counts = store.counts
         self.compartments = store.compartments
+        self.compartments_of = store.compartments_of
+        self.writes_audited = store.writes_audited
+        self.unaudited = store.unaudited
+        self.ledger = store.ledger
+        self.segments = store.segments
         self.learn = store.learn
         self.proceed = store.proceed
         self.rebuild = store.rebuild

@@ -17,6 +17,8 @@ from hilum.problems import Misconfigured
 
 ENVIRONMENTS = ("sandbox", "production")
 AUTH = ("smart", "off")
+AUDIT = ("strict", "grouped")
+REGISTRATION = ("off", "token", "open")
 METRICS = ("local", "open", "off")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "json", "text")
@@ -64,7 +66,14 @@ def _switch(text: str) -> bool:
     return ("off", "false", "no", "0", "on", "true", "yes", "1").index(text.strip().lower()) >= 4
 
 
+def _networks(text: str) -> str:
+    for part in filter(None, text.split(",")):
+        ipaddress.ip_network(part.strip())
+    return text.strip()
+
+
 TEXT = Form("text", str.strip)
+NETWORKS = Form("networks such as 10.0.0.0/8, separated by commas", _networks)
 SWITCH = Form("on or off", _switch)
 FOLDER = Form("a folder", lambda text: Path(text).expanduser())
 
@@ -112,6 +121,71 @@ class Settings:
             "`off`: no token at all, refused on anything but loopback and in production.",
         ),
     ] = "smart"
+    audit: Annotated[
+        str,
+        Entry(
+            "--audit",
+            _one_of(*AUDIT),
+            "`strict`: an answer waits until the audit trail has it on disk. `grouped`: it does not, a crash can lose "
+            "what was shown in the last `--audit-window-ms`. Writes are audited in their own transaction either way.",
+        ),
+    ] = "strict"
+    audit_window_ms: Annotated[
+        int,
+        Entry(
+            "--audit-window-ms",
+            _number(1, 60_000),
+            "With `--audit grouped`: how many milliseconds of the audit trail are flushed together, which is what a "
+            "crash can lose.",
+        ),
+    ] = 200
+    audit_backlog_mb: Annotated[
+        int,
+        Entry(
+            "--audit-backlog-mb",
+            _number(16, 1 << 20),
+            "How many megabytes of the audit trail may wait in the data directory while the store can't take them. "
+            "Above that everything is refused (503), since what can't be audited isn't shown.",
+        ),
+    ] = 1024
+    registration: Annotated[
+        str,
+        Entry(
+            "--registration",
+            _one_of(*REGISTRATION),
+            "How apps may register themselves (RFC 7591): `token` with a token of `hilum clients invite`, `open` "
+            "without any (refused in production), `off` not at all.",
+        ),
+    ] = "token"
+    organization: Annotated[
+        str, Entry("--organization", TEXT, "The name of who runs this server, as people read it on the sign-in pages.")
+    ] = "hilum"
+    roles: Annotated[
+        str,
+        Entry(
+            "--roles",
+            TEXT,
+            "A TOML file with roles of your own, beside those of hilum or in place of them: docs/reference/roles.md.",
+        ),
+    ] = ""
+    trusted_proxies: Annotated[
+        str,
+        Entry(
+            "--trusted-proxies",
+            NETWORKS,
+            "Networks, such as `10.0.0.0/8,::1`, of proxies that are believed what their X-Forwarded-For says. "
+            "Addresses of clients are audited and rate limited.",
+        ),
+    ] = ""
+    allow_private_keys: Annotated[
+        str,
+        Entry(
+            "--allow-private-keys",
+            TEXT,
+            "Hosts within your network, such as `ehr.internal`, from which key sets of apps may be fetched. Others "
+            "must have public addresses.",
+        ),
+    ] = ""
     workers: Annotated[
         int,
         Entry(
@@ -246,6 +320,8 @@ class Settings:
                 f"--auth off is refused on {self.host}: everyone who can reach this address could read everything. "
                 "Use --host 127.0.0.1, or --auth smart."
             )
+        if self.registration == "open" and self.environment == "production":
+            raise Misconfigured("--registration open is refused in production. Use --registration token, or off.")
         if self.base_url:
             url = urlsplit(self.base_url)
             if url.scheme not in ("http", "https") or not url.netloc or url.query or url.fragment:

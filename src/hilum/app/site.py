@@ -94,6 +94,8 @@ class Site:
 
     async def _counts(self, asked: Asked) -> Response:
         """How many current resources there are per type, of those that the token may see."""
-        who = authenticate(self._verifier, asked[1])
+        who = await authenticate(self._verifier, asked[1])
         found = await counts(self._service.door, who)
+        trail = self._service.trail
+        await trail.flushed(trail.note(who, "counts", None, "", 0, 200, "", ()))
         return Response(200, [JSON, NO_STORE], json.encode({"counts": found}))

@@ -42,7 +42,8 @@ def lines(settings: Settings, counts: Counts) -> list[str]:
         ]
     elif settings.environment == "production":
         said += [
-            "Auth   smart: a token is needed. `hilum token --reason …` makes one for whoever owns the data directory."
+            "Auth   smart: a token is needed. `hilum token --reason …` makes one for whoever owns the data directory.",
+            f"       People sign in at {settings.origin}/auth/sign-in: hilum users add. Apps: hilum clients add.",
         ]
     else:
         key = load_or_create(settings.data, settings.environment)
@@ -50,6 +51,7 @@ def lines(settings: Settings, counts: Counts) -> list[str]:
         ends = (datetime.now() + timedelta(minutes=MINUTES)).strftime("%H:%M")
         said += [
             "Auth   smart: a token is needed for everything but metadata and health",
+            f"       People sign in at {settings.origin}/auth/sign-in: hilum users add. Apps: hilum clients add.",
             "",
             f"A token for {SCOPE}, until {ends} (another: hilum token --help):",
             f"export TOKEN={token}",

@@ -7,15 +7,19 @@ from typing import Annotated
 import typer
 
 from hilum import __version__
+from hilum.cli.audit import audit
 from hilum.cli.backup import backup, restore
 from hilum.cli.check import check
+from hilum.cli.clients import clients
 from hilum.cli.demo import demo
 from hilum.cli.explain import explain
+from hilum.cli.keys import keys
 from hilum.cli.load import load
 from hilum.cli.migrate import migrate
 from hilum.cli.reindex import reindex
 from hilum.cli.serve import serve
 from hilum.cli.token import token
+from hilum.cli.users import users
 
 app = typer.Typer(
     name="hilum",
@@ -49,5 +53,10 @@ def hilum(
 COMMANDS = (serve, load, demo, token, explain, check, backup, restore, migrate, reindex)
 """In the order of `hilum --help`: the journey of a newcomer first."""
 
+GROUPS = (clients, users, keys, audit)
+"""Commands that have commands."""
+
 for command in COMMANDS:
     app.command()(command)
+for group in GROUPS:
+    app.add_typer(group)

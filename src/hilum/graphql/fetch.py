@@ -47,13 +47,16 @@ _AT_ONCE: Final = 200
 
 
 class Cursors(Protocol):
-    """Seals a search and its position into text that a client can neither read nor forge. Raises Malformed."""
+    """Seals a search and its position into text that a client can neither read nor forge. Raises Malformed.
 
-    def seal_search(self, path: tuple[str, ...], parameters: Pairs, position: str) -> str:
+    `holder`: whose it is (`Principal.holder`).
+    """
+
+    def seal_search(self, path: tuple[str, ...], parameters: Pairs, position: str, holder: str) -> str:
         """The cursor."""
         ...
 
-    def open_search(self, path: tuple[str, ...], cursor: str) -> tuple[Pairs, str]:
+    def open_search(self, path: tuple[str, ...], cursor: str, holder: str) -> tuple[Pairs, str]:
         """Parameters and position."""
         ...
 
@@ -82,7 +85,7 @@ class Found(NamedTuple):
 @dataclass(slots=True)
 class Fetch:
     """The way to the store of one request. `now`: microseconds since 1970, for `ap`; `page`: resources on a page;
-    `registry`: the search parameters that there are.
+    `registry`: the search parameters that there are. `shown`: seqs of the versions that went into the answer.
     """
 
     door: Door
@@ -93,6 +96,7 @@ class Fetch:
     registry: Registry = R4
     searches: int = 0
     resources: int = 0
+    shown: set[int] = field(default_factory=set)
     _current: dict[Name, Resource | None] = field(default_factory=dict)
 
     async def all(self, asks: Sequence[Ask], plan: Plan, work: Work) -> list[list[Found]]:
@@ -212,6 +216,7 @@ class Fetch:
         return [await self._connection(ask, work)]
 
     def _made(self, resource: Resource) -> Found:
+        self.shown.add(resource.seq)
         return Found(resource.body, object_of(resource.type, self.registry), resource.body)
 
     async def _list(self, type: str, asked: Pairs, count: int | None) -> Sequence[Resource]:
@@ -259,7 +264,7 @@ class Fetch:
         if cursor is not None:
             if given.keys() - {"cursor", "_cursor"}:
                 raise Invalid("A cursor holds its search: give no other arguments with it.")
-            asked, after = self.cursors.open_search(path, cursor)
+            asked, after = self.cursors.open_search(path, cursor, self.who.holder)
             held = dict(asked[-2:])
             asked, offset, filter = asked[:-2], int(held["_offset"]), held["fhirpath"]
         else:
@@ -279,9 +284,11 @@ class Fetch:
         if filter:
             find = locator(filter, Type(type))
             resources = [one for one in resources if holds(find, one.body, work)]
+        self.shown.update(one.seq for one in resources)
 
         def seal(position: str, number: int) -> str:
-            return self.cursors.seal_search(path, [*asked, ("_offset", str(number)), ("fhirpath", filter)], position)
+            held = [*asked, ("_offset", str(number)), ("fhirpath", filter)]
+            return self.cursors.seal_search(path, held, position, self.who.holder)
 
         body: Body = {
             "count": page.total,

@@ -35,6 +35,7 @@ async def answer(fetch: Fetch, asked: Asked, about: tuple[str, str] | None) -> d
     instance: Resource | None = None
     if about is not None:
         instance = await read(fetch.door, fetch.who, *about)
+        fetch.shown.add(instance.seq)
     fetch.registry = (await fetch.door.store.learn()).searchable
     found = await document(asked.query, None if about is None else about[0], fetch.registry)
     operation = found.operation(asked.operation)

@@ -11,10 +11,21 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource, draft
+from hilum.interactions import state
 from hilum.interactions.defining import commit
 from hilum.interactions.door import Door, Written
 from hilum.interactions.links import local_references, relative
-from hilum.interactions.permit import Permits, audit, covers, may_hold, may_remove, refuse_hidden
+from hilum.interactions.permit import (
+    Lent,
+    Permits,
+    audit,
+    covers,
+    judged_by,
+    lying,
+    may_hold,
+    may_remove,
+    refuse_hidden,
+)
 from hilum.problems import Invalid, Issue, Malformed, PreconditionFailed
 from hilum.search.before import before
 from hilum.search.index import index
@@ -124,10 +135,10 @@ def unchanged(write: Write, current: Resource | None) -> bool:
     return write.draft.stamp(current.version, current.last_updated) == current.raw
 
 
-def removal(allowed: Permits, current: Resource, registry: Registry) -> Write:
-    """The Write that deletes. Raises Forbidden when the resource isn't the principal's alone."""
+def removal(allowed: Permits, current: Resource, registry: Registry, lent: Lent = None) -> Write:
+    """The Write that deletes. `lent`: see `permit`. Raises Forbidden when the resource isn't the principal's alone."""
     rows = rows_of(current, registry)
-    may_remove(allowed, current.id, rows)
+    may_remove(allowed, current.id, lying(rows, lent, 0))
     return Write("DELETE", current.type, current.id, current.version + 1, None, NO_ROWS, rows)
 
 
@@ -169,12 +180,16 @@ async def put(
     What changes nothing makes no version, if the principal may read what is there. `size`: bytes of the body as it
     came, if it may be large. Raises Forbidden, VersionChanged, CriteriaChanged, Conflict, Busy.
     """
+    if type == "Basic":
+        state.check(door, who, method, body, current)
     if current is not None:
         size = max(size, len(current.raw))
     catalogue = door.store.catalogue
     write = await apart(size, image, door, method, type, id, body, current, catalogue.registry)
-    may_hold(allowed, write.id, write.rows, write.old)
-    readable = method == "POST" or covers(who, type, write.id, write.rows)
+    lent = await judged_by(door, who, allowed, current, body) if type == "Binary" else None
+    new = lying(write.rows, lent, 1)
+    may_hold(allowed, write.id, new, lying(write.old, lent, 0))
+    readable = method == "POST" or covers(who, type, write.id, new)
     if readable and unchanged(write, current):
         assert current is not None
         return Written(current, created=False, changed=False, readable=readable)

@@ -45,5 +45,5 @@ async def create(
 async def readable(door: Door, who: Principal, match: Resource) -> None:
     """Raises Forbidden unless the token may read what its criteria found: the answer shows it."""
     allowed = who.policy.permits(match.type, "r")
-    if not allowed or not await visible(door, allowed, match):
+    if not allowed or not await visible(door, who, allowed, match):
         raise Forbidden(f"The criteria match a {match.type} that the token does not allow to read.")

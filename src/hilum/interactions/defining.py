@@ -13,6 +13,7 @@ from typing import Any, Final
 from hilum.fhir import json
 from hilum.fhir.definitions import SearchParameter
 from hilum.fhir.resource import Resource, draft
+from hilum.interactions import granting
 from hilum.interactions.door import Door
 from hilum.interactions.ids import uuid7
 from hilum.interactions.retrying import retrying
@@ -41,8 +42,8 @@ async def commit(
 ) -> tuple[Resource, ...]:
     """Commit writes that were indexed by `catalogue`; their versions. A new search parameter gets its Task with it.
 
-    Raises what `Store.commit` raises, Unprocessable for a SearchParameter that can't be used, and Conflict for one
-    that others need.
+    Raises what `Store.commit` raises, Unprocessable for a SearchParameter that can't be used or a grant's Consent that
+    can't be so (`granting`), and Conflict for a SearchParameter that others need.
     """
     defined: tuple[Defined, ...] = ()
     if any(write.type == "SearchParameter" for write in writes):
@@ -52,7 +53,10 @@ async def commit(
         before = catalogue.of(one.id)
         if before is not None and (before.task != one.task or one.state == states.GONE):
             tasks += await _ended(door, catalogue, before)
-    made = await door.store.commit(Commit((*writes, *tasks), audit, preconditions, catalogue.generation, defined))
+    revokes = await granting.revoked(door, writes, audit)
+    made = await door.store.commit(
+        Commit((*writes, *tasks), audit, preconditions, catalogue.generation, defined, revokes)
+    )
     return tuple(made[: len(writes)])
 
 

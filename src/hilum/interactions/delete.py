@@ -9,11 +9,13 @@ from msgspec.structs import replace
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.interactions import criteria as conditional
+from hilum.interactions.auditing import refuse_own
 from hilum.interactions.build import check_match, integrity, removal
 from hilum.interactions.defining import commit
 from hilum.interactions.door import Door
-from hilum.interactions.permit import Permits, audit, permits, seen, visible
+from hilum.interactions.permit import Permits, audit, judged_by, permits, seen, visible
 from hilum.interactions.retrying import retrying
+from hilum.interactions.state import refuse_blind
 from hilum.problems import Forbidden, MultipleMatches
 from hilum.search.query import Query
 from hilum.store.interface import Precondition, Resolves
@@ -28,9 +30,12 @@ async def delete(door: Door, who: Principal, type: str, id: str, if_match: str |
     Raises Forbidden, PreconditionFailed (If-Match), Conflict (integrity: something still refers to it), Busy.
     """
     allowed = permits(who, type, "d")
+    refuse_own(type, id)
 
     async def attempt() -> Resource | None:
-        current = await seen(door, allowed, type, id)
+        current = await seen(door, who, allowed, type, id)
+        if type == "Basic":
+            await refuse_blind(door, who, current, if_match)
         check_match(if_match, current)
         if current is None or current.deleted:
             return None
@@ -48,7 +53,7 @@ async def conditional_delete(door: Door, who: Principal, type: str, criteria: st
 
     async def attempt() -> list[Resource]:
         query = conditional.parse(door, who, type, criteria)
-        found = await doomed(door, allowed, query, multiple=multiple)
+        found = await doomed(door, who, allowed, query, multiple=multiple)
         if not found:
             return []
         # Several: each write holds only for the version that was looked at, which is all that is promised.
@@ -58,7 +63,7 @@ async def conditional_delete(door: Door, who: Principal, type: str, criteria: st
     return await retrying(attempt)
 
 
-async def doomed(door: Door, allowed: Permits, query: Query, *, multiple: bool) -> tuple[Resource, ...]:
+async def doomed(door: Door, who: Principal, allowed: Permits, query: Query, *, multiple: bool) -> tuple[Resource, ...]:
     """What a conditional delete means: one resource at most, or with `multiple` as many as `MOST`.
 
     Raises MultipleMatches when there are more, Forbidden when one of them may not be deleted.
@@ -69,8 +74,9 @@ async def doomed(door: Door, allowed: Permits, query: Query, *, multiple: bool) 
     if len(found) > MOST:
         raise MultipleMatches(f"The criteria match more than {MOST} resources. Delete them in smaller parts.")
     for match in found:
-        if not await visible(door, allowed, match):
+        if not await visible(door, who, allowed, match):
             raise Forbidden(f"The criteria match a {match.type} that the token does not allow to delete.")
+        await refuse_blind(door, who, match, None)
     return found
 
 
@@ -83,5 +89,10 @@ async def _remove(
 ) -> tuple[Resource, ...]:
     conditions = preconditions + integrity(door, [], [(resource.type, resource.id) for resource in found])
     catalogue = door.store.catalogue
-    writes = tuple(removal(allowed, resource, catalogue.registry) for resource in found)
+    writes = tuple(
+        [
+            removal(allowed, resource, catalogue.registry, await judged_by(door, who, allowed, resource))
+            for resource in found
+        ]
+    )
     return await commit(door, catalogue, writes, audit(who, "delete"), conditions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from hilum.audit.select import Audits
 from hilum.fhir.resource import Resource
 from hilum.store.interface import Store
 from hilum.terminology.expansion import Code, Wanted
@@ -29,6 +30,7 @@ class Door:
 
     `integrity`: refuse references to what does not exist and deletions of what is referred to. `expansions` (by the
     name of a ValueSet) and `hierarchies` (by the address of a CodeSystem) are what was computed last: see resolve.py.
+    `audits`: what the server itself recorded, where it records (auditing.py).
     """
 
     store: Store
@@ -36,6 +38,7 @@ class Door:
     integrity: bool = False
     expansions: dict[str, Expansion] = field(default_factory=dict, compare=False, repr=False)
     hierarchies: dict[str, tuple[Version, Hierarchy]] = field(default_factory=dict, compare=False, repr=False)
+    audits: Audits | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from hilum.fhir.definitions import TYPE_NUMBER, TYPES, compartments
 from hilum.fhir.resource import Resource
 from hilum.interactions.care import given
 from hilum.interactions.door import Door
-from hilum.interactions.permit import permits, permits_for, unlimited, visible
+from hilum.interactions.permit import permits, permits_for, unbound, visible
 from hilum.interactions.read import read
 from hilum.problems import Gone, NotFound
 from hilum.search.alternatives import DateRange
@@ -238,7 +238,7 @@ async def _further_out(
             return f"{_OUTSIDE}{after}", ()
         found.append(resource_)
         after = position
-    closed = {type for type, _ in names if type not in MEMBERS and not unlimited(who.policy.permits(type, "r"))}
+    closed = {type for type, _ in names if type not in MEMBERS and not unbound(who.policy.permits(type, "r"))}
     return None, tuple(sorted(closed))
 
 
@@ -265,7 +265,7 @@ async def _outside(door: Door, who: Principal, type: str, id: str) -> Resource |
     """A resource that may be read and is in no patient's compartment."""
     allowed = who.policy.permits(type, "r")
     resource = await door.store.read(type, id) if allowed else None
-    if resource is None or resource.deleted or not await visible(door, allowed, resource):
+    if resource is None or resource.deleted or not await visible(door, who, allowed, resource):
         return None
     compartments = await door.store.compartments(resource)
     return None if any(kind == "Patient" for kind, _ in compartments) else resource

@@ -28,6 +28,11 @@ class Foreseen:
         self._store = store
         self.name = store.name
         self.full_text = store.full_text
+        self.ledger = store.ledger
+        self.segments = store.segments
+        self.writes_audited = store.writes_audited
+        self.unaudited = store.unaudited
+        self.compartments_of = store.compartments_of
         self._writes = {(write.type, write.id): write for write in writes}
         self._now = time.time_ns() // 1000
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from hilum.access.policy import Principal
 from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
+from hilum.interactions import auditing
 from hilum.interactions.door import Door
 from hilum.interactions.permit import absent, permits, permits_for, types_permitted
 from hilum.store.interface import HistoryQuery, Versions
@@ -35,6 +36,8 @@ async def history(
     """
     if type is not None and id is not None:
         query = HistoryQuery((type,), (permits(who, type, "r"),), id, since, at, before, count, total)
+        if type == auditing.TYPE and (own := await auditing.read(door, who, id)) is not None:
+            return Versions((own,), None, 1)
         page = await door.store.history(query)
         if not page.resources:
             whole = replace(query, since=None, at=None, before=None, count=1, total=False)

@@ -29,6 +29,7 @@ from hilum.interactions.ids import uuid7
 from hilum.interactions.linking import Links, Name
 from hilum.interactions.patches import Patch
 from hilum.interactions.permit import Permits, absent, permits, seen, unlimited, visible
+from hilum.interactions.state import refuse_blind
 from hilum.interactions.update import free
 from hilum.problems import Forbidden, Gone, Invalid, NotFound, Problem
 from hilum.search.catalogue import EMPTY, Catalogue
@@ -124,9 +125,11 @@ async def _name_delete(door: Door, who: Principal, step: Step, plan: Plan) -> No
     if step.target.multiple:
         assert step.query is not None
         # As with a DELETE of its own: each deletion holds for the version that was looked at, and no more is promised.
-        found = await doomed(door, step.allowed, step.query, multiple=True)
+        found = await doomed(door, who, step.allowed, step.query, multiple=True)
     else:
-        current = await _existing(door, step, plan, "delete")
+        current = await _existing(door, who, step, plan, "delete")
+        if step.target.type == "Basic":
+            await refuse_blind(door, who, current, step.entry.if_match)
         check_match(step.entry.if_match, current)
         found = () if current is None or current.deleted else (current,)
     plan.removals[step.number] = found
@@ -150,7 +153,9 @@ async def _name_create(door: Door, who: Principal, step: Step, plan: Plan) -> No
 async def _name_update(door: Door, who: Principal, step: Step, plan: Plan) -> None:
     asked, body = step.target, step.entry.body
     assert body is not None
-    current = await _existing(door, step, plan, "update")
+    current = await _existing(door, who, step, plan, "update")
+    if asked.type == "Basic":
+        await refuse_blind(door, who, current, step.entry.if_match, body)
     check_match(step.entry.if_match, current)
     id = asked.id
     if id is None:
@@ -169,11 +174,13 @@ async def _name_update(door: Door, who: Principal, step: Step, plan: Plan) -> No
 
 async def _name_patch(door: Door, who: Principal, step: Step, plan: Plan) -> None:
     asked = step.target
-    current = await _existing(door, step, plan, "update")
-    if current is not None and not await visible(door, permits(who, asked.type, "r"), current):
+    current = await _existing(door, who, step, plan, "update")
+    if current is not None and not await visible(door, who, permits(who, asked.type, "r"), current):
         if asked.id:
             raise absent(asked.type, asked.id)
         raise Forbidden(f"The criteria match a {asked.type} that the token does not allow to update and read.")
+    if asked.type == "Basic":
+        await refuse_blind(door, who, current, step.entry.if_match)
     check_match(step.entry.if_match, current)
     if current is None:
         raise absent(asked.type, asked.id) if asked.id else NotFound(f"The criteria match no {asked.type}.")
@@ -182,12 +189,12 @@ async def _name_patch(door: Door, who: Principal, step: Step, plan: Plan) -> Non
     _writes(step, plan, (asked.type, current.id), current)
 
 
-async def _existing(door: Door, step: Step, plan: Plan, word: str) -> Resource | None:
+async def _existing(door: Door, who: Principal, step: Step, plan: Plan, word: str) -> Resource | None:
     asked = step.target
     if asked.id is not None:
-        return await seen(door, step.allowed, asked.type, asked.id)
+        return await seen(door, who, step.allowed, asked.type, asked.id)
     match = await _matched(door, step, plan)
-    if match is not None and not await visible(door, step.allowed, match):
+    if match is not None and not await visible(door, who, step.allowed, match):
         raise Forbidden(f"The criteria match a {asked.type} that the token does not allow to {word}.")
     return match
 

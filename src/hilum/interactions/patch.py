@@ -11,6 +11,7 @@ from dataclasses import replace
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.interactions import criteria as conditional
+from hilum.interactions.auditing import refuse_own
 from hilum.interactions.build import apart, check, check_match, put
 from hilum.interactions.door import Door, Written
 from hilum.interactions.fhirpath_patch import parse_fhirpath_patch
@@ -18,6 +19,7 @@ from hilum.interactions.json_patch import parse_json_patch
 from hilum.interactions.patches import Patch
 from hilum.interactions.permit import Permits, absent, permits, seen, visible
 from hilum.interactions.retrying import retrying
+from hilum.interactions.state import refuse_blind
 from hilum.problems import Forbidden, Gone, Invalid, Issue, NotFound
 from hilum.store.interface import Precondition, Resolves
 
@@ -31,11 +33,14 @@ async def patch(door: Door, who: Principal, type: str, id: str, patch: Patch, if
     Invalid (what comes out is not valid), Conflict, Busy.
     """
     allowed, reading = permits(who, type, "u"), permits(who, type, "r")
+    refuse_own(type, id)
 
     async def attempt() -> Written:
-        current = await seen(door, allowed, type, id)
-        if current is not None and not await visible(door, reading, current):
+        current = await seen(door, who, allowed, type, id)
+        if current is not None and not await visible(door, who, reading, current):
             current = None
+        if type == "Basic":
+            await refuse_blind(door, who, current, if_match)
         check_match(if_match, current)
         if current is None:
             raise absent(type, id)
@@ -53,10 +58,12 @@ async def conditional_patch(
     async def attempt() -> Written:
         query = conditional.parse(door, who, type, criteria)
         match = await conditional.single(door, query)
+        if type == "Basic":
+            await refuse_blind(door, who, match, if_match)
         check_match(if_match, match)
         if match is None:
             raise NotFound(f"The conditional criteria match no {type}.")
-        if not (await visible(door, allowed, match) and await visible(door, reading, match)):
+        if not (await visible(door, who, allowed, match) and await visible(door, who, reading, match)):
             raise Forbidden(f"The criteria match a {type} that the token does not allow to update and read.")
         return await _patched(door, who, allowed, match, patch, (Resolves(query, (match.id,)),))
 

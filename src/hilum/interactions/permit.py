@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from dataclasses import replace
+from typing import Any
 
 from hilum.access.policy import Principal, allows
+from hilum.audit.event import detail
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import Resource
 from hilum.interactions.door import Door
+from hilum.interactions.links import local_references, relative
 from hilum.problems import Conflict, Forbidden, NotFound
 from hilum.search.clauses import Permit
 from hilum.search.index import index
@@ -20,6 +23,10 @@ from hilum.search.rows import NO_ROWS, Rows
 from hilum.store.interface import Audit
 
 Permits = tuple[Permit, ...]
+Owners = tuple[tuple[str, str], ...]
+"""Compartments: (type, id) of whose they are."""
+Lent = tuple[Owners, Owners] | None
+"""The compartments of a Binary's old and new image; None: the rows of the images say it."""
 WORDS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"}
 
 
@@ -50,18 +57,27 @@ def unlimited(allowed: Permits) -> bool:
     return any(permit.owners is None and not permit.clauses for permit in allowed)
 
 
-async def visible(door: Door, allowed: Permits, resource: Resource) -> bool:
+def unbound(allowed: Permits) -> bool:
+    """Whether one of these permits reaches beyond compartments."""
+    return any(permit.owners is None for permit in allowed)
+
+
+async def visible(door: Door, who: Principal, allowed: Permits, resource: Resource) -> bool:
     """Whether this very version, by its content and the compartments it was committed in, is within these permits.
 
     A deletion is judged by what it deleted.
     """
     if unlimited(allowed):
         return True
-    rows = Rows(compartments=await door.store.compartments(resource))
+    content: Resource | None = resource
+    if resource.deleted and (resource.type == "Binary" or any(permit.clauses for permit in allowed)):
+        content = await door.store.read(resource.type, resource.id, resource.version - 1)
+    if resource.type == "Binary":
+        owners = () if content is None or content.deleted else await lent(door, who, content.body)
+    else:
+        owners = await door.store.compartments(resource)
+    rows = Rows(compartments=owners)
     if any(permit.clauses for permit in allowed):
-        content = (
-            await door.store.read(resource.type, resource.id, resource.version - 1) if resource.deleted else resource
-        )
         if content is None or content.deleted:
             allowed = tuple(permit for permit in allowed if not permit.clauses)
         else:
@@ -69,10 +85,47 @@ async def visible(door: Door, allowed: Permits, resource: Resource) -> bool:
     return allows(allowed, rows, resource.id)
 
 
-async def seen(door: Door, allowed: Permits, type: str, id: str) -> Resource | None:
+async def lent(door: Door, who: Principal, body: dict[str, Any]) -> Owners:
+    """The compartments that a Binary lies in: those of what its securityContext refers to, if `who` may read that.
+
+    A Binary says nothing about whom it is: "this element identifies another resource that can be used as a proxy".
+    https://hl7.org/fhir/R4/binary.html#security
+    """
+    context = body.get("securityContext")
+    names = local_references(relative({"": context}, door.base)) if type(context) is dict else set()
+    if len(names) != 1:
+        return ()
+    ((kind, id),) = names
+    allowed = who.policy.permits(kind, "r") if kind != "Binary" else ()
+    target = await seen(door, who, allowed, kind, id) if allowed else None
+    return () if target is None or target.deleted else await door.store.compartments(target)
+
+
+async def judged_by(
+    door: Door, who: Principal, allowed: Permits, current: Resource | None, body: dict[str, Any] | None = None
+) -> Lent:
+    """What a write of a Binary is judged by, besides its rows: what its images (the new one: `body`) lie in.
+
+    None for all other types, and where there is nothing to judge.
+    """
+    if unlimited(allowed) and unlimited(who.policy.permits("Binary", "r")):
+        return None
+    kind = current.type if current is not None else (body or {}).get("resourceType")
+    if kind != "Binary":
+        return None
+    old = () if current is None or current.deleted else await lent(door, who, current.body)
+    return old, () if body is None else await lent(door, who, body)
+
+
+def lying(rows: Rows, lent: Lent, image: int) -> Rows:
+    """Index rows with the compartments that were lent to the old (0) or the new (1) image."""
+    return rows if lent is None else replace(rows, compartments=lent[image])
+
+
+async def seen(door: Door, who: Principal, allowed: Permits, type: str, id: str) -> Resource | None:
     """The current version, perhaps a deletion; None when it is absent or hidden."""
     resource = await door.store.read(type, id)
-    if resource is None or not await visible(door, allowed, resource):
+    if resource is None or not await visible(door, who, allowed, resource):
         return None
     return resource
 
@@ -100,7 +153,7 @@ async def refuse_hidden(
         seeing = who.policy.permits(type, "r") + who.policy.permits(type, "s")
         if unlimited(seeing):  # the commit looks whether it exists
             continue
-        found = await seen(door, seeing, type, id) if seeing else None
+        found = await seen(door, who, seeing, type, id) if seeing else None
         if found is None or found.deleted:
             raise Conflict(f"The reference {type}/{id} points to nothing that exists here.")
 
@@ -152,7 +205,7 @@ def absent(type: str, id: str) -> NotFound:
 
 def audit(who: Principal, interaction: str) -> Audit:
     """The audit value of a commit."""
-    return Audit(who.agent, who.client, interaction, who.token)
+    return Audit(who.agent, who.client, interaction, who.token, detail(who))
 
 
 def types_permitted(who: Principal, types: Iterable[str], letter: str) -> tuple[str, ...]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from hilum.access.confine import confine
 from hilum.access.policy import Policy, Principal
+from hilum.interactions import auditing
 from hilum.interactions.door import Door
 from hilum.interactions.resolve import resolve
 from hilum.problems import Invalid, Unprocessable
@@ -29,6 +31,8 @@ async def search(door: Door, who: Principal, parsed: Parsed) -> Page:
     The permits of the query are made here, whoever parsed it. Raises Forbidden as `confine`, Invalid and TooCostly as
     `resolve` and the store.
     """
+    if door.audits is not None and (audits := auditing.meant(door, who, parsed.query)) is not None:
+        return await _asked(door, who, parsed, partial(auditing.search, door, audits))
     return await _asked(door, who, parsed, door.store.search)
 
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Final
 
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.interactions import criteria as conditional
+from hilum.interactions import state
+from hilum.interactions.auditing import refuse_own
 from hilum.interactions.build import (
     LARGE,
     check_id,
@@ -43,7 +45,7 @@ from hilum.interactions.entries import (
 from hilum.interactions.foreseen import Foreseen
 from hilum.interactions.linking import Links
 from hilum.interactions.naming import NAME, Plan, Step, at, refuse_doubles, refuse_overlaps, size
-from hilum.interactions.permit import audit, covers, may_hold, permits, refuse_hidden
+from hilum.interactions.permit import Lent, audit, covers, judged_by, lying, may_hold, permits, refuse_hidden
 from hilum.interactions.referring import link
 from hilum.interactions.retrying import retrying
 from hilum.problems import Conflict, Invalid, Problem
@@ -111,6 +113,8 @@ def _understand(door: Door, who: Principal, number: int, entry: Entry) -> Step:
     check_conditions(entry)
     asked = target(entry, door.base)
     allowed = permits(who, asked.type, LETTER[entry.method])
+    if entry.method != "POST":
+        refuse_own(asked.type, asked.id or (entry.body or {}).get("id"))
     if entry.method == "PATCH":
         permits(who, asked.type, "r")  # see patch.py
     patch = None
@@ -160,7 +164,11 @@ async def _commit(
             await asyncio.sleep(0)
         if step.number in plan.names or step.number in plan.removals:
             large = size(step, plan) > LARGE
-            made = await asyncio.to_thread(_writes, door, who, step, plan) if large else _writes(door, who, step, plan)
+            lent = await _lent(door, who, step, plan) if step.target.type == "Binary" else []
+            if large:
+                made = await asyncio.to_thread(_writes, door, who, step, plan, lent)
+            else:
+                made = _writes(door, who, step, plan, lent)
             if made:
                 writes[step.number] = made
     versions: dict[int, tuple[Resource, ...]] = {}
@@ -191,21 +199,36 @@ async def _refuse_hidden(door: Door, who: Principal, steps: list[Step], plan: Pl
             await at(step, refuse_hidden(door, who, step.allowed, present, known))
 
 
-def _writes(door: Door, who: Principal, step: Step, plan: Plan) -> tuple[Write, ...]:
-    """The writes of an entry; none when it would change nothing."""
+async def _lent(door: Door, who: Principal, step: Step, plan: Plan) -> list[Lent]:
+    """What the writes of Binaries are judged by; what this transaction itself makes can't be a securityContext yet."""
+    number = step.number
+    if step.entry.method == "DELETE":
+        return [await judged_by(door, who, step.allowed, resource) for resource in plan.removals[number]]
+    return [await judged_by(door, who, step.allowed, plan.current[number], plan.bodies[number])]
+
+
+def _writes(door: Door, who: Principal, step: Step, plan: Plan, lent: Sequence[Lent] = ()) -> tuple[Write, ...]:
+    """The writes of an entry; none when it would change nothing. `lent`: of each of them, see `permit`."""
     number, method = step.number, step.entry.method
     try:
         if method == "DELETE":
-            return tuple(removal(step.allowed, resource, plan.catalogue.registry) for resource in plan.removals[number])
+            return tuple(
+                removal(step.allowed, resource, plan.catalogue.registry, owners)
+                for resource, owners in zip_longest(plan.removals[number], lent)
+            )
         current = plan.current[number]
         type, id = plan.names[number]
+        if type == "Basic":
+            state.check(door, who, method, plan.bodies[number], current)
         write = image(
             door, method, type, id, plan.bodies[number], current, plan.catalogue.registry, plan.drafts.rows(number)
         )
-        may_hold(step.allowed, write.id, write.rows, write.old)
+        owners = lent[0] if lent else None
+        new = lying(write.rows, owners, 1)
+        may_hold(step.allowed, write.id, new, lying(write.old, owners, 0))
     except Problem as problem:
         raise again(problem, placed(problem.issues, step.entry.index)) from None
-    readable = covers(who, type, write.id, write.rows)
+    readable = covers(who, type, write.id, new)
     if readable and unchanged(write, current) and (type, id) not in plan.links.pinned:
         return ()
     return (write,)

@@ -10,11 +10,13 @@ from __future__ import annotations
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.interactions import criteria as conditional
+from hilum.interactions.auditing import refuse_own
 from hilum.interactions.build import Body, apart, check, check_id, check_match, put
 from hilum.interactions.door import Door, Written
 from hilum.interactions.ids import uuid7
 from hilum.interactions.permit import Permits, absent, permits, seen, unlimited, visible
 from hilum.interactions.retrying import retrying
+from hilum.interactions.state import refuse_blind
 from hilum.problems import Conflict, Forbidden, Invalid, PreconditionFailed
 from hilum.store.interface import Resolves
 
@@ -37,11 +39,14 @@ async def update(
     Invalid (the body's id too), Forbidden, NotFound, PreconditionFailed, Conflict (integrity), Busy.
     """
     allowed = permits(who, type, "u")
+    refuse_own(type, id)
     check_id(type, id, body)
     await apart(size, check, type, body)
 
     async def attempt() -> Written:
-        current = await seen(door, allowed, type, id)
+        current = await seen(door, who, allowed, type, id)
+        if type == "Basic":
+            await refuse_blind(door, who, current, if_match, body)
         check_match(if_match, current)
         check_new(only_new, current)
         if current is None and not unlimited(allowed):
@@ -68,11 +73,14 @@ async def conditional_update(
     Invalid if the body has another id. Raises MultipleMatches, and what `update` raises.
     """
     allowed = permits(who, type, "u")
+    refuse_own(type, body.get("id"))
     await apart(size, check, type, body)
 
     async def attempt() -> Written:
         query = conditional.parse(door, who, type, criteria)
         match = await conditional.single(door, query)
+        if type == "Basic":
+            await refuse_blind(door, who, match, if_match, body)
         check_match(if_match, match)
         check_new(only_new, match)
         if match is None:
@@ -84,7 +92,7 @@ async def conditional_update(
             )
         if body.get("id", match.id) != match.id:
             raise Invalid(f"The body has another id than the {type} that the criteria match.", expression=f"{type}.id")
-        if not await visible(door, allowed, match):
+        if not await visible(door, who, allowed, match):
             raise Forbidden(f"The criteria match a {type} that the token does not allow to update.")
         same = (Resolves(query, (match.id,)),)
         return await put(door, who, allowed, "update", "PUT", type, match.id, body, match, same, size=size)

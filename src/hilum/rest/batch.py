@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -51,8 +51,17 @@ async def bundle(service: Service, request: Request) -> Response:
     entries = body.get("entry", [])
     if type(entries) is not list or not all(type(entry) is dict for entry in entries):
         raise Invalid("Bundle.entry must be an array of objects.", expression="Bundle.entry")
-    replies = await _KINDS[kind](service, request, entries, sizes or [0] * len(entries))
-    return Response(200, [FHIR_JSON, NO_STORE], bundles.bundle(f"{kind}-response", replies))
+    done = await _KINDS[kind](service, request, entries, sizes or [0] * len(entries))
+    content = bundles.bundle(f"{kind}-response", done.replies)
+    return Response(200, [FHIR_JSON, NO_STORE], content, shown=done.shown, recorded=done.recorded)
+
+
+class _Done(NamedTuple):
+    """The entries that answer, and for the audit what they disclose and whether a commit tells of all of it."""
+
+    replies: list[bytes]
+    shown: tuple[int, ...] = ()
+    recorded: bool = False
 
 
 class _Entry(msgspec.Struct):
@@ -71,7 +80,7 @@ def _sizes(raw: bytes) -> list[int]:
         return []
 
 
-async def _batch(service: Service, request: Request, entries: list[dict[str, Any]], sizes: list[int]) -> list[bytes]:
+async def _batch(service: Service, request: Request, entries: list[dict[str, Any]], sizes: list[int]) -> _Done:
     """Each entry for itself: what fails does not stop the others."""
     base = service.base
     replies = [b""] * len(entries)
@@ -90,12 +99,10 @@ async def _batch(service: Service, request: Request, entries: list[dict[str, Any
             done = await asyncio.gather(*(router.answer(service, one) for _, one in part))
             for (number, one), reply in zip(part, done, strict=True):
                 replies[number] = _reply(base, one, reply)
-    return replies
+    return _Done(replies)
 
 
-async def _transaction(
-    service: Service, request: Request, entries: list[dict[str, Any]], sizes: list[int]
-) -> list[bytes]:
+async def _transaction(service: Service, request: Request, entries: list[dict[str, Any]], sizes: list[int]) -> _Done:
     """All writes in one commit, then the reads, which are judged before it: one that would fail refuses the whole.
 
     What only goes wrong in between, since another client deletes what is to be read say, can't undo the commit: then
@@ -119,14 +126,16 @@ async def _transaction(
     replies = [b""] * len(entries)
     brief = prefer(request).returns in (None, "minimal")
     judge = _judging(service, reads) if reads else None
-    for found in await transaction(service.door, request.who, writes, judge):
+    outcomes = await transaction(service.door, request.who, writes, judge)
+    for found in outcomes:
         if brief and found.method != "DELETE" and found.resource is not None:
             replies[found.index] = bundles.stored(base, 201 if found.created else 200, found.resource)
         else:
             replies[found.index] = bundles.reply(base, await _written(service, request, found))
     for number, one in reads:
         replies[number] = _reply(base, one, await router.answer(service, one))
-    return replies
+    stood = tuple(found.resource.seq for found in outcomes if found.resource is not None and not found.changed)
+    return _Done(replies, stood, not reads and not stood and any(found.changed for found in outcomes))
 
 
 def _judging(service: Service, reads: list[tuple[int, Request]]) -> Judge:
@@ -170,7 +179,7 @@ async def _written(service: Service, request: Request, found: EntryOutcome) -> R
 
 async def _readable(service: Service, request: Request, resource: Resource) -> bool:
     allowed = request.who.policy.permits(resource.type, "r")
-    return bool(allowed) and await visible(service.door, allowed, resource)
+    return bool(allowed) and await visible(service.door, request.who, allowed, resource)
 
 
 def _entry(entry: dict[str, Any], number: int, where: str, size: int) -> Entry:

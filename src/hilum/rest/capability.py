@@ -11,6 +11,7 @@ from typing import Any
 from hilum import __version__
 from hilum.fhir import json
 from hilum.fhir.definitions import FHIR_VERSION, TYPES, compartments
+from hilum.oauth.endpoints import CAPABILITIES, PATHS
 from hilum.problems import Malformed
 from hilum.rest import media, searching, subset
 from hilum.rest.conditions import etag
@@ -113,12 +114,38 @@ def terminology(service: Service) -> dict[str, Any]:
 _MODES = {"full": statement, "normative": statement, "terminology": terminology}
 
 
+_REGISTRY = "http://fhir-registry.smarthealthit.org/StructureDefinition"
+
+
 def _security(service: Service) -> dict[str, Any]:
-    if service.token_needed:
-        text = "Every request but this one needs a bearer token (RFC 6750) with SMART scopes; `hilum token` makes one."
-    else:
+    """Where tokens come from, in words and, where there is an authorization server, for older SMART clients, too.
+
+    http://hl7.org/fhir/smart-app-launch/1.0.0/conformance/index.html#using-cs
+    """
+    if not service.token_needed:
         text = "This server runs with --auth off: no token is needed. It listens on loopback only."
-    return {"cors": False, "description": text}
+        return {"cors": False, "description": text}
+    text = "Every request but this one needs a bearer token (RFC 6750) with SMART scopes; `hilum token` makes one."
+    if not service.issuer:
+        return {"cors": False, "description": text}
+    places = [{"url": name, "valueUri": service.issuer + path} for name, path in PATHS.items()]
+    code = {
+        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+        "code": "SMART-on-FHIR",
+        "display": "SMART-on-FHIR",
+    }
+    return {
+        "extension": [
+            {"url": f"{_REGISTRY}/oauth-uris", "extension": places},
+            *({"url": f"{_REGISTRY}/capabilities", "valueCode": one} for one in CAPABILITIES),
+        ],
+        "cors": True,
+        "service": [
+            {"coding": [code], "text": "OAuth2 using SMART-on-FHIR profile (see http://docs.smarthealthit.org)"}
+        ],
+        "description": "Every request but this one needs a bearer token (RFC 6750) with SMART scopes: see "
+        f"{service.door.base}/.well-known/smart-configuration",
+    }
 
 
 def _resource(type_: str, routes: tuple[Route, ...], registry: Registry) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from hilum.problems import Issue, Malformed
 from hilum.rest import bundle, media, outcome, subset
 from hilum.rest.bundle import Link
 from hilum.rest.links import CURSOR
-from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
+from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response, seqs
 from hilum.rest.paging import links, moment, once, page_size, position
 from hilum.rest.router import Service
 from hilum.search.dates import MAX_DATE, MIN_DATE
@@ -50,7 +50,8 @@ async def everyone(service: Service, request: Request) -> Response:
     if cursor is not None:
         if given:
             raise Malformed(f"This {CURSOR} holds all parameters: follow the links of a Bundle unchanged.")
-        pairs, after = service.links.open_search(request.path, cursor)
+        pairs, after = service.links.open_search(request.path, cursor, request.who.holder)
+        request.query = uri.encode(pairs)  # for the audit
         given = dict(pairs)
         patient, following = given.pop(_PATIENT, ""), given.pop(_FOLLOWING, None)
         place = Place(patient, after if patient else None, following)
@@ -67,7 +68,7 @@ def _next(service: Service, request: Request, asked: list[tuple[str, str]], plac
         held.append((_PATIENT, place.patient))
     if place.following is not None:
         held.append((_FOLLOWING, place.following))
-    sealed = service.links.seal_search(request.path, held, place.after or "")
+    sealed = service.links.seal_search(request.path, held, place.after or "", request.who.holder)
     query = uri.encode([*request.shown.parameters(), (CURSOR, sealed)])
     return Link("next", f"{service.door.base}/{'/'.join(request.path)}?{query}")
 
@@ -89,7 +90,7 @@ async def _answer(
     )
     if said:
         entries.append(b'{"resource":%b,"search":{"mode":"outcome"}}' % json.encode(outcome.operation_outcome(said)))
-    return Response(200, [FHIR_JSON, NO_STORE], bundle.bundle("searchset", entries, found_at))
+    return Response(200, [FHIR_JSON, NO_STORE], bundle.bundle("searchset", entries, found_at), shown=seqs(resources))
 
 
 _LEFT_OUT = (
@@ -121,6 +122,8 @@ def _given(request: Request) -> dict[str, str]:
     pairs = [*request.parameters, *(_posted(request) if request.body else ())]
     types = [value for name, value in pairs if name == "_type"]
     given = once([pair for pair in pairs if pair[0] != "_type"])
+    if request.body:
+        request.query = uri.encode(pairs)  # for the audit, wherever it stood
     return given | {"_type": ",".join(types)} if types else given
 
 

@@ -29,12 +29,14 @@ async def graphql(service: Service, request: Request) -> Response:
     """Run the query; every read and search of it by the token's policy."""
     about = (request.path[0], request.path[1]) if len(request.path) == 3 else None
     now = time.time_ns() // 1000 // _DAY * _DAY
+    fetch = Fetch(service.door, request.who, service.links, now, service.page)
     try:
         asked = _asked(request)
-        data = await answer(Fetch(service.door, request.who, service.links, now, service.page), asked, about)
+        request.query = asked.query  # for the audit, wherever it stood
+        data = await answer(fetch, asked, about)
     except Problem as problem:
         return refusal(problem)
-    return Response(200, [_JSON, NO_STORE], json.encode({"data": data}))
+    return Response(200, [_JSON, NO_STORE], json.encode({"data": data}), shown=tuple(sorted(fetch.shown)))
 
 
 def refusal(problem: Problem) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hilum.interactions import history as versions
 from hilum.rest import bundle, subset
 from hilum.rest.links import CURSOR
-from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
+from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response, seqs
 from hilum.rest.paging import links, moment, once, page_size, position
 from hilum.rest.router import Service
 
@@ -43,4 +43,9 @@ async def history(service: Service, request: Request) -> Response:
         for found, content in zip(page.resources, contents, strict=True)
     ]
     found_at = links(service, request, asked, cursor, None if page.next is None else str(page.next))
-    return Response(200, [FHIR_JSON, NO_STORE], bundle.bundle("history", entries, found_at, page.total))
+    return Response(
+        200,
+        [FHIR_JSON, NO_STORE],
+        bundle.bundle("history", entries, found_at, page.total),
+        shown=seqs(page.resources),
+    )

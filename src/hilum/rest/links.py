@@ -1,8 +1,9 @@
 """Paging links that a client can neither read nor forge. https://hl7.org/fhir/R4/http.html#paging
 
-A cursor is the keyset position of the page before, sealed for one request: its tag is a MAC over path, parameters and
-position (keyed BLAKE2b, https://www.rfc-editor.org/rfc/rfc7693), and the position is masked by a key stream of that tag
-(the SIV construction of RFC 5297, with SHAKE).
+A cursor is the keyset position of the page before, sealed for one request of one holder (the grant that it was made
+for: a renewed token follows it, nobody else's does). Its tag is a MAC over holder, path, parameters and position (keyed
+BLAKE2b, https://www.rfc-editor.org/rfc/rfc7693), and the position is masked by a key stream of that tag (the SIV
+construction of RFC 5297, with SHAKE).
 The position holds stable integers and values: unmasked, it would tell how many resources there are that the asker may
 not see. It is padded, so that its length tells nothing either.
 
@@ -46,30 +47,33 @@ class Links:
         self._mask_key = hashlib.sha256(b"hilum paging mask" + key).digest()
         self._search = AESSIV(hashlib.sha512(b"hilum paging search" + key).digest())
 
-    def seal(self, path: tuple[str, ...], query: str, position: str) -> str:
-        """The cursor for the page after `position` of the request with this path and query string (`uri.encode`)."""
+    def seal(self, path: tuple[str, ...], query: str, position: str, holder: str) -> str:
+        """The cursor for the page after `position` of the request with this path and query string (`uri.encode`).
+
+        `holder`: whose request it is (`Principal.holder`).
+        """
         plain = _measured(position)
         plain += bytes(-(_TAG + len(plain)) % _BLOCK)
-        tag = self._tag(path, query, plain)
+        tag = self._tag(path, query, plain, holder)
         return urlsafe_b64encode(tag + self._mask(tag, plain)).decode()
 
-    def open(self, path: tuple[str, ...], query: str, cursor: str) -> str:
-        """The position in a cursor. Raises Malformed when it was not made for this path and query string."""
+    def open(self, path: tuple[str, ...], query: str, cursor: str, holder: str) -> str:
+        """The position in a cursor. Raises Malformed when it was not made for this path, query string and holder."""
         try:
             sealed = urlsafe_b64decode(cursor.encode())
         except ValueError:
             sealed = b""
         tag, masked = sealed[:_TAG], sealed[_TAG:]
         plain = self._mask(tag, masked)
-        if len(masked) < _LENGTH or not hmac.compare_digest(tag, self._tag(path, query, plain)):
+        if len(masked) < _LENGTH or not hmac.compare_digest(tag, self._tag(path, query, plain, holder)):
             raise Malformed(_FOREIGN)
         return _position(plain)[0]
 
-    def seal_search(self, path: tuple[str, ...], parameters: list[tuple[str, str]], position: str) -> str:
+    def seal_search(self, path: tuple[str, ...], parameters: list[tuple[str, str]], position: str, holder: str) -> str:
         """The cursor for the page after `position`, parameters in it. Raises TooLarge when it gets too long."""
         plain = zlib.compress(_measured(position) + uri.encode(parameters).encode())
         nonce = os.urandom(_NONCE)
-        sealed = nonce + self._search.encrypt(plain, ["/".join(path).encode(), nonce])
+        sealed = nonce + self._search.encrypt(plain, [_bound(path, holder), nonce])
         cursor = _SEARCH + urlsafe_b64encode(sealed).decode()
         if len(cursor) > _LONGEST:
             raise TooLarge(
@@ -83,24 +87,33 @@ class Links:
         """Whether the parameters are in the cursor."""
         return cursor.startswith(_SEARCH)
 
-    def open_search(self, path: tuple[str, ...], cursor: str) -> tuple[list[tuple[str, str]], str]:
-        """Parameters and position in a cursor of `seal_search`. Raises Malformed when it was not made for this path."""
+    def open_search(self, path: tuple[str, ...], cursor: str, holder: str) -> tuple[list[tuple[str, str]], str]:
+        """Parameters and position in a cursor of `seal_search`.
+
+        Raises Malformed when it was not made for this path and holder.
+        """
         try:
             sealed = urlsafe_b64decode(cursor.removeprefix(_SEARCH).encode())
             nonce = sealed[:_NONCE]
-            plain = zlib.decompress(self._search.decrypt(sealed[_NONCE:], ["/".join(path).encode(), nonce]))
+            plain = zlib.decompress(self._search.decrypt(sealed[_NONCE:], [_bound(path, holder), nonce]))
         except (ValueError, InvalidTag):
             raise Malformed(_FOREIGN) from None
         position, rest = _position(plain)
         return uri.pairs(rest.decode()), position
 
-    def _tag(self, path: tuple[str, ...], query: str, plain: bytes) -> bytes:
-        context = "/".join(path) + "?" + query
-        return hashlib.blake2b(plain + context.encode(), key=self._tag_key, digest_size=_TAG).digest()
+    def _tag(self, path: tuple[str, ...], query: str, plain: bytes, holder: str) -> bytes:
+        context = _bound(path, holder) + b"?" + query.encode()
+        return hashlib.blake2b(plain + context, key=self._tag_key, digest_size=_TAG).digest()
 
     def _mask(self, tag: bytes, text: bytes) -> bytes:
         stream = hashlib.shake_256(self._mask_key + tag).digest(len(text))
         return (int.from_bytes(text, "big") ^ int.from_bytes(stream, "big")).to_bytes(len(text), "big")
+
+
+def _bound(path: tuple[str, ...], holder: str) -> bytes:
+    """For whom and where a cursor holds, so that no two of them read the same."""
+    owner = holder.encode()
+    return b"%d:%b%b" % (len(owner), owner, "/".join(path).encode())
 
 
 def _measured(position: str) -> bytes:

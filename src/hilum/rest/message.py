@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,3 +71,8 @@ class Response:
     def header(self, name: bytes) -> str | None:
         """The first header of that name (lower case), or None."""
         return next((value.decode("latin-1") for key, value in self.headers if key == name), None)
+
+
+def seqs(resources: Sequence[Resource]) -> tuple[int, ...]:
+    """What an answer that holds these resources discloses: for `Response.shown`."""
+    return tuple([one.last_updated for one in resources])

@@ -66,9 +66,9 @@ def links(
     found = [Link("self", f"{where}?{query}" if query else where)]
     if after is not None:
         if sealed:
-            query = uri.encode([*shown, (CURSOR, service.links.seal_search(path, asked, after))])
+            query = uri.encode([*shown, (CURSOR, service.links.seal_search(path, asked, after, request.who.holder))])
         else:
-            at = service.links.seal(path, written, after)  # of letters, digits, - _ = only
+            at = service.links.seal(path, written, after, request.who.holder)  # of letters, digits, - _ = only
             query = f"{whole}{'&' if whole else ''}{CURSOR}={at}"
         found.append(Link("next", f"{where}?{query}"))
     return found
@@ -76,7 +76,9 @@ def links(
 
 def position(service: Service, request: Request, asked: list[tuple[str, str]], cursor: str | None) -> str | None:
     """The keyset position that a cursor stands for; None without one. Raises Malformed."""
-    return None if cursor is None else service.links.open(get_path(request.path), uri.encode(asked), cursor)
+    if cursor is None:
+        return None
+    return service.links.open(get_path(request.path), uri.encode(asked), cursor, request.who.holder)
 
 
 def get_path(path: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ async def read(service: Service, request: Request) -> Response:
     if (b"if-none-match" in headers or b"if-modified-since" in headers) and conditions.unchanged(
         resource, request.header(b"if-none-match"), request.header(b"if-modified-since")
     ):
-        return Response(304, [NO_STORE, *conditions.version_headers(resource)], b"", resource)
+        return Response(304, [NO_STORE, *conditions.version_headers(resource)], b"", resource, (resource.seq,))
     if request.shown is PLAIN:
         return _answer(resource, resource.raw)
     return await _shown(request, resource)
@@ -38,4 +38,6 @@ async def _shown(request: Request, resource: Resource) -> Response:
 
 
 def _answer(resource: Resource, content: bytes) -> Response:
-    return Response(200, [FHIR_JSON, NO_STORE, *conditions.version_headers(resource)], content, resource)
+    return Response(
+        200, [FHIR_JSON, NO_STORE, *conditions.version_headers(resource)], content, resource, (resource.seq,)
+    )

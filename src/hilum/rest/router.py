@@ -128,7 +128,8 @@ def _unknown(path: tuple[str, ...]) -> NotFound:
 class Service:
     """What every handler needs: the door, the sealed links, the table, and limits.
 
-    `page`: how many entries a page has at most. `documents`: what was made once and is kept, as bytes.
+    `page`: how many entries a page has at most. `issuer`: the origin of the authorization server, "" where there is
+    none. `documents`: what was made once and is kept, as bytes.
     `damaged`: the store has said so, and a restart with a backup is what helps.
     """
 
@@ -138,6 +139,7 @@ class Service:
     page: int = 1000
     environment: str = "sandbox"
     token_needed: bool = True
+    issuer: str = ""
     trail: Trail = SILENT
     documents: dict[str, bytes] = field(default_factory=dict)
     damaged: Event = field(default_factory=Event)

@@ -13,7 +13,7 @@ from hilum.problems import Issue, Malformed, NotFound
 from hilum.rest import bundle, media, outcome, presentation, subset
 from hilum.rest.links import CURSOR
 from hilum.rest.matches import matches
-from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
+from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response, seqs
 from hilum.rest.paging import get_path, links, position
 from hilum.rest.prefer import prefer
 from hilum.rest.router import Service
@@ -37,6 +37,8 @@ async def search(service: Service, request: Request) -> Response:
     if request.body:
         _take_form(request)
     type_, compartment = _where(request.path)
+    if compartment is not None:
+        request.query = f"{type_ or '*'}?{request.query}"  # for the audit, which is told of the compartment's owner
     cursors = [value for name, value in request.parameters if name == CURSOR]
     if len(cursors) > 1:
         raise Malformed(f"{CURSOR} may be given once.")
@@ -48,7 +50,8 @@ async def search(service: Service, request: Request) -> Response:
     if cursor is not None and service.links.holds_search(cursor):
         if any(value for _, value in pairs):
             raise Malformed(f"This {CURSOR} holds all parameters: follow the links of a Bundle unchanged.")
-        pairs, after = service.links.open_search(get_path(request.path), cursor)
+        pairs, after = service.links.open_search(get_path(request.path), cursor, request.who.holder)
+        request.query += "&" + uri.encode(pairs)  # for the audit, which is to tell what was asked
         sealed = True
     preferred = prefer(request)
     shaped = [] if shown.whole else [pair for pair in shown.parameters() if pair[0] in ("_summary", "_elements")]
@@ -97,7 +100,12 @@ async def search(service: Service, request: Request) -> Response:
     total = page.total
     if total is None and cursor is None and page.next is None and ("_total", "none") not in pairs:
         total = len(page.resources)  # one page holds everything, so that nothing is left to count
-    return Response(200, [FHIR_JSON, NO_STORE], bundle.bundle("searchset", entries, found_at, total))
+    return Response(
+        200,
+        [FHIR_JSON, NO_STORE],
+        bundle.bundle("searchset", entries, found_at, total),
+        shown=seqs((*page.resources, *page.included) if page.included else page.resources),
+    )
 
 
 def _today() -> int:
@@ -120,7 +128,9 @@ def asked_at(url: str) -> tuple[str | None, tuple[str, str] | None, list[tuple[s
 def _take_form(request: Request) -> None:
     """`POST _search`: the form's parameters count together with those of the URL."""
     media.content(request.headers.get(b"content-type"), _FORM)
-    form = uri.pairs(request.body.decode("latin-1"), "form")
+    posted = request.body.decode("latin-1")
+    form = uri.pairs(posted, "form")
+    request.query = f"{request.query}&{posted}" if request.query else posted
     request.shown, more = presentation.general([*request.shown.parameters(), *form])
     media.negotiate(request.headers.get(b"accept"), request.shown.format)
     request.parameters = [*request.parameters, *more]

@@ -74,7 +74,7 @@ async def delete(service: Service, request: Request) -> Response:
     gone = await deleting.delete(service.door, request.who, type_, id_, match)
     headers = conditions.version_headers(gone) if gone is not None else []
     response = _deleted(request, headers, 1 if gone is not None else 0)
-    response.version = gone
+    response.version, response.recorded = gone, gone is not None
     return response
 
 
@@ -92,7 +92,9 @@ async def conditional_delete(service: Service, request: Request) -> Response:
     gone = await deleting.conditional_delete(
         service.door, request.who, request.path[0], _criteria(request), multiple == ["true"]
     )
-    return _deleted(request, [], len(gone))
+    response = _deleted(request, [], len(gone))
+    response.recorded = bool(gone)
+    return response
 
 
 def written(service: Service, request: Request, found: Written, default: str = "representation") -> Response:
@@ -114,7 +116,8 @@ def written(service: Service, request: Request, found: Written, default: str = "
         body = resource.raw
     if body:
         headers.append(FHIR_JSON)
-    return Response(201 if found.created else 200, headers, body, resource)
+    shown = () if found.changed else (resource.seq,)
+    return Response(201 if found.created else 200, headers, body, resource, shown, recorded=found.changed)
 
 
 def informed(text: str) -> bytes:

@@ -6,16 +6,19 @@ interactions build the writes, a store makes them durable, all or none. `docs/ho
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hilum.fhir.resource import Draft, Resource
+from hilum.oauth.keeping import Ledger
+from hilum.oauth.ledger import Revoked
 from hilum.search.catalogue import Catalogue, Defined
 from hilum.search.clauses import Permit
 from hilum.search.query import Query
 from hilum.search.rows import NO_ROWS, Rows
 from hilum.store.rebuilding import Rebuilt, Scope
+from hilum.store.segments import Segments, WriteAudited
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,14 @@ class Audit:
     """Who does this, for the audit row that is committed with the writes. No patient data but ids.
 
     `agent`: the user or client; `client`: the client id; `interaction`: create, update, transaction, …;
-    `token`: the token's id, never the token.
+    `token`: the token's id, never the token. `detail`: what else there is to tell, as a JSON object.
     """
 
     agent: str
     client: str
     interaction: str
     token: str = ""
+    detail: str = "{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ class Commit:
     """Of the catalogue that the rows were made by; with another by now: VersionChanged, and it is learned."""
     defined: tuple[Defined, ...] = ()
     """What becomes of custom search parameters with it."""
+    revokes: tuple[Revoked, ...] = ()
+    """Revocations that hold from the commit on. That of a grant ends its records: itself, codes, refresh tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +197,32 @@ class Store(Protocol):
 
     async def counts(self) -> Counts:
         """Current resources per type."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """The records of the authorization server."""
+        ...
+
+    @property
+    def segments(self) -> Segments:
+        """The audit trail of what was read."""
+        ...
+
+    async def writes_audited(
+        self, before: int, low: int, limit: int, *, oldest_first: bool = False
+    ) -> list[WriteAudited]:
+        """Audit rows of commits with a seq from `low` to before `before`, the newest first unless told otherwise."""
+        ...
+
+    async def unaudited(self, after: int, limit: int = 1000) -> list[int]:
+        """The seqs, ascending, of versions after `after` that no audit row tells of. None ever is, unless someone took
+        the row away.
+        """
+        ...
+
+    async def compartments_of(self, seqs: Sequence[int]) -> Mapping[int, tuple[tuple[str, str], ...]]:
+        """seq -> the compartments that the version was committed in; of versions that are in none, nothing."""
         ...
 
     async def check(self) -> None:

@@ -20,6 +20,7 @@ from tests.journeys.server import FHIR_JSON, Server
 from tests.oracle.criteria import Refused
 from tests.oracle.definitions import Definitions, SearchParameter, r4
 from tests.oracle.evaluator import Population
+from tests.oracle.leaks.rights import BELONGS, DEFINED, SHARED
 from tests.oracle.records import Found, Name, Permit, Policy
 
 _DAY = 86_400_000_000
@@ -119,7 +120,11 @@ class Guide:
         if id not in self._clients:
             self._clients[id] = self.server.client("patient/*.rs", patient=id)
             permit = (Permit(owners=(("Patient", id),)),)
-            self._policies[id] = dict.fromkeys(self.population.definitions.resource_types, permit)
+            types = self.population.definitions.resource_types
+            looked = dict.fromkeys(types, permit)
+            looked |= {type: (Permit(None, (("patient", f"Patient/{id}"),)),) for type in BELONGS if type in types}
+            named = {type: (Permit(None, SHARED.get(type, ())),) for type in (*SHARED, *DEFINED) if type in types}
+            self._policies[id] = Policy(looked, named, DEFINED)
         return self._clients[id], self._policies[id]
 
     def expected(self, type: str, pairs: Pairs, policy: Policy | None = None) -> Found | None:

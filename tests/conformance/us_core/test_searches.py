@@ -145,7 +145,9 @@ def test_a_token_bound_to_a_patient_sees_its_own_alone(guide: Guide, case: Case)
     pairs = asking.plain(case, subject, guide.server.base)
     wider = [pair for pair in pairs if pair[0] != "patient"]
     back = [("_revinclude", text) for text in case.profile.revincludes]
-    problems = guide.differences(type, pairs, patient=owner) + guide.differences(type, [*wider, *back], patient=other)
+    along = [("_include", text) for text in case.profile.includes]
+    problems = guide.differences(type, [*pairs, *along], patient=owner)
+    problems += guide.differences(type, [*wider, *back], patient=other)
     if FULL:
         problems += guide.differences(type, [*wider, *back], patient=owner)
         problems += guide.differences(type, pairs, patient=other)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hilum.access.confine import confine
-from hilum.access.policy import EVERYTHING, Grant, Policy, of_scopes
+from hilum.access.granting import of_scopes
+from hilum.access.policy import EVERYTHING, Grant, Policy
 from hilum.fhir.definitions import TYPES
 from hilum.oauth import scopes
 from hilum.problems import Forbidden
@@ -95,6 +96,92 @@ def test_what_comes_along_is_held_to_its_own_permits() -> None:
     assert subject.permits == (("Patient", (Permit(A),)),)
     assert every.permits == (("Observation", ANY), ("Patient", (Permit(A),)))
     assert reverse.permits == ()
+
+
+# --- by name ----------------------------------------------------------------------------------------------------------
+
+RS = frozenset("rs")
+NAMED = Policy(
+    (Grant("*", RS, A),),
+    tuple(Grant(type, RS) for type in ("Medication", "Practitioner", "PractitionerRole", "Questionnaire")),
+)
+OWN = (Permit(A),)
+
+
+@pytest.mark.parametrize(
+    ("type", "pairs", "seen"),
+    [
+        ("Medication", (("_id", "m1"),), True),
+        ("Medication", (("_id", "m1,m2"), ("code", "x")), True),
+        ("Medication", (("code", "x"),), False),
+        ("Medication", (), False),
+        ("Medication", (("_id:not", "m1"),), False),
+        ("Medication", (("_lastUpdated", "gt2020"),), False),
+        ("Medication", (("_filter", "_id eq m1 or code eq x"),), False),
+        ("Practitioner", (("_has:Encounter:practitioner:_id", "e"),), False),
+        ("Questionnaire", (("url", "http://q"),), True),
+        ("Questionnaire", (("url", "http://q|1.0"),), True),
+        ("Questionnaire", (("url:below", "http://q"),), False),
+        ("Questionnaire", (("_filter", "not(url eq http://q)"),), False),
+        ("Questionnaire", (("url:missing", "false"),), False),
+        ("Questionnaire", (("definition", "http://q"),), False),
+        ("Questionnaire", (("version", "1"),), False),
+        ("Medication", (("_tag", "http://q"),), False),
+        ("Patient", (("_id", "p"),), False),
+    ],
+)
+def test_what_may_be_named_is_found_by_its_name(type: str, pairs: tuple[tuple[str, str], ...], seen: bool) -> None:
+    (part,) = confined(NAMED, type, *pairs).parts
+    assert part.permits == (ANY if seen else OWN)
+
+
+def test_in_a_search_of_all_types_an_id_is_a_name_too() -> None:
+    parts = {part.type: part.permits for part in confined(NAMED, None, ("_id", "x")).parts}
+    assert (parts["Medication"], parts["Patient"]) == (ANY, OWN)
+    parts = {part.type: part.permits for part in confined(NAMED, None, ("_lastUpdated", "gt2020")).parts}
+    assert set(parts.values()) == {OWN}
+
+
+def test_who_may_see_something_by_name_alone_lists_nothing() -> None:
+    alone = Policy((Grant("MedicationRequest", RS, A),), (Grant("Medication", RS),))
+    assert confined(alone, "Medication", ("_id", "m")).parts[0].permits == ANY
+    with pytest.raises(Forbidden):
+        confined(alone, "Medication", ("code", "x"))
+
+
+def test_targets_of_includes_are_named_and_sources_are_not() -> None:
+    forward, back, every = confined(
+        NAMED,
+        "MedicationRequest",
+        ("_include", "MedicationRequest:medication"),
+        ("_revinclude", "Provenance:target"),
+        ("_include", "*"),
+    ).includes
+    assert dict(forward.permits)["Medication"] == ANY
+    assert dict(back.permits) == {"Provenance": OWN}
+    assert dict(every.permits)["Practitioner"] == ANY
+    assert dict(every.permits)["Organization"] == OWN
+    (back,) = confined(NAMED, "Organization", ("_revinclude", "PractitionerRole:organization")).includes
+    assert dict(back.permits) == {"PractitionerRole": OWN}
+
+
+def test_the_ends_of_chains_are_named_and_the_sources_of_has_are_not() -> None:
+    (part,) = confined(NAMED, "MedicationRequest", ("medication.code", "x")).parts
+    (chain,) = part.clauses
+    assert isinstance(chain, ChainClause)
+    assert [(target.type, target.permits) for target in chain.targets] == [("Medication", ANY)]
+    (part,) = confined(
+        NAMED, "Patient", ("general-practitioner:Practitioner._has:Encounter:practitioner:status", "x")
+    ).parts
+    (chain,) = part.clauses
+    assert isinstance(chain, ChainClause)
+    (has,) = chain.targets[0].clauses
+    assert isinstance(has, HasClause)
+    assert (chain.targets[0].permits, has.source.permits) == (ANY, OWN)
+    (part,) = confined(NAMED, "Organization", ("_has:PractitionerRole:organization:active", "true")).parts
+    (has,) = part.clauses
+    assert isinstance(has, HasClause)
+    assert has.source.permits == OWN
 
 
 def test_search_constraints_are_permits_too() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hilum.access.policy import EVERYTHING, Grant, Policy, allows, of_scopes
+import hilum
+from hilum.access.granting import of_scopes
+from hilum.access.policy import EVERYTHING, Grant, Policy, allows
 from hilum.oauth import scopes
 from hilum.problems import Invalid
 from hilum.search.alternatives import Token
@@ -17,7 +21,7 @@ from hilum.search.index import index
 from hilum.search.parameters import lookup
 from hilum.search.rows import Rows
 
-TYPES = ("Patient", "Observation", "Organization", "Device")
+TYPES = ("Patient", "Observation", "Organization", "Group")
 COMPARTMENTS = (("Patient", "a"), ("Patient", "b"), ("Device", "a"))
 
 
@@ -43,9 +47,14 @@ def reference(scope: str, patient: str | None, type: str, letter: str, inside: t
         return False
     if letter not in letters or named not in ("*", type):
         return False
-    return level != "patient" or (patient is not None and ("Patient", patient) in inside)
+    if level != "patient":
+        return True
+    if patient is None:
+        return False
+    return ("Patient", patient) in inside or (type == "Organization" and letter == "r")
 
 
+@settings(deadline=None)  # the first one reads the definitions
 @given(
     st.lists(one_scope(), max_size=6),
     st.sampled_from((None, "a", "b")),
@@ -90,6 +99,65 @@ def test_allows() -> None:
     assert not allows((Permit((a,)),), lying(b, ("Device", "a")))
     assert not allows((Permit(()),), lying(a))
     assert allows((Permit((a,)), Permit((b,))), lying(b))
+
+
+def test_what_is_named_is_read_and_found_by_name_and_never_listed() -> None:
+    letters = frozenset("crds")
+    policy = Policy(
+        (Grant("Practitioner", frozenset("c"), (("Patient", "a"),)),),
+        (Grant("Practitioner", letters, None, (("active", "true"),)), Grant("Organization", frozenset("s"))),
+    )
+    (active,) = policy.permits("Practitioner", "r")
+    assert policy.by_name("Practitioner") == (active,)
+    assert active.owners is None
+    assert len(active.clauses) == 1
+    assert policy.permits("Practitioner", "s") == policy.permits("Practitioner", "d") == ()
+    assert policy.permits("Practitioner", "c") == (Permit((("Patient", "a"),)),)
+    assert policy.permits("Organization", "r") == ()
+    assert policy.by_name("Organization") == (Permit(None),)
+    assert policy.by_name("Patient") == ()
+
+
+def test_a_grant_on_all_types_may_leave_some_out() -> None:
+    policy = Policy((Grant("*", frozenset("rs"), but=frozenset(("Consent", "Group"))), Grant("Group", frozenset("r"))))
+    assert policy.permits("Patient", "s") == policy.permits("Group", "r") == (Permit(None),)
+    assert policy.permits("Consent", "r") == policy.permits("Group", "s") == policy.by_name("Group") == ()
+    assert not policy.searches_all
+
+
+def test_what_lies_beyond_grants_limits_every_permit() -> None:
+    clause = TokenClause(lookup("Patient", "_security").numbers, (Token(None, "N"),))
+    some = (Grant("*", frozenset("rs")), Grant("Observation", frozenset("u"), (("Patient", "a"),), LAB))
+    policy = Policy(some, (Grant("Practitioner", frozenset("rs")),), (clause,))
+    assert EVERYTHING.searches_all
+    assert not policy.searches_all
+    for type in ("Patient", "Practitioner", "Observation"):
+        for permits in (policy.permits(type, "r"), policy.by_name(type), policy.permits("Observation", "u")):
+            assert permits
+            assert all(clause in permit.clauses for permit in permits)
+
+
+def test_only_a_grant_that_names_a_type_counts_where_all_is_not_enough() -> None:
+    assert EVERYTHING.names("AuditEvent", "r")
+    assert not of_scopes(scopes.parse("system/*.cruds patient/AuditEvent.rs"), "a").names("AuditEvent", "r")
+    assert not of_scopes(scopes.parse("system/AuditEvent.rs?type=rest"), None).names("AuditEvent", "r")
+    assert of_scopes(scopes.parse("system/AuditEvent.s"), None).names("AuditEvent", "s")
+    assert not of_scopes(scopes.parse("system/AuditEvent.s"), None).names("AuditEvent", "r")
+
+
+def test_permits_are_made_here_and_nowhere_else() -> None:
+    """`beyond` holds for all that is shown as long as every Permit comes from a Policy."""
+    source = Path(hilum.__file__).parent
+    makers = {
+        str(file.relative_to(source)) for file in source.rglob("*.py") if re.search(r"\bPermit\(", file.read_text())
+    }
+    assert makers == {
+        "access/policy.py",
+        "search/clauses.py",  # the class
+        "audit/select.py",  # which versions the trail tells of, for who was given AuditEvent
+        "interactions/resolve.py",  # the server's own look at CodeSystems and ValueSets
+        "store/plan/merge.py",  # copies of those that it is given
+    }
 
 
 # --- search constraints -----------------------------------------------------------------------------------------------

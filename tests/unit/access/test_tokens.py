@@ -1,36 +1,33 @@
-"""Tokens: minted, verified, refused."""
+"""Tokens as hilum makes them: what they say, and what is never made."""
 
 from __future__ import annotations
 
-import base64
-import hmac
-import json
+import asyncio
+from base64 import urlsafe_b64encode
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from joserfc import jwt as jose
-from joserfc.jwk import RSAKey
 
+from hilum.access.keyring import Keyring
 from hilum.access.keys import SigningKey, load_or_create
-from hilum.access.policy import Grant, Policy, Principal
-from hilum.access.tokens import LONGEST_TOKEN, Minter, Verifier
+from hilum.access.tokens import (
+    BACKEND_SECONDS,
+    CLI,
+    LONGEST_OWN_SCOPE,
+    LONGEST_SCOPE,
+    LONGEST_SECONDS,
+    Granted,
+    Issuer,
+    Minter,
+)
 from hilum.oauth import jwt
-from hilum.problems import Invalid, Unauthenticated
+from hilum.oauth.errors import OAuthError
+from hilum.problems import Invalid
+from hilum.store.memory import MemoryLedger
 
 BASE = "https://hilum.test/fhir"
 NOW = 1_800_000_000
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = float(NOW)
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture(scope="module")
@@ -38,163 +35,132 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
     return load_or_create(tmp_path_factory.mktemp("keys"), "sandbox")
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+@pytest.fixture(scope="module")
+def ring(key: SigningKey) -> Keyring:
+    found = Keyring(key, lambda: NOW)
+    asyncio.run(found.prepare(MemoryLedger(lambda: NOW * 1_000_000)))
+    return found
 
 
 @pytest.fixture
-def verifier(key: SigningKey, clock: Clock) -> Verifier:
-    return Verifier(key, BASE, clock)
+def issuer(ring: Keyring) -> Issuer:
+    return Issuer(ring, BASE, lambda: NOW + 0.9)
 
 
-def claims(**more: Any) -> dict[str, Any]:
-    whole = {
-        "iss": BASE,
+GRANTED = Granted("app", "openid patient/*.rs", "g1", "u1", "Practitioner/7", "p1", "e1", "ab" * 32, ("pwd", "otp"))
+
+
+def said(token: str, ring: Keyring) -> dict[str, Any]:
+    return jwt.verified(token, ring.verifying())
+
+
+def test_an_access_token_says_who_for_whom_and_what(issuer: Issuer, ring: Keyring) -> None:
+    token, jti, seconds = issuer.access(GRANTED, 600)
+    assert seconds == 600
+    assert said(token, ring) == {
+        "iss": "https://hilum.test",
         "aud": BASE,
         "env": "sandbox",
-        "sub": "s",
-        "client_id": "c",
-        "scope": "system/*.rs",
-        "jti": "j",
+        "sub": "u1",
+        "client_id": "app",
+        "jti": jti,
         "iat": NOW,
         "nbf": NOW,
-        "exp": NOW + 60,
-    } | more
-    return {name: value for name, value in whole.items() if value is not None}
+        "exp": NOW + 600,
+        "scope": "openid patient/*.rs",
+        "grant": "g1",
+        "sid": "ab" * 32,
+        "patient": "p1",
+        "encounter": "e1",
+        "fhirUser": "Practitioner/7",
+        "amr": ["pwd", "otp"],
+    }
+    assert issuer.access(GRANTED, 600)[1] != jti
 
 
-def test_a_minted_token_becomes_its_principal(key: SigningKey, clock: Clock, verifier: Verifier) -> None:
-    token = Minter(key, BASE, clock).mint("patient/Patient.rs openid", patient="p1", minutes=5)
-    found = verifier.verify(token)
-    policy = Policy((Grant("Patient", frozenset("rs"), (("Patient", "p1"),)),))
-    assert found == Principal("owner", "hilum-cli", found.token, policy, NOW + 300)
-    assert len(found.token) == 36
-    assert verifier.verify(token) is found
+def test_an_app_by_itself_has_a_token_of_five_minutes(issuer: Issuer, ring: Keyring) -> None:
+    token, jti, seconds = issuer.access(Granted("app", "system/*.rs"), 3600)
+    assert seconds == BACKEND_SECONDS == 300
+    assert said(token, ring) == {
+        "iss": "https://hilum.test",
+        "aud": BASE,
+        "env": "sandbox",
+        "sub": "app",
+        "client_id": "app",
+        "jti": jti,
+        "iat": NOW,
+        "nbf": NOW,
+        "exp": NOW + BACKEND_SECONDS,
+        "scope": "system/*.rs",
+    }
 
 
-def test_a_token_ends_also_when_it_was_seen_before(key: SigningKey, clock: Clock, verifier: Verifier) -> None:
-    token = Minter(key, BASE, clock).mint("system/*.rs", minutes=1)
-    clock.now = NOW + 59.9
-    verifier.verify(token)
-    clock.now = NOW + 60
-    for _ in range(2):
-        with pytest.raises(Unauthenticated, match="expired"):
-            verifier.verify(token)
-
-
-def test_what_is_kept_is_no_token(key: SigningKey, clock: Clock) -> None:
-    verifier, token = Verifier(key, BASE, clock), Minter(key, BASE, clock).mint("system/*.rs")
-    assert verifier.verify(token) is verifier.verify(token)
-    assert list(verifier._kept) == [sha256(token.encode()).digest()]
-
-
-def test_what_is_kept_is_bounded(key: SigningKey, clock: Clock) -> None:
-    verifier = Verifier(key, BASE, clock, limit=3)
-    tokens = [Minter(key, BASE, clock).mint("system/*.rs") for _ in range(10)]
-    for token in tokens:
-        verifier.verify(token)
-    assert len(verifier._kept) == 3
-    with pytest.raises(Unauthenticated):
-        verifier.verify(tokens[-1] + "x")
-    assert len(verifier._kept) == 3
+def test_a_token_for_a_user_lasts_an_hour_at_most(issuer: Issuer, ring: Keyring) -> None:
+    token, _, seconds = issuer.access(GRANTED, 7200)
+    assert (said(token, ring)["exp"], seconds) == (NOW + LONGEST_SECONDS, LONGEST_SECONDS)
+    assert LONGEST_SECONDS == 3600
 
 
 @pytest.mark.parametrize(
-    "more",
+    "granted",
     [
-        {"iss": "https://other.test/fhir"},
-        {"aud": "https://other.test/fhir"},
-        {"aud": [BASE]},
-        {"env": "production"},
-        {"exp": NOW},
-        {"exp": NOW - 1},
-        {"exp": str(NOW + 60)},
-        {"exp": NOW + 60.5},
-        {"exp": True},
-        {"nbf": NOW + 6},
-        {"iat": NOW + 6},
-        {"patient": 7},
-        {"patient": ""},
-        {"patient": "a/b"},
-        {"scope": ["system/*.rs"]},
-        {"sub": 1},
-        *({name: None} for name in claims() if name != "patient"),
+        Granted(CLI, "system/*.rs"),
+        Granted("app", "user/*.rs", user="u1"),
+        Granted("app", "user/*.rs", grant="g1"),
     ],
 )
-def test_claims_that_do_not_hold_are_refused(key: SigningKey, verifier: Verifier, more: dict[str, Any]) -> None:
-    verifier.verify(jwt.sign(claims(), key.key, key.kid))
-    with pytest.raises(Unauthenticated):
-        verifier.verify(jwt.sign(claims(**more), key.key, key.kid))
+def test_tokens_that_are_never_made(issuer: Issuer, granted: Granted) -> None:
+    with pytest.raises(ValueError, match="No such access token"):
+        issuer.access(granted)
 
 
-def test_a_token_of_another_environment_key_kid_or_type_is_refused(
-    key: SigningKey, verifier: Verifier, tmp_path: Path
-) -> None:
-    other = load_or_create(tmp_path, "production")
-    for token in (
-        jwt.sign(claims(), other.key, other.kid),
-        jwt.sign(claims(), other.key, key.kid),
-        jwt.sign(claims(), key.key, "other"),
-        jwt.sign(claims(), key.key, key.kid, type="JWT"),
-    ):
-        with pytest.raises(Unauthenticated):
-            verifier.verify(token)
+def scope_of(length: int) -> str:
+    return ("patient/Observation.rs " * length)[:length]
 
 
-def part(value: Any) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+def test_a_long_scope_stands_in_the_grant_and_not_in_the_token(issuer: Issuer, ring: Keyring) -> None:
+    def granted(length: int, grant: str, *, narrowed: bool = False) -> Granted:
+        return Granted("app", scope_of(length), grant, "u1" if grant else "", narrowed=narrowed)
+
+    assert "scope" in said(issuer.access(granted(LONGEST_SCOPE, "g"), 60)[0], ring)
+    assert "scope" not in said(issuer.access(granted(LONGEST_SCOPE + 1, "g"), 60)[0], ring)
+    for kept in (granted(LONGEST_OWN_SCOPE, ""), granted(LONGEST_OWN_SCOPE, "g", narrowed=True)):
+        assert said(issuer.access(kept, 60)[0], ring)["scope"] == kept.scopes
+    for long in (granted(LONGEST_OWN_SCOPE + 1, ""), granted(LONGEST_OWN_SCOPE + 1, "g", narrowed=True)):
+        with pytest.raises(OAuthError) as caught:
+            issuer.access(long, 60)
+        assert caught.value.error == "invalid_scope"
 
 
-def test_other_algorithms_are_refused(key: SigningKey, verifier: Verifier) -> None:
-    """Among them the public key as an HMAC secret (https://www.rfc-editor.org/rfc/rfc8725#section-2.1)."""
-    header = {"kid": key.kid, "typ": "at+jwt"}
-    rsa = jose.encode({**header, "alg": "RS256"}, claims(), RSAKey.generate_key(2048), algorithms=["RS256"])
-    signed = f"{part({**header, 'alg': 'HS256'})}.{part(claims())}"
-    mac = hmac.digest(key.key.as_pem(private=False), signed.encode(), "sha256")
-    hs = f"{signed}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
-    none = f"{part({**header, 'alg': 'none'})}.{part(claims())}"
-    for token in (rsa, hs, none, none + "."):
-        with pytest.raises(Unauthenticated):
-            verifier.verify(token)
+def test_a_grant_of_nothing_says_so(issuer: Issuer, ring: Keyring) -> None:
+    assert said(issuer.access(Granted("app", "", "g", "u"), 60)[0], ring)["scope"] == ""
 
 
-def test_every_changed_character_is_refused(key: SigningKey, verifier: Verifier) -> None:
-    token = jwt.sign(claims(), key.key, key.kid)
-    for i in range(0, len(token) - 1, 7):  # not the last: it holds bits that say nothing
-        changed = token[:i] + ("A" if token[i] != "A" else "B") + token[i + 1 :]
-        with pytest.raises(Unauthenticated):
-            verifier.verify(changed)
+def test_an_id_token_is_for_the_client(issuer: Issuer, ring: Keyring) -> None:
+    token = issuer.identity(GRANTED, nonce="n-0S6", auth_time=NOW - 30, access="the-access-token")
+    signer = ring.signer("id")
+    half = urlsafe_b64encode(sha256(b"the-access-token").digest()[:16]).rstrip(b"=").decode()
+    assert jwt.unverified(token)[0] == {"alg": "RS256", "kid": signer.kid, "typ": "JWT"}
+    assert jwt.verified(token, {signer.kid: signer.key}, type="JWT") == {
+        "iss": "https://hilum.test",
+        "sub": "u1",
+        "aud": "app",
+        "iat": NOW,
+        "exp": NOW + 3600,
+        "auth_time": NOW - 30,
+        "nonce": "n-0S6",
+        "fhirUser": f"{BASE}/Practitioner/7",
+        "profile": f"{BASE}/Practitioner/7",
+        "amr": ["pwd", "otp"],
+        "at_hash": half,
+    }
+    plain = issuer.identity(Granted("app", "openid", "g", "u"), nonce=None, auth_time=NOW)
+    assert not jwt.unverified(plain)[1].keys() & {"nonce", "fhirUser", "profile", "amr", "at_hash"}
 
 
-@given(text=st.one_of(st.text(), st.lists(st.text("AQew0_-.=", max_size=30), min_size=3, max_size=3).map(".".join)))
-def test_nonsense_is_refused_and_only_that(text: str, key: SigningKey) -> None:
-    with pytest.raises(Unauthenticated) as caught:
-        Verifier(key, BASE, Clock()).verify(text)
-    assert str(caught.value) == "The access token does not hold here."
-
-
-@given(
-    st.one_of(st.none(), st.integers(), st.text(max_size=5), st.lists(st.integers(), max_size=2)),
-    st.one_of(st.none(), st.integers(), st.text(max_size=5), st.lists(st.integers(), max_size=2)),
-)
-def test_any_json_in_header_and_payload_is_refused(
-    header: Any,
-    payload: Any,
-) -> None:
-    key = SigningKey("sandbox", "k", jwt.import_key(jwt.new_key()))
-    verifier = Verifier(key, BASE, Clock())
-    for token in (
-        f"{part(header)}.{part(payload)}.AAAA",
-        f"{part({'alg': header, 'kid': payload})}.{part(payload)}.AA",
-    ):
-        with pytest.raises(Unauthenticated):
-            verifier.verify(token)
-
-
-def test_what_is_too_long_is_refused_unread(verifier: Verifier) -> None:
-    with pytest.raises(Unauthenticated):
-        verifier.verify("a" * (LONGEST_TOKEN + 1))
+def test_an_id_token_is_no_access_token(issuer: Issuer, ring: Keyring) -> None:
+    with pytest.raises(jwt.NotVerified):
+        said(issuer.identity(GRANTED, nonce=None, auth_time=NOW), ring)
 
 
 # --- minting ----------------------------------------------------------------------------------------------------------
@@ -203,7 +169,8 @@ def test_what_is_too_long_is_refused_unread(verifier: Verifier) -> None:
 @pytest.mark.parametrize(
     ("scope", "more", "says"),
     [
-        ("patient/Observation.rs?category=laboratory", {"patient": "p"}, "granular"),
+        ("patient/Observation.rs?nonsense=laboratory", {"patient": "p"}, "limited"),
+        ("patient/Observation.rs?category", {"patient": "p"}, "not understood"),
         ("patient/Observation.rs", {}, "--patient"),
         ("patient/Observation.dus", {"patient": "p"}, "not understood"),
         ("system/Observation.rs system/Patient.sr", {}, "not understood"),
@@ -222,8 +189,22 @@ def test_what_can_not_be_minted(key: SigningKey, scope: str, more: dict[str, Any
         Minter(key, BASE).mint(scope, **more)
 
 
-def test_a_token_lasts_an_hour_unless_asked_otherwise(key: SigningKey, clock: Clock, verifier: Verifier) -> None:
-    minter = Minter(key, BASE, clock)
-    assert verifier.verify(minter.mint("system/*.rs")).expires == NOW + 3600
-    assert verifier.verify(minter.mint("system/*.rs", minutes=24 * 60)).expires == NOW + 86400
-    assert verifier.verify(minter.mint("system/*.rs")).token != verifier.verify(minter.mint("system/*.rs")).token
+def test_a_minted_token_lasts_an_hour_unless_asked_otherwise(key: SigningKey, ring: Keyring) -> None:
+    minter = Minter(key, BASE, lambda: NOW)
+    first = said(minter.mint("system/*.rs"), ring)
+    assert first == {
+        "iss": "https://hilum.test",
+        "aud": BASE,
+        "env": "sandbox",
+        "sub": "owner",
+        "client_id": "hilum-cli",
+        "scope": "system/*.rs",
+        "jti": first["jti"],
+        "iat": NOW,
+        "nbf": NOW,
+        "exp": NOW + 3600,
+    }
+    assert said(minter.mint("system/*.rs", minutes=24 * 60), ring)["exp"] == NOW + 86400
+    assert said(minter.mint("system/*.rs"), ring)["jti"] != first["jti"]
+    granular = "patient/Observation.rs?category=laboratory"
+    assert said(minter.mint(granular, patient="p"), ring)["scope"] == granular

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hilum.access.policy import EVERYTHING, Principal, of_scopes
+from hilum.access.granting import of_scopes
+from hilum.access.policy import EVERYTHING, Principal
 from hilum.interactions.door import Door
 from hilum.oauth import scopes
 from hilum.store.sqlite import open_sqlite

@@ -219,16 +219,18 @@ async def test_with_integrity_a_hidden_target_is_as_one_that_does_not_exist(stri
     other = (await create(strict, owner, "Patient", patient("2"))).resource
     mine = (await create(strict, owner, "Observation", observation(f"Patient/{me.id}"))).resource
     theirs = (await create(strict, owner, "Observation", observation(f"Patient/{other.id}"))).resource
-    hidden = (await create(strict, owner, "Practitioner", {"resourceType": "Practitioner"})).resource
+    hidden = (
+        await create(strict, owner, "ResearchStudy", {"resourceType": "ResearchStudy", "status": "active"})
+    ).resource
     who = principal("patient/*.cruds", me.id)
 
     def about(**more: Any) -> dict[str, Any]:
         return observation(f"Patient/{me.id}", **more)
 
     said = []
-    for target in (f"Practitioner/{hidden.id}", "Practitioner/nobody"):
+    for target in (f"ResearchStudy/{hidden.id}", "ResearchStudy/none"):
         with pytest.raises(Conflict) as caught:
-            await create(strict, who, "Observation", about(performer=[{"reference": target}]))
+            await create(strict, who, "Observation", about(focus=[{"reference": target}]))
         said.append(str(caught.value).replace(target, "it"))
     for target in (f"Observation/{theirs.id}", "Observation/nothing"):
         with pytest.raises(Conflict) as caught:
@@ -239,10 +241,22 @@ async def test_with_integrity_a_hidden_target_is_as_one_that_does_not_exist(stri
         await create(strict, who, "Observation", about(hasMember=[{"reference": f"Observation/{mine.id}"}]))
     ).created
 
-    seeing = principal("patient/*.cruds system/Practitioner.r", me.id)
-    body = about(performer=[{"reference": f"Practitioner/{hidden.id}"}])
+    seeing = principal("patient/*.cruds system/ResearchStudy.r", me.id)
+    body = about(focus=[{"reference": f"ResearchStudy/{hidden.id}"}])
     known = (await create(strict, seeing, "Observation", body)).resource
     changed = body | {"id": known.id, "status": "amended"}
     assert (await update(strict, who, "Observation", known.id, changed)).changed
     writing = principal("patient/Observation.c", me.id)
     assert (await create(strict, writing, "Observation", about())).created
+
+
+async def test_with_integrity_what_may_be_named_may_be_referred_to(strict: Door, owner: Principal) -> None:
+    me = (await create(strict, owner, "Patient", patient("1"))).resource
+    by = (await create(strict, owner, "Practitioner", {"resourceType": "Practitioner"})).resource
+    who = principal("patient/*.cruds", me.id)
+    body = observation(f"Patient/{me.id}", performer=[{"reference": f"Practitioner/{by.id}"}])
+    assert (await create(strict, who, "Observation", body)).created
+    with pytest.raises(Conflict):
+        await create(strict, principal("patient/Observation.c", me.id), "Observation", body)
+    with pytest.raises(Conflict):
+        await create(strict, who, "Observation", body | {"performer": [{"reference": "Practitioner/nobody"}]})

@@ -89,8 +89,11 @@ async def test_types_and_since(door: Door, owner: Principal) -> None:
 
 async def test_a_patient_scope_sees_its_compartment_and_no_more(door: Door, owner: Principal) -> None:
     await record(door, owner)
-    assert await pages(door, principal("patient/*.rs", "p"), 100) == [WHOLE]
-    wider = principal("patient/*.rs system/Practitioner.r", "p")
+    (page,) = await pages(door, principal("patient/*.rs", "p"), 100)
+    assert (page[:5], set(page[5:])) == (WHOLE, FURTHER)  # what it refers to, by name
+    record_only = " ".join(f"patient/{type}.rs" for type in MEMBERS)
+    assert await pages(door, principal(record_only, "p"), 100) == [WHOLE]
+    wider = principal(record_only + " system/Practitioner.r", "p")
     assert await pages(door, wider, 3) == [WHOLE[:3], [*WHOLE[3:], "Practitioner/d1"]]
     assert await pages(door, principal("patient/Patient.r", "p"), 100) == [["Patient/p"]]
     narrow = principal("patient/Patient.r patient/Observation.s", "p")
@@ -118,13 +121,16 @@ async def test_what_was_withheld_for_want_of_a_scope_is_named(door: Door, owner:
         return page.withheld, page.outside
 
     assert await left_out("system/*.rs") == ((), ())
-    assert await left_out("patient/*.rs", "p") == ((), ("Organization", "Practitioner"))
-    withheld, outside = await left_out("patient/*.r", "p")
+    assert await left_out("patient/*.rs", "p") == ((), ())
+    record_only = " ".join(f"patient/{type}.rs" for type in MEMBERS)
+    assert await left_out(record_only, "p") == ((), ("Organization", "Practitioner"))
+    record_only = record_only.replace(".rs", ".r")
+    withheld, outside = await left_out(record_only, "p")
     assert {"Observation", "Condition", "Encounter"} <= set(withheld)
     assert "Organization" not in withheld
     assert outside == ("Organization",)
     few = ("Observation", "Condition", "Practitioner")
-    assert await left_out("patient/*.r", "p", types=few) == (("Observation", "Condition"), ())
+    assert await left_out(record_only, "p", types=few) == (("Observation", "Condition"), ())
     narrow = "patient/Patient.r patient/Observation.s system/Practitioner.r"
     assert await left_out(narrow, "p", types=few) == (("Condition",), ())
     assert await left_out(narrow, "p", types=("Organization",)) == ((), ("Organization",))
@@ -217,7 +223,8 @@ async def test_a_page_of_everyone_has_each_resource_once(door: Door, owner: Prin
 
 async def test_everyone_is_whom_the_token_may_see(door: Door, owner: Principal) -> None:
     await record(door, owner)
-    assert await all_pages(door, principal("patient/*.rs", "p"), 100) == [WHOLE]
+    record_only = " ".join(f"patient/{type}.rs" for type in MEMBERS)
+    assert await all_pages(door, principal(record_only, "p"), 100) == [WHOLE]
     for scope in ("patient/*.r", "patient/*.s", "patient/Observation.rs"):
         with pytest.raises(Forbidden):
             await everyone(door, principal(scope, "p"))

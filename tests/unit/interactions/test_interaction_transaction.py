@@ -469,11 +469,13 @@ async def test_transactions_over_the_same_resources_are_never_torn(door: Door, o
 
 async def test_with_integrity_a_hidden_target_is_as_one_that_does_not_exist(strict: Door, owner: Principal) -> None:
     me = (await create(strict, owner, "Patient", patient("1"))).resource
-    hidden = (await create(strict, owner, "Practitioner", {"resourceType": "Practitioner"})).resource
+    hidden = (
+        await create(strict, owner, "ResearchStudy", {"resourceType": "ResearchStudy", "status": "active"})
+    ).resource
     who = principal("patient/*.cruds", me.id)
     said = []
-    for target in (f"Practitioner/{hidden.id}", "Practitioner/nobody"):
-        entry = post(observation(f"Patient/{me.id}", performer=[{"reference": target}]))
+    for target in (f"ResearchStudy/{hidden.id}", "ResearchStudy/none"):
+        entry = post(observation(f"Patient/{me.id}", focus=[{"reference": target}]))
         with pytest.raises(Conflict) as caught:
             await run(strict, who, entry)
         said.append(str(caught.value).replace(target, "it"))

@@ -100,10 +100,8 @@ async def test_what_is_no_database_is_refused(path: str) -> None:
 async def test_a_migration_runs_once_under_a_serving_store_and_loses_nothing(path: str) -> None:
     store = await open_sqlite(path)
     await store.commit(commit(put(patient("Before"), "a")))
-    steps = (
-        *migrations.steps("sqlite"),
-        migrations.Step(3, "extra", "CREATE TABLE extra(x); INSERT INTO extra VALUES (1)"),
-    )
+    steps = migrations.steps("sqlite")
+    steps += (migrations.Step(len(steps) + 1, "extra", "CREATE TABLE extra(x); INSERT INTO extra VALUES (1)"),)
     other = connect(path)
     with pytest.raises(Misconfigured, match="Run `hilum migrate`"):
         prepare(other, "sandbox", migrate=False, steps=steps)

@@ -17,7 +17,7 @@ from hilum.problems import Busy, Conflict, CriteriaChanged, Problem, VersionChan
 from hilum.store.interface import Commit, Present, Resolves, Unreferenced, Write
 from hilum.store.keyed import UnknownSystem, systems
 from hilum.store.plan.search import ids
-from hilum.store.postgres import criteria, parameters
+from hilum.store.postgres import criteria, ledger, parameters
 from hilum.store.postgres.connection import AGAIN, DRIVER, Session, fetch, lost
 from hilum.store.postgres.encode import encode, literal, named
 from hilum.store.postgres.known import Known
@@ -25,7 +25,7 @@ from hilum.store.postgres.names import Name
 from hilum.store.postgres.run import run
 
 _TRIES: Final = 4
-_ARGUMENTS: Final = 34
+_ARGUMENTS: Final = 35
 _APPLY: Final = f"SELECT first, linked FROM apply({', '.join(f'${n}' for n in range(1, _ARGUMENTS + 1))})"
 _ALONE: Final = "SELECT pg_advisory_xact_lock(1751741805, $1::integer)"
 _END: Final = """
@@ -50,7 +50,7 @@ async def commit(session: Session, known: Known, commit: Commit) -> tuple[Resour
             plan = await _Plan.make(session, known, commit)
             if expected.unseen:
                 await expected.look()
-            if not expected.comparable or commit.defined:
+            if not expected.comparable or commit.defined or commit.revokes:
                 return await _in_transaction(session, plan, resolves)
             made = await plan.apply(session, criteria.locks(known, resolves, commit.writes), expected.arguments())
             if made is not None:
@@ -142,7 +142,10 @@ async def _in_transaction(session: Session, plan: _Plan, resolves: list[Resolves
             raise CriteriaChanged("The criteria resolve to something else by now.")
         if plan.defined:
             await parameters.put(session, plan.defined)
+        if plan.revokes:  # last of all, under a lock that the others who revoke wait for
+            await ledger.revoke(session, plan.known.guard, plan.revokes, session.seq)
     except (Problem, _NotNew, asyncpg.PostgresError):
+        session.seq, session.chain = seq, chain
         if not session.db.is_closed():
             await transaction.rollback()
         raise
@@ -161,7 +164,7 @@ class _Plan:
     def __init__(
         self, known: Known, commit: Commit, rids: dict[Name, int], fresh: set[Name], shapes: Sequence[int]
     ) -> None:
-        self.known, self.writes, self.defined = known, commit.writes, commit.defined
+        self.known, self.writes, self.defined, self.revokes = known, commit.writes, commit.defined, commit.revokes
         self._commit, self._rids, self._fresh = commit, rids, fresh
         self._columns = encode(commit.writes, rids, fresh, shapes, known.keys, full_text=known.full_text).arguments()
         written = {(write.type, write.id): write for write in commit.writes}
@@ -228,6 +231,7 @@ class _Plan:
                 audit.client,
                 audit.interaction,
                 audit.token,
+                audit.detail,
                 session.chain,
             )
         except DRIVER as error:

@@ -17,10 +17,12 @@ from typing import IO, Any, Final
 
 import asyncpg
 
+from hilum.oauth.ledger import CLIENT, USER
 from hilum.problems import Misconfigured
 from hilum.store import migrations, wordless
 from hilum.store.keyed import OWN
 from hilum.store.postgres.connection import DRIVER, Pool, at_work, connect
+from hilum.store.postgres.ledger import after_restore
 from hilum.store.postgres.migrate import prepare
 
 TABLES: Final = {
@@ -41,9 +43,21 @@ TABLES: Final = {
     "unit": "unit, param, system, code, display",
     "fulltext": "rid, narrative, content",
     "parameter": "id, definition, state, clear, types, cursor, done, total, task",
-    "audit": "seq, writes, process, agent, client, interaction, token, chain",
+    "audit": "seq, writes, process, agent, client, interaction, token, chain, detail",
+    "audit_segment": "id, process, first, rows, low, high, before, after, body",
+    "audit_about": "what, key, high, segment",
+    "audit_anchor": "n, at, kind, body, previous, digest, signature, kid",
+    "ledger": "kind, key, state, owner, peer, version, changed, expires, value",
+    "revocation": "n, kind, key, before, expires",
 }
 """What is copied. Transaction ids mean nothing in another database: 0 is older than all of its own."""
+_SEQUENCES: Final = ("stamped", "numbered", "revocation_n_seq", "audit_segment_id_seq")
+_HOLDS: Final = {
+    "resources": "SELECT FROM resource",
+    "apps or accounts": f"SELECT FROM ledger WHERE kind IN ({CLIENT}, {USER})",
+    "an audit trail": "SELECT FROM audit_anchor",
+}
+"""What nothing may be restored over."""
 _NO_LIMIT: Final = {"statement_timeout": "0", "enable_seqscan": "on", "idle_in_transaction_session_timeout": "0"}
 _MANIFEST: Final = "hilum.json"
 
@@ -65,8 +79,7 @@ async def copy(pool: Pool, path: str) -> AsyncIterator[tuple[int, int]]:
                     "secret": await connection.fetchval(OWN),
                     # Sequences have no snapshot: read after it was taken, they stand at or above all that it sees.
                     "snapshot": await connection.fetchval("SELECT pg_current_snapshot()::text"),
-                    "stamped": await connection.fetchval("SELECT last_value FROM stamped"),
-                    "numbered": await connection.fetchval("SELECT last_value FROM numbered"),
+                    **{name: await connection.fetchval(f"SELECT last_value FROM {name}") for name in _SEQUENCES},
                 }
                 sizes = "SELECT sum(pg_table_size(name::regclass))::bigint FROM unnest($1::text[]) AS t (name)"
                 about, done = await connection.fetchval(sizes, list(TABLES)), 0
@@ -111,11 +124,13 @@ async def restore_postgres(url: str, path: str, *, schema: str = "hilum") -> Non
     try:
         await prepare(connection, schema, manifest["environment"], migrate=False)
         async with connection.transaction():
-            await connection.execute("LOCK TABLE resource IN EXCLUSIVE MODE")
-            if await connection.fetchval("SELECT EXISTS (SELECT FROM resource)"):
-                raise Misconfigured(f"The schema {schema!r} holds resources already. Restore into a new one.")
+            await connection.execute("LOCK TABLE resource, ledger, audit_anchor IN EXCLUSIVE MODE")
+            for what, found in _HOLDS.items():
+                if await connection.fetchval(f"SELECT EXISTS ({found})"):
+                    raise Misconfigured(f"The schema {schema!r} holds {what} already. Restore into a new one.")
             with zipfile.ZipFile(path) as archive:
                 await connection.execute("DELETE FROM shape")  # a new store has one
+                await connection.execute("DELETE FROM ledger; DELETE FROM revocation")  # one that was served has keys
                 for table, columns in TABLES.items():
                     names = [column.split(" AS ")[-1].strip() for column in columns.split(",")]
                     with archive.open(table) as member:
@@ -126,8 +141,9 @@ async def restore_postgres(url: str, path: str, *, schema: str = "hilum") -> Non
             # Who has the store open makes keys with another secret. Of a new generation it learns before it writes.
             await connection.execute("UPDATE meta SET value = $1 WHERE key = 'secret'", manifest["secret"])
             await connection.execute("UPDATE meta SET value = (value::bigint + 1)::text WHERE key = 'generation'")
-            await connection.execute("SELECT setval('stamped', $1)", manifest["stamped"])
-            await connection.execute("SELECT setval('numbered', $1)", manifest["numbered"])
+            for name in _SEQUENCES:
+                await connection.execute("SELECT setval($1::text::regclass, $2)", name, manifest[name])
+            await after_restore(connection)
     except DRIVER as error:
         raise at_work(error, connection) from None
     finally:

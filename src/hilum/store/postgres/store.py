@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -17,13 +17,16 @@ from hilum.store.lanes import LONG, QUEUE, Lane, remaining
 from hilum.store.learning import Learning
 from hilum.store.limits import SEARCH_SECONDS, too_costly
 from hilum.store.plan.search import explain, search
-from hilum.store.postgres import apply, backup, fulltext, history, pack, parameters, rebuild, reindex
+from hilum.store.postgres import apply, backup, fulltext, history, pack, parameters, rebuild, reindex, segments
 from hilum.store.postgres.connection import WAIT_SECONDS, Pool, Session, connect, fetch
 from hilum.store.postgres.known import Known, secret
+from hilum.store.postgres.ledger import PostgresLedger
 from hilum.store.postgres.migrate import prepare
 from hilum.store.postgres.reads import Reads
 from hilum.store.postgres.run import at_once, search_once, settled
+from hilum.store.postgres.segments import PostgresSegments
 from hilum.store.rebuilding import Rebuilt, Scope
+from hilum.store.segments import WriteAudited
 from hilum.store.wordless import written
 
 T = TypeVar("T")
@@ -56,6 +59,8 @@ class PostgresStore(Learning):
         self._secret = own
         self._known = Known.nothing(guard, own, full_text=full_text)
         self._reads = Reads(self._point)
+        self.ledger = PostgresLedger(self._point, guard)
+        self.segments = PostgresSegments(pool.run, guard)
         # Whatever is searched for, reads and writes have a connection.
         self._long = Lane(long := min(LONG, max(1, pool.size // 3)), QUEUE)
         self._short = Lane(max(1, pool.size - long - 1), _MANY)
@@ -144,6 +149,22 @@ class PostgresStore(Learning):
             return Counts({TYPES[number - 1]: n for number, n in rows if n}, seq)
 
         return await self._pool.run(work)
+
+    async def writes_audited(
+        self, before: int, low: int, limit: int, *, oldest_first: bool = False
+    ) -> list[WriteAudited]:
+        """Two statements."""
+        return await self._scan(
+            lambda session: segments.writes_audited(session, before, low, limit, oldest_first=oldest_first)
+        )
+
+    async def unaudited(self, after: int, limit: int = 1000) -> list[int]:
+        """Reads every version and every audit row after that seq."""
+        return await self._scan(lambda session: segments.unaudited(session, after, limit))
+
+    async def compartments_of(self, seqs: Sequence[int]) -> Mapping[int, tuple[tuple[str, str], ...]]:
+        """Two statements."""
+        return await self._scan(lambda session: segments.compartments_of(session, self._known.names, seqs))
 
     async def check(self) -> None:
         """Whether the server answers."""

@@ -7,7 +7,6 @@ for it back. So commits that can't get into each other's way share their stateme
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -22,9 +21,10 @@ from hilum.problems import Conflict, CriteriaChanged, VersionChanged
 from hilum.search.catalogue import EMPTY
 from hilum.search.references import references
 from hilum.store import keys
+from hilum.store.chain import linked
 from hilum.store.interface import Audit, Commit, Present, Resolves, Unreferenced, Write
 from hilum.store.plan.search import ids
-from hilum.store.sqlite import ident, parameters
+from hilum.store.sqlite import ident, ledger, parameters
 from hilum.store.sqlite.connection import row, rows
 from hilum.store.sqlite.dialect import Sqlite
 from hilum.store.sqlite.fulltext import FullText, Words, said, words_of
@@ -186,10 +186,12 @@ class Applier:
             made.append(tuple(islice(versions, count)))
             audits += self._audit(commit.audit, seq, count)
             seq += count
-        insert(self._db, "audit", 9, audits)
+        insert(self._db, "audit", 10, audits)
         if defined := tuple(one for commit in commits for one in commit.defined):
             parameters.put(self._db, defined)
             self._generation = parameters.generation(self._db)
+        if revokes := tuple(one for commit in commits for one in commit.revokes):
+            ledger.revoke(self._db, revokes, self.seq)
         return made
 
     def _make_way(self, writes: Sequence[Write], rids: list[int], fresh: set[int]) -> set[int]:
@@ -275,6 +277,6 @@ class Applier:
 
     def _audit(self, audit: Audit, seq: int, writes: int) -> tuple[Any, ...]:
         """The row of one commit, chained to the one before."""
-        fields = (self._process, seq, writes, audit.agent, audit.client, audit.interaction, audit.token)
-        self._chain = hashlib.sha256(self._chain + repr(fields).encode()).digest()
-        return (None, *fields, self._chain)
+        fields = (seq, writes, audit.agent, audit.client, audit.interaction, audit.token)
+        self._chain = linked(self._chain, *fields, audit.detail)
+        return (None, self._process, *fields, self._chain, audit.detail)

@@ -10,7 +10,8 @@ from pathlib import Path
 import apsw
 
 from hilum.problems import Damaged, Misconfigured
-from hilum.store.sqlite.connection import DAMAGE, connect, make_private
+from hilum.store.sqlite.connection import DAMAGE, connect, make_private, writing
+from hilum.store.sqlite.ledger import after_restore
 
 _PAGES = 2000
 
@@ -97,6 +98,7 @@ def restore(backup: str, path: str) -> None:
         with open(backup, "rb") as source, open(part, "wb") as target:
             while block := source.read(1 << 20):
                 target.write(block)
+        _signed_out(part)
         flush(part)
         if os.path.exists(path):
             _unused(path)
@@ -107,6 +109,17 @@ def restore(backup: str, path: str) -> None:
     finally:
         _forget(part)  # refused or failed: a whole copy of the data must not lie about
     flush(str(Path(path).parent))
+
+
+def _signed_out(path: str) -> None:
+    """Before anybody has it open: see `restoring`."""
+    db = apsw.Connection(path)
+    try:
+        if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'ledger'").get:
+            with writing(db):
+                after_restore(db)
+    finally:
+        db.close()
 
 
 def _unused(path: str) -> None:

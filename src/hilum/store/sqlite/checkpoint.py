@@ -9,7 +9,9 @@ https://www.sqlite.org/wal.html#ckpt, https://www.sqlite.org/c3ref/wal_checkpoin
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import apsw
@@ -22,25 +24,29 @@ LIMIT: Final = (24 << 20) // PAGE
 
 
 class Checkpointer:
-    """A thread with a connection of its own. `between` is called by the writer after each group."""
+    """A thread with a connection of its own."""
 
-    def __init__(self, connection: apsw.Connection, writer: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection) -> None:
         self._db = connection
-        self._writer = writer
         self._wake = threading.Event()
         self._stop = False
         self._copied = False
         self._pages = 0
-        writer.set_wal_hook(self._grown)
         self._thread = threading.Thread(target=self._run, name="hilum-sqlite-checkpoint", daemon=True)
         self._thread.start()
 
-    def between(self) -> None:
-        """On the writer's thread, outside a transaction, with the turn to write."""
+    def watching(self, writer: apsw.Connection) -> Callable[[], None]:
+        """From now on look at how far the log grows by what is written there; what its thread calls after each group,
+        outside a transaction, with the turn to write.
+        """
+        writer.set_wal_hook(self._grown)
+        return partial(self._between, writer)
+
+    def _between(self, writer: apsw.Connection) -> None:
         if self._pages > LIMIT and self._copied:
             self._copied = False
             with suppress(apsw.Error):
-                self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         elif self._pages > START:
             self._wake.set()
 

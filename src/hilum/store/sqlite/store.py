@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain
@@ -27,13 +27,17 @@ from hilum.store.plan.dialect import Steps
 from hilum.store.plan.looking import needed
 from hilum.store.plan.search import explain, search
 from hilum.store.rebuilding import Rebuilt, Scope
+from hilum.store.segments import WriteAudited
 from hilum.store.sqlite import backup as copying
-from hilum.store.sqlite import fulltext, history, ident, parameters, rebuild, reindex
+from hilum.store.sqlite import fulltext, history, ident, parameters, rebuild, reindex, segments
+from hilum.store.sqlite.beside import Beside
 from hilum.store.sqlite.checkpoint import Checkpointer
 from hilum.store.sqlite.connection import DAMAGE, Patience, connect, make_private, prepare, row, rows, translated
 from hilum.store.sqlite.dialect import Sqlite
+from hilum.store.sqlite.ledger import SqliteLedger
 from hilum.store.sqlite.lock import TURN
 from hilum.store.sqlite.run import at_once
+from hilum.store.sqlite.segments import SqliteSegments
 from hilum.store.sqlite.soundness import glance
 from hilum.store.sqlite.systems import secret
 from hilum.store.sqlite.writer import Writer
@@ -70,9 +74,12 @@ class SqliteStore(Learning):
         self._steps = ThreadPoolExecutor(1, thread_name_prefix="hilum-sqlite-index")
         self._proceeding: parameters.Proceeding | None = None
         writer = connect(path)
-        self._checkpointer = Checkpointer(connect(path), writer)
+        self._checkpointer = Checkpointer(connect(path))
         self._writing = writer
-        self._writer = Writer(writer, path + TURN, self._checkpointer.between, full_text)
+        self._writer = Writer(writer, path + TURN, self._checkpointer.watching(writer), full_text)
+        self._beside = Beside(path, self._checkpointer.watching)
+        self.ledger = SqliteLedger(self._db, self._beside)
+        self.segments = SqliteSegments(self._db, self._beside)
 
     async def _commit(self, commit: Commit) -> tuple[Resource, ...]:
         return await self._writer.commit(commit)
@@ -174,6 +181,20 @@ class SqliteStore(Learning):
             raise Damaged("The store is damaged (it has no clock). Whoever runs hilum has to restore a backup.")
         return Counts({TYPES[number - 1]: n for number, n in tally}, clock[0])
 
+    async def writes_audited(
+        self, before: int, low: int, limit: int, *, oldest_first: bool = False
+    ) -> list[WriteAudited]:
+        """On a reader thread: there may be many."""
+        return await self._scan(lambda db: segments.writes_audited(db, before, low, limit, oldest_first=oldest_first))
+
+    async def unaudited(self, after: int, limit: int = 1000) -> list[int]:
+        """Reads every version and every audit row after that seq."""
+        return await self._scan(lambda db: segments.unaudited(db, after, limit))
+
+    async def compartments_of(self, seqs: Sequence[int]) -> Mapping[int, tuple[tuple[str, str], ...]]:
+        """Two probes for each."""
+        return await self._scan(lambda db: segments.compartments_of(db, seqs))
+
     async def check(self) -> None:
         """Whether the file can be read, and the writer works."""
         if not self._writer.working:
@@ -196,6 +217,7 @@ class SqliteStore(Learning):
         await asyncio.to_thread(self._steps.shutdown)
         if self._proceeding is not None:
             self._proceeding.close()
+        await asyncio.to_thread(self._beside.close)
         await asyncio.to_thread(self._writer.close)
         await asyncio.to_thread(self._checkpointer.close)
         self._short.shutdown()

@@ -11,8 +11,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Final
 
 import apsw
@@ -22,12 +21,9 @@ from hilum.problems import Busy
 from hilum.store.interface import Commit
 from hilum.store.sqlite.apply import Applier, Prepared, prepared
 from hilum.store.sqlite.connection import translated
+from hilum.store.sqlite.group import GROUP, HOLD_SECONDS, answer
 from hilum.store.sqlite.lock import Lock
 
-HOLD_SECONDS: Final = 0.05
-"""How long one group may keep the write lock before it commits what it has."""
-GROUP: Final = 256
-"""How many commits one group takes at most."""
 BATCH: Final = 64
 """How many writes of several commits are applied in one go."""
 SWITCH_SECONDS: Final = 0.0005
@@ -98,7 +94,7 @@ class Writer:
                 done: list[Outcome] = []
                 with self._turn.held():
                     self._group(job, done)
-                    _answer(done)
+                    answer(done)
                     self._between()
                 if self._closing and self._next is None:
                     return
@@ -110,7 +106,7 @@ class Writer:
         refused, self._next = self._next, None
         while True:
             if refused is not None:
-                _answer([(refused[1], Busy("The store takes no more writes; nothing was written."))])
+                answer([(refused[1], Busy("The store takes no more writes; nothing was written."))])
             try:
                 refused = self._jobs.get_nowait()
             except queue.Empty:
@@ -167,26 +163,6 @@ class Writer:
             return None
         self._closing = job is None
         return job
-
-
-def _answer(done: Sequence[Outcome]) -> None:
-    """Hand each outcome to the loop that waits for it: one wake-up per loop and group."""
-    loops: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
-    for outcome in done:
-        loops.setdefault(outcome[0].get_loop(), []).append(outcome)
-    for loop, outcomes in loops.items():
-        with suppress(RuntimeError):  # the loop is gone, and with it whoever waited
-            loop.call_soon_threadsafe(_resolve, outcomes)
-
-
-def _resolve(outcomes: list[Outcome]) -> None:
-    for future, result in outcomes:
-        if future.done():
-            continue
-        if isinstance(result, BaseException):
-            future.set_exception(result)
-        else:
-            future.set_result(result)
 
 
 def _alone(commit: Commit) -> bool:

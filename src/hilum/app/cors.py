@@ -1,0 +1,69 @@
+"""Which pages of other origins may read which answers. https://fetch.spec.whatwg.org/#http-cors-protocol
+
+Discovery and metadata: every page. The token endpoint and FHIR: pages of registered apps
+(https://hl7.org/fhir/smart-app-launch/app-launch.html#considerations-for-cross-origin-resource-sharing-cors-support).
+Never with credentials: a browser's cookie counts for nothing there. Pages of our own (sign-in, consent) for none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Set
+from typing import Final
+
+from hilum.web.fields import Header
+
+ORIGIN: Final = b"access-control-allow-origin"
+ANY: Final[Header] = (ORIGIN, b"*")
+VARY: Final[Header] = (b"vary", b"Origin")
+
+_FOR_ALL: Final = frozenset(
+    (
+        b"/fhir/metadata",
+        b"/fhir/.well-known/smart-configuration",
+        b"/.well-known/openid-configuration",
+        b"/.well-known/oauth-authorization-server",
+        b"/.well-known/jwks.json",
+        b"/brands",
+        b"/auth/style.json",
+    )
+)
+_FOR_APPS: Final = frozenset((b"/auth/token", b"/auth/introspect", b"/auth/revoke", b"/fhir"))
+_BELOW: Final = b"/fhir/"
+
+_EXPOSED: Final[Header] = (
+    b"access-control-expose-headers",
+    b"etag, location, content-location, last-modified, x-request-id, retry-after, www-authenticate",
+)
+_PREFLIGHT: Final[tuple[Header, ...]] = (
+    (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
+    (
+        b"access-control-allow-headers",
+        b"authorization, content-type, accept, if-match, if-none-match, if-none-exist, if-modified-since, prefer, "
+        b"x-request-id, x-api-key",
+    ),
+    (b"access-control-max-age", b"600"),
+)
+
+
+class Cors:
+    """`origins`: those of the pages of registered apps, as they are at the moment."""
+
+    def __init__(self, origins: Callable[[], Set[str]]) -> None:
+        self._origins = origins
+
+    def headers(self, path: bytes, origin: bytes) -> tuple[Header, ...]:
+        """What an answer says to a page of this origin."""
+        if path in _FOR_ALL:
+            return ANY, _EXPOSED
+        if path not in _FOR_APPS and not path.startswith(_BELOW):
+            return ()
+        if origin.decode("latin-1") in self._origins():
+            return (ORIGIN, origin), VARY, _EXPOSED
+        return (VARY,)
+
+    def preflight(self, method: str, path: bytes, headers: Mapping[bytes, bytes]) -> list[Header] | None:
+        """The headers of the answer (204) to a browser that asks whether it may ask; None: this is no such question."""
+        if method != "OPTIONS" or b"access-control-request-method" not in headers:
+            return None
+        said = self.headers(path, headers[b"origin"])
+        return [*said, *_PREFLIGHT] if said and said[0][0] == ORIGIN else list(said)

@@ -1,0 +1,67 @@
+"""What a server process does for the authorization server beside requests: it deletes what has expired, and ends grants
+that no app came for, or whose app was shut out.
+
+Every process does it; twice is as good as once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+from hilum.problems import Problem
+from hilum.smart import granted
+from hilum.smart.site import Site
+from hilum.web import log
+
+SECONDS: Final = 60.0
+_HOUR: Final = 3_600_000_000
+_DAY: Final = 24 * _HOUR
+"""Microseconds: how far back is looked for grants, after a start and from then on."""
+MOST: Final = 500
+"""Records deleted in one transaction: others write between two of them."""
+
+
+class Housekeeping:
+    """The background work of one process. `start` and `stop` it within the event loop."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._since = site.now - _DAY
+        self._work: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._work = asyncio.create_task(self._run(), name="hilum-housekeeping")
+
+    async def stop(self) -> None:
+        """End; a transaction that is under way happens whole or not at all."""
+        if self._work is not None:
+            self._work.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._work
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(SECONDS)
+            try:
+                await self.turn()
+            except Problem as problem:
+                log.warning("housekeeping", text=str(problem))
+
+    async def turn(self) -> int:
+        """Look once; how many records were deleted. Raises Busy, Damaged."""
+        now = self._site.now
+        if ended := await granted.abandoned(self._site, self._since):
+            log.info("grants ended that no app came for", grants=ended)
+        await granted.of_lost_clients(self._site, self._since)
+        self._since = now - _HOUR
+        ledger = self._site.ledger
+        gone = deleted = await ledger.sweep(MOST)
+        while deleted == MOST:
+            deleted = await ledger.sweep(MOST)
+            gone += deleted
+        if gone:
+            log.info("expired records deleted", records=gone)
+        return gone

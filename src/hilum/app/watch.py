@@ -1,0 +1,133 @@
+"""What other processes changed: revocations, clients, keys. Each process looks once a second.
+
+A revocation holds here within five seconds, or no token does: a process that can't learn of them any more must not
+go on honouring tokens. https://www.rfc-editor.org/rfc/rfc7009#section-3
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Set
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from hilum.access.keyring import Keyring
+from hilum.access.ledger import Ledger
+from hilum.access.verifier import Verifier
+from hilum.oauth.ledger import CLIENT, FRESH, KEY, Client, Row, read
+from hilum.problems import Problem
+from hilum.smart import clients
+from hilum.web import log
+
+POLL_SECONDS: Final = 1.0
+FRESH_SECONDS: Final = 5.0
+"""How long what was learnt counts after the look began."""
+_OVERLAP: Final = 60_000_000
+"""Microseconds by which the clocks of processes may differ, and a transaction last: what changed is read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _App:
+    origins: frozenset[str]
+    states: tuple[str, ...]
+
+
+class Apps:
+    """What has to be known of all clients at every request: whose pages may read answers, whose app state is whose."""
+
+    def __init__(self) -> None:
+        self._apps: dict[bytes, _App] = {}
+        self._foreign: dict[str, tuple[str, ...]] = {}
+        self.origins: Set[str] = frozenset()
+
+    def foreign(self, client: str) -> tuple[str, ...]:
+        """The codes of app state that belong to others than this client."""
+        found = self._foreign.get(client)
+        if found is None:
+            own = self._apps.get(client.encode())
+            others = {state for app in self._apps.values() for state in app.states}
+            found = self._foreign[client] = tuple(sorted(others.difference(own.states if own is not None else ())))
+        return found
+
+    def learn(self, rows: list[Row]) -> bool:
+        """Take in records of clients; whether the codes of app state are other ones now."""
+        before = {state for app in self._apps.values() for state in app.states}
+        changed = False
+        for row in rows:
+            client = read(row, Client)
+            out = row.state != FRESH or client.disabled
+            app = _App(frozenset() if out else clients.origins(client), client.state_codes)
+            if self._apps.get(row.key) != app:
+                self._apps[row.key] = app
+                changed = True
+        if not changed:
+            return False
+        self.origins = frozenset(origin for app in self._apps.values() for origin in app.origins)
+        self._foreign.clear()
+        return before != {state for app in self._apps.values() for state in app.states}
+
+
+class Watch:
+    """The looking of one process. `start` and `stop` it within the event loop."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        verifier: Verifier,
+        ring: Keyring,
+        apps: Apps,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ledger, self._verifier, self._ring, self._apps = ledger, verifier, ring, apps
+        self._clock, self._monotonic = clock, monotonic
+        self._last = 0
+        self._since = 0
+        self._failing = False
+        self._work: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Learn all there is to know, then go on looking. Raises Busy, Damaged."""
+        await self.look()
+        self._work = asyncio.create_task(self._run(), name="hilum-watch")
+
+    async def stop(self) -> None:
+        """End."""
+        if self._work is not None:
+            self._work.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._work
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                await self.look()
+            except Problem as problem:
+                if not self._failing:
+                    log.warning("revocations can't be learnt of", text=str(problem))
+                self._failing = True
+            else:
+                self._failing = False
+
+    async def look(self) -> None:
+        """Look once. Raises Busy, Damaged: then what was known counts no longer than it did."""
+        began, now = self._monotonic(), int(self._clock() * 1_000_000)
+        news = await self._ledger.revocations(self._last)
+        if news:
+            self._last = news[-1].n
+            self._verifier.revoked([one.revoked for one in news])
+        await self._learn()
+        self._since = now - _OVERLAP
+        self._verifier.fresh = began + FRESH_SECONDS
+
+    async def _learn(self) -> None:
+        apps = await self._ledger.changed(CLIENT, self._since)
+        if self._apps.learn(apps):
+            self._verifier.forget()
+        keys = await self._ledger.changed(KEY, self._since)
+        if keys:
+            self._ring.learn(keys)

@@ -1,0 +1,54 @@
+"""Commands that change what the authorization server remembers: the store opened, something done, the store closed.
+
+Works while `hilum serve` runs on the same store: its processes learn of changes within a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from hilum.app.settings import Settings
+    from hilum.store.interface import Store
+
+T = TypeVar("T")
+
+
+def done(flags: dict[str, str | None], work: Callable[[Store, Settings], Awaitable[T]]) -> T:
+    """What `work` makes of the store of these settings. Raises Misconfigured when there is none."""
+    import asyncio
+
+    from hilum.app.settings import Settings
+    from hilum.app.stores import open_store
+    from hilum.cli import existing
+    from hilum.web import log
+
+    log.configure("warning", "text")
+    settings = Settings.read(flags)
+    existing.both(settings)
+
+    async def run() -> T:
+        opened = await open_store(settings)
+        try:
+            return await work(opened, settings)
+        finally:
+            await opened.close()
+
+    return asyncio.run(run())
+
+
+async def tell(store: Store, settings: Settings, event: str, about: dict[str, str]) -> None:
+    """Audit what is about to be done: `event` of `hilum.audit.entry.EVENTS`. Raises Busy, Misconfigured.
+
+    The keys are made where `hilum serve` has not done so yet, since one of them signs the audit.
+    """
+    from hilum.access.keyring import Keyring
+    from hilum.access.keys import load_or_create
+    from hilum.app import recording
+    from hilum.app.data import prepare
+
+    prepare(settings)
+    ring = Keyring(load_or_create(settings.data, settings.environment))
+    await ring.prepare(store.ledger)
+    await recording.tell(settings, store, ring, event, about)

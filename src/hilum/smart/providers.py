@@ -1,0 +1,264 @@
+"""OpenID providers that people may sign in with: what is set about them, what they publish, what their id_tokens say.
+
+https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth, https://openid.net/specs/openid-connect-discovery-1_0.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import tomllib
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import quote_plus, urlsplit
+
+from hilum.oauth import jwt, keyset
+from hilum.problems import Misconfigured
+from hilum.web import outbound
+from hilum.web.outbound import Guard, Unreachable
+
+FILE: Final = "providers.toml"
+"""In the data directory."""
+MOST_BYTES: Final = 128 * 1024
+LIFE: Final = 300.0
+"""Seconds that what a provider publishes is kept."""
+LEEWAY: Final = 60
+"""Seconds by which its clock may be off."""
+ALGORITHMS: Final[Mapping[str, tuple[str, str | None]]] = {"RS256": ("RSA", None), "ES256": ("EC", "P-256")}
+"""What an id_token may be signed with -> `kty` and `crv` of the key."""
+
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_KNOWN: Final = frozenset(("title", "issuer", "client_id", "client_secret_file", "scopes", "by_email"))
+_NEEDED: Final = ("issuer", "client_id", "client_secret_file")
+
+
+NOWHERE: Final = Guard()
+
+
+class Untrusted(Exception):
+    """The provider's answer is not one to believe. `kind`, for the log: fetch, status, form, issuer, token, key, ..."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """`id`: its name in addresses. `title`: on the button. `by_email`: an e-mail address that it has verified signs in
+    the user of that name.
+    """
+
+    id: str
+    title: str
+    issuer: str
+    client_id: str
+    secret: str = field(repr=False)
+    scopes: str = "openid"
+    by_email: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an id_token says: who, and how that was proven (`amr`)."""
+
+    subject: str
+    email: str = ""
+    factors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    authorize: str
+    token: str
+    keys: tuple[Mapping[str, Any], ...]
+    post: bool
+    until: float
+
+
+def providers(folder: Path) -> Mapping[str, Provider]:
+    """The providers of a data directory; none where it has no file of them. Raises Misconfigured."""
+    try:
+        text = (folder / FILE).read_text("utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError):
+        raise Misconfigured(f"{folder / FILE} can't be read.") from None
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"{folder / FILE} is not TOML: {error}.") from None
+    return {id: _provider(folder, id, table) for id, table in tables.items()}
+
+
+def _provider(folder: Path, id: str, table: Any) -> Provider:
+    where = f"{folder / FILE}, [{id}]:"
+    if not _ID.fullmatch(id) or not isinstance(table, dict):
+        raise Misconfigured(f"{where} a provider is a table whose name has letters a-z, digits and '-'.")
+    for key, value in table.items():
+        if key not in _KNOWN or not isinstance(value, bool if key == "by_email" else str):
+            raise Misconfigured(f"{where} {key} is not known, or no text (by_email: true or false).")
+    for key in _NEEDED:
+        if not table.get(key):
+            raise Misconfigured(f"{where} {key} is missing.")
+    if urlsplit(table["issuer"]).scheme not in ("https", "http"):
+        raise Misconfigured(f"{where} issuer must be an address, such as https://login.example.org.")
+    scopes = table.get("scopes", "openid email" if table.get("by_email") else "openid")
+    if "openid" not in scopes.split():
+        raise Misconfigured(f"{where} scopes must have openid among them.")
+    try:
+        secret = (folder / table["client_secret_file"]).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise Misconfigured(f"{where} client_secret_file can't be read.") from None
+    title = table.get("title", id)
+    return Provider(id, title, table["issuer"], table["client_id"], secret, scopes, table.get("by_email", False))
+
+
+class Outside:
+    """The providers, and what they publish, as this process has it. `clock`: seconds that only go forward.
+
+    `guard`: what may be reached; the hosts of the providers' issuers may, wherever they are: an operator named them.
+    """
+
+    def __init__(
+        self,
+        known: Mapping[str, Provider] = MappingProxyType({}),
+        guard: Guard = NOWHERE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.known = known
+        hosts = {urlsplit(one.issuer).hostname or "" for one in known.values()}
+        self._guard = Guard(guard.loopback, guard.inner | hosts, guard.resolve, guard.tls)
+        self._clock = clock
+        self._kept: dict[str, _Published] = {}
+
+    async def authorize(self, provider: Provider) -> str:
+        """Its authorization endpoint. Raises Untrusted."""
+        return (await self._published(provider)).authorize
+
+    async def told(self, provider: Provider, code: str, verifier: str, redirect: str, nonce: str, now: float) -> Told:
+        """What the id_token says that comes for a code; other tokens are thrown away. Raises Untrusted."""
+        published = await self._published(provider)
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect, "code_verifier": verifier}
+        headers = {}
+        if published.post:
+            form |= {"client_id": provider.client_id, "client_secret": provider.secret}
+        else:  # both are form-encoded first: RFC 6749, 2.3.1
+            pair = f"{quote_plus(provider.client_id)}:{quote_plus(provider.secret)}"
+            headers["authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+        try:
+            answer = await outbound.post(published.token, form, headers, limit=MOST_BYTES, guard=self._guard)
+        except Unreachable as error:
+            raise Untrusted(f"fetch {error.kind}") from None
+        token = _object(answer.status, answer.body).get("id_token")
+        if not isinstance(token, str):
+            raise Untrusted("token")
+        return judged(await self._verified(provider, token), provider, nonce, now)
+
+    async def _verified(self, provider: Provider, token: str) -> dict[str, Any]:
+        """The claims of a token that one of the provider's keys has signed."""
+        try:
+            head, claims = jwt.unverified(token)
+        except jwt.NotVerified:
+            raise Untrusted("token") from None
+        algorithm = head.get("alg")
+        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or "crit" in head:
+            raise Untrusted("algorithm")
+        for again in (False, True):  # once more for a key that is newer than what is kept
+            keys = (await self._published(provider, again=again)).keys
+            fitting = [
+                key
+                for key in keys
+                if (key.get("kty"), key.get("crv")) == ALGORITHMS[algorithm]
+                and head.get("kid") in (None, key.get("kid"))
+            ]
+            if fitting:
+                break
+        if len(fitting) != 1:
+            raise Untrusted("key")
+        try:
+            jwt.signed_by(token, keyset.usable(fitting[0]), [algorithm])
+        except (jwt.NotVerified, keyset.Unfit):
+            raise Untrusted("signature") from None
+        return claims
+
+    async def _published(self, provider: Provider, *, again: bool = False) -> _Published:
+        kept = self._kept.get(provider.id)
+        if kept is None or again or self._clock() >= kept.until:
+            kept = self._kept[provider.id] = await self._read(provider)
+        return kept
+
+    async def _read(self, provider: Provider) -> _Published:
+        found = await self._fetched(f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration")
+        if found.get("issuer") != provider.issuer:
+            raise Untrusted("issuer")
+        places = [found.get(name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
+        schemes = ("https://", "http://") if self._guard.loopback else ("https://",)
+        if not all(isinstance(place, str) and place.startswith(schemes) for place in places):
+            raise Untrusted("form")
+        authorize, token, jwks = map(str, places)
+        keys = (await self._fetched(jwks)).get("keys")
+        if not isinstance(keys, list):
+            raise Untrusted("form")
+        public = tuple(
+            key for key in keys if isinstance(key, dict) and key.get("use", "sig") == "sig" and "d" not in key
+        )
+        methods = found.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        post = isinstance(methods, list) and "client_secret_basic" not in methods
+        return _Published(authorize, token, public, post, self._clock() + LIFE)
+
+    async def _fetched(self, url: str) -> dict[str, Any]:
+        try:
+            answer = await outbound.get(url, limit=MOST_BYTES, guard=self._guard)
+        except Unreachable as error:
+            raise Untrusted(f"fetch {error.kind}") from None
+        return _object(answer.status, answer.body)
+
+
+def judged(claims: Mapping[str, Any], provider: Provider, nonce: str, now: float) -> Told:
+    """Who a verified id_token is about. Raises Untrusted.
+
+    https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+    """
+    audience = claims.get("aud")
+    several = audience if isinstance(audience, list) else [audience]
+    ends, issued = claims.get("exp"), claims.get("iat")
+    checks: tuple[tuple[str, bool], ...] = (
+        ("issuer", claims.get("iss") == provider.issuer),
+        ("audience", provider.client_id in several),
+        (
+            "party",
+            claims.get("azp", provider.client_id) == provider.client_id and (len(several) == 1 or "azp" in claims),
+        ),
+        ("expired", isinstance(ends, int | float) and now < ends + LEEWAY),
+        ("issued", isinstance(issued, int | float) and now - 600 - LEEWAY < issued < now + LEEWAY),
+        ("nonce", claims.get("nonce") == nonce),
+        ("subject", isinstance(claims.get("sub"), str) and 0 < len(claims["sub"]) <= 255),
+    )
+    for kind, holds in checks:
+        if not holds:
+            raise Untrusted(kind)
+    email = claims.get("email")
+    proven = claims.get("amr")
+    return Told(
+        claims["sub"],
+        email if isinstance(email, str) and claims.get("email_verified") is True else "",
+        tuple(one for one in proven if one in ("otp", "hwk", "swk", "mfa")) if isinstance(proven, list) else (),
+    )
+
+
+def _object(status: int, body: bytes) -> dict[str, Any]:
+    if status != 200:
+        raise Untrusted("status")
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Untrusted("form") from None
+    if not isinstance(found, dict):
+        raise Untrusted("form")
+    return found

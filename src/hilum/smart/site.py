@@ -1,0 +1,108 @@
+"""What every handler of the authorization server gets: the stores, the keys, the rules of the house, the clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from hilum.access.ledger import Ledger
+from hilum.access.policy import Policy, Principal
+from hilum.audit.recording import Trail
+from hilum.interactions.door import Door
+from hilum.smart import message
+from hilum.smart.limits import Limits
+from hilum.smart.message import Answer
+from hilum.smart.passwords import Passwords
+from hilum.smart.providers import Outside
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hilum.access.keyring import Keyring
+    from hilum.access.roles import Role
+    from hilum.access.tokens import Issuer
+    from hilum.access.verifier import Verifier
+    from hilum.smart.flow import Step
+    from hilum.smart.jwks import KeySets
+
+FLOW_SECONDS: Final = 15 * 60
+
+
+def templates() -> Environment:
+    """The pages' templates: everything is escaped, and what is not given is an error."""
+    return Environment(
+        loader=PackageLoader("hilum.smart"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SiteSettings:
+    """`origin`: scheme, host and port as clients see them, which is the issuer, too; `base`: the FHIR base below it.
+
+    `organization`: its name on pages. `registration`: off, token or open.
+    """
+
+    origin: str
+    base: str
+    environment: str = "sandbox"
+    organization: str = "hilum"
+    registration: str = "token"
+
+    @property
+    def production(self) -> bool:
+        """Whether real people's data is behind this."""
+        return self.environment == "production"
+
+    @property
+    def secure(self) -> bool:
+        """Whether clients come by https."""
+        return self.origin.startswith("https:")
+
+
+@dataclass(frozen=True)
+class Site:
+    """`steps`: the pages of a flow, in their order. `clock`: seconds since 1970."""
+
+    door: Door
+    ledger: Ledger
+    ring: Keyring
+    issuer: Issuer
+    verifier: Verifier
+    trail: Trail
+    settings: SiteSettings
+    limits: Limits
+    jwks: KeySets
+    roles: Mapping[str, Role]
+    steps: tuple[Step, ...] = ()
+    passwords: Passwords = field(default_factory=Passwords)
+    outside: Outside = field(default_factory=Outside)
+    templates: Environment = field(default_factory=templates)
+    clock: Callable[[], float] = time.time
+
+    @property
+    def now(self) -> int:
+        """Microseconds since 1970, as the ledger counts."""
+        return int(self.clock() * 1_000_000)
+
+    def page(
+        self, template: str, status: int = 200, *, targets: Sequence[str] = (), script: bool = False, **values: Any
+    ) -> Answer:
+        """A page from its template; `settings` is known in all of them."""
+        html = self.templates.get_template(template).render(settings=self.settings, **values)
+        return message.page(html, status, targets=targets, script=script)
+
+
+@lru_cache(maxsize=4096)
+def unknown(client: str = "anonymous", user: str = "", token: str = "") -> Principal:
+    """Who does something at the authorization server itself, for the audit: may see nothing."""
+    agent = user or ("nobody" if client == "anonymous" else client)
+    return Principal(agent, client, token, Policy(()), 1 << 62, user=user)

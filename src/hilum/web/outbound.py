@@ -1,0 +1,211 @@
+"""Requests to addresses that others chose: key sets of clients, providers of identity. Nothing inside can be reached.
+
+https://owasp.org/www-community/attacks/Server_Side_Request_Forgery, https://www.rfc-editor.org/rfc/rfc9112
+
+A URL is judged by its form, then the name is looked up once and every address is judged, and the connection goes to an
+address that was judged: a name that answers differently the second time gains nothing. There are no redirects, no
+proxies, no compression, and limits on time and size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import Final
+from urllib.parse import urlencode
+
+import h11
+
+from hilum.web.addresses import Target, allowed, target
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""A host name and port to all its addresses. Raises OSError."""
+
+HEAD_BYTES: Final = 16 * 1024
+CONNECT_SECONDS: Final = 3.0
+SECONDS: Final = 5.0
+_CHUNK: Final = 16 * 1024
+_AGENT: Final = "hilum"
+
+
+class Unreachable(Exception):
+    """There is no answer that could be used. `kind`, for logs and never for who named the URL: form, scheme, port,
+    name, address, connect, tls, time, protocol, redirect, coding, size.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer: of whatever status but 3xx. Names of headers in lower case; of two of one name the first counts."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+async def lookup(host: str, port: int) -> Sequence[str]:
+    """The system's own look-up. It can't be given up half-way: a name whose servers are silent holds its thread on."""
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_lookups, ask)
+    return tuple(dict.fromkeys(str(item[4][0]) for item in found))
+
+
+_lookups = ThreadPoolExecutor(4, "hilum-lookup")
+"""Threads of its own, so that names that never answer keep nothing else waiting."""
+
+
+@lru_cache(maxsize=1)
+def _trusting() -> ssl.SSLContext:
+    """The system's certificates; made once, for it takes 20 ms."""
+    return ssl.create_default_context()
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What may be reached. `loopback`: this machine, over plain http too (the sandbox). `inner`: names of hosts that an
+    operator lets have private addresses. `tls`: whom to trust, if not the system's certificates.
+    """
+
+    loopback: bool = False
+    inner: frozenset[str] = frozenset()
+    resolve: Resolve = lookup
+    tls: ssl.SSLContext | None = None
+    connect_seconds: float = CONNECT_SECONDS
+    seconds: float = SECONDS
+
+
+async def get(url: str, *, limit: int, guard: Guard, headers: Mapping[str, str] | None = None) -> Fetched:
+    """GET, a body of at most `limit` bytes. Raises Unreachable."""
+    return await send("GET", url, {"accept": "application/json", **(headers or {})}, b"", limit=limit, guard=guard)
+
+
+async def post(
+    url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None, *, limit: int, guard: Guard
+) -> Fetched:
+    """POST a form. Raises Unreachable."""
+    more = {"accept": "application/json", "content-type": "application/x-www-form-urlencoded", **(headers or {})}
+    return await send("POST", url, more, urlencode(form).encode(), limit=limit, guard=guard)
+
+
+async def send(method: str, url: str, headers: Mapping[str, str], body: bytes, *, limit: int, guard: Guard) -> Fetched:
+    """One request and its whole answer. `headers`: beside Host and those of the connection. Raises Unreachable."""
+    where = target(url)
+    if isinstance(where, str):
+        raise Unreachable(where)
+    try:
+        async with asyncio.timeout(guard.seconds):
+            addresses = await _judged(where, guard)
+            reader, writer = await _connected(where, addresses, guard)
+            try:
+                return await _exchanged(method, where, headers, body, reader, writer, limit)
+            finally:
+                writer.transport.abort()
+    except TimeoutError:
+        raise Unreachable("time") from None
+    except h11.ProtocolError:
+        raise Unreachable("protocol") from None
+    except (OSError, EOFError):
+        raise Unreachable("connect") from None
+
+
+async def _judged(where: Target, guard: Guard) -> Sequence[str]:
+    """All addresses of the target: none when one of them may not be reached."""
+    if where.literal:
+        addresses: Sequence[str] = (where.host,)
+    else:
+        try:
+            addresses = await guard.resolve(where.host, where.port)
+        except OSError:
+            raise Unreachable("name") from None
+    if not addresses:
+        raise Unreachable("name")
+    if refused := allowed(where, addresses, loopback=guard.loopback, inner=where.host in guard.inner):
+        raise Unreachable(refused)
+    return addresses
+
+
+async def _connected(
+    where: Target, addresses: Sequence[str], guard: Guard
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to the first address that takes one; the certificate is that of the name."""
+    tls = (guard.tls or _trusting()) if where.scheme == "https" else None
+    name = where.host if tls is not None else None
+    for last, address in enumerate(addresses, 1 - len(addresses)):
+        try:
+            async with asyncio.timeout(guard.connect_seconds):
+                return await asyncio.open_connection(address, where.port, ssl=tls, server_hostname=name, limit=_CHUNK)
+        except ssl.SSLError:
+            raise Unreachable("tls") from None
+        except OSError:  # TimeoutError among them
+            if last == 0:
+                raise Unreachable("connect") from None
+    raise Unreachable("connect")
+
+
+async def _exchanged(
+    method: str,
+    where: Target,
+    headers: Mapping[str, str],
+    body: bytes,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    limit: int,
+) -> Fetched:
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES)
+    own = {"host": where.authority, "user-agent": _AGENT, "accept-encoding": "identity", "connection": "close"}
+    if body or method not in ("GET", "HEAD"):
+        own["content-length"] = str(len(body))
+    request = h11.Request(method=method, target=where.path, headers=[*own.items(), *headers.items()])
+    sent: tuple[h11.Event, ...] = (request, h11.Data(data=body), h11.EndOfMessage())
+    writer.write(b"".join(connection.send(event) or b"" for event in sent))
+    await writer.drain()
+    left = 2 * limit + HEAD_BYTES  # of what comes over the line: chunks may be small, but not without end
+    response: h11.Response | None = None
+    content = bytearray()
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            raw = await reader.read(_CHUNK)
+            left -= len(raw)
+            if left < 0:
+                raise Unreachable("size")
+            connection.receive_data(raw)
+        elif isinstance(event, h11.Response):
+            response = event
+            _judge_head(event, limit)
+        elif isinstance(event, h11.Data):
+            content += event.data
+            if len(content) > limit:
+                raise Unreachable("size")
+        elif isinstance(event, h11.EndOfMessage):
+            break
+        elif not isinstance(event, h11.InformationalResponse):
+            raise Unreachable("protocol")
+    assert response is not None
+    return Fetched(response.status_code, _fields(response), bytes(content))
+
+
+def _judge_head(response: h11.Response, limit: int) -> None:
+    if 300 <= response.status_code < 400:
+        raise Unreachable("redirect")
+    found = _fields(response)
+    if found.get("content-encoding", "identity").strip().lower() != "identity":
+        raise Unreachable("coding")
+    if int(found.get("content-length", "0")) > limit:
+        raise Unreachable("size")
+
+
+def _fields(response: h11.Response) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in response.headers:
+        found.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+    return found

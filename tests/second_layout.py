@@ -1,0 +1,34 @@
+"""A store as the second layout (schema 2) had it, made of one of today: without records and a trail of reads."""
+
+from __future__ import annotations
+
+import apsw
+import asyncpg
+
+from hilum.store import migrations
+
+_TABLES = ("ledger", "revocation", "audit_segment", "audit_about", "audit_anchor")
+
+
+def sqlite(path: str) -> None:
+    """Of the file of a closed store."""
+    db = apsw.Connection(path)
+    for name in _TABLES:
+        db.execute(f"DROP TABLE {name}")
+    db.execute("DROP INDEX audit_seq; ALTER TABLE audit DROP COLUMN detail")
+    db.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
+    db.close()
+
+
+async def postgres(url: str, schema: str) -> None:
+    """Of a PostgreSQL schema that nobody has open."""
+    second = migrations.steps("postgres")[1].sql
+    apply = second[second.index("CREATE FUNCTION apply(") : second.index("-- Custom search parameters, one row per")]
+    db = await asyncpg.connect(url, server_settings={"search_path": schema})
+    try:
+        await db.execute(
+            f"DROP TABLE {', '.join(_TABLES)}; ALTER TABLE audit DROP COLUMN detail;"
+            "DROP FUNCTION apply; DROP FUNCTION netstring;" + apply + "UPDATE meta SET value = '2' WHERE key = 'schema'"
+        )
+    finally:
+        await db.close()

@@ -1,0 +1,147 @@
+"""What a process learns of the others, and what it does when it can't."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from hilum.access import revoking
+from hilum.access.keyring import Keyring
+from hilum.access.keys import load_or_create
+from hilum.access.tokens import Granted, Issuer
+from hilum.access.verifier import Verifier
+from hilum.app.watch import FRESH_SECONDS, Apps, Watch
+from hilum.oauth.ledger import CLIENT_REVOKED, Client, Numbered
+from hilum.problems import Busy, Unauthenticated
+from hilum.smart import clients
+from hilum.store.memory import MemoryLedger
+
+BASE = "http://127.0.0.1:8080/fhir"
+APP = Client(
+    "App",
+    "none",
+    "patient/*.rs",
+    redirects=("https://app.example.org/cb", "org.example.app:/cb", "http://127.0.0.1:9/cb"),
+    origins=("https://other.example.org",),
+    state_codes=("https://app.example.org|colours",),
+)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Cut(MemoryLedger):
+    """A ledger that can be out of reach."""
+
+    away = False
+
+    async def revocations(self, after: int) -> list[Numbered]:
+        if self.away:
+            raise Busy("The database does not answer.")
+        return await super().revocations(after)
+
+
+class Process:
+    """One of several processes on a ledger."""
+
+    def __init__(self, folder: Path, ledger: Cut, clock: Clock) -> None:
+        self.ring = Keyring(load_or_create(folder, "sandbox"), clock)
+        self.apps = Apps()
+        self.verifier = Verifier(self.ring, ledger, BASE, clock=clock, monotonic=clock, foreign=self.apps.foreign)
+        self.watch = Watch(ledger, self.verifier, self.ring, self.apps, clock=clock, monotonic=clock)
+        self.issuer = Issuer(self.ring, BASE, clock)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(clock: Clock) -> Cut:
+    return Cut(lambda: int(clock() * 1_000_000))
+
+
+@pytest.fixture
+async def process(tmp_path: Path, ledger: Cut, clock: Clock) -> Process:
+    found = Process(tmp_path, ledger, clock)
+    await found.watch.look()
+    return found
+
+
+async def test_a_revocation_of_another_process_holds_after_the_next_look(
+    process: Process, ledger: Cut, clock: Clock
+) -> None:
+    await clients.add(ledger, structs.replace(APP, grants=("authorization_code",)), "app")
+    token, _, _ = process.issuer.access(Granted("app", "system/*.rs"))
+    assert (await process.verifier.admit(token)).client == "app"
+    await ledger.revoke([revoking.revoked(CLIENT_REVOKED, "app", clock())])
+    assert process.verifier.known(token) is not None
+    await process.watch.look()
+    with pytest.raises(Unauthenticated):
+        assert process.verifier.known(token) is None
+        await process.verifier.admit(token)
+
+
+async def test_a_process_that_can_not_look_honours_no_token_after_five_seconds(
+    process: Process, ledger: Cut, clock: Clock
+) -> None:
+    await clients.add(ledger, APP, "app")
+    await process.watch.look()
+    token, _, _ = process.issuer.access(Granted("app", "system/*.rs"))
+    await process.verifier.admit(token)
+    ledger.away = True
+    clock.now += FRESH_SECONDS
+    with pytest.raises(Busy):
+        await process.watch.look()
+    assert process.verifier.known(token) is not None
+    clock.now += 0.1
+    with pytest.raises(Busy):
+        process.verifier.known(token)
+    with pytest.raises(Busy):
+        await process.verifier.admit(token)
+    ledger.away = False
+    await process.watch.look()
+    assert process.verifier.known(token) is not None
+
+
+async def test_origins_are_those_of_clients_that_are_not_shut_out(process: Process, ledger: Cut, clock: Clock) -> None:
+    assert process.apps.origins == frozenset()
+    added = await clients.add(ledger, APP, "app")
+    await process.watch.look()
+    assert process.apps.origins == {"https://app.example.org", "https://other.example.org", "http://127.0.0.1:9"}
+    await clients.revoke(ledger, added, clock())
+    await process.watch.look()
+    assert process.apps.origins == frozenset()
+
+
+async def test_app_state_belongs_to_its_client(process: Process, ledger: Cut) -> None:
+    await clients.add(ledger, APP, "app")
+    other = structs.replace(APP, state_codes=("https://other.example.org|notes",))
+    await clients.add(ledger, other, "other")
+    await process.watch.look()
+    assert process.apps.foreign("app") == ("https://other.example.org|notes",)
+    assert process.apps.foreign("other") == ("https://app.example.org|colours",)
+    assert len(process.apps.foreign("nobody")) == 2
+
+
+async def test_keys_that_another_process_rotated_are_known(
+    process: Process, ledger: Cut, clock: Clock, tmp_path: Path
+) -> None:
+    other = Process(tmp_path, ledger, clock)
+    made = await other.ring.rotate(ledger, "access")
+    assert made.kid not in process.ring.verifying()
+    await process.watch.look()
+    assert made.kid in process.ring.verifying()
+    clock.now += 700
+    await process.watch.look()
+    token, _, _ = other.issuer.access(Granted("app", "system/*.rs"))
+    await clients.add(ledger, APP, "app")
+    assert (await process.verifier.admit(token)).client == "app"
