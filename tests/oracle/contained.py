@@ -40,7 +40,7 @@ def search(
     """Everything that matches; the id of what is found on its own ends in `#` and its place. Raises Refused."""
     options: Mapping[str, str] = dict(pairs)
     searched = population.types(type, pairs, compartment)
-    if not any(population.permits(one) for one in searched):
+    if not any(population.asked_for(one, pairs) for one in searched):
         raise Forbidden("no type")
     if any(name.startswith(("_has", "_list")) for name, _ in pairs):
         raise Refused("nothing outside refers to it")
@@ -69,7 +69,7 @@ def _results(
     def meant(item: Item) -> bool:
         if item.type not in tests or not (compartment is None or compartment in population.compartments(item)):
             return False
-        return tests[item.type](item) and population.sees(item)
+        return tests[item.type](item) and population.within(item, population.asked_for(item.type, pairs))
 
     found = [one for one in inside(population.items) if one.holder and population.sees(one.holder) and meant(one)]
     if options["_contained"] == "both":

@@ -84,8 +84,8 @@ class Step(Protocol):
         """Whether this page has to be shown (still)."""
         ...
 
-    async def show(self, site: Site, going: Going, session: Session, message: str = "") -> Answer:
-        """The page. `message`: what was wrong with what was sent last."""
+    async def show(self, site: Site, going: Going, session: Session, message: str = "") -> Answer | Done:
+        """The page. `message`: what was wrong with what was sent last. Done: there is nothing to ask."""
         ...
 
     async def take(self, site: Site, going: Going, session: Session, form: Form) -> Done | Allowed | Answer:
@@ -173,7 +173,11 @@ async def _next(site: Site, going: Going, session: Session) -> Answer:
     if step is not None:
         if "none" in going.record.request.get("prompt", "").split():
             raise OAuthError(_UNASKED.get(step.name, "interaction_required"), "This takes a page, and prompt is none.")
-        return await step.show(site, going, session)
+        shown = await step.show(site, going, session)
+        if isinstance(shown, Answer):
+            return shown
+        await _kept(site, going, shown.record)
+        return see_other(going.path, shown.headers)
     account = await users.get(site.ledger, session.user) if session.user else None
     if account is None or consent_needed(going, account.user):  # no step has asked: then nobody has allowed it
         raise OAuthError("access_denied", "Nobody has allowed it.")

@@ -14,11 +14,14 @@ from hilum.smart import (
     account,
     assets,
     authorize,
+    consent,
     discovery,
     flow,
     halfway,
     introspect,
+    mine,
     outside,
+    picker,
     register,
     revoke,
     signin,
@@ -48,9 +51,16 @@ ROUTES: Final[tuple[Route, ...]] = (
     *halfway.ROUTES,
     *account.ROUTES,
     *outside.ROUTES,
+    *mine.ROUTES,
 )
 
-STEPS: Final[tuple[flow.Step, ...]] = (signin.SignIn(), halfway.Second())
+STEPS: Final[tuple[flow.Step, ...]] = (
+    signin.SignIn(),
+    halfway.Second(),
+    picker.Patient(),
+    picker.Encounter(),
+    consent.Consent(),
+)
 """The pages of a flow: each is shown while it is needed. What no page has asked the user for is not granted."""
 
 _STATUS: Final = (

@@ -107,9 +107,9 @@ def _binary(maker: Maker) -> Body:
 
 
 def _location(maker: Maker) -> Body:
-    kind = maker.chance.choice(("PTRES", "HOSP", None))
+    kind = maker.chance.choice(("PTRES", "PTRES", "HOSP", None))
     system = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
-    found: Body = {"status": "active", "name": "Somewhere"}
+    found: Body = {"status": "active", "name": "Somewhere", "managingOrganization": maker.reference("Organization")}
     return found | ({"type": [{"coding": [{"system": system, "code": kind}]}]} if kind else {})
 
 
@@ -144,7 +144,19 @@ MAKERS: dict[str, Callable[[Maker], Body]] = {
 
 WRITABLE = tuple(MAKERS)
 _ORDER = (
-    *("Patient", "Medication", "PractitionerRole", "Location", "Location", "Device", "Device", "Task", "Task"),
+    *(
+        "Patient",
+        "Medication",
+        "PractitionerRole",
+        "PractitionerRole",
+        "PractitionerRole",
+        "Location",
+        "Location",
+        "Device",
+        "Device",
+        "Task",
+        "Task",
+    ),
     *("Observation", "Observation", "Observation", "Observation", "DocumentReference", "DocumentReference"),
     *("Communication", "QuestionnaireResponse", "Appointment", "Appointment", "Basic", "Basic", "Basic"),
     *("Binary", "Binary", "Binary", "MedicationStatement"),

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from tests.oracle.leaks.cases import Asking, Case, Pages, statuses
 from tests.oracle.leaks.requests import Request
+from tests.oracle.leaks.rights import SHARED
 from tests.oracle.leaks.world import Version, mark_of
 
 
 def read(asking: Asking) -> Case:
     """The current version, perhaps under the condition that it is another than one knows."""
-    type, id = asking.name()
+    type, id = asking.name((*SHARED, "Binary", "Binary") if asking.maybe(0.2) else ())
     headers: tuple[tuple[str, str], ...] = ()
     current = asking.world.current(type, id)
     known = asking.pick((1, 2, 3)) if asking.maybe(0.2) else 0

@@ -12,6 +12,16 @@ from tests.oracle.records import Name
 _SHAPES = ((), (), (), (), (("_summary", "count"),), (("_summary", "true"),), (("_elements", "id"),))
 
 
+REFERRERS = (
+    ("PractitionerRole", "practitioner", "Practitioner"),
+    ("PractitionerRole", "organization", "Organization"),
+    ("Location", "organization", "Organization"),
+    ("Organization", "partof", "Organization"),
+    ("Location", "partof", "Location"),
+)
+"""What is shared and refers by which parameter to what is shared."""
+
+
 def search(asking: Asking) -> Case:
     """A random search."""
     question = asking.asker.question()
@@ -34,6 +44,42 @@ def by_name(asking: Asking) -> Case:
     if asking.maybe(0.3):
         pairs.append(asking.asker.include(type))
     return _case(asking, "search by name", Question(type, tuple(pairs)))
+
+
+def looking_back(asking: Asking) -> Case:
+    """From what may be asked for by name to what refers there: who may do that lists it."""
+    population = asking.world.population
+    links = [
+        (name, item.type, code)
+        for type, code, target in REFERRERS
+        for item in population.by_type.get(type, ())
+        for name in sorted(population.referenced(item, population.parameter(type, code)))
+        if name[0] == target and name in population.by_name
+    ]
+    if not links:
+        return by_name(asking)
+    (type, id), source, code = asking.pick(links)
+    back = ("_revinclude", f"{source}:{code}") if asking.maybe(0.6) else (f"_has:{source}:{code}:_id:not", "nobody")
+    return _case(asking, "search by name", Question(type, (("_id", id), back)))
+
+
+def looking_on(asking: Asking) -> Case:
+    """From what may be searched to what it refers to, hidden or not: by an include or by a chain."""
+    population, rights = asking.world.population, asking.rights
+    some = [item for item in population.items if rights.allow(population, "s", item)]
+    for item in asking.chance.sample(some, len(some)):
+        links = [
+            (code, name)
+            for code in ("subject", "performer", "encounter", "device", "medication", "actor", "organization", "item")
+            if (parameter := population.definitions.parameter(item.type, code)) is not None
+            for name in sorted(population.referenced(item, parameter))
+            if name in population.by_name
+        ]
+        if links:
+            code, (type, id) = asking.pick(links)
+            chain = (f"{code}:{type}._id", id) if asking.maybe(0.4) else ("_include", f"{item.type}:{code}")
+            return _case(asking, "search", Question(item.type, (("_id", item.id), chain)))
+    return search(asking)
 
 
 def of_identifier(asking: Asking) -> Case:

@@ -28,6 +28,8 @@ KINDS: tuple[tuple[Callable[[Asking], Case], int], ...] = (
     (reading.of_everything, 1),
     (searching.search, 12),
     (searching.by_name, 4),
+    (searching.looking_back, 3),
+    (searching.looking_on, 4),
     (searching.of_identifier, 6),
     (operating.everything, 4),
     (operating.everyone, 1),

@@ -15,7 +15,7 @@ from tests.oracle.mutants import Mutant
 
 ROOT = Path(__file__).resolve().parents[3]
 SOURCE = ROOT / "src" / "hilum"
-WORLDS = 8
+WORLDS = 16
 
 pytestmark = [
     pytest.mark.skipif(not definitions.package().is_file(), reason="the R4 core package is missing"),

@@ -60,7 +60,25 @@ SEARCHES = CONSTRAINTS | {
 }
 """What granular scopes are about."""
 
-LETTERS = ("rs", "rs", "rs", "cruds", "cruds", "r", "s", "cud", "ud", "crus", "us", "read", "write", "*", "rds")
+LETTERS = (
+    "rs",
+    "rs",
+    "rs",
+    "cruds",
+    "cruds",
+    "r",
+    "s",
+    "cud",
+    "ud",
+    "crus",
+    "us",
+    "cs",
+    "cus",
+    "read",
+    "write",
+    "*",
+    "rds",
+)
 
 
 @dataclass(frozen=True)
@@ -80,7 +98,7 @@ class Token:
         return f"[{self.words}] as {self.roles}, {self.context}"
 
 
-KINDS = ("patient", "patient", "clinician", "clinician", "house", "house", "machine", "minted")
+KINDS = ("patient", "patient", "clinician", "clinician", "house", "house", "machine", "minted", "stranger", "narrow")
 
 
 def token(chance: random.Random, world: World, kinds: tuple[str, ...] = KINDS) -> Token:
@@ -91,6 +109,14 @@ def token(chance: random.Random, world: World, kinds: tuple[str, ...] = KINDS) -
     kind = chance.choice(kinds)
     if kind == "machine":
         return Token(_words(chance, ("system",)), None, Context())
+    if kind == "narrow":  # may read what stands for another resource, and not that one
+        words = f"{_words(chance, ('patient',))} patient/Binary.{chance.choice(('r', 'crud'))}"
+        return Token(words if chance.random() < 0.5 else words.split()[-1], None, Context(patient))
+    if kind == "stranger":  # somebody else's patient is in context
+        others = tuple(one for one in own if one != patient)
+        return Token(
+            _words(chance, ("patient", "user")), chance.choice((("patient",), ("carer",))), Context(patient, others)
+        )
     if kind == "bound":
         return Token(_words(chance, ("patient",)), None, Context(patient))
     if kind == "minted":
@@ -102,10 +128,15 @@ def token(chance: random.Random, world: World, kinds: tuple[str, ...] = KINDS) -
         return Token(_words(chance, ("patient", "patient", "user")), ("patient",), context)
     practitioners = [item.id for item in world.population.by_type["Practitioner"]]
     me = ("Practitioner", chance.choice(practitioners)) if chance.random() < 0.7 else None
-    names = ("practitioner",) if kind == "clinician" else chance.choice((("nurse",), ("carer",), ("clerk", "auditor")))
+    names = (
+        ("practitioner",)
+        if kind == "clinician"
+        else chance.choice((("nurse",), ("carer",), ("carer",), ("clerk", "auditor")))
+    )
     if chance.random() < 0.1:
         names = ("admin",)
-    context = Context(in_context, own if chance.random() < 0.7 else (), me, states)
+    others = tuple(one for one in own if one != patient)
+    context = Context(in_context, own if chance.random() < 0.6 else others, me, states)
     return Token(_words(chance, ("patient", "user", "user")), names, context)
 
 

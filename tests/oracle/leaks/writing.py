@@ -21,6 +21,10 @@ from tests.oracle.records import Item, Name
 Pairs = tuple[tuple[str, str], ...]
 
 
+VACANT = "vacant"
+"""An id that nothing has and nothing refers to: what is referred to before it is there counts as created then."""
+
+
 # --- the laws ---------------------------------------------------------------------------------------------------------
 
 
@@ -67,7 +71,7 @@ def _type(asking: Asking) -> str:
 def _name(asking: Asking, type: str) -> Name:
     """Of what this suite has made, since that is valid."""
     some = [name for name in asking.world.by_name if name[0] == type and name[1][0] in "x0"]
-    return asking.pick(some) if some and asking.maybe(0.93) else (type, "nobody")
+    return asking.pick(some) if some and asking.maybe(0.93) else (type, VACANT)
 
 
 def criteria(asking: Asking, type: str) -> Pairs:
@@ -201,7 +205,7 @@ def conditional_update(asking: Asking) -> Case:
     found = found_by(asking, type, pairs)
     body = _next(asking, type, asking.value(found[0]) if found and asking.maybe(0.6) else None)
     if asking.maybe(0.25):
-        body["id"] = asking.pick((found[0][1] if found else "nobody", _name(asking, type)[1]))
+        body["id"] = asking.pick((found[0][1] if found else VACANT, _name(asking, type)[1]))
     request = Request("PUT", type, pairs, body=body)
     if not asking.rights.permits(type, "u"):
         return Case("conditional update", request, statuses(403))

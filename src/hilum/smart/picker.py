@@ -1,0 +1,178 @@
+"""Choosing the record, and the visit, that an app is to be about: one's own, or one that staff find.
+
+https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html#launch-context-arrives-with-your-access_token. What
+can be chosen is what the user may read; the words of a search are sent by POST, so that no name stands in a URL.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import structs
+
+from hilum.oauth.errors import OAuthError
+from hilum.problems import Invalid, Unprocessable
+from hilum.smart import looking, places, users, words
+from hilum.smart.flow import Done
+from hilum.smart.message import Answer, Form
+from hilum.smart.possible import wants_encounter, wants_patient
+
+if TYPE_CHECKING:
+    from hilum.smart.flow import Going
+    from hilum.smart.sessions import Session
+    from hilum.smart.site import Site
+    from hilum.smart.users import Account
+
+MOST: Final = 20
+"""Records on a page."""
+LAST_VISITS: Final = 10
+WITHOUT: Final = "without an encounter"
+"""`Flow.step` of one whose user was asked for a visit, and chose none, or had none to choose."""
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def picks(site: Site, account: Account) -> str:
+    """Whose record the user may choose: `any`, `own`, `none`; the most that a role allows."""
+    found = {site.roles[name].picks for name in account.user.roles if name in site.roles}
+    return next((one for one in ("any", "own") if one in found), "none")
+
+
+class Patient:
+    """The step of a flow in which the record is chosen, unless the launch said it."""
+
+    name = "patient"
+
+    async def needed(self, site: Site, going: Going, session: Session) -> bool:
+        """Where the app wants one, and the user's role has some to choose from."""
+        if going.record.patient or not session.user or not wants_patient(going):
+            return False
+        account = await users.get(site.ledger, session.user)
+        return account is not None and picks(site, account) != "none"
+
+    async def show(self, site: Site, going: Going, session: Session, message: str = "") -> Answer | Done:
+        """The page; who has one record only is not asked."""
+        account = await _account(site, session)
+        if picks(site, account) == "any":
+            return _search_page(site, going, session, message)
+        own = await _own(site, account)
+        if len(own) == 1:
+            return Done(structs.replace(going.record, patient=own[0]["id"]))
+        return _own_page(site, going, session, own, message)
+
+    async def take(self, site: Site, going: Going, session: Session, form: Form) -> Done | Answer:
+        """A record, or, for staff, what to look for."""
+        account = await _account(site, session)
+        anybody = picks(site, account) == "any"
+        id = form.get("patient")
+        if anybody and not id:
+            return await _found_page(site, going, session, account, form.get("q"))
+        if id and (anybody or id in account.user.patients) and await looking.read(site, account, "Patient", id):
+            return Done(structs.replace(going.record, patient=id))
+        if anybody:
+            return _search_page(site, going, session, "This record is not there any more. Look for another.", 422)
+        return _own_page(site, going, session, await _own(site, account), "Choose one of the records.", 422)
+
+
+class Encounter:
+    """The step in which a visit is chosen, or none."""
+
+    name = "encounter"
+
+    async def needed(self, site: Site, going: Going, session: Session) -> bool:
+        """Where the app wants one, there is a record, and the user has not been asked."""
+        record = going.record
+        if not session.user or not record.patient or record.encounter or record.step == WITHOUT:
+            return False
+        return wants_encounter(going)
+
+    async def show(self, site: Site, going: Going, session: Session, message: str = "") -> Answer | Done:
+        """The page; where there are no visits nobody is asked."""
+        account = await _account(site, session)
+        visits = await _visits(site, account, going.record.patient)
+        if not visits:
+            return Done(structs.replace(going.record, step=WITHOUT))
+        return _page(site, going, session, "encounter.html", message, 422 if message else 200, visits=visits)
+
+    async def take(self, site: Site, going: Going, session: Session, form: Form) -> Done | Answer:
+        """A visit, or `none`."""
+        id = form.get("encounter")
+        if id == "none":
+            return Done(structs.replace(going.record, step=WITHOUT))
+        account = await _account(site, session)
+        if id and any(id == known for known, *_ in await _visits(site, account, going.record.patient)):
+            return Done(structs.replace(going.record, encounter=id))
+        return await self.show(site, going, session, "Choose one of the visits, or none of them.")
+
+
+async def _account(site: Site, session: Session) -> Account:
+    """Whose session it is, for steps that come after sign-in. Raises OAuthError when the account is gone."""
+    account = await users.get(site.ledger, session.user)
+    if account is None:
+        raise OAuthError("access_denied", "The user is not known any more.")
+    return account
+
+
+async def _own(site: Site, account: Account) -> list[dict[str, Any]]:
+    """The records of the user's own that there are."""
+    found = [await looking.read(site, account, "Patient", id) for id in account.user.patients]
+    return [_row(one.body) for one in found if one is not None]
+
+
+def _row(body: dict[str, Any]) -> dict[str, Any]:
+    return {"id": body["id"], "name": words.name(body) or "No name", "about": words.about(body)}
+
+
+async def _visits(site: Site, account: Account, patient: str) -> list[tuple[str, str, str]]:
+    """The last ones of this patient: id, what, when."""
+    asked = [("patient", patient), ("_sort", "-date"), ("_count", str(LAST_VISITS))]
+    found, _ = await looking.search(site, account, "Encounter", asked)
+    return [(one.id, *words.visit(one.body)) for one in found]
+
+
+def asked_for(text: str) -> list[tuple[str, str]]:
+    """What staff typed as search parameters: dates of birth, numbers (identifiers), names. All have to fit."""
+    found = []
+    for word in text.split()[:10]:
+        if _DATE.fullmatch(word):
+            found.append(("birthdate", word))
+        else:
+            number = any(character.isdigit() for character in word)
+            found.append(("identifier" if number else "name", looking.escaped(word)))
+    return found
+
+
+async def _found_page(site: Site, going: Going, session: Session, account: Account, text: str) -> Answer:
+    """What a search of staff finds."""
+    text = text.strip()[:200]
+    asked = asked_for(text)
+    if not asked:
+        return _search_page(site, going, session, "Enter a name, a date of birth or a number of the record.", 422)
+    try:
+        found, more = await looking.search(site, account, "Patient", [*asked, ("_count", str(MOST))])
+    except Unprocessable:
+        return _search_page(site, going, session, "This would find too much. Enter more.", 422, text)
+    except Invalid:
+        return _search_page(site, going, session, "This can't be looked for. A date is year-month-day.", 422, text)
+    rows = [_row(one.body) for one in found]
+    return _page(site, going, session, "find.html", "", 200, q=text, rows=rows, more=more, searched=True)
+
+
+def _search_page(
+    site: Site, going: Going, session: Session, message: str = "", status: int = 200, text: str = ""
+) -> Answer:
+    return _page(site, going, session, "find.html", message, status, q=text, rows=[], more=False, searched=False)
+
+
+def _own_page(
+    site: Site, going: Going, session: Session, own: list[dict[str, Any]], message: str, status: int = 200
+) -> Answer:
+    return _page(site, going, session, "own.html", message, status, rows=own)
+
+
+def _page(
+    site: Site, going: Going, session: Session, template: str, message: str, status: int, **values: Any
+) -> Answer:
+    step = Encounter.name if template == "encounter.html" else Patient.name
+    place = places.in_flow(going, step)
+    return site.page(template, status, targets=place.targets, message=message, **values, **place.values(site, session))

@@ -1,0 +1,84 @@
+"""Scopes, people and dates in plain words, for pages: the words themselves are data (`words.toml`).
+
+https://hl7.org/fhir/R4/datatypes.html#HumanName
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from hilum.oauth.scopes import Search
+
+_USES: Final = ("official", "usual", "", "nickname", "anonymous", "maiden", "old", "temp")
+"""Of names, the best to show first."""
+
+
+@cache
+def words() -> Mapping[str, Any]:
+    """The file."""
+    found: dict[str, Any] = tomllib.loads((files("hilum.smart") / "words.toml").read_text("utf-8"))
+    return found
+
+
+def type_in_words(type: str) -> str:
+    """A resource type: `Allergies`; its own name in words where there is no better one."""
+    for table in ("record", "around", "other"):
+        if type in words()[table]:
+            return str(words()[table][type])
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type).capitalize()
+
+
+def search_in_words(type: str, search: Search) -> str:
+    """What search parameters leave of a type: `Lab results`, or `Test results and measurements (code=1)`."""
+    if len(search) == 1 and search[0][0] == "category":
+        found = words()["kinds"].get(type, {}).get(search[0][1].rpartition("|")[2])
+        if found is not None:
+            return str(found)
+    what = "All kinds of data" if type == "*" else type_in_words(type)
+    return f"{what} ({', '.join(f'{name}={value}' for name, value in search)})"
+
+
+def name(body: Mapping[str, Any]) -> str:
+    """A person's name; "" where the resource has none."""
+    names = [one for one in body.get("name", []) if type(one) is dict]
+    names.sort(key=lambda one: _USES.index(one.get("use", "")) if one.get("use", "") in _USES else len(_USES))
+    for one in names:
+        parts = [*one.get("given", []), one.get("family")]
+        text = one.get("text") or " ".join(part for part in parts if type(part) is str)
+        if text:
+            return str(text)
+    return ""
+
+
+def about(body: Mapping[str, Any]) -> str:
+    """What tells a Patient from others of the same name: when born, gender, number."""
+    number = next((one["value"] for one in body.get("identifier", []) if type(one) is dict and one.get("value")), "")
+    said = (
+        f"born {body['birthDate']}" if body.get("birthDate") else "",
+        str(body.get("gender", "")),
+        f"number {number}" if number else "",
+    )
+    return ", ".join(part for part in said if part)
+
+
+def visit(body: Mapping[str, Any]) -> tuple[str, str]:
+    """An Encounter: what it was, and when and how it stands."""
+    kinds = [
+        one for one in (*body.get("type", []), body.get("serviceType"), {"coding": [body.get("class", {})]}) if one
+    ]
+    what = next((text for one in kinds if (text := _concept(one))), "Visit")
+    period = body.get("period", {})
+    when = " to ".join(dict.fromkeys(str(period[end])[:10] for end in ("start", "end") if period.get(end)))
+    return what, ", ".join(part for part in (when, str(body.get("status", ""))) if part)
+
+
+def _concept(concept: Mapping[str, Any]) -> str:
+    """https://hl7.org/fhir/R4/datatypes.html#CodeableConcept"""
+    codings = [one for one in concept.get("coding", []) if type(one) is dict]
+    shown = next((one["display"] for one in codings if one.get("display")), "")
+    return str(concept.get("text") or shown)
