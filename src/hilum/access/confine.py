@@ -54,8 +54,16 @@ def confine(query: Query, policy: Policy) -> Query:
         raise _forbidden(query.types[0] if len(parts) == 1 else "any of these types")
     includes = query.includes and tuple([_include(include, policy) for include in query.includes])
     contained = query.contained and replace(query.contained, containers=_visible(policy, TYPES))
+    total = query.total
+    if total == "estimate":  # it goes by how many there are of a type, hidden ones among them
+        whole = policy.searches_all if contained else all(part.permits in _WHOLLY for part in parts)
+        total = total if whole else "accurate"
     # Spelled out, as at every search: `replace` takes three times as long.
-    return Query(parts, query.count, query.sort, query.after, query.total, includes, contained)
+    return Query(parts, query.count, query.sort, query.after, total, includes, contained)
+
+
+_WHOLLY: Final = ((), (Permit(None),))
+"""The permits of a type of which nothing can be seen, or everything."""
 
 
 def _part(part: Part, policy: Policy, *, named: bool = False) -> Part:

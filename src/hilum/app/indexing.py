@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 from typing import Final
 
+from hilum.app.background import Background
 from hilum.interactions.defining import tell
 from hilum.interactions.door import Door
 from hilum.problems import Damaged, Problem
@@ -26,24 +26,15 @@ TELL_SECONDS: Final = 2.0
 AUDIT: Final = Audit("hilum", "hilum", "index", "")
 
 
-class Indexing:
-    """The background work of one process. `start` and `stop` it within the event loop."""
+class Indexing(Background):
+    """Of the custom search parameters of one process. Stopped, the step that it was at is on disk or is not."""
+
+    name = "hilum-indexing"
 
     def __init__(self, door: Door) -> None:
+        super().__init__()
         self._door = door
         self._told: dict[tuple[str, str], float] = {}
-        self._work: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin."""
-        self._work = asyncio.create_task(self._run(), name="hilum-indexing")
-
-    async def stop(self) -> None:
-        """End after the step that is under way: it is on disk or it is not."""
-        if self._work is not None:
-            self._work.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._work
 
     async def _run(self) -> None:
         while True:

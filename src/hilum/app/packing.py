@@ -6,9 +6,10 @@ Every process looks; the store sees to it that one at a time builds. See `hilum.
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, Self
 
+from hilum.app.background import Background
 from hilum.problems import Problem
 from hilum.store.interface import Store
 from hilum.web import log
@@ -22,12 +23,14 @@ TROUBLE_SECONDS: Final = 3600.0
 """How long it lets be what it could not do: a reader that lasts, a full disk, an index of another owner."""
 
 
-class Packing:
-    """The background work of one process. `start` and `stop` it within the event loop."""
+class Packing(Background):
+    """Of the store of one process. Stopped, the index that it was at stays as it was."""
+
+    name = "hilum-packing"
 
     def __init__(self, store: PostgresStore) -> None:
+        super().__init__()
         self._store = store
-        self._work: asyncio.Task[None] | None = None
 
     @classmethod
     def of(cls, store: Store) -> Self | None:
@@ -37,17 +40,6 @@ class Packing:
         from hilum.store.postgres import PostgresStore
 
         return cls(store) if isinstance(store, PostgresStore) else None
-
-    def start(self) -> None:
-        """Begin."""
-        self._work = asyncio.create_task(self._run(), name="hilum-packing")
-
-    async def stop(self) -> None:
-        """End what is under way: the index stays as it was."""
-        if self._work is not None:
-            self._work.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._work
 
     async def _run(self) -> None:
         seconds = LOOK_SECONDS

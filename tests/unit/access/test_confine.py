@@ -40,6 +40,24 @@ def test_permits_that_a_query_brings_count_for_nothing() -> None:
         confine(smuggled, policy("system/Observation.r"))
 
 
+@pytest.mark.parametrize(
+    ("scope", "pairs", "total"),
+    [
+        ("system/*.s", (), "estimate"),
+        ("system/Observation.s", (), "estimate"),
+        ("system/Observation.s patient/Patient.s", (("_contained", "true"),), "accurate"),
+        ("system/*.s", (("_contained", "true"),), "estimate"),
+        ("patient/Observation.s", (), "accurate"),
+        ("patient/*.s", (("status", "final"),), "accurate"),
+    ],
+)
+def test_an_estimate_is_for_who_may_see_all_that_it_goes_by(
+    scope: str, pairs: tuple[tuple[str, str], ...], total: str
+) -> None:
+    assert confined(policy(scope), "Observation", ("_total", "estimate"), *pairs).total == total
+    assert confined(policy(scope), "Observation", *pairs).total == "none"
+
+
 def test_targets_of_chains_and_sources_of_has_have_permits_too() -> None:
     by = policy("system/Observation.s patient/Patient.s")
     (part,) = confined(by, "Observation", ("subject.name", "x")).parts
