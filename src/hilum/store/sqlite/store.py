@@ -273,7 +273,8 @@ async def open_sqlite(
         words = fulltext.kept(connection, wanted=full_text)
         if migrate:
             for _ in chain(reindex.run(connection, full_text=words), fulltext.refill(connection) if full_text else ()):
-                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                with suppress(apsw.Error):  # somebody else is at it, or the disk is full: the log stays whole
+                    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
                 await asyncio.sleep(0)
             words = fulltext.said(connection) is None
         glance(connection)
