@@ -1,6 +1,7 @@
 """`python -m bench`: hilum against the floor; `python -m bench profile`: where hilum's time goes.
 
-`python -m bench shapes`: query shapes at 10k, 100k and 1m resources; `python -m bench load`: how fast `hilum load` is.
+`python -m bench shapes`: query shapes at 10k, 100k and 1m resources; `python -m bench load`: how fast `hilum load` is;
+`python -m bench auth`: what tokens and the audit of reads cost.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
-from bench import documents, ingest, machine, profile, report, results, runner, stages
+from bench import auth, documents, ingest, machine, profile, report, results, runner, stages
 from bench.records import GROUP
 from bench.shapes import command
 from bench.shapes import table as shape_table
@@ -35,7 +37,9 @@ ROUNDS = {"small": 2, "full": 3, "million": 3}
 def arguments(given: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("command", nargs="?", default="run", choices=["run", "check", "profile", "shapes", "load"])
+    parser.add_argument(
+        "command", nargs="?", default="run", choices=["run", "check", "profile", "shapes", "load", "auth"]
+    )
     parser.add_argument("--store", default="both", choices=list(STORES))
     sizes = "small: 10,000, full: 40,000, million: 10,000 and 1,000,000; of shapes: 10k,100k,1m, several by commas"
     parser.add_argument("--size", default=None, help=sizes)
@@ -94,7 +98,8 @@ def write_docs(asked: argparse.Namespace, console: Console) -> None:
     """The page, from whatever was measured last, if it is asked for."""
     if asked.write_docs:
         floor, scaling = results.saved("floor", OUT), results.saved("scaling", OUT)
-        PAGE.write_text(documents.page(floor, scaling, shape_table.saved(OUT), ingest.saved(OUT)))
+        measured = shape_table.saved(OUT), ingest.saved(OUT), auth.saved(OUT)
+        PAGE.write_text(documents.page(floor, scaling, *measured))
         console.print(f"Wrote {PAGE}")
 
 
@@ -121,6 +126,27 @@ async def load(asked: argparse.Namespace, console: Console, work: Path) -> int:
             console.print(made)
     write_docs(asked, console)
     return 1 if any(one.missed for one in found) else 0
+
+
+async def costs(asked: argparse.Namespace, console: Console, work: Path) -> int:
+    """Tokens and audit."""
+    found = []
+    size = runner.SIZES["small" if asked.size == "small" else "full"] // GROUP * GROUP
+    with telling(console) as tell:
+        for store in STORES[asked.store]:
+            seconds, rounds = asked.seconds or 1.4, asked.rounds or 4
+            found.append(await auth.measure(store, size, work, OUT / "populations", seconds, rounds, tell))
+            auth.save(found[-1], OUT)
+    for one in found:
+        table = Table(*auth.HEAD, title=f"{one.store}, load average {one.load_average:.1f}", title_justify="left")
+        for row in one.rows:
+            table.add_row(*auth.cells(row))
+        console.print(table)
+    wrong = [error for one in found for row in one.rows for error in row.errors]
+    for error in wrong:
+        console.print(f"[red]{error}", markup=True)
+    write_docs(asked, console)
+    return 1 if wrong else 0
 
 
 def show(found: results.Report, console: Console) -> None:
@@ -173,7 +199,7 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 180)
     work = Path(tempfile.mkdtemp(prefix="hilum-bench-", dir=OUT if OUT.is_dir() else None))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended, too
-    commands = {"run": run, "check": check, "profile": profiled, "shapes": shapes, "load": load}
+    commands = {"run": run, "check": check, "profile": profiled, "shapes": shapes, "load": load, "auth": costs}
     _, own = machine.cores()
     try:
         with machine.on(own):

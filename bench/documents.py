@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench import ingest
+from bench import auth, ingest
 from bench.operations import OPERATIONS
 from bench.report import FLOOR_HEAD, GUIDE, SCALING_HEAD, TITLES, disk, floor_rows, scaling_rows
 from bench.results import Report, Store, growth, median, rate_ratio
@@ -24,6 +24,7 @@ the rows of every table, the bytes stored and the bytes answered are compared.
     .venv/bin/python -m bench profile --op create     # where hilum's time goes
     .venv/bin/python -m bench shapes --size 10k,100k  # query shapes; 1m as well
     .venv/bin/python -m bench load                    # hilum load of real synthetic patients
+    .venv/bin/python -m bench auth                    # what tokens and the audit of reads cost
 
 ## How to read it
 
@@ -34,7 +35,8 @@ the rows of every table, the bytes stored and the bytes answered are compared.
 - **CPU µs** is user and system time per request, read from `/proc`: of the server, `+` of PostgreSQL.
 - **generator CPU** is the load generator's share of a core (hilum / floor): below 100 % it was not the bottleneck.
 - Closed loop: each connection has one request in flight, so that latency at 16 connections is mostly waiting in line.
-- hilum runs with its defaults: one worker, ES256 token verified, every write validated, audit and request log on.
+- hilum runs with its defaults: one worker, ES256 token verified, every write validated, request log on, and `strict`
+  audit: an answer that shows something waits until the disk has it in the trail. The floor flushes such a trail, too.
   Transactions make 100 resources (one Patient and 99 Observations that refer to it by `urn:uuid:`). Patients have
   2.6 kB of JSON, Observations 0.7 kB. Updates change a telephone number of a Patient. `search observation` is
   `Observation?patient=..&code=system|code&_count=20` with a full page, `search patient` is `Patient?identifier=..`.
@@ -52,7 +54,11 @@ the rows of every table, the bytes stored and the bytes answered are compared.
 
 
 def page(
-    floor: Report | None, scaling: Report | None, shapes: Sequence[Shapes] = (), loads: Sequence[ingest.Ingest] = ()
+    floor: Report | None,
+    scaling: Report | None,
+    shapes: Sequence[Shapes] = (),
+    loads: Sequence[ingest.Ingest] = (),
+    costs: Sequence[auth.Costs] = (),
 ) -> str:
     """The whole document. Parts that were not measured are said to be missing."""
     parts = [_INTRODUCTION]
@@ -63,7 +69,7 @@ def page(
         parts.append(_machine(scaling, title) + _scaling(scaling))
     if scaling is None:
         parts.append("## Growth\n\nNot measured yet: `python -m bench --size million`.\n")
-    return "\n".join((*parts, section(shapes), ingest.section(loads)))
+    return "\n".join((*parts, auth.section(costs), section(shapes), ingest.section(loads)))
 
 
 def _machine(report: Report, title: str) -> str:

@@ -6,8 +6,11 @@ A lazy floor insults hilum, a slow one flatters it: so whatever differs is print
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -17,11 +20,14 @@ from bench.load import Job
 from bench.operations import BASE, OPERATIONS, Answer
 from bench.records import Population
 from bench.servers import Server
+from hilum.audit import file
+from hilum.audit.entry import decode
+from hilum.problems import Damaged
 
 REQUESTS = 30
 """Of each operation that writes, into both."""
 BESIDE = frozenset({"ledger", "revocation", "audit_segment", "audit_about", "audit_anchor"})
-"""What hilum alone keeps: the records of the authorization server, and the trail of what was read."""
+"""What hilum alone keeps: the records of the authorization server, and its trail, which is counted by `accesses`."""
 SKIPPED = frozenset({"meta", "migration", "reindex"}) | BESIDE
 _WORDS = """
 SELECT 'words of ' || col, sum(doc), 0 FROM temp.words
@@ -30,6 +36,7 @@ WHERE NOT (length(term) IN (4, 8, 12) AND term NOT GLOB '*[^0-9a-f]*') GROUP BY 
 """How many (word, resource) there are, but for what could be a piece of a UUID: where the id that a server gave has a
 word that the resource has, too (2016 of a date), there is one less.
 """
+_SEGMENTS = "SELECT process, first, body FROM audit_segment"
 BODIES = {"resource": "body", "old": "body", "fulltext": "content"}
 
 Counted = dict[str, tuple[int, int]]
@@ -101,6 +108,40 @@ async def count_postgres(url: str) -> Counted:
         found |= {label: (many, size) for label, many, size in rows if table not in SKIPPED}
     await connection.close()
     return found
+
+
+def segments_sqlite(path: str) -> list[tuple[bytes, int, bytes]]:
+    """(process, entries before it, body) of each segment of hilum's audit trail."""
+    db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+    rows: Any = db.execute(_SEGMENTS)
+    found = list(rows)
+    db.close()
+    return found
+
+
+async def segments_postgres(url: str) -> list[tuple[bytes, int, bytes]]:
+    """The same of a PostgreSQL database."""
+    connection = await asyncpg.connect(url, server_settings={"search_path": "hilum"})
+    found = await connection.fetch(_SEGMENTS)
+    await connection.close()
+    return [tuple(row) for row in found]
+
+
+async def accesses(data: Path, segments: Callable[[], Awaitable[list[tuple[bytes, int, bytes]]]]) -> Counted:
+    """How many reads and searches hilum's trail tells of: in its files, which become segments in the store."""
+    found: dict[tuple[bytes, int], list[bytes]] = {}
+    for path in file.logs(data / "audit"):
+        with suppress(Damaged):  # gone meanwhile: it is in the store
+            if (log := file.read(path)) is not None:
+                found[log.process, log.first] = list(log.payloads)
+    for process, first, body in await segments():
+        found[process, first] = [payload for payload, _ in file.frames(zlib.decompress(body))]
+    return shown(sum(bool(entry.type) for each in found.values() for one in each for entry in decode(one).entries))
+
+
+def shown(many: int) -> Counted:
+    """The line that tells how many accesses there were."""
+    return {"accesses told of": (many, 0)}
 
 
 def _counting(table: str, columns: set[str]) -> str:

@@ -21,6 +21,7 @@ import asyncpg
 from bench import machine
 
 ROOT = Path(__file__).resolve().parents[1]
+FLOOR_TRAIL = "floor-trail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +86,27 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path, path: str | No
 
 
 @contextmanager
-def hilum(store: str, folder: Path, database: tuple[int, ...] = ()) -> Iterator[Server]:
-    """`hilum serve` with its defaults: tokens, validation, audit and the request log on, one worker."""
+def hilum(
+    store: str, folder: Path, database: tuple[int, ...] = (), options: tuple[str, ...] = (), name: str = "hilum"
+) -> Iterator[Server]:
+    """`hilum serve` with its defaults but for `options`: tokens, validation, audit and request log on, one worker."""
     port = free_port()
     data = folder / "data"
     where = ["--data", str(data)]
-    command = [sys.executable, "-m", "hilum.cli"]
-    serve = [*command, "serve", "--store", store, "--host", "127.0.0.1", "--port", str(port), *where]
+    command = [sys.executable, "-m", "hilum.cli", "serve"]
+    serve = [*command, "--store", store, "--host", "127.0.0.1", "--port", str(port), *where, *options]
     with running(serve, port, folder / "hilum.log", "/health") as pid:
-        minted = subprocess.run(
-            [*command, "token", "--scope", "system/*.cruds", "--minutes", "600", *where],
-            env=environment(), cwd=ROOT, check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        yield Server("hilum", pid, port, minted.stdout.strip(), database)
+        yield Server(name, pid, port, mint(folder, "system/*.cruds"), database)
+
+
+def mint(folder: Path, scope: str, *options: str) -> str:
+    """A token for the server that `hilum` started with this folder."""
+    command = [sys.executable, "-m", "hilum.cli", "token", "--scope", scope, "--minutes", "600", *options]
+    minted = subprocess.run(
+        [*command, "--data", str(folder / "data")], env=environment(), cwd=ROOT, check=True, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    return minted.stdout.strip()
 
 
 @contextmanager
@@ -107,7 +116,7 @@ def floor(store: str, folder: Path, numbers: Path, token: str, database: tuple[i
     claims = token.split(".")[1]
     token_id = json.loads(urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["jti"]
     command = [sys.executable, "-m", "bench.floor", "--store", store, "--port", str(port)]
-    command += ["--numbers", str(numbers), "--token-id", token_id]
+    command += ["--numbers", str(numbers), "--token-id", token_id, "--trail", str(folder / FLOOR_TRAIL)]
     with running(command, port, folder / "floor.log") as pid:
         yield Server("floor", pid, port, token, database)
 

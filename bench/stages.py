@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 
 from bench import population, room, same_work, servers
+from bench.floor import trail
 from bench.records import Population
 from bench.same_work import Counted
 from bench.servers import Server
@@ -38,7 +39,7 @@ class Stage:
 @asynccontextmanager
 async def floor_on_sqlite(work: Path, kept: Path, size: int, tell: Tell) -> AsyncIterator[Stage]:
     """Floor and hilum, each on its copy of one SQLite file."""
-    loaded = await _sqlite(kept, size, tell)
+    loaded = await sqlite(kept, size, tell)
     files = [work / "floor.sqlite", work / "hilum.sqlite"]
     for file in files:
         population.copy(loaded, file)
@@ -46,13 +47,18 @@ async def floor_on_sqlite(work: Path, kept: Path, size: int, tell: Tell) -> Asyn
     numbers.write_bytes(population.numbers())
 
     async def counts() -> AsyncIterator[Counted]:
-        for file in files:
-            yield same_work.count_sqlite(str(file))
+        async def segments() -> list[tuple[bytes, int, bytes]]:
+            return same_work.segments_sqlite(str(files[1]))
+
+        told = same_work.shown(trail.count(str(work / servers.FLOOR_TRAIL)))
+        yield same_work.count_sqlite(str(files[0])) | told
+        told = await same_work.accesses(work / "data", segments)
+        yield same_work.count_sqlite(str(files[1])) | told
 
     with ExitStack() as stack:
         hilum = stack.enter_context(servers.hilum(f"sqlite:{files[1]}", work))
         floor = stack.enter_context(servers.floor(f"sqlite:{files[0]}", work, numbers, hilum.token))
-        yield Stage("sqlite", _sqlite_version(), floor, hilum, size, size, room.of_sqlite(loaded)[0], counts)
+        yield Stage("sqlite", sqlite_version(), floor, hilum, size, size, room.of_sqlite(loaded)[0], counts)
     for file in files:
         file.unlink()
 
@@ -63,16 +69,21 @@ async def floor_on_postgres(work: Path, kept: Path, size: int, tell: Tell) -> As
     with ExitStack() as stack:
         url = stack.enter_context(servers.postgres())
         pids = (await servers.postmaster(url),)
-        hilum_url = await _postgres(url, "bench_hilum", size, tell)
-        tables, version = (await room.of_postgres(hilum_url))[0], await _postgres_version(hilum_url)
+        hilum_url = await postgres(url, "bench_hilum", size, tell)
+        tables, version = (await room.of_postgres(hilum_url))[0], await postgres_version(hilum_url)
         floor_url = await servers.fresh_database(url, "bench_floor", "bench_hilum")
         await servers.sql(url, "CHECKPOINT")
         numbers = work / "numbers.json"
         numbers.write_bytes(population.numbers())
 
         async def counts() -> AsyncIterator[Counted]:
-            for one in (floor_url, hilum_url):
-                yield await same_work.count_postgres(one)
+            async def segments() -> list[tuple[bytes, int, bytes]]:
+                return await same_work.segments_postgres(hilum_url)
+
+            told = same_work.shown(trail.count(str(work / servers.FLOOR_TRAIL)))
+            yield await same_work.count_postgres(floor_url) | told
+            told = await same_work.accesses(work / "data", segments)
+            yield await same_work.count_postgres(hilum_url) | told
 
         hilum = stack.enter_context(servers.hilum(hilum_url, work, pids))
         floor = stack.enter_context(servers.floor(floor_url, work, numbers, hilum.token, pids))
@@ -86,13 +97,13 @@ async def scaling_on_sqlite(work: Path, kept: Path, sizes: tuple[int, int], tell
     for size in sizes:
         folder = work / str(size)
         folder.mkdir()
-        loaded = await _sqlite(kept, size, tell)
+        loaded = await sqlite(kept, size, tell)
         population.copy(loaded, folder / "hilum.sqlite")
         files.append(folder / "hilum.sqlite")
     tables = room.of_sqlite(files[1])[0]
     with ExitStack() as stack:
         small, large = (stack.enter_context(servers.hilum(f"sqlite:{file}", file.parent)) for file in files)
-        yield Stage("sqlite", _sqlite_version(), small, large, *sizes, tables)
+        yield Stage("sqlite", sqlite_version(), small, large, *sizes, tables)
     for file in files:
         file.unlink()
 
@@ -103,8 +114,8 @@ async def scaling_on_postgres(work: Path, kept: Path, sizes: tuple[int, int], te
     with ExitStack() as stack:
         url = stack.enter_context(servers.postgres())
         pids = (await servers.postmaster(url),)
-        urls = [await _postgres(url, f"bench_{size}", size, tell) for size in sizes]
-        tables, version = (await room.of_postgres(urls[1]))[0], await _postgres_version(urls[1])
+        urls = [await postgres(url, f"bench_{size}", size, tell) for size in sizes]
+        tables, version = (await room.of_postgres(urls[1]))[0], await postgres_version(urls[1])
         await servers.sql(url, "CHECKPOINT")
         running = []
         for one, size in zip(urls, sizes, strict=True):
@@ -114,7 +125,8 @@ async def scaling_on_postgres(work: Path, kept: Path, sizes: tuple[int, int], te
         yield Stage("postgresql", version, running[0], running[1], *sizes, tables)
 
 
-async def _sqlite(kept: Path, size: int, tell: Tell) -> Path:
+async def sqlite(kept: Path, size: int, tell: Tell) -> Path:
+    """A loaded file, kept between runs."""
     done = 0
 
     def progress(more: int) -> None:
@@ -125,7 +137,8 @@ async def _sqlite(kept: Path, size: int, tell: Tell) -> Path:
     return await population.sqlite(kept, Population(size), progress)
 
 
-async def _postgres(url: str, name: str, size: int, tell: Tell) -> str:
+async def postgres(url: str, name: str, size: int, tell: Tell) -> str:
+    """A database, loaded anew: its URL."""
     done = 0
 
     def progress(more: int) -> None:
@@ -139,7 +152,8 @@ async def _postgres(url: str, name: str, size: int, tell: Tell) -> str:
     return database
 
 
-async def _postgres_version(url: str) -> str:
+async def postgres_version(url: str) -> str:
+    """Such as 18.6."""
     connection = await asyncpg.connect(url)
     try:
         return str(await connection.fetchval("SHOW server_version"))
@@ -147,7 +161,8 @@ async def _postgres_version(url: str) -> str:
         await connection.close()
 
 
-def _sqlite_version() -> str:
+def sqlite_version() -> str:
+    """Such as 3.54.1."""
     import apsw
 
     return str(apsw.sqlite_lib_version())

@@ -13,6 +13,7 @@ import uvicorn
 from bench.floor.application import Application, Store
 from bench.floor.protocol import Protocol
 from bench.floor.rows import Numbers
+from bench.floor.trail import Trail
 
 
 def main() -> None:
@@ -22,6 +23,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--numbers", type=Path, required=True, help="types and search parameters by number, JSON")
     parser.add_argument("--token-id", required=True, help="what the audit rows name as the token")
+    parser.add_argument("--trail", required=True, help="the file that tells what was read; it is made")
     asked = parser.parse_args()
     threading.excepthook = _fail
     numbers = msgspec.json.decode(asked.numbers.read_bytes(), type=Numbers)
@@ -35,7 +37,7 @@ def main() -> None:
 
         store = PostgresFloor(asked.store, numbers, asked.token_id)
     uvicorn.run(
-        Application(store, numbers, f"http://127.0.0.1:{asked.port}/fhir"),
+        Application(store, numbers, f"http://127.0.0.1:{asked.port}/fhir", Trail(asked.trail)),
         host="127.0.0.1",
         port=asked.port,
         interface="asgi3",

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from bench.floor import wire
 from bench.floor.rows import Keys, Numbers, extractors, moment
+from bench.floor.trail import Trail
 from bench.floor.wire import Made, Version
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -60,8 +61,8 @@ class Store(Protocol):
 class Application:
     """`await application(scope, receive, send)`."""
 
-    def __init__(self, store: Store, numbers: Numbers, base: str) -> None:
-        self._store = store
+    def __init__(self, store: Store, numbers: Numbers, base: str, trail: Trail) -> None:
+        self._store, self._trail = store, trail
         self._keys = store.keys
         self._extract = extractors(numbers, store.keys)
         self._leaves = numbers.leaves
@@ -85,6 +86,7 @@ class Application:
             _, _, type, *id = path.split("/")
             if id:
                 version, seq, body = await self._store.read(type, id[0])
+                await self._trail.told("read", type, id[0], version, "", (seq,))
                 status, headers = 200, wire.read_headers(version, seq, len(body))
             else:
                 body = await self._search(type, scope["query_string"])
@@ -160,6 +162,8 @@ class Application:
         included = []
         if "_include" in asked:
             included = await self._store.referred(leaf["encounter"][0], [rid for rid, _ in entries])
+        shown = (*(rid for rid, _ in entries), *(rid for rid, _ in included))
+        await self._trail.told("search-type", type, "", 0, plain, shown)
         return wire.searchset(
             self._base,
             type,
