@@ -199,3 +199,19 @@ def test_without_tokens_there_is_no_audit_of_reads(tmp_path: Path) -> None:
         assert client.get("AuditEvent").json()["total"] == 0
     assert not (server.data / "audit").exists()
     server.stop()
+
+
+def test_a_file_of_the_trail_that_was_altered_is_told_of_and_hinders_nobody(tmp_path: Path) -> None:
+    trail = tmp_path / "data" / "audit"
+    trail.mkdir(parents=True, mode=0o700)
+    trail.parent.chmod(0o700)
+    (trail / f"{'0' * 16}-000001.log").write_bytes(b"what hilum did not write")
+    server = Server(tmp_path)
+    ends = time.monotonic() + 60
+    while (ready := httpx.get(server.url + "/ready")).json() == {"status": "ready"} and time.monotonic() < ends:
+        time.sleep(0.2)
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "unreadable_audit_files": 1})
+    assert ask(server, "beside-1", "GET", "Patient") == 200
+    done = hilum("audit", "verify", "--data", server.data)
+    assert (done.returncode, "does not begin as one" in done.stdout) == (1, True), done.stdout + done.stderr
+    server.stop()

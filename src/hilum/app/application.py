@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any
 
 from hilum.access.keys import SigningKey, load_or_create
+from hilum.access.opened import Opened
 from hilum.app import address, cors, data, memory, tracing
 from hilum.app.authorizing import Authorizing
 from hilum.app.cors import Cors
@@ -150,14 +151,17 @@ class Application:
             token_needed=verifier is not None,
             issuer=settings.origin if verifier is not None else "",
             trail=self._recording.trail if self._recording else SILENT,
+            opened=self._authorizing.opened if self._authorizing else Opened(),
         )
         limits = Limits(
             bundle=settings.max_body_bytes,
             resource=settings.max_resource_bytes,
             together=max(settings.max_bodies_bytes, settings.max_body_bytes),
         )
-        self._edge = Edge(service, verifier, limits, PREFIX)
-        self._site = Site(settings, service, verifier, self.metrics)
+        tickets = self._authorizing.tickets if self._authorizing else None
+        self._edge = Edge(service, verifier, limits, PREFIX, tickets)
+        unreadable = self._recording.unreadable if self._recording else tuple
+        self._site = Site(settings, service, verifier, self.metrics, unreadable)
         memory.settle()
         log.info(
             "started",

@@ -6,13 +6,16 @@ There is none with `--auth off`, where nobody is known.
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from hilum.access.keyring import Keyring
 from hilum.access.policy import EVERYTHING, Principal
+from hilum.access.tokens import CLI
 from hilum.app.settings import Settings
+from hilum.audit import file
 from hilum.audit.anchor import RingSigner
 from hilum.audit.select import Audits
 from hilum.audit.settle import Settling
@@ -48,7 +51,6 @@ class Recording:
         """Flush and settle what there is."""
         await self._settling.stop()
 
-    @property
     def unreadable(self) -> list[str]:
         """What is wrong with files that can't be settled, a line each."""
         return list(self._settling.unreadable.values())
@@ -62,8 +64,47 @@ async def tell(settings: Settings, store: Store, ring: Keyring, event: str, abou
     where = folder(settings)
     trail = Trail(where)
     trail.start()
-    who = Principal(getpass.getuser(), "hilum-cli", "", EVERYTHING, 1 << 62)
     try:
-        await trail.certain(who, event, 200, about)
+        await trail.certain(_by_command(), event, 200, about)
     finally:
         await Settling(store, trail, RingSigner(ring), where).stop()
+
+
+async def leave(settings: Settings, event: str, about: Mapping[str, str]) -> None:
+    """As `tell`, where no store is opened: a server, or the next command, moves it into the store. Raises Busy.
+
+    A server looks for what others left behind once a minute.
+    """
+    trail = Trail(folder(settings))
+    trail.start()
+    try:
+        await trail.certain(_by_command(), event, 200, about)
+    finally:
+        size = trail.size
+        left = await trail.stop()
+        if left is not None:
+            os.truncate(left.path, size)  # it has room for much more
+            left.close()
+
+
+def served(settings: Settings) -> bool:
+    """Whether a server runs with this data directory on this machine: it holds the lock of its trail."""
+    for path in file.logs(folder(settings)):
+        lock = file.orphan(path)
+        if lock is not None:
+            os.close(lock)
+        elif path.exists():
+            return True
+    return False
+
+
+def owner() -> str:
+    """The name of the operating system's user, who runs a command; a number where it has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not be listed anywhere
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+
+
+def _by_command() -> Principal:
+    return Principal(owner(), CLI, "", EVERYTHING, 1 << 62)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from hilum import __version__
@@ -30,8 +30,17 @@ Asked = tuple[Mapping[str, Any], Headers]
 class Site:
     """Everything beside `/fhir`. Only GET and HEAD."""
 
-    def __init__(self, settings: Settings, service: Service, verifier: Verifies | None, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        service: Service,
+        verifier: Verifies | None,
+        metrics: Metrics,
+        unreadable: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        """`unreadable`: what is wrong with files of the audit trail that can't be settled."""
         self._service = service
+        self._unreadable = unreadable
         self._verifier = verifier
         self._metrics = metrics
         self._who_reads_metrics = settings.metrics
@@ -73,7 +82,10 @@ class Site:
         return Response(200, [JSON, NO_STORE], b'{"status":"ok"}')
 
     async def _ready(self, asked: Asked) -> Response:
-        """The store answers too. Raises Busy (503) when it does not; once damaged it stays so until a restart."""
+        """The store answers too, and what is read can be audited. Raises Busy (503) when not; damaged until a restart.
+
+        Files of the trail that can't be read hinder nobody, but somebody has to look: it says how many there are.
+        """
         damaged = self._service.damaged
         try:
             await self._service.door.store.check()
@@ -81,6 +93,9 @@ class Site:
             damaged.set()
         if damaged.is_set():
             return Response(503, [JSON, NO_STORE], b'{"status":"damaged"}')
+        await self._service.trail.flushed(0)
+        if unreadable := len(self._unreadable()):
+            return Response(200, [JSON, NO_STORE], b'{"status":"ready","unreadable_audit_files":%d}' % unreadable)
         return Response(200, [JSON, NO_STORE], b'{"status":"ready"}')
 
     async def _metrics_text(self, asked: Asked) -> Response:

@@ -16,7 +16,8 @@ from hilum.search.parameters import R4
 from hilum.store.segments import AGENT, ENTITY, PATIENT, About
 
 _MAX: Final = 1 << 62
-_NUMBERS: Final = {one.code: one.numbers for one in R4.parameters("AuditEvent")}
+_NUMBERS: Final = {one.code: frozenset(one.numbers) for one in R4.parameters("AuditEvent")}
+"""Code -> where its values stand; a clause names those of them that can hold the types it asks for."""
 
 
 class Narrow(NamedTuple):
@@ -44,7 +45,7 @@ def _narrower(found: Narrow, clause: Clause) -> Narrow:
     match clause:
         case LastUpdatedClause(values):
             return _within(found, values)
-        case DateClause(parameters, values) if parameters == _NUMBERS["date"]:
+        case DateClause(parameters, values) if _NUMBERS["date"].issuperset(parameters):
             return _within(found, values)
         case IdClause(values):
             times = [one.at if isinstance(one, ReadId) else one.seq for one in map(id_of, values) if one is not None]
@@ -53,7 +54,7 @@ def _narrower(found: Narrow, clause: Clause) -> Narrow:
             latest = max(times) + _most_writes(values)
             return found._replace(low=max(found.low, min(times)), high=min(found.high, latest))
         case ReferenceClause(parameters, values) if all(type is not None for type, _ in values):
-            return _about(found, parameters, values)
+            return _about(found, frozenset(parameters), values)
     return found
 
 
@@ -62,16 +63,17 @@ def _most_writes(values: Sequence[str]) -> int:
     return max((one.number for one in map(id_of, values) if isinstance(one, WriteId)), default=0)
 
 
-def _about(found: Narrow, parameters: tuple[int, ...], values: Sequence[tuple[str | None, str]]) -> Narrow:
+def _about(found: Narrow, parameters: frozenset[int], values: Sequence[tuple[str | None, str]]) -> Narrow:
     names = [f"{type}/{id}" for type, id in values]
-    if parameters == _NUMBERS["patient"]:
+    types = {type for type, _ in values}
+    if parameters <= _NUMBERS["patient"] and types == {"Patient"}:
         ids = frozenset(id for _, id in values)
         about = tuple(About(PATIENT, key(id)) for id in sorted(ids))
         fhir_users = tuple(About(AGENT, key(name)) for name in names)
         return found._replace(about=(*found.about, about + fhir_users), patients=ids)
-    if parameters == _NUMBERS["agent"]:
+    if parameters <= _NUMBERS["agent"]:
         return found._replace(about=(*found.about, tuple(About(AGENT, key(name)) for name in names)))
-    if parameters == _NUMBERS["entity"] and not any(type in ("Patient", "Consent") for type, _ in values):
+    if parameters <= _NUMBERS["entity"] and not types & {"Patient", "Consent"}:
         about = tuple(About(ENTITY, key(name)) for name in names)
         return found._replace(about=(*found.about, about), resources=frozenset(names))
     return found
