@@ -111,6 +111,19 @@ async def test_files_follow_each_other_in_one_chain_and_each_introduces_its_peop
     await trail.stop()
 
 
+async def test_who_waits_while_a_file_is_cut_is_introduced_in_the_next(tmp_path: Path) -> None:
+    trail = Trail(tmp_path, strict=False, window=60)
+    trail.start()
+    await trail.certain(ADA, "sign-in", 200, {})
+    read(trail, "1", BOB)
+    assert await trail.cut() is not None
+    await trail.stop()
+    (_, second) = file.logs(tmp_path)
+    assert [one.id for one in entries(second)] == ["1"]
+    known = {one.number: one.agent for frame in frames(second) for one in frame.people}
+    assert [known[one.who] for one in entries(second)] == ["bob"]
+
+
 async def test_a_file_with_nothing_in_it_is_not_cut(tmp_path: Path) -> None:
     trail = Trail(tmp_path)
     trail.start()
