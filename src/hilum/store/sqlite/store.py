@@ -45,6 +45,8 @@ from hilum.store.sqlite.writer import Writer
 T = TypeVar("T")
 TURN_SECONDS: Final = 0.01
 """How long a search may keep the event loop before it starts anew on a thread."""
+_OWNERS: Final = 20_000
+"""Owners of compartments whose ids are kept."""
 
 _READ = """
 SELECT r.version, r.seq, r.method, r.body
@@ -64,6 +66,7 @@ class SqliteStore(Learning):
         self._dialect = Sqlite(Keys(secret(self._db)), full_text=full_text)
         self._point = self._db.cursor().execute
         self._patience = Patience(self._db)
+        self._owners: dict[int, tuple[str, str]] = {}
         self._short = ThreadPoolExecutor(2, thread_name_prefix="hilum-sqlite-reader")
         self._long = ThreadPoolExecutor(LONG, thread_name_prefix="hilum-sqlite-scan")
         self._lane = Lane(LONG, QUEUE)
@@ -134,12 +137,18 @@ class SqliteStore(Learning):
     async def compartments(self, resource: Resource) -> tuple[tuple[str, str], ...]:
         """The owners that the version was committed with."""
         found = row(self._db, "SELECT compartments FROM log WHERE seq = ?", (resource.seq,))
-        owners: list[tuple[str, str]] = []
-        for rid in json.loads(found[0]) if found and found[0] else ():
+        return tuple([self._owner(rid) for rid in json.loads(found[0])]) if found and found[0] else ()
+
+    def _owner(self, rid: int) -> tuple[str, str]:
+        """Whose compartment it is. A rid is of one (type, id) for ever, and the same few come again and again."""
+        known = self._owners.get(rid)
+        if known is None:
             type = ident.type_of(rid)
-            body = row(self._db, "SELECT body FROM resource WHERE rid = ?", (rid,))[0]
-            owners.append((type, ident.id_of(type, body)))
-        return tuple(owners)
+            known = type, ident.id_of(type, row(self._db, "SELECT body FROM resource WHERE rid = ?", (rid,))[0])
+            if len(self._owners) >= _OWNERS:
+                self._owners.clear()
+            self._owners[rid] = known
+        return known
 
     async def search(self, query: Query) -> Page:
         """Here, as long as it is short; what turns out to be long starts anew on a reader thread."""
