@@ -36,8 +36,9 @@ check: .venv/.test ## Format, lint, types and the floors of the house
 bench: .venv/.test ## Measure against the floor, into docs/benchmarks.md
 	$(BIN)/python -m bench --write-docs $(ARGS)
 
-docs: .venv/.test ## Write docs/reference/cli.md and settings.md anew from the code
+docs: .venv/.test ## Write docs/reference/cli.md, settings.md and smart-conformance.md anew from the code
 	$(BIN)/python scripts/generate_docs.py
+	$(BIN)/python scripts/conformance.py
 
 clean: ## Remove the environment and everything made, but not hilum-data
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

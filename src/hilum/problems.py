@@ -140,6 +140,16 @@ class Busy(Problem):
     code = "transient"
 
 
+class Throttled(Problem):
+    """Too much of the same from the same (429). `seconds`: after which it may be tried again."""
+
+    code = "throttled"
+
+    def __init__(self, diagnostics: str, seconds: int = 1) -> None:
+        super().__init__(diagnostics)
+        self.seconds = seconds
+
+
 class VersionChanged(Problem):
     """Within a commit: the current version is not the one the write was built on.
 

@@ -152,7 +152,14 @@ async def test_every_search_finds_what_looking_at_all_events_finds(site: Site, m
     named = [[(code, name)] for name in sorted(names) for code in ("entity", "patient")]
     within = [[("date", f"le{everything[9]['recorded']}")], [("date", f"gt{everything[9]['recorded']}")]]
     ids = [[("_id", ",".join(one["id"] for one in everything[3:8]))]]
-    for pairs in (*SEARCHES, *named, *within, *ids):
+    agents = {
+        (one["who"]["identifier"].get("system", ""), one["who"]["identifier"]["value"])
+        for event in everything
+        for one in event["agent"]
+    }
+    by = [[("agent:identifier", f"{system}|{value}")] for system, value in sorted(agents)]
+    assert len(by) > 4
+    for pairs in (*SEARCHES, *named, *by, *within, *ids):
         if pairs[:1] and pairs[0][0] == "patient" and not pairs[0][1].startswith("Patient/"):
             continue
         found = await site.all(pairs)

@@ -16,7 +16,7 @@ import asyncpg
 import pytest
 from tests.postgres import postgres_url
 
-__all__ = ["another_database", "hilum", "postgres_database", "postgres_url"]
+__all__ = ["another_database", "database", "hilum", "postgres_database", "postgres_url"]
 
 _numbers = itertools.count(1)
 
@@ -30,7 +30,7 @@ def hilum(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str
 
 
 @contextmanager
-def _database(postgres_url: str) -> Iterator[str]:
+def database(postgres_url: str) -> Iterator[str]:
     name = f"journey_{os.getpid()}_{next(_numbers)}"
 
     async def execute(statement: str) -> None:
@@ -48,12 +48,12 @@ def _database(postgres_url: str) -> Iterator[str]:
 @pytest.fixture
 def postgres_database(postgres_url: str) -> Iterator[str]:
     """The URL of a new, empty PostgreSQL database."""
-    with _database(postgres_url) as url:
+    with database(postgres_url) as url:
         yield url
 
 
 @pytest.fixture
 def another_database(postgres_url: str) -> Iterator[str]:
     """One more."""
-    with _database(postgres_url) as url:
+    with database(postgres_url) as url:
         yield url

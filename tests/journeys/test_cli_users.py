@@ -66,6 +66,17 @@ def test_users_are_added_listed_shut_out_let_in_and_given_passwords(place: tuple
     assert (reset["must_change"], len(reset["password"])) == (True, 19)
 
 
+def test_the_last_administrator_is_not_shut_out(place: tuple[object, ...]) -> None:
+    assert hilum("users", "add", "ann", "--role", "admin", *place).returncode == 0
+    done = hilum("users", "disable", "ann", *place)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+    assert "ann is the last one who may do as much with this server" in done.stderr
+    assert users(place)[0]["disabled"] is False
+    assert hilum("users", "add", "bob", "--role", "admin", *place).returncode == 0
+    assert hilum("users", "disable", "ann", *place).returncode == 0
+    assert "bob is the last one" in hilum("users", "disable", "bob", *place).stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "said"),
     [

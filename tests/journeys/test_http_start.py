@@ -55,6 +55,14 @@ def test_production_does_not_begin_with_links_that_lead_to_the_client_itself(tmp
     assert not (tmp_path / "d").exists()
 
 
+def test_production_does_not_begin_where_tokens_would_cross_a_network_in_clear(tmp_path: Path) -> None:
+    for flags in (("--base-url", "http://fhir.example.org"), ("--host", "192.0.2.7")):
+        line = one_line(hilum("serve", "--data", tmp_path / "d", "--env", "production", *flags))
+        assert "unencrypted" in line
+        assert "--base-url" in line
+    assert not (tmp_path / "d").exists()
+
+
 def test_a_sandbox_on_every_network_warns_of_its_links(start: Callable[..., Server]) -> None:
     said = "Set --base-url to the address that clients use"
     open_ = start("--host", "0.0.0.0")

@@ -26,7 +26,7 @@ SCOPES = "openid fhirUser offline_access launch/patient launch/encounter patient
 class App:
     """An app on the web: `back` holds what came back to its redirect."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *place: str) -> None:
         self.server, self.back = server, dict[str, str]()
         app = self
 
@@ -48,7 +48,7 @@ class App:
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
         self.redirect = f"http://127.0.0.1:{self._http.server_port}/back"
         done = hilum("clients", "add", "Growth Chart", "--redirect", self.redirect, "--scopes", SCOPES, "--contact",
-                     "Sprout Ltd", "--data", server.data)  # fmt: skip
+                     "Sprout Ltd", "--data", server.data, *place)  # fmt: skip
         assert done.returncode == 0, done.stderr
         self.id = done.stdout.split()[0]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from hilum.access import revoking
-from hilum.access.tokens import CLI, ID, issuer_of
+from hilum.access.tokens import CLI, CONSOLE, ID, issuer_of
 from hilum.oauth import jwt
 from hilum.oauth.ledger import CLIENT_REVOKED, GRANT_REVOKED, SESSION_REVOKED, TOKEN_REVOKED, USER_REVOKED
 from hilum.problems import Unauthenticated
@@ -22,7 +22,7 @@ Mark = tuple[int, bytes]
 
 class Claims(NamedTuple):
     """The claims that count. `issued`, `expires`: seconds since 1970; `scope` None: it stands in the grant;
-    `grant` "": there is none; `marks`: what would revoke the token.
+    `grant` "": there is none; `session` "": none ends it; `marks`: what would revoke the token.
     """
 
     subject: str
@@ -34,12 +34,18 @@ class Claims(NamedTuple):
     grant: str
     patient: str | None
     encounter: str | None
+    session: str
     marks: tuple[Mark, ...]
 
     @property
     def minted(self) -> bool:
         """Made by `hilum token`, which needs nobody's registration."""
         return self.client == CLI and not self.grant
+
+    @property
+    def of_console(self) -> bool:
+        """Made for hilum's own pages, for as long as somebody is signed in there."""
+        return self.client == CONSOLE and not self.grant
 
 
 def judged(token: str, keys: Mapping[str, jwt.Key], base: str, environment: str, now: float) -> Claims:
@@ -66,14 +72,14 @@ def judged(token: str, keys: Mapping[str, jwt.Key], base: str, environment: str,
         (TOKEN_REVOKED, jti),
         (CLIENT_REVOKED, client),
         (GRANT_REVOKED, grant),
-        (USER_REVOKED, subject if grant else ""),
+        (USER_REVOKED, subject if grant or client == CONSOLE else ""),
         (SESSION_REVOKED, session),
     )
     try:
         marks = tuple((kind, revoking.key(kind, name)) for kind, name in named if name)
     except ValueError:
         raise Unauthenticated(REFUSED) from None
-    return Claims(subject, client, jti, issued, ends, scope, grant, patient, encounter, marks)
+    return Claims(subject, client, jti, issued, ends, scope, grant, patient, encounter, session, marks)
 
 
 def _moment(value: Any) -> int:

@@ -3,8 +3,8 @@
 https://www.rfc-editor.org/rfc/rfc7517, https://openid.net/specs/openid-connect-core-1_0.html#RotateSigningKeys
 
 `access` (ES256) signs access tokens, before its first rotation the root does; `id` (RS256) signs id_tokens; `audit`
-(ES256) signs the audit's anchors. A new key is published ten minutes before it signs, and an old one verifies until
-what it signed has ended.
+(ES256) signs the audit's anchors; a `root` that was replaced (`hilum.access.rerooting`) only verifies. A new key is
+published ten minutes before it signs, and an old one verifies until what it signed has ended.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from hilum.problems import Conflict, Invalid, Misconfigured
 
 USES: Final[Mapping[str, str]] = {"id": "RS256", "access": "ES256", "audit": "ES256"}
 """What a key of the ledger is for -> its algorithm."""
+ROOT: Final = "root"
+"""The use of one that was replaced."""
 FROM_START: Final = ("id", "audit")
 """Made when a server starts for the first time."""
 NOTICE_SECONDS: Final = 600
@@ -74,14 +76,19 @@ class Keyring:
                 await ledger.add(await self._made(use, 1, self._clock()))
         await self.load(ledger)
 
-    def learn(self, rows: Iterable[Row]) -> None:
-        """Take in rows of kind KEY: all of them, or what has changed. Raises Misconfigured."""
+    def learn(self, rows: Iterable[Row]) -> bool:
+        """Take in rows of kind KEY: all of them, or what has changed. Whether a key that verified does so no more.
+
+        Raises Misconfigured.
+        """
+        before = set(self.verifying())
         for row in rows:
             if row.state == FRESH:
                 self._keys[row.key] = self._opened(row)
             else:
                 self._keys.pop(row.key, None)
-        self._verifying = {one.kid: one.key for one in self._known("access")}
+        self._verifying = {one.kid: one.key for use in ("access", ROOT) for one in self._known(use)}
+        return not before.issubset(self.verifying())
 
     def signer(self, use: str) -> RingKey:
         """The key that signs now for this use: the newest that has begun. Raises Misconfigured when there is none."""
@@ -107,6 +114,11 @@ class Keyring:
         """All keys, by use and generation, for `hilum keys list`."""
         return sorted([self._root, *self._keys.values()], key=lambda one: (one.use, one.generation))
 
+    @property
+    def root_key(self) -> RingKey:
+        """The root, as a key that signs."""
+        return self._root
+
     def jwks(self) -> dict[str, Any]:
         """The JWK Set that is published: public keys of access and id tokens, those to come and those not ended."""
         now = self._clock()
@@ -118,8 +130,9 @@ class Keyring:
             ]
         }
 
-    async def rotate(self, ledger: Ledger, use: str) -> RingKey:
+    async def rotate(self, ledger: Ledger, use: str, *, at_once: bool = False) -> RingKey:
         """Make the next key of a use; it signs in ten minutes. The one before ends an hour and ten minutes later.
+        `at_once`: now, and what the one before signed holds no longer; an anchor of the audit does.
 
         Raises Invalid for a use that there is not, Conflict when another rotation is under way.
         """
@@ -129,15 +142,16 @@ class Keyring:
         self.learn(rows)
         now = self._clock()
         last = max(rows, key=lambda row: _generation(row.key), default=None)
-        if last is not None and self._keys[last.key].begins > now:
+        if last is not None and self._keys[last.key].begins > now and not at_once:
             raise Conflict(f"The newest key for {use!r} does not sign yet: rotate again when it does.")
-        begins = now + (NOTICE_SECONDS if last is not None or use == "access" else 0)
+        begins = now + (NOTICE_SECONDS if (last is not None or use == "access") and not at_once else 0)
         made = await self._made(use, 1 if last is None else _generation(last.key) + 1, begins)
         puts = [made]
         if last is not None and use != "audit":
-            ends = int((begins + OVERLAP_SECONDS) * _MICRO)
+            ends = int((begins + (0 if at_once else OVERLAP_SECONDS)) * _MICRO)
             value = write(msgspec.structs.replace(read(last, KeyRecord), ends=ends))
-            puts.append(Put(KEY, last.key, value, expires=ends, version=last.version))
+            kept = int((begins + OVERLAP_SECONDS) * _MICRO)  # so that others learn of its end
+            puts.append(Put(KEY, last.key, value, expires=kept, version=last.version))
         try:
             await ledger.many(puts)
         except Lost:

@@ -74,6 +74,29 @@ def load(file: Path, environment: str) -> SigningKey:
     return SigningKey(environment, kid, key)
 
 
+def prepared(directory: Path, environment: str) -> SigningKey:
+    """The key that is to take the place of this environment's, in a file beside it; made when there is none yet."""
+    file = _next(directory, environment)
+    if not file.exists():
+        _create(file, msgspec.json.encode(_File(environment, jwt.new_key())))
+    return load(file, environment)
+
+
+def is_prepared(directory: Path, environment: str) -> bool:
+    """Whether there is such a file: a rotation was begun, and is not done."""
+    return _next(directory, environment).exists()
+
+
+def replace(directory: Path, environment: str) -> None:
+    """Put the prepared key in the place of the one that there is, whose file is gone then."""
+    _next(directory, environment).replace(path(directory, environment))
+    _flush(directory)
+
+
+def _next(directory: Path, environment: str) -> Path:
+    return directory / f"signing-key.{environment}.next.json"
+
+
 def _create(file: Path, raw: bytes) -> None:
     draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -88,8 +111,12 @@ def _create(file: Path, raw: bytes) -> None:
             return  # another process was first: its key is the key
     finally:
         draft.unlink()
+    _flush(file.parent)
+
+
+def _flush(directory: Path) -> None:
     if os.name == "posix":
-        folder = os.open(file.parent, os.O_RDONLY)
+        folder = os.open(directory, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:

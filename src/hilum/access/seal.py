@@ -51,7 +51,8 @@ class Seal:
         except (InvalidTag, ValueError):
             raise Misconfigured(
                 f"A sealed value of the ledger (kind {kind}) does not open with the signing key of this data "
-                "directory. Put back the key file that it was sealed with."
+                "directory. Put back the key file that it was sealed with; where a `hilum keys rotate --use root` was "
+                "cut off, run it again."
             ) from None
 
 

@@ -30,12 +30,18 @@ LONGEST_SECONDS: Final = 3600
 BACKEND_SECONDS: Final = 300
 """Of one that an app has by itself (SMART Backend Services: should not last longer than five minutes)."""
 IDENTITY_SECONDS: Final = 3600
+CONSOLE_SECONDS: Final = 600
+"""Of one that hilum's own pages get for who is signed in; they ask for another one then."""
+CONSOLE_SCOPE: Final = "user/*.rs"
+"""The pages look, and change nothing."""
 LONGEST_SCOPE: Final = 2000
 """Characters of a scope that a token names; a longer one stands in the grant: many servers take no header of 8 kB."""
 LONGEST_OWN_SCOPE: Final = 8000
 """Characters of a scope that has no grant to stand in."""
 CLI: Final = "hilum-cli"
 """The client id of tokens that `hilum token` makes. No client may be registered under it."""
+CONSOLE: Final = "hilum-console"
+"""That of tokens for hilum's own pages: neither."""
 ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 """A resource id. https://hl7.org/fhir/R4/datatypes.html#id"""
 
@@ -61,8 +67,9 @@ class Minter:
         minutes: float = 60,
         subject: str = "owner",
         client: str = CLI,
+        jti: str = "",
     ) -> str:
-        """A signed token for these scopes, `minutes` long (at most a day).
+        """A signed token for these scopes, `minutes` long (at most a day). `jti`: its id, where it has to be known.
 
         Raises Invalid when a scope is not understood, grants nothing, or needs a patient that is not given.
         """
@@ -90,7 +97,7 @@ class Minter:
             "sub": subject,
             "client_id": client,
             "scope": " ".join(asked),
-            "jti": str(uuid4()),
+            "jti": jti or str(uuid4()),
             "iat": now,
             "nbf": now,
             "exp": now + max(1, int(minutes * 60)),
@@ -136,7 +143,7 @@ class Issuer:
 
         Raises OAuthError `invalid_scope` when the scope is too long to be named and can't stand in the grant.
         """
-        if granted.client == CLI or bool(granted.user) != bool(granted.grant):
+        if granted.client in (CLI, CONSOLE) or bool(granted.user) != bool(granted.grant):
             raise ValueError("No such access token is ever issued.")
         seconds = min(seconds, LONGEST_SECONDS if granted.user else BACKEND_SECONDS)
         in_grant = bool(granted.grant) and not granted.narrowed
@@ -168,6 +175,28 @@ class Issuer:
         signer = self._ring.signer("access")
         said = {name: value for name, value in claims.items() if name == "scope" or value}
         return jwt.sign(said, signer.key, signer.kid), jti, seconds
+
+    def console(self, user: str, session: str, amr: tuple[str, ...] = ()) -> tuple[str, str]:
+        """An access token for hilum's own pages, and its id (`jti`): for the user with this id, for as long as this
+        session (in hex) lasts, and ten minutes at most.
+        """
+        now, jti = int(self._clock()), str(uuid4())
+        claims: dict[str, Any] = {
+            "iss": self.issuer,
+            "aud": self._base,
+            "env": self._ring.root.environment,
+            "sub": user,
+            "client_id": CONSOLE,
+            "jti": jti,
+            "iat": now,
+            "nbf": now,
+            "exp": now + CONSOLE_SECONDS,
+            "scope": CONSOLE_SCOPE,
+            "sid": session,
+            "amr": list(amr),
+        }
+        signer = self._ring.signer("access")
+        return jwt.sign(claims, signer.key, signer.kid), jti
 
     def identity(self, granted: Granted, *, nonce: str | None, auth_time: int, access: str = "") -> str:
         """The id_token (RS256). `access`: the access token that comes with it. SMART's `fhirUser` is absolute here."""

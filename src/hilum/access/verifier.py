@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -29,14 +30,17 @@ from hilum.oauth.ledger import (
     GRANT,
     GRANT_CHANGED,
     GRANT_REVOKED,
+    SESSION,
     USER,
     USER_CHANGED,
     USER_REVOKED,
     Client,
     Grant,
     Revoked,
+    Session,
     User,
 )
+from hilum.oauth.scopes import Scope
 from hilum.problems import Busy, Unauthenticated
 
 LONGEST_TOKEN: Final = 16_384
@@ -177,11 +181,40 @@ class Verifier:
             while True:
                 news = self._news
                 self._not_revoked(said)
-                who = await (self._of_grant(said) if said.grant else self._of_client(said))
+                who = await self._of(said)
                 if news == self._news:
                     return self._keep(digest, said, who)
         finally:
             del self._coming[digest]
+
+    def _of(self, said: Claims) -> Awaitable[Principal]:
+        if said.grant:
+            return self._of_grant(said)
+        return self._of_session(said) if said.of_console else self._of_client(said)
+
+    async def _of_session(self, said: Claims) -> Principal:
+        """Hilum's own pages, for who is signed in there: what the user's roles allow, for looking."""
+        user = await self._record(USER, said.subject, User)
+        try:
+            session = await self._ledger.get(SESSION, bytes.fromhex(said.session))
+        except ValueError:
+            raise Unauthenticated(REFUSED) from None
+        if session is None or session.state != FRESH or user.disabled:
+            raise Unauthenticated(_REVOKED)
+        if said.scope is None or ledger.read(session, Session).user != said.subject:
+            raise Unauthenticated(REFUSED)
+        context = Context(user=said.subject, fhir_user=user.fhir_user or None, patients=user.patients)
+        allowed = policy(scopes.parse(said.scope), rules(user.roles, self._roles), context, self._foreign(said.client))
+        return Principal(
+            agent=said.subject,
+            client=said.client,
+            token=said.jti,
+            policy=allowed,
+            expires=said.expires,
+            user=said.subject,
+            fhir_user=user.fhir_user,
+            roles=user.roles,
+        )
 
     async def _of_client(self, said: Claims) -> Principal:
         """An app by itself (Backend Services)."""
@@ -210,7 +243,8 @@ class Verifier:
             patient=grant.patient or None,
             encounter=said.encounter,
         )
-        allowed = policy(words.resources, rules(user.roles, self._roles), context, self._foreign(said.client))
+        resources = _registered(words.resources, client)
+        allowed = policy(resources, rules(user.roles, self._roles), context, self._foreign(said.client))
         return Principal(
             agent=said.subject,
             client=said.client,
@@ -230,7 +264,9 @@ class Verifier:
     def _alone(self, said: Claims, scope: str, client: Client | None) -> Principal:
         """Without a user: `hilum token` (`client` None), or an app, for which there are system/ scopes and no other."""
         foreign = () if client is None else self._foreign(said.client)
-        resources = tuple(one for one in scopes.parse(scope) if client is None or one.level == "system")
+        resources = scopes.parse(scope)
+        if client is not None:
+            resources = _registered(tuple(one for one in resources if one.level == "system"), client)
         allowed = policy(resources, None, Context(patient=said.patient), foreign)
         return Principal(
             agent=said.subject,
@@ -271,6 +307,15 @@ class Verifier:
     def _forget(self, digest: bytes) -> None:
         self._kept.pop(digest, None)
         self._marks.pop(digest, None)
+
+
+def _registered(asked: tuple[Scope, ...], client: Client) -> tuple[Scope, ...]:
+    """What is left of scopes that were granted: the client may be registered for less by now."""
+    has = _scopes_of(client.scopes)
+    return tuple(dict.fromkeys(part for one in asked for part in scopes.parts(one, has)))
+
+
+_scopes_of = lru_cache(maxsize=1024)(scopes.parse)
 
 
 def _told(done: asyncio.Task[Principal]) -> None:

@@ -171,6 +171,12 @@ class Application:
             base=settings.fhir_base,
             connections=settings.connections,
         )
+        if self._authorizing is not None and settings.origin.startswith("https:") and not settings.trusted_proxies:
+            log.warning(
+                "all clients count as one",
+                text="Limits go by address, and what ends TLS before hilum hides it: name it by --trusted-proxies, "
+                "else a stranger who guesses passwords keeps everybody from signing in.",
+            )
 
     async def stop(self) -> None:
         """Close the store; what was acknowledged is on disk already."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Self
 
 from hilum.access.keyring import Keyring
 from hilum.access.keys import SigningKey
-from hilum.access.roles import Roles, packaged, roles
+from hilum.access.opened import Opened
+from hilum.access.tickets import Tickets
 from hilum.access.tokens import Issuer
 from hilum.access.verifier import Verifier
 from hilum.app.cors import Cors
 from hilum.app.housekeeping import Housekeeping
+from hilum.app.recording import folder
+from hilum.app.refusing import Refusing
+from hilum.app.roles import Current
 from hilum.app.settings import Settings
 from hilum.app.watch import Apps, Watch
 from hilum.audit.recording import Trail
 from hilum.interactions.door import Door
-from hilum.problems import Misconfigured
+from hilum.smart.admin.checking import Checks
 from hilum.smart.jwks import KeySets
 from hilum.smart.limits import Limits
 from hilum.smart.passwords import Passwords
@@ -30,25 +33,31 @@ from hilum.web.outbound import Guard
 class Authorizing:
     """Keys and verifier first, since the audit trail needs the keys; `start` when there is a door.
 
-    `verifier`: whom tokens are shown to. `cors`: what pages of apps may read.
+    `verifier`: whom tokens are shown to. `tickets`: whom tickets are. `cors`: what pages of apps may read. `opened`:
+    what is answered without a token.
     """
 
-    def __init__(self, settings: Settings, store: Store, ring: Keyring, table: Roles) -> None:
-        self._settings, self._store, self._roles = settings, store, table
+    def __init__(self, settings: Settings, store: Store, ring: Keyring, roles: Current) -> None:
+        self._settings, self._store, self._roles = settings, store, roles
         self.ring = ring
+        self.opened = Opened()
+        self._limits = Limits()
         self._apps = Apps()
-        self.verifier = Verifier(ring, store.ledger, settings.fhir_base, roles=table, foreign=self._apps.foreign)
+        self._verifier = Verifier(ring, store.ledger, settings.fhir_base, roles=roles, foreign=self._apps.foreign)
+        self.verifier = Refusing(self._verifier, self._limits)
+        self.tickets = Tickets(store.ledger, ring, self._verifier)
         self.cors = Cors(lambda: self._apps.origins)
-        self._watch = Watch(store.ledger, self.verifier, ring, self._apps)
+        self._watch = Watch(store.ledger, self._verifier, ring, self._apps, self.opened, self._look_at_roles)
         self._housekeeping: Housekeeping | None = None
         self._passwords = Passwords()
+        self._checks = Checks()
 
     @classmethod
     async def prepared(cls, settings: Settings, store: Store, key: SigningKey) -> Self:
         """With all keys there must be. Raises Busy, Damaged, Misconfigured."""
         ring = Keyring(key)
         await ring.prepare(store.ledger)
-        return cls(settings, store, ring, table(settings))
+        return cls(settings, store, ring, Current(settings))
 
     async def start(self, door: Door, trail: Trail) -> Smart:
         """Learn what others have changed, and answer from now on. Raises Busy, Damaged."""
@@ -67,7 +76,7 @@ class Authorizing:
             ledger=self._store.ledger,
             ring=self.ring,
             issuer=Issuer(self.ring, settings.fhir_base),
-            verifier=self.verifier,
+            verifier=self._verifier,
             trail=trail,
             settings=SiteSettings(
                 settings.origin,
@@ -75,29 +84,27 @@ class Authorizing:
                 settings.environment,
                 settings.organization,
                 settings.registration,
+                settings.tenant,
+                settings.brand,
             ),
-            limits=Limits(),
+            limits=self._limits,
             jwks=KeySets(guard),
             roles=self._roles,
             steps=STEPS,
             passwords=self._passwords,
             outside=Outside(providers(settings.data), guard),
+            folder=folder(settings),
+            checks=self._checks,
         )
+
+    def _look_at_roles(self) -> None:
+        if self._roles.look():
+            self._verifier.forget()
 
     async def stop(self) -> None:
         """End what works beside requests."""
         await self._watch.stop()
         if self._housekeeping is not None:
             await self._housekeeping.stop()
+        await self._checks.stop()
         self._passwords.close()
-
-
-def table(settings: Settings) -> Roles:
-    """The roles that there are: those of hilum, and those of the file that is set. Raises Misconfigured."""
-    if not settings.roles:
-        return packaged()
-    try:
-        text = Path(settings.roles).expanduser().read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise Misconfigured(f"The roles {settings.roles} can't be read. See docs/reference/roles.md.") from None
-    return roles(text, packaged())

@@ -27,7 +27,7 @@ _FOR_ALL: Final = frozenset(
         b"/auth/style.json",
     )
 )
-_FOR_APPS: Final = frozenset((b"/auth/token", b"/auth/introspect", b"/auth/revoke", b"/fhir"))
+_FOR_APPS: Final = frozenset((b"/auth/token", b"/auth/introspect", b"/auth/revoke", b"/auth/ticket", b"/fhir"))
 _BELOW: Final = b"/fhir/"
 
 _EXPOSED: Final[Header] = (

@@ -117,7 +117,8 @@ class Settings:
         Entry(
             "--auth",
             _one_of(*AUTH),
-            "`smart`: a token is needed for everything but metadata and health. "
+            "`smart`: a token is needed for everything but metadata, health, pages to sign in and what `hilum open` "
+            "opened. "
             "`off`: no token at all, refused on anything but loopback and in production.",
         ),
     ] = "smart"
@@ -160,6 +161,24 @@ class Settings:
     organization: Annotated[
         str, Entry("--organization", TEXT, "The name of who runs this server, as people read it on the sign-in pages.")
     ] = "hilum"
+    tenant: Annotated[
+        str,
+        Entry(
+            "--tenant",
+            TEXT,
+            "What apps that are launched from here are told as `tenant`: an opaque id of the healthcare organization. "
+            "Empty means a UUID that follows from the address of the server.",
+        ),
+    ] = ""
+    brand: Annotated[
+        str,
+        Entry(
+            "--brand",
+            TEXT,
+            "Where several brands without a parent are published: the identifier of this server's own, as "
+            "`urn:ietf:rfc:3986|https://example.org`.",
+        ),
+    ] = ""
     roles: Annotated[
         str,
         Entry(
@@ -200,7 +219,8 @@ class Settings:
             "--base-url",
             TEXT,
             "The address clients use, such as `https://fhir.example.org`, when a proxy stands in front. "
-            "Links, Location headers and token audiences use it. Empty means `http://HOST:PORT`.",
+            "Links, Location headers and token audiences use it. Empty means `http://HOST:PORT`. In production it must "
+            "be https, unless only this machine is served.",
         ),
     ] = ""
     integrity: Annotated[
@@ -393,6 +413,17 @@ class Settings:
         return (
             f"--host {self.host} listens on every network, but links, Location headers and token audiences say "
             f"{self.origin}. Set --base-url to the address that clients use, such as https://fhir.example.org."
+        )
+
+    @property
+    def base_in_clear(self) -> str:
+        """Why tokens and records would cross a network unencrypted, and what to set; empty where they don't."""
+        if urlsplit(self.origin).scheme == "https" or is_loopback(urlsplit(self.origin).hostname or ""):
+            return ""
+        return (
+            f"Production is not served at {self.origin}: passwords, tokens and records would cross the network "
+            "unencrypted. Put a proxy with TLS in front, and set --base-url to its address, such as "
+            "https://fhir.example.org."
         )
 
     @property

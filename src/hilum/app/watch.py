@@ -1,4 +1,4 @@
-"""What other processes changed: revocations, clients, keys. Each process looks once a second.
+"""What others changed: revocations, clients, keys, what is open, the file of roles. Each process looks once a second.
 
 A revocation holds here within five seconds, or no token does: a process that can't learn of them any more must not
 go on honouring tokens. https://www.rfc-editor.org/rfc/rfc7009#section-3
@@ -15,8 +15,9 @@ from typing import Final
 
 from hilum.access.keyring import Keyring
 from hilum.access.ledger import Ledger
+from hilum.access.opened import Opened
 from hilum.access.verifier import Verifier
-from hilum.oauth.ledger import CLIENT, FRESH, KEY, Client, Row, read
+from hilum.oauth.ledger import CLIENT, FRESH, KEY, SETTING, Client, Row, read
 from hilum.problems import Problem
 from hilum.smart import clients
 from hilum.web import log
@@ -70,7 +71,7 @@ class Apps:
 
 
 class Watch:
-    """The looking of one process. `start` and `stop` it within the event loop."""
+    """The looking of one process. `start` and `stop` it within the event loop. `also`: what else is looked at."""
 
     def __init__(
         self,
@@ -78,11 +79,15 @@ class Watch:
         verifier: Verifier,
         ring: Keyring,
         apps: Apps,
+        opened: Opened | None = None,
+        also: Callable[[], None] = lambda: None,
         *,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger, self._verifier, self._ring, self._apps = ledger, verifier, ring, apps
+        self._opened = opened or Opened()
+        self._also = also
         self._clock, self._monotonic = clock, monotonic
         self._last = 0
         self._since = 0
@@ -107,11 +112,16 @@ class Watch:
             try:
                 await self.look()
             except Problem as problem:
-                if not self._failing:
-                    log.warning("revocations can't be learnt of", text=str(problem))
-                self._failing = True
+                self._fails(str(problem))
+            except Exception as error:  # a watch that ends would close the server for good, and nobody awaits it
+                self._fails(type(error).__name__)
             else:
                 self._failing = False
+
+    def _fails(self, text: str) -> None:
+        if not self._failing:
+            log.warning("revocations can't be learnt of", text=text)
+        self._failing = True
 
     async def look(self) -> None:
         """Look once. Raises Busy, Damaged: then what was known counts no longer than it did."""
@@ -122,12 +132,14 @@ class Watch:
             self._verifier.revoked([one.revoked for one in news])
         await self._learn()
         self._since = now - _OVERLAP
-        self._verifier.fresh = began + FRESH_SECONDS
+        self._verifier.fresh = self._opened.fresh = began + FRESH_SECONDS
+        self._also()
 
     async def _learn(self) -> None:
         apps = await self._ledger.changed(CLIENT, self._since)
         if self._apps.learn(apps):
             self._verifier.forget()
         keys = await self._ledger.changed(KEY, self._since)
-        if keys:
-            self._ring.learn(keys)
+        if keys and self._ring.learn(keys):
+            self._verifier.forget()
+        self._opened.learn(await self._ledger.changed(SETTING, self._since))

@@ -95,6 +95,7 @@ EVENTS: Final = {
     "reuse": "Security Alert",
     "revoke": "Security Alert",
     "introspect": "User Authentication",
+    "ticket": "User Authentication",
     "register": "Security Alert",
     "client": "Security Alert",
     "user": "Security Alert",
@@ -102,7 +103,9 @@ EVENTS: Final = {
     "consent": "Security Alert",
     "key": "Security Alert",
     "setting": "Security Alert",
+    "admin": "Security Alert",
     "audit-export": "Audit Log Used",
     "audit-prune": "Audit Log Used",
+    "audit-verify": "Audit Log Used",
 }
 """Security events -> the DICOM event that each is. https://dicom.nema.org/medical/dicom/current/output/chtml/part15/sect_A.5.3.html"""

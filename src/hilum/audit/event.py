@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final, NamedTuple
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -72,11 +73,37 @@ def id_of(text: str) -> ReadId | WriteId | None:
     return None
 
 
+_SUBJECT: Final = re.compile(r"(?:\S*/)?Patient/([A-Za-z0-9\-.]{1,64})")
+_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+
+
+def asked(entry: Entry) -> tuple[str, ...]:
+    """Ids of the patients whose data a search asks for, be there any or none: `patient=17`, `subject=Patient/17`.
+
+    A query that indicates its patient is BALP's PatientQuery, however many results it had.
+    """
+    if entry.interaction not in ("search-type", "search-system", "search-compartment"):
+        return ()
+    found = [entry.id] if entry.interaction == "search-compartment" and entry.type == "Patient" else []
+    if "patient" in entry.query or "subject" in entry.query:
+        for parameter, text in parse_qsl(entry.query):
+            name, _, modifier = parameter.partition(":")
+            if name not in ("patient", "subject") or modifier not in ("", "Patient"):
+                continue
+            bare = name == "patient" or modifier == "Patient"
+            for value in text.split(","):
+                if whole := _SUBJECT.fullmatch(value):
+                    found.append(whole[1])
+                elif bare and _ID.fullmatch(value):
+                    found.append(value)
+    return tuple(dict.fromkeys(found))
+
+
 def read(id: ReadId, who: Who, entry: Entry, patients: tuple[str, ...]) -> Event:
-    """The event of an entry of the trail."""
+    """The event of an entry of the trail. `patients`: of what it showed."""
     return Event(
         str(id), entry.at, who, entry.address, entry.request, entry.interaction, entry.type, entry.id, entry.version,
-        entry.status, entry.query, patients,
+        entry.status, entry.query, tuple(dict.fromkeys((*asked(entry), *patients))),
     )  # fmt: skip
 
 

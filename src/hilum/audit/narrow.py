@@ -11,13 +11,16 @@ from typing import Final, NamedTuple
 from hilum.audit.event import ReadId, WriteId, id_of
 from hilum.audit.settle import key
 from hilum.search.alternatives import DateRange
-from hilum.search.clauses import Clause, DateClause, IdClause, LastUpdatedClause, ReferenceClause
+from hilum.search.clauses import Clause, DateClause, IdClause, LastUpdatedClause, ReferenceClause, TokenClause
 from hilum.search.parameters import R4
-from hilum.store.segments import AGENT, ENTITY, PATIENT, About
+from hilum.store.segments import AGENT, CLIENT, ENTITY, PATIENT, About
 
 _MAX: Final = 1 << 62
 _NUMBERS: Final = {one.code: frozenset(one.numbers) for one in R4.parameters("AuditEvent")}
 """Code -> where its values stand; a clause names those of them that can hold the types it asks for."""
+
+_AGENTS: Final = frozenset(next(one.identifier for one in R4.parameters("AuditEvent") if one.code == "agent"))
+"""Where the values of `agent:identifier` stand."""
 
 
 class Narrow(NamedTuple):
@@ -53,9 +56,18 @@ def _narrower(found: Narrow, clause: Clause) -> Narrow:
                 return found._replace(high=-1)
             latest = max(times) + _most_writes(values)
             return found._replace(low=max(found.low, min(times)), high=min(found.high, latest))
+        case TokenClause(parameters, values) if _AGENTS.issuperset(parameters) and all(one.system for one in values):
+            names = [one.code for one in values if one.code]
+            abouts = tuple(about for name in names for about in _named(name))
+            return found._replace(about=(*found.about, abouts)) if len(names) == len(values) else found
         case ReferenceClause(parameters, values) if all(type is not None for type, _ in values):
             return _about(found, frozenset(parameters), values)
     return found
+
+
+def _named(value: str) -> tuple[About, About]:
+    """Of a user or an app: both have identifiers with a system, which what has none (the server) is not found by."""
+    return About(AGENT, key(value)), About(CLIENT, key(value))
 
 
 def _most_writes(values: Sequence[str]) -> int:

@@ -16,7 +16,7 @@ from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
 from hilum.audit.entry import Entry, Who
-from hilum.audit.event import Event, ReadId, WriteId, id_of, read, written
+from hilum.audit.event import Event, ReadId, WriteId, asked, id_of, read, written
 from hilum.audit.narrow import Narrow, narrowed
 from hilum.audit.render import render
 from hilum.audit.settle import PROCESS, key, patients_of, unpacked
@@ -294,7 +294,7 @@ def _by_or_of(row: WriteAudited, version: Version, owners: dict[int, tuple[str, 
 def _concerns(who: Who, entry: Entry, owners: dict[int, tuple[str, ...]], wanted: frozenset[str]) -> bool:
     """Whether an entry is about one of these patients, or by one of them."""
     return not wanted.isdisjoint(
-        (*_all(owners, entry.shown), who.patient, who.fhir_user.removeprefix("Patient/"), entry.id)
+        (*_all(owners, entry.shown), *asked(entry), who.patient, who.fhir_user.removeprefix("Patient/"), entry.id)
     )
 
 

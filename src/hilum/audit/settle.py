@@ -20,6 +20,7 @@ from xxhash import xxh3_64_intdigest
 from hilum.audit import file
 from hilum.audit.anchor import Signer, Told, listed, sealing, told
 from hilum.audit.entry import Entry, Who, decode
+from hilum.audit.event import asked
 from hilum.audit.trail import Closed, Trail
 from hilum.problems import Damaged, Problem
 from hilum.store.interface import Store
@@ -126,6 +127,7 @@ def about(one: Content, patients: dict[int, tuple[str, ...]]) -> list[About]:
             found.add(About(ENTITY, key(f"{entry.type}/{entry.id}")))
             if entry.type == "Patient":
                 found.add(About(PATIENT, key(entry.id)))
+        found.update(About(PATIENT, key(id)) for id in asked(entry))
     found.update(About(PATIENT, key(id)) for some in patients.values() for id in some)
     return sorted(found)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
+import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from hilum import __version__
 from hilum.access.keys import load_or_create
@@ -42,8 +46,9 @@ def lines(settings: Settings, counts: Counts) -> list[str]:
         ]
     elif settings.environment == "production":
         said += [
-            "Auth   smart: a token is needed. `hilum token --reason …` makes one for whoever owns the data directory.",
-            f"       People sign in at {settings.origin}/auth/sign-in: hilum users add. Apps: hilum clients add.",
+            f"Auth   smart: a token is needed. `{program()} token --reason …` makes one for whoever owns the data "
+            "directory.",
+            *_ways_in(settings),
         ]
     else:
         key = load_or_create(settings.data, settings.environment)
@@ -51,20 +56,38 @@ def lines(settings: Settings, counts: Counts) -> list[str]:
         ends = (datetime.now() + timedelta(minutes=MINUTES)).strftime("%H:%M")
         said += [
             "Auth   smart: a token is needed for everything but metadata and health",
-            f"       People sign in at {settings.origin}/auth/sign-in: hilum users add. Apps: hilum clients add.",
+            *_ways_in(settings),
             "",
-            f"A token for {SCOPE}, until {ends} (another: hilum token --help):",
+            f"A token for {SCOPE}, until {ends} (another: {program()} token --help):",
             f"export TOKEN={token}",
             "",
             "Try:",
             *tries(settings, ' -H "Authorization: Bearer $TOKEN"'),
         ]
     if not counts.types:
-        demo = "" if settings.environment == "production" else "`hilum demo` makes synthetic patients, "
-        said += ["", f"The store is empty: {demo}`hilum load PATH` loads your own."]
+        demo = "" if settings.environment == "production" else f"`{program()} demo` makes synthetic patients, "
+        said += ["", f"The store is empty: {demo}`{program()} load PATH` loads your own."]
     if settings.base_unreachable:
         said += ["", bold("Links  lead to this machine only: ") + settings.base_unreachable]
     return [*said, "", "Stop with Ctrl-C."]
+
+
+def _ways_in(settings: Settings) -> tuple[str, ...]:
+    """Where people and apps come in, and the command by which they become known."""
+    return (
+        f"People {settings.origin}/auth/sign-in  (make the first: {program()} users add NAME --role admin)",
+        f"Apps   {settings.origin}/auth/authorize  (make them known: {program()} clients add --help)",
+    )
+
+
+def program() -> str:
+    """How to call hilum from here: `hilum`, or the path of the one that runs where that is another or none."""
+    called = Path(sys.argv[0])
+    found = shutil.which("hilum")
+    if called.name != "hilum" or (found and Path(found).resolve() == called.resolve()):
+        return "hilum"
+    near = os.path.relpath(called)
+    return shlex.quote(str(called) if near.startswith("..") else near)
 
 
 def tries(settings: Settings, header: str) -> tuple[str, str, str]:

@@ -106,9 +106,9 @@ def add(
 
     - `hilum clients add Nightly --jwks-url https://nightly.example.org/jwks.json --scopes 'system/*.rs'`
     """
-    import getpass
     import time
 
+    from hilum.app.recording import owner
     from hilum.cli.records import done, tell
     from hilum.oauth.ledger import Client
     from hilum.problems import Invalid
@@ -117,14 +117,14 @@ def add(
     ways = [way for way, given in _ways(public, secret, secret_post, jwks, jwks_url) if given] or [apps.PUBLIC]
     if len(ways) > 1:
         raise Invalid("Choose one of --public, --secret, --secret-post, --jwks and --jwks-url.")
-    _understood(scopes)
+    apps.understood(scopes)
     made = apps.secret() if ways[0] in apps.SECRET else ("", "")
     made_key = apps.secret() if api_key else ("", "")
     client = Client(
         name=name,
         method=ways[0],
         scopes=" ".join(scopes.split()),
-        grants=_grants(bool(redirect), ways[0] == apps.KEYS),
+        grants=apps.grants(redirects=bool(redirect), keys=ways[0] == apps.KEYS),
         redirects=tuple(redirect or ()),
         launches=tuple(launch or ()),
         origins=tuple(origin or ()),
@@ -135,7 +135,7 @@ def add(
         contacts=tuple(contact or ()),
         state_codes=tuple(state_code or ()),
         api_key=made_key[1],
-        by=getpass.getuser(),
+        by=owner(),
         created=int(time.time()),
     )
 
@@ -143,6 +143,8 @@ def add(
         sandbox = settings.environment == "sandbox"
         apps.check(client, sandbox=sandbox)
         chosen = apps.new_id(id)
+        if await apps.get(opened.ledger, chosen) is not None:
+            raise apps.taken(chosen)
         await tell(opened, settings, "client", {"added": chosen, "scope": client.scopes})
         return await apps.add(opened.ledger, client, chosen, sandbox=sandbox)
 
@@ -207,6 +209,63 @@ def show(
 
 
 @clients.command()
+def renew(
+    id: Id,
+    secret: Annotated[bool, typer.Option("--secret", help="Another secret; the one before holds no longer.")] = False,
+    api_key: Annotated[
+        bool,
+        typer.Option("--api-key", help="Another API key, or its first: requests without it are refused from then on."),
+    ] = False,
+    no_api_key: Annotated[bool, typer.Option("--no-api-key", help="No API key is asked of it any more.")] = False,
+    store: options.Store = None,
+    data: options.Data = None,
+    environment: options.Environment = None,
+    json: options.Json = False,
+) -> None:
+    """Give an app another secret or API key, shown this once. Its tokens hold on; what it has to send changes.
+
+    It holds under a running `hilum serve` within five seconds.
+
+    Examples:
+
+    - `hilum clients renew nightly --secret`
+
+    - `hilum clients renew growth-chart --api-key` switches the second factor on, `--no-api-key` off.
+    """
+    import time
+
+    import msgspec
+
+    from hilum.cli.records import done, tell
+    from hilum.problems import Invalid
+    from hilum.smart import clients as apps
+
+    if not (secret or api_key or no_api_key) or (api_key and no_api_key):
+        raise Invalid("Say what to renew: --secret, and --api-key or --no-api-key.")
+    made = apps.secret() if secret else ("", "")
+    made_key = apps.secret() if api_key else ("", "")
+
+    async def work(opened: Store, settings: Settings) -> Registered:
+        found = _found(await apps.get(opened.ledger, id), id)
+        client = found.client
+        if found.revoked:
+            raise Invalid(f"The client {id!r} was revoked, which is for good. Register it anew: hilum clients add.")
+        if secret and client.method not in apps.SECRET:
+            raise Invalid(f"The client {id!r} has no secret: it authenticates by {client.method}.")
+        what = (("secret", secret), ("api key", api_key), ("no api key", no_api_key))
+        await tell(opened, settings, "client", {"client": id, "changed": ", ".join(one for one, done in what if done)})
+        new = msgspec.structs.replace(
+            client,
+            secret=made[1] or client.secret,
+            api_key=made_key[1] if api_key or no_api_key else client.api_key,
+        )
+        return await apps.change(opened.ledger, found, new, time.time(), sandbox=settings.environment == "sandbox")
+
+    renewed = done({"store": store, "data": data, "environment": environment}, work)
+    _tell(renewed, {"client_secret": made[0], "api_key": made_key[0]}, json)
+
+
+@clients.command()
 def revoke(
     id: Id,
     store: options.Store = None,
@@ -258,18 +317,19 @@ def invite(
 
     - `hilum clients invite --scopes 'launch/patient patient/*.rs'`
     """
-    import getpass
     import time
 
+    from hilum.app.recording import owner
     from hilum.cli.records import done, tell
     from hilum.cli.terminal import json_out, out
+    from hilum.smart import clients as apps
     from hilum.smart import invitations
 
-    _understood(scopes)
+    apps.understood(scopes)
 
     async def work(opened: Store, settings: Settings) -> str:
         await tell(opened, settings, "register", {"invited": str(uses), "scope": scopes})
-        return await invitations.make(opened.ledger, " ".join(scopes.split()), uses, getpass.getuser(), time.time())
+        return await invitations.make(opened.ledger, " ".join(scopes.split()), uses, owner(), time.time())
 
     token = done({"store": store, "data": data, "environment": environment}, work)
     if json:
@@ -291,31 +351,6 @@ def _ways(
         (apps.KEYS, jwks is not None),
         (apps.KEYS, bool(jwks_url)),
     )
-
-
-def _grants(redirects: bool, keys: bool) -> tuple[str, ...]:
-    """For people who sign in where it has redirects; for itself where it has keys and no redirects, or both."""
-    from hilum.smart import clients as apps
-
-    people = (apps.CODE, apps.REFRESH) if redirects or not keys else ()
-    return people + ((apps.BACKEND,) if keys else ())
-
-
-def _understood(text: str) -> None:
-    """Raises Invalid naming a scope that hilum does not know: a registration must not hold what never works."""
-    from hilum.access.granting import refusal
-    from hilum.oauth import scopes
-    from hilum.problems import Invalid
-
-    for word in text.split():
-        found = scopes.asked(word)
-        reason = scopes.refusal(word) or next((said for one in found.resources if (said := refusal(one))), None)
-        if reason:
-            raise Invalid(reason)
-        if not (found.resources or found.wishes or found.flags):
-            raise Invalid(
-                f"The scope {word!r} is not known. Known words are {', '.join(scopes.FLAGS)} and launch/TYPE."
-            )
 
 
 def _keys(file: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from hilum.cli.explain import explain
 from hilum.cli.keys import keys
 from hilum.cli.load import load
 from hilum.cli.migrate import migrate
+from hilum.cli.open import open_
 from hilum.cli.reindex import reindex
 from hilum.cli.serve import serve
 from hilum.cli.token import token
@@ -50,13 +51,13 @@ def hilum(
     """Nothing of its own: the options before a command."""
 
 
-COMMANDS = (serve, load, demo, token, explain, check, backup, restore, migrate, reindex)
+COMMANDS = (serve, load, demo, token, open_, explain, check, backup, restore, migrate, reindex)
 """In the order of `hilum --help`: the journey of a newcomer first."""
 
 GROUPS = (clients, users, keys, audit)
 """Commands that have commands."""
 
 for command in COMMANDS:
-    app.command()(command)
+    app.command(command.__name__.rstrip("_"))(command)
 for group in GROUPS:
     app.add_typer(group)

@@ -54,8 +54,21 @@ def list_(
 def rotate(
     use: Annotated[
         str,
-        typer.Option("--use", help="`access` (access tokens), `id` (id_tokens) or `audit` (anchors).", metavar="USE"),
+        typer.Option(
+            "--use",
+            help="`access` (access tokens), `id` (id_tokens), `audit` (anchors), or `root`, which seals the others and "
+            "signs what `hilum token` makes.",
+            metavar="USE",
+        ),
     ] = "access",
+    at_once: Annotated[
+        bool,
+        typer.Option(
+            "--at-once",
+            help="What the key before signed holds no longer: for one that somebody else may have. For what the root "
+            "signed, `--use root`.",
+        ),
+    ] = False,
     store: options.Store = None,
     data: options.Data = None,
     environment: options.Environment = None,
@@ -63,22 +76,57 @@ def rotate(
 ) -> None:
     """Make a new key. It is published at once and signs ten minutes later; the one before ends an hour after that.
 
-    Example:
+    The root is a file in the data directory: stop all servers of the store first, and copy the new file to all of their
+    hosts. Tokens of `hilum token` hold on; forms and paging links from before do not. A backup of before needs the file
+    of before.
+
+    Examples:
 
     - `hilum keys rotate --use id`
+
+    - `hilum keys rotate --use root --at-once` where the data directory was seen by somebody else.
     """
+    from hilum.access.keyring import USES
     from hilum.cli.records import done, tell
     from hilum.cli.terminal import json_out, out
+    from hilum.problems import Invalid
 
     async def work(opened: Store, settings: Settings) -> RingKey:
-        await tell(opened, settings, "key", {"rotated": use})
-        return await (await _ring(opened, settings)).rotate(opened.ledger, use)
+        if use == "root":
+            return await _another_root(opened, settings, at_once)
+        ring = await _ring(opened, settings)
+        if use not in USES:
+            raise Invalid(f"There are keys for {', '.join(sorted(USES))} and root; {use!r} is none of them.")
+        await tell(opened, settings, "key", {"rotated": use} | ({"at_once": "true"} if at_once else {}))
+        return await ring.rotate(opened.ledger, use, at_once=at_once)
 
     made = _shown(done({"store": store, "data": data, "environment": environment}, work))
     if json:
         json_out(made)
     else:
-        out(f"{made['use']} {made['kid']} signs from {made['begins']}")
+        out(f"{made['use']} {made['kid']} signs from {made['begins'] or 'now on'}")
+
+
+async def _another_root(opened: Store, settings: Settings, at_once: bool) -> RingKey:
+    """Make it and put it in its place; only that, where the last time was cut off. Raises Misconfigured, Conflict."""
+    import time
+
+    from hilum.access import keys as files
+    from hilum.access import rerooting
+    from hilum.app.recording import served
+    from hilum.cli.records import tell
+    from hilum.problems import Misconfigured
+
+    place = settings.data, settings.environment
+    if served(settings):
+        raise Misconfigured("A server runs on this data directory, and would go on with the old key: stop it first.")
+    new = files.prepared(*place)
+    if not await rerooting.begun(opened.ledger, new):
+        await tell(opened, settings, "key", {"rotated": "root"} | ({"at_once": "true"} if at_once else {}))
+        old = files.load(files.path(*place), settings.environment)
+        await rerooting.reroot(opened.ledger, old, new, time.time(), at_once=at_once)
+    files.replace(*place)
+    return (await _ring(opened, settings)).root_key
 
 
 async def _ring(opened: Store, settings: Settings) -> Keyring:

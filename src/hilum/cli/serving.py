@@ -31,8 +31,8 @@ _BACKLOG = 2048
 
 def run(settings: Settings) -> None:
     """Serve until told to stop (SIGINT or SIGTERM). Raises Misconfigured before anything is served."""
-    if settings.base_unreachable and settings.environment == "production":
-        raise Misconfigured(settings.base_unreachable)
+    if settings.environment == "production" and (reason := settings.base_unreachable or settings.base_in_clear):
+        raise Misconfigured(reason)
     data.prepare(settings)
     settings = replace(settings, connections=files.room(settings.connections))
     listening = listen(settings.host, settings.port)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,7 +41,7 @@ def token(
     It holds for one server address, the one that `hilum serve` last used with this data directory, unless --base-url,
     --host or --port name another. Scopes say what it may do:
     `system/*.rs` reads and searches everything, `patient/Observation.rs` only one patient's observations, and the
-    letters are create, read, update, delete, search.
+    letters are create, read, update, delete, search. The audit trail keeps who made it when, for what, and its id.
 
     Examples:
 
@@ -50,8 +49,12 @@ def token(
 
     - `hilum token --scope 'patient/*.rs' --patient 0190a3c2-6a5b-7000-8000-000000000001 --minutes 5`
     """
+    import asyncio
+    from uuid import uuid4
+
     from hilum.access.keys import load_or_create
     from hilum.access.tokens import Minter
+    from hilum.app import recording
     from hilum.app.data import known, served_at
     from hilum.app.settings import Settings
     from hilum.cli.terminal import json_out, out
@@ -69,9 +72,12 @@ def token(
     known(settings)
     base = settings.fhir_base if host or port or base_url else served_at(settings)
     key = load_or_create(settings.data, settings.environment)
-    minted = Minter(key, base).mint(scope, patient=patient, minutes=lasts)
+    jti = str(uuid4())
+    minted = Minter(key, base).mint(scope, patient=patient, minutes=lasts, jti=jti)
+    about = {"minted": jti, "scope": scope, "minutes": f"{lasts:g}", "patient": patient or "", "reason": reason or ""}
+    asyncio.run(recording.leave(settings, "token", {name: text for name, text in about.items() if text}))
     if production:
-        _keep(settings.data, scope, lasts, reason or "")
+        _keep(settings.data, recording.owner(), scope, lasts, reason or "")
     if json:
         json_out(
             {"access_token": minted, "token_type": "Bearer", "expires_in": int(lasts * 60), "scope": scope, "aud": base}
@@ -80,13 +86,13 @@ def token(
         out(minted)
 
 
-def _keep(folder: Path, scope: str, minutes: float, reason: str) -> None:
+def _keep(folder: Path, owner: str, scope: str, minutes: float, reason: str) -> None:
     """Append who made a production token when, for what and why."""
     import msgspec
 
     line = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "user": getpass.getuser(),
+        "user": owner,
         "scope": scope,
         "minutes": minutes,
         "reason": reason.strip(),

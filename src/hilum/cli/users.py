@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hilum.cli import options
 
 if TYPE_CHECKING:
-    from hilum.access.ledger import Ledger
     from hilum.app.settings import Settings
     from hilum.oauth.ledger import User
     from hilum.smart.users import Account
+    from hilum.store.interface import Store
 
 users = typer.Typer(
     name="users",
@@ -24,8 +24,6 @@ users = typer.Typer(
     "- `hilum users reset kim.doe`",
     no_args_is_help=True,
 )
-
-T = TypeVar("T")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.", show_default=False)]
 PasswordFile = Annotated[
@@ -87,7 +85,8 @@ def add(
     """
     import time
 
-    from hilum.app.authorizing import table
+    from hilum.app.roles import table
+    from hilum.cli.records import done, tell
     from hilum.oauth.ledger import User
     from hilum.smart import users as accounts
 
@@ -97,13 +96,19 @@ def add(
     user = User(name, display or name, tuple(dict.fromkeys(role)), stands_for, patients, created=int(time.time()))
     password, made = _password(password_file, name)
 
-    async def work(ledger: Ledger, settings: Settings) -> Account:
+    async def work(opened: Store, settings: Settings) -> Account:
         known = table(settings)
         accounts.check(user, known)
-        return await accounts.add(ledger, await _with_password(user, password, must_change=made), known)
+        if await accounts.find(opened.ledger, name) is not None:
+            raise accounts.taken(name)
+        full, id = await _with_password(user, password, must_change=made), accounts.new_id()
+        about = {"added": id, "name": name, "roles": " ".join(user.roles)}
+        stands = {"fhirUser": stands_for, "patients": " ".join(patients)}
+        await tell(opened, settings, "user", about | {key: text for key, text in stands.items() if text})
+        return await accounts.add(opened.ledger, full, known, id)
 
     flags = {"store": store, "data": data, "environment": environment, "roles": roles}
-    _tell(_done(flags, work), password if made else "", json)
+    _tell(done(flags, work), password if made else "", json)
 
 
 @users.command("list")
@@ -119,13 +124,14 @@ def list_(
 
     - `hilum users list --json`
     """
+    from hilum.cli.records import done
     from hilum.cli.terminal import json_out, out, table
     from hilum.smart import users as accounts
 
-    async def work(ledger: Ledger, settings: Settings) -> list[Account]:
-        return [account async for account in accounts.every(ledger)]
+    async def work(opened: Store, settings: Settings) -> list[Account]:
+        return [account async for account in accounts.every(opened.ledger)]
 
-    found = _done({"store": store, "data": data, "environment": environment}, work)
+    found = done({"store": store, "data": data, "environment": environment}, work)
     if json:
         json_out({"users": [_shown(account) for account in found]})
         return
@@ -149,9 +155,12 @@ def disable(
     store: options.Store = None,
     data: options.Data = None,
     environment: options.Environment = None,
+    roles: options.Roles = None,
     json: options.Json = False,
 ) -> None:
     """Shut a user out: no sign-in, all sessions and all tokens of apps void. What was allowed to apps is kept.
+
+    The last administrator stays.
 
     Example:
 
@@ -162,7 +171,7 @@ def disable(
     async def shut_out(user: User) -> User:
         return replace(user, disabled=True)
 
-    _tell(_changed(store, data, environment, name, shut_out), "", json)
+    _tell(_changed(store, data, environment, name, "disabled", shut_out, roles=roles), "", json)
 
 
 @users.command()
@@ -184,7 +193,7 @@ def enable(
     async def let_in(user: User) -> User:
         return replace(user, disabled=False)
 
-    _tell(_changed(store, data, environment, name, let_in), "", json)
+    _tell(_changed(store, data, environment, name, "enabled", let_in), "", json)
 
 
 @users.command()
@@ -217,7 +226,8 @@ def reset(
             user = replace(user, totp="", totp_step=0, recovery=())
         return await _with_password(user, password, must_change=made)
 
-    account = _changed(store, data, environment, name, with_another, passkeys=second_factor)
+    what = "password and second factor" if second_factor else "password"
+    account = _changed(store, data, environment, name, what, with_another, passkeys=second_factor)
     _tell(account, password if made else "", json)
 
 
@@ -226,34 +236,38 @@ def _changed(
     data: str | None,
     environment: str | None,
     name: str,
+    what: str,
     change: Callable[[User], Awaitable[User]],
     *,
     passkeys: bool = False,
+    roles: str | None = None,
 ) -> Account:
-    """The account of that name with what `change` makes of it; sessions and tokens end. `passkeys`: forget them."""
+    """The account of that name with what `change` makes of it; sessions and tokens end. `what`: for the audit.
+    `passkeys`: forget them.
+    """
     import time
 
+    from hilum.app.roles import table
+    from hilum.cli.records import done, tell
     from hilum.oauth.ledger import PASSKEY
     from hilum.problems import NotFound
+    from hilum.smart import administrators
     from hilum.smart import users as accounts
 
-    async def work(ledger: Ledger, settings: Settings) -> Account:
+    async def work(opened: Store, settings: Settings) -> Account:
+        ledger = opened.ledger
         account = await accounts.find(ledger, name)
         if account is None:
             raise NotFound(f"There is no user {name!r}. `hilum users list` shows those that there are.")
+        user = await change(account.user)
+        also = await administrators.kept(ledger, account, user, table(settings))
+        await tell(opened, settings, "user", {"user": account.id, "name": account.user.name, "changed": what})
         if passkeys:
             for row in await ledger.of(PASSKEY, owner=account.key):
                 await ledger.remove(PASSKEY, row.key)
-        return await accounts.change(ledger, account, await change(account.user), time.time(), out=True)
+        return await accounts.change(ledger, account, user, time.time(), out=True, also=also)
 
-    return _done({"store": store, "data": data, "environment": environment}, work)
-
-
-def _done(flags: dict[str, str | None], work: Callable[[Ledger, Settings], Awaitable[T]]) -> T:
-    """What `work` makes of the ledger of these settings."""
-    from hilum.cli.records import done
-
-    return done(flags, lambda opened, settings: work(opened.ledger, settings))
+    return done({"store": store, "data": data, "environment": environment, "roles": roles}, work)
 
 
 def _password(file: str | None, name: str) -> tuple[str, bool]:

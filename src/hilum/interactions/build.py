@@ -156,11 +156,6 @@ def targets(conditions: tuple[Precondition, ...]) -> list[tuple[str, str]]:
     return [(condition.type, condition.id) for condition in conditions if isinstance(condition, Present)]
 
 
-def referred(current: Resource | None) -> set[tuple[str, str]]:
-    """What the current version refers to on this server."""
-    return set() if current is None or current.deleted else local_references(current.body)
-
-
 async def put(
     door: Door,
     who: Principal,
@@ -196,7 +191,7 @@ async def put(
     conditions = preconditions
     if door.integrity:
         present = await apart(size, integrity, door, [body], [])
-        await refuse_hidden(door, who, allowed, targets(present), referred(current) | {(type, id)})
+        await refuse_hidden(door, who, allowed, targets(present), {(type, id)}, current)
         conditions += present
     made = await commit(door, catalogue, (write,), audit(who, interaction), conditions)
     return Written(made[0], created=current is None or current.deleted, readable=readable)

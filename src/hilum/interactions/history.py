@@ -10,7 +10,7 @@ from hilum.fhir.definitions import TYPES
 from hilum.fhir.resource import Resource
 from hilum.interactions import auditing
 from hilum.interactions.door import Door
-from hilum.interactions.permit import absent, permits, permits_for, types_permitted
+from hilum.interactions.permit import absent, permits, permits_for, types_permitted, visible
 from hilum.store.interface import HistoryQuery, Versions
 
 
@@ -52,11 +52,11 @@ async def history(
     return await door.store.history(query)
 
 
-async def creations(door: Door, page: Sequence[Resource]) -> frozenset[int]:
+async def creations(door: Door, who: Principal, page: Sequence[Resource], letter: str) -> frozenset[int]:
     """Which versions of a page (by `last_updated`, which no two share) made a resource where there was none.
 
-    Those are the first ones, and those that a PUT put in the place of a deletion; the version before is mostly on the
-    same page.
+    Those are the first ones, and those that a PUT put in the place of a deletion that `who` may see by this `letter`;
+    the version before is mostly on the same page.
     """
     deleted = {(one.type, one.id, one.version): one.deleted for one in page}
     found: set[int] = set()
@@ -67,7 +67,8 @@ async def creations(door: Door, page: Sequence[Resource]) -> frozenset[int]:
             gone = deleted.get((one.type, one.id, one.version - 1))
             if gone is None:
                 before = await door.store.read(one.type, one.id, one.version - 1)
-                gone = before is not None and before.deleted
+                allowed = who.policy.permits(one.type, letter)
+                gone = before is not None and before.deleted and await visible(door, who, allowed, before)
             if gone:
                 found.add(one.last_updated)
     return frozenset(found)

@@ -136,19 +136,28 @@ def covers(who: Principal, type: str, id: str, rows: Rows) -> bool:
 
 
 async def refuse_hidden(
-    door: Door, who: Principal, allowed: Permits, targets: Iterable[tuple[str, str]], known: Container[tuple[str, str]]
+    door: Door,
+    who: Principal,
+    allowed: Permits,
+    targets: Iterable[tuple[str, str]],
+    made: Container[tuple[str, str]],
+    current: Resource | None,
 ) -> None:
     """With referential integrity: what a principal bound to a compartment may not see counts as missing.
 
-    Otherwise a reference would tell whether a resource exists. `allowed`: the permits of the write. `known`: targets
-    that are no secret, because the same request makes them or the version before refers to them. Raises Conflict, in
-    the same words for what is hidden and for what is not there.
+    Otherwise a reference would tell whether a resource exists. `allowed`: the permits of the write. No secret is what
+    the same request makes (`made`), and what the version before (`current`) refers to for who may read that. Raises
+    Conflict, in the same words for what is hidden and for what is not there.
     """
     if unlimited(allowed):
         return
-    own = {owner for permit in allowed for owner in permit.owners or ()}
+    known = {owner for permit in allowed for owner in permit.owners or ()}
+    if current is not None and not current.deleted:
+        reading = who.policy.permits(current.type, "r")
+        if reading and await visible(door, who, reading, current):
+            known |= local_references(current.body)
     for type, id in targets:
-        if (type, id) in own or (type, id) in known:
+        if (type, id) in known or (type, id) in made:
             continue
         seeing = who.policy.permits(type, "r") + who.policy.permits(type, "s")
         if unlimited(seeing):  # the commit looks whether it exists

@@ -45,7 +45,7 @@ async def refuse_blind(
     old = last is not None and not last.deleted and is_state(who, last.body)
     if not old and (body is None or not is_state(who, body)):
         return
-    if if_match is None:
+    if if_match is None or if_match.strip() == "*":  # any version at all prevents no contention
         raise PreconditionFailed("App state is changed with If-Match, which names the version that is changed.")
     if current is None or current.deleted:
         raise PreconditionFailed("There is no such app state any more; create it anew with POST.")
@@ -72,7 +72,7 @@ def check(door: Door, who: Principal, method: str, body: Body, current: Resource
         raise Invalid("App state has exactly one coding.", expression="Basic.code.coding")
     for name in ("extension", "modifierExtension"):
         for number, one in enumerate(body.get(name, [])):
-            if "extension" in one or any(key[:5] == "value" and key != "valueString" for key in one):
+            if not {"url", "valueString"} <= one.keys() <= {"id", "url", "valueString"}:
                 raise Invalid("Extensions of app state hold a valueString.", expression=f"Basic.{name}[{number}]")
     subject = _said(door, body, "subject")
     if subject is None:

@@ -25,7 +25,6 @@ from hilum.interactions.build import (
     findings,
     image,
     integrity,
-    referred,
     removal,
     targets,
     unchanged,
@@ -195,8 +194,7 @@ async def _refuse_hidden(door: Door, who: Principal, steps: list[Step], plan: Pl
         number = step.number
         if number in writes and number in plan.bodies:
             present = targets(integrity(door, [plan.bodies[number]], []))
-            known = referred(plan.current[number]) | here
-            await at(step, refuse_hidden(door, who, step.allowed, present, known))
+            await at(step, refuse_hidden(door, who, step.allowed, present, here, plan.current[number]))
 
 
 async def _lent(door: Door, who: Principal, step: Step, plan: Plan) -> list[Lent]:

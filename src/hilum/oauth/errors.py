@@ -67,9 +67,11 @@ class OAuthError(Problem):
 
 _OF: Final[Mapping[type[Problem], tuple[str, int]]] = {
     problems.Busy: ("temporarily_unavailable", 503),
+    problems.Throttled: ("temporarily_unavailable", 429),
     problems.TooLarge: ("invalid_request", 413),
     problems.UnsupportedMediaType: ("invalid_request", 400),
     problems.MethodNotAllowed: ("invalid_request", 405),
+    problems.NotFound: ("invalid_request", 404),
     problems.Malformed: ("invalid_request", 400),
     problems.Invalid: ("invalid_request", 400),
     problems.Unauthenticated: ("invalid_token", 401),
@@ -84,5 +86,5 @@ def of(problem: Problem) -> OAuthError:
     if isinstance(problem, OAuthError):
         return problem
     error, status = next(_OF[category] for category in type(problem).__mro__ if category in _OF)
-    retry_after = 1 if status == 503 else None
+    retry_after = problem.seconds if isinstance(problem, problems.Throttled) else 1 if status == 503 else None
     return OAuthError(error, "" if status == 500 else str(problem), status=status, retry_after=retry_after)

@@ -20,7 +20,7 @@ from hilum.problems import Problem
 
 LONGEST: Final = 64 * 1024
 """Characters of all parameters together."""
-LENGTHS: Final[Mapping[str, int]] = {"state": 2048, "scope": 16 * 1024, "nonce": 2048, "launch": 2048}
+LENGTHS: Final[Mapping[str, int]] = {"state": 2048, "scope": scopes.LONGEST, "nonce": 2048, "launch": 2048}
 CODE: Final = "authorization_code"
 PROMPTS: Final = frozenset(("none", "login", "consent", "select_account"))
 """https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest"""
@@ -118,7 +118,7 @@ class _Judged(NamedTuple):
 
 
 class Check(NamedTuple):
-    """One row: what must hold, and the error when it does not."""
+    """One row: what must hold, and the error when it does not. `says` may name the `{base}`."""
 
     number: int
     holds: Callable[[_Judged], bool]
@@ -173,19 +173,19 @@ CHECKS: Final = (
         7,
         lambda j: bool(j.audiences),
         "invalid_request",
-        "The parameter aud is missing: it must be the FHIR base URL of this server.",
+        "The parameter aud is missing: it must be the FHIR base URL of this server, {base}.",
     ),
     Check(
         7,
         lambda j: j.given.get("aud", j.base).removesuffix("/") == j.base,
         "invalid_request",
-        "The aud must be the FHIR base URL of this server.",
+        "The aud must be the FHIR base URL of this server, {base}.",
     ),
     Check(
         7,
         lambda j: all(one == j.base for one in j.audiences),
         "invalid_target",
-        "The resource must be the FHIR base URL of this server.",
+        "The resource must be the FHIR base URL of this server, {base}.",
     ),
     Check(8, lambda j: "state" in j.given, "invalid_request", "The parameter state is missing."),
     Check(9, lambda j: "scope" in j.given, "invalid_scope", "The parameter scope is missing."),
@@ -241,6 +241,16 @@ CHECKS: Final = (
 )
 
 
+UNKNOWN: Final = (
+    "The app that asks is not known here. Nothing was shared with it. To whoever makes the app: `hilum clients add` "
+    "makes its client_id known."
+)
+ELSEWHERE: Final = (
+    "The app asks to send you to an address that is not its own. Nothing was shared with it. To whoever makes the app: "
+    "its redirect_uri must be, letter by letter, one that it is registered with."
+)
+
+
 def judged(given: Mapping[str, str], client: Client | None, base: str) -> AuthorizationRequest:
     """The request that these parameters make. `client`: the active one with the `client_id` of them; `base`: the FHIR
     base, without a trailing slash.
@@ -248,14 +258,14 @@ def judged(given: Mapping[str, str], client: Client | None, base: str) -> Author
     Raises Unproven (checks 2 and 3) or Refused (4 to 12, as far as the parameters tell).
     """
     if client is None or client.disabled or CODE not in client.grants or "client_id" not in given:
-        raise Unproven("client", "The app that asks is not known here.")
+        raise Unproven("client", UNKNOWN)
     redirect = given.get("redirect_uri", "")
     if not redirects.is_registered(redirect, client.redirects):
-        raise Unproven("redirect", "The app asks to send you to an address that is not its own.")
+        raise Unproven("redirect", ELSEWHERE)
     looked_at = _Judged(given, client, base)
     for check in CHECKS:
         if not check.holds(looked_at):
-            raise Refused(check.error, check.says, redirect, given.get("state"))
+            raise Refused(check.error, check.says.format(base=base), redirect, given.get("state"))
     return AuthorizationRequest(
         client=given["client_id"],
         redirect=redirect,

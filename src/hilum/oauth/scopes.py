@@ -26,6 +26,8 @@ _BROKEN: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PLAIN: Final = "".join(chr(one) for one in range(0x21, 0x7F) if chr(one) not in '"\\%&')
 """What stands for itself in a value: scope tokens (RFC 6749, 3.3) take neither quotes nor backslashes."""
 
+LONGEST: Final = 16 * 1024
+"""Characters of a `scope` value: one for each type, level and category has a quarter of them."""
 MOST_LIMITED: Final = 100
 """Scopes with search parameters in one `scope` value: judging them takes time, and anyone can ask."""
 MOST_PAIRS: Final = 10
@@ -148,12 +150,25 @@ def parts(one: Scope, by: Iterable[Scope]) -> tuple[Scope, ...]:
 
 
 def widest(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
-    """Those that do not lie within another one; of equals the first."""
-    kept: list[Scope] = []
-    for one in scopes:
-        if not any(within(one, other) for other in kept):
-            kept = [*(other for other in kept if not within(other, one)), one]
-    return tuple(kept)
+    """Those that do not lie within another one; of equals the first.
+
+    One lies only within others of its type and level or of `*`: only those are compared, since anyone can ask for many.
+    """
+    found = tuple(dict.fromkeys(scopes))
+    if len(found) < 2:
+        return found
+    kept: dict[tuple[str, str], list[Scope]] = {}
+    for one in found:
+        near = kept.setdefault((one.level, one.type), [])
+        if not any(within(one, other) for other in near):
+            near[:] = [*(other for other in near if not within(other, one)), one]
+    left = {
+        one
+        for (level, _), some in kept.items()
+        for one in some
+        if one.type == "*" or not any(within(one, other) for other in kept.get((level, "*"), ()))
+    }
+    return tuple(one for one in found if one in left)
 
 
 def within(one: Scope, other: Scope) -> bool:

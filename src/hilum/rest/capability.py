@@ -47,7 +47,7 @@ async def capabilities(service: Service, request: Request) -> Response:
     if make is None:
         raise Malformed(f"mode must be one of {', '.join(_MODES)}.")
     catalogue = await service.door.store.learn()
-    name = f"{make.__name__} {catalogue.generation}"
+    name = f"{make.__name__} {catalogue.generation} {' '.join(service.opened.types)}"
     body = service.documents.get(name)
     if body is None:
         body = json.encode(make(service))
@@ -128,6 +128,8 @@ def _security(service: Service) -> dict[str, Any]:
     text = "Every request but this one needs a bearer token (RFC 6750) with SMART scopes; `hilum token` makes one."
     if not service.issuer:
         return {"cors": False, "description": text}
+    opened = service.opened.types
+    but = f", or read and search of {', '.join(opened)}," if opened else ""
     places = [{"url": name, "valueUri": service.issuer + path} for name, path in PATHS.items()]
     code = {
         "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
@@ -143,7 +145,7 @@ def _security(service: Service) -> dict[str, Any]:
         "service": [
             {"coding": [code], "text": "OAuth2 using SMART-on-FHIR profile (see http://docs.smarthealthit.org)"}
         ],
-        "description": "Every request but this one needs a bearer token (RFC 6750) with SMART scopes: see "
+        "description": f"Every request but this one{but} needs a bearer token (RFC 6750) with SMART scopes: see "
         f"{service.door.base}/.well-known/smart-configuration",
     }
 

@@ -6,15 +6,14 @@ Bearer tokens: https://www.rfc-editor.org/rfc/rfc6750 (in the Authorization head
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Any, Final, NamedTuple, Protocol
 
+from hilum.access.bearer import bearer, require_key
 from hilum.access.policy import EVERYTHING, Policy, Principal
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.problems import Forbidden, Malformed, Problem, Unauthenticated
-from hilum.rest import outcome, router
+from hilum.rest import document, outcome, router
 from hilum.rest.message import NO_SNIFF, Request, Response
 from hilum.rest.router import Route, Service
 from hilum.store import lanes
@@ -31,6 +30,8 @@ NOBODY = Principal("nobody", "anonymous", "", Policy(()), 1 << 62)
 """Who asks where no token is needed: may see nothing."""
 
 
+TICKET: Final = b"ticket=hti_"
+"""What stands in a query instead of a token, where a browser can send no header."""
 FORM_BYTES: Final = 1 << 20
 """The most bytes that a search form or the Parameters of an operation may have."""
 _GIANT: Final = 1 << 22
@@ -91,29 +92,28 @@ async def authenticate(verifier: Verifies | None, headers: Mapping[bytes, bytes]
     return who
 
 
-def require_key(expected: bytes, headers: Mapping[bytes, bytes]) -> None:
-    """Raises Unauthenticated unless the client's own key comes beside the user's token. `expected`: its SHA-256."""
-    if not hmac.compare_digest(sha256(headers.get(b"x-api-key", b"")).digest(), expected):
-        raise Unauthenticated("This client must send its own key, too, in the header X-API-Key.")
+class Takes(Protocol):
+    """A ticket in, who comes with it out (`hilum.access.tickets.Tickets`)."""
 
-
-def bearer(headers: Mapping[bytes, bytes]) -> str:
-    """The token in the Authorization header. Raises Unauthenticated when there is none."""
-    header = headers.get(b"authorization")
-    if header is None:
-        raise Unauthenticated("This needs a token: send it as 'Authorization: Bearer ...'. `hilum token` makes one.")
-    scheme, _, token = header.partition(b" ")
-    if scheme.lower() != b"bearer" or not token:
-        raise Unauthenticated("The Authorization header must be 'Bearer' and a token.")
-    return token.strip().decode("latin-1")
+    async def use(self, text: str, path: str) -> Principal:
+        """Who opens this path with it. Raises Unauthenticated, Busy."""
+        ...
 
 
 class Edge:
     """The FHIR API below one prefix."""
 
-    def __init__(self, service: Service, verifier: Verifies | None, limits: Limits, prefix: bytes = b"/fhir") -> None:
+    def __init__(
+        self,
+        service: Service,
+        verifier: Verifies | None,
+        limits: Limits,
+        prefix: bytes = b"/fhir",
+        tickets: Takes | None = None,
+    ) -> None:
         self._service = service
         self._verifier = verifier
+        self._tickets = tickets
         self._limits = limits
         self._budget = body.Budget(limits.together)
         self._giants = asyncio.Semaphore(_GIANTS)
@@ -128,6 +128,7 @@ class Edge:
         Raises Disconnected when the client went away. Token, scope and headers are judged before the body is read.
         """
         held = 0
+        ticketed = False
         lanes.begin(SEARCH_SECONDS)
         method: str = scope["method"]
         request = Request(method, (), "", headers, b"", NOBODY)
@@ -137,8 +138,11 @@ class Edge:
             query = scope["query_string"]
             if b"access_token=" in query:  # it is in histories and logs by now: nobody may build on it
                 raise Malformed("A token belongs into the Authorization header, never into a URL.")
-            if request.path not in self._open:
-                request.who = await authenticate(self._verifier, headers)
+            if TICKET in query:
+                request.who, query, ticketed = await self._ticketed(method, request.path, query), b"", True
+            elif request.path not in self._open:
+                opened = None if b"authorization" in headers else self._opened(method, request.path)
+                request.who = opened or await authenticate(self._verifier, headers)
             if query:
                 request.query = query.decode("latin-1")
             if unread:
@@ -161,10 +165,29 @@ class Edge:
             if held:
                 request.body = b""
                 self._budget.give_back(held)
+        if ticketed:
+            response = document.native(response)
         response.headers.append(NO_SNIFF)
         if response.ticket:
             response = await self._kept(response.ticket, response)
         return response, request
+
+    def _opened(self, method: str, path: tuple[str, ...]) -> Principal | None:
+        """Who asks without a token for what an administrator opened; None: it is not."""
+        if self._verifier is None or not path or path[0] not in self._service.opened.types:
+            return None
+        try:
+            route = self._service.router.find(method, path)
+        except Problem:  # it is told to who has a token
+            return None
+        return self._service.opened.who(path[0], route.interaction)
+
+    async def _ticketed(self, method: str, path: tuple[str, ...], query: bytes) -> Principal:
+        """Who opens a document by a ticket, which is used up, and is kept nowhere. Raises Unauthenticated, Busy."""
+        ticket = query.removeprefix(b"ticket=").decode("latin-1")
+        if self._tickets is None or method != "GET" or len(path) != 2 or path[0] != "Binary":
+            raise Unauthenticated("A ticket opens one Binary, by GET.")
+        return await self._tickets.use(ticket, "/".join(path))
 
     async def _kept(self, ticket: int, response: Response) -> Response:
         """The response once it is audited as the server promises; what can't be audited isn't shown."""

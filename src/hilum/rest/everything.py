@@ -21,8 +21,8 @@ from hilum.search.dates import MAX_DATE, MIN_DATE
 from hilum.web import uri
 
 TAKES = frozenset({"start", "end", "_type", "_since", "_count", CURSOR})
-_PATIENT, _FOLLOWING = "patient", "following"
-"""What a cursor over several patients holds beside the parameters."""
+_BETWEEN = "\x1f"
+"""What stands between the parts of a position in the records of several patients."""
 
 
 async def everything(service: Service, request: Request) -> Response:
@@ -50,11 +50,11 @@ async def everyone(service: Service, request: Request) -> Response:
     if cursor is not None:
         if given:
             raise Malformed(f"This {CURSOR} holds all parameters: follow the links of a Bundle unchanged.")
-        pairs, after = service.links.open_search(request.path, cursor, request.who.holder)
-        request.query = uri.encode(pairs)  # for the audit
+        pairs, at = service.links.open_search(request.path, cursor, request.who.holder)
+        request.asked = uri.encode(pairs)  # for the audit
         given = dict(pairs)
-        patient, following = given.pop(_PATIENT, ""), given.pop(_FOLLOWING, None)
-        place = Place(patient, after if patient else None, following)
+        patient, following, after = at.split(_BETWEEN, 2)
+        place = Place(patient, after if patient else None, following[1:] if following else None)
     page = await record.everyone(service.door, request.who, _asked(given), count=_count(service, given), place=place)
     found_at = links(service, request, list(given.items()), cursor, None, sealed=True)
     if page.next is not None:
@@ -63,12 +63,9 @@ async def everyone(service: Service, request: Request) -> Response:
 
 
 def _next(service: Service, request: Request, asked: list[tuple[str, str]], place: Place) -> Link:
-    held = list(asked)
-    if place.patient:
-        held.append((_PATIENT, place.patient))
-    if place.following is not None:
-        held.append((_FOLLOWING, place.following))
-    sealed = service.links.seal_search(request.path, held, place.after or "", request.who.holder)
+    following = "" if place.following is None else f"+{place.following}"
+    at = _BETWEEN.join((place.patient, following, place.after or ""))
+    sealed = service.links.seal_search(request.path, asked, at, request.who.holder)
     query = uri.encode([*request.shown.parameters(), (CURSOR, sealed)])
     return Link("next", f"{service.door.base}/{'/'.join(request.path)}?{query}")
 
@@ -123,7 +120,7 @@ def _given(request: Request) -> dict[str, str]:
     types = [value for name, value in pairs if name == "_type"]
     given = once([pair for pair in pairs if pair[0] != "_type"])
     if request.body:
-        request.query = uri.encode(pairs)  # for the audit, wherever it stood
+        request.asked = uri.encode(pairs)  # for the audit, wherever it stood
     return given | {"_type": ",".join(types)} if types else given
 
 

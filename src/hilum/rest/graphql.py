@@ -32,7 +32,7 @@ async def graphql(service: Service, request: Request) -> Response:
     fetch = Fetch(service.door, request.who, service.links, now, service.page)
     try:
         asked = _asked(request)
-        request.query = asked.query  # for the audit, wherever it stood
+        request.asked = asked.query  # for the audit, wherever it stood
         data = await answer(fetch, asked, about)
     except Problem as problem:
         return refusal(problem)

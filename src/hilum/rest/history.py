@@ -36,7 +36,7 @@ async def history(service: Service, request: Request) -> Response:
         count=count,
     )
     base = service.base
-    created = await versions.creations(service.door, page.resources)
+    created = await versions.creations(service.door, request.who, page.resources, "s" if id_ is None else "r")
     contents = await subset.show_all(page.resources, request.shown)
     entries = [
         bundle.version(base, found, content, created=found.last_updated in created)

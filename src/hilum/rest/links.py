@@ -8,7 +8,9 @@ The position holds stable integers and values: unmasked, it would tell how many 
 not see. It is padded, so that its length tells nothing either.
 
 Who searches by POST keeps names and numbers of people out of URLs, which end up in logs and histories. The next page is
-fetched by GET all the same, so its cursor holds the whole search, encrypted (AES-SIV, RFC 5297).
+fetched by GET all the same, so its cursor holds the whole search, encrypted (AES-SIV, RFC 5297). Its parameters are
+compressed, and the position beside them is not: who chooses the parameters would learn from the length which guess of
+the position they repeat (https://www.rfc-editor.org/rfc/rfc7457#section-2.6).
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ class Links:
     def __init__(self, key: bytes) -> None:
         self._tag_key = hashlib.sha256(b"hilum paging tag" + key).digest()
         self._mask_key = hashlib.sha256(b"hilum paging mask" + key).digest()
-        self._search = AESSIV(hashlib.sha512(b"hilum paging search" + key).digest())
+        self._search = AESSIV(hashlib.sha512(b"hilum paging search, apart" + key).digest())
 
     def seal(self, path: tuple[str, ...], query: str, position: str, holder: str) -> str:
         """The cursor for the page after `position` of the request with this path and query string (`uri.encode`).
@@ -71,7 +73,8 @@ class Links:
 
     def seal_search(self, path: tuple[str, ...], parameters: list[tuple[str, str]], position: str, holder: str) -> str:
         """The cursor for the page after `position`, parameters in it. Raises TooLarge when it gets too long."""
-        plain = zlib.compress(_measured(position) + uri.encode(parameters).encode())
+        plain = _measured(position)
+        plain += bytes(-len(plain) % _BLOCK) + zlib.compress(uri.encode(parameters).encode())
         nonce = os.urandom(_NONCE)
         sealed = nonce + self._search.encrypt(plain, [_bound(path, holder), nonce])
         cursor = _SEARCH + urlsafe_b64encode(sealed).decode()
@@ -95,11 +98,11 @@ class Links:
         try:
             sealed = urlsafe_b64decode(cursor.removeprefix(_SEARCH).encode())
             nonce = sealed[:_NONCE]
-            plain = zlib.decompress(self._search.decrypt(sealed[_NONCE:], [_bound(path, holder), nonce]))
+            plain = self._search.decrypt(sealed[_NONCE:], [_bound(path, holder), nonce])
         except (ValueError, InvalidTag):
             raise Malformed(_FOREIGN) from None
-        position, rest = _position(plain)
-        return uri.pairs(rest.decode()), position
+        position, end = _position(plain)
+        return uri.pairs(zlib.decompress(plain[end + -end % _BLOCK :]).decode()), position
 
     def _tag(self, path: tuple[str, ...], query: str, plain: bytes, holder: str) -> bytes:
         context = _bound(path, holder) + b"?" + query.encode()
@@ -121,7 +124,7 @@ def _measured(position: str) -> bytes:
     return len(text).to_bytes(_LENGTH, "big") + text
 
 
-def _position(plain: bytes) -> tuple[str, bytes]:
-    """The position at the begin of what was sealed, and what follows it."""
+def _position(plain: bytes) -> tuple[str, int]:
+    """The position at the begin of what was sealed, and where it ends."""
     end = _LENGTH + int.from_bytes(plain[:_LENGTH], "big")
-    return plain[_LENGTH:end].decode(), plain[end:]
+    return plain[_LENGTH:end].decode(), end

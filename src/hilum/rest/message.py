@@ -27,6 +27,8 @@ class Request:
     `bytes_of_resource`: how long that was, where it is known to be long.
     `parameters`: the decoded query without the general parameters, which are in `shown`; filled in by the router, and
     so is `interaction`, for the log.
+    `asked`: what the audit is told was asked, where the query string says less. Nothing else changes while a request is
+    answered, so that it can be answered again.
     """
 
     method: str
@@ -40,6 +42,7 @@ class Request:
     shown: Presentation = PLAIN
     resource: dict[str, Any] | None = None
     bytes_of_resource: int = 0
+    asked: str | None = None
 
     @property
     def size(self) -> int:

@@ -23,6 +23,7 @@ STATUS: dict[type[Problem], int] = {
     problems.TooLarge: 413,
     problems.UnsupportedMediaType: 415,
     problems.Unprocessable: 422,
+    problems.Throttled: 429,
     problems.Damaged: 500,
     problems.UnknownCoding: 501,
     problems.Busy: 503,
@@ -59,6 +60,8 @@ def response(problem: Problem) -> Response:
         headers.append((b"allow", ", ".join(problem.allowed).encode()))
     elif code == 401:
         headers.append((b"www-authenticate", b'Bearer realm="hilum"'))
+    elif isinstance(problem, problems.Throttled):
+        headers.append((b"retry-after", b"%d" % problem.seconds))
     elif code == 503:
         headers.append((b"retry-after", b"1"))
     return Response(code, headers, json.encode(operation_outcome(problem.issues)))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import NamedTuple
 
+from hilum.access.opened import Opened
 from hilum.audit.recording import SILENT, Trail
 from hilum.fhir import json
 from hilum.fhir.definitions import TYPE_NUMBER
@@ -129,7 +130,7 @@ class Service:
     """What every handler needs: the door, the sealed links, the table, and limits.
 
     `page`: how many entries a page has at most. `issuer`: the origin of the authorization server, "" where there is
-    none. `documents`: what was made once and is kept, as bytes.
+    none. `opened`: what is answered without a token. `documents`: what was made once and is kept, as bytes.
     `damaged`: the store has said so, and a restart with a backup is what helps.
     """
 
@@ -141,6 +142,7 @@ class Service:
     token_needed: bool = True
     issuer: str = ""
     trail: Trail = SILENT
+    opened: Opened = field(default_factory=Opened)
     documents: dict[str, bytes] = field(default_factory=dict)
     damaged: Event = field(default_factory=Event)
 
@@ -214,7 +216,7 @@ def noted(trail: Trail, request: Request, response: Response) -> int:
         about if version is None else version.id,
         0 if version is None else version.version,
         response.status,
-        request.query,
+        request.query if request.asked is None else request.asked,
         response.shown,
     )
 

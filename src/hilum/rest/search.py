@@ -34,11 +34,11 @@ _NOT_TOLD: Final = (
 
 async def search(service: Service, request: Request) -> Response:
     """A page of what matches, newest created first unless `_sort` says otherwise."""
-    if request.body:
-        _take_form(request)
+    said = _take_form(request) if request.body else request.query
     type_, compartment = _where(request.path)
     if compartment is not None:
-        request.query = f"{type_ or '*'}?{request.query}"  # for the audit, which is told of the compartment's owner
+        said = f"{type_ or '*'}?{said}"  # for the audit, which is told of the compartment's owner
+    request.asked = said
     cursors = [value for name, value in request.parameters if name == CURSOR]
     if len(cursors) > 1:
         raise Malformed(f"{CURSOR} may be given once.")
@@ -51,7 +51,7 @@ async def search(service: Service, request: Request) -> Response:
         if any(value for _, value in pairs):
             raise Malformed(f"This {CURSOR} holds all parameters: follow the links of a Bundle unchanged.")
         pairs, after = service.links.open_search(get_path(request.path), cursor, request.who.holder)
-        request.query += "&" + uri.encode(pairs)  # for the audit, which is to tell what was asked
+        request.asked = f"{said}&{uri.encode(pairs)}"  # for the audit, which is to tell what was asked
         sealed = True
     preferred = prefer(request)
     shaped = [] if shown.whole else [pair for pair in shown.parameters() if pair[0] in ("_summary", "_elements")]
@@ -125,15 +125,16 @@ def asked_at(url: str) -> tuple[str | None, tuple[str, str] | None, list[tuple[s
     return type_, compartment, uri.pairs(query)
 
 
-def _take_form(request: Request) -> None:
-    """`POST _search`: the form's parameters count together with those of the URL."""
+def _take_form(request: Request) -> str:
+    """`POST _search`: the form's parameters count together with those of the URL. Both, as they came."""
     media.content(request.headers.get(b"content-type"), _FORM)
     posted = request.body.decode("latin-1")
+    said = request.asked = f"{request.query}&{posted}" if request.query else posted
     form = uri.pairs(posted, "form")
-    request.query = f"{request.query}&{posted}" if request.query else posted
     request.shown, more = presentation.general([*request.shown.parameters(), *form])
     media.negotiate(request.headers.get(b"accept"), request.shown.format)
     request.parameters = [*request.parameters, *more]
+    return said
 
 
 def _where(path: tuple[str, ...]) -> tuple[str | None, tuple[str, str] | None]:

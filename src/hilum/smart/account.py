@@ -42,7 +42,8 @@ async def overview(site: Site, asked: Asked) -> Answer:
 async def _overview(site: Site, who: Visitor, *, done: str = "", refused: Refused | None = None) -> Answer:
     user = who.account.user
     known = [(passkeys.text(row.key), read(row, Passkey).label) for row in await passkeys.of(site, who.account)]
-    return site.page(
+    return who.page(
+        site,
         "account.html",
         200 if refused is None else refused.status,
         user=user,
@@ -180,7 +181,8 @@ def _csrf(site: Site, who: Visitor) -> dict[str, str]:
 def _page(
     site: Site, who: Visitor, template: str, path: str, refused: Refused | None, *, script: bool = False, **values: Any
 ) -> Answer:
-    answer = site.page(
+    answer = who.page(
+        site,
         template,
         200 if refused is None else refused.status,
         script=script,

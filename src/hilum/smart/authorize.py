@@ -21,6 +21,11 @@ from hilum.smart.site import FLOW_SECONDS, unknown
 if TYPE_CHECKING:
     from hilum.smart.site import Site
 
+KEPT: Final = frozenset(
+    ("client_id", "redirect_uri", "scope", "state", "nonce", "code_challenge", "prompt", "max_age", "login_hint")
+)
+"""Parameters that count later on. Anyone can send others, of any length, and the record of a flow lasts."""
+
 
 async def by_get(site: Site, asked: Asked) -> Answer:
     """GET /auth/authorize. Raises Unproven."""
@@ -63,7 +68,8 @@ async def _launch(site: Site, request: AuthorizationRequest) -> Launch | None:
 
 
 def _flow(site: Site, request: AuthorizationRequest, launch: Launch | None) -> Flow:
-    flow = Flow(request=dict(request.parameters), step="", started=int(site.clock()))
+    kept = {name: value for name, value in request.parameters.items() if name in KEPT}
+    flow = Flow(request=kept, step="", started=int(site.clock()))
     if launch is None:
         return flow
     return Flow(

@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 
 from hilum.oauth import assertion
 from hilum.oauth.errors import OAuthError
-from hilum.oauth.ledger import Client
+from hilum.oauth.ledger import REFRESH, Client, digest
 from hilum.smart import clients
 from hilum.smart.asserted import Asserted
 from hilum.smart.message import Asked
@@ -43,7 +43,7 @@ async def authenticated(site: Site, asked: Asked, form: Mapping[str, str]) -> tu
     elif ways[2]:
         id, client = await _by_secret(site, "client_secret_post", [(form.get("client_id", ""), form["client_secret"])])
     else:
-        id, client = await _public(site, form.get("client_id", ""))
+        id, client = await _public(site, form.get("client_id", "") or await _whose(site, form))
     site.limits.spend("token by client", id)
     return id, client
 
@@ -58,6 +58,20 @@ async def _public(site: Site, id: str) -> tuple[str, Client]:
     if client is None or client.method != clients.PUBLIC:
         raise OAuthError("invalid_client", FAILED)
     return id, client
+
+
+async def _whose(site: Site, form: Mapping[str, str]) -> str:
+    """The client that a refresh token was made for: SMART asks no public app to name itself beside it. "" for others.
+
+    Raises OAuthError `invalid_grant` where there is no such token.
+    https://hl7.org/fhir/smart-app-launch/app-launch.html#refresh-access-token; the npm `fhirclient` does not.
+    """
+    if form.get("grant_type") != clients.REFRESH or "refresh_token" not in form:
+        return ""
+    row = await site.ledger.get(REFRESH, digest(form["refresh_token"]))
+    if row is None:
+        raise OAuthError("invalid_grant", "The refresh token is unknown, or its time is over.")
+    return row.peer.decode()
 
 
 async def _basic(site: Site, header: str, form: Mapping[str, str]) -> tuple[str, Client]:

@@ -18,6 +18,7 @@ import msgspec
 
 from hilum.access.granting import refusal
 from hilum.access.ledger import Ledger
+from hilum.access.tokens import CLI, CONSOLE
 from hilum.oauth import keyset, redirects, scopes
 from hilum.oauth.errors import OAuthError
 from hilum.oauth.ledger import (
@@ -35,6 +36,7 @@ from hilum.oauth.ledger import (
     write,
 )
 from hilum.problems import Conflict, Invalid
+from hilum.smart import logos
 
 PUBLIC: Final = "none"
 SECRET: Final = ("client_secret_basic", "client_secret_post")
@@ -47,9 +49,8 @@ GRANTS: Final = (CODE, REFRESH, BACKEND)
 
 LONGEST_TOKEN: Final = 86_400
 """Seconds after which no token that was issued before a change can hold (`hilum token`: a day)."""
-LOGO_BYTES: Final = 32 * 1024
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_RESERVED: Final = frozenset(("hilum", "hilum-cli", "anonymous", "nobody", "anyone", "owner"))
+_RESERVED: Final = frozenset(("hilum", CLI, CONSOLE, "anonymous", "nobody", "anyone", "owner"))
 _STATE_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s|\\,$]{1,200}\|[^\s|\\,$]{1,100}")
 
 
@@ -80,13 +81,13 @@ async def active(ledger: Ledger, id: str) -> Client | None:
     return found.client if found is not None and not found.revoked and not found.client.disabled else None
 
 
-async def every(ledger: Ledger) -> AsyncIterator[Registered]:
-    """All clients, revoked ones too, by id."""
-    after = b""
-    while rows := await ledger.of(CLIENT, after=after):
+async def every(ledger: Ledger, after: str = "") -> AsyncIterator[Registered]:
+    """All clients, revoked ones too, by id; those beyond an id."""
+    last = after.encode()
+    while rows := await ledger.of(CLIENT, after=last):
         for row in rows:
             yield _registered(row)
-        after = rows[-1].key
+        last = rows[-1].key
 
 
 async def add(ledger: Ledger, client: Client, id: str = "", *, sandbox: bool = False) -> Registered:
@@ -94,8 +95,13 @@ async def add(ledger: Ledger, client: Client, id: str = "", *, sandbox: bool = F
     check(client, sandbox=sandbox)
     id = new_id(id)
     if not await ledger.add(Put(CLIENT, id.encode(), write(client))):
-        raise Conflict(f"There is a client {id!r} already, or was: ids are not used twice.")
+        raise taken(id)
     return Registered(id, client, 1)
+
+
+def taken(id: str) -> Conflict:
+    """What is said where the id is, or was, another's."""
+    return Conflict(f"There is a client {id!r} already, or was: ids are not used twice.")
 
 
 def new_id(chosen: str = "") -> str:
@@ -131,6 +137,25 @@ async def _put(ledger: Ledger, found: Registered, client: Client, now: float, ki
         raise Conflict("The client was changed by somebody else at the same moment. Try again.") from None
 
 
+def grants(*, redirects: bool, keys: bool) -> tuple[str, ...]:
+    """For people who sign in where it has redirects; for itself where it has keys and no redirects, or both."""
+    people = (CODE, REFRESH) if redirects or not keys else ()
+    return people + ((BACKEND,) if keys else ())
+
+
+def understood(text: str) -> None:
+    """Raises Invalid naming a scope that hilum does not know: a registration must not hold what never works."""
+    for word in text.split():
+        found = scopes.asked(word)
+        reason = scopes.refusal(word) or next((said for one in found.resources if (said := refusal(one))), None)
+        if reason:
+            raise Invalid(reason)
+        if not (found.resources or found.wishes or found.flags):
+            raise Invalid(
+                f"The scope {word!r} is not known. Known words are {', '.join(scopes.FLAGS)} and launch/TYPE."
+            )
+
+
 def secret() -> tuple[str, str]:
     """A new secret of 256 random bits, and what is kept of it. Random, so that a plain digest is enough."""
     made = secrets.token_urlsafe(32)
@@ -151,6 +176,14 @@ def origins(client: Client) -> frozenset[str]:
 def registered_scopes(client: Client) -> scopes.Asked:
     """What it is registered for."""
     return scopes.asked(client.scopes)
+
+
+def still(client: Client, granted: str) -> str:
+    """The part of what was granted that the client is registered for now: as tokens are judged (`access.verifier`)."""
+    found, has = scopes.asked(granted), registered_scopes(client)
+    parts = (part for one in found.resources for part in scopes.parts(one, has.resources))
+    wishes = tuple(wish for wish in found.wishes if wish in has.wishes)
+    return scopes.text(scopes.Asked(tuple(dict.fromkeys(parts)), wishes, found.flags & has.flags))
 
 
 def check(client: Client, *, sandbox: bool = False) -> None:
@@ -185,8 +218,8 @@ def _wrong(client: Client, sandbox: bool) -> Iterator[str]:
             yield f"A {name} must be an https URL (http to this machine), without a fragment."
     if not all(_origin(origin) for origin in client.origins):
         yield "An origin is scheme, host and port of web pages, nothing more: https://app.example.org"
-    if len(client.logo) > LOGO_BYTES or (client.logo and not client.logo.startswith("data:image/")):
-        yield f"A logo must be a data: URL of an image of at most {LOGO_BYTES} characters: logos are not fetched."
+    if wrong := logos.fault(client.logo):
+        yield wrong
     if not all(0 < len(contact) <= 200 and contact.isprintable() for contact in client.contacts):
         yield "Contacts are texts of 1 to 200 printable characters."
     if not all(_STATE_CODE.fullmatch(code) for code in client.state_codes):
@@ -215,6 +248,9 @@ def _wrong_keys(client: Client, sandbox: bool) -> Iterator[str]:
 
 
 def _wrong_scopes(client: Client) -> Iterator[str]:
+    if len(client.scopes) > scopes.LONGEST:
+        yield f"The scopes of a client may have {scopes.LONGEST} characters: name wider ones."
+        return
     asked = registered_scopes(client)
     if not (asked.resources or asked.wishes or asked.flags):
         yield "The client is registered for no scope that hilum knows: for example patient/*.rs or system/*.rs."

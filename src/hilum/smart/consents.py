@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _TERMINOLOGY: Final = "http://terminology.hl7.org/CodeSystem"
 _ACTIONS: Final = (("access", "rs"), ("collect", "c"), ("correct", "u"), ("use", "rs"))
 """https://hl7.org/fhir/R4/valueset-consent-action.html -> the letters of `cruds` that it stands for."""
+SMART: Final = "http://smarthealthit.org/fhir/scopes/"
+OPENID: Final = "http://openid.net/specs/openid-connect-core-1_0#"
+"""What scopes begin with as URIs: https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html (appendix)."""
+_OF_OPENID: Final = frozenset(("openid", "profile", "offline_access"))
 PATIENT_REQUEST: Final = "PATRQT"
 TREATMENT: Final = "TREAT"
 
@@ -59,7 +63,7 @@ def resource(site: Site, id: str, grant: Grant, client: Client, roles: tuple[str
     found: dict[str, Any] = {
         "resourceType": "Consent",
         "id": id,
-        "extension": [{"url": f"{origin}/scope", "valueString": grant.scopes}],
+        "extension": [{"url": f"{origin}/scope", "valueUri": uri(scope)} for scope in grant.scopes.split()],
         "identifier": [{"system": granting.SYSTEM, "value": id}],
         "status": "active",
         "scope": {"coding": [{"system": f"{_TERMINOLOGY}/consentscope", "code": "patient-privacy"}]},
@@ -75,6 +79,11 @@ def resource(site: Site, id: str, grant: Grant, client: Client, roles: tuple[str
     if grant.patient:
         found["patient"] = {"reference": f"Patient/{grant.patient}"}
     return found
+
+
+def uri(scope: str) -> str:
+    """A scope as URI."""
+    return f"{OPENID if scope in _OF_OPENID else SMART}{scope}"
 
 
 async def make(site: Site, id: str, grant: Grant, client: Client, roles: tuple[str, ...], performer: str) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hilum.oauth.endpoints import CAPABILITIES, PATHS
 from hilum.oauth.keyset import KEY_TYPE
-from hilum.smart import clients, message
+from hilum.problems import Busy, Unprocessable
+from hilum.smart import brands, clients, message
 from hilum.smart.message import Answer, Asked
 from hilum.smart.routing import Route
 
@@ -73,11 +74,9 @@ def endpoints(settings: SiteSettings) -> dict[str, str]:
 
 
 def smart(settings: SiteSettings) -> dict[str, Any]:
-    """smart-configuration."""
+    """smart-configuration, but for what it says of brands."""
     return {
         **endpoints(settings),
-        "user_access_brand_bundle": f"{settings.origin}/brands",
-        "user_access_brand_identifier": {"system": "urn:ietf:rfc:3986", "value": settings.origin},
         **_server(),
         "capabilities": list(CAPABILITIES),
     }
@@ -91,7 +90,7 @@ def openid(settings: SiteSettings) -> dict[str, Any]:
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "claims_supported": [
-            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "fhirUser", "profile",
+            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "amr", "at_hash", "fhirUser", "profile",
         ],
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
@@ -119,7 +118,11 @@ def _server() -> dict[str, Any]:
 
 async def smart_configuration(site: Site, asked: Asked) -> Answer:
     """GET /fhir/.well-known/smart-configuration: JSON, whatever the Accept header says."""
-    return message.document(smart(site.settings), SECONDS)
+    try:
+        members = await brands.members(site)
+    except (Busy, Unprocessable):  # what clients can't do without needs no store
+        members = {}
+    return message.document(smart(site.settings) | members, SECONDS)
 
 
 async def openid_configuration(site: Site, asked: Asked) -> Answer:

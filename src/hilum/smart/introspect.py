@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from hilum.access.bearer import require_key
 from hilum.oauth import jwt, scopes
 from hilum.oauth.errors import OAuthError
 from hilum.oauth.ledger import FRESH, GRANT, REFRESH, Grant, digest, read
 from hilum.problems import Unauthenticated
-from hilum.smart import granted, message, refresh
+from hilum.smart import clients, granted, message, refresh
 from hilum.smart.clientauth import authenticated
 from hilum.smart.message import Answer, Asked
 from hilum.smart.site import unknown
@@ -47,6 +48,7 @@ async def _caller(site: Site, asked: Asked, form: dict[str, str]) -> tuple[str, 
         id, _ = await authenticated(site, asked, form)
         return id, id
     who = site.verifier.known(token.strip()) or await site.verifier.admit(token.strip())
+    require_key(who.api_key, asked.headers)
     if SCOPE not in scopes.asked(await _scope(site, jwt.unverified(token.strip())[1])).flags:
         raise OAuthError("insufficient_scope", f"To see tokens of others takes the scope {SCOPE}.")
     return who.client, ALL
@@ -70,7 +72,11 @@ async def _access(site: Site, token: str, whose: str) -> dict[str, Any]:
     for name in ("patient", "encounter"):
         if name in claims:
             context.setdefault(name, claims[name])
-    return {"active": True, "token_type": "Bearer", "scope": await _scope(site, claims), **said, **context}
+    text = await _scope(site, claims)
+    client = await clients.active(site.ledger, who.client)
+    if client is not None:
+        text = clients.still(client, text)
+    return {"active": True, "token_type": "Bearer", "scope": text, **said, **context}
 
 
 async def _scope(site: Site, claims: dict[str, Any]) -> str:
@@ -86,12 +92,13 @@ async def _refresh(site: Site, token: str, whose: str) -> dict[str, Any]:
     if row is None or row.state != FRESH or whose not in (ALL, row.peer.decode()):
         return INACTIVE
     standing = await granted.standing(site, row.owner, row.peer.decode())
-    if standing is None:
+    client = await clients.active(site.ledger, row.peer.decode())
+    if standing is None or client is None:
         return INACTIVE
     grant = standing.grant
     said: dict[str, Any] = {
         "active": True,
-        "scope": grant.scopes,
+        "scope": clients.still(client, grant.scopes),
         "client_id": grant.client,
         "exp": row.expires // 1_000_000,
         "iss": site.settings.origin,

@@ -4,7 +4,8 @@ https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html#regist
 https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2
 
 Whoever may call the token endpoint can make hilum fetch, so that fetching has limits: one at a time for each URL, one
-for unknown keys in 30 seconds, one after a failure in 5, and ten in a second over all URLs.
+for unknown keys in 30 seconds, one after a failure in 5, two in a second of a set that may not be kept, and ten in a
+second over all URLs.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ LIFE: Final = 300.0
 REFETCH_SECONDS: Final = 30.0
 FAILED_SECONDS: Final = 5.0
 PER_SECOND: Final = 10
+PER_URL: Final = 2
+"""Of those: a set that says `no-store` must not use up what the other clients' sets need."""
 
 _MAX_AGE: Final = re.compile(r'max-age="?([0-9]{1,10})"?')
 
@@ -67,7 +70,7 @@ class KeySets:
         self._fetch = fetch
         self._kept: dict[str, _Kept] = {}
         self._coming: dict[str, asyncio.Task[_Kept]] = {}
-        self._lately: list[float] = []
+        self._lately: list[tuple[float, str]] = []
 
     async def keys(self, url: str, kid: str) -> tuple[Jwk, ...]:
         """The keys there, as `keyset.read` has them; fetched anew when no kept one has this `kid`. Raises Unfetched."""
@@ -91,10 +94,10 @@ class KeySets:
         coming = self._coming.get(url)
         if coming is None:
             now = self._clock()
-            self._lately = [moment for moment in self._lately if moment > now - 1]
-            if len(self._lately) >= PER_SECOND:
+            self._lately = [one for one in self._lately if one[0] > now - 1]
+            if len(self._lately) >= PER_SECOND or sum(one == url for _, one in self._lately) >= PER_URL:
                 raise Unfetched("busy")
-            self._lately.append(now)
+            self._lately.append((now, url))
             coming = self._coming[url] = asyncio.ensure_future(self._fetched(url))
         return await asyncio.shield(coming)
 

@@ -1,4 +1,4 @@
-"""What people look up on the pages of a flow: as themselves, within their roles, and noted as every other access."""
+"""What people look up on the pages: as themselves, within their roles, and noted as every other access."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hilum.interactions import granting
 from hilum.interactions import read as reading
 from hilum.interactions import search as searching
 from hilum.oauth import scopes
+from hilum.oauth.scopes import Scope
 from hilum.problems import Forbidden, Gone, NotFound
 from hilum.search.parameters import Registry
 from hilum.search.parse import Parsed, parse_query
@@ -22,18 +23,18 @@ if TYPE_CHECKING:
     from hilum.smart.site import Site
     from hilum.smart.users import Account
 
-_SCOPES: Final = scopes.parse("user/Patient.rs user/Encounter.rs")
+_SCOPES: Final = scopes.parse("user/Patient.rs user/Encounter.rs user/Task.rs")
 
 
-def principal(site: Site, account: Account) -> Principal:
-    """The user, who sees what the roles allow."""
+def principal(site: Site, account: Account, reach: tuple[Scope, ...] = _SCOPES) -> Principal:
+    """The user, who sees what the roles allow, and no more than these scopes name."""
     user = account.user
     context = Context(user=account.id, fhir_user=user.fhir_user or None, patients=user.patients)
     return Principal(
         agent=account.id,
         client=granting.HILUM,
         token="",
-        policy=policy(_SCOPES, rules(user.roles, site.roles), context),
+        policy=policy(reach, rules(user.roles, site.roles), context),
         expires=1 << 62,
         user=account.id,
         fhir_user=user.fhir_user,
@@ -41,9 +42,9 @@ def principal(site: Site, account: Account) -> Principal:
     )
 
 
-async def read(site: Site, account: Account, type: str, id: str) -> Resource | None:
+async def read(site: Site, account: Account, type: str, id: str, reach: tuple[Scope, ...] = _SCOPES) -> Resource | None:
     """The resource; None where there is none, or the user may not see it. Raises Busy."""
-    who = principal(site, account)
+    who = principal(site, account, reach)
     try:
         found = await reading.read(site.door, who, type, id)
     except (NotFound, Gone, Forbidden):
@@ -55,13 +56,13 @@ async def read(site: Site, account: Account, type: str, id: str) -> Resource | N
 
 
 async def search(
-    site: Site, account: Account, type: str, pairs: Sequence[tuple[str, str]]
+    site: Site, account: Account, type: str, pairs: Sequence[tuple[str, str]], reach: tuple[Scope, ...] = _SCOPES
 ) -> tuple[tuple[Resource, ...], bool]:
     """The first page of what these search parameters find, and whether there is more.
 
     Raises Invalid where they can't be understood, Busy, TooCostly. Who may see nothing of the type finds nothing.
     """
-    who = principal(site, account)
+    who = principal(site, account, reach)
 
     def understood(registry: Registry) -> Parsed:
         return parse_query(type, pairs, base=site.door.base, registry=registry)

@@ -1,7 +1,8 @@
 """What an app says of itself as it registers, read and shown by the names of RFC 7591 (2).
 
 https://www.rfc-editor.org/rfc/rfc7591#section-2, https://openid.net/specs/openid-connect-registration-1_0.html
-Members that are not known are left out, as the RFC has it: the answer says what was taken.
+Members that are not known are left out, as the RFC has it: the answer says what was taken. So is `logo_uri`: what
+people see of an app on pages of ours is chosen by an administrator.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ def client_of(document: Mapping[str, Any], most: str) -> Client:
         raise OAuthError("invalid_client_metadata", "The only response type is code.")
     if "jwks" in document and not isinstance(document["jwks"], dict):
         raise OAuthError("invalid_client_metadata", "The jwks must be a JWK Set.")
-    logo = _text(document, "logo_uri")
     return Client(
         name=_text(document, "client_name", UNNAMED),
         method=method,
@@ -42,7 +42,6 @@ def client_of(document: Mapping[str, Any], most: str) -> Client:
         jwks_uri=_text(document, "jwks_uri"),
         alg=_text(document, "token_endpoint_auth_signing_alg"),
         contacts=_texts(document, "contacts"),
-        logo=logo if logo.startswith("data:") else "",  # what lies elsewhere is not fetched
         uri=_text(document, "client_uri"),
         policy_uri=_text(document, "policy_uri"),
         tos_uri=_text(document, "tos_uri"),

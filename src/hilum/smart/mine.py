@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from hilum.oauth import scopes
-from hilum.oauth.ledger import FRESH, GRANT
+from hilum.oauth.ledger import FRESH, GRANT, Grant
 from hilum.oauth.scopes import Scope
 from hilum.problems import NotFound
 from hilum.smart import clients, granted, looking, sessions, words
@@ -19,12 +19,14 @@ from hilum.smart.granted import ACCESS_SECONDS, CODE_SECONDS, Standing
 from hilum.smart.message import Answer, Asked, see_other
 from hilum.smart.routing import Route
 from hilum.smart.site import unknown
-from hilum.smart.visitor import Visitor, visitor
+from hilum.smart.visitor import MY_APPS, Visitor, visitor
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site
 
-PATH: Final = "/my/apps"
+PATH: Final = MY_APPS
+REMINDED: Final = 90 * 24 * 3600
+"""Seconds after which a person is asked whether an app that may come by itself is still in use."""
 
 
 async def overview(site: Site, asked: Asked) -> Answer:
@@ -33,7 +35,8 @@ async def overview(site: Site, asked: Asked) -> Answer:
     if isinstance(who, Answer):
         return who
     apps = [await _shown(site, who, one) async for one in _of(site, who)]
-    return site.page("my-apps.html", apps=apps[::-1], stopped="stopped" in asked.query)
+    old = [app for app in apps if app["old"]]
+    return who.page(site, "my-apps.html", apps=apps[::-1], old=old, stopped="stopped" in asked.query)
 
 
 async def stop(site: Site, asked: Asked, grant: str) -> Answer:
@@ -49,7 +52,7 @@ async def stop(site: Site, asked: Asked, grant: str) -> Answer:
         return see_other(f"{PATH}?stopped=1")
     path = f"{PATH}/{grant}/revoke"
     csrf = sessions.csrf(site, who.session, path)
-    return site.page("stop.html", app=await _shown(site, who, found), action=path, csrf=csrf)
+    return who.page(site, "stop.html", app=await _shown(site, who, found), action=path, csrf=csrf)
 
 
 async def _of(site: Site, who: Visitor) -> AsyncIterator[Standing]:
@@ -58,15 +61,14 @@ async def _of(site: Site, who: Visitor) -> AsyncIterator[Standing]:
     while rows := await site.ledger.of(GRANT, owner=who.account.key, after=after):
         for row in rows:
             found = await granted.standing(site, row.key, row.peer.decode()) if row.state == FRESH else None
-            if found is not None and _lives(site, found):
+            if found is not None and lives(site, found.grant):
                 yield found
         after = rows[-1].key
 
 
-def _lives(site: Site, one: Standing) -> bool:
+def lives(site: Site, grant: Grant) -> bool:
     """Whether a token of it can hold: without a refresh token it is over after an hour."""
-    lasting = one.grant.offline or bool(one.grant.session)
-    return lasting or site.clock() <= one.grant.created + CODE_SECONDS + ACCESS_SECONDS
+    return grant.offline or bool(grant.session) or site.clock() <= grant.created + CODE_SECONDS + ACCESS_SECONDS
 
 
 async def _standing(site: Site, who: Visitor, id: str) -> Standing:
@@ -84,6 +86,8 @@ async def _shown(site: Site, who: Visitor, one: Standing) -> dict[str, Any]:
         whose = (words.name(found.body) if found is not None else "") or f"Patient {one.grant.patient}"
     return {
         "id": one.id,
+        "logo": client.client.logo if client is not None else "",
+        "old": one.grant.offline and site.clock() - one.grant.created > REMINDED,
         "name": client.client.name if client is not None else one.grant.client,
         "contacts": client.client.contacts if client is not None else (),
         "whose": whose,

@@ -7,7 +7,7 @@ can be chosen is what the user may read; the words of a search are sent by POST,
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec import structs
 
@@ -55,10 +55,10 @@ class Patient:
         account = await _account(site, session)
         if picks(site, account) == "any":
             return _search_page(site, going, session, message)
-        own = await _own(site, account)
-        if len(own) == 1:
-            return Done(structs.replace(going.record, patient=own[0]["id"]))
-        return _own_page(site, going, session, own, message)
+        mine = await own(site, account)
+        if len(mine) == 1:
+            return Done(structs.replace(going.record, patient=mine[0]["id"]))
+        return _own_page(site, going, session, mine, message)
 
     async def take(self, site: Site, going: Going, session: Session, form: Form) -> Done | Answer:
         """A record, or, for staff, what to look for."""
@@ -71,7 +71,7 @@ class Patient:
             return Done(structs.replace(going.record, patient=id))
         if anybody:
             return _search_page(site, going, session, "This record is not there any more. Look for another.", 422)
-        return _own_page(site, going, session, await _own(site, account), "Choose one of the records.", 422)
+        return _own_page(site, going, session, await own(site, account), "Choose one of the records.", 422)
 
 
 class Encounter:
@@ -89,10 +89,10 @@ class Encounter:
     async def show(self, site: Site, going: Going, session: Session, message: str = "") -> Answer | Done:
         """The page; where there are no visits nobody is asked."""
         account = await _account(site, session)
-        visits = await _visits(site, account, going.record.patient)
-        if not visits:
+        found = await visits(site, account, going.record.patient)
+        if not found:
             return Done(structs.replace(going.record, step=WITHOUT))
-        return _page(site, going, session, "encounter.html", message, 422 if message else 200, visits=visits)
+        return _page(site, going, session, "encounter.html", message, 422 if message else 200, visits=found)
 
     async def take(self, site: Site, going: Going, session: Session, form: Form) -> Done | Answer:
         """A visit, or `none`."""
@@ -100,7 +100,7 @@ class Encounter:
         if id == "none":
             return Done(structs.replace(going.record, step=WITHOUT))
         account = await _account(site, session)
-        if id and any(id == known for known, *_ in await _visits(site, account, going.record.patient)):
+        if id and any(id == known for known, *_ in await visits(site, account, going.record.patient)):
             return Done(structs.replace(going.record, encounter=id))
         return await self.show(site, going, session, "Choose one of the visits, or none of them.")
 
@@ -113,17 +113,18 @@ async def _account(site: Site, session: Session) -> Account:
     return account
 
 
-async def _own(site: Site, account: Account) -> list[dict[str, Any]]:
+async def own(site: Site, account: Account) -> list[dict[str, Any]]:
     """The records of the user's own that there are."""
     found = [await looking.read(site, account, "Patient", id) for id in account.user.patients]
-    return [_row(one.body) for one in found if one is not None]
+    return [row(one.body) for one in found if one is not None]
 
 
-def _row(body: dict[str, Any]) -> dict[str, Any]:
+def row(body: dict[str, Any]) -> dict[str, Any]:
+    """A Patient as pages show it."""
     return {"id": body["id"], "name": words.name(body) or "No name", "about": words.about(body)}
 
 
-async def _visits(site: Site, account: Account, patient: str) -> list[tuple[str, str, str]]:
+async def visits(site: Site, account: Account, patient: str) -> list[tuple[str, str, str]]:
     """The last ones of this patient: id, what, when."""
     asked = [("patient", patient), ("_sort", "-date"), ("_count", str(LAST_VISITS))]
     found, _ = await looking.search(site, account, "Encounter", asked)
@@ -142,20 +143,38 @@ def asked_for(text: str) -> list[tuple[str, str]]:
     return found
 
 
-async def _found_page(site: Site, going: Going, session: Session, account: Account, text: str) -> Answer:
-    """What a search of staff finds."""
+class Found(NamedTuple):
+    """What a search of staff finds. `message`: why it can't be done; `more`: these are the first ones only."""
+
+    text: str
+    rows: list[dict[str, Any]]
+    more: bool = False
+    message: str = ""
+
+
+async def records(site: Site, account: Account, text: str) -> Found:
+    """The records that fit what staff typed, as pages show them. Raises Busy."""
     text = text.strip()[:200]
     asked = asked_for(text)
     if not asked:
-        return _search_page(site, going, session, "Enter a name, a date of birth or a number of the record.", 422)
+        return Found("", [], message="Enter a name, a date of birth or a number of the record.")
     try:
-        found, more = await looking.search(site, account, "Patient", [*asked, ("_count", str(MOST))])
+        asked += [("_sort", "family,given"), ("_count", str(MOST))]
+        found, more = await looking.search(site, account, "Patient", asked)
     except Unprocessable:
-        return _search_page(site, going, session, "This would find too much. Enter more.", 422, text)
+        return Found(text, [], message="This would find too much. Enter more.")
     except Invalid:
-        return _search_page(site, going, session, "This can't be looked for. A date is year-month-day.", 422, text)
-    rows = [_row(one.body) for one in found]
-    return _page(site, going, session, "find.html", "", 200, q=text, rows=rows, more=more, searched=True)
+        return Found(text, [], message="This can't be looked for. A date is year-month-day.")
+    return Found(text, [row(one.body) for one in found], more)
+
+
+async def _found_page(site: Site, going: Going, session: Session, account: Account, text: str) -> Answer:
+    found = await records(site, account, text)
+    if found.message:
+        return _search_page(site, going, session, found.message, 422, found.text)
+    return _page(
+        site, going, session, "find.html", "", 200, q=found.text, rows=found.rows, more=found.more, searched=True
+    )
 
 
 def _search_page(
@@ -165,9 +184,9 @@ def _search_page(
 
 
 def _own_page(
-    site: Site, going: Going, session: Session, own: list[dict[str, Any]], message: str, status: int = 200
+    site: Site, going: Going, session: Session, rows: list[dict[str, Any]], message: str, status: int = 200
 ) -> Answer:
-    return _page(site, going, session, "own.html", message, status, rows=own)
+    return _page(site, going, session, "own.html", message, status, rows=rows)
 
 
 def _page(

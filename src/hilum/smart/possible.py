@@ -39,14 +39,17 @@ def possible(site: Site, going: Going, user: User) -> Asked:
 
 
 def wants_patient(going: Going) -> bool:
-    """Whether the app asks for a patient in context, be it by asking for a patient's data."""
-    asked = scopes.asked(going.record.request["scope"])
-    return any(wish.type == PATIENT for wish in asked.wishes) or any(one.level == PATIENT for one in asked.resources)
+    """Whether the app asks for a patient in context and can get one, be it by asking for a patient's data."""
+    asked, registered = scopes.asked(going.record.request["scope"]), clients.registered_scopes(going.client)
+    if any(wish.type == PATIENT for wish in asked.wishes if wish in registered.wishes):
+        return True
+    return any(scopes.parts(one, registered.resources) for one in asked.resources if one.level == PATIENT)
 
 
 def wants_encounter(going: Going) -> bool:
-    """Whether the app asks for an encounter in context."""
-    return any(wish.type == "encounter" for wish in scopes.asked(going.record.request["scope"]).wishes)
+    """Whether the app asks for an encounter in context, and can get one."""
+    asked, registered = scopes.asked(going.record.request["scope"]), clients.registered_scopes(going.client)
+    return any(wish.type == "encounter" for wish in asked.wishes if wish in registered.wishes)
 
 
 def consent_needed(going: Going, user: User) -> bool:

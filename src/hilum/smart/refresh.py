@@ -19,7 +19,7 @@ from hilum.access.seal import secret
 from hilum.oauth import scopes
 from hilum.oauth.errors import OAuthError
 from hilum.oauth.ledger import FRESH, REFRESH, USED, Client, Lost, Put, Refresh, Row, Take, digest, read, write
-from hilum.smart import granted
+from hilum.smart import clients, granted
 from hilum.smart.granted import Standing
 from hilum.smart.site import unknown
 
@@ -57,7 +57,9 @@ async def refreshed(site: Site, id: str, client: Client, form: Mapping[str, str]
         standing = await granted.standing(site, row.owner, id)
         if standing is None:
             raise OAuthError("invalid_grant", HOLDS_NOT)
-        text = narrowed(standing.grant.scopes, form.get("scope", ""))
+        text = clients.still(client, narrowed(standing.grant.scopes, form.get("scope", "")))
+        if not text:
+            raise OAuthError("invalid_scope", "The client is registered for nothing of this any more.")
         successor = _successor(site, token)
         turn = _rotated if row.state == FRESH else _retried
         if await turn(site, id, row, standing, successor):

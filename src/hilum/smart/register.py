@@ -113,7 +113,7 @@ async def _own(site: Site, asked: Asked, id: str) -> Registered:
     """The client, if it shows its own registration token. Raises OAuthError (RFC 7592, 2.1)."""
     site.limits.spend("token by address", asked.address)
     found = await clients.get(site.ledger, id)
-    known = found is not None and not found.revoked and bool(found.client.registration)
+    known = found is not None and not found.revoked and not found.client.disabled and bool(found.client.registration)
     kept = found.client.registration if found is not None and known else ""
     if not _is(_bearer(asked), kept) or found is None:
         raise OAuthError("invalid_token", "The registration access token is not that of a client with this id.")

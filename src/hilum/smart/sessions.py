@@ -98,6 +98,8 @@ async def begun(
     kept = ledger.Session(account.id, now, now, ((HALF,) if half else ()) + tuple(factors), address)
     ends = now + (HALF_WAY if half else _idle(site, account))
     await site.ledger.add(Put(SESSION, digest(text), write(kept), ends * 1_000_000, owner=account.key))
+    if old.user:  # what its browser got for as long as it lasted ends with it
+        await site.ledger.revoke([_void(old.key, site)])
     await site.ledger.remove(SESSION, old.key)
     new = Session(digest(text), factors=tuple(factors), at=now, headers=(_cookie(site, text),))
     return replace(new, half=account.id) if half else replace(new, user=account.id)

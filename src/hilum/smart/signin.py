@@ -1,19 +1,19 @@
 """Signing in with a name and a password: the same answer, at the same price, whatever is wrong.
 
 https://cheatsheetseries.owasp.org/cheatsheets/Authentication_Cheat_Sheet.html. Tries are counted by name in the ledger,
-over all processes, and by address in each.
+over all processes (`hilum.smart.devices`), and by address in each.
 """
 
 from __future__ import annotations
 
 import math
-from hashlib import sha256
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
 from hilum.oauth.ledger import TRIES
-from hilum.smart import outside, passkeys, places, second, sessions, users
+from hilum.smart import devices, outside, passkeys, places, second, sessions, users
 from hilum.smart.flow import Done
 from hilum.smart.message import Answer, Asked, Form, see_other
 from hilum.smart.places import Place
@@ -41,7 +41,7 @@ async def with_password(site: Site, asked: Asked, session: Session, form: Form, 
     """
     name, password = form.get("username").strip(), form.get("password")
     _not_too_many(site, asked)
-    tried = b"signin:" + sha256(users.folded(name[:512])).digest()
+    tried = devices.tries(site, asked, name)
     tries = await site.ledger.count(tried, LOCKED)
     account = await users.find(site.ledger, name)
     kept = "" if account is None or account.user.disabled else account.user.password
@@ -61,7 +61,8 @@ async def with_password(site: Site, asked: Asked, session: Session, form: Form, 
         user = account.user
     if user is not account.user:
         account = await users.note(site.ledger, account, user) or account
-    return await second.begun(site, session, account, ("pwd",), asked)
+    new = await second.begun(site, session, account, ("pwd",), asked)
+    return replace(new, headers=(*new.headers, devices.known(site, name)))
 
 
 def _not_too_many(site: Site, asked: Asked) -> None:

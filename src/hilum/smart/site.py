@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,7 +17,10 @@ from hilum.access.policy import Policy, Principal
 from hilum.audit.recording import Trail
 from hilum.interactions.door import Door
 from hilum.smart import message
+from hilum.smart.admin.checking import Checks
+from hilum.smart.brands import Shelf
 from hilum.smart.limits import Limits
+from hilum.smart.logos import initials
 from hilum.smart.message import Answer
 from hilum.smart.passwords import Passwords
 from hilum.smart.providers import Outside
@@ -35,20 +40,28 @@ FLOW_SECONDS: Final = 15 * 60
 
 def templates() -> Environment:
     """The pages' templates: everything is escaped, and what is not given is an error."""
-    return Environment(
+    found = Environment(
         loader=PackageLoader("hilum.smart"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    found.filters["initials"] = initials
+    found.filters["moment"] = _moment
+    return found
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 @dataclass(frozen=True, slots=True)
 class SiteSettings:
     """`origin`: scheme, host and port as clients see them, which is the issuer, too; `base`: the FHIR base below it.
 
-    `organization`: its name on pages. `registration`: off, token or open.
+    `organization`: its name on pages. `registration`: off, token or open. `tenant`: which healthcare organization
+    launches apps, where it is set. `brand`: `system|value` of the primary brand among several.
     """
 
     origin: str
@@ -56,6 +69,8 @@ class SiteSettings:
     environment: str = "sandbox"
     organization: str = "hilum"
     registration: str = "token"
+    tenant: str = ""
+    brand: str = ""
 
     @property
     def production(self) -> bool:
@@ -70,7 +85,9 @@ class SiteSettings:
 
 @dataclass(frozen=True)
 class Site:
-    """`steps`: the pages of a flow, in their order. `clock`: seconds since 1970."""
+    """`steps`: the pages of a flow, in their order. `clock`: seconds since 1970. `folder`: where the files of the audit
+    trail are, None: not known. `checks`: verifications of it that run.
+    """
 
     door: Door
     ledger: Ledger
@@ -86,7 +103,10 @@ class Site:
     passwords: Passwords = field(default_factory=Passwords)
     outside: Outside = field(default_factory=Outside)
     templates: Environment = field(default_factory=templates)
+    brands: Shelf = field(default_factory=Shelf)
     clock: Callable[[], float] = time.time
+    folder: Path | None = None
+    checks: Checks = field(default_factory=Checks)
 
     @property
     def now(self) -> int:

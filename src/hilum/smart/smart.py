@@ -14,19 +14,25 @@ from hilum.smart import (
     account,
     assets,
     authorize,
+    brands,
     consent,
+    console,
     discovery,
     flow,
     halfway,
     introspect,
+    launchpages,
     mine,
     outside,
     picker,
     register,
     revoke,
     signin,
+    style,
+    tickets,
     token,
 )
+from hilum.smart.admin import brand, start
 from hilum.smart.clientauth import tried_basic
 from hilum.smart.message import Answer, Asked, Headers, refused
 from hilum.smart.routing import Route, Routes, chosen
@@ -47,11 +53,18 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/auth/introspect", introspect.introspect, "oauth"),
     Route("POST", "/auth/revoke", revoke.revoke, "oauth"),
     *register.ROUTES,
+    *console.ROUTES,
+    *tickets.ROUTES,
     *signin.ROUTES,
     *halfway.ROUTES,
     *account.ROUTES,
     *outside.ROUTES,
     *mine.ROUTES,
+    *start.ROUTES,
+    *launchpages.ROUTES,
+    *style.ROUTES,
+    *brands.ROUTES,
+    *brand.ROUTES,
 )
 
 STEPS: Final[tuple[flow.Step, ...]] = (
@@ -89,8 +102,9 @@ class Smart:
         kind, pattern = "page", ""
         asked = Asked(method, "", raw_query, headers, b"", address)
         try:
-            asked.path = "/" + "/".join(uri.path(raw_path))
-            found = self._routes.at(asked.path)
+            segments = uri.path(raw_path)
+            asked.path = "/" + "/".join(segments)
+            found = self._routes.at(asked.path) if not any("/" in one for one in segments) else None
             if found is None:
                 raise NotFound("There is no such page.")
             methods, named = found

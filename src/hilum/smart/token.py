@@ -33,6 +33,8 @@ Exchange = Callable[["Site", str, Client, Form], Awaitable[dict[str, Any]]]
 async def token(site: Site, asked: Asked) -> Answer:
     """POST /auth/token. Raises OAuthError."""
     form = asked.form.once()
+    if len(form.get("scope", "")) > scopes.LONGEST:
+        raise OAuthError("invalid_scope", f"A scope may have {scopes.LONGEST} characters.")
     grant_type = form.get("grant_type", "")
     if not grant_type:
         raise OAuthError("invalid_request", "The parameter grant_type is missing.")

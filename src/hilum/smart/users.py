@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import AsyncIterator, Container
+from collections.abc import AsyncIterator, Container, Sequence
 from dataclasses import dataclass
 from typing import Final
 from unicodedata import normalize
@@ -83,27 +83,59 @@ async def every(ledger: Ledger) -> AsyncIterator[Account]:
         after = rows[-1].key
 
 
-async def add(ledger: Ledger, user: User, roles: Container[str]) -> Account:
-    """A new account. `roles`: those that there are. Raises Invalid, and Conflict where the name is taken."""
+async def named(ledger: Ledger, begins: str = "", after: str = "") -> AsyncIterator[Account]:
+    """Accounts by name, as it is compared: those whose names begin so, from beyond one of this name."""
+    start = folded(begins)
+    last = folded(after) or start
+    if start and not after and (exactly := await find(ledger, begins)) is not None:
+        yield exactly
+    while rows := await ledger.of(USERNAME, after=last):
+        for row in rows:
+            if not row.key.startswith(start):
+                return
+            account = await get(ledger, str(uuid.UUID(bytes=row.owner)))
+            if account is not None:
+                yield account
+        last = rows[-1].key
+
+
+def new_id() -> str:
+    """An id that no account has."""
+    return uuid7()
+
+
+async def add(ledger: Ledger, user: User, roles: Container[str], id: str = "") -> Account:
+    """A new account. `roles`: those that there are; `id`: one of `new_id`, where it has to be known before.
+
+    Raises Invalid, and Conflict where the name is taken.
+    """
     check(user, roles)
-    new = Account(uuid7(), user, 1)
+    new = Account(id or new_id(), user, 1)
     try:
         await ledger.many(
             [Put(USERNAME, folded(user.name), b"{}", owner=new.key), Put(USER, new.key, write(user), NEVER)]
         )
     except Lost:
-        raise Conflict(f"There is a user {user.name!r} already.") from None
+        raise taken(user.name) from None
     return new
 
 
-async def change(ledger: Ledger, account: Account, user: User, now: float, *, out: bool = False) -> Account:
+def taken(name: str) -> Conflict:
+    """What is said where the name is another's."""
+    return Conflict(f"There is a user {name!r} already.")
+
+
+async def change(
+    ledger: Ledger, account: Account, user: User, now: float, *, out: bool = False, also: Sequence[Put] = ()
+) -> Account:
     """The account with another value (and the same name). Tokens are judged anew by it; with `out` all sessions and
-    all tokens that were issued up to `now` (seconds since 1970) end. Raises Conflict when it was changed meanwhile.
+    all tokens that were issued up to `now` (seconds since 1970) end. `also`: what is written along with it
+    (`administrators.kept`). Raises Conflict when it was changed meanwhile.
     """
     kind = USER_REVOKED if out else USER_CHANGED
     try:
         await ledger.many(
-            [Put(USER, account.key, write(user), version=account.version)],
+            [Put(USER, account.key, write(user), version=account.version), *also],
             ends=[(SESSION, account.key)] if out else [],
             revokes=[revoking.revoked(kind, account.id, now)],
         )

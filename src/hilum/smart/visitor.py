@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hilum.smart import places, sessions, users
 from hilum.smart.message import Answer, Asked, see_other
@@ -14,19 +15,58 @@ if TYPE_CHECKING:
 
 FRESH: Final = 15 * 60
 """Seconds after which a sign-in is too old to change how one signs in."""
+MY_APPS: Final = "/my/apps"
+LAUNCH: Final = "/launch"
+ADMIN: Final = "/admin"
+
+
+class Link(NamedTuple):
+    """Where pages lead to. `here`: one is there."""
+
+    path: str
+    title: str
+    here: bool
 
 
 class Visitor(NamedTuple):
-    """A browser and whose it is."""
+    """A browser and whose it is. `path`: of what is asked."""
 
     session: Session
     account: Account
+    path: str = ""
 
     def pages(self, site: Site) -> frozenset[str]:
         """The administrators' pages (`Role.console`) that the user's roles open."""
         return frozenset[str]().union(
             *(site.roles[name].console for name in self.account.user.roles if name in site.roles)
         )
+
+    def nav(self, site: Site) -> tuple[Link, ...]:
+        """The pages that the user's roles open, for the head of each of them."""
+        picks = any(site.roles[name].picks != "none" for name in self.account.user.roles if name in site.roles)
+        found = (
+            (LAUNCH, "Launch an app", picks),
+            (ADMIN, "Admin", bool(self.pages(site))),
+            (MY_APPS, "My apps", True),
+            (places.HOME, "Account", True),
+        )
+        return tuple(Link(path, title, self._at(path)) for path, title, open in found if open)
+
+    def _at(self, path: str) -> bool:
+        return self.path == path or self.path.startswith(f"{path}/")
+
+    def page(
+        self,
+        site: Site,
+        template: str,
+        status: int = 200,
+        *,
+        targets: Sequence[str] = (),
+        script: bool = False,
+        **values: Any,
+    ) -> Answer:
+        """As `Site.page`, with the links of who is signed in."""
+        return site.page(template, status, targets=targets, script=script, nav=self.nav(site), **values)
 
 
 async def visitor(site: Site, asked: Asked, *, fresh: bool = False) -> Visitor | Answer:
@@ -43,4 +83,4 @@ async def visitor(site: Site, asked: Asked, *, fresh: bool = False) -> Visitor |
         sessions.check(site, session, asked)
     if fresh and site.clock() - session.at > FRESH:
         return see_other(places.onward("/auth/sign-in", path, again="1"), session.headers)
-    return Visitor(session, account)
+    return Visitor(session, account, asked.path)

@@ -71,14 +71,14 @@ def visit(body: Mapping[str, Any]) -> tuple[str, str]:
     kinds = [
         one for one in (*body.get("type", []), body.get("serviceType"), {"coding": [body.get("class", {})]}) if one
     ]
-    what = next((text for one in kinds if (text := _concept(one))), "Visit")
+    what = next((text for one in kinds if (text := concept(one))), "Visit")
     period = body.get("period", {})
     when = " to ".join(dict.fromkeys(str(period[end])[:10] for end in ("start", "end") if period.get(end)))
     return what, ", ".join(part for part in (when, str(body.get("status", ""))) if part)
 
 
-def _concept(concept: Mapping[str, Any]) -> str:
-    """https://hl7.org/fhir/R4/datatypes.html#CodeableConcept"""
+def concept(concept: Mapping[str, Any]) -> str:
+    """A CodeableConcept; "" where it has no words. https://hl7.org/fhir/R4/datatypes.html#CodeableConcept"""
     codings = [one for one in concept.get("coding", []) if type(one) is dict]
     shown = next((one["display"] for one in codings if one.get("display")), "")
     return str(concept.get("text") or shown)

@@ -13,10 +13,10 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import h11
@@ -53,14 +53,21 @@ class Fetched:
 
 
 async def lookup(host: str, port: int) -> Sequence[str]:
-    """The system's own look-up. It can't be given up half-way: a name whose servers are silent holds its thread on."""
-    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    found = await asyncio.get_running_loop().run_in_executor(_lookups, ask)
+    """The system's own look-up. It can't be given up half-way: a name whose servers are silent holds its thread on, and
+    so whoever asks for the same one again waits for that, and takes no other thread.
+    """
+    asked = _asked.get((host, port))
+    if asked is None or asked.done():
+        asked = _lookups.submit(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
+        _asked[host, port] = asked
+        asked.add_done_callback(lambda done: _asked.pop((host, port), None))
+    found = await asyncio.shield(asyncio.wrap_future(asked))
     return tuple(dict.fromkeys(str(item[4][0]) for item in found))
 
 
 _lookups = ThreadPoolExecutor(4, "hilum-lookup")
 """Threads of its own, so that names that never answer keep nothing else waiting."""
+_asked: dict[tuple[str, int], Future[Any]] = {}
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -36,7 +37,10 @@ def _entry(request: Request) -> dict[str, Any]:
     found: dict[str, Any] = {"request": {"method": request.method, "url": url}}
     names = {"If-Match": "ifMatch", "If-None-Exist": "ifNoneExist", "If-None-Match": "ifNoneMatch"}
     for name, value in request.headers:
-        found["request"][names[name]] = value
+        if name == "If-Modified-Since":
+            found["request"]["ifModifiedSince"] = parsedate_to_datetime(value).strftime("%Y-%m-%dT%H:%M:%SZ")
+        else:
+            found["request"][names[name]] = value
     if request.body is not None:
         found["resource"] = request.body
     return found
@@ -129,10 +133,39 @@ def _written(asking: Asking, kind: str) -> Case:
             return None
         if kind == "batch" or answer.status >= 500:
             return f"status {answer.status}"
-        fine = bool(case.writes) or any(case.expect([Answer(status, (), b"")]) is None for status in (200, 204))
-        return f"status {answer.status}: {answer.body[:200]!r}, must be done" if fine else None
+        return f"status {answer.status}: {answer.body[:200]!r}, must be done" if _fine(case) else None
 
     return Case(f"{kind}: {case.kind}", Request("POST", "", body=body), expect, case.writes)
+
+
+def _fine(case: Case) -> bool:
+    """Whether this write is to be done, perhaps to no effect."""
+    return bool(case.writes) or any(case.expect([Answer(status, (), b"")]) is None for status in (200, 204))
+
+
+def several(asking: Asking) -> Case:
+    """Some writes at once, of different types: one that may not be refuses all."""
+    cases: dict[str, Case] = {}
+    for _ in range(asking.pick((2, 3, 4))):
+        case = _alone(asking, (writing.create, writing.update, writing.update, writing.delete))
+        cases.setdefault(case.request.path.partition("/")[0], case)
+    some = list(cases.values())
+    entries = [_entry(one.request) for one in some]
+    kind = " ".join(("transaction of several:", *(one.kind for one in some)))
+    fine = all(map(_fine, some))
+
+    def expect(pages: Pages) -> str | None:
+        answer = pages[0]
+        if answer.status != 200:
+            return f"status {answer.status}: {answer.body[:200]!r}, must be done" if fine else writing.failed(pages)
+        for case, one in zip(some, _answers(answer), strict=True):
+            if wrong := case.expect([one]):
+                return f"{case.request}: {wrong}"
+        return None
+
+    body = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    writes = tuple(write for one in some for write in one.writes) if fine else ()
+    return Case(kind, Request("POST", "", body=body), expect, writes)
 
 
 def conditional_reference(asking: Asking) -> Case:

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from tests.oracle import adapter
 from tests.oracle.leaks.adapter import sqlite
+from tests.oracle.leaks.attempts import ATTEMPTS
 from tests.oracle.leaks.driving import differences
+from tests.oracle.leaks.trying import SURE, told
 from tests.oracle.mutants import Mutant
 
 from hilum.store.plan import thresholds
@@ -44,6 +46,12 @@ MUTANTS = (
         "access/granting.py",
         "(own and context.patient not in context.patients)",
         "False",
+    ),
+    Mutant(
+        "a patient who links to one is in one's record",
+        "access/granting.py",
+        '("Binary", "Patient", *BELONGS)',
+        '("Binary", *BELONGS)',
     ),
     Mutant("a rule for one's own records is for all", "access/granting.py", "if own else None", "if False else None"),
     Mutant(
@@ -235,11 +243,84 @@ MUTANTS = (
         "            return await read(self.door, self.who, type, id)",
         f"            return await read(self.door, {_ANYONE}, type, id)",
     ),
+    Mutant(
+        "references of what can't be read are no secret",
+        "interactions/permit.py",
+        "if reading and await visible(door, who, reading, current):",
+        "if True:",
+    ),
+    Mutant(
+        "a reference finds what is hidden",
+        "interactions/permit.py",
+        "found = await seen(door, who, seeing, type, id) if seeing else None",
+        "found = await door.store.read(type, id)",
+    ),
+    Mutant(
+        "what made a version tells of a hidden deletion",
+        "interactions/history.py",
+        "gone = before is not None and before.deleted and await visible(door, who, allowed, before)",
+        "gone = before is not None and before.deleted",
+    ),
+    Mutant(
+        "what is written is shown to who can't read it",
+        "rest/write.py",
+        'elif returns != "minimal" and found.readable:',
+        'elif returns != "minimal":',
+    ),
+    Mutant(
+        "an estimate counts what is hidden",
+        "access/confine.py",
+        'total = total if whole else "accurate"',
+        "total = total",
+    ),
+    Mutant(
+        "who sees little is told how a search was done",
+        "interactions/search.py",
+        "if not who.policy.searches_all:",
+        "if False:",
+    ),
+    Mutant(
+        "a record is everybody's",
+        "interactions/everything.py",
+        'patient = await read(door, who, "Patient", patient_id)',
+        f'patient = await read(door, {_ANYONE}, "Patient", patient_id)',
+    ),
+    Mutant(
+        "what is contained is everybody's",
+        "access/confine.py",
+        "contained = query.contained and replace(query.contained, containers=_visible(policy, TYPES))",
+        "contained = query.contained",
+    ),
+    Mutant(
+        "a List is everybody's",
+        "access/confine.py",
+        'permits = policy.permits("List", _READ)',
+        f'permits = policy.permits("List", _READ) and ({_PERMIT},)',
+    ),
+    Mutant(
+        "criteria delete what may only be searched",
+        "interactions/delete.py",
+        "        if not await visible(door, who, allowed, match):",
+        "        if False:",
+    ),
+    Mutant(
+        "criteria update what may only be searched",
+        "interactions/update.py",
+        "        if not await visible(door, who, allowed, match):",
+        "        if False:",
+    ),
+    Mutant(
+        "criteria patch what may only be searched",
+        "interactions/patch.py",
+        "if not (await visible(door, who, allowed, match) and await visible(door, who, reading, match)):",
+        "if False:",
+    ),
 )
 
 
 async def first_difference(start: int, stop: int) -> str | None:
-    """Words about the first case of these worlds in which the server and the evaluator differ."""
+    """Words about the first case of these worlds in which the server and the evaluator differ, or the first attempt
+    that tells somebody something."""
     for seed in range(start, stop):
         thresholds.LIMITS = adapter.WAYS[seed % len(adapter.WAYS)]
         with tempfile.TemporaryDirectory() as folder:
@@ -247,6 +328,13 @@ async def first_difference(start: int, stop: int) -> str | None:
                 async for one in found:
                     if one is not None:
                         return str(one)
+    thresholds.LIMITS = SURE
+    for attempt in ATTEMPTS:
+        for integrity in (True, False):
+            with tempfile.TemporaryDirectory() as folder:
+                _, wrong = await told(sqlite(Path(folder)), attempt, integrity=integrity)
+                if wrong:
+                    return f"{attempt.name}: {wrong[0]}"
     return None
 
 

@@ -120,7 +120,11 @@ MAKERS: dict[str, Callable[[Maker], Body]] = {
         "organization": m.reference("Organization"),
     },
     "Location": _location,
-    "Patient": lambda m: {"active": True, "generalPractitioner": [m.reference("Practitioner")]},
+    "Patient": lambda m: {
+        "active": True,
+        "generalPractitioner": [m.reference("Practitioner")],
+        "link": [{"other": m.patient(), "type": "seealso"}],
+    },
     "Device": lambda m: {"status": "active", "patient": m.patient()},
     "Task": lambda m: {"status": "requested", "intent": "order", "for": m.patient()},
     "Observation": _observation,

@@ -94,15 +94,19 @@ _SAME = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z"), "TIME"),
     (re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"), "DATE"),
     (re.compile(r"\d+ statements?, \d+ rows?, \d+\.\d+ ms"), "EFFORT"),
-    (re.compile(r"_cursor=[A-Za-z0-9_=.%-]+"), "CURSOR"),
 )
+_CURSOR = re.compile(r'_cursor=[A-Za-z0-9_=.%-]+|"s\.[A-Za-z0-9_=-]{40,}"')
 _MADE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def alike(answer: Answer) -> str:
-    """An answer without what differs from one server to another: times, and ids that the server made."""
+    """An answer without what differs from one server to another: times, and ids that the server made.
+
+    Of cursors the length is left: it would tell of the position in them.
+    """
     text = "\n".join((str(answer.status), *map(str, answer.headers), answer.body.decode()))
     for pattern, word in _SAME:
         text = pattern.sub(word, text)
+    text = _CURSOR.sub(lambda found: f"CURSOR{len(found[0])}", text)
     ids: dict[str, str] = {}
     return _MADE.sub(lambda found: ids.setdefault(found[0], f"ID{len(ids)}"), text)

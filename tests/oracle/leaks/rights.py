@@ -170,6 +170,8 @@ def _grants(
         return [Grant(type, letters & BELONGS[type], None, (*search, ("patient", whose)))]
     if type == "Binary":
         letters -= {"s"}  # nothing tells whose it is where it is looked for
+    if type == "Patient":
+        search = (*search, ("_id", ",".join(patients)))  # one that links to it is another record
     found = [Grant(type, letters, tuple(("Patient", one) for one in patients), search)]
     usual = type in SHARED or type in DEFINED
     if letters & {"r", "s"} and (usual if shared is None else type in shared):

@@ -45,6 +45,7 @@ KINDS: tuple[tuple[Callable[[Asking], Case], int], ...] = (
     (bundling.batch, 3),
     (bundling.batch_of_writes, 2),
     (bundling.transaction, 4),
+    (bundling.several, 3),
     (bundling.conditional_reference, 3),
 )
 """What makes cases, and how often."""

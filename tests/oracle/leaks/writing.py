@@ -110,6 +110,12 @@ def _headers(match: int) -> tuple[tuple[str, str], ...]:
     return (("If-Match", f'W/"{match}"'),) if match else ()
 
 
+def _prefer(asking: Asking) -> tuple[tuple[str, str], ...]:
+    """What the answer should be; mostly as it comes."""
+    wanted = asking.pick(("", "", "", "", "minimal", "representation", "OperationOutcome"))
+    return (("Prefer", f"return={wanted}"),) if wanted else ()
+
+
 def _next(asking: Asking, type: str, before: Body | None) -> Body:
     """What the next version says: another thing, or of the same patient, or the very same."""
     if before is not None and asking.maybe(0.12):
@@ -128,7 +134,7 @@ def create(asking: Asking) -> Case:
     """POST."""
     type = _type(asking)
     body = asking.maker.make(type)
-    request = Request("POST", type, body=body)
+    request = Request("POST", type, headers=_prefer(asking), body=body)
     if not asking.rights.permits(type, "c"):
         return Case("create", request, statuses(403))
     return _created(asking, "create", "POST", "c", request, body)
@@ -138,14 +144,31 @@ def _created(asking: Asking, kind: str, method: str, letter: str, request: Reque
     type = body["resourceType"]
     if not may_hold(asking, letter, type, body.get("id", "new"), body, None):
         return Case(kind, request, statuses(403))
-    return Case(kind, request, statuses(201), (Write(method, type, body.get("id"), plain(body)),))
+    readable = method == "POST" or asking.world.allow(asking.rights, "r", Item(0, type, body.get("id", "new"), body))
+    return _done(kind, request, 201, readable, (Write(method, type, body.get("id"), plain(body)),))
+
+
+def _done(kind: str, request: Request, status: int, readable: bool, writes: tuple[Write, ...] = ()) -> Case:
+    """The write is done, and what is stored then is shown to who may read it, if they want to see it."""
+    wanted = dict(request.headers).get("Prefer", "")
+
+    def expect(pages: Pages) -> str | None:
+        shown = pages[0].json.get("resourceType")
+        if shown not in (None, "OperationOutcome") and (not readable or wanted.endswith(("minimal", "Outcome"))):
+            return f"{shown} is shown"
+        if readable and wanted.endswith("representation") and shown in (None, "OperationOutcome"):
+            return "it is not shown"
+        return statuses(status)(pages)
+
+    return Case(kind, request, expect, writes)
 
 
 def conditional_create(asking: Asking) -> Case:
     """POST with If-None-Exist."""
     type = _type(asking)
     body, pairs = asking.maker.make(type), criteria(asking, type)
-    request = Request("POST", type, headers=(("If-None-Exist", urlencode(pairs)),), body=body)
+    headers = (("If-None-Exist", urlencode(pairs)), *_prefer(asking))
+    request = Request("POST", type, headers=headers, body=body)
     if not asking.rights.permits(type, "c"):
         return Case("conditional create", request, statuses(403))
     found = found_by(asking, type, pairs)
@@ -170,7 +193,7 @@ def update(asking: Asking) -> Case:
     current = asking.world.current(type, id)
     body = _next(asking, type, None if current is None else current.body) | {"id": id}
     match, only_new = _match(asking), asking.maybe(0.1)
-    headers = (*_headers(match), *((("If-None-Match", "*"),) if only_new else ()))
+    headers = (*_headers(match), *((("If-None-Match", "*"),) if only_new else ()), *_prefer(asking))
     request = Request("PUT", f"{type}/{id}", headers=headers, body=body)
     if not asking.rights.permits(type, "u"):
         return Case("update", request, statuses(403))
@@ -193,9 +216,9 @@ def _updated(
         return Case(kind, request, statuses(403))
     readable = asking.world.allow(asking.rights, "r", Item(0, type, id, body))
     if old is not None and plain(old) == plain(body) and readable:
-        return Case(kind, request, statuses(200))
+        return _done(kind, request, 200, readable)
     method = "PATCH" if "patch" in kind else "PUT"
-    return Case(kind, request, statuses(201 if old is None else 200), (Write(method, type, id, plain(body)),))
+    return _done(kind, request, 201 if old is None else 200, readable, (Write(method, type, id, plain(body)),))
 
 
 def conditional_update(asking: Asking) -> Case:
@@ -206,7 +229,10 @@ def conditional_update(asking: Asking) -> Case:
     body = _next(asking, type, asking.value(found[0]) if found and asking.maybe(0.6) else None)
     if asking.maybe(0.25):
         body["id"] = asking.pick((found[0][1] if found else VACANT, _name(asking, type)[1]))
-    request = Request("PUT", type, pairs, body=body)
+    if asking.maybe(0.2) and (some := _out_of_reach(asking, type)) is not None:
+        pairs, body = some
+        found = found_by(asking, type, pairs)
+    request = Request("PUT", type, pairs, _prefer(asking), body)
     if not asking.rights.permits(type, "u"):
         return Case("conditional update", request, statuses(403))
     if found is None:
@@ -221,6 +247,18 @@ def conditional_update(asking: Asking) -> Case:
     if current is None or not asking.sees("u", current):
         return Case("conditional update", request, statuses(403))
     return _updated(asking, "conditional update", request, type, found[0][1], body | {"id": found[0][1]}, current)
+
+
+def _out_of_reach(asking: Asking, type: str) -> tuple[Pairs, Body] | None:
+    """Criteria for what may perhaps be found and not be changed, and what would bring it within reach."""
+    there = [some[-1] for name, some in asking.world.by_name.items() if name[0] == type and some[-1].body is not None]
+    out = [one for one in there if not asking.sees("u", one) and one.name[1][0] in "x0"]
+    within = [one.body for one in there if asking.sees("u", one) and one.name[1][0] in "x0"]
+    if not out or not within:
+        return None
+    body = asking.pick(within)
+    assert body is not None
+    return (("_id", asking.pick(out).name[1]),), asking.maker.marked(plain(body))
 
 
 def _put_new(asking: Asking, request: Request, type: str, body: Body) -> Case:
@@ -284,7 +322,7 @@ def patch(asking: Asking) -> Case:
     current = asking.world.current(type, id)
     steps, applies = _steps(asking, None if current is None else current.body)
     match = _match(asking)
-    request = Request("PATCH", f"{type}/{id}", headers=(*_headers(match), _JSON_PATCH), body=steps)
+    request = Request("PATCH", f"{type}/{id}", headers=(*_headers(match), *_prefer(asking), _JSON_PATCH), body=steps)
     if not (asking.rights.permits(type, "u") and asking.rights.permits(type, "r")):
         return Case("patch", request, statuses(403))
     if current is not None and not _both(asking, current):
@@ -315,7 +353,7 @@ def conditional_patch(asking: Asking) -> Case:
     pairs = criteria(asking, type)
     found = found_by(asking, type, pairs)
     steps, applies = _steps(asking, asking.value(found[0]) if found else None)
-    request = Request("PATCH", type, pairs, headers=(_JSON_PATCH,), body=steps)
+    request = Request("PATCH", type, pairs, headers=(_JSON_PATCH, *_prefer(asking)), body=steps)
     if not (asking.rights.permits(type, "u") and asking.rights.permits(type, "r")):
         return Case("conditional patch", request, statuses(403))
     if found is None:

@@ -17,6 +17,7 @@ from hilum.search.query import Contained, Query
 
 ANY = (Permit(None),)
 A = (("Patient", "a"),)
+SELF = (Permit(A, (IdClause(("a",)),)),)
 
 
 def policy(text: str) -> Policy:
@@ -63,20 +64,20 @@ def test_targets_of_chains_and_sources_of_has_have_permits_too() -> None:
     (part,) = confined(by, "Observation", ("subject.name", "x")).parts
     (chain,) = part.clauses
     assert isinstance(chain, ChainClause)
-    assert [(target.type, target.permits) for target in chain.targets] == [("Location", ()), ("Patient", (Permit(A),))]
+    assert [(target.type, target.permits) for target in chain.targets] == [("Location", ()), ("Patient", SELF)]
     (part,) = confined(by, "Patient", ("_has:Observation:patient:patient.name", "x")).parts
     (has,) = part.clauses
     assert isinstance(has, HasClause)
     (inner,) = has.source.clauses
     assert isinstance(inner, ChainClause)
-    assert (has.source.permits, inner.targets[0].permits) == (ANY, (Permit(A),))
+    assert (has.source.permits, inner.targets[0].permits) == (ANY, SELF)
 
 
 def test_permits_reach_into_filters() -> None:
     by = policy("system/Observation.s patient/Patient.s")
     (part,) = confined(by, "Observation", ("_filter", "not(patient.name eq x or patient.name eq y)")).parts
     assert "permits=()" not in repr(part)
-    assert repr(part).count(repr((Permit(A),))) == 2
+    assert repr(part).count(repr(SELF)) == 2
     assert isinstance(part.clauses[0], NotClause)
 
 
@@ -111,8 +112,8 @@ def test_what_comes_along_is_held_to_its_own_permits() -> None:
         ("_include", "*"),
         ("_revinclude", "Provenance:target"),
     ).includes
-    assert subject.permits == (("Patient", (Permit(A),)),)
-    assert every.permits == (("Observation", ANY), ("Patient", (Permit(A),)))
+    assert subject.permits == (("Patient", SELF),)
+    assert every.permits == (("Observation", ANY), ("Patient", SELF))
     assert reverse.permits == ()
 
 

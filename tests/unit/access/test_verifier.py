@@ -56,7 +56,7 @@ NOW = 1_800_000_000
 GRANT_ID, USER_ID = "0190a3c2-6a5b-7000-8000-000000000001", "0190a3c2-6a5b-7000-8000-000000000002"
 SESSION = "cd" * 32
 SCOPES = "openid fhirUser patient/Observation.rs user/Practitioner.rs"
-APP = Client("App", "none", SCOPES, api_key=sha256(b"key").hexdigest(), state_codes=("s|c",))
+APP = Client("App", "none", f"{SCOPES} system/*.cruds", api_key=sha256(b"key").hexdigest(), state_codes=("s|c",))
 ADA = User("ada", "Ada", ("practitioner",), "Practitioner/7")
 ALLOWED = Grant(USER_ID, "app", SCOPES, {"patient": "p1"}, patient="p1")
 GRANTED = Granted("app", SCOPES, GRANT_ID, USER_ID, "Practitioner/7", "p1", "", SESSION, ("pwd",))
@@ -154,7 +154,7 @@ EXPIRED = "The access token has expired."
 async def test_a_minted_token_becomes_its_principal(verifier: Verifier, minter: Minter, ledger: Counting) -> None:
     token = minter.mint("patient/Patient.rs openid", patient="p1", minutes=5)
     found = await who(verifier, token)
-    expected = Policy((PolicyGrant("Patient", frozenset("rs"), (("Patient", "p1"),)),))
+    expected = Policy((PolicyGrant("Patient", frozenset("rs"), (("Patient", "p1"),), (("_id", "p1"),)),))
     assert found == Principal("owner", "hilum-cli", found.token, expected, NOW + 300, patient="p1", manages=True)
     assert len(found.token) == 36
     assert verifier.known(token) is found
@@ -195,6 +195,19 @@ async def test_an_app_by_itself_has_no_scopes_of_users_and_patients(verifier: Ve
     more = {"client_id": "app", "sub": "app", "patient": "p1", "scope": "user/*.cruds patient/*.cruds system/Group.r"}
     found = await who(verifier, jwt.sign(claims(**more), key.key, key.kid))
     assert found.policy.grants == (PolicyGrant("Group", frozenset("r")),)
+
+
+async def test_an_app_has_no_more_than_it_is_registered_for_now(
+    verifier: Verifier, issuer: Issuer, ledger: Counting
+) -> None:
+    """What a user allowed stays with the grant; an administrator who narrows the app's scopes narrows its tokens."""
+    for scopes_now, letters in ((SCOPES, "rs"), ("patient/Observation.r", "r"), ("openid", "")):
+        await ledger.set(CLIENT, b"app", msgspec.structs.replace(APP, scopes=scopes_now))
+        found = await who(verifier, issuer.access(replace(GRANTED, scopes="patient/Observation.rs"), 60)[0])
+        assert "".join(one for one in "rs" if found.policy.permits("Observation", one)) == letters
+    await ledger.set(CLIENT, b"app", msgspec.structs.replace(APP, scopes="system/Patient.r"))
+    found = await who(verifier, issuer.access(Granted("app", "system/*.rs"))[0])
+    assert found.policy.grants == (PolicyGrant("Patient", frozenset("r")),)
 
 
 async def test_a_scope_that_stands_in_the_grant_is_found_there(

@@ -113,3 +113,22 @@ def test_every_setting_has_its_own_flag_and_variable_and_a_sentence():
     assert len({entry.flag for entry in ENTRIES.values()}) == len(ENTRIES)
     assert len({entry.variable for entry in ENTRIES.values()}) == len(ENTRIES)
     assert all(entry.help.endswith(".") for entry in ENTRIES.values())
+
+
+@pytest.mark.parametrize(
+    ("settings", "clear"),
+    [
+        (Settings(), False),
+        (Settings(host="::1"), False),
+        (Settings(host="localhost"), False),
+        (Settings(base_url="https://fhir.example.org"), False),
+        (Settings(base_url="http://127.0.0.1:9000"), False),
+        (Settings(host="10.0.0.5"), True),
+        (Settings(base_url="http://fhir.example.org"), True),
+        (Settings(base_url="http://127.0.0.1.example.org"), True),
+        (Settings(host="127.0.0.1", base_url="http://10.0.0.5"), True),
+    ],
+)
+def test_a_base_is_in_clear_where_http_leaves_this_machine(settings, clear):
+    assert bool(settings.base_in_clear) is clear
+    assert not clear or settings.origin in settings.base_in_clear

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from msgspec import structs
 
-from hilum.access import revoking
+from hilum.access import opened, revoking
 from hilum.access.keyring import Keyring
 from hilum.access.keys import load_or_create
+from hilum.access.opened import Opened
 from hilum.access.tokens import Granted, Issuer
 from hilum.access.verifier import Verifier
+from hilum.app import watch
 from hilum.app.watch import FRESH_SECONDS, Apps, Watch
 from hilum.oauth.ledger import CLIENT_REVOKED, Client, Numbered
 from hilum.problems import Busy, Unauthenticated
@@ -145,3 +148,74 @@ async def test_keys_that_another_process_rotated_are_known(
     token, _, _ = other.issuer.access(Granted("app", "system/*.rs"))
     await clients.add(ledger, APP, "app")
     assert (await process.verifier.admit(token)).client == "app"
+
+
+async def test_what_a_key_signed_that_was_ended_at_once_is_honoured_no_more(
+    process: Process, ledger: Cut, clock: Clock, tmp_path: Path
+) -> None:
+    other = Process(tmp_path, ledger, clock)
+    await other.ring.rotate(ledger, "access", at_once=True)
+    await clients.add(ledger, APP, "app")
+    await process.watch.look()
+    token, _, _ = process.issuer.access(Granted("app", "system/*.rs"))
+    who = await process.verifier.admit(token)
+    await process.watch.look()
+    assert process.verifier.known(token) is who
+    await other.ring.rotate(ledger, "access", at_once=True)
+    await process.watch.look()
+    assert process.verifier.known(token) is None
+    with pytest.raises(Unauthenticated):
+        await process.verifier.admit(token)
+
+
+async def test_what_is_open_is_learnt_and_ends_with_the_looking(process: Process, ledger: Cut, clock: Clock) -> None:
+    found = Opened(clock)
+    looking = Watch(ledger, process.verifier, process.ring, process.apps, found, clock=clock, monotonic=clock)
+    await opened.change(ledger, opened=("ValueSet",))
+    assert found.who("ValueSet", "read") is None
+    await looking.look()
+    assert found.who("ValueSet", "read")
+    ledger.away = True
+    clock.now += FRESH_SECONDS
+    with pytest.raises(Busy):
+        await looking.look()
+    assert found.who("ValueSet", "read")
+    clock.now += 0.001
+    assert found.who("ValueSet", "read") is None
+    ledger.away = False
+    await looking.look()
+    assert found.who("ValueSet", "read")
+    await opened.change(ledger, closed=("ValueSet",))
+    await looking.look()
+    assert found.who("ValueSet", "read") is None
+
+
+async def test_whatever_else_is_looked_at_is_looked_at_each_time(process: Process, ledger: Cut, clock: Clock) -> None:
+    looked: list[int] = []
+    looking = Watch(
+        ledger, process.verifier, process.ring, process.apps, None, lambda: looked.append(1), clock=clock,
+        monotonic=clock,
+    )  # fmt: skip
+    await looking.look()
+    await looking.look()
+    assert looked == [1, 1]
+
+
+async def test_the_looking_goes_on_whatever_goes_wrong(
+    process: Process, ledger: Cut, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.001)
+    looked = asyncio.Event()
+    wrong: list[Exception] = [Busy("away"), RuntimeError("a defect"), OSError("none of ours")]
+
+    def also() -> None:
+        if wrong:
+            raise wrong.pop()
+        looked.set()
+
+    looking = Watch(ledger, process.verifier, process.ring, process.apps, None, also)
+    looking._work = asyncio.create_task(looking._run())
+    try:
+        await asyncio.wait_for(looked.wait(), 10)
+    finally:
+        await looking.stop()

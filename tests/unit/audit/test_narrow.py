@@ -7,7 +7,7 @@ import pytest
 from hilum.audit.narrow import Narrow, narrowed
 from hilum.audit.settle import key
 from hilum.search.parse import parse_query
-from hilum.store.segments import AGENT, ENTITY, PATIENT, About
+from hilum.store.segments import AGENT, CLIENT, ENTITY, PATIENT, About
 
 BASE = "http://127.0.0.1/fhir"
 ABOUT_17 = (About(PATIENT, key("17")), About(AGENT, key("Patient/17")))
@@ -33,6 +33,10 @@ def narrow(*pairs: tuple[str, str]) -> Narrow:
         ("entity", "Consent/g", Narrow()),
         ("entity", "Consent/g,Observation/9", Narrow()),
         ("agent-name", "ada", Narrow()),
+        ("agent:identifier", "http://127.0.0.1|u", Narrow(about=((About(AGENT, key("u")), About(CLIENT, key("u"))),))),
+        ("agent:identifier", "http://127.0.0.1|u,http://127.0.0.1|", Narrow()),
+        ("agent:identifier", "u", Narrow()),
+        ("agent:identifier", "|http://127.0.0.1", Narrow()),
     ],
 )
 def test_people_and_resources_are_looked_for_where_they_are_spoken_of(code: str, value: str, left: Narrow) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from hilum.access.policy import EVERYTHING, Principal
 from hilum.audit.context import ORIGIN, Origin
-from hilum.audit.entry import EVENTS, Who
-from hilum.audit.event import Event, ReadId, WriteId, detail, id_of, written
+from hilum.audit.entry import EVENTS, Entry, Who
+from hilum.audit.event import Event, ReadId, WriteId, asked, detail, id_of, read, written
 from hilum.audit.render import DCM, PATTERNS, PROFILES, render
 from hilum.store.segments import Version, WriteAudited
 from hilum.validation import validate
@@ -205,6 +205,37 @@ def test_what_fails_claims_nothing_and_says_so() -> None:
     assert "profile" not in found["meta"]
     assert (found["outcome"], found["outcomeDesc"]) == ("4", "HTTP status 403")
     assert render(event("read", PERSON, 503), BASE)["outcome"] == "8"
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("patient=17", ("17",)),
+        ("patient=Patient/17&code=1", ("17",)),
+        ("patient=Patient%2F17,18&patient=17", ("17", "18")),
+        ("subject=https://fhir.example.org/fhir/Patient/17", ("17",)),
+        ("subject:Patient=17", ("17",)),
+        ("subject=17", ()),
+        ("subject=Group/17", ()),
+        ("patient:missing=true", ()),
+        ("patient.name=17", ()),
+        ("code=patient", ()),
+        ("", ()),
+    ],
+)
+def test_a_search_is_of_the_patients_that_it_asks_for_though_nothing_was_found(
+    query: str, found: tuple[str, ...]
+) -> None:
+    entry = Entry(1, 1, "192.0.2.1", "r", "search-type", "Observation", "", 0, 200, query)
+    assert asked(entry) == found
+    told = render(read(ReadId(1, b"12345678", 0), PERSON, entry, ()), BASE)
+    kind = "PatientQuery" if len(found) == 1 else "Query"
+    assert told["meta"]["profile"][0] == f"{PROFILES}IHE.BasicAudit.{kind}"
+    assert [one["what"]["reference"] for one in of_type(told, "1")] == [f"Patient/{id}" for id in found]
+
+
+def test_a_read_is_not_taken_for_a_search() -> None:
+    assert asked(Entry(1, 1, "192.0.2.1", "r", "read", "Patient", "17", 0, 200, "patient=18")) == ()
 
 
 def test_a_search_within_a_patient_s_token_is_about_that_patient_even_if_nothing_was_found() -> None:

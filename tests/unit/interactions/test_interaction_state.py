@@ -79,6 +79,7 @@ async def test_two_states_of_one_code_and_subject_are_two(here: Door) -> None:
         (state(code=MINE) | {"code": {"coding": [*state()["code"]["coding"], {"code": "x"}]}}, Invalid),
         (state(extension=[{"url": "u", "valueInteger": 1}]), Invalid),
         (state(extension=[{"url": "u", "extension": [{"url": "v", "valueString": "x"}]}]), Invalid),
+        (state(extension=[{"url": "u", "_valueString": {"extension": [{"url": "v", "valueInteger": 1}]}}]), Invalid),
         (state(modifierExtension=[{"url": "u", "valueBoolean": True}]), Invalid),
         (state(subject="https://other.example/Patient/a"), Invalid),
         (state(subject="#x", contained=[{"resourceType": "Patient", "id": "x"}]), Invalid),
@@ -111,7 +112,7 @@ async def test_state_for_all_is_written_by_administrators(here: Door) -> None:
         await update(here, app(), "Basic", made.id, state(subject=None, id=made.id, language="en"), 'W/"1"')
 
 
-@pytest.mark.parametrize("if_match", [None, 'W/"7"'])
+@pytest.mark.parametrize("if_match", [None, "*", 'W/"7"'])
 async def test_a_change_names_the_present_version(here: Door, if_match: str | None) -> None:
     made = await kept(here)
     body, change = state(id=made.id, language="en"), parse_json_patch(b'[{"op":"add","path":"/language","value":"en"}]')
@@ -152,20 +153,43 @@ async def test_code_and_subject_stay(here: Door, change: dict[str, Any]) -> None
         await patch(here, app(), "Basic", made.id, move, 'W/"1"')
 
 
-async def test_what_was_deleted_is_over(here: Door) -> None:
-    made = await kept(here)
-    await delete(here, app(), "Basic", made.id, 'W/"1"')
+@pytest.mark.parametrize("scope", ["user/*.cruds", "patient/Basic.cruds", f"patient/Basic.cruds?code={MINE}"])
+async def test_what_was_deleted_is_over(here: Door, scope: str) -> None:
+    who = app(scope=scope)
+    made = await kept(here, who)
+    await delete(here, who, "Basic", made.id, 'W/"1"')
     change = parse_json_patch(b'[{"op":"add","path":"/language","value":"en"}]')
     for if_match in (None, 'W/"1"', 'W/"2"'):
         for work in (
-            update(here, app(), "Basic", made.id, state(id=made.id), if_match),
-            patch(here, app(), "Basic", made.id, change, if_match),
-            delete(here, app(), "Basic", made.id, if_match),
+            update(here, who, "Basic", made.id, state(id=made.id), if_match),
+            patch(here, who, "Basic", made.id, change, if_match),
+            delete(here, who, "Basic", made.id, if_match),
         ):
             with pytest.raises(PreconditionFailed):
                 await work
     with pytest.raises(PreconditionFailed):
         await update(here, app(), "Basic", "never-was", state(id="never-was"), 'W/"1"')
+
+
+async def test_the_scopes_of_the_guide_do_what_it_says(here: Door, owner: Principal) -> None:
+    """`patient/Basic.cuds?code=` of an app of patients, `patient/Basic.s?code=` of its companion for staff."""
+    own, companion = app(scope=f"patient/Basic.cuds?code={MINE}"), app(scope=f"patient/Basic.s?code={MINE}")
+    await update(here, owner, "Patient", "b", patient("b", id="b"))
+    made = await kept(here, own, subject=f"{BASE}/Patient/a")
+    await kept(here, app(), subject=f"{BASE}/Patient/b")
+    for who in (own, companion):
+        found = await search(here, who, parse_query("Basic", [("code", MINE)]))
+        assert [one.id for one in found.resources] == [made.id]
+    with pytest.raises(Forbidden):
+        await create(here, own, "Basic", state(code="https://app.example|other"))
+    with pytest.raises(Forbidden):
+        await create(here, own, "Basic", state(subject="Patient/b"))
+    for wrong in (update(here, companion, "Basic", made.id, state(id=made.id), 'W/"1"'),
+                  delete(here, companion, "Basic", made.id, 'W/"1"')):  # fmt: skip
+        with pytest.raises(Forbidden):
+            await wrong
+    changed = await update(here, own, "Basic", made.id, state(id=made.id, language="en"), 'W/"1"')
+    assert await delete(here, own, "Basic", made.id, f'W/"{changed.resource.version}"') is not None
 
 
 async def test_the_state_of_another_app_is_as_if_it_were_not(here: Door) -> None:

@@ -98,7 +98,7 @@ def test_what_apps_may_do_differently(more: dict[str, str | None]) -> None:
         ({"code_challenge_method": "plain"}, "invalid_request", "S256"),
         ({"code_challenge_method": "s256"}, "invalid_request", "S256"),
         ({"aud": None}, "invalid_request", "aud"),
-        ({"aud": "https://evil.test/fhir"}, "invalid_request", "aud"),
+        ({"aud": "https://evil.test/fhir"}, "invalid_request", f"this server, {BASE}."),
         ({"aud": BASE + "//"}, "invalid_request", "aud"),
         ({"aud": BASE.upper()}, "invalid_request", "aud"),
         ({"aud": ISSUER}, "invalid_request", "aud"),

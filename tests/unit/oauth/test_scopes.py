@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hilum.oauth import scopes as scopes_module
 from hilum.oauth.scopes import (
     Asked,
     Scope,
@@ -260,3 +263,38 @@ def test_any_search_parameter_survives_being_written(name: str, value: str) -> N
     line = "".join(written([scope]))
     assert parse(line) == ((scope,) if pairs(line.partition("?")[2]) is not None else ())
     assert set(line) <= set(map(chr, range(0x21, 0x7F))) - set('"\\')  # RFC 6749, 3.3
+
+
+@given(
+    st.lists(
+        st.builds(
+            Scope,
+            st.sampled_from(("patient", "user")),
+            st.sampled_from(("*", "A", "B")),
+            st.frozensets(st.sampled_from("cruds"), min_size=1),
+            st.sampled_from(((), (("a", "1"),), (("a", "1"), ("b", "2")))),
+        ),
+        max_size=10,
+    )
+)
+def test_the_widest_are_those_that_lie_within_no_other(some: list[Scope]) -> None:
+    found = widest(some)
+    assert set(found) == {one for one in some if not any(one != other and within(one, other) for other in some)}
+    assert list(found) == [one for one in dict.fromkeys(some) if one in found]
+
+
+def test_many_scopes_are_compared_with_few() -> None:
+    letters = ["".join(some) for number in range(1, 6) for some in combinations("cruds", number)]
+    types = [f"T{number}" for number in range(200)]
+    many = [Scope("user", type, frozenset(some)) for some in letters for type in types]
+    compared = 0
+
+    def counted(one: Scope, other: Scope) -> bool:
+        nonlocal compared
+        compared += 1
+        return within(one, other)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scopes_module, "within", counted)
+        assert len(widest(many)) == len(types)
+    assert compared < 100 * len(many)

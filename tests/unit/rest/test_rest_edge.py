@@ -6,9 +6,10 @@ from hashlib import sha256
 
 import pytest
 
+from hilum.access.bearer import bearer
 from hilum.access.policy import Policy, Principal
 from hilum.problems import Busy, Unauthenticated
-from hilum.rest.edge import ANYONE, authenticate, bearer
+from hilum.rest.edge import ANYONE, authenticate
 
 ADA = Principal("ada", "app", "j", Policy(()), 1 << 62)
 KEYED = Principal("ada", "keyed", "j", Policy(()), 1 << 62, api_key=sha256(b"secret").digest())

@@ -82,6 +82,15 @@ def test_the_same_search_is_never_sealed_to_the_same_text() -> None:
     assert not any("ngo" in text for text in sealed)
 
 
+def test_the_length_of_a_sealed_search_tells_nothing_of_its_position() -> None:
+    """Whoever chooses the parameters repeats a guess in them: compressed together a right one would be shorter."""
+    guess = "17592186044417,17592186044418,17592186044419"
+    positions = (guess, "83640219573840,20385746190283,64910283746519", guess[:14], "8")
+    lengths = [len(links.seal_search(PATH, [("_id", guess)], position, ME)) for position in positions]
+    assert lengths[0] == lengths[1]
+    assert lengths[2] == lengths[3]
+
+
 @given(st.integers(0, 30 * 8 - 1))
 def test_no_bit_of_a_sealed_search_can_be_changed(bit: int) -> None:
     sealed = bytearray(urlsafe_b64decode(links.seal_search(PATH, PARAMETERS, "7", ME)[2:]))

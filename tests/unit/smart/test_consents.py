@@ -48,7 +48,10 @@ async def test_what_the_consent_says(here: World) -> None:
     assert found["identifier"] == [{"system": "urn:hilum:grant", "value": id}]
     assert (found["status"], found["patient"]) == ("active", {"reference": "Patient/17"})
     assert found["performer"] == [{"reference": "Practitioner/1"}]
-    assert found["extension"] == [{"url": f"{ORIGIN}/scope", "valueString": given["scope"]}]
+    told = [one["valueUri"] for one in found["extension"] if one["url"] == f"{ORIGIN}/scope"]
+    assert "http://openid.net/specs/openid-connect-core-1_0#openid" in told
+    assert "http://smarthealthit.org/fhir/scopes/patient/*.rs" in told
+    assert len(told) == len(given["scope"].split()) == len(found["extension"])
     assert found["policy"][0]["authority"] == ORIGIN
     provision = found["provision"]
     assert provision["type"] == "permit"
@@ -109,7 +112,13 @@ CHANGES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "active again": lambda body: body | {"status": "active", "dateTime": "2020-01-01"},
     "another patient": lambda body: body | {"status": "inactive", "patient": {"reference": "Patient/18"}},
     "other scopes": lambda body: (
-        body | {"status": "inactive", "extension": [{"url": f"{ORIGIN}/scope", "valueString": "system/*.cruds"}]}
+        body
+        | {
+            "status": "inactive",
+            "extension": [
+                {"url": f"{ORIGIN}/scope", "valueUri": "http://smarthealthit.org/fhir/scopes/system/*.cruds"}
+            ],
+        }
     ),
     "no identifier": lambda body: {name: value for name, value in body.items() if name != "identifier"},
     "a draft": lambda body: body | {"status": "draft"},

@@ -291,3 +291,10 @@ async def test_what_a_grant_keeps(here: World) -> None:
     assert (grant.amr, grant.context, grant.redeemed) == (("pwd",), {"patient": "17"}, False)
     flows = await here.site.ledger.of(FLOW)
     assert [flow.state for flow in flows] == [USED]
+
+
+async def test_a_flow_keeps_nothing_that_nobody_asked_for(here: World) -> None:
+    await here.authorize(junk="x" * 10_000)
+    (row,) = await here.site.ledger.of(FLOW)
+    assert len(row.value) < 1000
+    assert b"junk" not in row.value

@@ -71,10 +71,11 @@ async def test_a_set_is_fetched_once_for_as_long_as_it_may_be_kept(sets: KeySets
 
 
 @pytest.mark.parametrize("said", [b"no-store", b"no-cache", b"private, no-cache", b"max-age=0"])
-async def test_a_set_that_may_not_be_kept_is_not(sets: KeySets, said: bytes) -> None:
+async def test_a_set_that_may_not_be_kept_is_not(sets: KeySets, clock: Clock, said: bytes) -> None:
     async with serving(always(response(document(FIRST), b"Cache-Control: " + said))) as server:
         for _ in range(3):
             await sets.keys(server.url(), "first")
+            clock.now += 0.5
         assert len(server.seen) == 3
 
 
@@ -145,6 +146,19 @@ async def test_ten_fetches_in_a_second_over_all_urls(sets: KeySets, clock: Clock
         assert await sets.keys(server.url("/0"), "first") == (FIRST,)
         clock.now += 1
         assert await sets.keys(server.url("/10"), "first") == (FIRST,)
+
+
+async def test_a_set_that_may_not_be_kept_leaves_fetches_for_the_others(sets: KeySets, clock: Clock) -> None:
+    async with serving(always(response(document(FIRST), b"cache-control: no-store"))) as server:
+        for _ in range(2):
+            await sets.keys(server.url("/greedy"), "first")
+        for _ in range(20):
+            with pytest.raises(Unfetched) as caught:
+                await sets.keys(server.url("/greedy"), "first")
+            assert caught.value.kind == "busy"
+        assert await sets.keys(server.url("/other"), "first") == (FIRST,)
+        clock.now += 1
+        assert await sets.keys(server.url("/greedy"), "first") == (FIRST,)
 
 
 @pytest.mark.parametrize(

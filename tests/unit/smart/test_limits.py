@@ -42,3 +42,22 @@ def test_what_is_forgotten_is_what_was_asked_longest_ago(clock: Clock, monkeypat
         found.spend("x", key)
     found.spend("x", "a")
     assert found.wait("x", "c") > 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("", "unix", False),
+    ],
+)
+def test_the_addresses_of_one_network_count_as_one(clock: Clock, one: str, other: str, same: bool) -> None:
+    found = Limits(clock, {"x by address": Rate(1, 60), "x by client": Rate(1, 60)})
+    for limit in ("x by address", "x by client"):
+        found.spend(limit, one)
+    assert (found.wait("x by address", other) > 0) is same
+    assert found.wait("x by client", other) == 0

@@ -93,6 +93,19 @@ async def test_what_ends_by_itself_is_not_shown_after_that(here: World) -> None:
     assert "No app can see anything for you now." in (await apps(here)).text
 
 
+async def test_after_ninety_days_one_is_asked_whether_an_app_is_still_in_use(here: World) -> None:
+    await allowed(here)
+    here.move(89 * 24 * 3600)
+    await here.browser.sign_in("pat.one")
+    assert "Do you still use" not in (await apps(here)).text
+    here.move(2 * 24 * 3600)
+    await here.browser.sign_in("pat.one")
+    assert "Do you still use Growth Chart?" in (await apps(here)).text
+    page = await here.browser.get(f"/my/apps/{await grant(here)}/revoke")
+    page = await here.browser.send(page.form(page.path))
+    assert "Do you still use" not in page.text
+
+
 def test_scopes_in_words() -> None:
     asked = "patient/*.rs patient/Goal.cud user/Observation.rs?category=x|laboratory"
     assert in_words(scopes.parse(asked)) == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -11,10 +12,10 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 from tests.postgres import postgres_url
-from tests.unit.smart.world import World, answered, error, said, world
+from tests.unit.smart.world import REDIRECT, VERIFIER, World, answered, error, said, world
 
 from hilum.oauth.ledger import GRANT, REFRESH, REVOKED, Grant, Refresh, digest, read
-from hilum.smart import users
+from hilum.smart import clients, users
 from hilum.smart.refresh import LIFE, RETRY_SECONDS, narrowed
 from hilum.store.postgres import open_postgres
 from hilum.store.sqlite import open_sqlite
@@ -49,6 +50,31 @@ async def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 async def first(here: World, scope: str = SCOPE) -> str:
     return str((await here.tokens(scope=scope))["refresh_token"])
+
+
+async def test_a_public_app_need_not_name_itself_beside_its_refresh_token(here: World) -> None:
+    """A refresh has grant_type, refresh_token and scope (SMART, 2.0.13): the npm fhirclient sends no client_id."""
+    form = {"grant_type": "refresh_token", "refresh_token": await first(here)}
+    answer = await here.ask(form=form)
+    assert answer.status == 200, answer.body
+    assert (await here.ask(form=form | {"client_id": "another"})).status == 401
+    unknown = await here.ask(form=form | {"refresh_token": "hrt_unknown"})
+    assert error(unknown) == (400, "invalid_grant")
+    assert error(await here.ask("/auth/revoke", form={"token": form["refresh_token"]})) == (401, "invalid_client")
+
+
+async def test_a_confidential_app_proves_itself_whether_it_names_itself_or_not(here: World) -> None:
+    secret, kept = clients.secret()
+    await here.add("basic", method="client_secret_basic", secret=kept)
+    here.client = "basic"
+    form = {"grant_type": "authorization_code", "code": await here.code(scope=SCOPE), "redirect_uri": REDIRECT,
+            "code_verifier": VERIFIER}  # fmt: skip
+    proof = {"authorization": "Basic " + base64.b64encode(f"basic:{secret}".encode()).decode()}
+    token = said(await here.ask(form=form, headers=proof))["refresh_token"]
+    form = {"grant_type": "refresh_token", "refresh_token": token}
+    assert error(await here.ask(form=form)) == (401, "invalid_client")
+    assert error(await here.ask(form=form | {"client_id": "basic"})) == (401, "invalid_client")
+    assert (await here.ask(form=form, headers=proof)).status == 200
 
 
 async def test_smart22_110_115_a_refresh_token_becomes_new_tokens(here: World) -> None:
@@ -209,3 +235,21 @@ async def test_what_the_user_denied_has_no_refresh_token(here: World) -> None:
     page = await here.browser.send(page.form(page.path + "/cancel"), follow=False)
     assert answered(page)["error"] == "access_denied"
     assert await here.site.ledger.of(REFRESH) == []
+
+
+async def test_a_client_that_is_registered_for_less_by_now_gets_less(here: World) -> None:
+    given = await here.tokens(scope="launch/patient patient/Observation.rs patient/Condition.rs offline_access")
+    found = await clients.get(here.site.ledger, here.client)
+    assert found is not None
+    less = structs.replace(found.client, scopes="launch/patient offline_access patient/Observation.r")
+    await clients.change(here.site.ledger, found, less, here.site.clock(), sandbox=True)
+    answer = said(await here.refresh(given["refresh_token"]))
+    assert answer["scope"] == "offline_access launch/patient patient/Observation.r"
+    for token in (answer["access_token"], answer["refresh_token"]):
+        told = said(await here.ask("/auth/introspect", {"token": token, "client_id": here.client}))
+        assert told["scope"] == answer["scope"]
+    found = await clients.get(here.site.ledger, here.client)
+    assert found is not None
+    none = structs.replace(found.client, scopes="user/Patient.r")
+    await clients.change(here.site.ledger, found, none, here.site.clock(), sandbox=True)
+    assert error(await here.refresh(answer["refresh_token"])) == (400, "invalid_scope")

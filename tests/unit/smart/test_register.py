@@ -8,11 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 from tests.unit.smart.test_token import GRANT_TYPE, PUBLIC, RSA
 from tests.unit.smart.world import REDIRECT, World, error, said, world
 
+from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.oauth.ledger import CLIENT
-from hilum.smart import invitations
+from hilum.oauth.scopes import LONGEST
+from hilum.smart import clients, invitations
 from hilum.smart.message import Answer
 from hilum.smart.smart import ROUTES, Smart
 
@@ -177,11 +180,14 @@ async def test_a_body_that_is_no_JSON_object(here: World) -> None:
     assert error(answer) == (400, "invalid_client_metadata")
 
 
-async def test_logos_elsewhere_are_not_taken(here: World) -> None:
-    token = await invite(here, uses=2)
-    assert "logo_uri" not in said(await register(here, token, logo_uri="https://app.example.org/logo.png"))
-    logo = "data:image/svg+xml,x"
-    assert said(await register(here, token, logo_uri=logo))["logo_uri"] == logo
+@pytest.mark.parametrize("logo", ["https://app.example.org/logo.png", "data:image/png;base64,iVBORw0KGgo="])
+async def test_no_app_chooses_what_people_see_of_it(here: World, logo: str) -> None:
+    """A logo on the consent page is an administrator's word."""
+    found = said(await register(here, await invite(here), logo_uri=logo))
+    assert "logo_uri" not in found
+    kept = await clients.get(here.site.ledger, found["client_id"])
+    assert kept is not None
+    assert kept.client.logo == ""
 
 
 async def test_a_client_reads_changes_and_ends_its_registration(here: World) -> None:
@@ -219,3 +225,23 @@ async def test_a_registration_is_its_own_clients(here: World) -> None:
     assert error(other_id) == (400, "invalid_client_metadata")
     chosen = await register(here, own, "PUT", path, client_id=one["client_id"], client_secret="mine")
     assert error(chosen) == (400, "invalid_client_metadata")
+
+
+async def test_a_client_that_was_disabled_does_not_let_itself_in_again(here: World) -> None:
+    found = said(await register(here, await invite(here)))
+    id, token = found["client_id"], found["registration_access_token"]
+    kept = await clients.get(here.site.ledger, id)
+    assert kept is not None
+    await clients.change(here.site.ledger, kept, structs.replace(kept.client, disabled=True), 0.0, sandbox=True)
+    for method in ("GET", "PUT", "DELETE"):
+        answer = await register(here, token, method, f"/auth/register/{id}", client_id=id)
+        assert error(answer) == (401, "invalid_token"), method
+    assert await clients.active(here.site.ledger, id) is None
+
+
+async def test_a_client_is_registered_for_no_endless_list_of_scopes(here: World) -> None:
+    types = [*TYPE_NUMBER]
+    some = " ".join(f"patient/{type}.{letters}" for letters in ("r", "s", "c", "u", "d", "rs") for type in types)
+    assert len(some) > LONGEST
+    answer = await register(here, await invite(here, "patient/*.cruds"), scope=some)
+    assert error(answer) == (400, "invalid_client_metadata")

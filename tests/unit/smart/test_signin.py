@@ -296,3 +296,47 @@ async def test_the_page_has_the_headers_that_keep_it_to_itself(here: Site) -> No
     assert "form-action 'self'" in policy
     assert page.answer.header(b"cache-control") == "no-store"
     assert page.answer.header(b"x-frame-options") == "DENY"
+
+
+def stranger(here: Site, number: int) -> Browser:
+    """A browser that was never here, somewhere else each time."""
+    return Browser(here, address=f"198.51.100.{number}")
+
+
+async def test_strangers_shut_nobody_out_of_a_browser_that_was_here_with_that_name(here: Site) -> None:
+    await user(here)
+    browser = Browser(here)
+    await browser.sign_in()
+    mark = browser.cookies["hilum-known"]
+    for number in range(signin.MOST_TRIES + 1):
+        assert (await stranger(here, number).sign_in(password="a wrong one")).status == 422
+    assert (await stranger(here, 99).sign_in()).status == 422
+    forged = mark[:-1] + ("0" if mark[-1] != "0" else "1")
+    for value, status in ((mark, 200), (forged, 422), (f"{'x' * 22}.{mark.partition('.')[2]}", 422), ("", 422)):
+        other = Browser(here)
+        other.cookies["hilum-known"] = value
+        assert (await other.sign_in("KIM.doe")).status == status
+
+
+async def test_a_browser_that_was_here_with_another_name_is_a_strangers(here: Site) -> None:
+    await user(here)
+    await user(here, "sam.doe")
+    browser = Browser(here)
+    assert (await browser.sign_in("sam.doe")).status == 200
+    for number in range(signin.MOST_TRIES + 1):
+        await stranger(here, number).sign_in(password="a wrong one")
+    other = Browser(here)
+    other.cookies["hilum-known"] = browser.cookies["hilum-known"]
+    assert (await other.sign_in()).status == 422
+
+
+async def test_a_browser_that_was_here_has_no_more_tries_than_others(here: Site) -> None:
+    await user(here)
+    browser = Browser(here)
+    await browser.sign_in()
+    thief = Browser(here)
+    thief.cookies["hilum-known"] = browser.cookies["hilum-known"]
+    for _ in range(signin.MOST_TRIES):
+        assert (await thief.sign_in(password="a wrong one")).status == 422
+    assert (await thief.sign_in()).status == 422
+    assert (await stranger(here, 1).sign_in()).status == 200

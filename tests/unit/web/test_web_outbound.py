@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.loopback import always, certificate, response, serving
@@ -225,6 +228,29 @@ async def test_the_systems_own_look_up_knows_this_machine() -> None:
     found = await outbound.lookup("localhost", 80)
     assert set(found) <= {"127.0.0.1", "::1"}
     assert found
+
+
+async def test_a_name_whose_servers_are_silent_holds_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    ready, asked = threading.Event(), list[str]()
+
+    def answer(host: str, port: int, type: int = 0) -> list[tuple[Any, ...]]:
+        asked.append(host)
+        if host == "silent.example":
+            ready.wait(20)
+        return [(0, 0, 0, "", ("192.0.2.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    try:
+        waiting = [asyncio.ensure_future(outbound.lookup("silent.example", 443)) for _ in range(20)]
+        await asyncio.sleep(0.05)
+        waiting[0].cancel()
+        assert await outbound.lookup("other.example", 443) == ("192.0.2.1",)
+    finally:
+        ready.set()
+    assert await asyncio.gather(*waiting[1:]) == [("192.0.2.1",)] * 19
+    assert asked == ["silent.example", "other.example"]
+    await outbound.lookup("silent.example", 443)
+    assert asked[-1] == "silent.example"
 
 
 async def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:

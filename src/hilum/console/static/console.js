@@ -1,8 +1,10 @@
 // The pages' script: asks the FHIR API with the token of this tab, and shows what comes. Text is set, never HTML.
+// The token is one that the person pasted, or one that the server gives to who is signed in here.
 "use strict";
 
 const page = document.body.dataset;
 const KEY = "hilum token";
+const OWN = "hilum signed in"; // the name of who is signed in, whose token that is
 const TYPE_ID = /^([A-Z][A-Za-z]+)\/([A-Za-z0-9.-]{1,64})(?:\/_history\/(\d+))?$/;
 const by = (id) => document.getElementById(id);
 
@@ -20,8 +22,28 @@ class Refused extends Error {
   }
 }
 
-// GET, with the token if there is one: the text and the parsed value. Throws Refused.
+// A token for who is signed in in this browser, which lasts ten minutes; whether there is one.
+async function signedIn() {
+  const answer = await fetch("/auth/console-token", { method: "POST", headers: { "X-CSRF": "1" }, credentials: "same-origin", cache: "no-store" });
+  if (!answer.ok) return false;
+  const { access_token, name } = await answer.json();
+  sessionStorage.setItem(KEY, access_token);
+  sessionStorage.setItem(OWN, name);
+  return true;
+}
+
+// Ask, with a new token if the one of who is signed in has ended. Throws Refused.
 async function get(url) {
+  try {
+    return await ask(url);
+  } catch (error) {
+    if (error.status !== 401 || !sessionStorage.getItem(OWN) || !(await signedIn())) throw error;
+    return ask(url);
+  }
+}
+
+// GET, with the token if there is one: the text and the parsed value. Throws Refused.
+async function ask(url) {
   const token = sessionStorage.getItem(KEY);
   const headers = { Accept: "application/fhir+json, application/json" };
   if (token) headers.Authorization = `Bearer ${token}`;
@@ -121,6 +143,11 @@ function showResource({ text, value }) {
     const types = ["Condition", "Observation", "Encounter", "MedicationRequest", "Procedure", "Immunization", "DiagnosticReport"];
     by("links").replaceChildren(make("span", "Of this patient:"), ...types.map((type) => make("a", type, { href: `/browse/${type}#patient=${page.id}` })));
   }
+  if (page.type === "Binary" && value.data && !page.version && page.auth !== "off") {
+    const button = make("button", "Open the document", { type: "button" });
+    button.onclick = () => run(() => openDocument(`Binary/${page.id}`));
+    by("links").replaceChildren(button);
+  }
   by("json").replaceChildren(
     ...pieces(text).map(([part, kind, reference]) => {
       const target = reference && browse(reference);
@@ -150,6 +177,15 @@ function showHistory(bundle) {
   if (total > 50) by("history").append(make("li", `and ${total - 50} older`));
 }
 
+// A document in place of this page, by a ticket: a link can carry no token. Throws Refused.
+async function openDocument(path) {
+  const headers = { Authorization: `Bearer ${sessionStorage.getItem(KEY)}` };
+  const answer = await fetch("/auth/ticket", { method: "POST", headers, body: new URLSearchParams({ path }), credentials: "omit", cache: "no-store" });
+  const value = await answer.json();
+  if (!answer.ok) throw new Refused(answer.status, value.error_description || `The server answered ${answer.status}.`);
+  location.href = here(value.url);
+}
+
 const PAGES = { home, list, resource };
 
 // Run a piece of the page; a refusal is said, and without a token that holds the sign-in box is shown.
@@ -163,8 +199,8 @@ async function run(piece) {
     session(true);
   } catch (error) {
     if (error.status === 401 && page.auth !== "off") {
-      const had = sessionStorage.getItem(KEY);
-      sessionStorage.removeItem(KEY);
+      const had = sessionStorage.getItem(KEY) && !sessionStorage.getItem(OWN);
+      forget();
       session(false);
       if (!had) return;
     }
@@ -175,23 +211,39 @@ async function run(piece) {
   }
 }
 
+function forget() {
+  sessionStorage.removeItem(KEY);
+  sessionStorage.removeItem(OWN);
+}
+
+// Begin: with the token of this tab, or with one for who is signed in; else with the sign-in box.
+async function begin() {
+  if (page.auth === "off" || sessionStorage.getItem(KEY) || (await signedIn().catch(() => false))) await run(PAGES[page.page]);
+  else session(false);
+}
+
 // Show either the sign-in box or what it leads to.
 function session(inside) {
   if (page.auth === "off") return;
   by("sign-in").hidden = inside;
-  by("session").hidden = !inside;
+  const own = inside ? sessionStorage.getItem(OWN) : null;
+  by("session").hidden = !inside || own !== null;
+  by("signed-in").hidden = own === null;
+  by("name").textContent = own ? `Signed in as ${own}` : "";
   if (!inside) by("data").hidden = true;
 }
 
 if (by("sign-in")) {
+  by("account").href = `/auth/sign-in?next=${encodeURIComponent(location.pathname)}`;
   by("sign-in").addEventListener("submit", (event) => {
     event.preventDefault();
+    forget();
     sessionStorage.setItem(KEY, by("token").value.trim().replace(/^(export TOKEN=|Bearer )/, ""));
     by("token").value = "";
     run(PAGES[page.page]);
   });
   by("sign-out").addEventListener("click", () => {
-    sessionStorage.removeItem(KEY);
+    forget();
     location.href = "/";
   });
 }
@@ -202,5 +254,4 @@ if (by("search")) {
     run(() => list());
   });
 }
-if (page.auth === "off" || sessionStorage.getItem(KEY)) run(PAGES[page.page]);
-else session(false);
+begin();

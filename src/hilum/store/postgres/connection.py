@@ -125,7 +125,8 @@ async def _connected(url: str, schema: str, settings: dict[str, str]) -> asyncpg
         # InternalClientError: of several hosts none is what target_session_attrs asks for, as during a failover.
         # A certificate that does not hold is an OSError and a ValueError.
         nobody = isinstance(error, (OSError, asyncpg.InternalClientError)) and not isinstance(error, ValueError)
-        raise translated(error, gone=nobody or (state[:2] == "08" and state != "08P01")) from None
+        closed = state == "55000"  # the database takes no connections at present (ALLOW_CONNECTIONS false)
+        raise translated(error, gone=nobody or closed or (state[:2] == "08" and state != "08P01")) from None
 
 
 def at_work(error: Exception, db: asyncpg.Connection) -> Exception:

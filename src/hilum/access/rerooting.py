@@ -1,0 +1,96 @@
+"""Another root key: what the old one sealed is sealed anew, in one transaction, while no server runs.
+
+The new key's file is there before, and takes the old one's place after. A crash in between leaves records that open
+with the new one: who runs it again finds that, and only has to put the file in its place (`begun`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+
+from hilum.access.keyring import ROOT, Keyring
+from hilum.access.keys import SigningKey
+from hilum.access.ledger import Ledger
+from hilum.access.revoking import LONGEST_TOKEN_SECONDS
+from hilum.access.seal import Seal
+from hilum.oauth import jwt
+from hilum.oauth.ledger import CHALLENGE, KEY, TICKET, USER, Key, Lost, Put, Record, Row, User, read, write
+from hilum.problems import Conflict, Misconfigured
+
+_SHORT: Final = (CHALLENGE, TICKET)
+"""Kinds that last some minutes: what of them is sealed is not worth it, and goes."""
+
+
+async def begun(ledger: Ledger, new: SigningKey) -> bool:
+    """Whether what is sealed opens with this key already. Raises Busy."""
+    ring = Keyring(new)
+    try:
+        await ring.load(ledger)
+    except Misconfigured:
+        return False
+    return len(ring.shown()) > 1
+
+
+async def reroot(ledger: Ledger, old: SigningKey, new: SigningKey, now: float, *, at_once: bool = False) -> int:
+    """Seal anew what `old` sealed; how many records. What `old` signed verifies for a day, or with `at_once` no more.
+
+    Raises Misconfigured when something does not open with `old`, Conflict when something changes meanwhile, Busy.
+    """
+    seals = Seal(old), Seal(new)
+    until = int(now * 1_000_000) if at_once else None
+    puts = [_key(row, *seals, until) async for row in _every(ledger, KEY)]
+    puts += [put async for row in _every(ledger, USER) for put in _user(row, *seals)]
+    count = len(puts)
+    if not at_once:
+        puts.append(_verifying(old, seals[1], now, [row.key async for row in _every(ledger, KEY)]))
+    try:
+        await ledger.many(puts)
+    except Lost:
+        raise Conflict("Something was changed meanwhile: is a server running? Stop it, and try again.") from None
+    for kind in _SHORT:
+        for key in [row.key async for row in _every(ledger, kind)]:
+            await ledger.remove(kind, key)
+    return count
+
+
+def _verifying(old: SigningKey, seal: Seal, now: float, taken: list[bytes]) -> Put:
+    """The old key, as long as the longest token that it may have signed."""
+    number = 1 + sum(key.startswith(f"{ROOT}:".encode()) for key in taken)
+    key = f"{ROOT}:{number}".encode()
+    ends = int((now + LONGEST_TOKEN_SECONDS) * 1_000_000)
+    private = seal.seal(KEY, key, msgspec.json.encode(old.key.as_dict(private=True)).decode())
+    record = Key(ROOT, jwt.algorithm(old.key), private, jwt.public(old.key, old.kid), begins=0, ends=ends)
+    return Put(KEY, key, write(record), expires=ends)
+
+
+def _key(row: Row, old: Seal, new: Seal, until: int | None) -> Put:
+    """`until`: when a root of before ends, too, in microseconds."""
+    found = read(row, Key)
+    private = new.seal(KEY, row.key, old.open(KEY, row.key, found.private))
+    found = msgspec.structs.replace(found, private=private)
+    if until is None or found.use != ROOT:
+        return _put(row, found)
+    return replace(_put(row, msgspec.structs.replace(found, ends=until)), expires=until)
+
+
+def _user(row: Row, old: Seal, new: Seal) -> Iterator[Put]:
+    found = read(row, User)
+    if found.totp:
+        totp = new.seal(USER, row.key, old.open(USER, row.key, found.totp))
+        yield _put(row, msgspec.structs.replace(found, totp=totp))
+
+
+def _put(row: Row, value: Record) -> Put:
+    return Put(row.kind, row.key, write(value), row.expires, row.owner, row.peer, row.state, row.version)
+
+
+async def _every(ledger: Ledger, kind: int) -> AsyncIterator[Row]:
+    after = b""
+    while rows := await ledger.of(kind, after=after):
+        for row in rows:
+            yield row
+        after = rows[-1].key

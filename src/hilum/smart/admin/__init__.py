@@ -1,0 +1,1 @@
+"""Pages for those who run the server: apps, people, what was allowed, and who saw what."""
