@@ -258,6 +258,7 @@ def test_one_address_registers_ten_apps_an_hour(one: Ground) -> None:
 TYPES = ("Patient", "Observation", "Condition", "Encounter", "Device")
 SCOPES = {
     "10,000 scopes": " ".join(f"patient/{TYPES[n % 5]}.{'cruds'[n % 5]}" for n in range(10_000)),
+    "2,000 scopes": " ".join(f"patient/{TYPES[n % 5]}.{'cruds'[n % 5]}" for n in range(2000)),
     "all there are": " ".join(f"user/T{n}.rs" for n in range(1200)),
     "one long word": "patient/" + "A" * 15_000 + ".rs",
     "letters without end": "patient/Patient." + "c" * 15_000,

@@ -109,7 +109,7 @@ def test_each_kind_of_access_leaves_an_event(served: Server, patient: str) -> No
         "read-1": [(["read"], "0", [f"{here}/_history/1", here], [])],
         "search-1": [(["search-type"], "0", [here], [f"Patient?_id={patient}"])],
         "search-2": [(["search-type"], "0", [], ["Patient?name=nobody"])],
-        "compartment-1": [(["search"], "0", [], [f"{here}/Observation?code=x"])],
+        "compartment-1": [(["search"], "0", [here], [f"{here}/Observation?code=x"])],
         "history-1": [(["history-instance"], "0", [here], [f"{here}/_history"])],
         "everything-1": [(["operation", "$everything"], "0", [here], [f"{here}/$everything"])],
         "graphql-1": [(["operation", "$graphql"], "0", [here], ["$graphql?" + query["query"]])],

@@ -129,7 +129,7 @@ def _owners(scope: Scope, own: bool, context: Context) -> Owners:
 def _grants(scope: Scope, but: frozenset[str], owners: Owners, states: tuple[str, ...]) -> Iterator[Grant]:
     """A scope as grants: where a type has a law of its own it is taken out of `*` and has a grant of its own."""
     letters, search = scope.interactions, scope.search
-    laws = (*(("Basic",) if states else ()), *(("Binary", "Patient", *BELONGS) if owners else ()))
+    laws = (*(("Basic",) if states else ()), *(("Binary", "Group", "Patient", *BELONGS) if owners else ()))
     special = [type for type in laws if scope.type in ("*", type) and type not in but]
     if scope.type not in special:
         yield from _grant(scope.type, letters, owners, search, but.union(special))
@@ -140,6 +140,8 @@ def _grants(scope: Scope, but: frozenset[str], owners: Owners, states: tuple[str
             yield from _grant(type, letters, owners, (*search, *none))
         elif type == "Binary":  # it is in no compartment: seen by its securityContext, which no search can follow
             yield from _grant(type, letters - _SEARCH, owners, search)
+        elif type == "Group":  # of R4's compartment by its members, and it tells of all the others
+            continue
         elif type == "Patient":  # others that link to one (`Patient.link`) are in its compartment, and other people
             yield from _grant(type, letters, owners, (*search, ("_id", ",".join(_value(id) for _, id in owners or ()))))
         else:

@@ -4,8 +4,8 @@ https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html#regist
 https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2
 
 Whoever may call the token endpoint can make hilum fetch, so that fetching has limits: one at a time for each URL, one
-for unknown keys in 30 seconds, one after a failure in 5, two in a second of a set that may not be kept, and ten in a
-second over all URLs.
+for unknown keys in 30 seconds, one after a failure in 5, four in a second of a set that may not be kept, and ten in
+a second over all URLs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LIFE: Final = 300.0
 REFETCH_SECONDS: Final = 30.0
 FAILED_SECONDS: Final = 5.0
 PER_SECOND: Final = 10
-PER_URL: Final = 2
+PER_URL: Final = 4
 """Of those: a set that says `no-store` must not use up what the other clients' sets need."""
 
 _MAX_AGE: Final = re.compile(r'max-age="?([0-9]{1,10})"?')

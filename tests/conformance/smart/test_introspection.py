@@ -147,9 +147,7 @@ def test_smart22_280_without_fhirUser_granted_it_is_not_told(ground: Ground, app
     assert "fhirUser" not in seen(ground, app, plain["access_token"])
 
 
-def test_smart22_134_a_token_of_many_scopes_stays_small(
-    ground: Ground, app: App
-) -> None:
+def test_smart22_134_a_token_of_many_scopes_stays_small(ground: Ground, app: App) -> None:
     scopes = [f"patient/Observation.rs?category={number}|{'x' * 40}" for number in range(60)]
     answer = ground.tokens(app, " ".join(["launch/patient", *scopes]), ADA)
     assert set(answer["scope"].split()) == {"launch/patient", *scopes}

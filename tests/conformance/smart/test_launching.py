@@ -14,7 +14,6 @@ import pytest
 from tests.conformance.smart.ground import App, Ground, error
 from tests.conformance.smart.people import ADA, KIM
 from tests.conformance.smart.visitor import Page
-from tests.journeys.server import FHIR_JSON
 
 LAUNCH = "https://app.example.org/launch"
 SCOPE = "launch openid fhirUser offline_access patient/*.rs"
@@ -34,7 +33,7 @@ def opened(ground: Ground, app: App, user: str = KIM, *, patient: str = "p1", ur
         page = visitor.get(f"/launch/{patient}")
     assert page.status == 200, page.text
     (form,) = [one for one in page.forms if ("patient", patient) in one.fields]
-    return visitor.submit(form, app=f"{app.id} {url}", **more)
+    return visitor.submit(form, untick=None, app=f"{app.id} {url}", **more)
 
 
 def told(ground: Ground, app: App, user: str = KIM, **more: str) -> dict[str, Any]:
@@ -169,44 +168,3 @@ def test_smart22_352_a_patient_opens_an_app_on_the_own_record(ground: Ground, ch
     assert told(ground, chart, ADA)["patient"] == "p1"
     visitor = ground.seated(ADA)
     assert visitor.get("/launch/p2").status == 404
-
-
-def task(id: str, url: str, code: str = "launch-app-ehr") -> dict[str, Any]:
-    """https://hl7.org/fhir/smart-app-launch/task-launch.html"""
-    system = "http://hl7.org/fhir/smart-app-launch/CodeSystem/smart-codes"
-    kinds = (
-        ("smartonfhir-application", {"valueUrl": url}),
-        ("smartonfhir-appcontext", {"valueString": '{"field1":"value"}'}),
-    )
-    return {
-        "resourceType": "Task",
-        "id": id,
-        "status": "requested",
-        "intent": "proposal",
-        "code": {"coding": [{"system": system, "code": code}]},
-        "description": f"Open what {id} asks for",
-        "for": {"reference": "Patient/p1"},
-        "encounter": {"reference": "Encounter/e2"},
-        "owner": {"reference": "Practitioner/kim"},
-        "input": [{"type": {"coding": [{"system": system, "code": name}]}, **value} for name, value in kinds],
-    }
-
-
-def test_task_profiles_a_task_opens_the_app_that_it_names(ground: Ground, chart: App) -> None:
-    visitor = ground.seated(KIM)
-    with ground.server.client() as owner:
-        for id, url in (("t1", f"{LAUNCH}/other"), ("t2", "https://evil.example.org/launch")):
-            assert owner.put(f"Task/{id}", json=task(id, url), headers=FHIR_JSON).status_code == 201
-        page = visitor.sign_in("/launch")
-        suggested = [value for form in page.forms for name, value in form.fields if name == "task"]
-        assert suggested == ["t1"]  # what no registered app is at has no button
-        assert "Open what t2 asks for" in page.text
-        (form,) = [form for form in page.forms if ("task", "t1") in form.fields]
-        gone = visitor.submit(form)
-        assert gone.url.startswith(f"{LAUNCH}/other?")
-        found = ground.tokens(chart, SCOPE, KIM, launch=gone.back["launch"])
-        assert (found["patient"], found["encounter"], found["appContext"]) == ("p1", "e2", '{"field1":"value"}')
-        assert owner.get("Task/t1").json()["status"] == "in-progress"
-        assert visitor.submit(form, task="t2").status == 422
-        for id in ("t1", "t2"):
-            assert owner.delete(f"Task/{id}").status_code in (200, 204)

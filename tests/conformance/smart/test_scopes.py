@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.conformance.smart.ground import App, Ground, ids
-from tests.conformance.smart.people import ADA, ADMIN, AUDITOR, BEN, KIM, condition, observation
+from tests.conformance.smart.people import ADA, ADMIN, AUDITOR, BEN, KIM, condition, observation, patient
 from tests.conformance.smart.visitor import Choices
 from tests.journeys.server import FHIR_JSON
 
@@ -140,6 +140,21 @@ def test_smart22_139_the_documents_say_what_a_link_between_patients_does(ground:
         assert ids(client.get("Patient?link=Patient/p1")) == []
     with ground.server.client() as owner:  # though R4 has it in the compartment
         assert "p3" in ids(owner.get("Patient/p1/Patient"))
+
+
+def test_smart22_139_nothing_is_written_through_a_link(ground: Ground, app: App) -> None:
+    found = ground.tokens(app, "patient/Patient.cruds", KIM, Choices(patient="p1"))
+    linked = patient("p3", "Eve", link=[{"other": {"reference": "Patient/p1"}, "type": "seealso"}])
+    new = {name: value for name, value in linked.items() if name != "id"}
+    with ground.fhir(found) as client:
+        own = client.get("Patient/p1").json()
+        assert client.put("Patient/p1", json=own | {"active": True}, headers=FHIR_JSON).status_code == 200
+        assert client.put("Patient/p3", json=linked, headers=FHIR_JSON).status_code == 404
+        assert client.delete("Patient/p3").status_code == client.delete("Patient/nothing").status_code == 204
+        assert client.post("Patient", json=new, headers=FHIR_JSON).status_code == 403
+        assert client.get("Patient/p3/_history/1").status_code == 404
+    with ground.server.client() as owner:
+        assert owner.get("Patient/p3").json()["name"] == patient("p3", "Ada")["name"]
 
 
 def test_smart22_140_368_a_user_scope_reaches_what_the_user_reaches(ground: Ground, app: App) -> None:

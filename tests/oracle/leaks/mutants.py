@@ -50,8 +50,14 @@ MUTANTS = (
     Mutant(
         "a patient who links to one is in one's record",
         "access/granting.py",
+        '("Binary", "Group", "Patient", *BELONGS)',
+        '("Binary", "Group", *BELONGS)',
+    ),
+    Mutant(
+        "a group that one is a member of is in one's record",
+        "access/granting.py",
+        '("Binary", "Group", "Patient", *BELONGS)',
         '("Binary", "Patient", *BELONGS)',
-        '("Binary", *BELONGS)',
     ),
     Mutant("a rule for one's own records is for all", "access/granting.py", "if own else None", "if False else None"),
     Mutant(

@@ -143,6 +143,11 @@ MAKERS: dict[str, Callable[[Maker], Body]] = {
         "subject": m.patient(),
         "medicationReference": m.reference("Medication"),
     },
+    "Group": lambda m: {
+        "type": "person",
+        "actual": True,
+        "member": [{"entity": m.patient()}, {"entity": m.patient()}],
+    },
 }
 """Type -> what a body of it says."""
 
@@ -163,7 +168,7 @@ _ORDER = (
     ),
     *("Observation", "Observation", "Observation", "Observation", "DocumentReference", "DocumentReference"),
     *("Communication", "QuestionnaireResponse", "Appointment", "Appointment", "Basic", "Basic", "Basic"),
-    *("Binary", "Binary", "Binary", "MedicationStatement"),
+    *("Binary", "Binary", "Binary", "MedicationStatement", "Group", "Group"),
 )
 
 

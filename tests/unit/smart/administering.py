@@ -30,7 +30,7 @@ rules = []
 
 
 async def administering() -> World:
-    """Ann is an administrator, Olga an auditor, Hal of the help desk; and who is in `deciding`. Apps get all they ask."""
+    """Ann is an administrator, Olga an auditor, Hal of the help desk; and who is in `deciding`. Apps get all."""
     here = await deciding()
     steps = (*STEPS[:2], Picks(), Allows())
     become(here, replace(here.site, roles=roles(ROLES, packaged()), steps=steps))

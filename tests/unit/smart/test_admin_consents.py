@@ -76,7 +76,8 @@ async def test_one_is_looked_at_and_ended_at_once(here: World, ann: Browser) -> 
     id, token = await allowed(here)
     page = await ann.get(f"/admin/consents/{id}")
     for text in ("Growth Chart", "kim.doe", "Patient/17", "test results and measurements", "patient/Observation.rs",
-                 "also when nobody is there", "its Consent is active", "&#34;resourceType&#34;: &#34;Consent&#34;"):  # fmt: skip
+                 "also when nobody is there", "its Consent is active",
+                 "&#34;resourceType&#34;: &#34;Consent&#34;"):  # fmt: skip
         assert text in page.text, text
     page = await post(ann, page, f"/admin/consents/{id}/revoke")
     assert "Ended. The app can get nothing more by it." in page.text

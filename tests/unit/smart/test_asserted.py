@@ -17,7 +17,7 @@ from hilum.oauth import assertion
 from hilum.oauth.errors import OAuthError
 from hilum.oauth.ledger import CLIENT, JTI, Client, Put, digest, write
 from hilum.smart.asserted import Asserted
-from hilum.smart.jwks import KeySets
+from hilum.smart.jwks import PER_URL, KeySets
 from hilum.store.memory import MemoryLedger
 from hilum.web.outbound import Guard
 
@@ -147,9 +147,9 @@ async def test_too_many_fetches_are_the_servers_fault_and_not_the_clients() -> N
     async with serving(always(response(json.dumps({"keys": []}).encode(), b"cache-control: no-store"))) as server:
         surroundings, _ = await world(by_url(server.url()))
         errors = []
-        for _ in range(11):
+        for _ in range(PER_URL + 1):
             with pytest.raises(OAuthError) as caught:
                 await judged(made(), surroundings)
             errors.append((caught.value.error, caught.value.status))
-        assert set(errors[:10]) == {("invalid_client", 401)}
-        assert errors[10] == ("temporarily_unavailable", 503)
+        assert set(errors[:-1]) == {("invalid_client", 401)}
+        assert errors[-1] == ("temporarily_unavailable", 503)

@@ -19,7 +19,7 @@ from hilum.interactions import granting
 from hilum.interactions.delete import delete
 from hilum.interactions.update import update
 from hilum.problems import Busy
-from hilum.smart import brandrules, brands
+from hilum.smart import brandrules, brands, composing
 from hilum.smart.brands import Shelf
 from hilum.smart.smart import Smart
 
@@ -55,7 +55,7 @@ def brand(id: str = "b1", *endpoints: str, **other: Any) -> dict[str, Any]:
         "id": id,
         "meta": {"profile": [brandrules.BRAND]},
         "extension": [{"url": brandrules.PORTAL, "extension": portal}],
-        "identifier": [{"system": brands.URI, "value": f"https://{id}.example.org"}],
+        "identifier": [{"system": composing.URI, "value": f"https://{id}.example.org"}],
         "active": True,
         "name": f"Brand {id}",
         "telecom": [{"system": "url", "value": f"https://www.{id}.example.org"}],
@@ -237,7 +237,7 @@ async def test_what_is_not_as_the_profile_has_it_is_not_published(here: World, w
 async def test_smart22_409_412_432_the_identifier_is_one_brands_only(here: World) -> None:
     await keep(here, endpoint())
     shared = {"system": "http://hl7.org/fhir/sid/us-npi", "value": "1234567893"}
-    own = {"system": brands.URI, "value": "https://root.example.org"}
+    own = {"system": composing.URI, "value": "https://root.example.org"}
     await keep(here, brand("root", "e1", identifier=[shared, own]))
     await keep(here, brand("child", "e1", identifier=[shared], partOf={"reference": "Organization/root"}))
     assert (await discovered(here))["user_access_brand_identifier"] == own
@@ -256,8 +256,8 @@ async def test_smart22_412_where_the_own_brand_can_not_be_told_discovery_says_no
         await keep(here, brand(id, "e1", identifier=[*brand(id)["identifier"], shared]))
     assert await discovered(here) == {}
     for setting, found in (
-        (f"{brands.URI}|https://b2.example.org", {"system": brands.URI, "value": "https://b2.example.org"}),
-        (f"{brands.URI}|https://b3.example.org", None),
+        (f"{composing.URI}|https://b2.example.org", {"system": composing.URI, "value": "https://b2.example.org"}),
+        (f"{composing.URI}|https://b3.example.org", None),
         ("https://b2.example.org", None),
         ("urn:x|shared", None),
     ):
@@ -283,4 +283,4 @@ async def test_discovery_answers_while_the_store_does_not(here: World) -> None:
     [("https://www.childrenshospital.org/a", "https://childrenshospital.org"), (ORIGIN, ORIGIN)],
 )
 def test_smart22_395_422_the_recommended_identifier(url: str, origin: str) -> None:
-    assert brands.web_origin(url) == origin
+    assert composing.web_origin(url) == origin

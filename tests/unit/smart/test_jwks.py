@@ -10,7 +10,7 @@ import pytest
 from joserfc.jwk import ECKey
 from tests.loopback import Answers, always, response, serving
 
-from hilum.smart.jwks import MOST_URLS, KeySets, Unfetched, life
+from hilum.smart.jwks import MOST_URLS, PER_URL, KeySets, Unfetched, life
 from hilum.web import outbound
 from hilum.web.outbound import Fetched, Guard
 
@@ -150,7 +150,7 @@ async def test_ten_fetches_in_a_second_over_all_urls(sets: KeySets, clock: Clock
 
 async def test_a_set_that_may_not_be_kept_leaves_fetches_for_the_others(sets: KeySets, clock: Clock) -> None:
     async with serving(always(response(document(FIRST), b"cache-control: no-store"))) as server:
-        for _ in range(2):
+        for _ in range(PER_URL):
             await sets.keys(server.url("/greedy"), "first")
         for _ in range(20):
             with pytest.raises(Unfetched) as caught:

@@ -14,7 +14,7 @@ from hilum.interactions.create import create
 from hilum.interactions.update import update
 from hilum.oauth import scopes
 from hilum.problems import Conflict, Invalid, NotFound, PreconditionFailed
-from hilum.smart import brandrules, brands, looking
+from hilum.smart import brandrules, brands, composing, looking
 from hilum.smart.admin import brand_form
 from hilum.smart.admin.gate import Admin, admin
 from hilum.smart.brandrules import CATEGORIES, REASONS, Wrong
@@ -169,7 +169,7 @@ async def _first(site: Site, endpoints: Sequence[Choice]) -> Body:
     """What the form of a new brand begins with: of the first one, what is published without any."""
     found = (await brands.published(site, now=True)).compiled
     if found.default:
-        return brands.default(site.settings)[0]
+        return composing.default(site.settings)[0]
     primary = found.primary or {}
     parent = {"partOf": {"reference": f"Organization/{primary['id']}"}} if primary else {}
     return {"resourceType": "Organization", "endpoint": [{"reference": endpoints[0].reference}], **parent}
@@ -180,7 +180,7 @@ async def _organization(site: Site, who: Admin, form: Form, current: Resource | 
     if HERE in [one.get("reference") for one in new.get("endpoint", [])]:
         known = [one.id for one in await brands.stored(site, "Endpoint") if _is_here(site, one)]
         if not known:  # else a form of before, or one that was sent twice
-            body = brands.endpoint("this-server", site.settings)
+            body = composing.endpoint("this-server", site.settings)
             known = [(await create(site.door, _principal(site, who), "Endpoint", body)).resource.id]
         new = _renamed(new, f"Endpoint/{known[0]}")
     await _written(site, who, form, current, new)

@@ -11,17 +11,21 @@ Position = tuple[tuple[Any, ...], int]
 Moment = tuple[Any, ...]
 """What a store calls a state of it: the number of a version, and what else it takes. See `Dialect.moment`."""
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)  # `json.dumps` makes one each time
+_TAIL: Final = 128
+"""What follows the values is as long as this, or a multiple of it."""
 NO_MOMENT: Final = "The position of this page is not one of this store. Begin the search anew."
 
 
 def write(values: tuple[Any, ...], rid: int, moment: Moment = ()) -> str:
     """A position as text. It may hold values of a resource: whoever shows it to a client seals it.
 
-    `moment`: as of when what follows is in order, where that may change.
+    `moment`: as of when what follows is in order, where that may change. Its length tells nothing but that of the
+    values: whether there is a moment, and how large its numbers are, goes by how much is stored, hidden or not.
     """
     if not values and not moment:
         return f"[{rid}]"
-    return _ENCODER.encode([*values, rid, list(moment)] if moment else [*values, rid])
+    text = _ENCODER.encode([*values, rid, list(moment)] if moment else [*values, rid])
+    return text + " " * ((len(_ENCODER.encode(values)) - len(text)) % _TAIL)
 
 
 def read(text: str, keys: int) -> Position:
