@@ -25,7 +25,7 @@ def part(value: Any) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-@pytest.mark.parametrize(("kid", "algorithm"), [(EC["kid"], "ES256"), ("rsa", "RS256")])
+@pytest.mark.parametrize(("kid", "algorithm"), [(EC["kid"], "ES256"), ("rsa", "RS256")], ids=["ES256", "RS256"])
 def test_each_key_signs_with_its_algorithm(kid: str, algorithm: str) -> None:
     token = jwt.sign(CLAIMS, KEYS[kid], kid)
     assert jwt.unverified(token) == ({"alg": algorithm, "kid": kid, "typ": "at+jwt"}, CLAIMS)

@@ -40,6 +40,7 @@ def test_a_password_that_others_would_try_first_is_refused(password: str, what: 
 @pytest.mark.parametrize(
     "password",
     ["four green tractors sing", "übermütige Zwölftonkatze", "k7#mQ2!vX9pL", "4821 9930 7716", passwords.made()],
+    ids=["words", "umlauts", "signs", "digits", "made"],
 )
 def test_a_password_that_nobody_thinks_of_will_do(password: str) -> None:
     assert fault(password, "kim.doe") == ""
