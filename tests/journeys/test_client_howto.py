@@ -11,11 +11,9 @@ from typing import Any
 
 import pytest
 from tests.journeys.apps import NODE, PASSWORD, ROOT, Pages, needs_node
+from tests.journeys.browsing import PHONE, browser, needs_chromium
 from tests.journeys.cli import hilum
 from tests.journeys.server import Server
-from tests.journeys.test_pages import PHONE
-from tests.journeys.test_pages import pytestmark as needs_chromium
-from tests.journeys.test_pages_of_sign_in import browser
 
 __all__ = ["browser"]
 

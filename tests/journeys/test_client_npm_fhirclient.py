@@ -12,10 +12,8 @@ from typing import Any
 
 import pytest
 from tests.journeys.apps import NODE, PASSWORD, ROOT, Pages, launched, needs_node, people, record, registered
+from tests.journeys.browsing import browser, needs_chromium, watched
 from tests.journeys.server import Server
-from tests.journeys.test_pages import DESKTOP
-from tests.journeys.test_pages import pytestmark as needs_chromium
-from tests.journeys.test_pages_of_sign_in import browser
 from tests.journeys.test_smart_backend import new_key, public
 
 __all__ = ["browser"]
@@ -72,15 +70,9 @@ def app(served: Server) -> Iterator[App]:
 @pytest.fixture
 def tab(browser: Any) -> Iterator[Any]:
     """A tab in which no script fails and no policy of a page blocks anything."""
-    context = browser.new_context(viewport=DESKTOP)
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
-    yield page
-    context.close()
-    assert [text for text in wrong if "status of 4" not in text] == []
+    with watched(browser) as page:
+        page.set_default_timeout(20_000)
+        yield page
 
 
 def by_mouse(tab: Any, name: str) -> None:

@@ -13,11 +13,9 @@ from typing import Any
 import pyotp
 import pytest
 from tests.journeys.apps import NODE, PASSWORD, ROOT, Pages, needs_node, people, record, registered
+from tests.journeys.browsing import DESKTOP, PHONE, browser, looked_at, needs_chromium
 from tests.journeys.cli import hilum
 from tests.journeys.server import Server
-from tests.journeys.test_pages import DESKTOP, PHONE
-from tests.journeys.test_pages import pytestmark as needs_chromium
-from tests.journeys.test_pages_of_sign_in import browser, looked_at
 
 __all__ = ["browser"]
 

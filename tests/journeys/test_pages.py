@@ -2,72 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from tests.journeys.browsing import CONTRAST, DESKTOP, PHONE, browser, needs_chromium, playwright, watched
 from tests.journeys.conftest import Create
 from tests.journeys.server import FHIR_JSON, Server
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="chromium is not installed")
+__all__ = ["browser"]
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+pytestmark = needs_chromium
 EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
-
-# The lowest contrast of any visible text with its ground (WCAG 2.1, 1.4.3): 4.5 or more is AA.
-CONTRAST = """() => {
-  const linear = (v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-  const light = (c) => { const f = c.map((v) => linear(v / 255));
-    return 0.2126 * f[0] + 0.7152 * f[1] + 0.0722 * f[2]; };
-  const parse = (text) => text.match(/[0-9.]+/g).map(Number);
-  const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);
-    if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
-  let worst = [99, ""];
-  for (const e of document.querySelectorAll("body *")) {
-    if (![...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) || !e.offsetParent) continue;
-    const [a, b] = [light(parse(getComputedStyle(e).color)), light(ground(e))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < worst[0]) worst = [ratio, e.outerHTML.slice(0, 120)];
-  }
-  return worst;
-}"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     """A tab in which nothing may go wrong: no error, no message, no request to elsewhere."""
-    context = browser.new_context(viewport=DESKTOP)
-    tab = context.new_page()
-    wrong: list[str] = []
-    tab.on("pageerror", lambda error: wrong.append(str(error)))
-    tab.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-    tab.on("request", lambda request: wrong.append(request.url) if "127.0.0.1" not in request.url else None)
-    yield tab
-    context.close()
-    assert [text for text in wrong if "status of 4" not in text] == []
+    with watched(browser, "http://127.0.0.1") as page:
+        yield page
 
 
 def sign_in(page: Any, server: Server, path: str = "/", scope: str = "system/*.cruds") -> str:

@@ -14,13 +14,15 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.journeys.browsing import DESKTOP, browser, looked_at, needs_chromium, watched
 from tests.journeys.cli import hilum, postgres_url
 from tests.journeys.server import FHIR_JSON, Server
-from tests.journeys.test_pages import DESKTOP, pytestmark
 from tests.journeys.test_pages_of_consent import App
-from tests.journeys.test_pages_of_sign_in import PASSWORD, browser, looked_at
+from tests.journeys.test_pages_of_sign_in import PASSWORD
 
-__all__ = ["browser", "postgres_url", "pytestmark"]
+__all__ = ["browser", "postgres_url"]
+
+pytestmark = needs_chromium
 
 
 def logo() -> str:
@@ -64,14 +66,8 @@ def served(tmp_path_factory: pytest.TempPathFactory, place: tuple[str, ...]) -> 
 @pytest.fixture
 def tab(browser: Any) -> Iterator[Any]:
     """A tab without script, in which nothing is blocked by a page's policy, and nothing asked of elsewhere."""
-    context = browser.new_context(viewport=DESKTOP, java_script_enabled=False)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("request", lambda one: wrong.append(one.url) if not one.url.startswith(("http://127.", "data:")) else None)
-    yield page
-    context.close()
-    assert [text for text in wrong if "status of 4" not in text] == []
+    with watched(browser, "http://127.0.0.1", "data:", java_script_enabled=False) as page:
+        yield page
 
 
 def sign_in(tab: Any, served: Server, name: str, password: str = PASSWORD, path: str = "/admin") -> None:

@@ -13,13 +13,15 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
+from tests.journeys.browsing import DESKTOP, browser, looked_at, needs_chromium, watched
 from tests.journeys.cli import hilum
 from tests.journeys.server import FHIR_JSON, Server
-from tests.journeys.test_pages import DESKTOP, pytestmark
 from tests.journeys.test_pages_of_consent import sign_in
-from tests.journeys.test_pages_of_sign_in import PASSWORD, browser, looked_at
+from tests.journeys.test_pages_of_sign_in import PASSWORD
 
-__all__ = ["browser", "pytestmark"]
+__all__ = ["browser"]
+
+pytestmark = needs_chromium
 
 SCOPES = "openid fhirUser launch launch/patient offline_access patient/*.cruds user/*.cruds"
 CODES = "http://hl7.org/fhir/smart-app-launch/CodeSystem/smart-codes"
@@ -123,13 +125,8 @@ def app(served: Server) -> Iterator[App]:
 @pytest.fixture
 def tab(browser: Any) -> Iterator[Any]:
     """A tab without script, in which nothing is blocked by a page's policy."""
-    context = browser.new_context(viewport=DESKTOP, java_script_enabled=False)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
-    yield page
-    context.close()
-    assert [text for text in wrong if "status of 4" not in text] == []
+    with watched(browser, java_script_enabled=False) as page:
+        yield page
 
 
 def task(app: App, id: str, code: str, served: Server) -> None:

@@ -12,25 +12,15 @@ from typing import Any
 
 import pyotp
 import pytest
+from tests.journeys.browsing import DESKTOP, browser, looked_at, needs_chromium, watched
 from tests.journeys.cli import hilum
 from tests.journeys.server import Server
-from tests.journeys.test_pages import CHROMIUM, CONTRAST, DESKTOP, FLAGS, PHONE, pytestmark
 from tests.unit.smart.login import SECRET, Login
 
-__all__ = ["pytestmark"]
+__all__ = ["browser"]
 
-playwright = pytest.importorskip("playwright.sync_api")
+pytestmark = needs_chromium
 PASSWORD = "four green tractors sing"
-NARROW = {"width": 320, "height": 640}
-SHOTS = Path(__file__).resolve().parents[2] / ".cache" / "pages"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +49,8 @@ def add(served: Server, tmp_path: Path) -> Any:
 @pytest.fixture
 def tab(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     """A tab in which nothing may go wrong: no error, nothing blocked by the page's policy, no request to elsewhere."""
-    context = browser.new_context(viewport=DESKTOP, **getattr(request, "param", {}))
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("request", lambda asked: wrong.append(asked.url) if "//localhost" not in asked.url else None)
-    yield page
-    context.close()
-    assert [text for text in wrong if "status of 4" not in text] == []
+    with watched(browser, "http://localhost", "data:", **getattr(request, "param", {})) as page:
+        yield page
 
 
 def sign_in(tab: Any, served: Server, name: str, password: str = PASSWORD) -> None:
@@ -76,24 +59,6 @@ def sign_in(tab: Any, served: Server, name: str, password: str = PASSWORD) -> No
     tab.fill("#password", password)
     with tab.expect_navigation():
         tab.keyboard.press("Enter")
-
-
-def looked_at(tab: Any, name: str) -> None:
-    """Each width fits, text can be read, every field has its label; the picture is kept."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    for scheme in ("light", "dark"):
-        tab.emulate_media(color_scheme=scheme)
-        for size in (NARROW, PHONE, DESKTOP):
-            tab.set_viewport_size(size)
-            assert tab.evaluate("document.documentElement.scrollWidth") <= size["width"], (name, size)
-            tab.screenshot(path=str(SHOTS / f"{name}-{size['width']}-{scheme}.png"), full_page=True)
-        ratio, where = tab.evaluate(CONTRAST)
-        assert ratio >= 4.5, (name, scheme, where)
-    tab.emulate_media(color_scheme="light")
-    unlabelled = tab.evaluate(
-        "[...document.querySelectorAll('input:not([type=hidden]):not([hidden])')].filter(e => !e.labels.length).length"
-    )
-    assert (unlabelled, tab.locator("h1").count(), tab.evaluate("document.documentElement.lang")) == (0, 1, "en")
 
 
 @pytest.mark.parametrize("tab", [{"java_script_enabled": False}], indirect=True)

@@ -9,22 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.journeys.browsing import CONTRAST, DESKTOP, PHONE, browser, needs_chromium, watched
 from tests.journeys.cli import hilum
 from tests.journeys.server import FHIR_JSON, Server
-from tests.journeys.test_pages import CHROMIUM, CONTRAST, DESKTOP, FLAGS, PHONE, pytestmark
 
-__all__ = ["pytestmark"]
+__all__ = ["browser"]
 
-playwright = pytest.importorskip("playwright.sync_api")
+pytestmark = needs_chromium
+
 PASSWORD = "four green tractors sing"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +30,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def tab(browser: Any) -> Iterator[Any]:
     """A tab in which nothing may go wrong; a browser tells of refusals by itself."""
-    context = browser.new_context(viewport=DESKTOP)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: wrong.append(request.url) if "127.0.0.1" not in request.url else None)
-    yield page
-    context.close()
-    assert [text for text in wrong if "status of 4" not in text] == []
+    with watched(browser, "http://127.0.0.1") as page:
+        yield page
 
 
 def person(served: Server, folder: Path, name: str, *more: str) -> None:
@@ -97,8 +83,8 @@ def test_who_signs_in_sees_the_pages_without_pasting(tab: Any, served: Server, t
     given = [one for one in requests if one[1].endswith("/auth/console-token")]
     assert [(method, headers["x-csrf"]) for method, _, headers in given] == [("POST", "1")], "once for the tab"
     assert all("ey" not in url.partition("?")[2] for _, url, _ in requests)
-    (cookie,) = tab.context.cookies()
-    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("hilum", True, "Lax")
+    cookies = {one["name"]: (one["httpOnly"], one["sameSite"]) for one in tab.context.cookies()}
+    assert cookies == {"hilum": (True, "Lax"), "hilum-known": (True, "Lax")}
     token = tab.evaluate("sessionStorage.getItem('hilum token')")
     assert token not in tab.content()
     assert tab.evaluate("Object.keys(localStorage).length") == 0
