@@ -148,6 +148,20 @@ def test_a_store_of_another_environment_is_refused(tmp_path: Path) -> None:
     assert "The store belongs to the environment 'sandbox', not 'production'." in done.stderr
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("file", ["roles.toml", "providers.toml"])
+def test_a_file_that_is_not_sound_is_one_line_and_the_address_of_the_last_server_stays(
+    tmp_path: Path, file: str, workers: int
+) -> None:
+    (tmp_path / "serving.json").write_text('{"fhir_base":"http://127.0.0.1:8080/fhir"}')
+    (tmp_path / file).write_text("garbage = [")
+    flags = ("--roles", tmp_path / file) if file == "roles.toml" else ()
+    done = hilum("serve", "--data", tmp_path, "--port", 0, "--workers", workers, *flags, timeout=20)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "not TOML" in done.stderr
+    assert (tmp_path / "serving.json").read_text() == '{"fhir_base":"http://127.0.0.1:8080/fhir"}'
+
+
 def test_a_request_that_is_underway_is_finished_when_the_server_is_told_to_stop(
     tmp_path: Path, terminals: list[Terminal]
 ) -> None:

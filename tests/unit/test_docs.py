@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+_NAMED = re.compile(r"docs/[\w./-]+\.md")
 _FENCE = re.compile(r"```(?:sh|console)\n(.*?)```", re.DOTALL)
 _DOUBLE_DASH = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
@@ -62,6 +63,12 @@ def test_every_setting_can_be_given_to_serve(name):
 def test_links_within_the_project_lead_somewhere(page):
     targets = [target for target in _LINK.findall(page.read_text()) if "://" not in target]
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_pages_that_the_program_names_are_there():
+    named = {page for file in (ROOT / "src").rglob("*.py") for page in _NAMED.findall(file.read_text())}
+    assert len(named) > 5
+    assert sorted(page for page in named if not (ROOT / page).exists()) == []
 
 
 def invocations():

@@ -21,7 +21,7 @@ def table(settings: Settings) -> Roles:
     try:
         text = Path(settings.roles).expanduser().read_text("utf-8")
     except (OSError, UnicodeDecodeError):
-        raise Misconfigured(f"The roles {settings.roles} can't be read. See docs/reference/roles.md.") from None
+        raise Misconfigured(f"The roles {settings.roles} can't be read. See docs/reference/access.md.") from None
     return roles(text, packaged())
 
 

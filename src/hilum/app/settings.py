@@ -184,7 +184,7 @@ class Settings:
         Entry(
             "--roles",
             TEXT,
-            "A TOML file with roles of your own, beside those of hilum or in place of them: docs/reference/roles.md.",
+            "A TOML file with roles of your own, beside those of hilum or in place of them: docs/reference/access.md.",
         ),
     ] = ""
     trusted_proxies: Annotated[

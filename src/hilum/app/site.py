@@ -69,7 +69,9 @@ class Site:
         if route is None and page is None:
             raise NotFound(f"There is nothing at {path[:128]!r}. The FHIR base is /fhir, and pages begin at /.")
         if scope["method"] not in ("GET", "HEAD"):
-            raise MethodNotAllowed(f"{scope['method'][:16]} is not possible here; GET, HEAD are.", ("GET", "HEAD"))
+            raise MethodNotAllowed(
+                f"{scope['method'][:16]} is not possible here. Possible: GET, HEAD.", ("GET", "HEAD")
+            )
         if route is not None:
             request.interaction = path
             return await route((scope, headers))

@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey
 
 from hilum.access.keyring import Keyring
 from hilum.problems import Misconfigured
-from hilum.store.segments import CHECKPOINT, Anchor, Cut, Head, Seal, SealCut
+from hilum.store.segments import CHECKPOINT, READ_HEADS, WRITE_HEADS, About, Anchor, Cut, Head, Seal, SealCut
 
 _HASHED = ec.ECDSA(SHA256())
 
@@ -26,6 +26,7 @@ _HASHED = ec.ECDSA(SHA256())
 class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the body of an anchor says: heads of chains, (process in hex, how far, link in hex).
 
+    Of a segment also `about`: the digest of what it is found by, in hex.
     Of what was pruned also: `before` (microseconds), how many `segments` and `rows`, and why, or where the archive is.
     """
 
@@ -35,6 +36,7 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     segments: int = 0
     rows: int = 0
     why: str = ""
+    about: str = ""
 
 
 def listed(heads: Iterable[Head]) -> tuple[tuple[str, int, str], ...]:
@@ -42,9 +44,21 @@ def listed(heads: Iterable[Head]) -> tuple[tuple[str, int, str], ...]:
     return tuple((head.process.hex(), head.at, head.link.hex()) for head in heads)
 
 
+def subjects(about: Iterable[About]) -> str:
+    """The digest of what a segment is found by: who took some of it away would hide the segment from searches."""
+    return sha256(msgspec.msgpack.encode(sorted(set(about)))).hexdigest()
+
+
 def told(anchor: Anchor) -> Told:
     """What an anchor says. Raises msgspec.DecodeError."""
     return msgspec.json.decode(anchor.body, type=Told)
+
+
+def kind(said: Told) -> int:
+    """What an anchor is by what was signed. `Anchor.kind` has it, too, but who has the database can write that anew."""
+    if said.before or said.why:
+        return CHECKPOINT
+    return READ_HEADS if said.heads else WRITE_HEADS
 
 
 def digest(previous: bytes, body: bytes) -> bytes:

@@ -18,7 +18,7 @@ import msgspec
 from xxhash import xxh3_64_intdigest
 
 from hilum.audit import file
-from hilum.audit.anchor import Signer, Told, listed, sealing, told
+from hilum.audit.anchor import Signer, Told, listed, sealing, subjects, told
 from hilum.audit.entry import Entry, Who, decode
 from hilum.audit.event import asked
 from hilum.audit.trail import Closed, Trail
@@ -137,10 +137,9 @@ async def keep(store: Store, signer: Signer, one: Content) -> bool:
     patients = await patients_of(store, (seq for entry in one.entries for seq in entry.shown))
     segment = one.segment
     head = Head(segment.process, segment.first + segment.rows, segment.after)
-    said = Told(heads=listed([head]))
-    anchor = await store.segments.put(
-        segment, await asyncio.to_thread(about, one, patients), sealing(signer, READ_HEADS, said)
-    )
+    found_by = await asyncio.to_thread(about, one, patients)
+    said = Told(heads=listed([head]), about=subjects(found_by))
+    anchor = await store.segments.put(segment, found_by, sealing(signer, READ_HEADS, said))
     if anchor is not None:
         log.info("audit anchor", n=anchor.n, digest=anchor.digest.hex(), entries=segment.rows)
     return anchor is not None

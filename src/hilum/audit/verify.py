@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from hilum.audit import chain, file
-from hilum.audit.anchor import Signer, Told, faults, told
+from hilum.audit.anchor import Signer, Told, faults, kind, subjects, told
 from hilum.audit.entry import decode
 from hilum.fhir.resource import instant
 from hilum.problems import Damaged
@@ -70,6 +70,7 @@ class Verification:
         self._store, self._signer, self._directory = store, signer, directory
         self._since, self._expected = since, expected
         self._reads: Heads = {}
+        self._about: dict[tuple[bytes, int], str] = {}
         self._writes: Heads = {}
         self._read_from = _Reached(bool(since))
         self._written_from = _Reached(bool(since))
@@ -105,23 +106,29 @@ class Verification:
                         yield f"anchor {one.n}: another one than was expected"
                     self._expected = None
                 try:
-                    self._heads(one)
+                    if not self._heads(one):
+                        yield f"anchor {one.n}: altered: it is said to be of another kind"
                 except (msgspec.DecodeError, ValueError):
                     yield f"anchor {one.n}: says what hilum did not write"
             self._last = last = some[-1]
             self.seen.anchors += len(some)
             self.seen.newest = Expected(last.n, last.digest)
 
-    def _heads(self, one: Anchor) -> None:
+    def _heads(self, one: Anchor) -> bool:
+        """Keep what an anchor says; whether it is of the kind that the store has it for. Raises msgspec.DecodeError."""
         said: Told = told(one)
         reads, writes = dict(_heads(said.heads)), dict(_heads(said.writes))
-        if one.kind == CHECKPOINT:
+        meant = kind(said)
+        if meant == CHECKPOINT:
             self._pruned = max(self._pruned, said.before)
             self._read_from.at.update((process, (at, link)) for (process, at), link in reads.items())
             self._written_from.at.update((process, (at, link)) for (process, at), link in writes.items())
         else:
             self._reads.update(reads)
+            if said.about:
+                self._about.update(dict.fromkeys(reads, said.about))
             self._writes.update(writes)
+        return one.kind == meant
 
     # --- what was read ----------------------------------------------------------------------------------------------
 
@@ -137,6 +144,8 @@ class Verification:
                 for fault in await asyncio.to_thread(_segment, one, reached):
                     yield fault
                 place = one.process, one.first + one.rows
+                if (about := self._about.get(place)) is not None and not await self._found_by(one, about):
+                    yield f"{_where(one)}: what searches find it by was altered"
                 if anchored.get(place) != one.after:
                     unsealed.append((place, one.after, _where(one)))
                 self.seen.segments += 1
@@ -152,6 +161,10 @@ class Verification:
             if at > end and not (reached.trusting and process not in reached.at):
                 yield f"reads of process {process.hex()}: entries {end} to {at - 1} removed"
                 reached.at[process] = at, link
+
+    async def _found_by(self, one: Segment, signed: str) -> bool:
+        found = await self._store.segments.spoken_of(one.id)
+        return subjects(about for about, _ in found) == signed and all(high == one.high for _, high in found)
 
     def _after(self, files: Mapping[Path, file.Log | str | None]) -> Iterator[str]:
         """Files that wait to be settled: each follows what the store has, or the file before it."""
@@ -226,18 +239,19 @@ def _segment(one: Segment, reached: _Reached) -> list[str]:
         found.append(f"{where}: does not stand on what came before")
     reached.at[one.process] = one.first + one.rows, one.after
     try:
-        linked, count = one.before, 0
+        linked, ats = one.before, list[int]()
         for number, (payload, said) in enumerate(file.frames(zlib.decompress(one.body))):
-            entries = decode(payload).entries
+            times = [entry.at for entry in decode(payload).entries]
             linked = chain.link(linked, payload)
             if said != linked:
-                times = [entry.at for entry in entries]
                 span = f"{instant(min(times))} to {instant(max(times))}" if times else "empty"
                 found.append(f"{where}: frame {number} ({span}) altered")
                 linked = said
-            count += len(entries)
-        if linked != one.after or count != one.rows:
+            ats += times
+        if linked != one.after or len(ats) != one.rows:
             found.append(f"{where}: frames removed or added at its end")
+        elif ats and (min(ats), max(ats)) != (one.low, one.high):  # searches by date go by these
+            found.append(f"{where}: its times were altered, {instant(min(ats))} to {instant(max(ats))} is right")
     except (zlib.error, msgspec.DecodeError, Damaged):
         found.append(f"{where}: can't be read")
     return found

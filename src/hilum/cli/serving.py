@@ -17,13 +17,14 @@ from dataclasses import replace
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from hilum.app import data, files
+from hilum.app import data, files, roles
 from hilum.app.protocol import Protocol
 from hilum.app.settings import Settings
 from hilum.app.stores import open_to_serve
 from hilum.cli import banner
 from hilum.cli.terminal import bold, say
 from hilum.problems import Misconfigured
+from hilum.smart.providers import providers
 from hilum.store.interface import Counts
 
 _BACKLOG = 2048
@@ -34,6 +35,9 @@ def run(settings: Settings) -> None:
     if settings.environment == "production" and (reason := settings.base_unreachable or settings.base_in_clear):
         raise Misconfigured(reason)
     data.prepare(settings)
+    if settings.auth == "smart":  # what is unsound in these files is told here and in one line, not in a worker's log
+        roles.table(settings)
+        providers(settings.data)
     settings = replace(settings, connections=files.room(settings.connections))
     listening = listen(settings.host, settings.port)
     settings = replace(settings, port=listening.getsockname()[1])

@@ -73,7 +73,7 @@ class Router:
         route = methods.get(method)
         if route is None:
             allowed = tuple(sorted(methods))
-            raise MethodNotAllowed(f"{method[:16]} is not possible here; {', '.join(allowed)} are.", allowed)
+            raise MethodNotAllowed(f"{method[:16]} is not possible here. Possible: {', '.join(allowed)}.", allowed)
         return route
 
 

@@ -81,7 +81,7 @@ def _scopes(wanted: str, most: str) -> str:
     )
     text = scopes.text(found)
     if not text:
-        raise OAuthError("invalid_client_metadata", "None of these scopes may be registered for with this token.")
+        raise OAuthError("invalid_client_metadata", "None of these scopes may be registered here, or with this token.")
     return text
 
 

@@ -64,5 +64,5 @@ def chosen(methods: dict[str, Route], method: str) -> Route:
     """The route of the method. Raises MethodNotAllowed."""
     if method not in methods:
         allowed = tuple(sorted(methods))
-        raise MethodNotAllowed(f"{method[:16]} is not possible here; {', '.join(allowed)} are.", allowed)
+        raise MethodNotAllowed(f"{method[:16]} is not possible here. Possible: {', '.join(allowed)}.", allowed)
     return methods[method]

@@ -39,6 +39,8 @@ def search_in_words(type: str, search: Search) -> str:
         found = words()["kinds"].get(type, {}).get(search[0][1].rpartition("|")[2])
         if found is not None:
             return str(found)
+    if found := words()["parts"].get(type, {}).get("&".join(f"{name}={value}" for name, value in search)):
+        return str(found)
     what = "All kinds of data" if type == "*" else type_in_words(type)
     return f"{what} ({', '.join(f'{name}={value}' for name, value in search)})"
 

@@ -238,6 +238,11 @@ class MemorySegments:
         """Segments with a greater id, by id."""
         return [one for one, _ in self._segments if one.id > after][:limit]
 
+    async def spoken_of(self, id: int) -> list[tuple[About, int]]:
+        """By what a segment is found."""
+        ((one, about),) = [found for found in self._segments if found[0].id == id]
+        return [(subject, one.high) for subject in sorted(about)]
+
     async def anchors(self, after: int, limit: int = 1000) -> list[Anchor]:
         """Those with a greater n, in order."""
         return [one for one in self._anchors if one.n > after][:limit]

@@ -153,6 +153,10 @@ class Segments(Protocol):
         """Segments with a greater id, by id: of each process, those come in the order of its chain."""
         ...
 
+    async def spoken_of(self, id: int) -> list[tuple[About, int]]:
+        """By what a segment is found, and the moment of its newest entry as it stands there; in order."""
+        ...
+
     async def anchors(self, after: int, limit: int = 1000) -> list[Anchor]:
         """Those with a greater n, in order."""
         ...

@@ -21,6 +21,7 @@ from hilum.audit.verify import Verification
 from hilum.interactions import create as creating
 from hilum.interactions.door import Door
 from hilum.store.interface import Store
+from hilum.store.segments import CHECKPOINT, READ_HEADS
 from hilum.store.sqlite import open_sqlite
 
 ADA = Principal("ada", "app-1", "jti-1", EVERYTHING, 1 << 62)
@@ -101,6 +102,16 @@ def forged(tmp_path: Path) -> None:
         )  # fmt: skip
 
 
+def checkpointed(path: Path) -> None:
+    """The first two segments gone, as if they had been pruned."""
+    (end, process) = row(path, f"SELECT first + rows, hex(process) FROM audit_segment WHERE id = {SECOND}")
+    change(path, f"DELETE FROM audit_segment WHERE id <= {SECOND}")
+    change(
+        path, "UPDATE audit_anchor SET kind = ? WHERE kind = ? AND CAST(body AS TEXT) LIKE ?", CHECKPOINT, READ_HEADS,
+        f'%["{process.lower()}",{end},%',
+    )  # fmt: skip
+
+
 async def test_nothing_is_wrong_with_what_nobody_touched(tmp_path: Path, store: Store) -> None:
     assert await faults(tmp_path, store) == []
 
@@ -133,6 +144,29 @@ DEEDS: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda path: change(path, f"UPDATE audit_segment SET first = 3 WHERE id = {SECOND}"),
         "entries 2 to 2 before them removed",
     ),
+    "since when a segment is altered": (
+        lambda path: change(path, f"UPDATE audit_segment SET low = low - 1 WHERE id = {SECOND}"),
+        "its times were altered",
+    ),
+    "until when a segment is altered": (
+        lambda path: change(path, f"UPDATE audit_segment SET high = high + 1 WHERE id = {SECOND}"),
+        "its times were altered",
+    ),
+    "whom a segment is found by removed": (
+        lambda path: change(path, f"DELETE FROM audit_about WHERE segment = {SECOND} AND what = 1"),
+        "what searches find it by was altered",
+    ),
+    "whom a segment is found by added": (
+        lambda path: change(
+            path, f"INSERT INTO audit_about SELECT 1, 17, high, id FROM audit_segment WHERE id = {SECOND}"
+        ),
+        "what searches find it by was altered",
+    ),
+    "when a segment is found altered": (
+        lambda path: change(path, f"UPDATE audit_about SET high = high - 1 WHERE segment = {SECOND} AND what = 1"),
+        "what searches find it by was altered",
+    ),
+    "reads removed, and the anchor after them made a checkpoint": (checkpointed, "of another kind"),
     "a commit's row altered": (
         lambda path: change(path, f"UPDATE audit SET agent = 'bob' WHERE seq = {COMMIT}"), "altered"
     ),

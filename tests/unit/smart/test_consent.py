@@ -152,8 +152,9 @@ SITE = cast(Site, SimpleNamespace(roles=TABLE))
 ROLES = ("patient", "practitioner", "admin", "auditor", "narrow")
 TYPES = ("*", "Observation", "Condition", "Patient", "Practitioner", "Consent", "AuditEvent", "Basic", "Provenance")
 LETTERS = st.sets(st.sampled_from("cruds"), min_size=1).map(lambda some: "".join(x for x in "cruds" if x in some))
-SCOPE = st.builds("{}/{}.{}".format, st.sampled_from(("patient", "user")), st.sampled_from(TYPES), LETTERS)
-LIMITED = SCOPE.filter(lambda one: "Observation" in one).map(lambda one: f"{one}?category=laboratory")
+LEVELS = st.sampled_from(("patient", "user"))
+SCOPE = st.builds("{}/{}.{}".format, LEVELS, st.sampled_from(TYPES), LETTERS)
+LIMITED = st.builds("{}/Observation.{}?category=laboratory".format, LEVELS, LETTERS)
 SCOPES = st.lists(SCOPE | LIMITED, min_size=1, max_size=5).map(" ".join)
 
 

@@ -102,6 +102,9 @@ async def test_an_open_sandbox_lets_apps_in_that_act_for_people(here: World) -> 
     set_registration(here, "open")
     found = said(await register(here, "", scope="patient/*.rs user/*.cruds system/*.rs __introspect"))
     assert found["scope"] == "patient/*.rs user/*.cruds"
+    none = await register(here, "", scope="system/*.rs")
+    assert error(none) == (400, "invalid_client_metadata")
+    assert b"None of these scopes may be registered here, or with this token." in none.body
     set_registration(here, "open", "production")
     assert error(await register(here, "")) == (401, "invalid_token")
 

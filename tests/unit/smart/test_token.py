@@ -158,7 +158,9 @@ async def test_smart22_251_what_is_no_request_is_told_so(here: World) -> None:
     assert error(await here.ask(body=b"grant_type=%zz")) == (400, "invalid_request")
     assert error(await here.ask(body=b"a=" + b"x" * 65536)) == (413, "invalid_request")
     assert error(await here.ask(method="GET")) == (405, "invalid_request")
-    assert (await here.ask(method="GET")).header(b"allow") == "POST"
+    wrong = await here.ask(method="GET")
+    assert wrong.header(b"allow") == "POST"
+    assert b"GET is not possible here. Possible: POST." in wrong.body
 
 
 async def test_who_asks_too_often_is_told_to_wait(here: World) -> None:

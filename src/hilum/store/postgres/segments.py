@@ -141,6 +141,11 @@ class PostgresSegments:
         sql = f"SELECT {_SEGMENT} FROM audit_segment s WHERE s.id > $1 ORDER BY s.id LIMIT $2"
         return await self._segments(sql, after, limit)
 
+    async def spoken_of(self, id: int) -> list[tuple[About, int]]:
+        """By what a segment is found."""
+        sql = "SELECT what, key, high FROM audit_about WHERE segment = $1 ORDER BY what, key, high"
+        return [(About(what, key), high) for what, key, high in await self._fetched(sql, id)]
+
     async def anchors(self, after: int, limit: int = 1000) -> list[Anchor]:
         """Those with a greater n, in order."""
         sql = f"SELECT {_ANCHOR} FROM audit_anchor WHERE n > $1 ORDER BY n LIMIT $2"

@@ -107,6 +107,11 @@ class SqliteSegments:
         sql = f"SELECT {_SEGMENT} FROM audit_segment s WHERE s.id > ? ORDER BY s.id LIMIT ?"
         return _segments(self._db, sql, (after, limit))
 
+    async def spoken_of(self, id: int) -> list[tuple[About, int]]:
+        """By what a segment is found."""
+        sql = "SELECT what, key, high FROM audit_about WHERE segment = ? ORDER BY what, key, high"
+        return [(About(what, key), high) for what, key, high in rows(self._db, sql, (id,))]
+
     async def anchors(self, after: int, limit: int = 1000) -> list[Anchor]:
         """Those with a greater n, in order."""
         sql = f"SELECT {_ANCHOR} FROM audit_anchor WHERE n > ? ORDER BY n LIMIT ?"
