@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.durability.load import GROUP, SYSTEM, observation, patient
 from tests.durability.wire import Answer, Wire
+from tests.journeys.cli import database
 from tests.journeys.server import Server
 from tests.postgres import postgres_url
 
@@ -24,16 +27,18 @@ CLIENTS = 32
 @pytest.fixture(params=["sqlite", "postgresql"])
 def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Server, Server]]:
     """Two processes of their own, not two workers, so that a client's process is known."""
-    store = f"sqlite:{tmp_path}/shared.sqlite"
-    if request.param == "postgresql":
-        store = request.getfixturevalue("postgres_url")
-    pair = []
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        pair.append(Server(tmp_path / name, "--store", store))
-    yield pair[0], pair[1]
-    for server in pair:
-        server.stop()
+    with ExitStack() as stack:
+        store = f"sqlite:{tmp_path}/shared.sqlite"
+        if request.param == "postgresql":
+            store = stack.enter_context(database(request.getfixturevalue("postgres_url")))
+        pair: list[Server] = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            if pair:  # servers of one store have one key
+                shutil.copytree(pair[0].data, tmp_path / name / "data", ignore=shutil.ignore_patterns("audit"))
+            pair.append(Server(tmp_path / name, "--store", store))
+            stack.callback(pair[-1].stop)
+        yield pair[0], pair[1]
 
 
 def _wires(servers: tuple[Server, Server]) -> list[Wire]:

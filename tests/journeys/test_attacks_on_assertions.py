@@ -87,7 +87,13 @@ class Aimed:
             "client_assertion_type": ASSERTION,
             "client_assertion": text,
         }
-        return self.ground.ask("/auth/token", form | other)
+        ends = time.monotonic() + 15
+        while True:
+            answer = self.ground.ask("/auth/token", form | other)
+            busy = answer.status_code == 503 and answer.json()["error"] == "temporarily_unavailable"
+            if not busy or time.monotonic() > ends:
+                return answer
+            time.sleep(0.3)  # ten key sets a second: who asks for more asks again
 
 
 @pytest.fixture

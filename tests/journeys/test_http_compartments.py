@@ -71,15 +71,21 @@ def test_nobody_takes_what_is_shared_out_of_anothers_record(server: Server, crea
         assert theirs.get(path).json()["status"] == "booked"
 
 
-def test_a_group_of_two_is_no_ones_to_delete(server: Server, create: Create) -> None:
+def test_a_group_names_others_and_is_in_nobodys_record(server: Server, create: Create) -> None:
     va, vb = create()["id"], create()["id"]
     both = create("Group", type="person", actual=True, member=[{"entity": reference(id_)} for id_ in (va, vb)])["id"]
-    own = create("Group", type="person", actual=True, member=[{"entity": reference(va)}])["id"]
     with server.client("patient/*.cruds", patient=va) as mine:
-        assert diagnostics(mine.delete(f"Group/{both}")) == OUTSIDE
-        assert mine.delete(f"Group/{own}").status_code == 204
-    with server.client("patient/*.rs", patient=vb) as theirs:
-        assert theirs.get(f"Group/{both}").status_code == 200
+        for path in (f"Group/{both}", f"Group/{both}/_history/1", f"Group/{both}/_history"):
+            assert mine.get(path).status_code == 404
+        assert mine.delete(f"Group/{both}").status_code == mine.delete("Group/none").status_code
+        for query in ("Group", f"Group?member=Patient/{va}", f"Patient/{va}/Group"):
+            assert mine.get(query).json()["total"] == 0
+        revincluded = mine.get(f"Patient?_id={va}&_revinclude=Group:member").json()["entry"]
+        assert [one["resource"]["id"] for one in revincluded] == [va]
+        body = {"resourceType": "Group", "type": "person", "actual": True, "member": [{"entity": reference(va)}]}
+        assert mine.post("Group", json=body, headers=FHIR_JSON).status_code == 403
+    with server.client("system/*.rs") as whole:
+        assert whole.get(f"Group/{both}").status_code == 200
 
 
 def test_who_is_bound_to_nothing_may(fhir: httpx.Client, create: Create) -> None:

@@ -140,8 +140,8 @@ def _grants(scope: Scope, but: frozenset[str], owners: Owners, states: tuple[str
             yield from _grant(type, letters, owners, (*search, *none))
         elif type == "Binary":  # it is in no compartment: seen by its securityContext, which no search can follow
             yield from _grant(type, letters - _SEARCH, owners, search)
-        elif type == "Group":  # of R4's compartment by its members, and it tells of all the others
-            continue
+        elif type == "Group":  # in R4's compartment by its members, and it tells of all the others: in nobody's
+            yield from _grant(type, letters, (("Patient", ""),), search)
         elif type == "Patient":  # others that link to one (`Patient.link`) are in its compartment, and other people
             yield from _grant(type, letters, owners, (*search, ("_id", ",".join(_value(id) for _, id in owners or ()))))
         else:

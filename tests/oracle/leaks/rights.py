@@ -173,8 +173,8 @@ def _grants(
     if type == "Patient":
         search = (*search, ("_id", ",".join(patients)))  # one that links to it is another record
     found = [Grant(type, letters, tuple(("Patient", one) for one in patients), search)]
-    if type == "Group":  # it tells of its other members
-        found = []
+    if type == "Group":  # it tells of its other members: in nobody's record
+        found = [Grant(type, letters, (("Patient", ""),), search)]
     usual = type in SHARED or type in DEFINED
     if letters & {"r", "s"} and (usual if shared is None else type in shared):
         found.append(Grant(type, letters & {"r", "s"}, None, search + SHARED.get(type, ()), named=True))
