@@ -54,6 +54,8 @@ def reference(scope: str, patient: str | None, type: str, letter: str, inside: I
         return False
     if type == "Patient":  # another one may be in the compartment, too: one that links to it
         return ("Patient", patient) in inside and id == patient
+    if type == "Group":  # it names its other members, and is in nobody's record
+        return False
     return ("Patient", patient) in inside or (type == "Organization" and letter == "r")
 
 
