@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import getpass
 import json
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -45,7 +46,13 @@ def done(*arguments: object) -> dict[str, Any]:
     return dict(json.loads(answer.stdout))
 
 
-@pytest.fixture(params=["sqlite, beside a server", "sqlite, without one", "postgresql, beside a server"])
+CASES = ["sqlite, beside a server", "sqlite, without one", "postgresql, without one"]
+"""Beside a server it takes a minute: so often it looks for what commands have left."""
+if os.environ.get("HILUM_FULL"):
+    CASES.append("postgresql, beside a server")
+
+
+@pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest) -> tuple[tuple[str, ...], bool]:
     """Flags of the store, and whether a server runs."""
     store, _, server = request.param.partition(", ")
