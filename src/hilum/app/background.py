@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
+from hilum.web import log
 
-class Background:
+
+class Background(ABC):
     """One task. `start` and `stop` it within the event loop."""
 
     name: ClassVar[str]
@@ -19,13 +21,20 @@ class Background:
     def start(self) -> None:
         """Begin."""
         self._work = asyncio.create_task(self._run(), name=self.name)
+        self._work.add_done_callback(_told)
 
     async def stop(self) -> None:
         """End it where it waits: what is under way is whole afterwards, or was never begun."""
         if self._work is not None:
             self._work.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._work
+            await asyncio.wait({self._work})  # raises nothing: what comes after it at a stop is done in any case
 
+    @abstractmethod
     async def _run(self) -> None:
-        raise NotImplementedError
+        """Until it is cancelled."""
+
+
+def _told(done: asyncio.Task[None]) -> None:
+    """Nobody awaits the task: of a defect that ended it the log tells."""
+    if not done.cancelled() and (error := done.exception()) is not None:
+        log.error("background work has ended", name=done.get_name(), error=type(error).__name__)

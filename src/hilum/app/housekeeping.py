@@ -7,9 +7,9 @@ Every process does it; twice is as good as once.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import Final
 
+from hilum.app.background import Background
 from hilum.problems import Problem
 from hilum.smart import granted
 from hilum.smart.site import Site
@@ -23,24 +23,15 @@ MOST: Final = 500
 """Records deleted in one transaction: others write between two of them."""
 
 
-class Housekeeping:
-    """The background work of one process. `start` and `stop` it within the event loop."""
+class Housekeeping(Background):
+    """That of one process."""
+
+    name = "hilum-housekeeping"
 
     def __init__(self, site: Site) -> None:
+        super().__init__()
         self._site = site
         self._since = site.now - _DAY
-        self._work: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin."""
-        self._work = asyncio.create_task(self._run(), name="hilum-housekeeping")
-
-    async def stop(self) -> None:
-        """End; a transaction that is under way happens whole or not at all."""
-        if self._work is not None:
-            self._work.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._work
 
     async def _run(self) -> None:
         while True:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Set
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +16,7 @@ from hilum.access.keyring import Keyring
 from hilum.access.ledger import Ledger
 from hilum.access.opened import Opened
 from hilum.access.verifier import Verifier
+from hilum.app.background import Background
 from hilum.oauth.ledger import CLIENT, FRESH, KEY, SETTING, Client, Row, read
 from hilum.problems import Problem
 from hilum.smart import clients
@@ -70,8 +70,10 @@ class Apps:
         return before != {state for app in self._apps.values() for state in app.states}
 
 
-class Watch:
-    """The looking of one process. `start` and `stop` it within the event loop. `also`: what else is looked at."""
+class Watch(Background):
+    """The looking of one process: `look` before `start`, which only goes on. `also`: what else is looked at."""
+
+    name = "hilum-watch"
 
     def __init__(
         self,
@@ -85,6 +87,7 @@ class Watch:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__()
         self._ledger, self._verifier, self._ring, self._apps = ledger, verifier, ring, apps
         self._opened = opened or Opened()
         self._also = also
@@ -92,19 +95,6 @@ class Watch:
         self._last = 0
         self._since = 0
         self._failing = False
-        self._work: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Learn all there is to know, then go on looking. Raises Busy, Damaged."""
-        await self.look()
-        self._work = asyncio.create_task(self._run(), name="hilum-watch")
-
-    async def stop(self) -> None:
-        """End."""
-        if self._work is not None:
-            self._work.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._work
 
     async def _run(self) -> None:
         while True:
