@@ -43,7 +43,11 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--store", default="both", choices=list(STORES))
     sizes = "small: 10,000, full: 40,000, million: 10,000 and 1,000,000; of shapes: 10k,100k,1m, several by commas"
     parser.add_argument("--size", default=None, help=sizes)
-    parser.add_argument("--only", "--op", help="operations by name or group, or words of the names of shapes")
+    parser.add_argument(
+        "--only",
+        "--op",
+        help="operations by name or group (of auth: or kind of token), or words of the names of shapes",
+    )
     parser.add_argument("--connections", default=None, help="such as 1,16")
     parser.add_argument("--seconds", type=float, default=None, help="how long each run is measured")
     parser.add_argument("--rounds", type=int, default=None, help="runs of each server per figure")
@@ -135,8 +139,10 @@ async def costs(asked: argparse.Namespace, console: Console, work: Path) -> int:
     with telling(console) as tell:
         for store in STORES[asked.store]:
             seconds, rounds = asked.seconds or 1.4, asked.rounds or 4
-            found.append(await auth.measure(store, size, work, OUT / "populations", seconds, rounds, tell))
-            auth.save(found[-1], OUT)
+            chosen = auth.chosen(asked.only)
+            found.append(await auth.measure(store, size, work, OUT / "populations", seconds, rounds, tell, chosen))
+            if chosen == auth.ROWS:  # some of them are to look at, not to keep
+                auth.save(found[-1], OUT)
     for one in found:
         table = Table(*auth.HEAD, title=f"{one.store}, load average {one.load_average:.1f}", title_justify="left")
         for row in one.rows:

@@ -92,15 +92,33 @@ class Served:
     ways: dict[str, tuple[Server, str]]
 
 
-async def measure(store: str, size: int, work: Path, kept: Path, seconds: float, rounds: int, tell: Tell) -> Costs:
-    """All rows on one store."""
+def chosen(only: str | None) -> tuple[tuple[str, str], ...]:
+    """The rows whose operation, group or token is named in a list by commas. Raises ValueError when none is."""
+    wanted = {name.strip() for name in (only or "").split(",") if name.strip()}
+    found = tuple(row for row in ROWS if not wanted or wanted & {*row, OPERATIONS[row[0]].group})
+    if not found:
+        raise ValueError(f"--only: {only} is no operation, group or token of these rows.")
+    return found
+
+
+async def measure(
+    store: str,
+    size: int,
+    work: Path,
+    kept: Path,
+    seconds: float,
+    rounds: int,
+    tell: Tell,
+    chosen: Sequence[tuple[str, str]] = ROWS,
+) -> Costs:
+    """Rows on one store."""
     load = machine.load_average()
     stage = {"sqlite": _on_sqlite, "postgresql": _on_postgres}[store]
     rows = []
     async with stage(work, kept, size, tell) as served:
         generator = Generator()
         try:
-            for operation, token in ROWS:
+            for operation, token in chosen:
                 runs: dict[str, list[Measured]] = {way: [] for way in WAYS}
                 for n in range(rounds):
                     for way in (*WAYS, *reversed(WAYS))[3 * (n % 2) :][:3]:  # off grouped strict, strict grouped off

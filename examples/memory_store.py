@@ -27,6 +27,7 @@ from hilum.store.interface import (
     Counts,
     HistoryQuery,
     Page,
+    Placed,
     Present,
     Resolves,
     Unreferenced,
@@ -101,17 +102,19 @@ class MemoryStore:
 
     async def read(self, type: str, id: str, version: int | None = None) -> Resource | None:
         """The current version, or that one."""
-        if version is None:
-            found = self._current.get((type, id))
-            return found.resource if found else None
-        return next(
-            (r for v in self._log if ((r := v.resource).type, r.id, r.version) == (type, id, version)),
-            None,
-        )
+        found = self._version(type, id, version)
+        return None if found is None else found.resource
 
-    async def compartments(self, resource: Resource) -> tuple[Name, ...]:
-        """The owners that the version was committed with."""
-        return next((tuple(sorted(v.compartments)) for v in self._log if v.resource.seq == resource.seq), ())
+    async def placed(self, type: str, id: str, version: int | None = None) -> Placed | None:
+        """The same with its owners."""
+        found = self._version(type, id, version)
+        return None if found is None else Placed(found.resource, tuple(sorted(found.compartments)))
+
+    def _version(self, type: str, id: str, version: int | None) -> Version | None:
+        if version is None:
+            return self._current.get((type, id))
+        wanted = (type, id, version)
+        return next((v for v in self._log if ((r := v.resource).type, r.id, r.version) == wanted), None)
 
     async def search(self, query: Query) -> Page:
         """Evaluate everything, then cut the page. A position is how the last resource stands in the order, and in the

@@ -98,7 +98,7 @@ async def test_a_copy_restores_to_the_same_store(store: Store, restored: Restore
         assert list(await again.changes(0)) == [first, second, third]
         assert (await again.history(chronicle("Patient", id="a"))).resources == (second, first)
         assert ids(await again.search(asking(mrn("1")))) == ["a"]
-        assert await again.compartments(third) == (("Patient", "a"),)
+        assert await again.placed(third.type, third.id) == (third, (("Patient", "a"),))
         new = await create(again, patient("C", mrn="2"), "c")
         assert new.seq > third.seq
         assert list(await again.changes(third.seq)) == [new]

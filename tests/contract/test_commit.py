@@ -156,11 +156,13 @@ async def test_a_version_knows_the_compartments_it_was_committed_in(store: Store
     first = await create(store, observation("Patient/a"), "o")
     second = await replace(store, first, observation("Patient/b"))
     third = await delete(store, second)
-    assert await store.compartments(first) == (("Patient", "a"),)
-    assert await store.compartments(second) == (("Patient", "b"),)
-    assert await store.compartments(third) == (("Patient", "b"),)
+    for one, owner in ((first, "a"), (second, "b"), (third, "b")):
+        assert await store.placed("Observation", "o", one.version) == (one, (("Patient", owner),))
+    assert await store.placed("Observation", "o") == (third, (("Patient", "b"),))
     loose = await create(store, observation(), "loose")
-    assert await store.compartments(loose) == ()
+    assert await store.placed("Observation", "loose") == await store.placed("Observation", "loose", 1) == (loose, ())
+    for absent in (("Observation", "o", 4), ("Patient", "b"), ("Patient", "b", 1), ("Patient", "never", None)):
+        assert await store.placed(*absent) is None
 
 
 async def test_counts_follow_creation_deletion_and_return(store: Store) -> None:

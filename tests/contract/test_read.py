@@ -33,6 +33,23 @@ async def test_reads_at_once_each_get_their_own(store: Store) -> None:
     assert deleted.deleted
 
 
+async def test_reads_at_once_each_know_where_they_lie_if_they_ask(store: Store, other: Store) -> None:
+    made = [await create(store, observation(f"Patient/{owner}"), f"of-{owner}") for owner in "aab"[1:]]
+    performer = [{"reference": "Practitioner/d"}]
+    shared = await create(store, observation("Patient/a", performer=performer), "shared")
+    loose = await create(store, observation(), "loose")
+    a, b, d = ("Patient", "a"), ("Patient", "b"), ("Practitioner", "d")
+    wanted = {"of-a": (made[0], (a,)), "of-b": (made[1], (b,)), "shared": (shared, (a, d)), "loose": (loose, ())}
+    for one in (store, other):
+        for _ in range(2):
+            names = [*wanted, "never"] * 3
+            placed = [one.placed("Observation", name) for name in names]
+            bare = [one.read("Observation", name) for name in names]
+            found = await asyncio.gather(*placed, *bare)
+            assert found[: len(names)] == [wanted.get(name) for name in names]
+            assert found[len(names) :] == [wanted[name][0] if name in wanted else None for name in names]
+
+
 async def test_a_read_sees_what_was_committed_before_it_was_asked_for(store: Store) -> None:
     head = await create(store, patient("0"), "a")
     for n in range(1, 6):

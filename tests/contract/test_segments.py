@@ -247,7 +247,7 @@ async def test_compartments_of_many_versions(store: Store) -> None:
     }
     assert await store.compartments_of([]) == {}
     for one in (ann, about, nobody, moved, gone):
-        assert await store.compartments(one) == found.get(one.seq, ())
+        assert await store.placed(one.type, one.id, one.version) == (one, found.get(one.seq, ()))
 
 
 async def test_what_is_pruned_is_in_its_checkpoint(store: Store) -> None:

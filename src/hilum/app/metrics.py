@@ -118,7 +118,7 @@ class Measured:
         self.history = store.history
         self.changes = store.changes
         self.counts = store.counts
-        self.compartments = store.compartments
+        self.placed = store.placed
         self.compartments_of = store.compartments_of
         self.writes_audited = store.writes_audited
         self.unaudited = store.unaudited

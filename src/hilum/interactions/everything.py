@@ -20,7 +20,7 @@ from hilum.fhir.definitions import TYPE_NUMBER, TYPES, compartments
 from hilum.fhir.resource import Resource
 from hilum.interactions.care import given
 from hilum.interactions.door import Door
-from hilum.interactions.permit import permits, permits_for, unbound, visible
+from hilum.interactions.permit import permits, permits_for, placed, unbound
 from hilum.interactions.read import read
 from hilum.problems import Gone, NotFound
 from hilum.search.alternatives import DateRange
@@ -264,8 +264,7 @@ async def _all(door: Door, query: Query) -> AsyncIterator[Resource]:
 async def _outside(door: Door, who: Principal, type: str, id: str) -> Resource | None:
     """A resource that may be read and is in no patient's compartment."""
     allowed = who.policy.permits(type, "r")
-    resource = await door.store.read(type, id) if allowed else None
-    if resource is None or resource.deleted or not await visible(door, who, allowed, resource):
+    found = await placed(door, who, allowed, type, id) if allowed else None
+    if found is None or found.resource.deleted or any(kind == "Patient" for kind, _ in found.compartments):
         return None
-    compartments = await door.store.compartments(resource)
-    return None if any(kind == "Patient" for kind, _ in compartments) else resource
+    return found.resource

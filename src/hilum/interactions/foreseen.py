@@ -11,10 +11,9 @@ from typing import Any
 
 from hilum.access.policy import allows
 from hilum.fhir.resource import Resource
-from hilum.interactions.linking import Name
 from hilum.search.catalogue import Catalogue, Defined
 from hilum.search.query import Query
-from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Store, Versions, Write
+from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Placed, Store, Versions, Write
 from hilum.store.rebuilding import Rebuilt, Scope
 
 
@@ -41,15 +40,18 @@ class Foreseen:
         write = self._writes.get((type, id))
         if write is None or version not in (None, write.version):
             return await self._store.read(type, id, version)
-        raw = b"" if write.draft is None else write.draft.stamp(write.version, self._now)
-        return Resource(type, id, write.version, self._now, raw, write.method)
+        return self._made(write)
 
-    async def compartments(self, resource: Resource) -> tuple[Name, ...]:
-        """As `Store.compartments`: a deletion is in those of the version before it."""
-        write = self._writes.get((resource.type, resource.id))
-        if write is None or write.version != resource.version:
-            return await self._store.compartments(resource)
-        return (write.old if write.draft is None else write.rows).compartments
+    def _made(self, write: Write) -> Resource:
+        raw = b"" if write.draft is None else write.draft.stamp(write.version, self._now)
+        return Resource(write.type, write.id, write.version, self._now, raw, write.method)
+
+    async def placed(self, type: str, id: str, version: int | None = None) -> Placed | None:
+        """As `Store.placed`: a deletion is in the compartments of the version before it."""
+        write = self._writes.get((type, id))
+        if write is None or version not in (None, write.version):
+            return await self._store.placed(type, id, version)
+        return Placed(self._made(write), (write.old if write.draft is None else write.rows).compartments)
 
     async def history(self, query: HistoryQuery) -> Versions:
         """As `Store.history`; of an instance that is not stored yet, its first version."""
@@ -57,10 +59,8 @@ class Foreseen:
         write = self._writes.get((query.types[0], query.id)) if query.id is not None else None
         if page.resources or write is None:
             return page
-        made = await self.read(write.type, write.id)
-        assert made is not None
         seen = allows(query.permits[0], write.old if write.draft is None else write.rows, write.id)
-        return Versions((made,), None, 1) if seen else page
+        return Versions((self._made(write),), None, 1) if seen else page
 
     async def search(self, query: Query) -> Page:
         """As `Store.search`, on what is stored now."""

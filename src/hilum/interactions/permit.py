@@ -17,10 +17,11 @@ from hilum.fhir.resource import Resource
 from hilum.interactions.door import Door
 from hilum.interactions.links import local_references, relative
 from hilum.problems import Conflict, Forbidden, NotFound
-from hilum.search.clauses import Permit
+from hilum.search.clauses import IdClause, Permit
 from hilum.search.index import index
+from hilum.search.matches import lies
 from hilum.search.rows import NO_ROWS, Rows
-from hilum.store.interface import Audit
+from hilum.store.interface import Audit, Placed
 
 Permits = tuple[Permit, ...]
 Owners = tuple[tuple[str, str], ...]
@@ -63,21 +64,30 @@ def unbound(allowed: Permits) -> bool:
 
 
 async def visible(door: Door, who: Principal, allowed: Permits, resource: Resource) -> bool:
-    """Whether this very version, by its content and the compartments it was committed in, is within these permits.
+    """Whether this very version is within these permits."""
+    if unlimited(allowed):
+        return True
+    placed = await door.store.placed(resource.type, resource.id, resource.version)
+    return placed is not None and await _shows(door, who, allowed, placed)
+
+
+async def _shows(door: Door, who: Principal, allowed: Permits, placed: Placed) -> bool:
+    """Whether a version, by its content and the compartments it was committed in, is within permits that limit.
 
     A deletion is judged by what it deleted.
     """
-    if unlimited(allowed):
-        return True
+    resource, owners = placed
+    clauses = [clause for permit in allowed for clause in permit.clauses]
+    if not clauses and resource.type != "Binary":
+        return any(lies(permit, owners) for permit in allowed)
+    said = any(clause.__class__ is not IdClause for clause in clauses)
     content: Resource | None = resource
-    if resource.deleted and (resource.type == "Binary" or any(permit.clauses for permit in allowed)):
+    if resource.deleted and (said or resource.type == "Binary"):
         content = await door.store.read(resource.type, resource.id, resource.version - 1)
     if resource.type == "Binary":
         owners = () if content is None or content.deleted else await lent(door, who, content.body)
-    else:
-        owners = await door.store.compartments(resource)
     rows = Rows(compartments=owners)
-    if any(permit.clauses for permit in allowed):
+    if said:
         if content is None or content.deleted:
             allowed = tuple(permit for permit in allowed if not permit.clauses)
         else:
@@ -97,8 +107,8 @@ async def lent(door: Door, who: Principal, body: dict[str, Any]) -> Owners:
         return ()
     ((kind, id),) = names
     allowed = who.policy.permits(kind, "r") if kind != "Binary" else ()
-    target = await seen(door, who, allowed, kind, id) if allowed else None
-    return () if target is None or target.deleted else await door.store.compartments(target)
+    target = await placed(door, who, allowed, kind, id) if allowed else None
+    return () if target is None or target.resource.deleted else target.compartments
 
 
 async def judged_by(
@@ -122,12 +132,20 @@ def lying(rows: Rows, lent: Lent, image: int) -> Rows:
     return rows if lent is None else replace(rows, compartments=lent[image])
 
 
-async def seen(door: Door, who: Principal, allowed: Permits, type: str, id: str) -> Resource | None:
-    """The current version, perhaps a deletion; None when it is absent or hidden."""
-    resource = await door.store.read(type, id)
-    if resource is None or not await visible(door, who, allowed, resource):
-        return None
-    return resource
+async def seen(
+    door: Door, who: Principal, allowed: Permits, type: str, id: str, version: int | None = None
+) -> Resource | None:
+    """The current version or that one, perhaps a deletion; None when it is absent or hidden."""
+    if unlimited(allowed):
+        return await door.store.read(type, id, version)
+    found = await door.store.placed(type, id, version)
+    return found.resource if found is not None and await _shows(door, who, allowed, found) else None
+
+
+async def placed(door: Door, who: Principal, allowed: Permits, type: str, id: str) -> Placed | None:
+    """As `seen`, with the compartments that it lies in."""
+    found = await door.store.placed(type, id)
+    return found if found is not None and (unlimited(allowed) or await _shows(door, who, allowed, found)) else None
 
 
 def covers(who: Principal, type: str, id: str, rows: Rows) -> bool:

@@ -6,7 +6,7 @@ from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.interactions import auditing
 from hilum.interactions.door import Door
-from hilum.interactions.permit import absent, permits, unlimited, visible
+from hilum.interactions.permit import absent, permits, seen
 from hilum.problems import Gone, NotFound
 
 
@@ -15,8 +15,8 @@ async def read(door: Door, who: Principal, type: str, id: str) -> Resource:
     allowed = permits(who, type, "r")
     if type == auditing.TYPE and (own := await auditing.read(door, who, id)) is not None:
         return own
-    resource = await door.store.read(type, id)
-    if resource is None or not (unlimited(allowed) or await visible(door, who, allowed, resource)):
+    resource = await seen(door, who, allowed, type, id)
+    if resource is None:
         raise absent(type, id)
     if not resource.raw:
         raise Gone(f"{type}/{resource.id} was deleted; its history still has the versions before.")
@@ -28,8 +28,8 @@ async def vread(door: Door, who: Principal, type: str, id: str, version: str) ->
     allowed = permits(who, type, "r")
     if type == auditing.TYPE and version == "1" and (own := await auditing.read(door, who, id)) is not None:
         return own
-    resource = await door.store.read(type, id, int(version)) if _is_version(version) else None
-    if resource is None or not await visible(door, who, allowed, resource):
+    resource = await seen(door, who, allowed, type, id, int(version)) if _is_version(version) else None
+    if resource is None:
         raise NotFound(f"{type}/{id[:64]} has no such version.")
     if resource.deleted:
         raise Gone(f"Version {resource.version} of {type}/{resource.id} is its deletion.")

@@ -99,10 +99,15 @@ def decided(clause: Clause, of: Callable[[Clause], bool]) -> bool:
     return of(clause)
 
 
+def lies(permit: Permit, compartments: tuple[tuple[str, str], ...]) -> bool:
+    """Whether the permit reaches beyond compartments, or one of these is of its owners."""
+    return permit.owners is None or not set(permit.owners).isdisjoint(compartments)
+
+
 def permitted(permits: Iterable[Permit], rows: Rows, *, id: str, last_updated: int) -> bool:
     """Whether one of the permits lets its holder see the resource: it lies with an owner, and every clause holds."""
     return any(
-        (permit.owners is None or not set(permit.owners).isdisjoint(rows.compartments))
+        lies(permit, rows.compartments)
         and all(matches(clause, rows, id=id, last_updated=last_updated) for clause in permit.clauses)
         for permit in permits
     )

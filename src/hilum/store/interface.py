@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hilum.fhir.resource import Draft, Resource
 from hilum.oauth.keeping import Ledger
@@ -117,6 +117,13 @@ class Page:
     scores: tuple[float, ...] = ()
 
 
+class Placed(NamedTuple):
+    """A version, and the compartments ((type, id) of whose they are) that it was committed in."""
+
+    resource: Resource
+    compartments: tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Versions:
     """A page of history. `next` is the `before` of the following page, None at the end."""
@@ -175,8 +182,8 @@ class Store(Protocol):
         """The current version, or that version; None where there is none. A deletion is a Resource with `deleted`."""
         ...
 
-    async def compartments(self, resource: Resource) -> tuple[tuple[str, str], ...]:
-        """The compartments that this version was committed in: what a policy judges a read by."""
+    async def placed(self, type: str, id: str, version: int | None = None) -> Placed | None:
+        """The same, together with what a policy judges a read by."""
         ...
 
     async def search(self, query: Query) -> Page:

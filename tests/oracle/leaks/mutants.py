@@ -135,6 +135,18 @@ MUTANTS = (
         "part.clauses",
     ),
     Mutant(
+        "who asks for a patient is in that patient's record",
+        "store/plan/implied.py",
+        "name in compartment.owners and all(",
+        "all(",
+    ),
+    Mutant(
+        "whatever refers to a patient is in the record",
+        "store/plan/implied.py",
+        "all(name[0] in into.get(number, ()) for number in reference.parameters)",
+        "True",
+    ),
+    Mutant(
         "a Binary is its reader's",
         "interactions/permit.py",
         "owners = () if content is None or content.deleted else await lent(door, who, content.body)",
@@ -143,21 +155,20 @@ MUTANTS = (
     Mutant(
         "a Binary is read whoever may read what it is bound to",
         "interactions/permit.py",
-        "target = await seen(door, who, allowed, kind, id) if allowed else None",
-        "target = await door.store.read(kind, id)",
+        "target = await placed(door, who, allowed, kind, id) if allowed else None",
+        "target = await door.store.placed(kind, id)",
     ),
     Mutant(
         "a version is judged by the current one",
         "interactions/read.py",
-        "    if resource is None or not await visible(door, who, allowed, resource):\n        raise NotFound",
-        "    if resource is None or not await visible(door, who, allowed, await door.store.read(type, id)):\n"
-        "        raise NotFound",
+        "await seen(door, who, allowed, type, id, int(version)) if",
+        "await seen(door, who, allowed, type, id) and await door.store.read(type, id, int(version)) if",
     ),
     Mutant(
         "a deletion is nobody's",
         "interactions/permit.py",
-        "    if unlimited(allowed):\n        return True\n    content",
-        "    if unlimited(allowed) or resource.deleted:\n        return True\n    content",
+        "    resource, owners = placed\n",
+        "    resource, owners = placed\n    if resource.deleted:\n        return True\n",
     ),
     Mutant(
         "the history of a resource is everybody's",
@@ -234,8 +245,8 @@ MUTANTS = (
     Mutant(
         "a record refers to what is hidden",
         "interactions/everything.py",
-        "or resource.deleted or not await visible(door, who, allowed, resource):",
-        "or resource.deleted:",
+        "found = await placed(door, who, allowed, type, id) if allowed else None",
+        "found = await door.store.placed(type, id) if allowed else None",
     ),
     Mutant(
         "a link is for everybody",

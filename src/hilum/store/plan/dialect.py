@@ -40,8 +40,8 @@ class Dialect(Protocol):
 
     counted: Counted
     """What is known to be many."""
-    kept: dict[int, tuple[Any, Limits, Access]]
-    """Identity of a clause -> the clause, and what it offers under these limits; see `plan.plan`."""
+    kept: dict[int, tuple[Any, Limits, tuple[str, ...], Access]]
+    """Identity of a clause -> the clause, and what it offers under these limits for these types; see `plan.plan`."""
     seen: Seen
     """The clauses that came before."""
     plans: dict[int, tuple[Any, Limits, Any]]

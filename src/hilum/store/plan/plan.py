@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from msgspec.structs import replace
@@ -50,8 +51,12 @@ WHATEVER: Final = AllClause(())
 """What everything is."""
 
 
+@lru_cache(maxsize=1024)
 def permitted(permits: tuple[Permit, ...]) -> Clause:
-    """What a policy allows of a type, as a clause like any other, so that it may drive, too."""
+    """What a policy allows of a type, as a clause like any other, so that it may drive, too.
+
+    The same permits are the same clause, so that what it offers is kept.
+    """
     found: list[Clause] = []
     for permit in permits:
         owners: tuple[Clause, ...] = () if permit.owners is None else (CompartmentClause(permit.owners),)
@@ -91,32 +96,35 @@ def flat(clauses: Sequence[Clause]) -> list[Clause]:
 
 def access(on: Planning, clause: Clause, types: tuple[str, ...]) -> Steps[Access]:
     """What the clause offers for resources of these types."""
-    known = _known(on, clause)
-    return known if known is not None else (yield from _access(on, clause, types))
+    before = known(on, clause, types)
+    return before if before is not None else (yield from _access(on, clause, types))
 
 
-def _known(on: Planning, clause: Clause) -> Access | None:
-    """What it offers, if that is kept: the same clauses come again and again (`hilum.search.remembered`)."""
+def known(on: Planning, clause: Clause, types: tuple[str, ...]) -> Access | None:
+    """What it offers, if that is kept: the same clauses come again and again (`hilum.search.remembered`, `permitted`).
+
+    A parameter's numbers are of certain types, a compartment may be asked for resources of any.
+    """
     if clause is WHATEVER:
         return EVERYTHING
     if clause.__class__ in _KEPT:
         kept = on.dialect.kept.get(id(clause))
-        if kept is not None and kept[0] is clause and kept[1] is on.limits:
-            return kept[2]
+        if kept is not None and kept[0] is clause and kept[1] is on.limits and kept[2] == types:
+            return kept[3]
     return None
 
 
-_KEPT: Final = frozenset((TokenClause, StringClause, DateClause, UriClause, ReferenceClause))
+_KEPT: Final = frozenset((TokenClause, StringClause, DateClause, UriClause, ReferenceClause, CompartmentClause))
 """What may offer the same whatever comes into the store."""
 _MOST_KEPT: Final = 1024
 
 
-def _keep(on: Planning, clause: Clause, offered: Access) -> Access:
+def _keep(on: Planning, clause: Clause, types: tuple[str, ...], offered: Access) -> Access:
     kept = on.dialect.kept
     if len(offered.arms) <= on.limits.few and on.dialect.seen.met(clause):
         if len(kept) >= _MOST_KEPT:
             kept.clear()
-        kept[id(clause)] = clause, on.limits, offered
+        kept[id(clause)] = clause, on.limits, types, offered
     return offered
 
 
@@ -127,24 +135,24 @@ def _access(on: Planning, clause: Clause, types: tuple[str, ...]) -> Steps[Acces
             plain = len(values) <= on.limits.few and all(
                 one.system is not None and one.code is not None for one in values
             )
-            return _keep(on, clause, offered) if plain and systems.every(on, values) else offered
+            return _keep(on, clause, types, offered) if plain and systems.every(on, values) else offered
         case StringClause():
-            return _keep(on, clause, leaves.string(on, clause))
+            return _keep(on, clause, types, leaves.string(on, clause))
         case UnequalClause():
             return (yield from leaves.unequal(on, clause))
         case TermClause():
             return (yield from leaves.term(on, clause))
         case DateClause():
-            return _keep(on, clause, leaves.date(on, clause))
+            return _keep(on, clause, types, leaves.date(on, clause))
         case QuantityClause():
             return (yield from quantity(on, clause))
         case ReferenceClause():
             offered = yield from leaves.reference(on, clause)
             # A name that was found stays what it is; one without a type may come to name others, too.
-            known = len(clause.values) == 1 and clause.values[0][0] is not None and not offered.nothing
-            return _keep(on, clause, offered) if known else offered
+            settled = len(clause.values) == 1 and clause.values[0][0] is not None and not offered.nothing
+            return _keep(on, clause, types, offered) if settled else offered
         case UriClause():
-            return _keep(on, clause, leaves.uri(on, clause))
+            return _keep(on, clause, types, leaves.uri(on, clause))
         case CompositeClause():
             return (yield from composite(on, clause))
         case NearClause():
@@ -160,7 +168,9 @@ def _access(on: Planning, clause: Clause, types: tuple[str, ...]) -> Steps[Acces
         case LastUpdatedClause():
             return leaves.last_updated(on, clause, types)
         case CompartmentClause():
-            return (yield from leaves.compartment(on, clause, types))
+            offered = yield from leaves.compartment(on, clause, types)
+            settled = len(clause.owners) == 1 and not offered.nothing  # as for references
+            return _keep(on, clause, types, offered) if settled else offered
         case MissingClause():
             return (yield from leaves.missing(on, clause, types))
         case NotClause():
@@ -286,8 +296,8 @@ def offers_each(on: Planning, clauses: Sequence[Clause], types: tuple[str, ...])
     """As `offers`, of clauses that are `flat`."""
     found: list[Access] = []
     for clause in clauses:
-        known = _known(on, clause)
-        offered = known if known is not None else (yield from _access(on, clause, types))
+        before = known(on, clause, types)
+        offered = before if before is not None else (yield from _access(on, clause, types))
         if offered.nothing:
             return [NOTHING]
         if offered.probe != TRUE:

@@ -22,11 +22,12 @@ from hilum.store.plan import cursor, looking
 from hilum.store.plan.access import FIRST, LAST
 from hilum.store.plan.choice import Choice, choose
 from hilum.store.plan.dialect import Dialect, Steps
+from hilum.store.plan.implied import needed
 from hilum.store.plan.includes import beside, brought, included
 from hilum.store.plan.merge import Group, groups
 from hilum.store.plan.moments import as_of
 from hilum.store.plan.newest import first_look, newest
-from hilum.store.plan.plan import flat, offers_each, permitted
+from hilum.store.plan.plan import flat, known, offers_each, permitted
 from hilum.store.plan.planning import Again, Planning
 from hilum.store.plan.proof import linked, proven
 from hilum.store.plan.sorting import sorted_rows
@@ -93,14 +94,14 @@ def _scores(query: Query, resources: Sequence[Resource]) -> tuple[float, ...]:
 def plan(on: Planning, query: Query) -> Steps[list[Planned]]:
     """The groups of types in which something may be found, those with the greatest type numbers first."""
     plans = on.dialect.plans
-    known = plans.get(id(query))
-    if known is not None and known[0] is query and known[1] is on.limits and on.named is None:
-        kept: list[Planned] = known[2]
+    before = plans.get(id(query))
+    if before is not None and before[0] is query and before[1] is on.limits and on.named is None:
+        kept: list[Planned] = before[2]
         return kept
     found: list[Planned] = []
     for group in groups(query.parts):
         asked = tuple(flat((*group.clauses, permitted(group.permits))))
-        offered = yield from offers_each(on, asked, group.types)
+        offered = yield from offers_each(on, needed(asked, group.types), group.types)
         if query.sort:
             choice = yield from choose(on, offered, group.types, counted=True)
         else:
@@ -119,10 +120,8 @@ _MOST_KEPT: Final = 512
 
 def _lasting(on: Planning, planned: Planned) -> bool:
     """Whether it is planned so the next time, too: what is many stays so (`counted.Counted`), and what all offer."""
-    kept = on.dialect.kept
-    return planned.choice.hoped and all(
-        (known := kept.get(id(clause))) is not None and known[0] is clause for clause in planned.asked
-    )
+    types = planned.group.types
+    return planned.choice.hoped and all(known(on, clause, types) is not None for clause in needed(planned.asked, types))
 
 
 def _newest(on: Planning, query: Query, planned: Sequence[Planned]) -> Steps[tuple[list[Any], str | None]]:

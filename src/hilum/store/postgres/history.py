@@ -29,23 +29,25 @@ from hilum.store.postgres.rows import as_resource
 from hilum.store.postgres.run import numbered
 from hilum.store.sql import Part, join
 
-_CURRENT: Final = "SELECT 1, version, seq, method, body FROM resource WHERE type = $1 AND id = $2 AND version > 0"
+_CURRENT: Final = """
+SELECT 1, version, seq, method, body, {compartments} FROM resource WHERE type = $1 AND id = $2 AND version > 0
+"""
 """The current version, or the deletion. One probe of resource_name."""
 _CURRENT_OF: Final = """
-SELECT n.place, r.version, r.seq, r.method, r.body
+SELECT n.place, r.version, r.seq, r.method, r.body, {compartments}
 FROM unnest($1::smallint[], $2::text[]) WITH ORDINALITY AS n (type, id, place)
 CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.type = n.type AND r.id = n.id LIMIT 1) r WHERE r.version > 0
 """
+_BARE: Final = tuple(sql.format(compartments="NULL") for sql in (_CURRENT, _CURRENT_OF))
+_PLACED: Final = tuple(sql.format(compartments="compartments") for sql in (_CURRENT, _CURRENT_OF))
+"""Of one, and of several; without the compartments and with them, which cost a microsecond."""
 _VERSION: Final = """
-SELECT r.rid, r.version, r.seq, r.method, r.id, r.body FROM resource r
+SELECT r.rid, r.version, r.seq, r.method, r.id, r.body, r.compartments FROM resource r
 WHERE r.type = $1 AND r.id = $2 AND r.version = $3
 UNION ALL
-SELECT o.rid, o.version, o.seq, o.method, r.id, o.body FROM resource r JOIN old o ON o.rid = r.rid AND o.version = $3
+SELECT o.rid, o.version, o.seq, o.method, r.id, o.body, o.compartments
+FROM resource r JOIN old o ON o.rid = r.rid AND o.version = $3
 WHERE r.type = $1 AND r.id = $2
-"""
-_COMPARTMENTS: Final = """
-SELECT compartments FROM resource WHERE seq = $1 AND version > 0
-UNION ALL SELECT compartments FROM old WHERE seq = $1
 """
 _CHANGES: Final = """
 SELECT v.rid, v.version, v.seq, v.method, r.id, v.body FROM (
@@ -63,36 +65,33 @@ SELECT o.rid, o.version, o.seq, o.method, r.id, o.body FROM unnest($1::bigint[],
 CROSS JOIN LATERAL (SELECT * FROM old o WHERE o.rid = n.rid AND o.version = n.version - 1 LIMIT 1) o
 CROSS JOIN LATERAL (SELECT id FROM resource r WHERE r.rid = o.rid LIMIT 1) r
 """
+Found = tuple[Resource, Sequence[int]]
 _LOOK: Final = 200
 """How many versions are looked at together where their content decides."""
 
 
-async def current(session: Session, names: Sequence[Name]) -> list[Resource | None]:
-    """The current version of each, or its deletion, or None; all as they stood at one moment."""
+async def current(session: Session, names: Sequence[Name], *, placed: bool) -> list[Found | None]:
+    """The current version of each, or its deletion, or None; all as they stood at one moment.
+
+    With the rids of whose compartments it lies in, if it is to be `placed`.
+    """
+    one, several = _PLACED if placed else _BARE
     if len(names) == 1:
         ((type, id),) = names
-        rows = await fetch(session, _CURRENT, TYPE_NUMBER[type], id)
+        rows = await fetch(session, one, TYPE_NUMBER[type], id)
     else:
-        rows = await fetch(session, _CURRENT_OF, [TYPE_NUMBER[type] for type, _ in names], [id for _, id in names])
-    found: list[Resource | None] = [None] * len(names)
-    for place, version, seq, method, body in rows:
+        rows = await fetch(session, several, [TYPE_NUMBER[type] for type, _ in names], [id for _, id in names])
+    found: list[Found | None] = [None] * len(names)
+    for place, version, seq, method, body, owners in rows:
         type, id = names[place - 1]
-        found[place - 1] = Resource(type, id, version, seq, body or b"", METHODS[method])
+        found[place - 1] = Resource(type, id, version, seq, body or b"", METHODS[method]), owners or ()
     return found
 
 
-async def version(session: Session, type: str, id: str, number: int) -> Resource | None:
-    """That version."""
+async def version(session: Session, type: str, id: str, number: int) -> Found | None:
+    """That version, and the rids of whose compartments it was committed in."""
     found = await fetch(session, _VERSION, TYPE_NUMBER[type], id, number) if 0 < number < 1 << 31 else []
-    return as_resource(found[0]) if found else None
-
-
-async def compartments(session: Session, names: Names, seq: int) -> tuple[Name, ...]:
-    """The owners that a version was committed with."""
-    found = await fetch(session, _COMPARTMENTS, seq)
-    if not found or not found[0][0]:
-        return ()
-    return tuple(await names.of(session, found[0][0]))
+    return (as_resource(found[0][:6]), found[0][6] or ()) if found else None
 
 
 async def changes(session: Session, after: int, limit: int) -> list[Resource]:

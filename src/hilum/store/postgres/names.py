@@ -8,7 +8,7 @@ one was created later (within a second).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
@@ -24,6 +24,7 @@ DELETED: Final = METHOD_NUMBER["DELETE"]
 _BLOCK: Final = 64  # the increment of the sequence `numbered`
 _BLOCK_SECONDS: Final = 1.0
 _REMEMBERED: Final = 100_000  # about 20 MB
+_NAMED: Final = 20_000  # those of whose compartments something that is read lies in
 
 _KNOWN = """
 SELECT r.type, r.id, r.rid FROM unnest($1::smallint[], $2::text[]) AS n (type, id)
@@ -47,6 +48,7 @@ class Names:
 
     def __init__(self) -> None:
         self._rids: dict[Name, int] = {}
+        self._names: dict[int, Name] = {}
         self._free: list[int] = []
         self._until = 0.0
 
@@ -91,10 +93,20 @@ class Names:
             self._until = time.monotonic() + _BLOCK_SECONDS
         return [self._free.pop() for _ in range(count)]
 
-    async def of(self, session: Session, rids: Iterable[int]) -> list[Name]:
-        """The names of rids."""
-        found = await fetch(session, _NAMES, list(rids))
-        return [(type_of(rid), id) for rid, id in found]
+    def of(self, rids: Iterable[int]) -> tuple[Name, ...] | None:
+        """The names of rids, if all of them are remembered."""
+        try:
+            return tuple([self._names[rid] for rid in rids])
+        except KeyError:
+            return None
+
+    async def found(self, session: Session, rids: Sequence[int]) -> tuple[Name, ...]:
+        """The same; the names are remembered now."""
+        made = {rid: (type_of(rid), id) for rid, id in await fetch(session, _NAMES, rids)}
+        if len(self._names) >= _NAMED:
+            self._names.clear()
+        self._names |= made
+        return tuple([made[rid] for rid in rids if rid in made])
 
     async def _find(self, session: Session, names: Iterable[Name], sql: str, *more: list[int]) -> dict[Name, int]:
         found: dict[Name, int] = {}

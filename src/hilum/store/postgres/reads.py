@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple, Protocol
 
-from hilum.fhir.resource import Resource
 from hilum.store.postgres import history
 from hilum.store.postgres.connection import Session
 
@@ -21,7 +20,8 @@ HELD_SECONDS: Final = 0.002
 TOGETHER: Final = 32
 """The most reads in one statement: their bodies are in memory together."""
 
-Found = list[Resource | None]
+Found = history.Found | None
+"""The current version, or the deletion, and the rids of whose compartments it lies in, if it was to be placed."""
 
 
 class Run(Protocol):
@@ -35,7 +35,8 @@ class Run(Protocol):
 class _Asked(NamedTuple):
     type: str
     id: str
-    answer: asyncio.Future[Resource | None]
+    placed: bool
+    answer: asyncio.Future[Found]
 
 
 class Reads:
@@ -47,13 +48,13 @@ class Reads:
         self._groups: set[asyncio.Task[None]] = set()
         self._late: asyncio.TimerHandle | None = None
 
-    def current(self, type: str, id: str) -> asyncio.Future[Resource | None]:
-        """The current version, or the deletion, or None. The future raises what the store raises."""
+    def current(self, type: str, id: str, *, placed: bool = False) -> asyncio.Future[Found]:
+        """What is found, None where there is nothing. The future raises what the store raises."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Resource | None] = loop.create_future()
+        answer: asyncio.Future[Found] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._turn)
-        self._waiting.append(_Asked(type, id, answer))
+        self._waiting.append(_Asked(type, id, placed, answer))
         return answer
 
     def _turn(self) -> None:
@@ -80,8 +81,9 @@ class Reads:
 
     async def _answer(self, group: list[_Asked]) -> None:
         names = [(one.type, one.id) for one in group]
+        placed = any(one.placed for one in group)
         try:
-            found: Found = await self._run(lambda session: history.current(session, names))
+            answers: list[Found] = await self._run(lambda session: history.current(session, names, placed=placed))
         except asyncio.CancelledError:  # the loop ends
             for one in group:
                 one.answer.cancel()
@@ -91,6 +93,6 @@ class Reads:
                 if not one.answer.done():
                     one.answer.set_exception(error)
             return
-        for one, resource in zip(group, found, strict=True):
+        for one, found in zip(group, answers, strict=True):
             if not one.answer.done():  # who asked may have gone
-                one.answer.set_result(resource)
+                one.answer.set_result(found)

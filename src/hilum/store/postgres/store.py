@@ -12,7 +12,7 @@ from hilum.fhir.resource import Resource
 from hilum.problems import Busy
 from hilum.search.catalogue import EMPTY, Catalogue, Defined
 from hilum.search.query import Query
-from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Versions
+from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Placed, Versions
 from hilum.store.lanes import LONG, QUEUE, Lane, remaining
 from hilum.store.learning import Learning
 from hilum.store.limits import SEARCH_SECONDS, too_costly
@@ -109,12 +109,25 @@ class PostgresStore(Learning):
     async def read(self, type: str, id: str, version: int | None = None) -> Resource | None:
         """One probe of an index; the current version together with what others read at this moment."""
         if version is None:
-            return await self._reads.current(type, id)
-        return await self._point(lambda session: history.version(session, type, id, version))
+            found = await self._reads.current(type, id)
+        else:
+            found = await self._point(lambda session: history.version(session, type, id, version))
+        return None if found is None else found[0]
 
-    async def compartments(self, resource: Resource) -> tuple[tuple[str, str], ...]:
-        """The owners that the version was committed with."""
-        return await self._point(lambda session: history.compartments(session, self._known.names, resource.seq))
+    async def placed(self, type: str, id: str, version: int | None = None) -> Placed | None:
+        """In the same round trip; a second one where an owner was not met before."""
+        if version is None:
+            found = await self._reads.current(type, id, placed=True)
+        else:
+            found = await self._point(lambda session: history.version(session, type, id, version))
+        if found is None:
+            return None
+        resource, rids = found
+        names = self._known.names
+        owners = names.of(rids)
+        if owners is None:
+            owners = await self._point(lambda session: names.found(session, rids))
+        return Placed(resource, owners)
 
     async def search(self, query: Query) -> Page:
         """Planned here; in one snapshot, unless one statement decides."""

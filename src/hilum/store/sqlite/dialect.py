@@ -45,7 +45,7 @@ class Sqlite:
         self.registry = R4
         self.texts: dict[tuple[int, int], tuple[str, ...]] = {}
         self.counted = Counted()
-        self.kept: dict[int, tuple[Any, Limits, Access]] = {}
+        self.kept: dict[int, tuple[Any, Limits, tuple[str, ...], Access]] = {}
         self.seen = Seen()
         self.plans: dict[int, tuple[Any, Limits, Any]] = {}
         self.places: dict[Any, dict[int, tuple[Any, ...]]] = {}

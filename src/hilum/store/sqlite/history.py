@@ -23,6 +23,7 @@ _VERSIONS = """
 SELECT l.rid, l.version, l.seq, l.method, coalesce(o.body, r.body)
 FROM log l LEFT JOIN old o ON o.seq = l.seq LEFT JOIN resource r ON r.rid = l.rid
 """
+_PLACED = _VERSIONS.replace("\nFROM", ", l.compartments\nFROM")
 
 
 def rid_of(db: apsw.Connection, type: str, id: str) -> int | None:
@@ -31,11 +32,11 @@ def rid_of(db: apsw.Connection, type: str, id: str) -> int | None:
     return found[0] if found else None
 
 
-def version(db: apsw.Connection, type: str, id: str, number: int) -> Resource | None:
-    """That version of a resource."""
+def version(db: apsw.Connection, type: str, id: str, number: int) -> tuple[Resource, str | None] | None:
+    """That version of a resource, and its compartments as `log` has them."""
     rid = rid_of(db, type, id)
-    found = row(db, _VERSIONS + "WHERE l.rid = ? AND l.version = ?", (rid, number))
-    return as_resource(*found) if found else None
+    found = row(db, _PLACED + "WHERE l.rid = ? AND l.version = ?", (rid, number))
+    return (as_resource(*found[:5]), found[5]) if found else None
 
 
 def changes(db: apsw.Connection, after: int, limit: int) -> list[Resource]:
@@ -80,7 +81,7 @@ def _asked(db: apsw.Connection, query: HistoryQuery) -> tuple[str, Part]:
 
 def _versions(db: apsw.Connection, source: str, where: Part, before: int | None, limit: int) -> list[Any]:
     held = where if before is None else Part(f"{where.sql} AND l.seq < ?", (*where.values, before))
-    sql = _VERSIONS.replace("log l", source).replace("\nFROM", ", l.compartments FROM")
+    sql = _PLACED.replace("log l", source)
     return rows(db, sql + f"WHERE {held.sql} ORDER BY l.seq DESC LIMIT ?", (*held.values, limit))
 
 

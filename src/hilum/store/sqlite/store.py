@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +11,14 @@ from itertools import chain
 from typing import Any, Final, TypeVar
 
 import apsw
+import msgspec
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhir.resource import Resource
 from hilum.problems import Busy, Damaged
 from hilum.search.catalogue import Catalogue, Defined
 from hilum.search.query import Query
-from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Versions
+from hilum.store.interface import Commit, Counts, HistoryQuery, Page, Placed, Versions
 from hilum.store.keyed import Keys
 from hilum.store.lanes import LONG, QUEUE, SHORT_SECONDS, Lane, remaining
 from hilum.store.learning import Learning
@@ -52,6 +52,11 @@ _READ = """
 SELECT r.version, r.seq, r.method, r.body
 FROM identity i CROSS JOIN resource r ON r.rid = i.rid WHERE i.type = ? AND i.id = ?
 """
+_PLACED = """
+SELECT r.version, r.seq, r.method, r.body, l.compartments
+FROM identity i CROSS JOIN resource r ON r.rid = i.rid LEFT JOIN log l ON l.seq = r.seq WHERE i.type = ? AND i.id = ?
+"""
+_RIDS: Final = msgspec.json.Decoder(list[int])
 
 
 class SqliteStore(Learning):
@@ -122,22 +127,36 @@ class SqliteStore(Learning):
     async def read(self, type: str, id: str, version: int | None = None) -> Resource | None:
         """A point read costs less than a hop to another thread, so it runs where it is called."""
         if version is not None:
-            return history.version(self._db, type, id, version)
-        try:
-            found = self._point(_READ, (TYPE_NUMBER[type], ident.key(id))).get  # to its end: nothing stays open
-        except apsw.Error as error:
-            raise translated(error) from None
-        if found is None:
+            made = history.version(self._db, type, id, version)
+            return made and made[0]
+        found = self._current(_READ, type, id)
+        if found is None or not found[0]:
             return None
         number, seq, method, body = found
-        if not number:  # only referred to so far
-            return None
         return Resource(type, id, number, seq, b"" if method == ident.DELETED else body, ident.METHODS[method])
 
-    async def compartments(self, resource: Resource) -> tuple[tuple[str, str], ...]:
-        """The owners that the version was committed with."""
-        found = row(self._db, "SELECT compartments FROM log WHERE seq = ?", (resource.seq,))
-        return tuple([self._owner(rid) for rid in json.loads(found[0])]) if found and found[0] else ()
+    async def placed(self, type: str, id: str, version: int | None = None) -> Placed | None:
+        """One statement for the current version, where it is called, too."""
+        if version is not None:
+            made = history.version(self._db, type, id, version)
+            return made and Placed(made[0], self._named(made[1]))
+        found = self._current(_PLACED, type, id)
+        if found is None or not found[0]:
+            return None
+        number, seq, method, body, owners = found
+        raw = b"" if method == ident.DELETED else body
+        return Placed(Resource(type, id, number, seq, raw, ident.METHODS[method]), self._named(owners))
+
+    def _current(self, sql: str, type: str, id: str) -> Any:
+        """The row of a name, None or with no version (it is only referred to so far) where there is none."""
+        try:
+            return self._point(sql, (TYPE_NUMBER[type], ident.key(id))).get  # to its end: nothing stays open
+        except apsw.Error as error:
+            raise translated(error) from None
+
+    def _named(self, owners: str | None) -> tuple[tuple[str, str], ...]:
+        """Whose compartments these are, as `log` has them."""
+        return tuple([self._owner(rid) for rid in _RIDS.decode(owners)]) if owners else ()
 
     def _owner(self, rid: int) -> tuple[str, str]:
         """Whose compartment it is. A rid is of one (type, id) for ever, and the same few come again and again."""
