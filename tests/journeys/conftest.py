@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
 import pytest
+from tests.journeys.cli import database
 from tests.journeys.server import FHIR_JSON, Server
 from tests.postgres import postgres_url
 
@@ -22,12 +24,13 @@ def server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
 
     HILUM_JOURNEYS_STORE=postgresql runs the same journeys on PostgreSQL.
     """
-    flags: tuple[str, ...] = ()
-    if os.environ.get("HILUM_JOURNEYS_STORE") == "postgresql":
-        flags = ("--store", request.getfixturevalue("postgres_url"))
-    running = Server(tmp_path_factory.mktemp("server"), *flags)
-    yield running
-    running.stop()
+    with ExitStack() as stack:
+        flags: tuple[str, ...] = ()
+        if os.environ.get("HILUM_JOURNEYS_STORE") == "postgresql":
+            flags = ("--store", stack.enter_context(database(request.getfixturevalue("postgres_url"))))
+        running = Server(tmp_path_factory.mktemp("server"), *flags)
+        yield running
+        running.stop()
 
 
 @pytest.fixture

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.journeys.cli import another_database, hilum, postgres_database
+from tests.journeys.cli import another_database, database, hilum, postgres_database
 from tests.journeys.conftest import diagnostics, postgres_url
 from tests.journeys.server import FHIR_JSON, Server
 
@@ -29,13 +30,14 @@ JSON_PATCH = {"content-type": "application/json-patch+json"}
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def fhir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """May do everything, in either store."""
-    flags: tuple[str, ...] = ()
-    if request.param == "postgresql":
-        flags = ("--store", request.getfixturevalue("postgres_url"))
-    server = Server(tmp_path_factory.mktemp(request.param), *flags)
-    with server.client() as client:
-        yield client
-    server.stop()
+    with ExitStack() as stack:
+        flags: tuple[str, ...] = ()
+        if request.param == "postgresql":
+            flags = ("--store", stack.enter_context(database(request.getfixturevalue("postgres_url"))))
+        server = Server(tmp_path_factory.mktemp(request.param), *flags)
+        with server.client() as client:
+            yield client
+        server.stop()
 
 
 def observation(id_: str, literal: str, *, more: str = "") -> bytes:

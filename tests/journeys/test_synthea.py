@@ -41,7 +41,7 @@ def _expected(files: list[Path]) -> Counter[str]:
 
 
 @needs_data
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(3600 if FULL else 300)
 @pytest.mark.parametrize("folder", ["smart-generated", "fhir-data-pipes"])
 def test_every_bundle_loads_and_the_counts_are_those_of_the_files(folder: str, tmp_path: Path) -> None:
     files = sorted((DATA / "synthea" / folder).glob("*.json.gz"))

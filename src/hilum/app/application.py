@@ -87,14 +87,15 @@ class Application:
         request: Request | None = None
         self.metrics.in_flight += 1
         try:
-            if b"origin" in headers and (asked := self._preflight(scope, headers)) is not None:
+            asked = await self._preflight(scope, headers) if b"origin" in headers else None
+            if asked is not None:
                 response = Response(204, asked)
             elif fields.ordinary(scope, headers):
                 response, request = await self._respond(scope, headers, receive)
             else:
                 response, request = await self._unusual(scope, receive)
             response.headers.append((b"x-request-id", request_id))
-            if b"origin" in headers:
+            if asked is None and b"origin" in headers:
                 self._open_to_pages(scope, headers, response)
             await _send(response, receive, send)
         except body.Disconnected:
@@ -244,9 +245,12 @@ class Application:
         said = Response(answer.status, answer.headers, answer.body)
         return said, Request(method, (), "", headers, b"", NOBODY, interaction=pattern)
 
-    def _preflight(self, scope: Scope, headers: Mapping[bytes, bytes]) -> list[Header] | None:
+    async def _preflight(self, scope: Scope, headers: Mapping[bytes, bytes]) -> list[Header] | None:
         rules = self._cors
-        return None if rules is None else rules.preflight(scope["method"], scope["raw_path"], headers)
+        if rules is None:
+            return None
+        await rules.meet(scope["raw_path"], headers)
+        return rules.preflight(scope["method"], scope["raw_path"], headers)
 
     def _open_to_pages(self, scope: Scope, headers: Mapping[bytes, bytes], response: Response) -> None:
         """Let pages of other origins read the answer, where they may."""

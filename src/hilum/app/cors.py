@@ -7,7 +7,7 @@ Never with credentials: a browser's cookie counts for nothing there. Pages of ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Mapping, Set
 from typing import Final
 
 from hilum.web.fields import Header
@@ -46,16 +46,24 @@ _PREFLIGHT: Final[tuple[Header, ...]] = (
 
 
 class Cors:
-    """`origins`: those of the pages of registered apps, as they are at the moment."""
+    """`origins`: those of the pages of registered apps, as far as this process knows. `learn`: all that there are."""
 
-    def __init__(self, origins: Callable[[], Set[str]]) -> None:
+    def __init__(self, origins: Callable[[], Set[str]], learn: Callable[[], Awaitable[None]]) -> None:
         self._origins = origins
+        self._learn = learn
+
+    async def meet(self, path: bytes, headers: Mapping[bytes, bytes]) -> None:
+        """Before a page of an unknown origin is refused: its app may have been registered a moment ago, elsewhere."""
+        if headers.get(b"sec-fetch-site") == b"same-origin" or not _for_apps(path):
+            return
+        if headers[b"origin"].decode("latin-1") not in self._origins():
+            await self._learn()
 
     def headers(self, path: bytes, origin: bytes) -> tuple[Header, ...]:
         """What an answer says to a page of this origin."""
         if path in _FOR_ALL:
             return ANY, _EXPOSED
-        if path not in _FOR_APPS and not path.startswith(_BELOW):
+        if not _for_apps(path):
             return ()
         if origin.decode("latin-1") in self._origins():
             return (ORIGIN, origin), VARY, _EXPOSED
@@ -67,3 +75,7 @@ class Cors:
             return None
         said = self.headers(path, headers[b"origin"])
         return [*said, *_PREFLIGHT] if said and said[0][0] == ORIGIN else list(said)
+
+
+def _for_apps(path: bytes) -> bool:
+    return path not in _FOR_ALL and (path in _FOR_APPS or path.startswith(_BELOW))

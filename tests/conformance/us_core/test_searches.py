@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from random import Random
 
 import pytest
@@ -16,6 +17,7 @@ from tests.conformance.us_core import asking
 from tests.conformance.us_core.asking import Pairs
 from tests.conformance.us_core.guide import Guide
 from tests.conformance.us_core.metadata import Case, Profile, cases, profiles
+from tests.journeys.cli import database
 from tests.oracle import definitions
 from tests.postgres import postgres_url
 from tests.shared_data import DATA
@@ -38,10 +40,13 @@ PATIENTS = 12 if FULL else 2
 
 @pytest.fixture(scope="module", params=STORES)
 def guide(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guide]:
-    flags = ("--store", request.getfixturevalue("postgres_url")) if request.param == "postgresql" else ()
-    running = Guide(tmp_path_factory.mktemp("us-core"), PATIENTS, *flags)
-    yield running
-    running.stop()
+    with ExitStack() as stack:
+        flags: tuple[str, ...] = ()
+        if request.param == "postgresql":
+            flags = ("--store", stack.enter_context(database(request.getfixturevalue("postgres_url"))))
+        running = Guide(tmp_path_factory.mktemp("us-core"), PATIENTS, *flags)
+        yield running
+        running.stop()
 
 
 def each(selected: Iterable[Case]) -> pytest.MarkDecorator:
