@@ -25,8 +25,8 @@ from tests.journeys.attacked import (
 from tests.journeys.test_smart_backend import ASSERTION, assertion, new_key, public
 
 from hilum.oauth.ledger import FRESH, REFRESH, Row
-from hilum.smart import clients
-from hilum.smart.granted import key_of
+from hilum.smart.apps import clients
+from hilum.smart.tokens.granted import key_of
 
 __all__ = ["both", "doors", "postgres_ground", "sqlite_ground"]
 

@@ -66,7 +66,8 @@ def test_every_change_by_a_command_is_told(start: Callable[..., Server], case: t
     where = place(running, flags)
     if not beside:
         running.stop()
-    kim = done("users", "add", "kim", "--role", "practitioner", "--stands-for", "Practitioner/1", *where)["id"]
+    stands = ("--stands-for", "Practitioner/1", "--to-come")
+    kim = done("users", "add", "kim", "--role", "practitioner", *stands, *where)["id"]
     done("users", "disable", "kim", *where)
     done("users", "enable", "KIM", *where)
     done("users", "reset", "kim", "--second-factor", *where)

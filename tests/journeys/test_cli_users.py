@@ -43,14 +43,14 @@ def test_users_are_added_listed_shut_out_let_in_and_given_passwords(place: tuple
     kept = tmp_path / "password"
     kept.write_text(PASSWORD + "\n")
     done = hilum("users", "add", "kim.doe", "--role", "practitioner", "--display", "Kim Doe", "--stands-for",
-                 "Practitioner/17", "--password-file", kept, *place, "--json")  # fmt: skip
+                 "Practitioner/17", "--to-come", "--password-file", kept, *place, "--json")  # fmt: skip
     assert done.returncode == 0, done.stderr
     kim = json.loads(done.stdout)
     assert kim == {
         "id": kim["id"], "name": "kim.doe", "display": "Kim Doe", "roles": ["practitioner"],
         "fhirUser": "Practitioner/17", "patients": [], "disabled": False, "second_factor": False, "must_change": False,
     }  # fmt: skip
-    done = hilum("users", "add", "pat", "--role", "patient", "--patient", "p1", *place)
+    done = hilum("users", "add", "pat", "--role", "patient", "--patient", "p1", "--to-come", *place)
     assert (done.returncode, done.stdout.count("\n")) == (0, 1)
     assert "shown this once: " in done.stderr
     assert [(one["name"], one["fhirUser"], one["must_change"]) for one in users(place)] == [
@@ -64,6 +64,20 @@ def test_users_are_added_listed_shut_out_let_in_and_given_passwords(place: tuple
     assert json.loads(hilum("users", "enable", "kim.doe", *place, "--json").stdout)["disabled"] is False
     reset = json.loads(hilum("users", "reset", "kim.doe", *place, "--json").stdout)
     assert (reset["must_change"], len(reset["password"])) == (True, 19)
+
+
+def test_what_a_user_is_linked_to_must_be_there_unless_it_is_said_to_come(place: tuple[object, ...]) -> None:
+    demo = ("--role", "patient", "--patient", "demo-p001")
+    done = hilum("users", "add", "new", *demo, "--patient", "demo-p999", "--stands-for", "RelatedPerson/9", *place)
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+    said = "There is no Patient/demo-p999 and no RelatedPerson/9. Check the id, or load the record first."
+    assert said in done.stderr
+    assert "say --to-come" in done.stderr
+    assert users(place) == []
+    assert hilum("users", "add", "new", *demo, *place).returncode == 0
+    later = hilum("users", "add", "later", *demo, "--patient", "demo-p999", "--to-come", *place)
+    assert later.returncode == 0, later.stderr
+    assert [one["patients"] for one in users(place)] == [["demo-p001"], ["demo-p001", "demo-p999"]]
 
 
 def test_the_last_administrator_is_not_shut_out(place: tuple[object, ...]) -> None:

@@ -14,6 +14,10 @@ import pytest
 from tests.journeys.cli import hilum
 from tests.journeys.server import Server
 
+from hilum.access.keys import load_or_create
+from hilum.access.tokens import Minter
+from hilum.oauth import jwt
+
 AUDITOR = "system/AuditEvent.rs"
 
 
@@ -123,6 +127,25 @@ def test_each_kind_of_access_leaves_an_event(served: Server, patient: str) -> No
         told = sorted((codes(one), one["outcome"], references(one), queries(one)) for one in events)
         assert told == wanted, request
         assert all(one["agent"][0]["network"]["address"] == "127.0.0.1" for one in events)
+
+
+def test_whose_a_refused_token_was_is_told_where_its_signature_holds(served: Server, patient: str) -> None:
+    key = load_or_create(served.data, "sandbox")
+    old = Minter(key, served.base, lambda: time.time() - 3600).mint("system/*.rs", minutes=1)
+    asked = {"old": old, "forged": old[:-9] + ("A" if old[-9] != "A" else "B") + old[-8:]}
+    for request, token in asked.items():
+        headers = {"authorization": f"Bearer {token}", "x-request-id": f"token-{request}"}
+        assert httpx.get(f"{served.base}/Patient/{patient}", headers=headers).status_code == 401
+    told = {}
+    for request in asked:
+        (event,) = of(served, f"token-{request}")
+        told[request] = [
+            (one["who"]["identifier"]["value"], one.get("policy", []))
+            for one in event["agent"]
+            if one["requestor"] and event["outcome"] == "4"
+        ]
+    policy = [f"urn:ietf:params:oauth:jti:{jwt.unverified(old)[1]['jti']}"]
+    assert told == {"old": [("owner", policy)], "forged": [("anonymous", [])]}
 
 
 def test_what_is_paged_through_is_told_page_by_page(served: Server, patient: str) -> None:

@@ -10,7 +10,7 @@ import httpx
 from tests.journeys.both import flags
 from tests.journeys.cli import postgres_database
 from tests.journeys.server import FHIR_JSON, Server
-from tests.unit.smart.test_brands import brand, endpoint
+from tests.unit.smart.apps.test_brands import brand, endpoint
 
 __all__ = ["flags", "postgres_database"]
 

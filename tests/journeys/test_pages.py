@@ -164,7 +164,14 @@ def test_pages_fit_and_can_be_read(browser: Any, server: Server, create: Create,
 
 
 def test_pages_are_guarded_by_their_headers(server: Server) -> None:
-    for path in ("/", "/browse/Patient", "/browse/Patient/1", "/static/console.js", "/static/console.css"):
+    for path in (
+        "/",
+        "/browse/Patient",
+        "/browse/Patient/1",
+        "/static/console.js",
+        "/static/console.css",
+        "/static/common.css",
+    ):
         answer = httpx.get(server.url + path)
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy

@@ -14,8 +14,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.journeys.browsing import DESKTOP, browser, looked_at, needs_chromium, watched
-from tests.journeys.cli import hilum, postgres_url
+from tests.journeys.browsing import DESKTOP, PHONE, browser, looked_at, needs_chromium, watched
+from tests.journeys.cli import database, hilum, postgres_url
 from tests.journeys.server import FHIR_JSON, Server
 from tests.journeys.test_pages_of_consent import App
 from tests.journeys.test_pages_of_sign_in import PASSWORD
@@ -38,11 +38,13 @@ def logo() -> str:
 
 
 @pytest.fixture(scope="module")
-def place(request: pytest.FixtureRequest) -> tuple[str, ...]:
+def place(request: pytest.FixtureRequest) -> Iterator[tuple[str, ...]]:
     """Options that name the store, where it is not the usual one."""
-    if os.environ.get("HILUM_JOURNEYS_STORE") == "postgresql":
-        return ("--store", request.getfixturevalue("postgres_url"))
-    return ()
+    if os.environ.get("HILUM_JOURNEYS_STORE") != "postgresql":
+        yield ()
+        return
+    with database(request.getfixturevalue("postgres_url")) as url:
+        yield "--store", url
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +213,10 @@ def test_the_pages_fit_phones_and_can_be_read(browser: Any, served: Server) -> N
         looked_at(tab, "admin-consent")
     tab.goto(served.url + "/admin/audit")
     looked_at(tab, "admin-audit")
+    tab.set_viewport_size(PHONE)
+    at, outcome, what = (tab.locator(f"tbody tr >> nth=0 >> {one}") for one in ("td >> nth=0", ".result", ".long"))
+    assert at.bounding_box()["y"] == outcome.bounding_box()["y"] < what.bounding_box()["y"]  # a few lines for an event
+    tab.set_viewport_size(DESKTOP)
     tab.click("td a >> nth=0")
     tab.click("summary:has-text('As FHIR')")
     looked_at(tab, "admin-event")

@@ -131,7 +131,8 @@ def test_the_pages_fit_phones_and_can_be_read(tab: Any, served: Server, add: Any
 
 
 def test_a_password_that_was_printed_is_changed_at_the_first_sign_in(tab: Any, served: Server) -> None:
-    done = hilum("users", "add", "pat", "--role", "patient", "--patient", "p1", "--data", served.data, "--json")
+    done = hilum("users", "add", "pat", "--role", "patient", "--patient", "p1", "--to-come",
+                 "--data", served.data, "--json")  # fmt: skip
     sign_in(tab, served, "pat", json.loads(done.stdout)["password"])
     looked_at(tab, "new-password")
     tab.fill("#new", "seven brown kettles hum")

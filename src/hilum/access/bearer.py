@@ -9,7 +9,19 @@ import hmac
 from collections.abc import Mapping
 from hashlib import sha256
 
+from hilum.access.policy import Principal
 from hilum.problems import Unauthenticated
+from hilum.web.fields import Header
+
+
+class NotHeld(Unauthenticated):
+    """A token that this server signed, and that does not count: it ended, was revoked, or came without what belongs to
+    it. `who`: whose it is by its claims, for the audit.
+    """
+
+    def __init__(self, diagnostics: str, who: Principal) -> None:
+        super().__init__(diagnostics)
+        self.who = who
 
 
 def bearer(headers: Mapping[bytes, bytes]) -> str:
@@ -23,9 +35,15 @@ def bearer(headers: Mapping[bytes, bytes]) -> str:
     return token.strip().decode("latin-1")
 
 
-def require_key(expected: bytes, headers: Mapping[bytes, bytes]) -> None:
-    """Raises Unauthenticated unless the client's own key comes beside the user's token. `expected`: its SHA-256; where
-    that is empty, none must come.
+def challenge(headers: Mapping[bytes, bytes]) -> Header:
+    """What goes with a 401: the error only where a bearer token came, since who sent none, or something else, does not
+    know yet that one is needed. https://www.rfc-editor.org/rfc/rfc6750#section-3.1
     """
-    if expected and not hmac.compare_digest(sha256(headers.get(b"x-api-key", b"")).digest(), expected):
-        raise Unauthenticated("This client must send its own key, too, in the header X-API-Key.")
+    came = headers.get(b"authorization", b"").partition(b" ")[0].lower() == b"bearer"
+    return b"www-authenticate", b'Bearer realm="hilum"' + (b', error="invalid_token"' if came else b"")
+
+
+def require_key(who: Principal, headers: Mapping[bytes, bytes]) -> None:
+    """Raises NotHeld unless the client's own key comes beside the token, where it must (`Principal.api_key`)."""
+    if who.api_key and not hmac.compare_digest(sha256(headers.get(b"x-api-key", b"")).digest(), who.api_key):
+        raise NotHeld("This client must send its own key, too, in the header X-API-Key.", who)

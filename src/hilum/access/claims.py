@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from hilum.access import revoking
+from hilum.access.bearer import NotHeld
+from hilum.access.policy import Policy, Principal
 from hilum.access.tokens import CLI, CONSOLE, ID, issuer_of
 from hilum.oauth import jwt
 from hilum.oauth.ledger import CLIENT_REVOKED, GRANT_REVOKED, SESSION_REVOKED, TOKEN_REVOKED, USER_REVOKED
@@ -47,11 +50,18 @@ class Claims(NamedTuple):
         """Made for hilum's own pages, for as long as somebody is signed in there."""
         return self.client == CONSOLE and not self.grant
 
+    @property
+    def holder(self) -> Principal:
+        """Whose it is, for the audit where it does not hold: may see nothing."""
+        user = self.subject if self.grant or self.of_console else ""
+        return _holder(self.subject, self.client, self.jti, self.expires, self.grant, user)
+
 
 def judged(token: str, keys: Mapping[str, jwt.Key], base: str, environment: str, now: float) -> Claims:
     """The claims of a token that one of the keys signed, for this server and environment, and which holds now.
 
-    Raises Unauthenticated, whose text tells an expired token from one that never held, and no more.
+    Raises Unauthenticated, whose text tells an expired token from one that never held, and no more; NotHeld where it
+    is its time that is wrong.
     """
     try:
         said = jwt.verified(token, keys)
@@ -60,10 +70,6 @@ def judged(token: str, keys: Mapping[str, jwt.Key], base: str, environment: str,
     if (said.get("iss"), said.get("aud"), said.get("env")) != (issuer_of(base), base, environment):
         raise Unauthenticated(REFUSED)
     issued, begins, ends = (_moment(said.get(name)) for name in ("iat", "nbf", "exp"))
-    if now >= ends:
-        raise Unauthenticated(EXPIRED)
-    if begins > now + LEEWAY or issued > now + LEEWAY:
-        raise Unauthenticated(REFUSED)
     subject, client, jti = (_text(said, name) for name in ("sub", "client_id", "jti"))
     grant, session = (_text(said, name, "") for name in ("grant", "sid"))
     patient, encounter = (_id(said, name) for name in ("patient", "encounter"))
@@ -79,7 +85,18 @@ def judged(token: str, keys: Mapping[str, jwt.Key], base: str, environment: str,
         marks = tuple((kind, revoking.key(kind, name)) for kind, name in named if name)
     except ValueError:
         raise Unauthenticated(REFUSED) from None
-    return Claims(subject, client, jti, issued, ends, scope, grant, patient, encounter, session, marks)
+    found = Claims(subject, client, jti, issued, ends, scope, grant, patient, encounter, session, marks)
+    if now >= ends:
+        raise NotHeld(EXPIRED, found.holder)
+    if begins > now + LEEWAY or issued > now + LEEWAY:
+        raise NotHeld(REFUSED, found.holder)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _holder(agent: str, client: str, jti: str, expires: int, grant: str, user: str) -> Principal:
+    """Who comes again with a token that is not good any more is the same one: the trail introduces each once."""
+    return Principal(agent, client, jti, Policy(()), expires, grant=grant, user=user)
 
 
 def _moment(value: Any) -> int:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from hilum.access.bearer import NotHeld
 from hilum.access.keyring import Keyring
 from hilum.access.ledger import Ledger
 from hilum.access.policy import Principal
@@ -63,5 +64,5 @@ class Tickets:
         token = self._ring.seal.open(TICKET, key, kept.token)
         who = await self._verifier.admit(token)  # by the ledger, and not by what this process remembers
         if kept.path != path or not hmac.compare_digest(kept.api_key, who.api_key.hex()):
-            raise Unauthenticated(_REFUSED)
+            raise NotHeld(_REFUSED, who)
         return who

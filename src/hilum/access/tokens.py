@@ -81,7 +81,7 @@ class Minter:
         for item in granted:
             if reason := refusal(item):
                 raise Invalid(reason)
-        if not granted:
+        if not granted and scopes.INTROSPECT not in asked:
             raise Invalid("The scope grants no access to any resource. Try for example: system/*.rs")
         if patient is None and any(item.level == "patient" for item in granted):
             raise Invalid("A patient/ scope needs a patient in context: add --patient ID.")

@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 from hilum.access import claims, revoking
+from hilum.access.bearer import NotHeld
 from hilum.access.claims import EXPIRED, REFUSED, Claims, Mark
 from hilum.access.granting import Context, policy
 from hilum.access.keyring import Keyring
@@ -96,7 +97,7 @@ class Verifier:
     def known(self, token: str) -> Principal | None:
         """Who holds a token that was admitted before; None: `admit` must judge it.
 
-        Raises Unauthenticated when it has expired, Busy when revocations may have been missed.
+        Raises NotHeld when it has expired, Busy when revocations may have been missed.
         """
         if len(token) > LONGEST_TOKEN:
             raise Unauthenticated(REFUSED)
@@ -104,7 +105,7 @@ class Verifier:
         if found is None:
             return None
         if self._clock() >= found.expires:
-            raise Unauthenticated(EXPIRED)
+            raise NotHeld(EXPIRED, found)
         if self._monotonic() > self.fresh:
             raise Busy(_STALE)
         return found
@@ -113,15 +114,21 @@ class Verifier:
         """Who holds this token, judged from the beginning; of several who bring the same one at once, the ledger is
         asked for the first.
 
-        Raises Unauthenticated, whose text tells an expired token from one that never held, and no more; Busy when
-        revocations may have been missed, or the ledger can't be asked.
+        Raises Unauthenticated, whose text tells an expired token from one that never held, and no more: NotHeld where
+        its signature holds, at least; Busy when revocations may have been missed, or the ledger can't be asked.
         """
         if len(token) > LONGEST_TOKEN or not token.isascii():
             raise Unauthenticated(REFUSED)
         if self._monotonic() > self.fresh:
             raise Busy(_STALE)
         said = self._signed(token)
-        digest = sha256(token.encode()).digest()
+        try:
+            return await self._held(sha256(token.encode()).digest(), said)
+        except Unauthenticated as problem:
+            raise NotHeld(str(problem), said.holder) from None
+
+    async def _held(self, digest: bytes, said: Claims) -> Principal:
+        """Who holds the token that says this. Raises Unauthenticated, Busy."""
         if said.minted:
             self._not_revoked(said)
             return self._keep(digest, said, self._alone(said, said.scope or "", None))

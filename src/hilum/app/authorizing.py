@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Self
 
 from hilum.access.keyring import Keyring
@@ -20,10 +21,10 @@ from hilum.app.watch import Apps, Watch
 from hilum.audit.recording import Trail
 from hilum.interactions.door import Door
 from hilum.smart.admin.checking import Checks
-from hilum.smart.jwks import KeySets
+from hilum.smart.apps.jwks import KeySets
 from hilum.smart.limits import Limits
-from hilum.smart.passwords import Passwords
-from hilum.smart.providers import Outside, providers
+from hilum.smart.people.passwords import Passwords
+from hilum.smart.people.providers import Outside, providers
 from hilum.smart.site import Site, SiteSettings
 from hilum.smart.smart import STEPS, Smart
 from hilum.store.interface import Store
@@ -46,8 +47,17 @@ class Authorizing:
         self._verifier = Verifier(ring, store.ledger, settings.fhir_base, roles=roles, foreign=self._apps.foreign)
         self.verifier = Refusing(self._verifier, self._limits)
         self.tickets = Tickets(store.ledger, ring, self._verifier)
-        self.cors = Cors(lambda: self._apps.origins)
-        self._watch = Watch(store.ledger, self._verifier, ring, self._apps, self.opened, self._look_at_roles)
+        self._apps_out = asyncio.Event()
+        self._watch = Watch(
+            store.ledger,
+            self._verifier,
+            ring,
+            self._apps,
+            self.opened,
+            self._look_at_roles,
+            out=self._apps_out.set,
+        )
+        self.cors = Cors(lambda: self._apps.origins, self._watch.now)
         self._housekeeping: Housekeeping | None = None
         self._passwords = Passwords()
         self._checks = Checks()
@@ -64,7 +74,7 @@ class Authorizing:
         await self._watch.look()  # all there is to know, before anybody asks
         self._watch.start()
         site = self._site(door, trail)
-        self._housekeeping = Housekeeping(site)
+        self._housekeeping = Housekeeping(site, self._apps_out)
         self._housekeeping.start()
         return Smart(site)
 

@@ -7,12 +7,13 @@ Every process does it; twice is as good as once.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from hilum.app.background import Background
 from hilum.problems import Problem
-from hilum.smart import granted
 from hilum.smart.site import Site
+from hilum.smart.tokens import granted
 from hilum.web import log
 
 SECONDS: Final = 60.0
@@ -24,18 +25,22 @@ MOST: Final = 500
 
 
 class Housekeeping(Background):
-    """That of one process."""
+    """That of one process. `wanted`: set by who can't wait for its next turn."""
 
     name = "hilum-housekeeping"
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, wanted: asyncio.Event | None = None) -> None:
         super().__init__()
         self._site = site
+        self._wanted = wanted or asyncio.Event()
         self._since = site.now - _DAY
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SECONDS):
+                    await self._wanted.wait()
+            self._wanted.clear()
             try:
                 await self.turn()
             except Problem as problem:

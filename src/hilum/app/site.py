@@ -58,7 +58,7 @@ class Site:
         try:
             return await self._route(scope, headers, request), request
         except Problem as problem:
-            return outcome.response(problem), request
+            return outcome.response(problem, headers), request
         except Exception as error:  # The edge again: see rest/router.py.
             return router.defect(error), request
 

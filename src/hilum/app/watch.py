@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,12 +18,14 @@ from hilum.access.ledger import Ledger
 from hilum.access.opened import Opened
 from hilum.access.verifier import Verifier
 from hilum.app.background import Background
-from hilum.oauth.ledger import CLIENT, FRESH, KEY, SETTING, Client, Row, read
+from hilum.oauth.ledger import CLIENT, CLIENT_REVOKED, FRESH, KEY, SETTING, Client, Row, read
 from hilum.problems import Problem
-from hilum.smart import clients
+from hilum.smart.apps import clients
 from hilum.web import log
 
 POLL_SECONDS: Final = 1.0
+SOON_SECONDS: Final = 0.1
+"""How often strangers can make a process look: not oftener, however many ask."""
 FRESH_SECONDS: Final = 5.0
 """How long what was learnt counts after the look began."""
 _OVERLAP: Final = 60_000_000
@@ -71,7 +74,9 @@ class Apps:
 
 
 class Watch(Background):
-    """The looking of one process: `look` before `start`, which only goes on. `also`: what else is looked at."""
+    """The looking of one process: `look` before `start`, which only goes on. `also`: what else is looked at; `out`: who
+    is told when apps were shut out.
+    """
 
     name = "hilum-watch"
 
@@ -84,17 +89,21 @@ class Watch(Background):
         opened: Opened | None = None,
         also: Callable[[], None] = lambda: None,
         *,
+        out: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self._ledger, self._verifier, self._ring, self._apps = ledger, verifier, ring, apps
         self._opened = opened or Opened()
-        self._also = also
+        self._also, self._out = also, out
         self._clock, self._monotonic = clock, monotonic
         self._last = 0
         self._since = 0
         self._failing = False
+        self._looking = asyncio.Lock()
+        self._began = -SOON_SECONDS
+        self._soon: asyncio.Task[None] | None = None
 
     async def _run(self) -> None:
         while True:
@@ -113,13 +122,41 @@ class Watch(Background):
             log.warning("revocations can't be learnt of", text=text)
         self._failing = True
 
+    async def stop(self) -> None:
+        """End it, and a look that somebody waits for."""
+        if self._soon is not None:
+            self._soon.cancel()
+        await super().stop()
+
+    async def now(self) -> None:
+        """What was changed before this was asked for is known afterwards, unless the store can't be read.
+
+        All who ask before a look begins share it.
+        """
+        if self._soon is None:
+            self._soon = asyncio.create_task(self._look_soon(), name="hilum-watch-now")
+        await asyncio.shield(self._soon)
+
+    async def _look_soon(self) -> None:
+        await asyncio.sleep(self._began + SOON_SECONDS - self._monotonic())
+        self._soon = None  # who asks from here on waits for the next
+        with suppress(Problem):  # the look of each second tells of it
+            await self.look()
+
     async def look(self) -> None:
         """Look once. Raises Busy, Damaged: then what was known counts no longer than it did."""
+        async with self._looking:  # what was read first is learnt first
+            await self._look()
+
+    async def _look(self) -> None:
         began, now = self._monotonic(), int(self._clock() * 1_000_000)
+        self._began = began
         news = await self._ledger.revocations(self._last)
         if news:
             self._last = news[-1].n
             self._verifier.revoked([one.revoked for one in news])
+            if any(one.revoked.kind == CLIENT_REVOKED for one in news):
+                self._out()
         await self._learn()
         self._since = now - _OVERLAP
         self._verifier.fresh = self._opened.fresh = began + FRESH_SECONDS

@@ -11,7 +11,7 @@ from hilum.cli import options
 
 if TYPE_CHECKING:
     from hilum.app.settings import Settings
-    from hilum.smart.clients import Registered
+    from hilum.smart.apps.clients import Registered
     from hilum.store.interface import Store
 
 clients = typer.Typer(
@@ -112,7 +112,7 @@ def add(
     from hilum.cli.records import done, tell
     from hilum.oauth.ledger import Client
     from hilum.problems import Invalid
-    from hilum.smart import clients as apps
+    from hilum.smart.apps import clients as apps
 
     ways = [way for way, given in _ways(public, secret, secret_post, jwks, jwks_url) if given] or [apps.PUBLIC]
     if len(ways) > 1:
@@ -167,7 +167,7 @@ def list_(
     """
     from hilum.cli.records import done
     from hilum.cli.terminal import json_out, out, table
-    from hilum.smart import clients as apps
+    from hilum.smart.apps import clients as apps
 
     async def work(opened: Store, settings: Settings) -> list[Registered]:
         return [client async for client in apps.every(opened.ledger)]
@@ -200,7 +200,7 @@ def show(
     """
     from hilum.cli.records import done
     from hilum.cli.terminal import json_out
-    from hilum.smart import clients as apps
+    from hilum.smart.apps import clients as apps
 
     async def work(opened: Store, settings: Settings) -> Registered:
         return _found(await apps.get(opened.ledger, id), id)
@@ -238,7 +238,7 @@ def renew(
 
     from hilum.cli.records import done, tell
     from hilum.problems import Invalid
-    from hilum.smart import clients as apps
+    from hilum.smart.apps import clients as apps
 
     if not (secret or api_key or no_api_key) or (api_key and no_api_key):
         raise Invalid("Say what to renew: --secret, and --api-key or --no-api-key.")
@@ -283,7 +283,7 @@ def revoke(
 
     from hilum.cli.records import done, tell
     from hilum.cli.terminal import json_out, out
-    from hilum.smart import clients as apps
+    from hilum.smart.apps import clients as apps
 
     async def work(opened: Store, settings: Settings) -> Registered:
         found = _found(await apps.get(opened.ledger, id), id)
@@ -322,8 +322,8 @@ def invite(
     from hilum.app.recording import owner
     from hilum.cli.records import done, tell
     from hilum.cli.terminal import json_out, out
-    from hilum.smart import clients as apps
-    from hilum.smart import invitations
+    from hilum.smart.apps import clients as apps
+    from hilum.smart.apps import invitations
 
     apps.understood(scopes)
 
@@ -341,7 +341,7 @@ def invite(
 def _ways(
     public: bool, secret: bool, secret_post: bool, jwks: Path | None, jwks_url: str
 ) -> tuple[tuple[str, bool], ...]:
-    from hilum.smart import clients as apps
+    from hilum.smart.apps import clients as apps
 
     basic, post = apps.SECRET
     return (

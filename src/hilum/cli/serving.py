@@ -24,7 +24,7 @@ from hilum.app.stores import open_to_serve
 from hilum.cli import banner
 from hilum.cli.terminal import bold, say
 from hilum.problems import Misconfigured
-from hilum.smart.providers import providers
+from hilum.smart.people.providers import providers
 from hilum.store.interface import Counts
 
 _BACKLOG = 2048

@@ -12,7 +12,7 @@ from hilum.cli import options
 if TYPE_CHECKING:
     from hilum.app.settings import Settings
     from hilum.oauth.ledger import User
-    from hilum.smart.users import Account
+    from hilum.smart.people.users import Account
     from hilum.store.interface import Store
 
 users = typer.Typer(
@@ -68,6 +68,10 @@ def add(
             metavar="ID",
         ),
     ] = None,
+    to_come: Annotated[
+        bool,
+        typer.Option("--to-come", help="The records that are named may be missing here as yet; else they may not."),
+    ] = False,
     password_file: PasswordFile = None,
     store: options.Store = None,
     data: options.Data = None,
@@ -88,7 +92,7 @@ def add(
     from hilum.app.roles import table
     from hilum.cli.records import done, tell
     from hilum.oauth.ledger import User
-    from hilum.smart import users as accounts
+    from hilum.smart.people import users as accounts
 
     patients = tuple(dict.fromkeys(patient or ()))
     if not stands_for and len(patients) == 1 and role == ["patient"]:
@@ -101,6 +105,8 @@ def add(
         accounts.check(user, known)
         if await accounts.find(opened.ledger, name) is not None:
             raise accounts.taken(name)
+        if not to_come:
+            await accounts.check_records(opened, user, "say --to-come")
         full, id = await _with_password(user, password, must_change=made), accounts.new_id()
         about = {"added": id, "name": name, "roles": " ".join(user.roles)}
         stands = {"fhirUser": stands_for, "patients": " ".join(patients)}
@@ -126,7 +132,7 @@ def list_(
     """
     from hilum.cli.records import done
     from hilum.cli.terminal import json_out, out, table
-    from hilum.smart import users as accounts
+    from hilum.smart.people import users as accounts
 
     async def work(opened: Store, settings: Settings) -> list[Account]:
         return [account async for account in accounts.every(opened.ledger)]
@@ -249,10 +255,10 @@ def _changed(
 
     from hilum.app.roles import table
     from hilum.cli.records import done, tell
-    from hilum.oauth.ledger import PASSKEY
     from hilum.problems import NotFound
-    from hilum.smart import administrators
-    from hilum.smart import users as accounts
+    from hilum.smart.people import administrators
+    from hilum.smart.people import passkeys as keys
+    from hilum.smart.people import users as accounts
 
     async def work(opened: Store, settings: Settings) -> Account:
         ledger = opened.ledger
@@ -260,11 +266,10 @@ def _changed(
         if account is None:
             raise NotFound(f"There is no user {name!r}. `hilum users list` shows those that there are.")
         user = await change(account.user)
-        also = await administrators.kept(ledger, account, user, table(settings))
-        await tell(opened, settings, "user", {"user": account.id, "name": account.user.name, "changed": what})
+        also = [*await administrators.kept(ledger, account, user, table(settings))]
         if passkeys:
-            for row in await ledger.of(PASSKEY, owner=account.key):
-                await ledger.remove(PASSKEY, row.key)
+            also += await keys.forgotten(ledger, account)
+        await tell(opened, settings, "user", {"user": account.id, "name": account.user.name, "changed": what})
         return await accounts.change(ledger, account, user, time.time(), out=True, also=also)
 
     return done({"store": store, "data": data, "environment": environment, "roles": roles}, work)
@@ -276,7 +281,7 @@ def _password(file: str | None, name: str) -> tuple[str, bool]:
     from pathlib import Path
 
     from hilum.problems import Invalid, Misconfigured
-    from hilum.smart import passwords
+    from hilum.smart.people import passwords
 
     if file is None:
         return passwords.made(), True
@@ -293,7 +298,7 @@ def _password(file: str | None, name: str) -> tuple[str, bool]:
 async def _with_password(user: User, password: str, *, must_change: bool) -> User:
     from msgspec.structs import replace
 
-    from hilum.smart.passwords import Passwords
+    from hilum.smart.people.passwords import Passwords
 
     made = Passwords()
     try:

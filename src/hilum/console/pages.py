@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hilum.fhir.definitions import TYPES
+from hilum.web.assets import assets
 
 Page = tuple[int, list[tuple[bytes, bytes]], bytes]
 """Status, headers, body."""
@@ -32,12 +32,6 @@ SECURITY: tuple[tuple[bytes, bytes], ...] = (
 )
 """On every page and asset: https://owasp.org/www-project-secure-headers/."""
 
-MEDIA = {
-    ".css": b"text/css; charset=utf-8",
-    ".js": b"text/javascript; charset=utf-8",
-    ".svg": b"image/svg+xml",
-}
-
 _TYPE = "|".join(TYPES)
 _ID = r"[A-Za-z0-9\-.]{1,64}"
 ROUTES: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -53,8 +47,8 @@ class Pages:
     """Renders pages for one environment (`sandbox` or `production`); each shows it."""
 
     def __init__(self, environment: str, auth: str, fhir_base: str, version: str) -> None:
-        self._assets = {asset.name: asset.read_bytes() for asset in files("hilum.console").joinpath("static").iterdir()}
-        tag = hashlib.sha256(b"".join(self._assets[name] for name in sorted(self._assets))).hexdigest()[:12]
+        self._assets = assets("hilum.console")
+        tag = hashlib.sha256(b"".join(self._assets[name].tag for name in sorted(self._assets))).hexdigest()[:12]
         self._tag = b'"%b"' % tag.encode()
         self._templates = Environment(
             loader=PackageLoader("hilum.console"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -74,10 +68,10 @@ class Pages:
         return None
 
     def _asset(self, name: str, if_none_match: bytes | None) -> Page | None:
-        body = self._assets.get(name)
-        if body is None:
+        found = self._assets.get(name)
+        if found is None:
             return None
         headers = [(b"cache-control", b"no-cache"), (b"etag", self._tag), *SECURITY]
         if if_none_match == self._tag:
             return 304, headers, b""
-        return 200, [(b"content-type", MEDIA["." + name.rpartition(".")[2]]), *headers], body
+        return 200, [(b"content-type", found.media), *headers], found.content

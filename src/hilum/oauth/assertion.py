@@ -8,6 +8,7 @@ key is fetched for a client that has not registered one, and only an assertion t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
@@ -65,7 +66,8 @@ def _text(value: Any, longest: int = LONGEST_ID) -> bool:
 
 
 def _moment(value: Any) -> bool:
-    return type(value) is int and abs(value) < 1 << 53
+    """Whether it is a NumericDate, which may have a fraction. https://www.rfc-editor.org/rfc/rfc7519#section-2"""
+    return type(value) in (int, float) and abs(value) < 1 << 53
 
 
 OF_HEAD: Final = (
@@ -109,7 +111,7 @@ OF_CLAIMS: Final = (
         lambda a: isinstance(a.claims.get("aud"), str) and a.claims["aud"] in a.audiences,
         "Audience: aud must be one string, the URL of the token endpoint or the issuer.",
     ),
-    Check(9, lambda a: _moment(a.claims.get("exp")), "Time: exp must be a whole number of seconds since 1970."),
+    Check(9, lambda a: _moment(a.claims.get("exp")), "Time: exp must be a number of seconds since 1970."),
     Check(9, lambda a: bool(a.claims["exp"] > a.now - SKEW), "Time: the assertion has expired."),
     Check(
         9,
@@ -131,7 +133,7 @@ REPLAY_SAYS: Final = "Replay: this jti was used before."
 
 
 class Surroundings(Protocol):
-    """What the checks need of the world (`hilum.smart.asserted`)."""
+    """What the checks need of the world (`hilum.smart.apps.asserted`)."""
 
     async def client(self, id: str) -> Client | None:
         """The client with this id."""
@@ -162,7 +164,7 @@ async def authenticated(
     keys = await world.keys(shown.issuer, client, shown.head["kid"])
     _signed(shown, keys)
     _judge(shown, OF_CLAIMS)
-    if not await world.once(shown.issuer, shown.claims["jti"], shown.claims["exp"] + 2 * SKEW):
+    if not await world.once(shown.issuer, shown.claims["jti"], math.ceil(shown.claims["exp"]) + 2 * SKEW):
         raise _refused(REPLAY_SAYS)
     return shown.issuer, client
 

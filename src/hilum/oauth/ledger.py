@@ -250,7 +250,8 @@ class Launch(Record, frozen=True, omit_defaults=True):
 
 class Flow(Record, frozen=True, omit_defaults=True):
     """An authorization that a browser is in the middle of. `request`: the parameters that were judged.
-    `pre`: digest of the cookie of the browser that began it.
+    `pre`: digest of the cookie that its browser has now, `first`: of that with which it came; another one since then
+    means that somebody has signed in.
     """
 
     request: dict[str, str]
@@ -261,6 +262,7 @@ class Flow(Record, frozen=True, omit_defaults=True):
     encounter: str = ""
     started: int = 0
     pre: bytes = b""
+    first: bytes = b""
 
 
 class Session(Record, frozen=True, omit_defaults=True):

@@ -34,8 +34,10 @@ MOST_PAIRS: Final = 10
 MOST_TEXT: Final = 1000
 """Search parameters of one scope, and their characters as written."""
 
-FLAGS: Final = ("launch", "openid", "fhirUser", "profile", "online_access", "offline_access", "__introspect")
-"""The scopes that are single words. `__introspect`: tokens of others may be looked at (RFC 7662)."""
+INTROSPECT: Final = "__introspect"
+"""Tokens of others may be looked at (RFC 7662)."""
+FLAGS: Final = ("launch", "openid", "fhirUser", "profile", "online_access", "offline_access", INTROSPECT)
+"""The scopes that are single words."""
 
 Search = tuple[tuple[str, str], ...]
 """Search parameters as decoded (name, value) pairs."""

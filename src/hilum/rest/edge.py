@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
-from hilum.access.bearer import bearer, require_key
+from hilum.access.bearer import NotHeld, bearer, require_key
 from hilum.access.policy import EVERYTHING, Policy, Principal
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.problems import Forbidden, Malformed, Problem, Unauthenticated
@@ -88,7 +88,7 @@ async def authenticate(verifier: Verifies | None, headers: Mapping[bytes, bytes]
     token = bearer(headers)
     who = verifier.known(token) or await verifier.admit(token)
     if who.api_key:
-        require_key(who.api_key, headers)
+        require_key(who, headers)
     return who
 
 
@@ -149,8 +149,9 @@ class Edge:
                 limit, setting = self._expected(request)
                 request.body, held = await body.collect(receive, headers, limit, self._budget, setting)
         except Problem as problem:
-            sent = isinstance(problem, Unauthenticated) and b"authorization" in headers
-            refused = outcome.invalid_token(problem) if sent else outcome.response(problem)
+            if isinstance(problem, NotHeld):
+                request.who = problem.who
+            refused = outcome.response(problem, headers)
             if unread and body.is_long(headers):
                 refused.headers.append(body.CLOSE)
             refused.headers.append(NO_SNIFF)

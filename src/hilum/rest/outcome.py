@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 from hilum import problems
+from hilum.access.bearer import challenge
 from hilum.fhir import json
 from hilum.problems import Issue, Problem
 from hilum.rest.message import FHIR_JSON, NO_STORE, Response
 
+_NONE: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 STATUS: dict[type[Problem], int] = {
     problems.Malformed: 400,
     problems.Invalid: 400,
@@ -52,27 +56,22 @@ def _issue(issue: Issue) -> dict[str, Any]:
     return out
 
 
-def response(problem: Problem) -> Response:
-    """The answer to a problem: its status, the headers that HTTP asks for with it, and the OperationOutcome."""
+def response(problem: Problem, asked: Mapping[bytes, bytes] = _NONE) -> Response:
+    """The answer to a problem: its status, the headers that HTTP asks for with it, and the OperationOutcome.
+
+    `asked`: the headers of the request.
+    """
     code = status(problem)
     headers = [FHIR_JSON, NO_STORE]
     if isinstance(problem, problems.MethodNotAllowed):
         headers.append((b"allow", ", ".join(problem.allowed).encode()))
     elif code == 401:
-        headers.append((b"www-authenticate", b'Bearer realm="hilum"'))
+        headers.append(challenge(asked))
     elif isinstance(problem, problems.Throttled):
         headers.append((b"retry-after", b"%d" % problem.seconds))
     elif code == 503:
         headers.append((b"retry-after", b"1"))
     return Response(code, headers, json.encode(operation_outcome(problem.issues)))
-
-
-def invalid_token(problem: Problem) -> Response:
-    """The answer to a token that does not hold. https://www.rfc-editor.org/rfc/rfc6750#section-3.1"""
-    found = response(problem)
-    said = (b"www-authenticate", b'Bearer realm="hilum", error="invalid_token"')
-    found.headers = [said if name == said[0] else (name, value) for name, value in found.headers]
-    return found
 
 
 def unexpected(reference: str) -> Response:

@@ -20,8 +20,8 @@ from hilum.search.parse import Parsed, parse_query
 from hilum.web import uri
 
 if TYPE_CHECKING:
+    from hilum.smart.people.users import Account
     from hilum.smart.site import Site
-    from hilum.smart.users import Account
 
 _SCOPES: Final = scopes.parse("user/Patient.rs user/Encounter.rs user/Task.rs")
 

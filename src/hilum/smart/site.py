@@ -18,12 +18,12 @@ from hilum.audit.recording import Trail
 from hilum.interactions.door import Door
 from hilum.smart import message
 from hilum.smart.admin.checking import Checks
-from hilum.smart.brands import Shelf
+from hilum.smart.apps.brands import Shelf
+from hilum.smart.apps.logos import initials
 from hilum.smart.limits import Limits
-from hilum.smart.logos import initials
 from hilum.smart.message import Answer
-from hilum.smart.passwords import Passwords
-from hilum.smart.providers import Outside
+from hilum.smart.people.passwords import Passwords
+from hilum.smart.people.providers import Outside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from hilum.access.roles import Role
     from hilum.access.tokens import Issuer
     from hilum.access.verifier import Verifier
-    from hilum.smart.flow import Step
-    from hilum.smart.jwks import KeySets
+    from hilum.smart.apps.jwks import KeySets
+    from hilum.smart.going import Step
 
 FLOW_SECONDS: Final = 15 * 60
 

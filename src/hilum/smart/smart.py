@@ -7,36 +7,22 @@ import traceback
 from collections.abc import Iterable
 from typing import Any, Final
 
+from hilum.access.bearer import challenge
 from hilum.oauth import errors
 from hilum.oauth.errors import OAuthError
 from hilum.problems import Busy, Forbidden, MethodNotAllowed, NotFound, Problem, TooLarge, Unauthenticated
-from hilum.smart import (
-    account,
-    assets,
-    authorize,
-    brands,
-    consent,
-    console,
-    discovery,
-    flow,
-    halfway,
-    introspect,
-    launchpages,
-    mine,
-    outside,
-    picker,
-    register,
-    revoke,
-    signin,
-    style,
-    tickets,
-    token,
-)
+from hilum.smart import assets
 from hilum.smart.admin import brand, start
-from hilum.smart.clientauth import tried_basic
+from hilum.smart.apps import brands, discovery, register, style
+from hilum.smart.apps.clientauth import tried_basic
+from hilum.smart.flow import authorize, consent, flow, mine, picker
+from hilum.smart.going import Step
+from hilum.smart.launch import launchpages
 from hilum.smart.message import Answer, Asked, Headers, refused
+from hilum.smart.people import account, halfway, outside, signin
 from hilum.smart.routing import Route, Routes, chosen
 from hilum.smart.site import Site, SiteSettings
+from hilum.smart.tokens import console, introspect, revoke, tickets, token
 from hilum.web import body, log, uri
 
 __all__ = ["ROUTES", "STEPS", "Site", "SiteSettings", "Smart"]
@@ -67,7 +53,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *brand.ROUTES,
 )
 
-STEPS: Final[tuple[flow.Step, ...]] = (
+STEPS: Final[tuple[Step, ...]] = (
     signin.SignIn(),
     halfway.Second(),
     picker.Patient(),
@@ -133,7 +119,7 @@ class Smart:
         if told.status == 401 and told.error == "invalid_client" and tried_basic(asked):
             headers.append((b"www-authenticate", b'Basic realm="hilum"'))
         if told.status == 401 and told.error == "invalid_token":
-            headers.append((b"www-authenticate", b'Bearer realm="hilum", error="invalid_token"'))
+            headers.append(challenge(asked.headers))
         if told.status == 413:
             headers.append(body.CLOSE)
         return refused(told, headers)

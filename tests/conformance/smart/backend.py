@@ -19,7 +19,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from tests.conformance.smart.ground import Ground
 
 from hilum.oauth.ledger import Client
-from hilum.smart import clients
+from hilum.smart.apps import clients
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 EC, RSA = ECKey.generate_key("P-384", {"kid": "ec"}), RSAKey.generate_key(2048, {"kid": "rsa"})

@@ -32,8 +32,9 @@ from hilum.app.settings import Settings
 from hilum.app.stores import open_store
 from hilum.oauth import jwt
 from hilum.oauth.ledger import LAUNCH, USER, Client, Launch, Put, User, digest, write
-from hilum.smart import clients, invitations, users
-from hilum.smart.passwords import Passwords
+from hilum.smart.apps import clients, invitations
+from hilum.smart.people import users
+from hilum.smart.people.passwords import Passwords
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from tests.conformance.smart.ground import Ground, error, ids
 from tests.journeys.server import FHIR_JSON
 
 from hilum.access.ledger import Ledger
-from hilum.smart import clients
+from hilum.smart.apps import clients
 
 
 @pytest.fixture(scope="module")

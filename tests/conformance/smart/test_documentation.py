@@ -16,21 +16,11 @@ import pytest
 from tests.conformance.smart.ground import Ground
 
 from hilum.oauth import errors, requesting
-from hilum.smart import (
-    authorize,
-    clientauth,
-    introspect,
-    metadata,
-    redeeming,
-    refresh,
-    register,
-    revoke,
-    style,
-    tickets,
-    token,
-)
+from hilum.smart.apps import clientauth, metadata, register, style
+from hilum.smart.flow import authorize
 from hilum.smart.limits import RATES
 from hilum.smart.smart import ROUTES
+from hilum.smart.tokens import introspect, redeeming, refresh, revoke, tickets, token
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "reference" / "authorization.md").read_text()
 READS = (

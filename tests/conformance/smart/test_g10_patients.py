@@ -16,7 +16,7 @@ from tests.conformance.smart.people import ADA, CATEGORY, CONDITION, KIM
 from tests.conformance.smart.visitor import Choices, Page, address
 from tests.journeys.cli import hilum
 
-from hilum.smart.discovery import USCDI
+from hilum.smart.apps.discovery import USCDI
 
 DAYS = 86_400
 ALL_TYPES = [*USCDI, "Location", "Medication", "Organization", "Practitioner", "PractitionerRole"]

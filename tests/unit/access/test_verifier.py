@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hilum.access import revoking
+from hilum.access.bearer import NotHeld
 from hilum.access.granting import Context, policy
 from hilum.access.keyring import Keyring
 from hilum.access.keys import SigningKey, load_or_create
@@ -144,6 +145,13 @@ async def refused(verifier: Verifier, token: str) -> str:
     return str(caught.value)
 
 
+async def not_held(verifier: Verifier, token: str) -> Principal | None:
+    """Whose a refused token was."""
+    with pytest.raises(Unauthenticated) as caught:
+        await who(verifier, token)
+    return caught.value.who if isinstance(caught.value, NotHeld) else None
+
+
 REFUSED, REVOKED = "The access token does not hold here.", "The access token has been revoked."
 EXPIRED = "The access token has expired."
 
@@ -256,6 +264,24 @@ async def test_a_token_ends_also_when_it_was_seen_before(verifier: Verifier, min
     clock.now = NOW + 60
     for _ in range(2):
         assert await refused(verifier, token) == EXPIRED
+
+
+async def test_whose_a_token_was_is_known_where_its_signature_holds(
+    verifier: Verifier, issuer: Issuer, key: SigningKey, clock: Clock
+) -> None:
+    token, jti, _ = issuer.access(GRANTED, 60)
+    ours = Principal(USER_ID, "app", jti, Policy(()), NOW + 60, grant=GRANT_ID, user=USER_ID)
+    forged = token[:-9] + ("A" if token[-9] != "A" else "B") + token[-8:]
+    verifier.revoked([revoking.revoked(TOKEN_REVOKED, jti, clock.now)])
+    assert await not_held(verifier, token) is await not_held(verifier, token)  # the trail introduces each once
+    assert await not_held(verifier, token) == ours
+    clock.now = NOW + 60
+    assert await not_held(verifier, token) == ours
+    assert await not_held(verifier, forged) is None
+    assert await not_held(verifier, "nonsense") is None
+    alone = await not_held(verifier, Minter(key, BASE, lambda: NOW - 3600).mint("system/*.rs"))
+    assert alone is not None
+    assert (alone.agent, alone.client, alone.user) == ("owner", "hilum-cli", "")
 
 
 async def test_many_at_once_ask_the_ledger_once(verifier: Verifier, issuer: Issuer, ledger: Counting) -> None:

@@ -13,7 +13,7 @@ from hilum.access.tokens import Minter
 from hilum.app.application import Application
 from hilum.app.settings import Settings
 from hilum.oauth.ledger import Client
-from hilum.smart import clients
+from hilum.smart.apps import clients
 
 HERE = "http://127.0.0.1:8080"
 PAGE = "https://app.example.org"
@@ -76,8 +76,33 @@ async def test_smart22_17_pages_of_registered_apps_may_read_tokens_and_FHIR(
         assert allowed(answer) == expected
         assert answer.headers["vary"] == "Origin"
         asked = await asking.options(path, headers={"origin": origin} | PREFLIGHT)
-        assert (asked.status_code, allowed(asked)) == (204, expected)
+        assert (asked.status_code, allowed(asked), asked.headers["vary"]) == (204, expected, "Origin")
         assert ("access-control-allow-headers" in asked.headers) is (expected is not None)
+
+
+async def test_the_page_of_an_app_registered_a_moment_ago_by_another_process_is_answered(
+    asking: httpx.AsyncClient, app: Application
+) -> None:
+    assert app._store is not None
+    for number in range(3):
+        page = f"https://new{number}.example.org"
+        await clients.add(app._store.ledger, Client("New", "none", "patient/*.rs", redirects=(f"{page}/cb",)))
+        answer = await asking.post("/auth/token", headers={"origin": page})
+        assert allowed(answer) == page
+        await clients.add(app._store.ledger, Client("New", "none", "patient/*.rs", redirects=(f"{page}.net/cb",)))
+        asked = await asking.options("/fhir/Patient", headers={"origin": page + ".net"} | PREFLIGHT)
+        assert allowed(asked) == page + ".net"
+
+
+async def test_own_pages_and_what_no_page_of_an_app_asks_for_wait_for_no_look(
+    asking: httpx.AsyncClient, app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert app._authorizing is not None
+    monkeypatch.setattr(app._authorizing.cors, "_learn", None)  # to call it would fail
+    await asking.post("/fhir/Patient", headers={"origin": HERE, "sec-fetch-site": "same-origin"})
+    await asking.post("/fhir/Patient", headers={"origin": PAGE})
+    await asking.get("/fhir/metadata", headers={"origin": "https://evil.example"})
+    await asking.get("/auth/sign-in", headers={"origin": "https://evil.example"})
 
 
 @pytest.mark.parametrize("path", ["/auth/authorize", "/auth/sign-in", "/auth/flow/x", "/auth/register", "/", "/health"])

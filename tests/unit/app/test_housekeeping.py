@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.unit.smart.world import World, answered, error, world
 
 from hilum.app.housekeeping import MOST, Housekeeping
 from hilum.oauth.ledger import FRESH, GRANT, JTI, REVOKED, Put
-from hilum.smart import clients
-from hilum.smart.granted import ABANDONED_SECONDS, id_of
+from hilum.smart.apps import clients
+from hilum.smart.tokens.granted import ABANDONED_SECONDS, id_of
 
 
 @pytest.fixture
@@ -39,6 +41,26 @@ async def test_a_grant_that_no_app_came_for_ends_and_others_stay(here: World) ->
     assert [row.state for row in await here.site.ledger.of(GRANT)].count(REVOKED) == 1
     assert error(await here.exchange(lost)) == (400, "invalid_grant")
     assert await here.holds(given["access_token"])
+
+
+async def test_who_can_not_wait_gets_a_turn_at_once(here: World) -> None:
+    wanted, turns = asyncio.Event(), asyncio.Queue[None]()
+
+    class Turning(Housekeeping):
+        async def turn(self) -> int:
+            turns.put_nowait(None)
+            return 0
+
+    housekeeping = Turning(here.site, wanted)
+    housekeeping.start()
+    try:
+        for _ in range(2):
+            wanted.set()
+            await asyncio.wait_for(turns.get(), 30)  # the next by itself is after a minute
+        assert turns.empty()
+        assert not wanted.is_set()
+    finally:
+        await housekeeping.stop()
 
 
 async def test_of_an_app_that_was_shut_out_the_consents_end(here: World) -> None:

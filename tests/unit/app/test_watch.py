@@ -16,9 +16,9 @@ from hilum.access.tokens import Granted, Issuer
 from hilum.access.verifier import Verifier
 from hilum.app import watch
 from hilum.app.watch import FRESH_SECONDS, Apps, Watch
-from hilum.oauth.ledger import CLIENT_REVOKED, Client, Numbered
+from hilum.oauth.ledger import CLIENT_REVOKED, USER_REVOKED, Client, Numbered
 from hilum.problems import Busy, Unauthenticated
-from hilum.smart import clients
+from hilum.smart.apps import clients
 from hilum.store.memory import MemoryLedger
 
 BASE = "http://127.0.0.1:8080/fhir"
@@ -201,6 +201,23 @@ async def test_whatever_else_is_looked_at_is_looked_at_each_time(process: Proces
     assert looked == [1, 1]
 
 
+async def test_it_is_told_when_apps_are_shut_out_and_of_nothing_else(
+    process: Process, ledger: Cut, clock: Clock
+) -> None:
+    told: list[int] = []
+    looking = Watch(
+        ledger, process.verifier, process.ring, process.apps, clock=clock, monotonic=clock, out=lambda: told.append(1)
+    )
+    found = await clients.add(ledger, APP)
+    await ledger.revoke([revoking.revoked(USER_REVOKED, "0190a3c2-6a5b-7000-8000-000000000002", clock())])
+    await looking.look()
+    assert told == []
+    await clients.revoke(ledger, found, clock())
+    for _ in range(2):
+        await looking.look()
+    assert told == [1]
+
+
 async def test_the_looking_goes_on_whatever_goes_wrong(
     process: Process, ledger: Cut, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -219,3 +236,59 @@ async def test_the_looking_goes_on_whatever_goes_wrong(
         await asyncio.wait_for(looked.wait(), 10)
     finally:
         await looking.stop()
+
+
+async def test_however_many_strangers_ask_a_look_begins_now_and_then(
+    process: Process, ledger: Cut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[float] = []
+    now = asyncio.get_running_loop().time
+    looking = Watch(ledger, process.verifier, process.ring, process.apps, None, lambda: looked.append(now()))
+
+    async def stranger(number: int) -> None:
+        for _ in range(20):
+            await looking.now()
+
+    begun = now()
+    await asyncio.gather(*(stranger(number) for number in range(50)))
+    assert len(looked) <= (now() - begun) / watch.SOON_SECONDS + 1
+    assert len(looked) >= 20  # each of the twenty questions of one stranger is a look of its own, or later
+    await looking.stop()
+
+
+async def test_who_asks_while_a_look_is_under_way_waits_for_the_next(process: Process, ledger: Cut) -> None:
+    reading, go_on = asyncio.Event(), asyncio.Event()
+    looked: list[int] = []
+    looking = Watch(ledger, process.verifier, process.ring, process.apps, None, lambda: looked.append(1))
+    await looking.look()
+    revocations = ledger.revocations
+
+    async def slow(after: int) -> list[Numbered]:
+        found = await revocations(after)
+        reading.set()
+        await go_on.wait()
+        return found
+
+    ledger.revocations = slow  # type: ignore[method-assign]
+    first = asyncio.create_task(looking.now())
+    await reading.wait()
+    second = asyncio.create_task(looking.now())
+    go_on.set()
+    await first
+    assert not second.done()
+    await second
+    assert looked == [1, 1, 1]
+    await looking.stop()
+
+
+async def test_who_waits_for_a_look_hears_when_it_is_stopped_and_nothing_when_the_store_is_away(
+    process: Process, ledger: Cut
+) -> None:
+    looking = Watch(ledger, process.verifier, process.ring, process.apps)
+    ledger.away = True
+    await looking.now()
+    waits = asyncio.create_task(looking.now())
+    await asyncio.sleep(0)
+    await looking.stop()
+    with pytest.raises(asyncio.CancelledError):
+        await waits

@@ -114,6 +114,7 @@ async def test_an_assertion_that_holds_names_its_client() -> None:
         ({}, EC, {"iat": int(NOW) + 60}),
         ({}, EC, {"exp": int(NOW) + 360}),
         ({}, EC, {"exp": int(NOW) - 59}),
+        ({}, EC, {"exp": NOW + 60.5, "iat": NOW - 0.5, "nbf": NOW + 0.25}),
         ({}, EC, {"jti": "x" * 255}),
         ({}, EC, {"more": [1, {"a": "b"}]}),
     ],
@@ -276,7 +277,10 @@ async def test_the_registered_key_must_have_signed() -> None:
         ("Audience", {"aud": {"a": 1}}),
         ("Time", {"exp": None}),
         ("Time", {"exp": str(int(NOW) + 60)}),
-        ("Time", {"exp": NOW + 60}),
+        ("Time", {"exp": NOW - 60.5}),
+        ("Time", {"exp": int(NOW) + 361.5}),
+        ("Time", {"exp": 1e300}),
+        ("Time", {"iat": NOW + 61.5}),
         ("Time", {"exp": True}),
         ("Time", {"exp": -1}),
         ("Time", {"exp": int(NOW) - 60}),
@@ -297,6 +301,12 @@ async def test_claims_that_are_refused_use_no_jti_up(kind: str, claims: dict[str
     world = World()
     assert (await says(made(**claims), world)).startswith(kind)
     assert world.asked == [("client", "app"), ("keys", "app", "e")]
+
+
+async def test_a_jti_is_kept_to_the_end_of_the_second_in_which_its_assertion_ends() -> None:
+    world = World()
+    await judged(made(exp=int(NOW) + 60.5), world)
+    assert world.asked[-1] == ("jti", "app", "j1", int(NOW) + 61 + 2 * assertion.SKEW)
 
 
 async def test_a_jti_is_used_once_per_issuer() -> None:

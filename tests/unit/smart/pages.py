@@ -18,10 +18,10 @@ from hilum.access.policy import Principal
 from hilum.access.roles import packaged
 from hilum.audit.recording import Silent
 from hilum.oauth.ledger import User
-from hilum.smart import users
 from hilum.smart.limits import Limits
 from hilum.smart.message import Answer
-from hilum.smart.passwords import Passwords
+from hilum.smart.people import users
+from hilum.smart.people.passwords import Passwords
 from hilum.smart.routing import Route
 from hilum.smart.site import Site, SiteSettings
 from hilum.smart.smart import ROUTES, Smart

@@ -17,10 +17,12 @@ from hilum.interactions import read as reading
 from hilum.interactions import search as searching
 from hilum.problems import Forbidden, Gone, Invalid, Malformed, NotFound, Unprocessable
 from hilum.search.parse import Parsed, parse_query
-from hilum.smart import clients, looking, users
+from hilum.smart import looking
 from hilum.smart.admin import checking, events, lists
 from hilum.smart.admin.gate import Admin, admin
+from hilum.smart.apps import clients
 from hilum.smart.message import NO_SNIFF, NO_STORE, Answer, Asked, Form, see_other
+from hilum.smart.people import users
 from hilum.smart.routing import Route
 from hilum.web import uri
 

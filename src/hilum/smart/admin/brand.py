@@ -14,10 +14,11 @@ from hilum.interactions.create import create
 from hilum.interactions.update import update
 from hilum.oauth import scopes
 from hilum.problems import Conflict, Invalid, NotFound, PreconditionFailed
-from hilum.smart import brandrules, brands, composing, looking
+from hilum.smart import looking
 from hilum.smart.admin import brand_form
 from hilum.smart.admin.gate import Admin, admin
-from hilum.smart.brandrules import CATEGORIES, REASONS, Wrong
+from hilum.smart.apps import brandrules, brands, composing
+from hilum.smart.apps.brandrules import CATEGORIES, REASONS, Wrong
 from hilum.smart.message import Answer, Asked, Form, see_other
 from hilum.smart.routing import Route
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hilum.smart import brandrules
 from hilum.smart.admin.lists import lines
-from hilum.smart.brandrules import ABSENT, CATEGORIES, CATEGORY, DETAILS, PARTS, PORTAL, REASONS, VERSION
+from hilum.smart.apps import brandrules
+from hilum.smart.apps.brandrules import ABSENT, CATEGORIES, CATEGORY, DETAILS, PARTS, PORTAL, REASONS, VERSION
 from hilum.smart.message import Form
 
 Body = dict[str, Any]

@@ -9,8 +9,8 @@ from msgspec import structs
 
 from hilum.oauth.ledger import Client
 from hilum.problems import Invalid
-from hilum.smart import clients
 from hilum.smart.admin.lists import lines
+from hilum.smart.apps import clients
 from hilum.smart.message import Form
 
 METHODS: Final = {

@@ -12,10 +12,11 @@ from hilum.access import revoking
 from hilum.oauth.errors import OAuthError
 from hilum.oauth.ledger import CLIENT_CHANGED, CLIENT_REVOKED, Client
 from hilum.problems import Conflict, Invalid, NotFound
-from hilum.smart import clients, mine
 from hilum.smart.admin import client_form, lists
 from hilum.smart.admin.gate import Admin, admin
-from hilum.smart.clients import Registered
+from hilum.smart.apps import clients
+from hilum.smart.apps.clients import Registered
+from hilum.smart.flow import mine
 from hilum.smart.message import Answer, Asked, see_other
 from hilum.smart.routing import Route
 

@@ -13,11 +13,15 @@ from hilum.interactions import granting
 from hilum.oauth import scopes
 from hilum.oauth.ledger import FRESH, GRANT, Grant, Row, read
 from hilum.problems import Invalid, NotFound
-from hilum.smart import clients, granted, looking, mine, users
+from hilum.smart import looking
 from hilum.smart.admin import lists
 from hilum.smart.admin.gate import REACH, Admin, admin
+from hilum.smart.apps import clients
+from hilum.smart.flow import mine
 from hilum.smart.message import Answer, Asked, Form, see_other
+from hilum.smart.people import users
 from hilum.smart.routing import Route
+from hilum.smart.tokens import granted
 
 if TYPE_CHECKING:
     from hilum.fhir.resource import Resource

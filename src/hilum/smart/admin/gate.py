@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from hilum.access.policy import Principal
 from hilum.oauth import scopes
 from hilum.problems import Forbidden
-from hilum.smart import looking, places, second, sessions
+from hilum.smart import looking
 from hilum.smart.message import Answer, Asked, see_other
-from hilum.smart.visitor import ADMIN, FRESH, Link, Visitor, visitor
+from hilum.smart.people import places, second, sessions
+from hilum.smart.people.visitor import ADMIN, FRESH, Link, Visitor, visitor
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

@@ -9,8 +9,8 @@ from hilum.smart.admin import audit, checking, clients, consents, users
 from hilum.smart.admin.gate import admin
 from hilum.smart.admin.lists import many
 from hilum.smart.message import Answer, Asked
+from hilum.smart.people.visitor import ADMIN
 from hilum.smart.routing import Route
-from hilum.smart.visitor import ADMIN
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

@@ -17,20 +17,22 @@ _AUDITED: Final = {"fhir_user": "fhirUser"}
 def shown(user: User | None) -> dict[str, Any]:
     """What the form of this user has in its fields; None: of a new one."""
     if user is None:
-        return {"name": "", "display": "", "roles": (), "fhir_user": "", "patients": ""}
+        return {"name": "", "display": "", "roles": (), "fhir_user": "", "patients": "", "to_come": False}
     return {
         "name": user.name,
         "display": user.display,
         "roles": user.roles,
         "fhir_user": user.fhir_user,
         "patients": "\n".join(user.patients),
+        "to_come": False,
     }
 
 
 def sent(form: Form) -> dict[str, Any]:
     """What was sent in the same fields, to be shown again where it can't be taken."""
     names = ("name", "display", "fhir_user", "patients")
-    return {name: form.get(name).strip() for name in names} | {"roles": tuple(dict.fromkeys(form.all("role")))}
+    roles, to_come = tuple(dict.fromkeys(form.all("role"))), bool(form.get("to_come"))
+    return {name: form.get(name).strip() for name in names} | {"roles": roles, "to_come": to_come}
 
 
 def user_of(values: dict[str, Any], old: User) -> User:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import structs
 
 from hilum.access import revoking
-from hilum.oauth.ledger import PASSKEY, USER_CHANGED, USER_REVOKED, User
+from hilum.oauth.ledger import USER_CHANGED, USER_REVOKED, User
 from hilum.problems import Conflict, Forbidden, Invalid, NotFound
-from hilum.smart import administrators, passkeys, passwords, users
 from hilum.smart.admin import lists, user_form
 from hilum.smart.admin.gate import Admin, admin
 from hilum.smart.message import Answer, Asked, see_other
+from hilum.smart.people import administrators, passkeys, passwords, users
+from hilum.smart.people.users import Account
 from hilum.smart.routing import Route
-from hilum.smart.users import Account
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site
@@ -97,6 +97,7 @@ async def _added(site: Site, who: Admin, values: dict[str, Any]) -> Answer:
     _within(site, who, user)
     if await users.find(site.ledger, user.name) is not None:
         raise users.taken(user.name)
+    await _check_records(site, values, user)
     password = passwords.made()
     user = structs.replace(user, password=await site.passwords.hashed(password), must_change=True)
     id = users.new_id()
@@ -104,6 +105,11 @@ async def _added(site: Site, who: Admin, values: dict[str, Any]) -> Answer:
     about = {"added": id, "name": user.name, "roles": " ".join(user.roles)}
     await who.tell("user", about | {name: text for name, text in stands.items() if text})
     return _password(who, await users.add(site.ledger, user, site.roles, id), password)
+
+
+async def _check_records(site: Site, values: dict[str, Any], user: User, known: frozenset[str] = frozenset()) -> None:
+    if not values["to_come"]:
+        await users.check_records(site.door.store, user, "tick the box below the ids", known)
 
 
 async def edit(site: Site, asked: Asked, id: str) -> Answer:
@@ -120,6 +126,7 @@ async def edit(site: Site, asked: Asked, id: str) -> Answer:
             new = user_form.user_of(values, found.user)
             users.check(new, site.roles)
             _within(site, who, new)
+            await _check_records(site, values, new, users.records(found.user))
             if about := user_form.changed(found.user, new):
                 await _change(site, who, found, new, about)
             return see_other(f"{PATH}/{id}?done=changed")
@@ -187,11 +194,10 @@ async def _change(
 
     Raises Conflict: nobody would be left to let people in, or it was changed meanwhile.
     """
-    also = await administrators.kept(site.ledger, found, user, site.roles)
-    await who.tell("user", {"user": found.id, "name": found.user.name, "changed": ", ".join(about)} | about)
+    also = [*await administrators.kept(site.ledger, found, user, site.roles)]
     if keys:
-        for row in await passkeys.of(site, found):
-            await site.ledger.remove(PASSKEY, row.key)
+        also += await passkeys.forgotten(site.ledger, found)
+    await who.tell("user", {"user": found.id, "name": found.user.name, "changed": ", ".join(about)} | about)
     now = site.clock()
     account = await users.change(site.ledger, found, user, now, out=out, also=also)
     site.verifier.revoked([revoking.revoked(USER_REVOKED if out else USER_CHANGED, found.id, now)])
