@@ -7,12 +7,14 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from itertools import chain
 
 from tests.oracle.leaks import populations, session
 from tests.oracle.leaks.adapter import Open, Server, policy_of, principal
 from tests.oracle.leaks.cases import Asking
 from tests.oracle.leaks.session import Session, Side
 from tests.oracle.leaks.tokens import KINDS, token
+from tests.oracle.leaks.writing import shared_deletes
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ async def differences(
                     there.tokens.principals.update(server.tokens.principals)
                     other = await session.twin(there, world, rights, integrity=integrity)
                 mine = Session(name, asking, Side(server, len(world.versions)), other, integrity)
-                for one in range(cases):
-                    case = session.case(asking)
+                made = chain((session.case(asking) for _ in range(cases)), shared_deletes(asking))
+                for one, case in enumerate(made):
                     try:
                         wrong = await mine.check(case)
                     except Exception as error:
