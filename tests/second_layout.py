@@ -7,7 +7,7 @@ import asyncpg
 
 from hilum.store import migrations
 
-_TABLES = ("ledger", "revocation", "audit_segment", "audit_about", "audit_anchor")
+_TABLES = ("ledger", "revocation", "audit_segment", "audit_about", "audit_anchor", "former")
 
 
 def sqlite(path: str) -> None:
@@ -15,7 +15,7 @@ def sqlite(path: str) -> None:
     db = apsw.Connection(path)
     for name in _TABLES:
         db.execute(f"DROP TABLE {name}")
-    db.execute("DROP INDEX audit_seq; ALTER TABLE audit DROP COLUMN detail")
+    db.execute("DROP INDEX audit_seq; ALTER TABLE audit DROP COLUMN detail; ALTER TABLE clock DROP COLUMN moved")
     db.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
     db.close()
 
@@ -28,7 +28,9 @@ async def postgres(url: str, schema: str) -> None:
     try:
         await db.execute(
             f"DROP TABLE {', '.join(_TABLES)}; ALTER TABLE audit DROP COLUMN detail;"
-            "DROP FUNCTION apply; DROP FUNCTION netstring;" + apply + "UPDATE meta SET value = '2' WHERE key = 'schema'"
+            "DROP FUNCTION apply; DROP FUNCTION netstring; DROP FUNCTION stand; DROP FUNCTION move;"
+            + apply
+            + "UPDATE meta SET value = '2' WHERE key = 'schema'"
         )
     finally:
         await db.close()

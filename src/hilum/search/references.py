@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hilum.fhir.definitions import TYPES
 from hilum.search.canonicals import naming
+from hilum.search.contained import inner
 from hilum.search.parameters import R4, Parameter, Registry
 
 
@@ -15,6 +16,17 @@ def references(type: str | None = None, registry: Registry = R4) -> tuple[int, .
 def canonicals(type: str | None = None, registry: Registry = R4) -> tuple[int, ...]:
     """The numbers under which all reference parameters of a type (None: of every type) name others by url."""
     return _all(type, registry)[1]
+
+
+def paired(registry: Registry = R4) -> tuple[int, ...]:
+    """The numbers of all composites, also of what is contained, whose second value is a reference."""
+    found: tuple[int, ...] | None = registry.made.get(("paired",))
+    if found is None:
+        every = (pairs for type in TYPES for one in registry.table(type).values() for pairs in one.pairs)
+        own = {pairs.number for pairs in every if "reference" in pairs.kinds}
+        found = tuple(sorted(own | set(map(inner, own))))
+        registry.made["paired",] = found
+    return found
 
 
 def _all(type: str | None, registry: Registry) -> tuple[tuple[int, ...], tuple[int, ...]]:

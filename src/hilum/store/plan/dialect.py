@@ -197,6 +197,9 @@ class Dialect(Protocol):
         """The rids of those names that anybody ever used."""
         ...
 
+    def lasts(self, name: Name) -> bool:
+        """Whether a name that `rids` found keeps its rid: what is only referred to gets another when it is created."""
+
     def systems(self, texts: Sequence[str]) -> Part:
         """A statement: (place, number) of those of the systems that anybody ever wrote."""
         ...

@@ -26,7 +26,7 @@ from hilum.store import keys
 from hilum.store.plan.access import EVERYTHING, NOTHING, RID, Access, Later
 from hilum.store.plan.dialect import Steps
 from hilum.store.plan.lists import of_types, points, ranged, these
-from hilum.store.plan.planning import Planning
+from hilum.store.plan.planning import Again, Planning
 from hilum.store.plan.systems import numbered
 from hilum.store.plan.thresholds import too_costly
 from hilum.store.sql import LAST, Part, bounds, compare, either, every, literal
@@ -263,6 +263,8 @@ def named(on: Planning, names: Sequence[tuple[str | None, str]]) -> Steps[list[i
     """The rids of those names that anybody ever used; a missing type stands for any."""
     wanted = [(each, id) for type, id in names for each in ((type,) if type is not None else TYPES)]
     found = yield from on.dialect.rids(wanted)
+    if on.single and not all(map(on.dialect.lasts, found)):  # it may be another one when the next statement runs
+        raise Again
     return [found[name] for name in dict.fromkeys(wanted) if name in found]
 
 

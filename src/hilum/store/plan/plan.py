@@ -148,8 +148,9 @@ def _access(on: Planning, clause: Clause, types: tuple[str, ...]) -> Steps[Acces
             return (yield from quantity(on, clause))
         case ReferenceClause():
             offered = yield from leaves.reference(on, clause)
-            # A name that was found stays what it is; one without a type may come to name others, too.
-            settled = len(clause.values) == 1 and clause.values[0][0] is not None and not offered.nothing
+            # A resource keeps its number; a name without a type may come to name others, too.
+            kind, id = clause.values[0] if len(clause.values) == 1 else (None, "")
+            settled = kind is not None and not offered.nothing and on.dialect.lasts((kind, id))
             return _keep(on, clause, types, offered) if settled else offered
         case UriClause():
             return _keep(on, clause, types, leaves.uri(on, clause))
@@ -169,7 +170,7 @@ def _access(on: Planning, clause: Clause, types: tuple[str, ...]) -> Steps[Acces
             return leaves.last_updated(on, clause, types)
         case CompartmentClause():
             offered = yield from leaves.compartment(on, clause, types)
-            settled = len(clause.owners) == 1 and not offered.nothing  # as for references
+            settled = len(clause.owners) == 1 and not offered.nothing and on.dialect.lasts(clause.owners[0])
             return _keep(on, clause, types, offered) if settled else offered
         case MissingClause():
             return (yield from leaves.missing(on, clause, types))

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import asyncpg
 
 from hilum.fhir.resource import Resource
 from hilum.problems import Busy, Conflict, CriteriaChanged, Problem, VersionChanged
+from hilum.search.references import paired
 from hilum.store.interface import Commit, Present, Resolves, Unreferenced, Write
 from hilum.store.keyed import UnknownSystem, systems
 from hilum.store.plan.search import ids
-from hilum.store.postgres import criteria, ledger, parameters
+from hilum.store.postgres import criteria, ledger, moving, parameters
 from hilum.store.postgres.connection import AGAIN, DRIVER, Session, fetch, lost
 from hilum.store.postgres.encode import encode, literal, named
 from hilum.store.postgres.known import Known
@@ -25,7 +26,7 @@ from hilum.store.postgres.names import Name
 from hilum.store.postgres.run import run
 
 _TRIES: Final = 4
-_ARGUMENTS: Final = 35
+_ARGUMENTS: Final = 39
 _APPLY: Final = f"SELECT first, linked FROM apply({', '.join(f'${n}' for n in range(1, _ARGUMENTS + 1))})"
 _ALONE: Final = "SELECT pg_advisory_xact_lock(1751741805, $1::integer)"
 _END: Final = """
@@ -36,6 +37,9 @@ _WAITS, _WAIT_SECONDS = 200, 0.05
 _NOT_NEW: Final = "HL001"
 _CANDIDATES_DIFFER: Final = -1
 _OTHER_PARAMETERS: Final = -2
+_GIVEN_UP: Final = -3
+_LOOKS: Final = 20
+"""How often names are looked up again, where others create what is referred to meanwhile."""
 
 
 async def commit(session: Session, known: Known, commit: Commit) -> tuple[Resource, ...]:
@@ -45,7 +49,8 @@ async def commit(session: Session, known: Known, commit: Commit) -> tuple[Resour
         looked = [system for one in resolves for system in criteria.systems(one.query)]
         await known.dictionaries.systems(session, known.guard, looked)
     expected = _Expected(session, resolves, known)
-    for _ in range(_TRIES):
+    tries, looks = _TRIES, _LOOKS
+    while tries and looks:
         try:
             plan = await _Plan.make(session, known, commit)
             if expected.unseen:
@@ -57,19 +62,24 @@ async def commit(session: Session, known: Known, commit: Commit) -> tuple[Resour
                 plan.remember()
                 return made
             await expected.look()
-        except _NotNew:
+            tries -= 1
+        except _Otherwise:
             # Everyone who could be looked up is looked up again.
-            await known.names.known(session, [(write.type, write.id) for write in commit.writes])
+            looks -= 1
+            written = [(write.type, write.id) for write in commit.writes]
+            known.names.forget([*written, *named(commit.writes)])
+            await known.names.known(session, written)
         except asyncpg.PostgresError as error:
             if error.sqlstate not in AGAIN:
                 raise _meaning(error) from None
+            tries -= 1
     if resolves:
         raise CriteriaChanged("What the criteria find changes faster than it can be judged.")
     raise Busy("Other writes kept getting in the way. Try again.")
 
 
-class _NotNew(Exception):
-    """A name that was thought to be new is in the database: find its rid and write again."""
+class _Otherwise(Exception):
+    """A name that was thought to be new is in the database, or has another rid by now: find it and write again."""
 
 
 class Unknown(Exception):
@@ -134,6 +144,8 @@ async def _in_transaction(session: Session, plan: _Plan, resolves: list[Resolves
         if plan.defined:
             await parameters.alone(session, plan.known.guard)
         await fetch(session, _ALONE, plan.known.guard)
+        if resolves:  # several statements judge by one number
+            await moving.all_shared(session, plan.known.guard)
         for condition in resolves:
             found = await run(session, ids(plan.known.dialect, condition.query, len(condition.ids) + 1))
             criteria.judge(condition, found)
@@ -144,7 +156,7 @@ async def _in_transaction(session: Session, plan: _Plan, resolves: list[Resolves
             await parameters.put(session, plan.defined)
         if plan.revokes:  # last of all, under a lock that the others who revoke wait for
             await ledger.revoke(session, plan.known.guard, plan.revokes, session.seq)
-    except (Problem, _NotNew, asyncpg.PostgresError):
+    except (Problem, _Otherwise, asyncpg.PostgresError):
         session.seq, session.chain = seq, chain
         if not session.db.is_closed():
             await transaction.rollback()
@@ -158,59 +170,55 @@ async def _in_transaction(session: Session, plan: _Plan, resolves: list[Resolves
     return made
 
 
+class _Named(NamedTuple):
+    """The rids of all names of a commit: `fresh` become rows now; `was`: the rids of those that were referred to before
+    and are created now; `held`: the rids that may be given up by others.
+    """
+
+    rids: dict[Name, int]
+    fresh: set[Name]
+    was: dict[Name, int]
+    held: list[int]
+
+
 class _Plan:
     """A commit with its rids: what can be applied, and applied again."""
 
-    def __init__(
-        self, known: Known, commit: Commit, rids: dict[Name, int], fresh: set[Name], shapes: Sequence[int]
-    ) -> None:
+    def __init__(self, known: Known, commit: Commit, names: _Named, shapes: Sequence[int]) -> None:
+        rids, fresh, self._was, self._held = names
         self.known, self.writes, self.defined, self.revokes = known, commit.writes, commit.defined, commit.revokes
         self._commit, self._rids, self._fresh = commit, rids, fresh
         self._columns = encode(commit.writes, rids, fresh, shapes, known.keys, full_text=known.full_text).arguments()
         written = {(write.type, write.id): write for write in commit.writes}
         self._present = [rids[n] for n in _names(commit, Present) if _present(n, written, rids)]
         self._unreferenced = [rids[n] for n in _names(commit, Unreferenced) if n in rids]
+        self._locks = {moving.lock(known.guard, rid): False for rid in self._held}
+        self._locks |= {moving.lock(known.guard, rid): True for rid in self._was.values()}
 
     @classmethod
     async def make(cls, session: Session, known: Known, commit: Commit) -> _Plan:
         """Find the rids of all names, and give new ones to what is created."""
-        writes, names = commit.writes, known.names
-        rids = {}
-        for write in writes:
-            rid = names.get((write.type, write.id))
-            if rid is not None:
-                rids[write.type, write.id] = rid
-        changed = [(w.type, w.id) for w in writes if w.version > 1 and (w.type, w.id) not in rids]
-        if changed:
-            rids |= await names.known(session, changed)
-            if any(name not in rids for name in changed):
-                raise VersionChanged("A resource to be changed does not exist.")
-        fresh = [name for w in writes if (name := (w.type, w.id)) not in rids]
-        numbers = await names.numbers(session, len(fresh)) if fresh else []
-        for name, n in zip(fresh, numbers, strict=True):
-            rids[name] = names.new(name, n)
-        rids |= await names.interned(session, [name for name in named(writes) if name not in rids])
-        checked = [n for n in (*_names(commit, Present), *_names(commit, Unreferenced)) if n not in rids]
-        if checked:
-            rids |= await names.known(session, checked)
-        shapes = await known.dictionaries.learn(session, known.guard, [(w.type, w.rows) for w in writes])
+        found = await _named(session, known, commit)
+        shapes = await known.dictionaries.learn(session, known.guard, [(w.type, w.rows) for w in commit.writes])
         try:
-            return cls(known, commit, rids, set(fresh), shapes)
+            return cls(known, commit, found, shapes)
         except UnknownSystem:  # another process wrote what is about to be taken away
-            before = [system for write in writes for system in systems(write.old)]
+            before = [system for write in commit.writes for system in systems(write.old)]
             await known.dictionaries.systems(session, known.guard, before)
-            return cls(known, commit, rids, set(fresh), shapes)
+            return cls(known, commit, found, shapes)
 
     def remember(self) -> None:
         """It is committed: the new names are there for ever."""
         for name in self._fresh:
             self.known.names.remember(name, self._rids[name])
+        self.known.names.forget(self._was)
 
     async def apply(
         self, session: Session, locks: criteria.Locks, expected: tuple[list[int], list[int], list[str]]
     ) -> tuple[Resource, ...] | None:
         """The new versions; None when a criterion has other candidates than expected."""
         audit = self._commit.audit
+        keys = sorted((dict(locks.keys) | self._locks).items()) if self._locks else locks.keys
         try:
             (row,) = await fetch(
                 session,
@@ -218,13 +226,17 @@ class _Plan:
                 self.known.guard,
                 self._commit.generation,
                 locks.whole,
-                literal([lock for lock, _ in locks.keys]),
-                literal([exclusive for _, exclusive in locks.keys]),
+                literal([lock for lock, _ in keys]),
+                literal([exclusive for _, exclusive in keys]),
                 literal(expected[0]),
                 literal(expected[1]),
                 expected[2],
                 literal(self._present),
                 literal(self._unreferenced),
+                literal(self._held),
+                literal(list(self._was.values())),
+                literal([self._rids[name] for name in self._was]),
+                literal(paired(self.known.dialect.registry)) if self._was else "{}",
                 *self._columns,
                 session.process,
                 audit.agent,
@@ -236,17 +248,44 @@ class _Plan:
             )
         except DRIVER as error:
             if getattr(error, "sqlstate", None) == _NOT_NEW:
-                raise _NotNew from None
+                raise _Otherwise from None
             if lost(error, session.db):
                 raise Unknown(session, self._commit.writes) from error
             raise
         first: int = row[0]
         if first == _OTHER_PARAMETERS:
             raise VersionChanged("The search parameters are others by now.")
+        if first == _GIVEN_UP:
+            raise _Otherwise
         if first == _CANDIDATES_DIFFER:
             return None
         session.seq, session.chain = first, row[1]
         return _stamped(self._commit.writes, first)
+
+
+async def _named(session: Session, known: Known, commit: Commit) -> _Named:
+    """What is created gets its number here, in the order of the writes, whether or not it was referred to."""
+    writes, names = commit.writes, known.names
+    rids = {name: rid for w in writes if (rid := names.get(name := (w.type, w.id))) is not None}
+    changed = [(w.type, w.id) for w in writes if w.version > 1 and (w.type, w.id) not in rids]
+    if changed:
+        rids |= await names.known(session, changed)
+        if any(name not in rids for name in changed):
+            raise VersionChanged("A resource to be changed does not exist.")
+    made = [name for w in writes if (name := (w.type, w.id)) not in rids]
+    numbers = await names.numbers(session, len(made)) if made else []
+    was = {name: rid for name in made if (rid := names.guess(name)) is not None}
+    for name, n in zip(made, numbers, strict=True):
+        rids[name] = names.new(name, n)
+    written = set(rids)
+    others = [name for name in named(writes) if name not in written]
+    rids |= {name: rid for name in others if (rid := names.get(name) or names.guess(name)) is not None}
+    rids |= await names.interned(session, [name for name in others if name not in rids])
+    checked = [n for n in (*_names(commit, Present), *_names(commit, Unreferenced)) if n not in rids]
+    if checked:
+        rids |= await names.known(session, checked)
+    held = {rid: None for name, rid in rids.items() if name not in written and names.get(name) is None}
+    return _Named(rids, {name for name in made if name not in was}, was, list(held))
 
 
 def _stamped(writes: Sequence[Write], first: int) -> tuple[Resource, ...]:

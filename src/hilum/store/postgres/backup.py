@@ -28,6 +28,7 @@ from hilum.store.postgres.migrate import prepare
 TABLES: Final = {
     "resource": "rid, seq, '0'::xid8 AS xid, version, shape, type, method, id, compartments, labels, body",
     "old": "seq, rid, until, '0'::xid8 AS xid, version, type, method, compartments, labels, body",
+    "former": "was, rid, at",
     "shape": "id, type, params",
     "system": "number, text",
     "tally": "type, stripe, n",

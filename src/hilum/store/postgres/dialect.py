@@ -24,7 +24,7 @@ from hilum.store.plan.counted import Counted
 from hilum.store.plan.cursor import NO_MOMENT, Moment
 from hilum.store.plan.dialect import Name, Steps
 from hilum.store.plan.thresholds import FEW, Limits
-from hilum.store.postgres.names import DELETED, METHODS, Names
+from hilum.store.postgres.names import DELETED, LASTING, METHODS, Names
 from hilum.store.postgres.rows import COLUMNS
 from hilum.store.shapes import Shapes
 from hilum.store.sql import FALSE, LAST, ORDERS, Part, join
@@ -34,8 +34,8 @@ FOLDED: Final = 200
 """How many characters of a folded text are in the index; string.whole has all where there are more."""
 
 _TYPES: Final = "('{" + ",".join(TYPES) + "}'::text[])[f.target >> 40]"
-_RIDS: Final = """
-SELECT r.type, r.id, r.rid FROM unnest(?::smallint[], ?::text[]) AS n (type, id)
+_RIDS: Final = f"""
+SELECT r.type, r.id, r.rid, {LASTING} FROM unnest(?::smallint[], ?::text[]) AS n (type, id)
 CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.type = n.type AND r.id = n.id LIMIT 1) r
 """
 _SYSTEMS: Final = """
@@ -280,11 +280,16 @@ class Postgres:
                 found[name] = rid
         if ask:
             rows = yield Part(_RIDS, ([TYPE_NUMBER[type] for type, _ in ask], [id for _, id in ask]))
-            for number, id, rid in rows:
+            for number, id, rid, lasting in rows:
                 name = (TYPES[number - 1], id)
                 found[name] = rid
-                self._names.remember(name, rid)
+                if lasting:
+                    self._names.remember(name, rid)
         return found
+
+    def lasts(self, name: Name) -> bool:
+        """What is remembered."""
+        return self._names.get(name) is not None
 
     def systems(self, texts: Sequence[str]) -> Part:
         """By the index of their digests."""

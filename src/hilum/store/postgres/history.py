@@ -15,7 +15,7 @@ https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPS
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
@@ -66,6 +66,9 @@ CROSS JOIN LATERAL (SELECT * FROM old o WHERE o.rid = n.rid AND o.version = n.ve
 CROSS JOIN LATERAL (SELECT id FROM resource r WHERE r.rid = o.rid LIMIT 1) r
 """
 Found = tuple[Resource, Sequence[int]]
+Ever = Mapping[Name, frozenset[int]]
+"""Owners of compartments, and the rids by which versions may name them."""
+_NOBODY: Final[frozenset[int]] = frozenset()
 _LOOK: Final = 200
 """How many versions are looked at together where their content decides."""
 
@@ -102,17 +105,16 @@ async def changes(session: Session, after: int, limit: int) -> list[Resource]:
 async def history(session: Session, names: Names, query: HistoryQuery) -> Versions:
     """Versions, newest first, each judged by the compartments and the content that it was committed with."""
     wanted: list[Name] = [owner for permits in query.permits for permit in permits for owner in permit.owners or ()]
-    if query.id is not None:
-        wanted.append((query.types[0], query.id))
-    rids = await names.known(session, wanted)
-    allowed = _permitted(query, rids)
+    owners = await names.ever(session, wanted) if wanted else {}
+    allowed = _permitted(query, owners)
     if allowed is None:
         return Versions((), None, 0 if query.total else None)
     parts = [allowed]
     numbers: list[int] = []
     rid: int | None = None
     if query.id is not None:
-        rid = rids.get((query.types[0], query.id), -1)
+        name = query.types[0], query.id
+        rid = (await names.known(session, [name])).get(name, -1)
     elif len(query.types) < len(TYPES):
         numbers = [TYPE_NUMBER[type] for type in query.types]
     if query.since is not None:
@@ -120,7 +122,7 @@ async def history(session: Session, names: Names, query: HistoryQuery) -> Versio
     if query.at is not None:
         parts.append(Part("v.seq <= ? AND v.until > ?", (query.at[1], query.at[0])))
     if any(permit.clauses for permits in query.permits for permit in permits):
-        return await _judged(session, query, rids, parts, numbers, rid)
+        return await _judged(session, query, owners, parts, numbers, rid)
     total = await _total(session, parts, numbers, rid) if query.total else None
     found = await _page(session, parts, numbers, rid, query.before, query.count + 1) if query.count else []
     position = found[query.count - 1][2] if len(found) > query.count else None
@@ -128,7 +130,7 @@ async def history(session: Session, names: Names, query: HistoryQuery) -> Versio
 
 
 async def _judged(
-    session: Session, query: HistoryQuery, rids: dict[Name, int], parts: list[Part], numbers: list[int], rid: int | None
+    session: Session, query: HistoryQuery, owners: Ever, parts: list[Part], numbers: list[int], rid: int | None
 ) -> Versions:
     """A policy that speaks of content (`category=laboratory`): each version is looked at, the total's ones, too."""
     permits = dict(zip(query.types, query.permits, strict=True))
@@ -141,7 +143,7 @@ async def _judged(
         for row in some:
             one = as_resource(row[:6])
             judged = last.get((row[0], row[1]), one)
-            if _visible(permits[one.type], judged, row[6] or (), rids):
+            if _visible(permits[one.type], judged, row[6] or (), owners):
                 total += 1
                 if (query.before is None or one.seq < query.before) and len(found) <= query.count:
                     found.append(one)
@@ -158,10 +160,10 @@ async def _before(session: Session, deleted: list[Any]) -> dict[tuple[int, int],
     return {(row[0], row[1] + 1): as_resource(row) for row in found}
 
 
-def _visible(permits: tuple[Permit, ...], one: Resource, compartments: Sequence[int], rids: dict[Name, int]) -> bool:
+def _visible(permits: tuple[Permit, ...], one: Resource, compartments: Sequence[int], owners: Ever) -> bool:
     """Whether a permit allows this version; a deletion is judged by what it deleted."""
     return any(
-        (permit.owners is None or any(rids.get(owner) in compartments for owner in permit.owners))
+        (permit.owners is None or any(not owners.get(n, _NOBODY).isdisjoint(compartments) for n in permit.owners))
         and (not permit.clauses or (not one.deleted and holds(one, permit.clauses)))
         for permit in permits
     )
@@ -213,12 +215,12 @@ async def _total(session: Session, parts: list[Part], numbers: list[int], rid: i
     return int(total)
 
 
-def _permitted(query: HistoryQuery, rids: dict[Name, int]) -> Part | None:
+def _permitted(query: HistoryQuery, ever: Ever) -> Part | None:
     """The policy on each version; None: nothing is permitted."""
     everything: list[int] = []
     owned: dict[tuple[int, ...], list[int]] = {}
     for type, permits in zip(query.types, query.permits, strict=True):
-        owners = tuple(sorted({rids[owner] for one in permits for owner in one.owners or () if owner in rids}))
+        owners = tuple(sorted({rid for one in permits for owner in one.owners or () for rid in ever.get(owner, ())}))
         if any(permit.owners is None for permit in permits):
             everything.append(TYPE_NUMBER[type])
         elif owners:

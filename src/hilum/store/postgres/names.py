@@ -1,8 +1,9 @@
 """Names to stable integers: (type, id) -> rid, remembered for as long as the store is open.
 
-A rid never changes and its row is never taken away, so that what was once seen committed is true for ever; what is not
-there yet is not remembered. New rids come in small, short-lived blocks, so that over several processes, too, a higher
-one was created later (within a second).
+What was created keeps its rid, and its row is never taken away, so that what was once seen committed is true for ever.
+What is only referred to so far gets another rid when it is created (`moving`): of that nothing is remembered but
+guesses, which commits have checked; see `hilum.store.lasting`. New rids come in small, short-lived blocks, so that over
+several processes, too, a higher one was created later (within a second).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.store.keys import TYPE_SHIFT
+from hilum.store.lasting import SETTLED_SECONDS
 from hilum.store.postgres.connection import Session, fetch
 
 Name = tuple[str, str]
@@ -26,16 +28,24 @@ _BLOCK_SECONDS: Final = 1.0
 _REMEMBERED: Final = 100_000  # about 20 MB
 _NAMED: Final = 20_000  # those of whose compartments something that is read lies in
 
-_KNOWN = """
-SELECT r.type, r.id, r.rid FROM unnest($1::smallint[], $2::text[]) AS n (type, id)
+LASTING: Final = f"""
+r.version > 0 AND NOT EXISTS (SELECT FROM former f WHERE f.rid = r.rid
+    AND f.at > (extract(epoch FROM clock_timestamp()) - {SETTLED_SECONDS}) * 1000000)
+"""
+"""Whether the rid of the row `r` may be remembered."""
+_KNOWN = f"""
+SELECT r.type, r.id, r.rid, {LASTING} FROM unnest($1::smallint[], $2::text[]) AS n (type, id)
 CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.type = n.type AND r.id = n.id LIMIT 1) r
 """
-_INTERN = "SELECT type, id, rid FROM intern($1, $2, $3)"
+_INTERN = "SELECT type, id, rid, false FROM intern($1, $2, $3)"
 _BLOCKS = "SELECT nextval('numbered') FROM generate_series(1, $1::integer)"
-_NAMES = """
-SELECT r.rid, r.id FROM unnest($1::bigint[]) AS n (rid)
-CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.rid = n.rid LIMIT 1) r
+NOW: Final = "coalesce((SELECT f.rid FROM former f WHERE f.was = n.rid), n.rid)"
+"""The number of the row that has, or had, the number n.rid."""
+_NAMES = f"""
+SELECT n.rid, r.id FROM unnest($1::bigint[]) AS n (rid)
+CROSS JOIN LATERAL (SELECT * FROM resource r WHERE r.rid = {NOW} LIMIT 1) r
 """
+_EVER = "SELECT f.rid, f.was FROM unnest($1::bigint[]) AS n (rid) JOIN former f ON f.rid = n.rid"
 
 
 def type_of(rid: int) -> str:
@@ -49,6 +59,8 @@ class Names:
     def __init__(self) -> None:
         self._rids: dict[Name, int] = {}
         self._names: dict[int, Name] = {}
+        self._guesses: dict[Name, int] = {}
+        self._guessed = time.monotonic()
         self._free: list[int] = []
         self._until = 0.0
 
@@ -56,11 +68,27 @@ class Names:
         """The rid if it is remembered."""
         return self._rids.get(name)
 
+    def guess(self, name: Name) -> int | None:
+        """The rid that a name had when it was looked up last, which it may have given up since.
+
+        Not for long: what was created meanwhile can be remembered for good.
+        """
+        if self._guesses and time.monotonic() > self._guessed + SETTLED_SECONDS:
+            self._guesses.clear()
+            self._guessed = time.monotonic()
+        return self._guesses.get(name)
+
+    def forget(self, names: Iterable[Name]) -> None:
+        """Guess no more."""
+        for name in names:
+            self._guesses.pop(name, None)
+
     def remember(self, name: Name, rid: int) -> None:
-        """Keep what was seen committed."""
+        """Keep what was seen created, and committed."""
         if len(self._rids) >= _REMEMBERED:
             self._rids.clear()
         self._rids[name] = rid
+        self._guesses.pop(name, None)
 
     @staticmethod
     def new(name: Name, number: int) -> int:
@@ -108,6 +136,12 @@ class Names:
         self._names |= made
         return tuple([made[rid] for rid in rids if rid in made])
 
+    async def ever(self, session: Session, names: Iterable[Name]) -> dict[Name, frozenset[int]]:
+        """The rids by which versions may name these: what was created later had another one before."""
+        now = await self.known(session, names)
+        was = dict(await fetch(session, _EVER, list(now.values()))) if now else {}
+        return {name: frozenset((rid, was.get(rid, rid))) for name, rid in now.items()}
+
     async def _find(self, session: Session, names: Iterable[Name], sql: str, *more: list[int]) -> dict[Name, int]:
         found: dict[Name, int] = {}
         ask: dict[Name, None] = {}
@@ -119,8 +153,13 @@ class Names:
                 found[name] = rid
         if ask:
             types = [TYPE_NUMBER[type] for type, _ in ask]
-            for number, id, rid in await fetch(session, sql, types, [id for _, id in ask], *more):
+            for number, id, rid, lasting in await fetch(session, sql, types, [id for _, id in ask], *more):
                 name = (TYPES[number - 1], id)
                 found[name] = rid
-                self.remember(name, rid)
+                if lasting:
+                    self.remember(name, rid)
+                else:
+                    self._guesses[name] = rid
+            if len(self._guesses) > _REMEMBERED:
+                self._guesses.clear()
         return found

@@ -22,6 +22,7 @@ from hilum.search.index import extract
 from hilum.search.rows import NO_ROWS, Rows
 from hilum.store import definitions, keys
 from hilum.store.definitions import AT_ONCE, BY_PARAM, BY_RID, ROWS_AT_ONCE, STEP_SECONDS
+from hilum.store.postgres import moving
 from hilum.store.postgres.connection import AGAIN, Session, fetch
 from hilum.store.postgres.encode import RowColumns, add
 from hilum.store.postgres.known import Known
@@ -151,6 +152,8 @@ async def _within(
             return None
         await fetch(session, SHARED, store.guard)
         if (await fetch(session, GENERATION))[0][0] != catalogue.generation:
+            raise _Moved
+        if not await moving.hold(session, store, rids):
             raise _Moved
         now = await fetch(session, f"SELECT {_NAMES} FROM parameter WHERE id = $1", one.id)
         if not now or definitions.of_row(tuple(now[0])) != one:

@@ -19,14 +19,14 @@ from hilum.search.matches import KINDS
 from hilum.search.rows import NO_ROWS, Rows
 from hilum.store.definitions import BY_RID
 from hilum.store.keyed import systems
-from hilum.store.postgres import parameters
+from hilum.store.postgres import moving, parameters
 from hilum.store.postgres.compare import COPIED, Batch, Comparison
 from hilum.store.postgres.connection import AGAIN, Pool, Session, fetch
 from hilum.store.postgres.dictionaries import Dictionaries
 from hilum.store.postgres.encode import RowColumns, add, literal
 from hilum.store.postgres.fulltext import PUT
 from hilum.store.postgres.known import Known
-from hilum.store.postgres.names import DELETED, type_of
+from hilum.store.postgres.names import DELETED, Name, type_of
 from hilum.store.postgres.tables import TABLES, targets
 from hilum.store.rebuilding import LOWEST, Mark, Rebuilt, Scope, Tally, place
 
@@ -150,7 +150,7 @@ class _Rebuilding:
                 if flat[-1] in batch.wrong:
                     taken.numbers[place] += flat
         async with session.db.transaction():
-            await self._lock(batch)
+            await self._lock(batch, names)
             await self._clear(batch)
             await fetch(session, "SELECT take_rows($1, $2)", taken.arguments(), taken.folded)
             await fetch(session, "SELECT add_rows($1, $2, $3)", added.arguments(), added.folded, added.whole)
@@ -161,10 +161,12 @@ class _Rebuilding:
                 await fetch(session, PUT, list(batch.texts), was, narrative, content)
             await self._keep(batch.end, done)
 
-    async def _lock(self, batch: Batch) -> None:
+    async def _lock(self, batch: Batch, names: dict[Name, int]) -> None:
         """Nobody writes what is about to be put right, or defines a search parameter; raises _Moved if one has."""
         await fetch(self._session, parameters.SHARED, self._known.guard)
         if (await fetch(self._session, parameters.GENERATION))[0][0] != batch.generation:
+            raise _Moved
+        if not await moving.hold(self._session, self._known, names):
             raise _Moved
         meant = batch.wrong | batch.shapes.keys() | batch.texts.keys()
         found = dict(await fetch(self._session, _LOCK, sorted(meant)))

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from hilum.fhir.definitions import TYPES
 from hilum.store.postgres.connection import Session, fetch
-from hilum.store.postgres.names import METHODS, Name, Names
+from hilum.store.postgres.names import METHODS, NOW, Name, Names
 from hilum.store.segments import About, Anchor, Cut, Head, Seal, SealCut, Segment, Version, WriteAudited
 
 T = TypeVar("T")
@@ -68,9 +68,9 @@ SELECT n.seq, v.compartments FROM unnest($1::bigint[]) AS n (seq) CROSS JOIN LAT
     SELECT compartments FROM resource WHERE seq = n.seq AND version > 0
     UNION ALL SELECT compartments FROM old WHERE seq = n.seq) v WHERE v.compartments IS NOT NULL
 """
-_NAMES: Final = """
+_NAMES: Final = f"""
 SELECT n.rid, r.type, r.id FROM unnest($1::bigint[]) AS n (rid)
-CROSS JOIN LATERAL (SELECT type, id FROM resource r WHERE r.rid = n.rid LIMIT 1) r
+CROSS JOIN LATERAL (SELECT type, id FROM resource r WHERE r.rid = {NOW} LIMIT 1) r
 """
 
 

@@ -29,6 +29,7 @@ from hilum.store.sqlite.connection import row, rows
 from hilum.store.sqlite.dialect import Sqlite
 from hilum.store.sqlite.fulltext import FullText, Words, said, words_of
 from hilum.store.sqlite.identities import Identities
+from hilum.store.sqlite.moving import move
 from hilum.store.sqlite.run import run
 from hilum.store.sqlite.tables import Dictionaries, IndexTables, insert, marked, numbers
 from hilum.store.wordless import written
@@ -84,8 +85,8 @@ class Applier:
     def begin(self) -> None:
         """Take the write lock and read the clock."""
         self._execute("BEGIN IMMEDIATE")
-        self.seq, n = row(self._db, "SELECT seq, n FROM clock")
-        self._identities.begin(n)
+        self.seq, n, moved = row(self._db, "SELECT seq, n, moved FROM clock")
+        self._identities.begin(n, moved)
         self._generation = parameters.generation(self._db)
         if self._generation != self._catalogue.generation:
             self._catalogue = parameters.known(self._db, self._catalogue)
@@ -142,7 +143,8 @@ class Applier:
                 self._execute(
                     "INSERT INTO tally VALUES (?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", (type_number, n)
                 )
-        self._execute("UPDATE clock SET seq = ?, n = ?", (self.seq, self._identities.n))
+        named = self._identities
+        self._execute("UPDATE clock SET seq = ?, n = ?, moved = ?", (self.seq, named.n, named.moved))
         self._execute("COMMIT")
         self._identities.durable()
         self._dictionaries.durable()
@@ -171,7 +173,9 @@ class Applier:
         self.seq = max(self.seq, time.time_ns() // 1000)
         seq = self.seq + 1
         writes = [write for commit in commits for write in commit.writes]
-        rids, fresh = self._identities.claim(writes)
+        rids, fresh, moved = self._identities.claim(writes)
+        if moved:
+            move(self._db, self._catalogue.registry, moved, seq)
         words = [text for one in some for text in one.words or (None,) * len(one.commit.writes)]
         versions = self._versions(writes, words, rids, self._make_way(writes, rids, fresh))
         for condition in conditions:

@@ -19,6 +19,7 @@ from hilum.search.parameters import R4
 from hilum.search.seen import Seen
 from hilum.store.keyed import Keys
 from hilum.store.keys import NUMBER, TYPE_SHIFT, type_range
+from hilum.store.lasting import settled
 from hilum.store.plan.access import Access
 from hilum.store.plan.counted import Counted
 from hilum.store.plan.cursor import NO_MOMENT, Moment
@@ -257,20 +258,20 @@ class Sqlite:
     def rids(self, names: Sequence[Name]) -> Steps[dict[Name, int]]:
         """By the primary key of `identity`."""
         found: dict[Name, int] = {}
-        if len(names) == 1:  # most searches; from memory, since a rid never changes once it is committed
+        if len(names) == 1:  # most searches; from memory, since what was created keeps its rid
             ((type, id),) = names
             rid = self._rids.get(names[0])
             if rid is not None:
                 return {names[0]: rid}
-            rows = yield Part(
-                "SELECT rid FROM identity WHERE type = ? AND id = ?", (ident.type_number(type), ident.key(id))
-            )
+            rows = yield Part(_RID, (settled(), ident.type_number(type), ident.key(id)))
             if not rows:
                 return {}
-            if len(self._rids) >= _REMEMBERED:
-                self._rids.clear()
-            self._rids[names[0]] = rows[0][0]
-            return {names[0]: rows[0][0]}
+            rid, lasting = rows[0]
+            if lasting:
+                if len(self._rids) >= _REMEMBERED:
+                    self._rids.clear()
+                self._rids[names[0]] = rid
+            return {names[0]: rid}
         by_id: dict[str, list[str]] = {}
         for type, id in names:
             by_id.setdefault(id, []).append(type)
@@ -287,6 +288,10 @@ class Sqlite:
                 )
                 found.update({(ident.type_of(rid), some[key]): rid for key, rid in rows})
         return found
+
+    def lasts(self, name: Name) -> bool:
+        """What is remembered."""
+        return name in self._rids
 
     def systems(self, texts: Sequence[str]) -> Part:
         """By the index of texts."""
@@ -310,6 +315,11 @@ _TYPE: Final = "CAST(substr(k.body, 18, instr(substr(k.body, 18, 80), x'22') - 1
 _AFTER: Final = 'instr(k.body, CAST(\'","id":"\' AS BLOB)) + 8'
 _ID: Final = f"CAST(substr(k.body, {_AFTER}, instr(substr(k.body, {_AFTER}, 70), x'22') - 1) AS TEXT)"
 _COLUMNS: Final = "r.rid, r.version, r.seq, r.method, r.body"
+_RID: Final = """
+SELECT i.rid, r.version > 0 AND NOT EXISTS (SELECT 1 FROM former f WHERE f.rid = i.rid AND f.at > ?)
+FROM identity i CROSS JOIN resource r ON r.rid = i.rid WHERE i.type = ? AND i.id = ?
+"""
+"""The rid of a name, and whether it may be remembered: see `hilum.store.lasting`."""
 _AS_OF: Final = f"""
 SELECT j.value, l.version, l.seq, l.method, coalesce(o.body, r.body) FROM json_each(?) j CROSS JOIN log l
 LEFT JOIN old o ON o.seq = l.seq LEFT JOIN resource r ON r.rid = l.rid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, Final
 
 import apsw
@@ -30,6 +31,12 @@ def rid_of(db: apsw.Connection, type: str, id: str) -> int | None:
     """The stable integer of (type, id), None where nobody ever named it."""
     found = row(db, "SELECT rid FROM identity WHERE type = ? AND id = ?", (ident.type_number(type), ident.key(id)))
     return found[0] if found else None
+
+
+def rids_of(db: apsw.Connection, owners: Iterable[tuple[str, str]]) -> set[int]:
+    """The numbers by which versions may name these owners: what was created later had another one before."""
+    rids = {rid for owner in owners if (rid := rid_of(db, *owner)) is not None}
+    return rids | {was for rid in rids for (was,) in rows(db, "SELECT was FROM former WHERE rid = ?", (rid,))}
 
 
 def version(db: apsw.Connection, type: str, id: str, number: int) -> tuple[Resource, str | None] | None:
@@ -112,7 +119,7 @@ def _visible(db: apsw.Connection, query: HistoryQuery, one: Any) -> bool:
         last = as_resource(*before) if before else last
     inside = set(json.loads(compartments)) if compartments else set()
     for permit in query.permits[query.types.index(last.type)]:
-        owned = permit.owners is None or any(rid_of(db, *owner) in inside for owner in permit.owners)
+        owned = permit.owners is None or not inside.isdisjoint(rids_of(db, permit.owners))
         if owned and (not permit.clauses or (not last.deleted and holds(last, permit.clauses))):
             return True
     return False
@@ -127,14 +134,14 @@ def _permitted(db: apsw.Connection, query: HistoryQuery) -> Part:
         if any(permit.owners is None for permit in permits):
             everything.append(number)
             continue
-        owners = {rid_of(db, *owner) for permit in permits for owner in permit.owners or ()} - {None}
+        owners = rids_of(db, {owner for permit in permits for owner in permit.owners or ()})
         if owners:
             marks = ",".join("?" * len(owners))
             sql.append(
                 f"(l.rid >> {keys.TYPE_SHIFT} = ? AND l.compartments IS NOT NULL AND EXISTS "
                 f"(SELECT 1 FROM json_each(l.compartments) j WHERE j.value IN ({marks})))"
             )
-            values += [number, *(owner for owner in owners if owner is not None)]
+            values += [number, *owners]
     if len(everything) == len(TYPES):
         return Part("1")
     if everything:

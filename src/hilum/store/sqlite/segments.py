@@ -38,7 +38,7 @@ ORDER BY l.seq LIMIT ?
 """
 _COMPARTMENTS: Final = """
 SELECT l.seq, c.value, r.body FROM json_each(?) s CROSS JOIN log l ON l.seq = s.value, json_each(l.compartments) c
-CROSS JOIN resource r ON r.rid = c.value
+CROSS JOIN resource r ON r.rid = coalesce((SELECT f.rid FROM former f WHERE f.was = c.value), c.value)
 """
 
 

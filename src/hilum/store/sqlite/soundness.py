@@ -76,7 +76,7 @@ def examine(path: str, *, full: bool = False) -> Iterator[Step]:
             done += 1
             yield Step(min(done, all_ - 2), all_, faults)
         yield Step(all_ - 1, all_, _guarded(_figures, db))
-        yield Step(all_, all_, _guarded(_rows, db) if _newest(db) else ())
+        yield Step(all_, all_, _guarded(_former, db) + _guarded(_rows, db) if _newest(db) else ())
     finally:
         db.close()
 
@@ -161,6 +161,19 @@ def _figures(db: apsw.Connection) -> Iterator[str]:
     ).get
     if wrong:
         yield f"log: {wrong:,} resources have not as many versions as their number says"
+
+
+def _former(db: apsw.Connection) -> Iterator[str]:
+    """Numbers that were given up must be nobody's, and nothing in the index may be of one."""
+    wrong = db.execute(
+        "SELECT count(*) FROM former f WHERE EXISTS (SELECT 1 FROM resource r WHERE r.rid = f.was) "
+        "OR NOT EXISTS (SELECT 1 FROM resource r WHERE r.rid = f.rid AND r.version > 0)"
+    ).get
+    if wrong:
+        yield f"former: {wrong:,} numbers are not what they were given up for"
+    for table, column in (("reference", "target"), ("compartment", "owner")):
+        if lost := db.execute(f"SELECT count(*) FROM {table} WHERE {column} IN (SELECT was FROM former)").get:
+            yield f"{table}: {lost:,} rows are of numbers that were given up, so that searches don't find them"
 
 
 def _rows(db: apsw.Connection) -> Iterator[str]:

@@ -57,6 +57,8 @@ SELECT r.version, r.seq, r.method, r.body, l.compartments
 FROM identity i CROSS JOIN resource r ON r.rid = i.rid LEFT JOIN log l ON l.seq = r.seq WHERE i.type = ? AND i.id = ?
 """
 _RIDS: Final = msgspec.json.Decoder(list[int])
+_OWNER = "SELECT body FROM resource WHERE rid = coalesce((SELECT f.rid FROM former f WHERE f.was = ?1), ?1)"
+"""By the number that it has, or had before it was created."""
 
 
 class SqliteStore(Learning):
@@ -163,7 +165,7 @@ class SqliteStore(Learning):
         known = self._owners.get(rid)
         if known is None:
             type = ident.type_of(rid)
-            known = type, ident.id_of(type, row(self._db, "SELECT body FROM resource WHERE rid = ?", (rid,))[0])
+            known = type, ident.id_of(type, row(self._db, _OWNER, (rid,))[0])
             if len(self._owners) >= _OWNERS:
                 self._owners.clear()
             self._owners[rid] = known
