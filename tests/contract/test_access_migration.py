@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from tests import second_layout
 from tests.contract.conftest import DURABLE
-from tests.contract.writing import asking, commit, create, delete, ids, observation, patient, put
+from tests.contract.writing import asking, chronicle, commit, create, delete, ids, observation, patient, put
 from tests.contract.writing import replace as update
 
 from hilum.oauth.ledger import CLIENT, CLIENT_REVOKED, Put, Revoked
 from hilum.problems import Misconfigured
+from hilum.search.clauses import Permit
 from hilum.store.chain import linked
 from hilum.store.interface import Store
 from hilum.store.postgres import open_postgres
@@ -39,6 +40,26 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, schema: str) -> tuple[
         lambda migrate: open_postgres(url, schema=schema, migrate=migrate),
         lambda: second_layout.postgres(url, schema),
     )
+
+
+async def test_what_was_referred_to_in_schema_2_gets_its_number_when_it_is_created(
+    place: tuple[Opening, TakeBack],
+) -> None:
+    opening, take_back = place
+    store = await opening(False)
+    await create(store, observation("Patient/later", focus=[{"reference": "Patient/there"}]), "o")
+    await create(store, patient(), "there")
+    await store.close()
+    await take_back()
+    await (await opening(True)).close()
+    store = await opening(False)
+    await create(store, patient(), "between")
+    await create(store, patient(), "later")
+    assert ids(await store.search(asking())) == ["later", "between", "there"]
+    mine = chronicle("Observation", permits=((Permit((("Patient", "later"),)),),))
+    assert ids(await store.history(mine)) == ["o"]
+    assert [step async for step in store.rebuild(Scope(look=True))][-1].wrong == {}
+    await store.close()
 
 
 async def test_a_store_of_schema_2_is_migrated_with_all_that_it_holds(place: tuple[Opening, TakeBack]) -> None:

@@ -48,6 +48,7 @@ from hilum.oauth.ledger import (
     Revoked,
 )
 from hilum.problems import Misconfigured
+from hilum.search.clauses import Permit
 from hilum.search.parse import parse_query
 from hilum.store.interface import Store
 from hilum.store.postgres import open_postgres, restore_postgres
@@ -82,6 +83,28 @@ def restored(store: Store, request: pytest.FixtureRequest, tmp_path: Path) -> Re
         return await open_postgres(url, schema=schema)
 
     return postgres
+
+
+async def test_a_copy_knows_what_was_referred_to_before_it_was_there(
+    store: Store, restored: Restore, tmp_path: Path
+) -> None:
+    made = await create(store, observation("Patient/a"), "o")
+    await create(store, observation("Patient/b"), "x")
+    await create(store, patient(), "a")
+    copy = str(tmp_path / "copy")
+    assert [step async for step in store.backup(copy)]
+    again = await restored(copy)
+    try:
+        for id in ("c", "b"):
+            await create(again, patient(), id)
+        assert ids(await again.search(asking())) == ["b", "c", "a"]
+        for id, of in (("o", "a"), ("x", "b")):
+            owned = chronicle("Observation", permits=((Permit((("Patient", of),)),),))
+            assert ids(await again.history(owned)) == [id]
+        assert await again.placed(made.type, made.id) == (made, (("Patient", "a"),))
+        assert [step async for step in again.rebuild(Scope(look=True))][-1].wrong == {}
+    finally:
+        await again.close()
 
 
 async def test_a_copy_restores_to_the_same_store(store: Store, restored: Restore, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import pytest
 from tests.contract.writing import (
     ALL,
     asking,
-    commit,
     create,
     delete,
     ids,
@@ -14,7 +13,6 @@ from tests.contract.writing import (
     numbers,
     observation,
     patient,
-    put,
     replace,
     token,
 )
@@ -47,20 +45,6 @@ async def found(store: Store, *clauses: Clause, types: tuple[str, ...] = ("Patie
     page = await store.search(asking(*clauses, types=types, total="accurate", count=50))
     assert page.total == len(page.resources)
     return " ".join(reversed(ids(page)))
-
-
-async def test_what_others_referred_to_before_it_was_there_counts_from_then(store: Store) -> None:
-    """Several of one resource by their names: so that both stores have one order."""
-    if store.name not in ("sqlite", "postgresql"):
-        pytest.skip("gives no numbers to what is not there")
-    names = ("c", "a", "e", "b", "d")
-    actors = [{"actor": {"reference": f"Location/{id}"}, "status": "accepted"} for id in names]
-    body = {"resourceType": "Appointment", "status": "proposed", "participant": actors}
-    beside = observation("Patient/p", focus=[{"reference": "Location/g"}, {"reference": "Location/f"}])
-    await store.commit(commit(put(body, "x"), put(beside, "y")))
-    for id in ("a", "b", "h", "c", "d", "e", "f", "g"):
-        await create(store, {"resourceType": "Location", "name": id}, id)
-    assert ids(await store.search(asking(types=("Location",)))) == ["h", "g", "f", "e", "d", "c", "b", "a"]
 
 
 async def test_without_clauses_all_of_the_type_newest_first(store: Store) -> None:

@@ -22,11 +22,27 @@ from hilum.store.interface import Resolves
 from hilum.store.sqlite import open_sqlite, restore_sqlite
 from hilum.store.sqlite.checkpoint import LIMIT, PAGE
 from hilum.store.sqlite.connection import connect, prepare
+from hilum.store.sqlite.soundness import examine
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> str:
     return str(tmp_path / "data" / "hilum.sqlite")
+
+
+async def test_check_finds_what_is_of_a_number_that_was_given_up(path: str) -> None:
+    store = await open_sqlite(path)
+    await store.commit(commit(put(observation("Patient/p"), "o")))
+    await store.commit(commit(put(patient(), "p")))
+    await store.close()
+    assert [fault for step in examine(path) for fault in step.faults] == []
+    db = connect(path)
+    db.execute("UPDATE reference SET target = (SELECT was FROM former)")
+    db.execute("UPDATE compartment SET owner = (SELECT was FROM former)")
+    db.execute("INSERT INTO former VALUES (1, 2, 0)")
+    db.close()
+    faults = [fault.split(":")[0] for step in examine(path) for fault in step.faults]
+    assert sorted(set(faults)) == ["compartment", "former", "reference"]
 
 
 async def test_the_log_stays_bounded_under_a_steady_load(path: str) -> None:
