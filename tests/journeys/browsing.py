@@ -72,6 +72,12 @@ def watched(browser: Any, *ours: str, **options: Any) -> Iterator[Any]:
     assert [text for text in wrong if "status of 4" not in text] == []
 
 
+def follow(tab: Any, selector: str) -> None:
+    """Click, and wait for the whole page, with its stylesheets, that it leads to."""
+    with tab.expect_navigation():
+        tab.click(selector)
+
+
 def looked_at(tab: Any, name: str) -> None:
     """Each width fits, text can be read, every field has its label; the picture is kept."""
     SHOTS.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.journeys.browsing import DESKTOP, PHONE, browser, looked_at, needs_chromium, watched
+from tests.journeys.browsing import DESKTOP, PHONE, browser, follow, looked_at, needs_chromium, watched
 from tests.journeys.cli import database, hilum, postgres_url
 from tests.journeys.server import FHIR_JSON, Server
 from tests.journeys.test_pages_of_consent import App
@@ -191,7 +191,7 @@ def test_the_pages_fit_phones_and_can_be_read(browser: Any, served: Server) -> N
                        ("logo", logo())):  # fmt: skip
         tab.fill(f"#{name}", text)
     tab.check("input[value=client_secret_basic]")
-    tab.click("button:text-is('Add it')")
+    follow(tab, "button:text-is('Add it')")
     looked_at(tab, "admin-secrets")
     tab.click("text=Go on")
     tab.click("summary:has-text('Shut it out')")
@@ -204,12 +204,12 @@ def test_the_pages_fit_phones_and_can_be_read(browser: Any, served: Server) -> N
     tab.click("td >> text=ada.stone")
     tab.click("summary:has-text('New password')")
     looked_at(tab, "admin-user")
-    tab.click("text=Edit")
+    follow(tab, "text=Edit")
     looked_at(tab, "admin-edit-user")
     tab.goto(served.url + "/admin/consents?state=all")
     looked_at(tab, "admin-consents")
     if tab.locator("td a").count():
-        tab.click("td a >> nth=0")
+        follow(tab, "td a >> nth=0")
         looked_at(tab, "admin-consent")
     tab.goto(served.url + "/admin/audit")
     looked_at(tab, "admin-audit")

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
-from tests.journeys.browsing import DESKTOP, browser, looked_at, needs_chromium, watched
+from tests.journeys.browsing import DESKTOP, browser, follow, looked_at, needs_chromium, watched
 from tests.journeys.cli import hilum
 from tests.journeys.server import FHIR_JSON, Server
 from tests.journeys.test_pages_of_consent import sign_in
@@ -214,7 +214,7 @@ def test_an_administrator_writes_the_brand(browser: Any, served: Server) -> None
     tab.goto(served.url + "/admin/brand")
     sign_in(tab, "ann.admin")
     looked_at(tab, "brand-none")
-    tab.click("text=Write your brand")
+    follow(tab, "text=Write your brand")
     looked_at(tab, "brand-new")
     tab.fill("#website", "not a website")
     tab.click("text=Keep and publish")
@@ -226,7 +226,7 @@ def test_an_administrator_writes_the_brand(browser: Any, served: Server) -> None
     tab.click("text=Keep and publish")
     tab.get_by_text("The changes are kept, and published.").wait_for()
     looked_at(tab, "brand")
-    tab.click("text=Change >> nth=1")
+    follow(tab, "text=Change >> nth=1")
     looked_at(tab, "brand-endpoint")
     context.close()
     said = httpx.get(f"{served.base}/.well-known/smart-configuration").json()

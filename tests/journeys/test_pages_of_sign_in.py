@@ -12,7 +12,7 @@ from typing import Any
 
 import pyotp
 import pytest
-from tests.journeys.browsing import DESKTOP, browser, looked_at, needs_chromium, watched
+from tests.journeys.browsing import DESKTOP, browser, follow, looked_at, needs_chromium, watched
 from tests.journeys.cli import hilum
 from tests.journeys.server import Server
 from tests.unit.smart.login import SECRET, Login
@@ -222,7 +222,7 @@ def test_an_account_elsewhere_is_connected_and_signs_in(
     tab.click("text=Connect Clinic login")
     tab.get_by_text("Disconnect Clinic login").wait_for()
     looked_at(tab, "account-connected")
-    tab.click("text=Sign out >> nth=0")
+    follow(tab, "text=Sign out >> nth=0")
     looked_at(tab, "sign-in-with-provider")
     tab.click("text=Sign in with Clinic login")
     tab.get_by_text("Your account").first.wait_for()
