@@ -8,6 +8,8 @@ Never with credentials: a browser's cookie counts for nothing there. Pages of ou
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Set
+from math import inf
+from time import monotonic
 from typing import Final
 
 from hilum.web.fields import Header
@@ -16,6 +18,7 @@ ORIGIN: Final = b"access-control-allow-origin"
 ANY: Final[Header] = (ORIGIN, b"*")
 VARY: Final[Header] = (b"vary", b"Origin")
 
+_STRANGERS: Final = 1000
 _FOR_ALL: Final = frozenset(
     (
         b"/fhir/metadata",
@@ -51,13 +54,24 @@ class Cors:
     def __init__(self, origins: Callable[[], Set[str]], learn: Callable[[], Awaitable[None]]) -> None:
         self._origins = origins
         self._learn = learn
+        self._strangers: dict[str, float] = {}
 
     async def meet(self, path: bytes, headers: Mapping[bytes, bytes]) -> None:
-        """Before a page of an unknown origin is refused: its app may have been registered a moment ago, elsewhere."""
-        if headers.get(b"sec-fetch-site") == b"same-origin" or not _for_apps(path):
+        """Before a page of an unknown origin is refused: its app may have been registered a moment ago, elsewhere.
+
+        A stranger is looked for once in a second.
+        """
+        origin = headers[b"origin"].decode("latin-1")
+        if origin in self._origins() or not origin.startswith("http") or not _for_apps(path):
             return
-        if headers[b"origin"].decode("latin-1") not in self._origins():
-            await self._learn()
+        if headers.get(b"sec-fetch-site") == b"same-origin" or monotonic() - self._strangers.get(origin, -inf) < 1:
+            return
+        asked = monotonic()
+        await self._learn()
+        if origin not in self._origins():
+            if len(self._strangers) >= _STRANGERS:
+                self._strangers.clear()
+            self._strangers[origin] = asked
 
     def headers(self, path: bytes, origin: bytes) -> tuple[Header, ...]:
         """What an answer says to a page of this origin."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Set
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -108,14 +107,17 @@ class Watch(Background):
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            try:
-                await self.look()
-            except Problem as problem:
-                self._fails(str(problem))
-            except Exception as error:  # a watch that ends would close the server for good, and nobody awaits it
-                self._fails(type(error).__name__)
-            else:
-                self._failing = False
+            await self._try(self.look)
+
+    async def _try(self, look: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await look()
+        except Problem as problem:
+            self._fails(str(problem))
+        except Exception as error:  # a watch that ends would close the server for good, and nobody awaits it
+            self._fails(type(error).__name__)
+        else:
+            self._failing = False
 
     def _fails(self, text: str) -> None:
         if not self._failing:
@@ -138,10 +140,10 @@ class Watch(Background):
         await asyncio.shield(self._soon)
 
     async def _look_soon(self) -> None:
-        await asyncio.sleep(self._began + SOON_SECONDS - self._monotonic())
-        self._soon = None  # who asks from here on waits for the next
-        with suppress(Problem):  # the look of each second tells of it
-            await self.look()
+        async with self._looking:
+            await asyncio.sleep(self._began + SOON_SECONDS - self._monotonic())
+            self._soon = None  # who asks from here on waits for the next
+            await self._try(self._look)
 
     async def look(self) -> None:
         """Look once. Raises Busy, Damaged: then what was known counts no longer than it did."""

@@ -14,7 +14,7 @@ from tests.oracle.leaks.adapter import Open, Server, policy_of, principal
 from tests.oracle.leaks.cases import Asking
 from tests.oracle.leaks.session import Session, Side
 from tests.oracle.leaks.tokens import KINDS, token
-from tests.oracle.leaks.writing import shared_deletes
+from tests.oracle.leaks.writing import only_searched, shared_deletes
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ async def differences(
                     there.tokens.principals.update(server.tokens.principals)
                     other = await session.twin(there, world, rights, integrity=integrity)
                 mine = Session(name, asking, Side(server, len(world.versions)), other, integrity)
-                made = chain((session.case(asking) for _ in range(cases)), shared_deletes(asking))
+                made = chain(
+                    (session.case(asking) for _ in range(cases)), shared_deletes(asking), only_searched(asking)
+                )
                 for one, case in enumerate(made):
                     try:
                         wrong = await mine.check(case)

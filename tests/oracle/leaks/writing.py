@@ -350,7 +350,10 @@ def _patching(asking: Asking, kind: str, request: Request, current: Version, ste
 def conditional_patch(asking: Asking) -> Case:
     """PATCH of what criteria find."""
     type = _type(asking)
-    pairs = criteria(asking, type)
+    return _patch_of_found(asking, type, criteria(asking, type))
+
+
+def _patch_of_found(asking: Asking, type: str, pairs: Pairs) -> Case:
     found = found_by(asking, type, pairs)
     steps, applies = _steps(asking, asking.value(found[0]) if found else None)
     request = Request("PATCH", type, pairs, headers=(_JSON_PATCH, *_prefer(asking)), body=steps)
@@ -385,6 +388,26 @@ def shared_deletes(asking: Asking, most: int = 3) -> Iterator[Case]:
         yield _deletion(asking, *one.name, 0)
 
 
+def only_searched(asking: Asking, most: int = 3) -> Iterator[Case]:
+    """What criteria find that may be searched and no more is not deleted, nor patched; that is rare, too."""
+    found = [
+        one
+        for some in asking.world.by_name.values()
+        if (one := some[-1]).body is not None and asking.rights.permits(one.step.type, "s") and asking.sees("s", one)
+    ]
+    deleted = [one for one in found if asking.rights.permits(one.step.type, "d") and not asking.sees("d", one)]
+    for one in deleted[:most]:
+        yield _deletion_of_found(asking, one.step.type, _by_id(one), False)
+    written = [one for one in found if all(asking.rights.permits(one.step.type, letter) for letter in "ur")]
+    patched = [one for one in written if not _both(asking, one)]
+    for one in patched[:most]:
+        yield _patch_of_found(asking, one.step.type, _by_id(one))
+
+
+def _by_id(one: Version) -> Pairs:
+    return (("_id", one.step.id),)
+
+
 def _deletion(asking: Asking, type: str, id: str, match: int) -> Case:
     current = asking.world.current(type, id)
     request = Request("DELETE", f"{type}/{id}", headers=_headers(match))
@@ -404,8 +427,10 @@ def _deletion(asking: Asking, type: str, id: str, match: int) -> Case:
 def conditional_delete(asking: Asking) -> Case:
     """DELETE of what criteria find, of one or of all."""
     type = _type(asking)
-    pairs = criteria(asking, type)
-    multiple = asking.maybe(0.4)
+    return _deletion_of_found(asking, type, criteria(asking, type), asking.maybe(0.4))
+
+
+def _deletion_of_found(asking: Asking, type: str, pairs: Pairs, multiple: bool) -> Case:
     request = Request("DELETE", type, (*pairs, ("_multiple", "true")) if multiple else pairs)
     if not asking.rights.permits(type, "d"):
         return Case("conditional delete", request, statuses(403))

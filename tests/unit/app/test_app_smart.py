@@ -10,6 +10,7 @@ import pytest
 
 from hilum.access.keys import load_or_create
 from hilum.access.tokens import Minter
+from hilum.app import cors
 from hilum.app.application import Application
 from hilum.app.settings import Settings
 from hilum.oauth.ledger import Client
@@ -92,6 +93,24 @@ async def test_the_page_of_an_app_registered_a_moment_ago_by_another_process_is_
         await clients.add(app._store.ledger, Client("New", "none", "patient/*.rs", redirects=(f"{page}.net/cb",)))
         asked = await asking.options("/fhir/Patient", headers={"origin": page + ".net"} | PREFLIGHT)
         assert allowed(asked) == page + ".net"
+
+
+async def test_a_stranger_is_looked_for_once_in_a_second(
+    asking: httpx.AsyncClient, app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert app._authorizing is not None
+    now, looks = [1000.0], list[float]()
+
+    async def learn() -> None:
+        looks.append(now[0])
+
+    monkeypatch.setattr(cors, "monotonic", lambda: now[0])
+    monkeypatch.setattr(app._authorizing.cors, "_learn", learn)
+    for seconds in (0, 0.5, 0.4, 0.2):
+        now[0] += seconds
+        for origin in ("https://evil.example", "null", "capacitor://localhost"):
+            assert allowed(await asking.post("/fhir/Patient", headers={"origin": origin})) is None
+    assert looks == [1000.0, 1001.1]
 
 
 async def test_own_pages_and_what_no_page_of_an_app_asks_for_wait_for_no_look(

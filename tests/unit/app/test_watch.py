@@ -292,3 +292,28 @@ async def test_who_waits_for_a_look_hears_when_it_is_stopped_and_nothing_when_th
     await looking.stop()
     with pytest.raises(asyncio.CancelledError):
         await waits
+
+
+async def test_looks_that_take_long_are_shared_all_the_same(process: Process, ledger: Cut) -> None:
+    looked: list[int] = []
+    looking = Watch(ledger, process.verifier, process.ring, process.apps, None, lambda: looked.append(1))
+    async with looking._looking:  # as if one were under way
+        waiting = []
+        for _ in range(5):
+            waiting.append(asyncio.create_task(looking.now()))
+            await asyncio.sleep(watch.SOON_SECONDS)
+    await asyncio.gather(*waiting)
+    assert looked == [1]
+    await looking.stop()
+
+
+async def test_a_defect_in_a_look_is_told_of_and_not_the_fault_of_who_waits(
+    process: Process, ledger: Cut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def also() -> None:
+        raise RuntimeError("a defect")
+
+    told: list[str] = []
+    monkeypatch.setattr(watch.log, "warning", lambda _, text: told.append(text))
+    await Watch(ledger, process.verifier, process.ring, process.apps, None, also).now()
+    assert told == ["RuntimeError"]
