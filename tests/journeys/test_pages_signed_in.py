@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.journeys.browsing import CONTRAST, DESKTOP, PHONE, browser, needs_chromium, watched
+from tests.journeys.browsing import CONTRAST, DESKTOP, PHONE, browser, follow, needs_chromium, watched
 from tests.journeys.cli import hilum
 from tests.journeys.server import FHIR_JSON, Server
 
@@ -97,8 +97,9 @@ def test_who_signs_in_sees_the_pages_without_pasting(tab: Any, served: Server, t
         tab.evaluate("token => sessionStorage.setItem('hilum token', token)", stale)
         tab.goto(f"{served.url}/browse/Patient/{id}")
         tab.wait_for_selector("#json .key")
-    tab.click("#name")
-    tab.get_by_role("button", name="Sign out", exact=True).click()
+    follow(tab, "#name")
+    with tab.expect_navigation():  # who goes elsewhere at once stops the form from being sent
+        tab.get_by_role("button", name="Sign out", exact=True).click()
     tab.goto(served.url + "/")
     tab.wait_for_selector("#sign-in", state="visible")
     assert tab.locator("#data").is_hidden()
