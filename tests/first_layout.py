@@ -26,7 +26,8 @@ def sqlite(path: str) -> None:
     dropped = [name for (name,) in tables if name not in _KEPT and not name.startswith(("fulltext_", "sqlite_"))]
     for name in dropped:
         db.execute(f"DROP TABLE {name}")
-    db.execute("DROP INDEX audit_seq; ALTER TABLE audit DROP COLUMN detail; ALTER TABLE clock DROP COLUMN moved")
+    db.execute("DROP INDEX audit_seq; ALTER TABLE audit DROP COLUMN detail")
+    db.execute("ALTER TABLE clock DROP COLUMN moved; ALTER TABLE clock RENAME COLUMN number TO n")
     db.execute("CREATE TABLE first AS SELECT rid, version, seq, method, body FROM resource; DROP TABLE resource")
     lines = [line for line in migrations.steps("sqlite")[0].sql.splitlines() if not line.startswith("--")]
     for statement in "\n".join(lines).split(";"):

@@ -15,7 +15,8 @@ def sqlite(path: str) -> None:
     db = apsw.Connection(path)
     for name in _TABLES:
         db.execute(f"DROP TABLE {name}")
-    db.execute("DROP INDEX audit_seq; ALTER TABLE audit DROP COLUMN detail; ALTER TABLE clock DROP COLUMN moved")
+    db.execute("DROP INDEX audit_seq; ALTER TABLE audit DROP COLUMN detail")
+    db.execute("ALTER TABLE clock DROP COLUMN moved; ALTER TABLE clock RENAME COLUMN number TO n")
     db.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
     db.close()
 

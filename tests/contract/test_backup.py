@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
+import zipfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -239,6 +241,23 @@ async def test_nothing_is_restored_over_apps_and_accounts(
     await (await restored(copy)).close()
     assert await target.ledger.get(KEY, b"id:1") is None
     await target.close()
+
+
+async def test_a_copy_of_another_schema_is_told_as_that_and_not_as_damaged(store: Store, tmp_path: Path) -> None:
+    """It has not the parts that were added since."""
+    if store.name == "sqlite":
+        pytest.skip("a file is migrated beside the store")
+    async for _ in store.backup(str(tmp_path / "copy")):
+        pass
+    older = tmp_path / "older"
+    with zipfile.ZipFile(tmp_path / "copy") as archive, zipfile.ZipFile(older, "w") as less:
+        for name in archive.namelist():
+            if name == "hilum.json":
+                less.writestr(name, json.dumps(json.loads(archive.read(name)) | {"schema": 3}))
+            elif name != "former":
+                less.writestr(name, archive.read(name))
+    with pytest.raises(Misconfigured, match=r"older has schema 3, this hilum 4\. Restore with the hilum that made it"):
+        await restore_postgres("postgresql://nobody@127.0.0.1:1/none", str(older), schema="none")
 
 
 async def test_a_copy_never_overwrites_a_file(store: Store, tmp_path: Path) -> None:

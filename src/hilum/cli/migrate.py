@@ -12,15 +12,18 @@ def migrate(
     full_text: options.FullText = None,
     json: options.Json = False,
 ) -> None:
-    """Bring the store's schema up to this version of hilum, by numbered steps. Safe to repeat, and under `hilum serve`.
+    """Bring the store's schema up to this version of hilum, by numbered steps. Safe to repeat.
 
     Also makes what is missing of the indexes, the one of words (`--full-text`) among them. Each step is one database
-    transaction: it happens whole or not at all, and of two programs that migrate at once one waits for the other. Make
-    a backup first.
+    transaction: it happens whole or not at all, and of two programs that migrate at once one waits for the other.
+
+    First make a backup, with the older version (this one opens the store only when it is migrated), and stop the
+    servers of the older version. One that runs on must be restarted with this version at once: its writes are refused,
+    and what it finds may be incomplete. Servers of this version may run.
 
     Example:
 
-    - `hilum backup before.hilum && hilum migrate`
+    - `hilum migrate`
     """
     import asyncio
 

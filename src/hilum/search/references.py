@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from hilum.fhir.definitions import TYPES
 from hilum.search.canonicals import naming
+from hilum.search.composites import Pairs
 from hilum.search.contained import inner
 from hilum.search.parameters import R4, Parameter, Registry
 
@@ -18,15 +21,61 @@ def canonicals(type: str | None = None, registry: Registry = R4) -> tuple[int, .
     return _all(type, registry)[1]
 
 
-def paired(registry: Registry = R4) -> tuple[int, ...]:
-    """The numbers of all composites, also of what is contained, whose second value is a reference."""
-    found: tuple[int, ...] | None = registry.made.get(("paired",))
+class Paired(NamedTuple):
+    """The numbers of composites whose second value is a reference, also of what is contained.
+
+    `beside`: those of which every such reference stands as a row of its own, too, under one of the numbers `own`.
+    `alone`: the others. A custom composite may select references that no parameter of R4 does.
+    """
+
+    beside: tuple[int, ...]
+    own: tuple[int, ...]
+    alone: tuple[int, ...]
+
+
+def paired(registry: Registry = R4) -> Paired:
+    """The composites that hold references."""
+    found: Paired | None = registry.made.get(("paired",))
     if found is None:
-        every = (pairs for type in TYPES for one in registry.table(type).values() for pairs in one.pairs)
-        own = {pairs.number for pairs in every if "reference" in pairs.kinds}
-        found = tuple(sorted(own | set(map(inner, own))))
-        registry.made["paired",] = found
+        beside: set[int] = set()
+        own: set[int] = set()
+        alone: set[int] = set()
+        for type in TYPES:
+            for one in registry.table(type).values():
+                for pairs in one.pairs:
+                    if "reference" in pairs.kinds:
+                        some = _beside(type, pairs)
+                        (beside if some else alone).add(pairs.number)
+                        own |= some
+        found = registry.made["paired",] = Paired(*(_contained_too(some) for some in (beside - alone, own, alone)))
     return found
+
+
+def _beside(type: str, pairs: Pairs) -> set[int]:
+    """The numbers under which the references of a composite stand as rows of R4's own; none unless all of them do.
+
+    Of R4's, because a custom parameter may be there today and not tomorrow.
+    """
+    rows = {
+        (leaf.path.steps, leaf.only, leaf.but): one.main
+        for parameter in R4.table(type).values()
+        for one in parameter.selections
+        if one.kind == "reference"
+        for leaf in one.leaves
+    }
+    found = set()
+    for kind, leaves, whole in zip(pairs.kinds, pairs.seconds, pairs.whole, strict=True):
+        above = () if whole else pairs.context.steps
+        for leaf in leaves if kind == "reference" else ():
+            number = rows.get(((*above, *leaf.path.steps), leaf.only, leaf.but))
+            if not number:
+                return set()
+            found.add(number)
+    return found
+
+
+def _contained_too(numbers: set[int]) -> tuple[int, ...]:
+    return tuple(sorted(numbers | set(map(inner, numbers))))
 
 
 def _all(type: str | None, registry: Registry) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 
-from hilum.problems import Misconfigured
+from hilum.problems import Busy, Misconfigured
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Step:
     sql: str
 
 
+@cache
 def steps(store: str) -> tuple[Step, ...]:
     """All migrations of a store, in order, numbered from 1 without a gap."""
     folder = resources.files("hilum.store") / "schema" / store
@@ -25,6 +27,17 @@ def steps(store: str) -> tuple[Step, ...]:
     if [step.number for step in found] != list(range(1, len(found) + 1)):
         raise Misconfigured(f"The {store} migrations are not numbered without a gap.")
     return found
+
+
+def outdated(have: int | str, store: str) -> Busy | None:
+    """What a process says that a newer hilum has taken the store from, at its next write or search."""
+    newest = len(steps(store))
+    if int(have) <= newest:
+        return None
+    return Busy(
+        f"This server is outdated: a newer hilum has brought the store to schema {have}, and this one knows up to "
+        f"{newest}. Restart it with the new version."
+    )
 
 
 def judge(have: int, newest: int, found_environment: object, environment: str) -> None:

@@ -26,7 +26,7 @@ from hilum.store.postgres.names import Name
 from hilum.store.postgres.run import run
 
 _TRIES: Final = 4
-_ARGUMENTS: Final = 39
+_ARGUMENTS: Final = 41
 _APPLY: Final = f"SELECT first, linked FROM apply({', '.join(f'${n}' for n in range(1, _ARGUMENTS + 1))})"
 _ALONE: Final = "SELECT pg_advisory_xact_lock(1751741805, $1::integer)"
 _END: Final = """
@@ -38,6 +38,7 @@ _NOT_NEW: Final = "HL001"
 _CANDIDATES_DIFFER: Final = -1
 _OTHER_PARAMETERS: Final = -2
 _GIVEN_UP: Final = -3
+_NO_PAIRS: Final = ("{}", "{}", "{}")
 _LOOKS: Final = 20
 """How often names are looked up again, where others create what is referred to meanwhile."""
 
@@ -145,7 +146,7 @@ async def _in_transaction(session: Session, plan: _Plan, resolves: list[Resolves
             await parameters.alone(session, plan.known.guard)
         await fetch(session, _ALONE, plan.known.guard)
         if resolves:  # several statements judge by one number
-            await moving.all_shared(session, plan.known.guard)
+            await moving.every(session, plan.known.guard, plan.created)
         for condition in resolves:
             found = await run(session, ids(plan.known.dialect, condition.query, len(condition.ids) + 1))
             criteria.judge(condition, found)
@@ -213,6 +214,15 @@ class _Plan:
             self.known.names.remember(name, self._rids[name])
         self.known.names.forget(self._was)
 
+    @property
+    def created(self) -> tuple[int, ...]:
+        """The numbers that what it creates gives up."""
+        return tuple(self._was.values())
+
+    def _pairs(self) -> tuple[str, ...]:
+        """m_beside, m_own, m_alone."""
+        return tuple(map(literal, paired(self.known.dialect.registry))) if self._was else _NO_PAIRS
+
     async def apply(
         self, session: Session, locks: criteria.Locks, expected: tuple[list[int], list[int], list[str]]
     ) -> tuple[Resource, ...] | None:
@@ -236,7 +246,7 @@ class _Plan:
                 literal(self._held),
                 literal(list(self._was.values())),
                 literal([self._rids[name] for name in self._was]),
-                literal(paired(self.known.dialect.registry)) if self._was else "{}",
+                *self._pairs(),
                 *self._columns,
                 session.process,
                 audit.agent,

@@ -152,18 +152,20 @@ async def restore_postgres(url: str, path: str, *, schema: str = "hilum") -> Non
 
 
 def _manifest(path: str) -> dict[str, Any]:
+    known = len(migrations.steps("postgres"))
     try:
         with zipfile.ZipFile(path) as archive:
             manifest: dict[str, Any] = json.loads(archive.read(_MANIFEST))
-            whole = set(TABLES) <= set(archive.namelist()) and archive.testzip() is None
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
-        whole, manifest = False, {}
+            schema = int(manifest["schema"])
+            # One of another schema has other parts, and is none the worse for that.
+            whole = schema != known or (set(TABLES) <= set(archive.namelist()) and archive.testzip() is None)
+    except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+        whole, schema, manifest = False, known, {}
     if not whole:
         raise Misconfigured(f"{path} is not a whole copy of a PostgreSQL store: a part is missing or a checksum fails.")
-    known = len(migrations.steps("postgres"))
-    if manifest["schema"] != known:
+    if schema != known:
         raise Misconfigured(
-            f"{path} has schema {manifest['schema']}, this hilum {known}. Restore with that hilum, then migrate."
+            f"{path} has schema {schema}, this hilum {known}. Restore with the hilum that made it, then migrate."
         )
     return manifest
 

@@ -9,6 +9,7 @@ https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from xxhash import xxh3_64_intdigest
@@ -22,6 +23,10 @@ from hilum.store.postgres.names import Name
 MANY: Final = 64
 """How many locks there are: PostgreSQL's lock table is shared by all sessions."""
 _SHARED: Final = "SELECT pg_advisory_xact_lock_shared(k) FROM unnest($1::bigint[]) AS k"
+_EVERY: Final = """
+SELECT CASE WHEN l.alone THEN pg_advisory_xact_lock(l.key) ELSE pg_advisory_xact_lock_shared(l.key) END
+FROM unnest($1::bigint[], $2::boolean[]) AS l (key, alone)
+"""
 _STAND: Final = "SELECT stand($1)"
 
 
@@ -30,9 +35,14 @@ def lock(guard: int, rid: int) -> int:
     return _slot(guard, rid % MANY)
 
 
-async def all_shared(session: Session, guard: int) -> None:
-    """Nothing that is only referred to is created until this transaction ends."""
-    await fetch(session, _SHARED, sorted(_slot(guard, slot) for slot in range(MANY)))
+async def every(session: Session, guard: int, created: Iterable[int]) -> None:
+    """Nothing that is only referred to is created by others until this transaction ends, which creates those itself.
+
+    Each lock is taken once, as it will be needed: who shares it and then wants it alone waits for all who do the same.
+    """
+    alone = {lock(guard, rid) for rid in created}
+    keys = sorted(_slot(guard, slot) for slot in range(MANY))
+    await fetch(session, _EVERY, keys, [key in alone for key in keys])
 
 
 async def hold(session: Session, known: Known, rids: dict[Name, int]) -> bool:

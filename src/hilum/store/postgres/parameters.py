@@ -20,7 +20,7 @@ from hilum.search import catalogue as states
 from hilum.search.catalogue import CLEARING, Catalogue, Defined
 from hilum.search.index import extract
 from hilum.search.rows import NO_ROWS, Rows
-from hilum.store import definitions, keys
+from hilum.store import definitions, keys, migrations
 from hilum.store.definitions import AT_ONCE, BY_PARAM, BY_RID, ROWS_AT_ONCE, STEP_SECONDS
 from hilum.store.postgres import moving
 from hilum.store.postgres.connection import AGAIN, Session, fetch
@@ -33,7 +33,10 @@ _ALONE: Final = "SELECT pg_advisory_xact_lock(1751741807, $1::integer)"
 SHARED: Final = "SELECT pg_advisory_xact_lock_shared(1751741807, $1::integer)"
 _ONE: Final = "SELECT pg_try_advisory_xact_lock(1751741808, $1::integer)"
 """Of all processes one does a step at a time."""
-GENERATION: Final = "SELECT value::bigint FROM meta WHERE key = 'generation'"
+_SCHEMA: Final = str(len(migrations.steps("postgres")))
+_GENERATION: Final = (
+    "SELECT value::bigint, (SELECT value FROM meta WHERE key = 'schema') FROM meta WHERE key = 'generation'"
+)
 _NAMES: Final = ", ".join(definitions.COLUMNS)
 _ALL: Final = (
     f"SELECT m.value::bigint, {', '.join('p.' + name for name in definitions.COLUMNS)} FROM meta m "
@@ -60,9 +63,18 @@ WHERE r.rid = n.rid AND r.shape <> n.shape
 """
 
 
+async def generation(session: Session) -> int:
+    """As it is committed. Raises Busy where the store is a newer hilum's by now."""
+    found: int
+    ((found, schema),) = await fetch(session, _GENERATION)
+    if schema != _SCHEMA and (problem := migrations.outdated(schema, "postgres")):
+        raise problem
+    return found
+
+
 async def known(session: Session, before: Catalogue) -> Catalogue:
     """The catalogue; `before` itself where nothing has changed."""
-    if (await fetch(session, GENERATION))[0][0] == before.generation:
+    if await generation(session) == before.generation:
         return before
     found = await fetch(session, _ALL)
     return definitions.catalogue(found[0][0], [tuple(row)[1:] for row in found if row[1] is not None])
@@ -151,7 +163,7 @@ async def _within(
         if not (await fetch(session, _ONE, store.guard))[0][0]:
             return None
         await fetch(session, SHARED, store.guard)
-        if (await fetch(session, GENERATION))[0][0] != catalogue.generation:
+        if await generation(session) != catalogue.generation:
             raise _Moved
         if not await moving.hold(session, store, rids):
             raise _Moved

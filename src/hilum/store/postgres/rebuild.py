@@ -164,7 +164,7 @@ class _Rebuilding:
     async def _lock(self, batch: Batch, names: dict[Name, int]) -> None:
         """Nobody writes what is about to be put right, or defines a search parameter; raises _Moved if one has."""
         await fetch(self._session, parameters.SHARED, self._known.guard)
-        if (await fetch(self._session, parameters.GENERATION))[0][0] != batch.generation:
+        if await parameters.generation(self._session) != batch.generation:
             raise _Moved
         if not await moving.hold(self._session, self._known, names):
             raise _Moved

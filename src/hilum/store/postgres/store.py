@@ -180,12 +180,8 @@ class PostgresStore(Learning):
         return await self._scan(lambda session: segments.compartments_of(session, self._known.names, seqs))
 
     async def check(self) -> None:
-        """Whether the server answers."""
-
-        async def work(session: Session) -> None:
-            await fetch(session, "SELECT 1")
-
-        await self._point(work)
+        """Whether the server answers, and the store is one for this hilum."""
+        await self._point(parameters.generation)
 
     async def backup(self, path: str) -> AsyncIterator[tuple[int, int]]:
         """A consistent copy while others write; yields (bytes read, about how many in all)."""

@@ -85,7 +85,7 @@ class Applier:
     def begin(self) -> None:
         """Take the write lock and read the clock."""
         self._execute("BEGIN IMMEDIATE")
-        self.seq, n, moved = row(self._db, "SELECT seq, n, moved FROM clock")
+        self.seq, n, moved = row(self._db, "SELECT seq, number, moved FROM clock")
         self._identities.begin(n, moved)
         self._generation = parameters.generation(self._db)
         if self._generation != self._catalogue.generation:
@@ -144,7 +144,7 @@ class Applier:
                     "INSERT INTO tally VALUES (?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", (type_number, n)
                 )
         named = self._identities
-        self._execute("UPDATE clock SET seq = ?, n = ?, moved = ?", (self.seq, named.n, named.moved))
+        self._execute("UPDATE clock SET seq = ?, number = ?, moved = ?", (self.seq, named.n, named.moved))
         self._execute("COMMIT")
         self._identities.durable()
         self._dictionaries.durable()

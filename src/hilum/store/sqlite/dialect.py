@@ -212,7 +212,7 @@ class Sqlite:
 
     def and_now(self, rows: Part) -> Part:
         """The clock: there is one writer at a time."""
-        return Part(f"{rows.sql} UNION ALL SELECT 0, t.n, t.seq, 0, x'' FROM clock t", rows.values)
+        return Part(f"{rows.sql} UNION ALL SELECT 0, t.number, t.seq, 0, x'' FROM clock t", rows.values)
 
     def moment(self, row: Sequence[Any]) -> Moment:
         """The newest seq, and the last number of a name."""

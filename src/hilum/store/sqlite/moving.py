@@ -27,6 +27,12 @@ _REFERENCES: Final = """
 UPDATE reference NOT INDEXED SET target = ?1
 WHERE param IN (SELECT j.value FROM json_each(?2) j) AND target = ?3
 """
+_BESIDE: Final = """
+UPDATE composite INDEXED BY composite_rid SET low = ?1, high = ?1
+WHERE rid IN (SELECT k.rid FROM json_each(?2) j CROSS JOIN reference k WHERE k.param = j.value AND k.target = ?4)
+AND param IN (SELECT j.value FROM json_each(?3) j) AND unit = 0 AND low = ?4 AND high = ?4
+"""
+"""Found by the rows of the same references, and so before those are brought to another number."""
 _FIRSTS: Final = """
 WITH RECURSIVE found(param, a) AS (
     SELECT j.value, (SELECT min(k.a) FROM composite k WHERE k.param = j.value) FROM json_each(?) j
@@ -34,7 +40,7 @@ WITH RECURSIVE found(param, a) AS (
     FROM found f WHERE f.a IS NOT NULL)
 SELECT param, a FROM found WHERE a IS NOT NULL
 """
-_PAIRS: Final = """
+_ALONE: Final = """
 UPDATE composite NOT INDEXED SET low = ?1, high = ?1 WHERE param = ?2 AND a = ?3 AND unit = 0 AND low = ?4 AND high = ?4
 """
 
@@ -42,11 +48,14 @@ UPDATE composite NOT INDEXED SET low = ?1, high = ?1 WHERE param = ?2 AND a = ?3
 def move(db: apsw.Connection, registry: Registry, moved: Sequence[tuple[int, int]], at: int) -> None:
     """Bring what is stored of each number, given up at `at` (microseconds), to the one that is in its place."""
     ((listed,),) = rows(db, _PARAMS, ())
-    firsts = rows(db, _FIRSTS, (json.dumps(paired(registry)),))
+    pairs = paired(registry)
+    beside, own = json.dumps(pairs.beside), json.dumps(pairs.own)
+    firsts = rows(db, _FIRSTS, (json.dumps(pairs.alone),)) if pairs.alone else ()
     for was, rid in moved:
         db.execute("DELETE FROM resource WHERE rid = ?", (was,))
         db.execute("INSERT INTO former VALUES (?, ?, ?)", (was, rid, at))
+        db.execute(_BESIDE, (rid, own, beside, was))
         db.execute(_REFERENCES, (rid, listed, was))
         db.execute("UPDATE compartment SET owner = ? WHERE owner = ?", (rid, was))
         for param, first in firsts:
-            db.execute(_PAIRS, (rid, param, first, was))
+            db.execute(_ALONE, (rid, param, first, was))

@@ -20,7 +20,7 @@ from hilum.search import catalogue as states
 from hilum.search.catalogue import CLEARING, Catalogue, Defined
 from hilum.search.index import extract
 from hilum.search.rows import NO_ROWS
-from hilum.store import definitions, keys
+from hilum.store import definitions, keys, migrations
 from hilum.store.definitions import AT_ONCE, BY_PARAM, BY_RID, COLUMNS, ROWS_AT_ONCE, STEP_SECONDS
 from hilum.store.sqlite import ident
 from hilum.store.sqlite.connection import row, rows, writing
@@ -29,6 +29,8 @@ from hilum.store.sqlite.lock import INDEX, TURN, Lock
 from hilum.store.sqlite.tables import COLUMNS as TABLES
 from hilum.store.sqlite.tables import Dictionaries, IndexTables, numbers
 
+_SCHEMA: Final = str(len(migrations.steps("sqlite")))
+_GENERATION: Final = "SELECT value, (SELECT value FROM meta WHERE key = 'schema') FROM meta WHERE key = 'generation'"
 _BODIES: Final = (
     "SELECT r.rid, r.body, s.params FROM resource r JOIN shape s ON s.id = r.shape "
     "WHERE r.rid > ? AND r.rid <= ? AND r.shape > 0 ORDER BY r.rid LIMIT ?"
@@ -38,8 +40,11 @@ _PUT: Final = f"INSERT OR REPLACE INTO parameter VALUES ({','.join('?' * len(COL
 
 
 def generation(db: apsw.Connection) -> int:
-    """Of what is committed, or of this transaction."""
-    return int(row(db, "SELECT value FROM meta WHERE key = 'generation'")[0])
+    """Of what is committed, or of this transaction. Raises Busy where the store is a newer hilum's by now."""
+    found, schema = row(db, _GENERATION)
+    if schema != _SCHEMA and (problem := migrations.outdated(schema, "sqlite")):
+        raise problem
+    return int(found)
 
 
 def known(db: apsw.Connection, before: Catalogue) -> Catalogue:
@@ -139,14 +144,14 @@ class Proceeding:
         until = time.monotonic() + STEP_SECONDS
         own = self._catalogue.numbers(one)
         identities = Identities(self._db)
-        identities.begin(row(self._db, "SELECT n FROM clock")[0])
+        identities.begin(row(self._db, "SELECT number FROM clock")[0])
         dictionaries = Dictionaries(self._db)
         cursor, done = one.cursor, one.done
         for number in definitions.type_numbers(one):
             low, high = keys.type_range(number)
             while cursor < high:
                 if done > one.done and time.monotonic() > until:
-                    self._db.execute("UPDATE clock SET n = ?", (identities.n,))
+                    self._db.execute("UPDATE clock SET number = ?", (identities.n,))
                     return replace(one, cursor=cursor, done=done)
                 found = rows(self._db, _BODIES, (max(cursor, low), high, AT_ONCE))
                 if found:
@@ -154,7 +159,7 @@ class Proceeding:
                     cursor, done = found[-1][0], done + len(found)
                 else:
                     cursor = high
-        self._db.execute("UPDATE clock SET n = ?", (identities.n,))
+        self._db.execute("UPDATE clock SET number = ?", (identities.n,))
         state = states.READY if one.state == states.BUILDING else states.REMOVED
         return replace(one, state=state, cursor=cursor, done=done, total=done, clear=())
 

@@ -133,7 +133,7 @@ class _Rebuilding:
     def _mend(self, batch: Batch) -> None:
         """Within a transaction that writes."""
         identities, dictionaries = Identities(self._db), Dictionaries(self._db)
-        identities.begin(row(self._db, "SELECT n FROM clock")[0])
+        identities.begin(row(self._db, "SELECT number FROM clock")[0])
         tables = IndexTables(identities.rid, dictionaries)
         for rid in batch.wrong:
             if rid in batch.alive:
@@ -156,7 +156,7 @@ class _Rebuilding:
             for rid, (body, _) in batch.alive.items():
                 words.replace(rid, body, was=True)
             words.write()
-        self._db.execute("UPDATE clock SET n = ?", (identities.n,))
+        self._db.execute("UPDATE clock SET number = ?", (identities.n,))
 
     def _keep(self, after: int, done: int) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (self._scope.mark, Mark.now(after, done).text))

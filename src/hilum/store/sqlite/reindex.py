@@ -54,7 +54,7 @@ def _resources(db: apsw.Connection, type: int, done: int, full_text: bool, step:
         db.execute("DELETE FROM reindex WHERE type = ?", (type,))
         return 0
     identities = Identities(db)
-    identities.begin(row(db, "SELECT n FROM clock")[0])
+    identities.begin(row(db, "SELECT number FROM clock")[0])
     known = Dictionaries(db)
     tables = IndexTables(identities.rid, known)
     words = FullText(db) if full_text else None
@@ -68,6 +68,6 @@ def _resources(db: apsw.Connection, type: int, done: int, full_text: bool, step:
     tables.write(db)
     if words is not None:
         words.write()
-    db.execute("UPDATE clock SET n = ?", (identities.n,))
+    db.execute("UPDATE clock SET number = ?", (identities.n,))
     db.execute("UPDATE reindex SET done = ? WHERE type = ?", (found[-1][0], type))
     return len(found)

@@ -15,6 +15,7 @@ from hilum.fhir import json
 from hilum.problems import Damaged, Problem
 from hilum.search.catalogue import EMPTY, READY
 from hilum.search.index import index
+from hilum.search.references import paired
 from hilum.search.rows import NO_ROWS
 from hilum.store import keys, migrations
 from hilum.store.sqlite import ident, parameters
@@ -147,7 +148,7 @@ def _figures(db: apsw.Connection) -> Iterator[str]:
     tally = dict(db.execute("SELECT type, n FROM tally WHERE n <> 0"))
     if alive != tally:
         yield f"tally: {sum(tally.values()):,} resources counted, {sum(alive.values()):,} there"
-    clock = db.execute("SELECT seq, n FROM clock").fetchall()
+    clock = db.execute("SELECT seq, number FROM clock").fetchall()
     if len(clock) != 1:
         yield "clock: not one row"
         return
@@ -174,6 +175,14 @@ def _former(db: apsw.Connection) -> Iterator[str]:
     for table, column in (("reference", "target"), ("compartment", "owner")):
         if lost := db.execute(f"SELECT count(*) FROM {table} WHERE {column} IN (SELECT was FROM former)").get:
             yield f"{table}: {lost:,} rows are of numbers that were given up, so that searches don't find them"
+    pairs = paired(parameters.known(db, EMPTY).registry)
+    lost = db.execute(
+        "SELECT count(*) FROM composite WHERE param IN (SELECT value FROM json_each(?)) "
+        "AND unit = 0 AND low IN (SELECT was FROM former)",
+        ("[" + ",".join(map(str, (*pairs.beside, *pairs.alone))) + "]",),
+    ).get
+    if lost:
+        yield f"composite: {lost:,} rows are of numbers that were given up, so that searches don't find them"
 
 
 def _rows(db: apsw.Connection) -> Iterator[str]:

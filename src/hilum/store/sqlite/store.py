@@ -226,11 +226,12 @@ class SqliteStore(Learning):
         return await self._scan(lambda db: segments.compartments_of(db, seqs))
 
     async def check(self) -> None:
-        """Whether the file can be read, and the writer works."""
+        """Whether the file can be read, by this hilum, and the writer works."""
         if not self._writer.working:
             raise Busy("The store takes no more writes.")
         try:
             self._db.execute("SELECT seq FROM clock").fetchone()
+            parameters.generation(self._db)
         except DAMAGE as error:
             raise translated(error) from None
         except apsw.Error as error:

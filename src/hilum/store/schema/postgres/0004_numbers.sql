@@ -13,18 +13,22 @@ BEGIN
 END $$;
 
 -- What was only referred to is created: its row, and all that refers to it, go from the numbers `was` to those that are
--- `given`. pairs: the parameters of composites whose second value is a reference. Whoever refers to it meanwhile waits,
--- and then finds that it does not stand any more: the caller holds its lock (moving.py).
-CREATE FUNCTION move(was_in text, given_in text, pairs_in text, at bigint) RETURNS void LANGUAGE plpgsql AS $$
+-- `given`. Composites whose second value is a reference: of the parameters `beside` each such reference also stands in
+-- `reference`, under one of the parameters `own`; of those `alone` it may not. Whoever refers to it meanwhile waits, and
+-- then finds that it does not stand any more: the caller holds its lock (moving.py).
+CREATE FUNCTION move(was_in text, given_in text, beside_in text, own_in text, alone_in text, at bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     was bigint[] := was_in::bigint[];
     given bigint[] := given_in::bigint[];
+    beside integer[] := beside_in::integer[];
+    own integer[] := own_in::integer[];
+    those bigint[];
     firsts bigint[];
 BEGIN
-    -- Each parameter and first value of such composites: a step of the index each.
+    -- Each parameter and first value of those that are alone: a step of the index each.
     WITH RECURSIVE found (param, a) AS (
         SELECT p, (SELECT k.a FROM composite k WHERE k.param = p ORDER BY k.a LIMIT 1)
-        FROM unnest(pairs_in::integer[]) AS p
+        FROM unnest(alone_in::integer[]) AS p
         UNION ALL
         SELECT f.param, (SELECT k.a FROM composite k WHERE k.param = f.param AND k.a > f.a ORDER BY k.a LIMIT 1)
         FROM found f WHERE f.a IS NOT NULL)
@@ -35,6 +39,13 @@ BEGIN
             RAISE EXCEPTION 'another version is current' USING ERRCODE = 'HL002';
         END IF;
         INSERT INTO former VALUES (was[i], given[i], move.at);
+        SELECT array_agg(DISTINCT k.rid) INTO those FROM reference k WHERE k.target = was[i] AND k.param = ANY (own);
+        IF those IS NOT NULL THEN
+            -- By resource: the sum keeps it off the index by parameter.
+            UPDATE composite k SET low = given[i], high = given[i]
+            WHERE k.rid = ANY (those) AND k.param >= 0 AND k.param + 0 = ANY (beside) AND k.unit = 0 AND k.low = was[i]
+            AND k.high = was[i];
+        END IF;
         UPDATE reference k SET target = given[i] WHERE k.target = was[i];
         UPDATE compartment k SET owner = given[i] WHERE k.owner = was[i];
         FOR j IN 1 .. coalesce(array_length(firsts, 1), 0) LOOP
@@ -63,7 +74,8 @@ DROP FUNCTION apply;
 CREATE FUNCTION apply(
     guard integer, generation bigint, whole integer, locks_in text, exclusive_in text,
     c_param_in text, c_value_in text, c_expected text[],
-    p_rid_in text, u_rid_in text, h_rid_in text, m_was text, m_rid text, m_pairs text,
+    p_rid_in text, u_rid_in text, h_rid_in text, m_was text, m_rid text,
+    m_beside text, m_own text, m_alone text,
     w_fresh_in text, w_rid_in text, w_type_in text, w_id text[], w_version_in text, w_method_in text, w_shape_in text,
     w_compartments text[], w_labels text[], w_head bytea[], w_tail bytea[],
     added text[], removed text[], s_folded text[], s_whole text[], sx_folded text[], narrative text[], content text[],
@@ -158,7 +170,7 @@ BEGIN
 
     -- What was only referred to so far becomes a row of the number that it gets now.
     IF m_was <> '{}' THEN
-        PERFORM move(m_was, m_rid, m_pairs, first);
+        PERFORM move(m_was, m_rid, m_beside, m_own, m_alone, first);
     END IF;
 
     -- 4. Rows that exist, each locked in the order of rids: FOR UPDATE (which excludes FOR KEY SHARE) to delete,
