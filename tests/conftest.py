@@ -10,6 +10,15 @@ from contextlib import nullcontext
 
 import pytest
 
+pytest.register_assert_rewrite(
+    "tests.journeys.apps",
+    "tests.journeys.attacked",
+    "tests.journeys.browsing",
+    "tests.journeys.cli",
+    "tests.journeys.server",
+)
+"""What is imported by tests tells of a failed assertion as much as they do."""
+
 GRACE_SECONDS = 120
 """So much later a test that its timeout did not end (something swallowed it, a cleanup hangs) ends its process."""
 _WORKER = "PYTEST_XDIST_WORKER" in os.environ

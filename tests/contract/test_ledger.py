@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from asyncio.subprocess import PIPE
+from collections.abc import Sequence
 
 import asyncpg
 import pytest
@@ -263,6 +264,29 @@ async def test_revocations_are_numbered_in_order_and_no_number_is_given_twice(st
     assert last == Numbered(last.n, revoked(b"d"))
     assert last.n > some[2].n
     await store.ledger.revoke([])
+
+
+async def test_what_a_process_revokes_it_is_told_of_when_it_is_durable(store: Store, other: Store) -> None:
+    heard: list[Revoked] = []
+    shown: list[int] = []
+
+    def hear(some: Sequence[Revoked]) -> None:
+        heard.extend(some)
+
+    store.ledger.heed(hear)
+    await store.ledger.revoke([revoked(b"a"), revoked(b"b")])
+    shown.append(len(heard))
+    await store.ledger.many([Put(JTI, b"k", b"")], revokes=[revoked(b"c")])
+    shown.append(len(heard))
+    with pytest.raises(Lost):
+        await store.ledger.many([Put(JTI, b"k", b"")], revokes=[revoked(b"d")])
+    await store.commit(Commit((put(patient("F"), "p"),), AUDIT, revokes=(revoked(b"e"),)))
+    shown.append(len(heard))
+    await store.ledger.many([Put(JTI, b"l", b"")])
+    if other is not store:
+        await other.ledger.revoke([revoked(b"f")])
+    assert [one.key for one in heard] == [b"a", b"b", b"c", b"e"]
+    assert shown == [2, 3, 4]
 
 
 async def test_what_changed_is_told_with_what_ended_and_expired(store: Store) -> None:

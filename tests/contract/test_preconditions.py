@@ -173,6 +173,21 @@ async def test_unreferenced_refuses_while_something_refers(store: Store) -> None
     assert tombstone.deleted
 
 
+async def test_unreferenced_refuses_while_something_that_is_contained_refers(store: Store) -> None:
+    target = await create(store, patient(), "a")
+    inside = {**observation("Patient/a"), "id": "in"}
+    report = {
+        "resourceType": "DiagnosticReport",
+        "status": "final",
+        "code": {"text": "x"},
+        "contained": [inside],
+        "result": [{"reference": "#in"}],
+    }
+    await create(store, report, "r")
+    with pytest.raises(Conflict):
+        await store.commit(commit(gone(target), given=(Unreferenced("Patient", "a"),)))
+
+
 async def test_unreferenced_looks_away_from_what_the_same_commit_deletes_or_rewrites(store: Store) -> None:
     target = await create(store, patient(), "a")
     doomed = await create(store, observation("Patient/a"), "doomed")

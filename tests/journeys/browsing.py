@@ -69,7 +69,8 @@ def watched(browser: Any, *ours: str, **options: Any) -> Iterator[Any]:
         page.on("request", lambda asked: None if asked.url.startswith(ours) else wrong.append(asked.url))
     yield page
     context.close()
-    assert [text for text in wrong if "status of 4" not in text] == []
+    unasked = [text for text in wrong if "status of 4" not in text]
+    assert not unasked, unasked
 
 
 def follow(tab: Any, selector: str) -> None:

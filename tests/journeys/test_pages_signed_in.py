@@ -64,6 +64,7 @@ def asked(tab: Any) -> list[tuple[str, str, dict[str, str]]]:
 def test_who_signs_in_sees_the_pages_without_pasting(tab: Any, served: Server, tmp_path: Path) -> None:
     person(served, tmp_path, "kim", "--role", "practitioner")
     id = patient(served, "Signed")
+    ended = served.token(minutes=0.001)  # it lasts a second, and signing in longer
     tab.goto(served.url + "/browse/Patient")
     tab.wait_for_selector("#sign-in", state="visible")
     assert tab.context.cookies() == []
@@ -93,7 +94,7 @@ def test_who_signs_in_sees_the_pages_without_pasting(tab: Any, served: Server, t
     tab.set_viewport_size(PHONE)
     assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     tab.set_viewport_size(DESKTOP)
-    for stale in ("x.y.z", served.token(minutes=0.001)):  # what has ended is asked for anew
+    for stale in ("x.y.z", ended):  # what has ended is asked for anew
         tab.evaluate("token => sessionStorage.setItem('hilum token', token)", stale)
         tab.goto(f"{served.url}/browse/Patient/{id}")
         tab.wait_for_selector("#json .key")

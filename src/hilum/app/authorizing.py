@@ -72,6 +72,7 @@ class Authorizing:
     async def start(self, door: Door, trail: Trail) -> Smart:
         """Learn what others have changed, and answer from now on. Raises Busy, Damaged."""
         await self._watch.look()  # all there is to know, before anybody asks
+        self._store.ledger.heed(self._watch.hear)
         self._watch.start()
         site = self._site(door, trail)
         self._housekeeping = Housekeeping(site, self._apps_out)

@@ -1,4 +1,5 @@
-"""What others changed: revocations, clients, keys, what is open, the file of roles. Each process looks once a second.
+"""What others changed: revocations, clients, keys, what is open, the file of roles. Each process looks once a second;
+of what it revokes itself it is told.
 
 A revocation holds here within five seconds, or no token does: a process that can't learn of them any more must not
 go on honouring tokens. https://www.rfc-editor.org/rfc/rfc7009#section-3
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +18,7 @@ from hilum.access.ledger import Ledger
 from hilum.access.opened import Opened
 from hilum.access.verifier import Verifier
 from hilum.app.background import Background
-from hilum.oauth.ledger import CLIENT, CLIENT_REVOKED, FRESH, KEY, SETTING, Client, Row, read
+from hilum.oauth.ledger import CLIENT, CLIENT_REVOKED, FRESH, KEY, SETTING, Client, Revoked, Row, read
 from hilum.problems import Problem
 from hilum.smart.apps import clients
 from hilum.web import log
@@ -104,6 +105,12 @@ class Watch(Background):
         self._began = -SOON_SECONDS
         self._soon: asyncio.Task[None] | None = None
 
+    def hear(self, some: Sequence[Revoked]) -> None:
+        """Learn of revocations."""
+        self._verifier.revoked(some)
+        if any(one.kind == CLIENT_REVOKED for one in some):
+            self._out()
+
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
@@ -156,9 +163,7 @@ class Watch(Background):
         news = await self._ledger.revocations(self._last)
         if news:
             self._last = news[-1].n
-            self._verifier.revoked([one.revoked for one in news])
-            if any(one.revoked.kind == CLIENT_REVOKED for one in news):
-                self._out()
+            self.hear([one.revoked for one in news])
         await self._learn()
         self._since = now - _OVERLAP
         self._verifier.fresh = self._opened.fresh = began + FRESH_SECONDS

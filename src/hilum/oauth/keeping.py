@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from hilum.oauth.ledger import Numbered, Put, Revoked, Row, Take, Taken
@@ -57,6 +57,12 @@ class Ledger(Protocol):
 
     async def revoke(self, some: Sequence[Revoked]) -> None:
         """Note revocations."""
+        ...
+
+    def heed(self, listens: Callable[[Sequence[Revoked]], None]) -> None:
+        """Call it with the revocations that this process notes from now on, when they are durable and before whoever
+        revokes goes on. Of what other processes note it hears nothing.
+        """
         ...
 
     async def revocations(self, after: int) -> list[Numbered]:

@@ -1,4 +1,4 @@
-"""What both stores do about search parameters that come and go: they learn of them by their own commits.
+"""What a process learns by its own commits, in both stores: of search parameters that come and go, of revocations.
 
 See `hilum.search.catalogue`.
 """
@@ -11,11 +11,13 @@ from hilum.fhir.resource import Resource
 from hilum.problems import VersionChanged
 from hilum.search.catalogue import Catalogue, Defined
 from hilum.store.interface import Commit
+from hilum.store.telling import Telling
 
 
 class Learning(ABC):
     """A store that keeps its catalogue. See `hilum.store.interface.Store`."""
 
+    ledger: Telling
     _catalogue: Catalogue
 
     @property
@@ -31,6 +33,7 @@ class Learning(ABC):
             if commit.generation == self._catalogue.generation:
                 await self.learn()
             raise
+        self.ledger.tell(commit.revokes)
         if commit.defined:
             await self.learn()
         return made

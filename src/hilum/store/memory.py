@@ -7,7 +7,7 @@ shortest form. No method waits for anything, so that an event loop runs one at a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from hilum.oauth.ledger import (
@@ -31,12 +31,14 @@ from hilum.store.chain import linked
 from hilum.store.clock import microseconds
 from hilum.store.interface import Audit
 from hilum.store.segments import About, Anchor, Cut, Head, Seal, SealCut, Segment, Version, WriteAudited
+from hilum.store.telling import Telling
 
 
-class MemoryLedger:
+class MemoryLedger(Telling):
     """See `hilum.oauth.keeping.Ledger`. `clock`: microseconds since 1970."""
 
     def __init__(self, clock: Callable[[], int] = microseconds) -> None:
+        super().__init__()
         self._clock = clock
         self._rows: dict[tuple[int, bytes], Row] = {}
         self._revocations: list[Numbered] = []
@@ -129,13 +131,14 @@ class MemoryLedger:
         """Note revocations."""
         self.note(some)
 
-    def note(self, some: Iterable[Revoked]) -> None:
+    def note(self, some: Sequence[Revoked]) -> None:
         """The same, and no wait."""
         for one in some:
             self._n += 1
             self._revocations.append(Numbered(self._n, one))
+        self.tell(some)
 
-    async def committed(self, some: Iterable[Revoked]) -> None:
+    async def committed(self, some: Sequence[Revoked]) -> None:
         """From within a commit: note revocations, and end the records of grants."""
         for one in some:
             if one.kind == GRANT_REVOKED:

@@ -113,7 +113,9 @@ async def test_what_is_no_database_is_refused(path: str) -> None:
         await open_sqlite(path)
 
 
-async def test_a_migration_runs_once_under_a_serving_store_and_loses_nothing(path: str) -> None:
+async def test_a_migration_runs_once_under_a_store_of_before_that_loses_nothing_and_then_writes_nothing(
+    path: str,
+) -> None:
     store = await open_sqlite(path)
     await store.commit(commit(put(patient("Before"), "a")))
     steps = migrations.steps("sqlite")
@@ -121,13 +123,18 @@ async def test_a_migration_runs_once_under_a_serving_store_and_loses_nothing(pat
     other = connect(path)
     with pytest.raises(Misconfigured, match="Run `hilum migrate`"):
         prepare(other, "sandbox", migrate=False, steps=steps)
-    writing = asyncio.gather(*(store.commit(commit(put(patient(), f"during-{k}"))) for k in range(50)))
+    during = (store.commit(commit(put(patient(), f"during-{k}"))) for k in range(50))
+    writing = asyncio.gather(*during, return_exceptions=True)
     await asyncio.to_thread(prepare, other, "sandbox", migrate=True, steps=steps)
     await asyncio.to_thread(prepare, other, "sandbox", migrate=True, steps=steps)
-    await writing
-    await store.commit(commit(put(patient("After"), "b")))
+    ended = await writing
+    refused = [one for one in ended if isinstance(one, BaseException)]
+    assert {type(one) for one in refused} <= {Busy}
+    with pytest.raises(Busy, match="Restart it with the new version"):
+        await store.commit(commit(put(patient("After"), "b")))
     assert other.execute("SELECT count(*) FROM extra").fetchone() == (1,)
-    assert (await store.counts()).types == {"Patient": 52}
+    there = other.execute("SELECT count(*) FROM resource WHERE shape > 0").fetchone()
+    assert there == (1 + len(ended) - len(refused),)
     other.close()
     await store.close()
 

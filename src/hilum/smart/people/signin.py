@@ -103,10 +103,12 @@ class SignIn:
     name = "sign-in"
 
     async def needed(self, site: Site, going: Going, session: Session) -> bool:
-        """Unless somebody is signed in, and that lately enough for what the app wants (`prompt=login`, `max_age`)."""
-        if session.half:
-            return False
-        return not session.user or (session.key == going.record.first and _again(going, session))
+        """Unless somebody is signed in, if half way, and that lately enough for what the app wants (`prompt=login`,
+        `max_age`).
+        """
+        if not (session.user or session.half):
+            return True
+        return session.key == going.record.first and _again(going, session)
 
     async def show(self, site: Site, going: Going, session: Session, message: str = "") -> Answer:
         """The page."""

@@ -39,6 +39,7 @@ from hilum.problems import Busy
 from hilum.store.clock import microseconds
 from hilum.store.postgres.connection import AGAIN, Session, fetch
 from hilum.store.restoring import HELD, LONGEST_TOKEN
+from hilum.store.telling import Telling
 
 T = TypeVar("T")
 Point = Callable[[Callable[[Session], Awaitable[Any]]], Awaitable[Any]]
@@ -95,10 +96,11 @@ ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED) x WHERE r.n = x.n RETURNING 1
 """
 
 
-class PostgresLedger:
+class PostgresLedger(Telling):
     """`point` does short work on a connection of the pool; `guard` is the number of the tenant's schema."""
 
     def __init__(self, point: Point, guard: int) -> None:
+        super().__init__()
         self._point, self._guard = point, guard
 
     async def get(self, kind: int, key: bytes) -> Row | None:
@@ -168,6 +170,7 @@ class PostgresLedger:
 
         if lost := await self._do(lambda session: _whole(session, work)):
             raise Lost(lost)
+        self.tell(revokes)
 
     async def count(self, key: bytes, seconds: float) -> int:
         """How often, within `seconds` from the first time."""
@@ -191,6 +194,7 @@ class PostgresLedger:
 
         if some:
             await self._do(lambda session: _whole(session, work))
+            self.tell(some)
 
     async def revocations(self, after: int) -> list[Numbered]:
         """Those with greater numbers."""

@@ -48,6 +48,7 @@ class PostgresStore(Learning):
     """See `hilum.store.interface.Store`. Use `open_postgres` to make one."""
 
     name = "postgresql"
+    ledger: PostgresLedger
 
     def __init__(
         self, pool: Pool, guard: int, own: str, search_seconds: float = SEARCH_SECONDS, *, full_text: bool = True

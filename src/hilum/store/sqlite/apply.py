@@ -19,17 +19,15 @@ import apsw
 from hilum.fhir.resource import Resource
 from hilum.problems import Conflict, CriteriaChanged, VersionChanged
 from hilum.search.catalogue import EMPTY
-from hilum.search.references import references
 from hilum.store import keys
 from hilum.store.chain import linked
 from hilum.store.interface import Audit, Commit, Present, Resolves, Unreferenced, Write
 from hilum.store.plan.search import ids
-from hilum.store.sqlite import ident, ledger, parameters
+from hilum.store.sqlite import ident, ledger, moving, parameters
 from hilum.store.sqlite.connection import row, rows
 from hilum.store.sqlite.dialect import Sqlite
 from hilum.store.sqlite.fulltext import FullText, Words, said, words_of
 from hilum.store.sqlite.identities import Identities
-from hilum.store.sqlite.moving import move
 from hilum.store.sqlite.run import run
 from hilum.store.sqlite.tables import Dictionaries, IndexTables, insert, marked, numbers
 from hilum.store.wordless import written
@@ -175,7 +173,7 @@ class Applier:
         writes = [write for commit in commits for write in commit.writes]
         rids, fresh, moved = self._identities.claim(writes)
         if moved:
-            move(self._db, self._catalogue.registry, moved, seq)
+            moving.move(self._db, self._catalogue.registry, moved, seq)
         words = [text for one in some for text in one.words or (None,) * len(one.commit.writes)]
         versions = self._versions(writes, words, rids, self._make_way(writes, rids, fresh))
         for condition in conditions:
@@ -268,13 +266,11 @@ class Applier:
 
     def _unreferenced(self, condition: Unreferenced) -> None:
         target = self._identities.rid(condition.type, condition.id)
-        # By parameter: an index by target alone would cost every reference its space again.
-        listed = "[" + ",".join(map(str, references(None, self._catalogue.registry))) + "]"
         found = row(
             self._db,
             "SELECT k.rid FROM json_each(?) j CROSS JOIN reference k "
             "WHERE k.param = j.value AND k.target = ? AND k.rid <> ? LIMIT 1",
-            (listed, target, target),
+            (moving.listed(self._db), target, target),
         )
         if found:
             raise Conflict("Another resource still refers to this one; delete or change that first.")

@@ -35,6 +35,7 @@ from hilum.store.clock import microseconds
 from hilum.store.restoring import HELD, LONGEST_TOKEN
 from hilum.store.sqlite.beside import Beside
 from hilum.store.sqlite.connection import row, rows
+from hilum.store.telling import Telling
 
 _COLUMNS: Final = "kind, key, state, owner, peer, version, changed, expires, value"
 _ONE: Final = f"SELECT {_COLUMNS} FROM ledger WHERE kind = ? AND key = ?"
@@ -76,10 +77,11 @@ DELETE FROM revocation WHERE n IN (SELECT n FROM revocation WHERE expires <= ? O
 """
 
 
-class SqliteLedger:
+class SqliteLedger(Telling):
     """Reads by `db`, the connection of the event loop."""
 
     def __init__(self, db: apsw.Connection, beside: Beside) -> None:
+        super().__init__()
         self._db, self._beside = db, beside
 
     async def get(self, kind: int, key: bytes) -> Row | None:
@@ -154,6 +156,7 @@ class SqliteLedger:
             note(db, revokes)
 
         await self._beside.run(work)
+        self.tell(revokes)
 
     async def count(self, key: bytes, seconds: float) -> int:
         """How often, within `seconds` from the first time."""
@@ -167,6 +170,7 @@ class SqliteLedger:
     async def revoke(self, some: Sequence[Revoked]) -> None:
         """Note revocations."""
         await self._beside.run(lambda db: note(db, some))
+        self.tell(some)
 
     async def revocations(self, after: int) -> list[Numbered]:
         """Those with greater numbers: one writer at a time makes them grow with the commits."""

@@ -45,9 +45,14 @@ UPDATE composite NOT INDEXED SET low = ?1, high = ?1 WHERE param = ?2 AND a = ?3
 """
 
 
+def listed(db: apsw.Connection) -> str:
+    """The numbers of all parameters under which anything refers to anything, as JSON."""
+    return str(db.execute(_PARAMS).get)
+
+
 def move(db: apsw.Connection, registry: Registry, moved: Sequence[tuple[int, int]], at: int) -> None:
     """Bring what is stored of each number, given up at `at` (microseconds), to the one that is in its place."""
-    ((listed,),) = rows(db, _PARAMS, ())
+    params = listed(db)
     pairs = paired(registry)
     beside, own = json.dumps(pairs.beside), json.dumps(pairs.own)
     firsts = rows(db, _FIRSTS, (json.dumps(pairs.alone),)) if pairs.alone else ()
@@ -55,7 +60,7 @@ def move(db: apsw.Connection, registry: Registry, moved: Sequence[tuple[int, int
         db.execute("DELETE FROM resource WHERE rid = ?", (was,))
         db.execute("INSERT INTO former VALUES (?, ?, ?)", (was, rid, at))
         db.execute(_BESIDE, (rid, own, beside, was))
-        db.execute(_REFERENCES, (rid, listed, was))
+        db.execute(_REFERENCES, (rid, params, was))
         db.execute("UPDATE compartment SET owner = ? WHERE owner = ?", (rid, was))
         for param, first in firsts:
             db.execute(_ALONE, (rid, param, first, was))

@@ -65,6 +65,7 @@ class SqliteStore(Learning):
     """See `hilum.store.interface.Store`. Use `open_sqlite` to make one."""
 
     name = "sqlite"
+    ledger: SqliteLedger
 
     def __init__(self, path: str, *, full_text: bool = True) -> None:
         self.path = path

@@ -140,6 +140,24 @@ async def test_a_sign_in_of_the_same_second_is_asked_for_again_too(here: Site, m
     assert "Sign in to" not in (await browser.get(page.path, follow=False)).text, "once is enough"
 
 
+async def test_a_password_of_before_is_asked_for_again_where_the_second_proof_is_still_to_come(here: Site) -> None:
+    kim = await user(here)
+    sealed = here.ring.seal.seal(USER, kim.key, SECRET)
+    await users.change(here.ledger, kim, structs.replace(kim.user, totp=sealed), clock(here)())
+    browser = Browser(here)
+    await browser.sign_in()
+    assert "Sign in to" not in (await begin(browser)).text
+    page = await begin(browser, prompt="login")
+    assert "Sign in to" in page.text
+    await sign_in(browser, page)
+    second = await browser.get(page.path)
+    assert "Sign in to" not in second.text
+    form = second.form(f"{page.path}/second", what="code")
+    right = await browser.send(form, code=pyotp.TOTP(SECRET).at(int(clock(here)())), follow=False)
+    assert (right.status, right.answer.header(b"location")) == (303, page.path)
+    assert "Do not allow" in (await browser.get(page.path, follow=False)).text
+
+
 async def test_a_hint_fills_the_name_in_and_is_no_markup(here: Site) -> None:
     page = await begin(Browser(here), login_hint='kim.doe"><script>')
     assert 'value="kim.doe&#34;&gt;&lt;script&gt;"' in page.text
