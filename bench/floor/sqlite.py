@@ -177,7 +177,7 @@ class Floor:
     def _group(self, jobs: list[Job]) -> list[tuple[asyncio.Future[list[Version]], list[Version]]]:
         execute = self._execute
         execute("BEGIN IMMEDIATE")
-        (seq, n), *_ = execute("SELECT seq, n FROM clock")
+        (seq, n), *_ = execute("SELECT seq, number FROM clock")
         self._seq, self._n = max(seq, time.time_ns() // 1000), n
         tally: dict[int, int] = {}
         outcomes = []
@@ -188,7 +188,7 @@ class Floor:
             start = end
         for type, more in tally.items():
             execute("INSERT INTO tally VALUES (?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", (type, more))
-        execute("UPDATE clock SET seq = ?, n = ?", (self._seq, self._n))
+        execute("UPDATE clock SET seq = ?, number = ?", (self._seq, self._n))
         execute("COMMIT")
         return outcomes
 

@@ -81,6 +81,7 @@ def follow(tab: Any, selector: str) -> None:
 
 def looked_at(tab: Any, name: str) -> None:
     """Each width fits, text can be read, every field has its label; the picture is kept."""
+    tab.wait_for_load_state()  # what is there already may have no styles yet
     SHOTS.mkdir(parents=True, exist_ok=True)
     for scheme in ("light", "dark"):
         tab.emulate_media(color_scheme=scheme)

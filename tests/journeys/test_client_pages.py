@@ -131,6 +131,7 @@ def test_staff_get_from_an_app_to_a_record_in_it(
 
     def page(title: str, ready: str) -> None:
         tab.wait_for_selector(ready)
+        tab.wait_for_load_state()
         assert tab.evaluate(SMALL) == []
         if way is Hand and size is DESKTOP:
             looked_at(tab, f"flow-{title}")
