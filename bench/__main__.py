@@ -138,7 +138,7 @@ async def costs(asked: argparse.Namespace, console: Console, work: Path) -> int:
     size = runner.SIZES["small" if asked.size == "small" else "full"] // GROUP * GROUP
     with telling(console) as tell:
         for store in STORES[asked.store]:
-            seconds, rounds = asked.seconds or 1.4, asked.rounds or 4
+            seconds, rounds = asked.seconds or auth.SECONDS, asked.rounds or 2
             chosen = auth.chosen(asked.only)
             found.append(await auth.measure(store, size, work, OUT / "populations", seconds, rounds, tell, chosen))
             if chosen == auth.ROWS:  # some of them are to look at, not to keep
