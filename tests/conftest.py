@@ -21,6 +21,8 @@ pytest.register_assert_rewrite(
 
 GRACE_SECONDS = 120
 """So much later a test that its timeout did not end (something swallowed it, a cleanup hangs) ends its process."""
+FULL_SECONDS = 7200
+"""What a test may take at full size."""
 _WORKER = "PYTEST_XDIST_WORKER" in os.environ
 _ERRORS = pytest.StashKey[int]()
 _BEGUN = time.monotonic()
@@ -52,6 +54,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_ERRORS] = os.dup(2)
     if not _WORKER:
         config.pluginmanager.register(Telling(config), "telling")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """At full size tests take as long as they take, and a hang is ended all the same."""
+    if os.environ.get("HILUM_FULL"):
+        for item in items:
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(FULL_SECONDS))
 
 
 @pytest.hookimpl(wrapper=True)
