@@ -1,19 +1,22 @@
-"""Contract of PostgreSQL: who judges by several statements takes the lock of what it creates once, alone."""
+"""Contract of each store's own: locks of PostgreSQL, and what SQLite's writer remembers of a group that was lost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
+import apsw
 import pytest
 from tests.contract.conftest import DURABLE
 from tests.contract.test_numbers import asked
 from tests.contract.writing import commit, create, observation, patient, put
 
-from hilum.store.interface import Resolves
+from hilum.problems import Problem
+from hilum.store.interface import Resolves, Store
 from hilum.store.postgres import PostgresStore, moving
 from hilum.store.postgres.connection import Session, fetch
 from hilum.store.postgres.names import Names
+from hilum.store.sqlite.store import SqliteStore
 
 _HELD = """
 SELECT (classid::bigint << 32 | objid::bigint)::bigint, mode FROM pg_locks
@@ -45,3 +48,25 @@ async def test_the_lock_of_what_is_created_is_never_shared_before(
     assert held == {key: {"ExclusiveLock" if key in given_up else "ShareLock"} for key in held}
     found = await store.search(asked("Observation", ("subject", "Patient/p")))
     assert [one.id for one in found.resources] == ["o"]
+
+
+@pytest.mark.parametrize("opened", ["sqlite"], indirect=True)
+async def test_a_group_that_was_lost_with_what_it_moved_is_not_what_others_moved(
+    store: SqliteStore, other: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have given up one number; it is not the same one."""
+    await create(store, observation("Patient/p"), "o1")
+    await create(store, observation("Patient/q"), "o2")
+    applier = store._writer._applier
+    with monkeypatch.context() as full:
+
+        def finish() -> None:
+            raise apsw.FullError("disk full")
+
+        full.setattr(applier, "finish", finish)
+        with pytest.raises(Problem):
+            await create(store, patient("P"), "p")
+    await create(other, patient("Q"), "q")
+    await create(store, observation("Patient/q"), "o3")
+    found = await store.search(asked("Observation", ("subject", "Patient/q")))
+    assert sorted(one.id for one in found.resources) == ["o2", "o3"]

@@ -142,7 +142,7 @@ class Verifier:
 
     def revoked(self, news: Iterable[Revoked]) -> None:
         """Learn of revocations, and of what changed: tokens that they reach are kept no longer."""
-        news = tuple(news)
+        news = tuple(one for one in news if one.kind in _CHANGED or not self._knows(one))
         if not news:
             return
         self._news += 1
@@ -160,6 +160,10 @@ class Verifier:
                 continue
             if not changed.isdisjoint(marks) or self._reached(issued, marks):
                 self._forget(digest)
+
+    def _knows(self, one: Revoked) -> bool:
+        before = self._revoked.get((one.kind, one.key))
+        return before is not None and before.before >= one.before
 
     def forget(self, roles: Roles | None = None) -> None:
         """Judge all tokens anew when they come next, by these roles where they have changed."""

@@ -37,15 +37,18 @@ class Indexing(Background):
         self._told: dict[tuple[str, str], float] = {}
 
     async def _run(self) -> None:
+        warned = ""
         while True:
             try:
                 worked = await self.turn()
+                warned = ""
             except Damaged as problem:  # a restart with a backup is what helps
                 log.error("indexing ended", text=str(problem))
                 return
             except Problem as problem:
-                log.warning("indexing", text=str(problem))
-                worked = False
+                if str(problem) != warned:  # a server that has to be restarted says so once
+                    log.warning("indexing", text=str(problem))
+                warned, worked = str(problem), False
             await asyncio.sleep(REST_SECONDS if worked else POLL_SECONDS)
 
     async def turn(self) -> bool:

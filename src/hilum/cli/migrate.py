@@ -18,8 +18,8 @@ def migrate(
     transaction: it happens whole or not at all, and of two programs that migrate at once one waits for the other.
 
     First make a backup, with the older version (this one opens the store only when it is migrated), and stop the
-    servers of the older version. One that runs on must be restarted with this version at once: its writes are refused,
-    and what it finds may be incomplete. Servers of this version may run.
+    servers of the older version. One that runs on must be restarted with this version at once: it stores no resources
+    any more, and what it finds may be incomplete. Servers of this version may run.
 
     Example:
 

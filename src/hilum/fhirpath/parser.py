@@ -40,6 +40,8 @@ _UNITS = ("year", "month", "week", "day", "hour", "minute", "second", "milliseco
 _CALENDAR = frozenset(_UNITS) | frozenset(f"{unit}s" for unit in _UNITS)
 _RESERVED = frozenset(("and", "or", "xor", "implies", "div", "mod", "true", "false"))
 
+_DIGITS = 10
+"""Of an integer, which has 32 bits. https://hl7.org/fhirpath/N1/#integer"""
 DEPTH = 100
 """Deeper nesting than this is refused: expressions also come from outside (FHIRPath Patch)."""
 
@@ -169,7 +171,11 @@ class _Parser:
             return Quantity(Decimal(text), self.take().text, calendar=False)
         if self.next.kind == "identifier" and self.next.text in _CALENDAR:
             return Quantity(Decimal(text), self.take().text, calendar=True)
-        return Literal("decimal", Decimal(text)) if "." in text else Literal("integer", int(text))
+        if "." in text:
+            return Literal("decimal", Decimal(text))
+        if len(text) > _DIGITS:
+            raise Malformed(f"FHIRPath: an integer has {_DIGITS} digits at most; write a decimal.")
+        return Literal("integer", int(text))
 
     def invocation(self, source: Expression | None) -> Expression:
         token = self.next
@@ -190,6 +196,8 @@ class _Parser:
         return Call(source, name, tuple(arguments), token.position)
 
     def identifier(self) -> str:
+        if self.next.kind == "delimited" and not self.next.text:
+            raise self.unexpected("a name between the backticks")
         if self.next.kind == "delimited" or (self.next.kind == "identifier" and self.next.text not in _RESERVED):
             return self.take().text
         raise self.unexpected("an identifier")

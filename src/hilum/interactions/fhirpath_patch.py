@@ -227,8 +227,8 @@ def _property(owner: Type, name: str, value: Value, where: str) -> Property:
 
 
 def _fits(value: Value, wanted: Type) -> bool:
-    if value.type is None:
-        return _json_kind(wanted) == "object"
+    if value.type is None:  # parts don't say of which type a resource is
+        return _json_kind(wanted) == "object" and not is_abstract(wanted)
     if is_abstract(wanted):
         return value.type.name in definitions.TYPE_NUMBER
     if _json_kind(wanted) != "object":  # a date is given for a dateTime, a string for a code: the result is validated

@@ -61,7 +61,8 @@ class Ledger(Protocol):
 
     def heed(self, listens: Callable[[Sequence[Revoked]], None]) -> None:
         """Call it with the revocations that this process notes from now on, when they are durable and before whoever
-        revokes goes on. Of what other processes note it hears nothing.
+        revokes goes on. Of what other processes note it hears nothing, nor of what was written on a connection that was
+        lost before it said so: who listens looks at `revocations`, too.
         """
         ...
 

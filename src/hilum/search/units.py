@@ -22,6 +22,8 @@ _ANNOTATION: Final = re.compile(r"(?:^|(?<=[/.(]))\{[^}]*\}()|\{[^}]*\}")
 """What it says is about the thing measured, not about the unit; one that stands alone is 1 (UCUM, clause 12)."""
 _LONGEST: Final = 64
 """Characters of a unit, annotations aside; the longest of UCUM's own examples and of LOINC have fewer than 30."""
+_WITH_ANNOTATIONS: Final = 256
+"""Characters of a unit that is looked into, and remembered: whoever searches or stores writes it."""
 _BEYOND: Final = re.compile(r"[^\d+.\-/(][+-]?\d{3}|\d{10}")
 """An exponent of three digits, a factor of ten: to compute with their powers would hold everybody up."""
 _MERCURY: Final = (
@@ -41,7 +43,6 @@ class Scale(NamedTuple):
 SAME: Final = Scale()
 
 
-@lru_cache(maxsize=4096)
 def scale(from_code: str, to_code: str) -> Scale | None:
     """How a number of one unit becomes one of the other.
 
@@ -50,6 +51,11 @@ def scale(from_code: str, to_code: str) -> Scale | None:
     """
     if from_code == to_code:
         return SAME
+    return None if max(len(from_code), len(to_code)) > _WITH_ANNOTATIONS else _scale(from_code, to_code)
+
+
+@lru_cache(maxsize=4096)
+def _scale(from_code: str, to_code: str) -> Scale | None:
     if _arbitrary(from_code) != _arbitrary(to_code):
         return None
     from pint.errors import PintError

@@ -82,6 +82,8 @@ def test_an_expression_becomes_this_tree(text: str, tree: object) -> None:
         ("'open", "FHIRPath: no token begins at position 1 of the expression."),
         ("a = 'x\\q'", "FHIRPath: unknown escape in the text at position 5 of the expression."),
         ("a # b", "FHIRPath: no token begins at position 3 of the expression."),
+        ("a.``", "FHIRPath: found a token of kind delimited at position 3, expected a name between the backticks."),
+        ("9" * 5000, "FHIRPath: an integer has 10 digits at most; write a decimal."),
     ],
 )
 def test_what_is_no_expression_is_refused_with_its_position(text: str, message: str) -> None:

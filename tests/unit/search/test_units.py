@@ -117,3 +117,11 @@ def test_what_no_double_can_say_is_beyond_all() -> None:
 )
 def test_an_annotation_says_nothing_about_the_unit(one: str, other: str, by: Fraction) -> None:
     assert scale(one, other) == Scale(by)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("code", ["[" * 2_000_000, "{" * 2_000_000, "mg{" + "x" * 1_000_000 + "}"])
+def test_what_nobody_would_write_as_a_unit_is_not_looked_into(code: str) -> None:
+    assert scale(code, "mg") is None
+    assert scale("mg", code) is None
+    assert scale(code, code) == Scale()

@@ -268,6 +268,7 @@ async def world(store: Store | None = None) -> World:
         jwks=KeySets(Guard(loopback=True), clock),
         steps=(*STEPS[:2], Picks(), Allows()),
     )
+    site.ledger.heed(site.verifier.revoked)
     browser = Browser(site)
     browser.smart = Smart(site, ROUTES)
     found = World(site, browser)

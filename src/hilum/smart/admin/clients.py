@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
-from hilum.access import revoking
 from hilum.oauth.errors import OAuthError
-from hilum.oauth.ledger import CLIENT_CHANGED, CLIENT_REVOKED, Client
+from hilum.oauth.ledger import Client
 from hilum.problems import Conflict, Invalid, NotFound
 from hilum.smart.admin import client_form, lists
 from hilum.smart.admin.gate import Admin, admin
@@ -182,17 +181,13 @@ async def revoke(site: Site, asked: Asked, id: str) -> Answer:
         return who
     found = await _found(site, id, active=True)
     await who.tell("client", {"revoked": id})
-    now = site.clock()
-    await clients.revoke(site.ledger, found, now)
-    site.verifier.revoked([revoking.revoked(CLIENT_REVOKED, id, now)])
+    await clients.revoke(site.ledger, found, site.clock())
     return see_other(f"{PATH}/{id}?done=revoked")
 
 
 async def _change(site: Site, who: Admin, found: Registered, client: Client, about: dict[str, str]) -> None:
     await who.tell("client", about)
-    now = site.clock()
-    await clients.change(site.ledger, found, client, now, sandbox=not site.settings.production)
-    site.verifier.revoked([revoking.revoked(CLIENT_CHANGED, found.id, now)])
+    await clients.change(site.ledger, found, client, site.clock(), sandbox=not site.settings.production)
 
 
 async def _found(site: Site, id: str, *, active: bool = False) -> Registered:

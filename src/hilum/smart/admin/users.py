@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import structs
 
-from hilum.access import revoking
-from hilum.oauth.ledger import USER_CHANGED, USER_REVOKED, User
+from hilum.oauth.ledger import User
 from hilum.problems import Conflict, Forbidden, Invalid, NotFound
 from hilum.smart.admin import lists, user_form
 from hilum.smart.admin.gate import Admin, admin
@@ -198,10 +197,7 @@ async def _change(
     if keys:
         also += await passkeys.forgotten(site.ledger, found)
     await who.tell("user", {"user": found.id, "name": found.user.name, "changed": ", ".join(about)} | about)
-    now = site.clock()
-    account = await users.change(site.ledger, found, user, now, out=out, also=also)
-    site.verifier.revoked([revoking.revoked(USER_REVOKED if out else USER_CHANGED, found.id, now)])
-    return account
+    return await users.change(site.ledger, found, user, site.clock(), out=out, also=also)
 
 
 def _within(site: Site, who: Admin, user: User) -> None:

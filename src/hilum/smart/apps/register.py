@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import structs
 
-from hilum.access import revoking
 from hilum.fhir import json as reading
 from hilum.oauth.errors import OAuthError
-from hilum.oauth.ledger import CLIENT_CHANGED, CLIENT_REVOKED, Client
+from hilum.oauth.ledger import Client
 from hilum.smart import message
 from hilum.smart.apps import clients, invitations
 from hilum.smart.apps.clients import Registered
@@ -84,7 +83,6 @@ async def change(site: Site, asked: Asked, client_id: str) -> Answer:
         raise OAuthError("invalid_client_metadata", "A client without a secret can't get one: register anew.")
     now = site.clock()
     changed = await clients.change(site.ledger, found, new, now, sandbox=not site.settings.production)
-    site.verifier.revoked([revoking.revoked(CLIENT_CHANGED, client_id, now)])
     await site.trail.certain(unknown(client_id), "client", 200, {"client": client_id, "scope": new.scopes})
     return message.json(_information(site, changed))
 
@@ -94,7 +92,6 @@ async def remove(site: Site, asked: Asked, client_id: str) -> Answer:
     found = await _own(site, asked, client_id)
     now = site.clock()
     await clients.revoke(site.ledger, found, now)
-    site.verifier.revoked([revoking.revoked(CLIENT_REVOKED, client_id, now)])
     await site.trail.certain(unknown(client_id), "client", 204, {"client": client_id, "deleted": "true"})
     return Answer(204, [NO_STORE, NO_CACHE, NO_SNIFF])
 

@@ -75,7 +75,7 @@ async def taken(
         for factor in (OTP, KEPT):
             session = await sessions.marked(site, session, factor)
         return site.page("recovery.html", targets=place.targets, codes=codes, half=True, **place.values(site, session))
-    return await second.begun(site, session, account, [one for one in factors if one != KEPT], asked)
+    return await second.begun(site, session, account, [one for one in factors if one != KEPT], asked, "second-factor")
 
 
 class Second:

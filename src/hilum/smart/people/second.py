@@ -70,12 +70,16 @@ def required(site: Site, user: User) -> bool:
     return site.settings.production and any(site.roles[name].second_factor for name in user.roles if name in site.roles)
 
 
-async def begun(site: Site, old: Session, account: Account, factors: Sequence[str], asked: Asked) -> Session:
-    """A session of who has proven so much, half way where something is left to do. Raises Busy."""
+async def begun(
+    site: Site, old: Session, account: Account, factors: Sequence[str], asked: Asked, event: str = "sign-in"
+) -> Session:
+    """A session of who has proven so much, half way where something is left to do. Raises Busy.
+
+    `event`: as the audit calls it; `second-factor` where more was proven to what the old session has.
+    """
     left = await due(site, account, factors)
     new = await sessions.begun(site, old, account, factors, asked.address, half=bool(left))
     about = {"factors": " ".join(factors)}
-    event = "second-factor" if old.half else "sign-in"
     await site.trail.certain(unknown(user=account.id), event, 202 if left else 200, about)
     return new
 

@@ -239,7 +239,7 @@ async def end(site: Site, id: str, why: str) -> None:
     key = key_of(id)
     news = revoking.revoked(GRANT_REVOKED, id, site.clock())
     log.info("grant ended", grant=id, why=why, consent=await consents.end(site, id))
-    site.verifier.revoked([news])
+    site.verifier.revoked([news])  # also where the Consent ended it already, by another clock
     for _ in range(_ROUNDS):
         row = await site.ledger.get(GRANT, key)
         puts = []

@@ -38,6 +38,8 @@ _NOT_NEW: Final = "HL001"
 _CANDIDATES_DIFFER: Final = -1
 _OTHER_PARAMETERS: Final = -2
 _GIVEN_UP: Final = -3
+_NOT_THERE: Final = "42"
+"""The class of what a statement names and is not there. https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 _NO_PAIRS: Final = ("{}", "{}", "{}")
 _LOOKS: Final = 20
 """How often names are looked up again, where others create what is referred to meanwhile."""
@@ -72,6 +74,8 @@ async def commit(session: Session, known: Known, commit: Commit) -> tuple[Resour
             await known.names.known(session, written)
         except asyncpg.PostgresError as error:
             if error.sqlstate not in AGAIN:
+                if str(error.sqlstate).startswith(_NOT_THERE):
+                    await parameters.generation(session)  # who took it away may be a newer hilum
                 raise _meaning(error) from None
             tries -= 1
     if resolves:

@@ -240,7 +240,7 @@ async def open_postgres(
     than `search_seconds` is ended. `full_text`: keep the words of texts, as far as the store has those of all its
     resources; with `migrate` it will.
     """
-    connection = await connect(url, schema, statement_timeout="0")
+    connection = await connect(url, schema, statement_timeout="0", lock_timeout="0")  # commits end by themselves
     try:
         guard = await prepare(connection, schema, environment, migrate=migrate)
         session = Session(connection, b"")

@@ -81,11 +81,11 @@ class Applier:
     # --- the group ------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Take the write lock and read the clock."""
+        """Take the write lock and read the clock. Raises Busy where the store is a newer hilum's by now."""
         self._execute("BEGIN IMMEDIATE")
+        self._generation = parameters.generation(self._db)
         self.seq, n, moved = row(self._db, "SELECT seq, number, moved FROM clock")
         self._identities.begin(n, moved)
-        self._generation = parameters.generation(self._db)
         if self._generation != self._catalogue.generation:
             self._catalogue = parameters.known(self._db, self._catalogue)
             self._full_text = written(said(self._db))
@@ -150,6 +150,7 @@ class Applier:
     def abandon(self) -> None:
         """Undo the whole group; where even that fails, the next group's BEGIN does, and says so."""
         self._chain = self._chain_before
+        self._identities.lost()
         self._dictionaries.forget()
         self._dialect = self._anew()
         if self._db.in_transaction:

@@ -52,6 +52,10 @@ class Identities:
         self._group.clear()
         self._commit.clear()
 
+    def lost(self) -> None:
+        """The group was undone, with the numbers that it gave up: how many there are is not known here."""
+        self.moved = -1
+
     def keep(self) -> None:
         """The commit stands, as far as its group does."""
         self._group.update(self._commit)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pyotp
 import pytest
 from msgspec import structs
-from tests.unit.smart.pages import ORIGIN, PASSWORD, Browser, Page, clock, site, user
+from tests.unit.smart.pages import ORIGIN, PASSWORD, Browser, Noted, Page, clock, site, user
 
 from hilum.oauth.ledger import CLIENT, FLOW, USER, Client, Flow, Put, digest, read, write
 from hilum.smart.people import users
@@ -40,6 +40,12 @@ async def begin(browser: Browser, redirect: str = REDIRECT, *, follow: bool = Tr
 async def sign_in(browser: Browser, page: Page, password: str = PASSWORD) -> Page:
     form = page.form(f"{page.path}/sign-in", username=page.form(f"{page.path}/sign-in").fields["username"])
     return await browser.send(form, username="kim.doe", password=password, follow=False)
+
+
+def noted(here: Site) -> list[str]:
+    """The security events, by name."""
+    assert isinstance(here.trail, Noted)
+    return [event for event, *_ in here.trail.events]
 
 
 async def test_the_page_says_which_app_asks_and_where_it_lives(here: Site) -> None:
@@ -150,11 +156,13 @@ async def test_a_password_of_before_is_asked_for_again_where_the_second_proof_is
     page = await begin(browser, prompt="login")
     assert "Sign in to" in page.text
     await sign_in(browser, page)
+    assert noted(here)[-1] == "sign-in"
     second = await browser.get(page.path)
     assert "Sign in to" not in second.text
     form = second.form(f"{page.path}/second", what="code")
     right = await browser.send(form, code=pyotp.TOTP(SECRET).at(int(clock(here)())), follow=False)
     assert (right.status, right.answer.header(b"location")) == (303, page.path)
+    assert noted(here)[-1] == "second-factor"
     assert "Do not allow" in (await browser.get(page.path, follow=False)).text
 
 

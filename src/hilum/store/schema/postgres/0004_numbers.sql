@@ -41,10 +41,10 @@ BEGIN
         INSERT INTO former VALUES (was[i], given[i], move.at);
         SELECT array_agg(DISTINCT k.rid) INTO those FROM reference k WHERE k.target = was[i] AND k.param = ANY (own);
         IF those IS NOT NULL THEN
-            -- By resource: the sum keeps it off the index by parameter.
+            -- By resource: the sums keep it off the index by parameter, also where nothing is known of how many there are.
             UPDATE composite k SET low = given[i], high = given[i]
-            WHERE k.rid = ANY (those) AND k.param >= 0 AND k.param + 0 = ANY (beside) AND k.unit = 0 AND k.low = was[i]
-            AND k.high = was[i];
+            WHERE k.rid = ANY (those) AND k.param >= 0 AND k.param + 0 = ANY (beside) AND k.unit + 0 = 0
+            AND k.low + 0 = was[i] AND k.high + 0 = was[i];
         END IF;
         UPDATE reference k SET target = given[i] WHERE k.target = was[i];
         UPDATE compartment k SET owner = given[i] WHERE k.owner = was[i];
