@@ -16,6 +16,7 @@ from hilum.fhirpath.functions import FUNCTIONS, distinct, integer
 from hilum.fhirpath.nodes import NOTHING, Evaluate, Node, Scope, boolean, equal, step, truth
 from hilum.fhirpath.parser import parse
 from hilum.fhirpath.references import target_type
+from hilum.fhirpath.surroundings import ALONE, Surroundings
 from hilum.fhirpath.syntax import (
     Binary,
     Call,
@@ -81,6 +82,55 @@ def locate(expression: str, type: str, path: str = "") -> Locate:
         return evaluate([node], Scope(node, Work() if work is None else work))
 
     return find
+
+
+class Condition(Protocol):
+    """From an element to whether it meets a condition, an invariant for one; None when the result is empty."""
+
+    def __call__(
+        self,
+        value: Any,
+        *,
+        extra: dict[str, Any] | None = None,
+        resource: dict[str, Any],
+        root: dict[str, Any] | None = None,
+        around: Surroundings = ALONE,
+        work: Work | None = None,
+    ) -> bool | None:
+        """`value`: the JSON of the element, `extra` its `_name` sibling where it is a primitive.
+
+        `resource`: the resource that it stands in (%resource); `root`: the one that contains that (%rootResource).
+        Raises Invalid when the expression does not fit the data, and Unprocessable when it is too costly.
+        """
+        ...
+
+
+@lru_cache(maxsize=8192)
+def condition(expression: str, type: str, path: str = "") -> Condition:
+    """A condition on an element of `type`, or on the backbone element at `path` in it.
+
+    Raises Malformed (syntax) and Invalid (an element or function that is not there).
+    """
+    at = Type(type, path)
+    try:
+        evaluate = _compile(parse(expression), frozenset((at,))).evaluate
+    except RecursionError:
+        raise Malformed("FHIRPath: the expression has too many steps.") from None
+
+    def holds(
+        value: Any,
+        *,
+        extra: dict[str, Any] | None = None,
+        resource: dict[str, Any],
+        root: dict[str, Any] | None = None,
+        around: Surroundings = ALONE,
+        work: Work | None = None,
+    ) -> bool | None:
+        node = Node(value, at, None, extra)
+        above = Node(resource, Type(resource["resourceType"]))
+        return truth(evaluate([node], Scope(above, Work() if work is None else work)))
+
+    return holds
 
 
 def static_types(expression: str, type: str) -> frozenset[Type] | None:
