@@ -49,22 +49,29 @@ async def apart(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwar
 
 
 def findings(type: str, body: Body) -> tuple[Issue, ...]:
-    """All that is wrong with a body that should be a `type`; empty when it may be stored."""
+    """All that is found in a body that should be a `type` when it must not be stored; empty when it may be."""
+    found = _found(type, body)
+    return found if _refused(found) else ()
+
+
+def _refused(issues: tuple[Issue, ...]) -> bool:
+    return any(issue.severity in ("error", "fatal") for issue in issues)
+
+
+def _found(type: str, body: Body) -> tuple[Issue, ...]:
     if body.get("resourceType") != type:
         return (
             Issue("error", "invalid", f"The resourceType must be {type}, as the URL says.", f"{type}.resourceType"),
         )
-    issues = validate(body)
-    if issues and any(issue.severity in ("error", "fatal") for issue in issues):
-        return tuple(issues)
-    return ()
+    return tuple(validate(body))
 
 
-def check(type: str, body: Body) -> None:
-    """Raises Invalid with all findings."""
-    found = findings(type, body)
-    if found:
+def check(type: str, body: Body) -> tuple[Issue, ...]:
+    """The findings that don't refuse a body: warnings and informations. Raises Invalid with all of them."""
+    found = _found(type, body)
+    if found and _refused(found):
         raise Invalid(issues=found)
+    return found
 
 
 def check_id(type: str, id: str, body: Body) -> None:
@@ -169,8 +176,11 @@ async def put(
     preconditions: tuple[Precondition, ...] = (),
     *,
     size: int = 0,
+    told: tuple[Issue, ...] = (),
 ) -> Written:
     """Commit `body` as the version after `current` (None: the first), judged by `allowed`.
+
+    `told`: what validation said of it.
 
     What changes nothing makes no version, if the principal may read what is there. `size`: bytes of the body as it
     came, if it may be large. Raises Forbidden, VersionChanged, CriteriaChanged, Conflict, Busy.
@@ -187,11 +197,11 @@ async def put(
     readable = method == "POST" or covers(who, type, write.id, new)
     if readable and unchanged(write, current):
         assert current is not None
-        return Written(current, created=False, changed=False, readable=readable)
+        return Written(current, created=False, changed=False, readable=readable, issues=told)
     conditions = preconditions
     if door.integrity:
         present = await apart(size, integrity, door, [body], [])
         await refuse_hidden(door, who, allowed, targets(present), {(type, id)}, current)
         conditions += present
     made = await commit(door, catalogue, (write,), audit(who, interaction), conditions)
-    return Written(made[0], created=current is None or current.deleted, readable=readable)
+    return Written(made[0], created=current is None or current.deleted, readable=readable, issues=told)

@@ -24,10 +24,12 @@ async def create(
     MultipleMatches, Conflict (integrity), Busy.
     """
     allowed = permits(who, type, "c")
-    await apart(size, check, type, body)
+    told = await apart(size, check, type, body)
     if criteria is None:
         id = uuid7()
-        return await retrying(lambda: put(door, who, allowed, "create", "POST", type, id, body, None, size=size))
+        return await retrying(
+            lambda: put(door, who, allowed, "create", "POST", type, id, body, None, size=size, told=told)
+        )
 
     async def attempt() -> Written:
         query = conditional.parse(door, who, type, criteria)
@@ -35,9 +37,8 @@ async def create(
         if match is not None:
             await readable(door, who, match)
             return Written(match, created=False, changed=False)
-        return await put(
-            door, who, allowed, "create", "POST", type, uuid7(), body, None, (Resolves(query, ()),), size=size
-        )
+        nothing = (Resolves(query, ()),)
+        return await put(door, who, allowed, "create", "POST", type, uuid7(), body, None, nothing, size=size, told=told)
 
     return await retrying(attempt)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from hilum.audit.select import Audits
 from hilum.fhir.resource import Resource
+from hilum.problems import Issue
 from hilum.store.interface import Store
 from hilum.terminology.expansion import Code, Wanted
 from hilum.terminology.hierarchy import Hierarchy
@@ -46,10 +47,12 @@ class Written:
     """What a write came to. `created`: a new resource (201); `changed` False: nothing had to be written (200).
 
     `resource` is the version now current; a deletion's has `deleted`. `readable` False: the principal may write it, but
-    not read it, and must be shown no more than its id and version: a PATCH would otherwise be a read.
+    not read it, and must be shown no more than its id and version: a PATCH would otherwise be a read. `issues`: the
+    warnings of validation.
     """
 
     resource: Resource
     created: bool
     changed: bool = True
     readable: bool = True
+    issues: tuple[Issue, ...] = ()

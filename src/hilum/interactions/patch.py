@@ -83,10 +83,12 @@ async def _patched(
     size = len(current.raw)
     body = await apart(size, patch.applied, current.raw)
     try:
-        await apart(size, check, current.type, body)
+        told = await apart(size, check, current.type, body)
     except Invalid as problem:
         raise Invalid(issues=tuple(map(_advised, problem.issues))) from None
-    return await put(door, who, allowed, "patch", "PATCH", current.type, current.id, body, current, preconditions)
+    return await put(
+        door, who, allowed, "patch", "PATCH", current.type, current.id, body, current, preconditions, told=told
+    )
 
 
 def _advised(issue: Issue) -> Issue:

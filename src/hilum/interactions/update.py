@@ -41,7 +41,7 @@ async def update(
     allowed = permits(who, type, "u")
     refuse_own(type, id)
     check_id(type, id, body)
-    await apart(size, check, type, body)
+    told = await apart(size, check, type, body)
 
     async def attempt() -> Written:
         current = await seen(door, who, allowed, type, id)
@@ -51,7 +51,7 @@ async def update(
         check_new(only_new, current)
         if current is None and not unlimited(allowed):
             raise absent(type, id)
-        return await put(door, who, allowed, "update", "PUT", type, id, body, current, size=size)
+        return await put(door, who, allowed, "update", "PUT", type, id, body, current, size=size, told=told)
 
     return await retrying(attempt)
 
@@ -74,7 +74,7 @@ async def conditional_update(
     """
     allowed = permits(who, type, "u")
     refuse_own(type, body.get("id"))
-    await apart(size, check, type, body)
+    told = await apart(size, check, type, body)
 
     async def attempt() -> Written:
         query = conditional.parse(door, who, type, criteria)
@@ -88,14 +88,14 @@ async def conditional_update(
             current = None if id is None else await free(door, allowed, type, id)
             nothing = (Resolves(query, ()),)
             return await put(
-                door, who, allowed, "update", "PUT", type, id or uuid7(), body, current, nothing, size=size
+                door, who, allowed, "update", "PUT", type, id or uuid7(), body, current, nothing, size=size, told=told
             )
         if body.get("id", match.id) != match.id:
             raise Invalid(f"The body has another id than the {type} that the criteria match.", expression=f"{type}.id")
         if not await visible(door, who, allowed, match):
             raise Forbidden(f"The criteria match a {type} that the token does not allow to update.")
         same = (Resolves(query, (match.id,)),)
-        return await put(door, who, allowed, "update", "PUT", type, match.id, body, match, same, size=size)
+        return await put(door, who, allowed, "update", "PUT", type, match.id, body, match, same, size=size, told=told)
 
     return await retrying(attempt)
 

@@ -111,7 +111,7 @@ def written(service: Service, request: Request, found: Written, default: str = "
     body = b""
     if returns == "OperationOutcome":
         said = "Created." if found.created else "Updated." if found.changed else "Nothing had to be changed."
-        body = informed(said)
+        body = informed(said, found.issues)
     elif returns != "minimal" and found.readable:
         body = resource.raw
     if body:
@@ -120,9 +120,9 @@ def written(service: Service, request: Request, found: Written, default: str = "
     return Response(201 if found.created else 200, headers, body, resource, shown, recorded=found.changed)
 
 
-def informed(text: str) -> bytes:
-    """An OperationOutcome that all is well."""
-    return json.encode(outcome.operation_outcome((Issue("information", "informational", text),)))
+def informed(text: str, issues: tuple[Issue, ...] = ()) -> bytes:
+    """An OperationOutcome that all is well, and of what validation warned."""
+    return json.encode(outcome.operation_outcome((Issue("information", "informational", text), *issues)))
 
 
 def _deleted(request: Request, headers: list[Header], count: int) -> Response:

@@ -8,10 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-Finding = tuple[str, str, str]
-"""(path below the place that was checked, such as `.name[0].family` or "", IssueType code, text)."""
+
+class Finding(NamedTuple):
+    """`path`: below the place that was checked, such as `.name[0].family`, or "". `code`: an IssueType.
+
+    `severity`: error, warning or information, as OperationOutcome.issue has them; only errors refuse a write.
+    """
+
+    path: str
+    code: str
+    text: str
+    severity: str = "error"
+
 
 Found = list[Finding] | None
 
@@ -26,14 +36,14 @@ NULL = "is null: leave the property out instead"
 _PROPERTY = re.compile(r"_?[A-Za-z][A-Za-z0-9]{0,63}")
 
 
-def one(code: str, text: str, path: str = "") -> list[Finding]:
+def one(code: str, text: str, path: str = "", severity: str = "error") -> list[Finding]:
     """A single finding."""
-    return [(path, code, text)]
+    return [Finding(path, code, text, severity)]
 
 
 def under(prefix: str, found: list[Finding]) -> list[Finding]:
     """The findings, seen from the parent."""
-    return [(prefix + path, code, text) for path, code, text in found]
+    return [Finding(prefix + path, *rest) for path, *rest in found]
 
 
 def nameable(name: str) -> bool:

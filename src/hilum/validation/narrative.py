@@ -10,7 +10,7 @@ import re
 from typing import Any, Final
 from xml.parsers import expat
 
-from hilum.validation.findings import Found, one, wrong
+from hilum.validation.findings import Finding, Found, one, wrong
 
 XHTML: Final = "http://www.w3.org/1999/xhtml"
 _XML: Final = "http://www.w3.org/XML/1998/namespace"
@@ -103,7 +103,7 @@ def div(value: Any, _: int) -> Found:
     except _Refused as refused:
         return one("value", str(refused))
     if reading.faults:
-        return [("", "value", fault) for fault in reading.faults]
+        return [Finding("", "value", fault) for fault in reading.faults]
     if not reading.content:
         return one("invariant", "txt-2: must have some text or an image")
     return None

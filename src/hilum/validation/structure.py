@@ -27,7 +27,7 @@ DEEPEST: Final = 64
 def validate(body: dict[str, Any]) -> list[Issue]:
     """All findings on one parsed resource (numbers with a fraction as Decimal); empty when there are none.
 
-    Each is an error with a FHIRPath such as `Patient.name[0].given[1]` (a choice is named without its type:
+    Each has a severity and a FHIRPath such as `Patient.name[0].given[1]` (a choice is named without its type:
     `Observation.value`) and never holds a value of the resource. After 1000 findings the rest is only counted.
     """
     found = resource(body, 0)
@@ -35,7 +35,7 @@ def validate(body: dict[str, Any]) -> list[Issue]:
         return []
     name = body.get("resourceType") if type(body) is dict else None
     root = name if type(name) is str and name in TYPE_NUMBER else "Resource"
-    issues = [Issue("error", code, f"{root}{path} {text}", root + path) for path, code, text in found[:MOST]]
+    issues = [Issue(one.severity, one.code, f"{root}{one.path} {one.text}", root + one.path) for one in found[:MOST]]
     if len(found) > MOST:
         text = f"{len(found) - MOST} or more findings are not shown. Correct these first."
         issues.append(Issue("information", "informational", text))
@@ -194,7 +194,7 @@ def _fill(table: _Table, type_: str, path: str, without: str) -> None:
         own = bit if element.min or element.choice else 0
         bit += bit if own else 0
         if element.min:
-            table.required[own] = (f".{element.name}", "required", "is required")
+            table.required[own] = Finding(f".{element.name}", "required", "is required")
         if element.choice:
             table.choices[own] = element.name
         for name in element.types or ("",):
@@ -208,7 +208,7 @@ def _fill(table: _Table, type_: str, path: str, without: str) -> None:
     if type_ == "Extension":
         # ext-1, value xor extensions: like a choice of which one must be there.
         value = next(bit for bit, name in table.choices.items() if name == "value")
-        table.required[value] = (".value", "required", "is required, unless there are extensions (ext-1)")
+        table.required[value] = Finding(".value", "required", "is required, unless there are extensions (ext-1)")
         table.checks["extension"] = (table.checks["extension"][0], value)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from hilum.validation.findings import one
 from hilum.validation.narrative import ALLOWED, div
 
 OPEN = '<div xmlns="http://www.w3.org/1999/xhtml">'
@@ -9,8 +10,8 @@ OPEN = '<div xmlns="http://www.w3.org/1999/xhtml">'
 
 def texts(inner: str) -> list[str]:
     found = div(f"{OPEN}{inner}</div>", 0) or []
-    assert all(path == "" for path, _, _ in found)
-    return [text for _, _, text in found]
+    assert all(finding.path == "" for finding in found)
+    return [finding.text for finding in found]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_all_faults_are_found_at_once_and_each_kind_once() -> None:
     ],
 )
 def test_anything_but_one_div_is_refused(value: str) -> None:
-    assert div(value, 0) == [("", "value", 'must be one element <div xmlns="http://www.w3.org/1999/xhtml">')]
+    assert div(value, 0) == one("value", 'must be one element <div xmlns="http://www.w3.org/1999/xhtml">')
 
 
 def test_a_div_without_the_namespace_is_refused() -> None:
@@ -109,21 +110,21 @@ def test_a_div_without_the_namespace_is_refused() -> None:
 
 
 def test_text_after_the_div_is_refused() -> None:
-    assert [code for _, code, _ in div(f"{OPEN}x</div>{OPEN}y</div>", 0) or []] == ["value"]
+    assert [finding.code for finding in div(f"{OPEN}x</div>{OPEN}y</div>", 0) or []] == ["value"]
 
 
 def test_entity_bombs_are_refused_before_they_expand() -> None:
     bomb = "<!DOCTYPE div [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;'>]>"
-    assert div(bomb + f"{OPEN}&b;</div>", 0) == [
-        ("", "value", 'must be one element <div xmlns="http://www.w3.org/1999/xhtml">')
-    ]
+    assert div(bomb + f"{OPEN}&b;</div>", 0) == one(
+        "value", 'must be one element <div xmlns="http://www.w3.org/1999/xhtml">'
+    )
     assert div(f"<div{bomb}", 0) is not None
     inside = div(f"{OPEN}{bomb}&b;</div>", 0)
     assert inside is not None and "not well-formed" in inside[0][2]
 
 
 def test_a_div_is_a_string() -> None:
-    assert div({"p": "x"}, 0) == [("", "structure", "must be a string of XHTML, but is an object")]
+    assert div({"p": "x"}, 0) == one("structure", "must be a string of XHTML, but is an object")
 
 
 def test_hostile_styles_and_nesting_take_linear_time() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hilum.fhir import definitions
+from hilum.validation.findings import one
 from hilum.validation.primitives import CHECKS, LONGEST_STRING, days
 
 GOOD: dict[str, list[Any]] = {
@@ -86,18 +87,19 @@ def test_legal_values_have_no_findings(name: str, value: object) -> None:
 def test_illegal_values_are_one_finding_that_does_not_repeat_the_value(name: str, value: object) -> None:
     found = CHECKS[name](value, 0)
     assert found is not None and len(found) == 1
-    path, code, text = found[0]
+    path, code, text, severity = found[0]
+    assert severity == "error"
     assert path == ""
     assert code in ("value", "structure", "too-long")
     assert not (isinstance(value, str) and len(value) > 4 and value in text)
 
 
 def test_a_wrong_json_type_says_what_is_there_and_what_should_be() -> None:
-    assert CHECKS["string"](5, 0) == [("", "structure", "must be a string, but is a number")]
-    assert CHECKS["boolean"]("true", 0) == [("", "structure", "must be true or false, but is a string")]
-    assert CHECKS["integer"](True, 0) == [("", "structure", "must be a whole number, but is true or false")]
-    assert CHECKS["date"]([], 0) == [("", "structure", "must be a string, but is an array")]
-    assert CHECKS["code"](None, 0) == [("", "structure", "is null: leave the property out instead")]
+    assert CHECKS["string"](5, 0) == one("structure", "must be a string, but is a number")
+    assert CHECKS["boolean"]("true", 0) == one("structure", "must be true or false, but is a string")
+    assert CHECKS["integer"](True, 0) == one("structure", "must be a whole number, but is true or false")
+    assert CHECKS["date"]([], 0) == one("structure", "must be a string, but is an array")
+    assert CHECKS["code"](None, 0) == one("structure", "is null: leave the property out instead")
 
 
 def test_more_dates_than_are_remembered_still_pass_and_fail_rightly() -> None:
