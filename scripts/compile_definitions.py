@@ -87,8 +87,12 @@ def structure(definition: JSON) -> JSON:
     if "baseDefinition" in definition:
         out["base"] = definition["baseDefinition"].rpartition("/")[2]
     elements: dict[str, list[JSON]] = {"": []}
+    rules: dict[str, list[JSON]] = {}
     for element in definition["snapshot"]["element"]:
         path = element["path"].removeprefix(name).removeprefix(".")
+        found = invariants(element)
+        if found:
+            rules[path.removesuffix("[x]")] = found
         if not path:
             continue
         if kind == "primitive-type" and path == "value":
@@ -99,7 +103,31 @@ def structure(definition: JSON) -> JSON:
         parent, _, child = path.rpartition(".")
         elements.setdefault(parent, []).append(describe(element, child, resource=kind == "resource" and not parent))
     out["elements"] = elements
+    if rules:
+        out["invariants"] = rules
     return out
+
+
+STRUCTURAL = {"ele-1", "ext-1"}
+"""Invariants of every element and every extension: those who read the structure see to them."""
+
+
+def invariants(element: JSON) -> list[JSON]:
+    """The constraints of one element: key, severity, HL7's text for people, FHIRPath."""
+    found = []
+    for constraint in element.get("constraint", ()):
+        if constraint["key"] not in STRUCTURAL:
+            out = {"key": constraint["key"], "expression": constraint["expression"], "human": plain(constraint["human"])}
+            if constraint["severity"] != "error":
+                out["severity"] = constraint["severity"]
+            found.append(out)
+    return found
+
+
+def plain(text: str) -> str:
+    """One line, with the quotes and dashes that every terminal has."""
+    table = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014\u00a0", "''\"\"-- ")
+    return " ".join(text.translate(table).split())
 
 
 def describe(element: JSON, name: str, *, resource: bool) -> JSON:
@@ -128,6 +156,12 @@ def describe(element: JSON, name: str, *, resource: bool) -> JSON:
     binding = element.get("binding", {})
     if binding.get("strength") == "required":
         out["binding"] = binding["valueSet"].partition("|")[0]
+    elif binding.get("strength") in ("extensible", "preferred"):
+        if "valueSet" in binding:
+            out[binding["strength"]] = binding["valueSet"].partition("|")[0]
+        most = extension(binding, "http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet")
+        if most:
+            out["most"] = most.partition("|")[0]
     for key, value in element.items():
         if key.startswith(("fixed", "pattern")):
             out["fixed"] = value
@@ -148,6 +182,26 @@ def extension(holder: JSON, url: str) -> str | None:
         if entry["url"] == url:
             return str(next(value for key, value in entry.items() if key.startswith("value")))
     return None
+
+
+# --- extensions -------------------------------------------------------------------------------------------------------
+
+
+def extensions(resources: dict[str, JSON]) -> JSON:
+    """Url -> what the package's own extensions hold and where they may stand; profiles say the rest."""
+    found = {}
+    for definition in of_type(resources, "StructureDefinition"):
+        if definition["type"] != "Extension" or definition.get("derivation") != "constraint":
+            continue
+        elements = {element["path"]: element for element in definition["snapshot"]["element"] if "id" in element}
+        value = elements.get("Extension.value[x]", {"max": "0"})
+        out: JSON = {"context": sorted({where["expression"] for where in definition["context"]})}
+        if value["max"] != "0":
+            out["types"] = sorted({entry["code"] for entry in value["type"]})
+        if elements["Extension"].get("isModifier"):
+            out["modifier"] = True
+        found[definition["url"]] = out
+    return dict(sorted(found.items()))
 
 
 # --- search and compartments -----------------------------------------------------------------------------------------
@@ -302,6 +356,7 @@ def compile_definitions(source: Path | None) -> bytes:
     out = {
         "fhirVersion": "4.0.1",
         "types": all_types,
+        "extensions": extensions(resources),
         "search_parameters": search_parameters(resources),
         "compartments": compartments(resources),
         "value_sets": listed,

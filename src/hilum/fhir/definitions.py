@@ -21,7 +21,8 @@ class Element(msgspec.Struct, frozen=True, omit_defaults=True):
     or "*". A backbone element has the type BackboneElement or Element, and its own elements stand under its path.
     `ref`: no types of its own, but the elements found at that path of the same type (contentReference).
     `targets`: resource types that a Reference or canonical may point to. `profiles`: type -> the constrained
-    type that is meant (Quantity -> SimpleQuantity). `binding`: value set of a required binding, without version.
+    type that is meant (Quantity -> SimpleQuantity). `binding`: value set of a required binding, without version;
+    `extensible`, `preferred`: of a weaker one, and `most`: the value set that such a one must stay within.
     `summary`: part of the summary form (`_summary=true`, https://hl7.org/fhir/R4/search.html#summary).
     """
 
@@ -35,6 +36,9 @@ class Element(msgspec.Struct, frozen=True, omit_defaults=True):
     profiles: dict[str, str] = {}
     binding: str | None = None
     summary: bool = False
+    extensible: str | None = None
+    preferred: str | None = None
+    most: str | None = None
 
     @property
     def many(self) -> bool:
@@ -42,11 +46,35 @@ class Element(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.max not in ("0", "1")
 
 
+class Invariant(msgspec.Struct, frozen=True):
+    """A constraint of a type or an element. https://hl7.org/fhir/R4/conformance-rules.html#constraints
+
+    `severity`: error or warning. `human`: HL7's words. `expression`: FHIRPath that must not be false.
+    """
+
+    key: str
+    expression: str
+    human: str
+    severity: str = "error"
+
+
+class Extension(msgspec.Struct, frozen=True):
+    """One of R4's own extensions. https://hl7.org/fhir/R4/extensibility-registry.html
+
+    `context`: the elements that it may stand on. `types`: those of its value; none when it consists of extensions.
+    """
+
+    context: tuple[str, ...]
+    types: tuple[str, ...] = ()
+    modifier: bool = False
+
+
 class Type(msgspec.Struct, frozen=True):
     """One type: a resource, a complex type or a primitive type (`regex` is that of its value).
 
     `elements`: path -> elements in the order of the snapshot, inherited ones included; "" is the type itself,
-    "contact" or "component.referenceRange" are backbone elements.
+    "contact" or "component.referenceRange" are backbone elements. `invariants`: path -> those of the type ("") or of an
+    element, without ele-1 and ext-1, which hold for all.
     """
 
     kind: str
@@ -54,6 +82,7 @@ class Type(msgspec.Struct, frozen=True):
     abstract: bool = False
     base: str | None = None
     regex: str | None = None
+    invariants: dict[str, tuple[Invariant, ...]] = {}
 
 
 class Component(msgspec.Struct, frozen=True):
@@ -93,6 +122,7 @@ class _Head(msgspec.Struct, frozen=True):
 class _File(msgspec.Struct, frozen=True, rename={"version": "fhirVersion"}):
     version: str
     types: dict[str, msgspec.Raw]
+    extensions: msgspec.Raw
     search_parameters: msgspec.Raw
     compartments: msgspec.Raw
     value_sets: dict[str, msgspec.Raw]
@@ -123,6 +153,12 @@ def type_(name: str) -> Type:
 def elements(name: str, path: str = "") -> tuple[Element, ...]:
     """The elements of a type, or of the backbone element at `path` in it. KeyError when there is no such place."""
     return type_(name).elements[path]
+
+
+@cache
+def extensions() -> dict[str, Extension]:
+    """Url -> R4's own extension."""
+    return msgspec.json.decode(_file().extensions, type=dict[str, Extension])
 
 
 @cache
