@@ -120,7 +120,7 @@ def _put(clause: Clause, found: dict[Clause, Clause]) -> Clause:
 async def _plain(door: Door, who: Principal, clause: Pending) -> Clause:
     match clause:
         case ValueSetClause(parameters, name):
-            return _tokens(parameters, await _expanded(door, name))
+            return _tokens(parameters, await expanded(door, name))
         case HierarchyClause(parameters, values, below):
             return _tokens(parameters, await _related(door, values, below))
         case PlaceClause(parameters, names, steps, below):
@@ -139,14 +139,14 @@ def _tokens(parameters: tuple[int, ...], codes: Set[Code]) -> Clause:
 # --- codes ------------------------------------------------------------------------------------------------------------
 
 
-async def _expanded(door: Door, name: str) -> frozenset[Code]:
+async def expanded(door: Door, name: str) -> frozenset[Code]:
     """The codes of a value set, as they were last time if every definition that says so is the same version still."""
     name = name.removeprefix(door.base + "/")
     kept = door.expansions.get(name)
     if kept is not None:
         said, codes = kept
         for wanted, version in said:
-            if _version(await _definition(door, wanted)) != version:
+            if _version(await definition(door, wanted)) != version:
                 break
         else:
             return codes
@@ -166,7 +166,7 @@ async def _expansion(door: Door, name: str) -> Expansion:
     try:
         wanted = next(steps)
         while True:
-            found = await _definition(door, wanted)
+            found = await definition(door, wanted)
             said.append((wanted, _version(found)))
             wanted = steps.send(None if found is None else _body(found))
     except StopIteration as end:
@@ -176,7 +176,7 @@ async def _expansion(door: Door, name: str) -> Expansion:
 async def _related(door: Door, values: Sequence[Token], below: bool) -> set[tuple[str | None, str | None]]:
     found: set[tuple[str | None, str | None]] = set()
     for system in dict.fromkeys(value.system for value in values):
-        found_system = await _definition(door, Wanted("CodeSystem", system or ""))
+        found_system = await definition(door, Wanted("CodeSystem", system or ""))
         if found_system is None:
             raise Invalid(_PLAIN_OF)
         tree = _tree(door, found_system)
@@ -187,7 +187,7 @@ async def _related(door: Door, values: Sequence[Token], below: bool) -> set[tupl
     return found
 
 
-async def _definition(door: Door, wanted: Wanted) -> Resource | Known | None:
+async def definition(door: Door, wanted: Wanted) -> Resource | Known | None:
     """The ValueSet or CodeSystem of this name: a literal address if it is one, else by url and perhaps version."""
     type, id = wanted.type, wanted.name.removeprefix(f"{wanted.type}/")
     if id != wanted.name:
