@@ -117,7 +117,11 @@ def invariants(element: JSON) -> list[JSON]:
     found = []
     for constraint in element.get("constraint", ()):
         if constraint["key"] not in STRUCTURAL:
-            out = {"key": constraint["key"], "expression": constraint["expression"], "human": plain(constraint["human"])}
+            out = {
+                "key": constraint["key"],
+                "expression": constraint["expression"],
+                "human": plain(constraint["human"]),
+            }
             if constraint["severity"] != "error":
                 out["severity"] = constraint["severity"]
             found.append(out)

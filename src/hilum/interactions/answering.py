@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from hilum.fhir.resource import Resource
 from hilum.interactions.door import Door
 from hilum.interactions.resolve import definition, expanded
 from hilum.problems import Problem
@@ -41,7 +42,7 @@ async def _verdict(door: Door, question: Question) -> Verdict:
 async def _in_system(door: Door, question: Question) -> Verdict:
     name = f"{question.system}|{question.version}" if question.version else question.system
     found = await definition(door, Wanted("CodeSystem", name or ""))
-    if found is None or not hasattr(found, "body") or found.body.get("content") == "not-present":
+    if not isinstance(found, Resource) or found.body.get("content") == "not-present":
         return Verdict(None, "unknown-system")
     if question.code in hierarchy(found.body).over:
         return Verdict(True, system=question.system)
