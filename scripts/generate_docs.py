@@ -1,4 +1,4 @@
-"""Write docs/reference/cli.md and settings.md from the code, so that they can't drift. A test compares.
+"""Write docs/reference/cli.md, settings.md and operations.md from the code, so that they can't drift. A test compares.
 
 python scripts/generate_docs.py
 """
@@ -13,6 +13,7 @@ import typer
 
 from hilum.app.settings import ENTRIES, Settings
 from hilum.cli.commands import app
+from hilum.rest.operations.page import page as operations_page
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
 MADE = "<!-- Made by scripts/generate_docs.py. Change the code, then run `make docs`. -->\n"
@@ -58,6 +59,11 @@ def cli() -> str:
     return "\n".join(parts)
 
 
+def operations() -> str:
+    """docs/reference/operations.md"""
+    return operations_page(MADE)
+
+
 def leaves(group: Any, before: str = "") -> dict[str, Any]:
     """Every command that does something, by its words: `clients add`."""
     found: dict[str, Any] = {}
@@ -80,7 +86,7 @@ def _default(value: Any) -> str:
     return f"`{value}`" if str(value) else "empty"
 
 
-PAGES = {"settings.md": settings, "cli.md": cli}
+PAGES = {"settings.md": settings, "cli.md": cli, "operations.md": operations}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

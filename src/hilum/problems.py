@@ -122,6 +122,12 @@ class UnsupportedMediaType(Problem):
     code = "not-supported"
 
 
+class NotSupported(Problem):
+    """The name is known, and what it stands for is not there yet (501)."""
+
+    code = "not-supported"
+
+
 class UnknownCoding(Problem):
     """The body's Transfer-Encoding is not one that hilum reads (501)."""
 

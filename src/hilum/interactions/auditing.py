@@ -20,6 +20,8 @@ from hilum.search.query import Query
 from hilum.store.interface import Page
 
 TYPE: Final = "AuditEvent"
+OWN_DEFINITION: Final = "hilum-"
+"""How ids of the OperationDefinitions begin that the server itself serves."""
 _OWN: Final = "own:"
 _OTHERS: Final = "others:"
 """How a position begins: within hilum's own events, or within those that follow."""
@@ -84,6 +86,8 @@ def _sum(own: int | None, others: int | None) -> int | None:
 
 
 def refuse_own(type: str, id: object) -> None:
-    """Ids of hilum's own events are not written by anyone. Raises MethodNotAllowed."""
+    """Ids of hilum's own events and definitions are not written by anyone. Raises MethodNotAllowed."""
     if type == TYPE and isinstance(id, str) and id_of(id) is not None:
         raise MethodNotAllowed("The server's own AuditEvents are never changed.", ("GET", "HEAD"))
+    if type == "OperationDefinition" and isinstance(id, str) and id.startswith(OWN_DEFINITION):
+        raise MethodNotAllowed(f"Ids that begin with {OWN_DEFINITION!r} are the server's own here.", ("GET", "HEAD"))

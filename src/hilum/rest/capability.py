@@ -16,6 +16,7 @@ from hilum.problems import Malformed
 from hilum.rest import media, searching, subset
 from hilum.rest.conditions import etag
 from hilum.rest.message import FHIR_JSON, Request, Response
+from hilum.rest.operations.table import OPERATIONS
 from hilum.rest.paging import once
 from hilum.rest.router import Route, Service
 from hilum.search.parameters import Registry
@@ -29,11 +30,6 @@ INTERACTIONS = {
     "system": frozenset({"transaction", "batch", "search-system", "history-system"}),
 }
 """The codes of https://hl7.org/fhir/R4/valueset-type-restful-interaction.html and system-restful-interaction."""
-
-OPERATIONS = {
-    "$everything": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
-    "$graphql": "http://hl7.org/fhir/OperationDefinition/Resource-graphql",
-}
 
 
 async def capabilities(service: Service, request: Request) -> Response:
@@ -83,10 +79,10 @@ def statement(service: Service) -> dict[str, Any]:
                 "mode": "server",
                 "documentation": "A transaction happens whole or not at all, whatever its size up to the byte limit.",
                 "security": _security(service),
-                "resource": [_resource(type_, routes, registry) for type_ in TYPES],
+                "resource": [_resource(type_, routes, registry, service.door.base) for type_ in TYPES],
                 "interaction": [{"code": code} for code in _codes(routes, "system")],
                 "searchParam": searching.general(full_text=service.door.store.full_text),
-                "operation": _operations(routes, "$"),
+                "operation": _operations(service.door.base),
                 "compartment": [f"http://hl7.org/fhir/CompartmentDefinition/{name.lower()}" for name in compartments()],
             }
         ],
@@ -150,7 +146,7 @@ def _security(service: Service) -> dict[str, Any]:
     }
 
 
-def _resource(type_: str, routes: tuple[Route, ...], registry: Registry) -> dict[str, Any]:
+def _resource(type_: str, routes: tuple[Route, ...], registry: Registry, base: str) -> dict[str, Any]:
     conditional = {route.interaction for route in routes if route.criteria}
     out: dict[str, Any] = {
         "type": type_,
@@ -166,14 +162,15 @@ def _resource(type_: str, routes: tuple[Route, ...], registry: Registry) -> dict
         "referencePolicy": ["literal", "logical", "local"],
         **searching.of_type(type_, registry),
     }
-    out["operation"] = _operations(routes, "[type]/", f"{type_}/")
+    out["operation"] = _operations(base, type_)
     return out
 
 
-def _operations(routes: tuple[Route, ...], *begin: str) -> list[dict[str, str]]:
-    """The operations whose patterns begin so."""
-    own = sorted({r.interaction for r in routes if r.interaction[:1] == "$" and r.pattern.startswith(begin)})
-    return [{"name": name[1:], "definition": OPERATIONS[name]} for name in own]
+def _operations(base: str, type_: str = "") -> list[dict[str, str]]:
+    """The operations of the system, or of one type, its instances among them."""
+    own = [one for one in OPERATIONS if not one.reserved and (one.of(type_) if type_ else "system" in one.levels)]
+    listed = sorted(own, key=lambda one: (one.code, one.name))
+    return [{"name": one.code, "definition": one.canonical(base)} for one in listed]
 
 
 def _codes(routes: tuple[Route, ...], level: str) -> list[str]:

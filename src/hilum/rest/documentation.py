@@ -23,6 +23,8 @@ def page() -> str:
         "|---|---|---|---|",
     ]
     for route in ROUTES:
+        if route.operation:
+            continue
         takes = "search parameters" if route.takes is None else ", ".join(f"`{name}`" for name in sorted(route.takes))
         if route.criteria and route.takes is None:
             takes = "criteria"
@@ -30,6 +32,8 @@ def page() -> str:
         where = f"[base]/{route.pattern}".removesuffix("/")
         lines.append(f"| `{route.method} {where}` | {route.interaction} | {text} | {takes} |")
     lines += [
+        "",
+        "Operations, such as `$everything`, are in [operations.md](operations.md).",
         "",
         "A GET route answers HEAD too. `_cursor` comes from the links of a Bundle; a client can't make or change one.",
         "",

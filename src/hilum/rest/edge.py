@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from hilum.access.bearer import NotHeld, bearer, require_key
 from hilum.access.policy import EVERYTHING, Policy, Principal
 from hilum.fhir.definitions import TYPE_NUMBER
+from hilum.interactions.permit import WORDS
 from hilum.problems import Forbidden, Malformed, Problem, Unauthenticated
 from hilum.rest import document, outcome, router
 from hilum.rest.message import NO_SNIFF, Request, Response
@@ -44,7 +45,6 @@ LETTERS: Final = {
     "patch": ("u", "patch"),
     "search-type": ("s", "search"),
     "search-system": ("s", "search"),
-    "$everything": ("r", "read"),
 }
 """Interactions that come with a body -> the letter of `cruds` that a scope must have for them, and its word."""
 
@@ -59,7 +59,7 @@ class Limits(NamedTuple):
 
 def may_send(who: Principal, route: Route, type: str | None) -> None:
     """Raises Forbidden when the route alone tells that this token can't do it, whatever the body says."""
-    letter, word = LETTERS.get(route.interaction, ("", "do"))
+    letter, word = (route.needs, WORDS[route.needs]) if route.needs else LETTERS.get(route.interaction, ("", "do"))
     names = {
         grant.type for grant in who.policy.grants if grant.owners != () and (not letter or letter in grant.interactions)
     }

@@ -29,6 +29,7 @@ STATUS: dict[type[Problem], int] = {
     problems.Unprocessable: 422,
     problems.Throttled: 429,
     problems.Damaged: 500,
+    problems.NotSupported: 501,
     problems.UnknownCoding: 501,
     problems.Busy: 503,
     problems.VersionChanged: 503,

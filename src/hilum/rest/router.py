@@ -32,7 +32,9 @@ class Route(NamedTuple):
     `pattern`: segments below the base, as https://hl7.org/fhir/R4/http.html writes them. `interaction`: FHIR's code for
     it, or `$name` of an operation. `level`: instance, type or system. `criteria`: the same interaction, on what the
     query finds. `takes`: the query parameters beside the general ones; None: it looks at all of them itself.
-    `open`: answered without a token.
+    `open`: answered without a token. `needs`: the letter of `cruds` that a scope must have on the type, judged before
+    the body is read. Of operations (operations/calling.py): the `operation`'s name in their table, whether its body may
+    be `large`, and whether its name is `reserved` only.
     """
 
     pattern: str
@@ -44,11 +46,15 @@ class Route(NamedTuple):
     takes: frozenset[str] | None = frozenset()
     criteria: bool = False
     open: bool = False
+    needs: str = ""
+    large: bool = False
+    operation: str = ""
+    reserved: bool = False
 
     @property
     def takes_form(self) -> bool:
         """Whether its body, if any, is parameters and no resource."""
-        return self.interaction[:6] == "search" or self.interaction[:1] == "$"
+        return self.interaction[:6] == "search" or (self.interaction[:1] == "$" and not self.large)
 
 
 class Router:
@@ -65,9 +71,10 @@ class Router:
 
     def find(self, method: str, path: tuple[str, ...]) -> Route:
         """The Route. Raises NotFound naming what is unknown, or MethodNotAllowed with the methods there are."""
-        methods = self._methods.get(pattern(path))
-        if methods is None and len(path) == 3 and path[2][:1] == "$":  # an operation of every type
-            methods = self._methods.get(f"[type]/[id]/{path[2]}") if path[0] in TYPE_NUMBER else None
+        wanted = pattern(path)
+        methods = self._methods.get(wanted)
+        if methods is None and len(path) > 1 and path[-1][:1] == "$" and path[0] in TYPE_NUMBER:
+            methods = self._methods.get(f"[type]{wanted[len(path[0]) :]}")  # an operation of every type
         if methods is None:
             raise _unknown(path)
         route = methods.get(method)
@@ -102,6 +109,8 @@ def pattern(path: tuple[str, ...]) -> str:
         return f"{first if third[:1] == '$' else '[type]'}/{second}/{third}"
     if size == 4 and path[2] == "_history":
         return f"[type]/{second}/_history/[vid]"
+    if size == 5 and path[2] == "_history" and path[4][:1] == "$":
+        return f"{first}/{second}/_history/[vid]/{path[4]}"
     if size == 4 and path[3] == "_search" and (path[2] in TYPE_NUMBER or path[2] == "*"):
         return f"[type]/{second}/[type]/_search"
     return "/".join(path)

@@ -5,7 +5,9 @@ https://hl7.org/fhir/R4/http.html#summary
 
 from __future__ import annotations
 
-from hilum.rest import batch, capability, everything, graphql, history, read, search, write
+from hilum.rest import batch, capability, history, read, search, write
+from hilum.rest.operations.calling import routes
+from hilum.rest.operations.table import OPERATIONS
 from hilum.rest.router import Route
 
 _MODE = frozenset({"mode"})
@@ -55,22 +57,7 @@ ROUTES: tuple[Route, ...] = (
           "A Bundle of type batch: each entry for itself."),
     Route("_history", "GET", "history-system", "system", history.history,
           "Versions of everything, newest first.", history.TAKES),
-    Route("Patient/[id]/$everything", "GET", "$everything", "instance", everything.everything,
-          "The patient and all of their record.", everything.TAKES),
-    Route("Patient/[id]/$everything", "POST", "$everything", "instance", everything.everything,
-          "The same, parameters in a Parameters resource.", everything.TAKES),
-    Route("Patient/$everything", "GET", "$everything", "type", everything.everyone,
-          "All patients that the token may see, and all of their records.", everything.TAKES),
-    Route("Patient/$everything", "POST", "$everything", "type", everything.everyone,
-          "The same, parameters in a Parameters resource.", everything.TAKES),
-    Route("$graphql", "GET", "$graphql", "system", graphql.graphql,
-          "A GraphQL query: reads and searches, and what they refer to.", graphql.TAKES),
-    Route("$graphql", "POST", "$graphql", "system", graphql.graphql,
-          "The same, the query in the body (application/json or application/graphql).", graphql.TAKES),
-    Route("[type]/[id]/$graphql", "GET", "$graphql", "instance", graphql.graphql,
-          "A GraphQL query about one resource.", graphql.TAKES),
-    Route("[type]/[id]/$graphql", "POST", "$graphql", "instance", graphql.graphql,
-          "The same, the query in the body (application/json or application/graphql).", graphql.TAKES),
+    *routes(OPERATIONS),
 )
 # fmt: on
 """In the order in which the CapabilityStatement lists interactions."""

@@ -16,6 +16,7 @@ from hilum.graphql.query import Asked, answer
 from hilum.problems import Malformed, Problem
 from hilum.rest import media, outcome
 from hilum.rest.message import NO_STORE, Request, Response
+from hilum.rest.operations.operation import Operation, Parameter
 from hilum.rest.paging import once
 from hilum.rest.router import Service
 
@@ -87,3 +88,22 @@ def _asked(request: Request) -> Asked:
 
 
 _KNOWN: Final = ", ".join(sorted(TAKES))
+
+
+RESOURCE: Final = Operation(
+    code="graphql",
+    name="Resource-graphql",
+    title="A GraphQL query: reads and searches, and what they refer to.",
+    text="By POST the query is the body, as `application/graphql`, or `query`, `operationName` and `variables` in "
+    "JSON, as https://graphql.org/learn/serving-over-http/ has it. The answer is GraphQL's, and no resource. See "
+    "docs/reference/graphql.md.",
+    levels=("system", "instance"),
+    parameters=(
+        Parameter("query", "string", "The GraphQL document.", 1),
+        Parameter("operationName", "string", "Which operation of the document to run."),
+        Parameter("variables", "string", "A JSON object."),
+        Parameter("result", "Binary", "`application/json`: `data`, or `errors`.", 1, use="out"),
+    ),
+    hl7=True,
+    answer=graphql,
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Final
 
 from hilum.fhir import json
 from hilum.fhir.definitions import TYPE_NUMBER
@@ -11,24 +11,24 @@ from hilum.fhir.resource import Resource
 from hilum.interactions import everything as record
 from hilum.interactions.everything import Asked, Place
 from hilum.problems import Issue, Malformed
-from hilum.rest import bundle, media, outcome, subset
+from hilum.rest import bundle, outcome, subset
 from hilum.rest.bundle import Link
 from hilum.rest.links import CURSOR
 from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response, seqs
+from hilum.rest.operations.inputs import Inputs
+from hilum.rest.operations.operation import Operation, Parameter
 from hilum.rest.paging import links, moment, once, page_size, position
 from hilum.rest.router import Service
 from hilum.search.dates import MAX_DATE, MIN_DATE
 from hilum.web import uri
 
-TAKES = frozenset({"start", "end", "_type", "_since", "_count", CURSOR})
 _BETWEEN = "\x1f"
 """What stands between the parts of a position in the records of several patients."""
 
 
-async def everything(service: Service, request: Request) -> Response:
+async def everything(service: Service, request: Request, inputs: Inputs) -> Response:
     """A page of the patient's record, the patient first; without `_count` as many as fit on one page."""
-    given = _given(request)
-    cursor = given.pop(CURSOR, None)
+    given, cursor = _given(inputs)
     asked = list(given.items())
     page = await record.everything(
         service.door,
@@ -42,10 +42,9 @@ async def everything(service: Service, request: Request) -> Response:
     return await _answer(service, request, page.resources, (page.withheld, page.outside), found_at)
 
 
-async def everyone(service: Service, request: Request) -> Response:
+async def everyone(service: Service, request: Request, inputs: Inputs) -> Response:
     """A page of the records of all patients, one after the other."""
-    given = _given(request)
-    cursor = given.pop(CURSOR, None)
+    given, cursor = _given(inputs)
     place: Place | None = None
     if cursor is not None:
         if given:
@@ -114,14 +113,12 @@ def _count(service: Service, given: dict[str, str]) -> int:
     return service.page if count is None else max(1, page_size(count, service.page))
 
 
-def _given(request: Request) -> dict[str, str]:
-    """The parameters of URL and body; a repeated `_type` becomes one list."""
-    pairs = [*request.parameters, *(_posted(request) if request.body else ())]
-    types = [value for name, value in pairs if name == "_type"]
-    given = once([pair for pair in pairs if pair[0] != "_type"])
-    if request.body:
-        request.asked = uri.encode(pairs)  # for the audit, wherever it stood
-    return given | {"_type": ",".join(types)} if types else given
+def _given(inputs: Inputs) -> tuple[dict[str, str], str | None]:
+    """The parameters, a repeated `_type` as one list, and the cursor of a following page."""
+    types = [value for name, value in inputs.asked if name == "_type"]
+    given = once([pair for pair in inputs.asked if pair[0] != "_type"])
+    cursor = once(list(inputs.beside)).get(CURSOR)
+    return given | {"_type": ",".join(types)} if types else given, cursor
 
 
 def _types(text: str | None) -> tuple[str, ...] | None:
@@ -134,26 +131,33 @@ def _types(text: str | None) -> tuple[str, ...] | None:
     return names
 
 
-def _posted(request: Request) -> list[tuple[str, str]]:
-    """Parameters.parameter as pairs. https://hl7.org/fhir/R4/parameters.html"""
-    media.content(request.headers.get(b"content-type"), media.JSON)
-    body = json.parse(request.body)
-    if body.get("resourceType") != "Parameters":
-        raise Malformed("The body of an operation must be a Parameters resource.", expression="Parameters")
-    found: list[tuple[str, str]] = []
-    for number, part in enumerate(_list(body.get("parameter", []))):
-        values = [value for name, value in part.items() if name.startswith("value")]
-        name = part.get("name")
-        if type(name) is not str or name not in TAKES or len(values) != 1 or type(values[0]) not in (str, int):
-            known = ", ".join(sorted(TAKES - {CURSOR}))
-            raise Malformed(
-                f"Expected a name among {known} and one value.", expression=f"Parameters.parameter[{number}]"
-            )
-        found.append((name, str(values[0])))
-    return found
+async def _run(service: Service, request: Request, inputs: Inputs) -> Response:
+    return await (everyone if len(request.path) == 2 else everything)(service, request, inputs)
 
 
-def _list(value: Any) -> list[dict[str, Any]]:
-    if type(value) is not list or not all(type(one) is dict for one in value):
-        raise Malformed("Parameters.parameter must be an array of objects.", expression="Parameters.parameter")
-    return value
+_PERIOD: Final = (
+    Parameter("start", "date", "Only care at this date or later (care dates, not record dates)."),
+    Parameter("end", "date", "Only care at this date or earlier."),
+)
+_PAGED: Final = (
+    Parameter("_since", "instant", "Only what was last updated then or later."),
+    Parameter("_type", "code", "Only resources of these types; several may be given, with commas between.", max="*"),
+    Parameter("_count", "integer", "How many resources a page has; the link `next` leads to the following one."),
+    Parameter("return", "Bundle", "A searchset; what was left out for want of a scope is named in it.", 1, use="out"),
+)
+
+PATIENT: Final = Operation(
+    code="everything",
+    name="Patient-everything",
+    title="The patient and all of their record; of the type: of all patients that the token may see.",
+    text="The patient, what is in the patient's compartment, newest first, and what those refer to one step out: "
+    "practitioners, organizations, locations, medications. What the token may not see is left out, and its types are "
+    "named.",
+    levels=("instance", "type"),
+    types=("Patient",),
+    parameters=(*_PERIOD, *_PAGED),
+    hl7=True,
+    needs="r",
+    takes=frozenset({CURSOR}),
+    run=_run,
+)

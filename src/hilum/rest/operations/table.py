@@ -1,0 +1,17 @@
+"""The table of operations. What stands here is what there is.
+
+Routes, inputs, the CapabilityStatement, OperationDefinitions and docs/reference/operations.md are made from it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hilum.rest.operations import convert, everything, graphql
+from hilum.rest.operations.operation import Operation
+
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    everything.PATIENT,
+    graphql.RESOURCE,
+    convert.RESERVED,
+)
