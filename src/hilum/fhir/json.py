@@ -44,6 +44,21 @@ def _whole(text: str) -> int | Number:
     return _spelled(text) if text == "-0" or len(text) > MOST_DIGITS else int(text)
 
 
+def numeral(text: str) -> int | Decimal | None:
+    """What `parse` makes of this text of a number; None when JSON has no such number, or can't read it."""
+    if not _NUMERAL.fullmatch(text):
+        return None
+    if text.isdigit() or (text[0] == "-" and text[1:].isdigit()):
+        return _whole(text)
+    try:
+        return number(text)
+    except ArithmeticError:
+        return None
+
+
+_NUMERAL: Final = re.compile(r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?")
+
+
 def _constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
