@@ -98,11 +98,12 @@ def bad(answer: httpx.Response) -> httpx.Response:
 @pytest.mark.parametrize(
     "content_type",
     [
-        "application/fhir+xml",
+        "application/fhir+turtle",
+        "application/fhir+xml; charset=utf-16",
         "text/plain",
         "application/x-www-form-urlencoded",
         "application/fhir+json; charset=latin-1",
-        "application/fhir+json; fhirVersion=3.0",
+        "application/fhir+json; fhirVersion=1.0",
         "nonsense",
         "",
     ],

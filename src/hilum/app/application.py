@@ -28,7 +28,7 @@ from hilum.audit.context import ORIGIN, Origin
 from hilum.audit.recording import SILENT
 from hilum.interactions.door import Door
 from hilum.problems import Busy, Damaged, Misconfigured, Problem
-from hilum.rest import outcome, router
+from hilum.rest import forms, outcome, router
 from hilum.rest.edge import NOBODY, Edge, Limits
 from hilum.rest.links import Links
 from hilum.rest.message import Request, Response
@@ -212,10 +212,11 @@ class Application:
         try:
             headers = fields.taken(scope)
         except Problem as problem:
+            request = Request(scope["method"], (), "", dict(scope["headers"]), b"", NOBODY)
             refused = outcome.response(problem)
-            if body.is_long(dict(scope["headers"])):
+            if body.is_long(request.headers):
                 refused.headers.append(body.CLOSE)
-            return refused, Request(scope["method"], (), "", {}, b"", NOBODY)
+            return await forms.written(request, refused), request
         return await self._respond(scope, headers, receive)
 
     def _answer(

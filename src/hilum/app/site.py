@@ -12,7 +12,7 @@ from hilum.console.pages import Pages
 from hilum.fhir import json
 from hilum.interactions.counts import counts
 from hilum.problems import Damaged, Forbidden, MethodNotAllowed, NotFound, Problem
-from hilum.rest import outcome, router
+from hilum.rest import forms, outcome, router
 from hilum.rest.edge import NOBODY, Verifies, authenticate
 from hilum.rest.message import NO_STORE, Request, Response
 from hilum.rest.router import Service
@@ -58,7 +58,7 @@ class Site:
         try:
             return await self._route(scope, headers, request), request
         except Problem as problem:
-            return outcome.response(problem, headers), request
+            return await forms.written(request, outcome.response(problem, headers)), request
         except Exception as error:  # The edge again: see rest/router.py.
             return router.defect(error), request
 

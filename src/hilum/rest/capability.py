@@ -72,7 +72,7 @@ def statement(service: Service) -> dict[str, Any]:
         "software": {"name": "hilum", "version": __version__},
         "implementation": {"description": f"hilum, {service.environment}", "url": service.door.base},
         "fhirVersion": FHIR_VERSION,
-        "format": ["json", "application/fhir+json"],
+        "format": ["json", "xml", "application/fhir+json", "application/fhir+xml"],
         "patchFormat": [media.JSON_PATCH, "application/fhir+json"],
         "rest": [
             {

@@ -14,8 +14,8 @@ from hilum.access.policy import EVERYTHING, Policy, Principal
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.interactions.permit import WORDS
 from hilum.problems import Forbidden, Malformed, Problem, Unauthenticated
-from hilum.rest import document, outcome, router
-from hilum.rest.message import NO_SNIFF, Request, Response
+from hilum.rest import document, forms, outcome, router
+from hilum.rest.message import Request, Response
 from hilum.rest.router import Route, Service
 from hilum.store import lanes
 from hilum.store.limits import SEARCH_SECONDS
@@ -148,14 +148,16 @@ class Edge:
             if unread:
                 limit, setting = self._expected(request)
                 request.body, held = await body.collect(receive, headers, limit, self._budget, setting)
+                if request.body:
+                    request.sent = forms.sent(request)
         except Problem as problem:
             if isinstance(problem, NotHeld):
                 request.who = problem.who
             refused = outcome.response(problem, headers)
             if unread and body.is_long(headers):
                 refused.headers.append(body.CLOSE)
-            refused.headers.append(NO_SNIFF)
-            return await self._kept(router.noted(self._service.trail, request, refused), refused), request
+            refused = await forms.written(request, refused)
+            return await self._kept(router.noted(self._service.trail, request, refused), request, refused), request
         try:
             if held > _GIANT:
                 async with self._giants:
@@ -168,9 +170,9 @@ class Edge:
                 self._budget.give_back(held)
         if ticketed:
             response = document.native(response)
-        response.headers.append(NO_SNIFF)
+        response = await forms.written(request, response)
         if response.ticket:
-            response = await self._kept(response.ticket, response)
+            response = await self._kept(response.ticket, request, response)
         return response, request
 
     def _opened(self, method: str, path: tuple[str, ...]) -> Principal | None:
@@ -190,13 +192,12 @@ class Edge:
             raise Unauthenticated("A ticket opens one Binary, by GET.")
         return await self._tickets.use(ticket, "/".join(path))
 
-    async def _kept(self, ticket: int, response: Response) -> Response:
+    async def _kept(self, ticket: int, request: Request, response: Response) -> Response:
         """The response once it is audited as the server promises; what can't be audited isn't shown."""
         try:
             await self._service.trail.flushed(ticket)
         except Problem as problem:
-            response = outcome.response(problem)
-            response.headers.append(NO_SNIFF)
+            response = await forms.written(request, outcome.response(problem))
         return response
 
     def _expected(self, request: Request) -> tuple[int, str]:

@@ -8,12 +8,15 @@ from typing import Any
 
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
+from hilum.rest.media import Form
 from hilum.rest.presentation import PLAIN, Presentation
 from hilum.web.fields import Header
 
 FHIR_JSON: Header = (b"content-type", b"application/fhir+json; charset=utf-8")
 NO_STORE: Header = (b"cache-control", b"no-store")
 """Health data stays out of every cache, the browser's on a shared ward computer among them."""
+VARY: Header = (b"vary", b"Accept")
+"""On every answer over HTTP that is a resource: it may be asked for in other formats."""
 NO_SNIFF: Header = (b"x-content-type-options", b"nosniff")
 """On every answer over HTTP: a narrative must not be run as a page by a browser that guesses types."""
 
@@ -29,6 +32,8 @@ class Request:
     so is `interaction`, for the log.
     `asked`: what the audit is told was asked, where the query string says less. Nothing else changes while a request is
     answered, so that it can be answered again.
+    `sent`: how its body came; by the time it is answered it is FHIR 4.0 in JSON. `form`: how the answer is to be
+    written, filled in by the router; None until then.
     """
 
     method: str
@@ -43,6 +48,8 @@ class Request:
     resource: dict[str, Any] | None = None
     bytes_of_resource: int = 0
     asked: str | None = None
+    sent: Form | None = None
+    form: Form | None = None
 
     @property
     def size(self) -> int:

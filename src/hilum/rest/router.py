@@ -18,7 +18,7 @@ from hilum.fhir import json
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.interactions.door import Door
 from hilum.problems import Damaged, Malformed, MethodNotAllowed, NotFound, Problem
-from hilum.rest import media, outcome, prefer, presentation
+from hilum.rest import forms, media, outcome, prefer, presentation
 from hilum.rest.links import Links
 from hilum.rest.message import Request, Response
 from hilum.web import log, uri
@@ -167,11 +167,11 @@ def understood(service: Service, request: Request) -> Handler:
     request.interaction = route.interaction
     accept = request.headers.get(b"accept")
     if not request.query:
-        media.negotiate(accept, None)
+        request.form = media.negotiate(accept, None, request.sent)
         return route.handler
     shown, request.parameters = presentation.general(uri.pairs(request.query))
     request.shown = shown
-    media.negotiate(accept, shown.format)
+    request.form = media.negotiate(accept, shown.format, request.sent)
     if request.parameters and route.takes is not None:
         request.parameters = [pair for pair in request.parameters if pair[1] or pair[0] not in presentation.GENERAL]
         _refuse_unknown(route, request)
@@ -194,6 +194,8 @@ async def answer(service: Service, request: Request) -> Response:
     Whatever comes of it is noted in the audit trail here, and nowhere else, but for what a commit records itself.
     """
     try:
+        if request.sent is not None and request.sent != media.PLAIN:
+            await forms.take(request)
         response = await understood(service, request)(service, request)
         if request.shown.pretty and response.body:
             response.body = json.pretty(response.body)

@@ -132,7 +132,7 @@ def _take_form(request: Request) -> str:
     said = request.asked = f"{request.query}&{posted}" if request.query else posted
     form = uri.pairs(posted, "form")
     request.shown, more = presentation.general([*request.shown.parameters(), *form])
-    media.negotiate(request.headers.get(b"accept"), request.shown.format)
+    request.form = media.negotiate(request.headers.get(b"accept"), request.shown.format)
     request.parameters = [*request.parameters, *more]
     return said
 

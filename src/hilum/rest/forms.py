@@ -1,0 +1,98 @@
+"""The forms that resources have outside: XML and JSON, FHIR 4.0 and 3.0. Behind the edge all is FHIR 4.0 in JSON.
+
+https://hl7.org/fhir/R4/http.html#mime-type
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+from hilum.fhir import json, xml
+from hilum.problems import Issue, Problem
+from hilum.rest import media, outcome
+from hilum.rest.media import PLAIN, Form
+from hilum.rest.message import FHIR_JSON, NO_SNIFF, VARY, Request, Response
+from hilum.web import uri
+from hilum.web.body import LARGE
+from hilum.web.fields import Header
+
+CONTENT: Final[dict[Form, Header]] = {
+    PLAIN: FHIR_JSON,
+    Form(xml=True): (b"content-type", b"application/fhir+xml; charset=utf-8"),
+}
+"""Form -> the header that says so."""
+
+
+def sent(request: Request) -> Form | None:
+    """How the body of a request is written; None when it is no resource. Raises UnsupportedMediaType."""
+    headers = request.headers
+    accept, type_ = headers.get(b"accept"), request.path[0] if request.path else None
+    return media.sent(headers.get(b"content-type"), accept, _format(request), type_)
+
+
+async def take(request: Request) -> None:
+    """Let the body be FHIR 4.0 in JSON, whatever it was. Raises Malformed, Invalid."""
+    form = request.sent
+    assert form is not None
+    request.body = await _worked(_plain, form, request.body)
+    request.headers = {**request.headers, b"content-type": b"application/fhir+json"}
+
+
+async def written(request: Request, response: Response) -> Response:
+    """The answer as it was asked for, with what every answer of this API says over HTTP."""
+    form = request.form
+    if form is None:  # it was refused before
+        form = media.supposed(request.headers.get(b"accept"), _format(request))
+    if form != PLAIN and response.body and FHIR_JSON in response.headers:
+        try:
+            response.body = await _worked(_rendered, form, response.body, request.shown.pretty)
+        except Problem as problem:
+            response = _unwritten(request, response, problem)
+        else:
+            response.headers = [CONTENT[form] if header == FHIR_JSON else header for header in response.headers]
+    response.headers += _ALWAYS
+    return response
+
+
+_ALWAYS: Final = (VARY, NO_SNIFF)
+
+
+_DONE: Final = frozenset({"create", "update", "patch", "delete", "batch", "transaction"})
+_BUT: Final = "What was asked for is done, but the answer can't be shown: "
+
+
+def _unwritten(request: Request, response: Response, problem: Problem) -> Response:
+    """In place of an answer that can't be written so. What was done is done, and the status still says so."""
+    if response.status < 400 and request.interaction in _DONE:
+        issues = tuple(Issue("warning", one.code, _BUT + one.diagnostics, one.expression) for one in problem.issues)
+        response.body = json.encode(outcome.operation_outcome(issues))
+        return response
+    refused = outcome.response(problem)
+    refused.ticket, refused.recorded = response.ticket, response.recorded
+    return refused
+
+
+def _format(request: Request) -> str | None:
+    """The `_format` of a query that may not be understood yet, or at all."""
+    if "_format=" not in request.query:
+        return None
+    try:
+        return next((value for name, value in uri.pairs(request.query) if name == "_format" and value), None)
+    except Problem:
+        return None
+
+
+def _plain(form: Form, data: bytes) -> bytes:
+    return json.encode(xml.parse(data) if form.xml else json.parse(data))
+
+
+def _rendered(form: Form, data: bytes, pretty: bool) -> bytes:
+    body = json.stored(data)
+    return xml.encode(body, pretty=pretty) if form.xml else data
+
+
+async def _worked(work: Callable[..., bytes], form: Form, data: bytes, *more: Any) -> bytes:
+    """In a thread where it takes long, so that the event loop serves others meanwhile."""
+    return await asyncio.to_thread(work, form, data, *more) if len(data) > LARGE else work(form, data, *more)
