@@ -40,6 +40,7 @@ from hilum.store.plan import cursor
 from hilum.store.rebuilding import Rebuilt, Scope
 from hilum.store.segments import Version as Made
 from hilum.store.segments import WriteAudited
+from hilum.terminology.memory import MemoryConcepts
 
 Name = tuple[str, str]
 
@@ -68,6 +69,7 @@ class MemoryStore:
         self._catalogue = EMPTY
         self.ledger = MemoryLedger()
         self.segments = MemorySegments()
+        self.concepts = MemoryConcepts(self._definitions)
 
     async def commit(self, commit: Commit) -> tuple[Resource, ...]:
         """Work on copies, and put them in place only when every condition holds: all or nothing."""
@@ -99,6 +101,10 @@ class MemoryStore:
         self.segments.committed(commit.audit, seq + 1, versions)
         await self.ledger.committed(commit.revokes)
         return resources
+
+    def _definitions(self) -> int:
+        """How many versions there are of what says what codes mean."""
+        return sum(1 for v in self._log if v.resource.type in ("CodeSystem", "ConceptMap", "NamingSystem", "ValueSet"))
 
     async def read(self, type: str, id: str, version: int | None = None) -> Resource | None:
         """The current version, or that one."""

@@ -7,7 +7,10 @@ import asyncpg
 
 from hilum.store import migrations
 
-_TABLES = ("ledger", "revocation", "audit_segment", "audit_about", "audit_anchor", "former")
+_TABLES = (
+    *("ledger", "revocation", "audit_segment", "audit_about", "audit_anchor", "former"),
+    *("code_system", "concept", "posting", "closure"),
+)
 
 
 def sqlite(path: str) -> None:
@@ -15,6 +18,8 @@ def sqlite(path: str) -> None:
     db = apsw.Connection(path)
     for name in _TABLES:
         db.execute(f"DROP TABLE {name}")
+    db.execute("DROP TRIGGER terminology_new; DROP TRIGGER terminology_changed")
+    db.execute("DELETE FROM meta WHERE key = 'terminology'")
     db.execute("DROP INDEX audit_seq; ALTER TABLE audit DROP COLUMN detail")
     db.execute("ALTER TABLE clock DROP COLUMN moved; ALTER TABLE clock RENAME COLUMN number TO n")
     db.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
@@ -29,6 +34,7 @@ async def postgres(url: str, schema: str) -> None:
     try:
         await db.execute(
             f"DROP TABLE {', '.join(_TABLES)}; ALTER TABLE audit DROP COLUMN detail;"
+            "DROP FUNCTION terminology_changed CASCADE; DELETE FROM meta WHERE key = 'terminology';"
             "DROP FUNCTION apply; DROP FUNCTION netstring; DROP FUNCTION stand; DROP FUNCTION move;"
             + apply
             + "UPDATE meta SET value = '2' WHERE key = 'schema'"

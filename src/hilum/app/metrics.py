@@ -124,6 +124,7 @@ class Measured:
         self.unaudited = store.unaudited
         self.ledger = store.ledger
         self.segments = store.segments
+        self.concepts = store.concepts
         self.learn = store.learn
         self.proceed = store.proceed
         self.rebuild = store.rebuild

@@ -29,6 +29,7 @@ class Foreseen:
         self.full_text = store.full_text
         self.ledger = store.ledger
         self.segments = store.segments
+        self.concepts = store.concepts
         self.writes_audited = store.writes_audited
         self.unaudited = store.unaudited
         self.compartments_of = store.compartments_of

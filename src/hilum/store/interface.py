@@ -19,6 +19,7 @@ from hilum.search.query import Query
 from hilum.search.rows import NO_ROWS, Rows
 from hilum.store.rebuilding import Rebuilt, Scope
 from hilum.store.segments import Segments, WriteAudited
+from hilum.terminology.concepts import Concepts
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +215,11 @@ class Store(Protocol):
     @property
     def segments(self) -> Segments:
         """The audit trail of what was read."""
+        ...
+
+    @property
+    def concepts(self) -> Concepts:
+        """The code systems that are loaded."""
         ...
 
     async def writes_audited(

@@ -50,9 +50,13 @@ TABLES: Final = {
     "audit_anchor": "n, at, kind, body, previous, digest, signature, kid",
     "ledger": "kind, key, state, owner, peer, version, changed, expires, value",
     "revocation": "n, kind, key, before, expires",
+    "code_system": "number, url, version, source, seq, count, state, changed, about",
+    "concept": "system, n, flags, last, code, display, parents, over, under, detail",
+    "posting": "system, kind, key, value",
+    "closure": "name, n, step",
 }
 """What is copied. Transaction ids mean nothing in another database: 0 is older than all of its own."""
-_SEQUENCES: Final = ("stamped", "numbered", "revocation_n_seq", "audit_segment_id_seq")
+_SEQUENCES: Final = ("stamped", "numbered", "revocation_n_seq", "audit_segment_id_seq", "code_system_number_seq")
 _HOLDS: Final = {
     "resources": "SELECT FROM resource",
     "apps or accounts": f"SELECT FROM ledger WHERE kind IN ({CLIENT}, {USER})",

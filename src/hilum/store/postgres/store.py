@@ -18,6 +18,7 @@ from hilum.store.learning import Learning
 from hilum.store.limits import SEARCH_SECONDS, too_costly
 from hilum.store.plan.search import explain, search
 from hilum.store.postgres import apply, backup, fulltext, history, pack, parameters, rebuild, reindex, segments
+from hilum.store.postgres.concepts import PostgresConcepts
 from hilum.store.postgres.connection import WAIT_SECONDS, Pool, Session, connect, fetch
 from hilum.store.postgres.known import Known, secret
 from hilum.store.postgres.ledger import PostgresLedger
@@ -62,6 +63,7 @@ class PostgresStore(Learning):
         self._reads = Reads(self._point)
         self.ledger = PostgresLedger(self._point, guard)
         self.segments = PostgresSegments(pool.run, guard)
+        self.concepts = PostgresConcepts(self._point, pool.run)
         # Whatever is searched for, reads and writes have a connection.
         self._long = Lane(long := min(LONG, max(1, pool.size // 3)), QUEUE)
         self._short = Lane(max(1, pool.size - long - 1), _MANY)

@@ -32,6 +32,7 @@ from hilum.store.sqlite import backup as copying
 from hilum.store.sqlite import fulltext, history, ident, parameters, rebuild, reindex, segments
 from hilum.store.sqlite.beside import Beside
 from hilum.store.sqlite.checkpoint import Checkpointer
+from hilum.store.sqlite.concepts import SqliteConcepts
 from hilum.store.sqlite.connection import DAMAGE, Patience, connect, make_private, prepare, row, rows, translated
 from hilum.store.sqlite.dialect import Sqlite
 from hilum.store.sqlite.ledger import SqliteLedger
@@ -91,6 +92,7 @@ class SqliteStore(Learning):
         self._beside = Beside(path, self._checkpointer.watching)
         self.ledger = SqliteLedger(self._db, self._beside)
         self.segments = SqliteSegments(self._db, self._beside)
+        self.concepts = SqliteConcepts(self._db, self._beside, self._scan)
 
     async def _commit(self, commit: Commit) -> tuple[Resource, ...]:
         return await self._writer.commit(commit)
