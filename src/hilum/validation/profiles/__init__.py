@@ -1,1 +1,64 @@
-"""Does this resource conform to that profile? https://hl7.org/fhir/R4/profiling.html"""
+"""Does this resource conform to that profile? https://hl7.org/fhir/R4/profiling.html
+
+`check` holds a resource against the snapshot of one profile, which is compiled once per state of the definitions. R4's
+own rules are another step: what they ask for of every resource is not asked again here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hilum.problems import Issue
+from hilum.terminology.questions import Answers
+from hilum.validation.profiles.compiled import against, library
+from hilum.validation.profiles.definitions import Definitions
+from hilum.validation.profiles.running import Finding, Resolve, Rules, Run, Scope, TooCostly
+from hilum.validation.profiles.shapes import RESOURCES, Item, Kind
+
+MOST = 1000
+"""So many findings are shown of one check."""
+
+
+def check(
+    body: dict[str, Any],
+    profile_url: str,
+    definitions: Definitions,
+    answers: Answers | None = None,
+    *,
+    rules: Rules | None = None,
+    resolve: Resolve | None = None,
+) -> list[Issue]:
+    """All findings on a resource by one profile, each with its element path; empty when it conforms.
+
+    `answers` collects the questions about codes that nobody has answered yet: answer them and check again. `resolve`
+    finds resources that are neither contained nor in the same Bundle. Does not raise.
+    """
+    run = Run(definitions, library(definitions), answers or Answers(), rules or Rules(), resolve)
+    name = body.get("resourceType") if type(body) is dict else None
+    if type(name) is not str or name not in RESOURCES:
+        return [Issue("error", "structure", "The body is no resource of R4.", "Resource")]
+    profile = run.library.profile(profile_url)
+    if isinstance(profile, str):
+        why = "is not known here" if profile == "unknown" else profile
+        return [Issue("error", "not-found", f"The profile {profile_url} {why}.", name)]
+    scope = Scope(run, body)
+    try:
+        found = against(profile, scope, Item("", body, None, Kind(name)), 0)
+    except (TooCostly, RecursionError):
+        return [Issue("error", "too-costly", f"The check against {profile_url} takes too much work.", name)]
+    return issues(name, found or [])
+
+
+def issues(root: str, found: list[Finding]) -> list[Issue]:
+    """Findings as they are told: each once, the first thousand of them."""
+    told = {
+        (one.severity, one.code, one.path, one.text): Issue(
+            one.severity, one.code, f"{root}{one.path} {one.text}", root + one.path
+        )
+        for one in found
+    }
+    out = list(told.values())
+    if len(out) > MOST:
+        more = len(out) - MOST
+        out = [*out[:MOST], Issue("information", "informational", f"{more} more findings are not shown.")]
+    return out

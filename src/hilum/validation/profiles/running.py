@@ -1,0 +1,198 @@
+"""One check while it runs: what is known, what was done, and where in the resource it is.
+
+Work is counted, since what is checked and what it is checked against both come from outside: a resource with many
+entries against a profile with many slices, each found out by another profile, multiplies. Beyond the bound the check
+ends with an issue that says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from hilum.terminology.questions import Answers
+from hilum.validation.profiles.definitions import Definitions
+from hilum.validation.profiles.shapes import Kind
+
+if TYPE_CHECKING:
+    from hilum.validation.profiles.compiled import Library
+
+MOST_WORK: Final = 2_000_000
+"""Checks of one element definition against one value, at most, in one call."""
+
+DEEPEST: Final = 100
+"""So many checks may stand within each other: profiles of parts of parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong, at `path` below the place that was checked."""
+
+    path: str
+    severity: str
+    code: str
+    text: str
+
+    def under(self, step: str) -> Finding:
+        """The finding, seen from above."""
+        return Finding(step + self.path, self.severity, self.code, self.text)
+
+
+Found = list[Finding] | None
+
+
+def error(code: str, text: str, path: str = "") -> list[Finding]:
+    """A single finding that means: does not conform."""
+    return [Finding(path, "error", code, text)]
+
+
+def noted(severity: str, code: str, text: str, path: str = "") -> list[Finding]:
+    """A single finding of that severity."""
+    return [Finding(path, severity, code, text)]
+
+
+def under(step: str, found: list[Finding]) -> list[Finding]:
+    """The findings, seen from above."""
+    return [one.under(step) for one in found]
+
+
+class TooCostly(Exception):
+    """The bound on work was reached."""
+
+
+Resolve = Callable[[str], dict[str, Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How strict a check is, where the specification leaves it to whoever checks.
+
+    `unknown_extensions`: the severity of an extension that no definition is known of. `must_resolve`: a reference
+    that leads nowhere is an error (else nothing is said). `displays`: the severity of a display that is not the code's.
+    """
+
+    unknown_extensions: str = "information"
+    must_resolve: bool = False
+    displays: str = "warning"
+
+
+@dataclass(slots=True)
+class Run:
+    """Everything that one call shares."""
+
+    definitions: Definitions
+    library: Library
+    answers: Answers
+    rules: Rules = field(default_factory=Rules)
+    resolve: Resolve | None = None
+    work: int = 0
+    depth: int = 0
+    conforming: dict[tuple[int, str], bool | None] = field(default_factory=dict)
+    kept: list[Any] = field(default_factory=list)
+
+    def step(self) -> None:
+        """One more check. Raises TooCostly."""
+        self.work += 1
+        if self.work > MOST_WORK:
+            raise TooCostly
+
+
+_RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?")
+_REST = re.compile(r"(.+/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """The resource that is being looked at, and those around it: `outer` holds it, a Bundle or its container."""
+
+    run: Run
+    body: dict[str, Any]
+    outer: Scope | None = None
+    full_url: str | None = None
+    contained: bool = False
+
+    @property
+    def root(self) -> dict[str, Any]:
+        """%rootResource: the container of a contained resource, else itself."""
+        return self.outer.body if self.contained and self.outer is not None else self.body
+
+    @property
+    def bundle(self) -> Scope | None:
+        """The nearest Bundle around."""
+        scope: Scope | None = self.outer
+        while scope is not None and scope.body.get("resourceType") != "Bundle":
+            scope = scope.outer
+        return scope
+
+    def find(self, reference: str) -> tuple[dict[str, Any], Scope, str] | None:
+        """What a reference leads to, its scope, and how: `contained`, `bundled` or `referenced`. None: not known."""
+        if reference.startswith("#"):
+            holder = self.outer if self.contained and self.outer is not None else self
+            if reference == "#":
+                return holder.body, holder, "contained"
+            for one in _dicts(holder.body.get("contained")):
+                if one.get("id") == reference[1:]:
+                    return one, Scope(self.run, one, holder, None, True), "contained"
+            return None
+        holder = self.outer if self.contained and self.outer is not None else self
+        bundle = self.bundle
+        if bundle is not None:
+            found = _entry(bundle, reference, holder.full_url)
+            if found is not None:
+                return found[0], Scope(self.run, found[0], bundle, found[1]), "bundled"
+        if self.run.resolve is not None:
+            other = self.run.resolve(reference)
+            if type(other) is dict:
+                self.run.kept.append(other)
+                return other, Scope(self.run, other), "referenced"
+        return None
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if type(one) is dict] if type(value) is list else []
+
+
+def _entry(bundle: Scope, reference: str, base: str | None) -> tuple[dict[str, Any], str | None] | None:
+    """The entry that a reference means. https://hl7.org/fhir/R4/bundle.html#references"""
+    bare, _, version = reference.partition("/_history/")
+    wanted = {bare}
+    relative = _RELATIVE.fullmatch(bare)
+    if relative is not None:
+        rest = _REST.fullmatch(base or "")
+        if rest is not None:
+            wanted = {f"{rest[1] or ''}{bare}"}
+    for entry in _dicts(bundle.body.get("entry")):
+        url, resource = entry.get("fullUrl"), entry.get("resource")
+        if type(resource) is not dict:
+            continue
+        if url in wanted or (url is None and relative and _is(resource, relative[1], relative[2])):
+            meta = resource.get("meta")
+            if version and not (type(meta) is dict and meta.get("versionId") == version):
+                continue
+            return resource, url if type(url) is str else None
+    return None
+
+
+def _is(resource: Mapping[str, Any], name: str, id_: str) -> bool:
+    return resource.get("resourceType") == name and resource.get("id") == id_
+
+
+def said_type(reference: Mapping[str, Any]) -> str | None:
+    """The type that a reference says it leads to, in its url or its `type`; None when it says none."""
+    url = reference.get("reference")
+    if type(url) is str and not url.startswith("#"):
+        found = _REST.fullmatch(url.partition("?")[0].partition("|")[0])
+        if found is not None:
+            return found[2]
+        conditional = re.match(r"([A-Z][A-Za-z]+)\?", url)
+        if conditional is not None:
+            return conditional[1]
+    named = reference.get("type")
+    if type(named) is str:
+        return named.rpartition("/")[2]
+    return None
+
+
+ROOT: Final = Kind("Resource")

@@ -1,0 +1,467 @@
+"""Slicing: which of several definitions an item of a list belongs to. https://hl7.org/fhir/R4/profiling.html#slicing
+
+A discriminator is compiled twice: what it means in a definition (a fixed value, a pattern, a type, a profile, whether
+it is there) becomes a test; where it leads in a resource becomes a walk. An item belongs to the first slice all of
+whose tests some value at the end of the walk passes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from hilum.validation.profiles import codes, values
+from hilum.validation.profiles.running import Found, Scope, error, noted, under
+from hilum.validation.profiles.shapes import RESOURCES, Item, Kind, ancestors, is_a, items, properties
+from hilum.validation.profiles.tree import Def, Group
+
+if TYPE_CHECKING:
+    from hilum.validation.profiles.compiled import Place, Profile
+
+Test = Callable[[Scope, Item, int], bool]
+
+CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
+_STEP = re.compile(
+    r"\s*(?:(?P<call>resolve|ofType|as|extension)\(\s*'?(?P<argument>[^')]*)'?\s*\)|(?P<name>\$this|[A-Za-z_][\w-]*)(?:\[x\])?)\s*(?:\.|$)"
+)
+
+
+class Hop(NamedTuple):
+    """One step of a discriminator's path: an element's name, or a function with its argument."""
+
+    name: str
+    argument: str = ""
+
+
+def hops(path: str) -> tuple[Hop, ...] | None:
+    """The steps of a discriminator's path; None when it is none that discriminators may have."""
+    found: list[Hop] = []
+    at = 0
+    while at < len(path):
+        match = _STEP.match(path, at)
+        if match is None:
+            return None
+        at = match.end()
+        if match["call"]:
+            name = "ofType" if match["call"] == "as" else match["call"]
+            found.append(Hop(f"{name}()", match["argument"]))
+        elif match["name"] != "$this":
+            found.append(Hop(match["name"]))
+    return tuple(found)
+
+
+class Spot(NamedTuple):
+    """A definition in a profile, as seen by a discriminator; `only` is the type that ofType() left."""
+
+    profile: Profile
+    of: Def
+    only: str | None = None
+
+
+# --- in the resource -------------------------------------------------------------------------------------------------
+
+
+def walk(scope: Scope, item: Item, path: tuple[Hop, ...]) -> list[tuple[Scope, Item]]:
+    """The values that the path leads to from an item."""
+    found = [(scope, item)]
+    for hop in path:
+        found = [after for inside, one in found for after in _hop(inside, one, hop)]
+        if not found:
+            break
+    return found
+
+
+def _hop(scope: Scope, item: Item, hop: Hop) -> list[tuple[Scope, Item]]:
+    scope.run.step()
+    if hop.name == "ofType()":
+        return [(scope, item)] if is_a(item.kind, hop.argument) else []
+    if hop.name == "resolve()":
+        url = item.value.get("reference") if type(item.value) is dict else item.value
+        target = scope.find(url) if type(url) is str else None
+        if target is None:
+            return []
+        body, inside, _ = target
+        return [(inside, Item("", body, None, Kind(str(body.get("resourceType")))))]
+    holder = item.value if type(item.value) is dict else item.extra
+    if type(holder) is not dict:
+        return []
+    if hop.name == "extension()":
+        extensions = holder.get("extension")
+        return [
+            (scope, Item("", one, None, Kind("Extension")))
+            for one in (extensions if type(extensions) is list else ())
+            if type(one) is dict and one.get("url") == hop.argument
+        ]
+    inside = scope
+    if item.kind.name in RESOURCES and not item.kind.path and item.value is not scope.body:
+        from hilum.validation.profiles.steps import _inside
+
+        inside = _inside(scope, item)
+    return [(inside, one) for property_ in properties(item.kind).get(hop.name, ()) for one in items(holder, property_)]
+
+
+# --- in the definitions ----------------------------------------------------------------------------------------------
+
+
+def lead(spots: list[Spot], hop: Hop, depth: int = 0) -> list[Spot]:
+    """The definitions that one step leads to. More than one where a type has several profiles."""
+    return [after for spot in spots for after in _led(spot, hop, depth)]
+
+
+def _led(spot: Spot, hop: Hop, depth: int) -> list[Spot]:
+    profile, of, only = spot
+    library = profile.library
+    if depth > 6:
+        return []
+    if hop.name == "ofType()":
+        return [Spot(profile, of, hop.argument)]
+    types = [one for one in of.element.get("type") or () if type(one) is dict and type(one.get("code")) is str]
+    if only is not None:
+        types = [one for one in types if one["code"] == only] or [{"code": only}]
+    if hop.name == "resolve()":
+        urls = [url for one in types for url in one.get("targetProfile") or () if type(url) is str]
+        found = [library.known(url) for url in urls]
+        return [Spot(one, one.tree) for one in found if one is not None]
+    groups = of.groups
+    if not groups and type(of.element.get("contentReference")) is str:
+        other = profile.referred(str(of.element["contentReference"]))
+        groups = other.groups if other is not None else groups
+    if hop.name == "extension()":
+        group = groups.get("extension")
+        for one in group.slices if group is not None else ():
+            if hop.argument in extension_urls(profile, one):
+                return [Spot(profile, one)]
+        other = library.known(hop.argument)
+        return [Spot(other, other.tree)] if other is not None and other.type == "Extension" else []
+    group = groups.get(hop.name) or groups.get(f"{hop.name}[x]")
+    if group is not None:
+        # The discriminator's element may itself be sliced: then its slices tell what some of its items must be.
+        return [*(Spot(profile, one) for one in group.slices if _number(one) > 0), Spot(profile, group.base)]
+    named = [url for one in types for url in one.get("profile") or () if type(url) is str]
+    profiles = [library.known(url) for url in named]
+    if not any(profiles):
+        profiles = [library.base(one["code"]) for one in types[:1]]
+        if "." not in str(of.element.get("path")) and not types:
+            profiles = [library.base(profile.type)] if not profile.is_type else []
+    out: list[Spot] = []
+    for one in profiles:
+        if one is not None and one.tree is not of:
+            out += _led(Spot(one, one.tree), hop, depth + 1)
+    return out
+
+
+def _number(of: Def) -> int:
+    least = of.element.get("min")
+    return least if type(least) is int else 0
+
+
+def extension_urls(profile: Profile, of: Def) -> list[str]:
+    """The urls that an extension's definition can have: fixed, or those of its profiles."""
+    group = of.groups.get("url")
+    fixed = group.base.element.get("fixedUri") if group is not None else None
+    if type(fixed) is str:
+        return [fixed]
+    return [
+        url.partition("|")[0]
+        for one in of.element.get("type") or ()
+        if type(one) is dict
+        for url in one.get("profile") or ()
+        if type(url) is str
+    ]
+
+
+# --- what a discriminator tests --------------------------------------------------------------------------------------
+
+
+def tests(profile: Profile, of: Def, kind: str, path: tuple[Hop, ...]) -> list[Test] | None:
+    """The tests of one discriminator in one slice; None when the slice says nothing about it."""
+    if kind in ("value", "pattern"):
+        if path == (Hop("url"),):
+            urls = extension_urls(profile, of)
+            if urls and str(of.element.get("path")).rpartition(".")[2] in ("extension", "modifierExtension"):
+                return [_is_url(frozenset(urls))]
+        return _valued(profile, of, path)
+    spots = [Spot(profile, of)]
+    for hop in path:
+        spots = lead(spots, hop)
+    if kind == "exists":
+        return _existing(spots, path)
+    if kind == "type":
+        return _typed(spots, path)
+    if kind == "profile":
+        return _profiled(spots, path, profile, of)
+    return None
+
+
+def _is_url(urls: frozenset[str]) -> Test:
+    def is_url(_: Scope, item: Item, __: int) -> bool:
+        return type(item.value) is dict and item.value.get("url") in urls
+
+    return is_url
+
+
+def _anywhere(path: tuple[Hop, ...], good: Callable[[Scope, Item, int], bool]) -> Test:
+    def anywhere(scope: Scope, item: Item, depth: int) -> bool:
+        return any(good(inside, one, depth) for inside, one in walk(scope, item, path))
+
+    return anywhere
+
+
+def _valued(profile: Profile, of: Def, path: tuple[Hop, ...]) -> list[Test] | None:
+    """By the fixed value or the pattern at the end of the path, or by that of something on the way."""
+    spots = [Spot(profile, of)]
+    for length in range(len(path) + 1):
+        rest = path[length:]
+        for spot in spots:
+            found = _by_value(spot, path[:length], rest)
+            if found is not None:
+                return [found]
+        if rest:
+            spots = lead(spots, rest[0])
+    for spot in spots:
+        absent = spot.of.element.get("max") == "0"
+        if absent:
+            return [lambda scope, item, _: not walk(scope, item, path)]
+        inner = _within(spot, path, 0)
+        if inner:
+            return inner
+    for spot in spots:
+        binding = spot.of.element.get("binding")
+        if type(binding) is dict and binding.get("strength") == "required" and type(binding.get("valueSet")) is str:
+            url = binding["valueSet"]
+            return [_anywhere(path, lambda scope, item, _, url=url: codes.member(scope, item, url) is True)]  # type: ignore[misc]
+    return None
+
+
+def _by_value(spot: Spot, before: tuple[Hop, ...], rest: tuple[Hop, ...]) -> Test | None:
+    for key, expected in spot.of.element.items():
+        exact = key.startswith("fixed") and len(key) > 5
+        if not exact and not (key.startswith("pattern") and len(key) > 7):
+            continue
+        if not rest:
+            test = values.same if exact else values.matches
+            return _anywhere(before, lambda _, item, __: test(item.value, expected))
+        parts = _parts(expected, rest)
+        if parts:
+            return _anywhere((*before, *rest), lambda _, item, __: any(values.matches(item.value, one) for one in parts))
+    return None
+
+
+def _parts(value: Any, rest: tuple[Hop, ...]) -> list[Any]:
+    """What lies at the end of a path in a fixed value or pattern."""
+    found = [value]
+    for hop in rest:
+        after: list[Any] = []
+        for one in found:
+            part = one.get(hop.name) if type(one) is dict else None
+            after += part if type(part) is list else [] if part is None else [part]
+        found = after
+    return found
+
+
+def _within(spot: Spot, path: tuple[Hop, ...], depth: int) -> list[Test]:
+    """By what the definition fixes below the end of the path: code -> code.coding.code."""
+    found: list[Test] = []
+    if depth > 3:
+        return found
+    for group in spot.of.groups.values():
+        hop = Hop(group.name.removesuffix("[x]"))
+        for one in (group.base, *(s for s in group.slices if _number(s) > 0)):
+            below = Spot(spot.profile, one)
+            test = _by_value(below, (*path, hop), ())
+            found += [test] if test is not None else _within(below, (*path, hop), depth + 1)
+    return found
+
+
+def _existing(spots: list[Spot], path: tuple[Hop, ...]) -> list[Test] | None:
+    for spot in spots:
+        if spot.of.element.get("max") == "0":
+            return [lambda scope, item, _: not walk(scope, item, path)]
+        if _number(spot.of) > 0:
+            return [lambda scope, item, _: bool(walk(scope, item, path))]
+    return None
+
+
+def _typed(spots: list[Spot], path: tuple[Hop, ...]) -> list[Test] | None:
+    from hilum.validation.profiles.steps import type_codes
+
+    allowed: set[str] = set()
+    for spot in spots:
+        if spot.only is not None:
+            allowed.add(spot.only)
+        elif "." in str(spot.of.element.get("path")):
+            allowed.update(type_codes(spot.of.element))
+        else:
+            allowed.add(spot.profile.type)
+    if not allowed or allowed & {"Resource", "Element"}:
+        return None
+    return [_anywhere(path, lambda _, item, __: bool(allowed.intersection(ancestors(item.kind.name))))]
+
+
+def _profiled(spots: list[Spot], path: tuple[Hop, ...], profile: Profile, of: Def) -> list[Test] | None:
+    if path and path[-1].name == "resolve()":
+        holders = [Spot(profile, of)]
+        for hop in path[:-1]:
+            holders = lead(holders, hop)
+        key, spots = "targetProfile", holders
+    else:
+        key = "profile"
+    wanted = [
+        url
+        for spot in spots
+        for one in spot.of.element.get("type") or ()
+        if type(one) is dict
+        for url in one.get(key) or ()
+        if type(url) is str
+    ]
+    if not wanted:
+        return None
+
+    def conforming(scope: Scope, item: Item, depth: int) -> bool:
+        from hilum.validation.profiles.compiled import conforms
+
+        return any(conforms(scope, item, url, depth + 1)[0] is True for url in wanted)
+
+    return [_anywhere(path, conforming)]
+
+
+# --- slices ----------------------------------------------------------------------------------------------------------
+
+
+class _Slice:
+    """One slice: its place, how often it may be there, and how its items are known."""
+
+    __slots__ = ("key", "label", "least", "most", "name", "parent", "place", "tests")
+
+    def __init__(self, profile: Profile, of: Def, name: str, found: list[Test] | None) -> None:
+        from hilum.validation.profiles.compiled import _number
+
+        self.name = name
+        self.parent = name.rpartition("/")[0]
+        self.place: Place = profile.place(of)
+        self.least = _number(of.element.get("min"), 0) or 0
+        self.most = _number(of.element.get("max"), None)
+        self.tests = found
+        self.label = f"{of.label}, profile {profile.name}"
+
+
+class Slicing:
+    """The slices of one element."""
+
+    __slots__ = ("_closed", "_end", "_known", "_ordered", "_profile", "_slices", "_what", "group")
+
+    def __init__(self, profile: Profile, group: Group) -> None:
+        self.group = group
+        self._profile = profile
+        self._slices: list[_Slice] | None = None
+        slicing = group.base.element.get("slicing")
+        slicing = slicing if type(slicing) is dict else {}
+        self._closed = slicing.get("rules") == "closed"
+        self._end = slicing.get("rules") == "openAtEnd"
+        self._ordered = slicing.get("ordered") is True
+        self._known = True
+        self._what = f"{group.base.label}, profile {profile.name}"
+
+    def _compiled(self) -> list[_Slice]:
+        if self._slices is None:
+            group, profile = self.group, self._profile
+            top = _discriminators(group.base, group.name)
+            by_name = {one.slice: one for one in group.slices}
+            made: list[_Slice] = []
+            for one in group.slices:
+                name = one.slice or ""
+                parent = by_name.get(name.rpartition("/")[0]) if "/" in name else None
+                used = top if parent is None else _discriminators(parent, group.name) or top
+                found = None if name.endswith("@default") else _tests(profile, one, used)
+                made.append(_Slice(profile, one, name, found))
+            # Finer slices first: what a slice's own slices take is theirs, and their parent's.
+            self._slices = made
+            self._known = bool(top)
+        return self._slices
+
+    def check(self, scope: Scope, values_: list[Item], depth: int) -> Found:
+        """What is wrong with the items as slices, seen from the object that holds them."""
+        slices = self._compiled()
+        if not slices and not self._closed:
+            return None
+        out: Found = None
+        counts = [0] * len(slices)
+        latest, open_at = -1, None
+        for item in values_:
+            index = self._of(scope, slices, item, depth)
+            if index is None:
+                if self._closed and self._known:
+                    out = (out or []) + under(
+                        item.step, error("structure", f"is in no slice, and the slicing is closed ({self._what})")
+                    )
+                open_at = item.step
+                continue
+            own = slices[index]
+            if self._end and open_at is not None:
+                text = f"is in slice {own.name}, but stands behind items of none ({self._what})"
+                out = (out or []) + under(item.step, error("structure", text))
+            if self._ordered and index < latest:
+                text = f"is in slice {own.name}, which must stand before {slices[latest].name} ({self._what})"
+                out = (out or []) + under(item.step, error("structure", text))
+            latest = max(latest, index)
+            for number, one in enumerate(slices):
+                if number == index or (own.name.startswith(f"{one.name}/")):
+                    counts[number] += 1
+                    found = one.place.check(scope, item, depth)
+                    if found:
+                        out = (out or []) + under(item.step, found)
+        for one, count in zip(slices, counts, strict=True):
+            if one.tests is None and one.least and not one.name.endswith("@default"):
+                continue
+            if count < one.least:
+                out = (out or []) + error(
+                    "required", f"must have at least {one.least} in slice {one.name}, but has {count} ({one.label})"
+                )
+            elif one.most is not None and count > one.most:
+                out = (out or []) + error(
+                    "structure", f"may have at most {one.most} in slice {one.name}, but has {count} ({one.label})"
+                )
+        return out
+
+    def _of(self, scope: Scope, slices: list[_Slice], item: Item, depth: int) -> int | None:
+        """The slice of an item: the first that fits, or the first of that one's own slices; else the default."""
+        found: int | None = None
+        default: int | None = None
+        for index, one in enumerate(slices):
+            if one.name.endswith("@default"):
+                default = index
+            elif one.tests is None:
+                continue
+            elif found is None or one.parent == slices[found].name:
+                if all(test(scope, item, depth) for test in one.tests):
+                    found = index
+        return default if found is None else found
+
+
+def _discriminators(of: Def, name: str) -> list[tuple[str, str]]:
+    slicing = of.element.get("slicing")
+    found = slicing.get("discriminator") if type(slicing) is dict else None
+    listed = [
+        (one["type"], one["path"])
+        for one in (found if type(found) is list else ())
+        if type(one) is dict and type(one.get("type")) is str and type(one.get("path")) is str
+    ]
+    if listed:
+        return listed
+    if name in ("extension", "modifierExtension"):
+        return [("value", "url")]
+    return [("type", "$this")] if name.endswith("[x]") else []
+
+
+def _tests(profile: Profile, of: Def, discriminators: list[tuple[str, str]]) -> list[Test] | None:
+    """The tests of a slice; None when no discriminator says how to know it."""
+    found: list[Test] = []
+    for kind, path in discriminators:
+        steps = hops(path)
+        own = None if steps is None else tests(profile, of, kind, steps)
+        found += own or []
+    return found or None
+
+
+__all__ = ["Slicing", "hops", "noted", "walk"]

@@ -1,0 +1,184 @@
+"""The checks that one element definition asks of one value. https://hl7.org/fhir/R4/elementdefinition.html
+
+Types, fixed values and patterns, ranges and lengths, bindings, invariants, profiles of types, targets of references.
+Each is a function made once; what R4's own definition of the type asks for as well is left to R4's rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from hilum.validation.profiles import codes, constraints, references, values
+from hilum.validation.profiles.running import Found, Scope, error, noted
+from hilum.validation.profiles.shapes import RESOURCES, Item, is_a
+from hilum.validation.profiles.tree import Def
+
+if TYPE_CHECKING:
+    from hilum.validation.profiles.compiled import Profile
+
+Step = Callable[[Scope, Item, int], Found]
+
+SYSTEM: Final = "http://hl7.org/fhirpath/System."
+_TYPE: Final = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type"
+
+
+def steps(profile: Profile, of: Def) -> tuple[Step, ...]:
+    """The checks, in the order in which their findings are told."""
+    element = of.element
+    where = f"{of.label}, profile {profile.name}"
+    made: list[Step | None] = [
+        _types(profile, of, where),
+        *(_value(key, fixed, where) for key, fixed in element.items()),
+        _length(element.get("maxLength"), where),
+        codes.bound(element, where),
+        _profiles(of, where),
+        references.targets(of, where),
+        constraints.step(profile, of, where),
+    ]
+    return tuple(one for one in made if one is not None)
+
+
+def type_codes(element: Any) -> list[str]:
+    """The types of an element, as FHIR names them."""
+    found = []
+    for one in _list(element.get("type")):
+        code = one.get("code")
+        if type(code) is str:
+            if code.startswith(SYSTEM):
+                said = [e.get("valueUrl") or e.get("valueUri") for e in _list(one.get("extension")) if e.get("url") == _TYPE]
+                code = str(said[0]) if said and said[0] else code.removeprefix(SYSTEM).lower()
+            found.append(code.removeprefix("http://hl7.org/fhir/StructureDefinition/"))
+    return found
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if type(one) is dict] if type(value) is list else []
+
+
+def _types(profile: Profile, of: Def, where: str) -> Step | None:
+    """A choice, or a resource, of some types only."""
+    allowed = type_codes(of.element)
+    name = str(of.element.get("path")).rpartition(".")[2]
+    abstract = {"Resource", "DomainResource", "Element", "BackboneElement", "*"}
+    choice = name.endswith("[x]")
+    if not allowed or abstract & set(allowed) or "." not in str(of.element.get("path")):
+        return None
+    if not choice and not set(allowed) & RESOURCES:
+        return None
+    said = " or ".join(allowed)
+
+    def types(_: Scope, item: Item, __: int) -> Found:
+        if any(item.kind.name == one or (not item.kind.path and is_a(item.kind, one)) for one in allowed):
+            return None
+        return error("structure", f"must be {said}, but is {item.kind.name} ({where})")
+
+    return types
+
+
+def _value(key: str, expected: Any, where: str) -> Step | None:
+    if key.startswith("fixed") and len(key) > 5:
+        return _required(expected, True, where)
+    if key.startswith("pattern") and len(key) > 7:
+        return _required(expected, False, where)
+    if key.startswith("minValue") and len(key) > 8:
+        return _limit(expected, key[8:9].lower() + key[9:], -1, where)
+    if key.startswith("maxValue") and len(key) > 8:
+        return _limit(expected, key[8:9].lower() + key[9:], 1, where)
+    return None
+
+
+def _required(expected: Any, exact: bool, where: str) -> Step:
+    test = values.same if exact else values.matches
+    word = "exactly what is fixed" if exact else "what the pattern asks for"
+
+    def required(_: Scope, item: Item, __: int) -> Found:
+        if item.value is None and item.extra is not None:
+            return error("value", f"must have {word}, but has no value ({where})")
+        if test(item.value, expected):
+            return None
+        return error("value", f"must be {word} ({where})", values.differing(item.value, expected, exact))
+
+    return required
+
+
+def _limit(limit: Any, kind: str, wrong: int, where: str) -> Step:
+    word = "less than the minimum" if wrong < 0 else "more than the maximum"
+
+    def within(_: Scope, item: Item, __: int) -> Found:
+        if item.value is None:
+            return None
+        if values.compared(item.value, limit, kind) == wrong:
+            return error("invalid", f"is {word} ({where})")
+        return None
+
+    return within
+
+
+def _length(longest: Any, where: str) -> Step | None:
+    if type(longest) is not int:
+        return None
+
+    def short(_: Scope, item: Item, __: int) -> Found:
+        if type(item.value) is str and len(item.value) > longest:
+            return error("too-long", f"may have at most {longest} characters, but has {len(item.value)} ({where})")
+        return None
+
+    return short
+
+
+def _profiles(of: Def, where: str) -> Step | None:
+    """Values of a type must conform to one of the profiles that its definition names."""
+    wanted: dict[str, list[str]] = {}
+    for one in _list(of.element.get("type")):
+        named = [url for url in one.get("profile") or () if type(url) is str]
+        if named and type(one.get("code")) is str:
+            wanted.setdefault(one["code"], []).extend(named)
+    if not wanted or "." not in str(of.element.get("path")):
+        return None
+
+    def profiled(scope: Scope, item: Item, depth: int) -> Found:
+        from hilum.validation.profiles.compiled import conforms
+
+        named = wanted.get(item.kind.name)
+        if named is None:
+            named = next((urls for code, urls in wanted.items() if is_a(item.kind, code)), None)
+        if named is None:
+            return None
+        inside = _inside(scope, item)
+        tried: list[str] = []
+        told: Found = None
+        for url in named:
+            good, found = conforms(inside, item, url, depth)
+            if good is None:
+                told = (told or []) + noted(
+                    "warning", "not-found", f"can't be checked against {url}, which is not known here ({where})"
+                )
+            elif good:
+                return found
+            else:
+                tried.append(url)
+                if len(named) == 1:
+                    return found
+        if tried and told is None:
+            return error("structure", f"conforms to none of the profiles {', '.join(tried)} ({where})")
+        return told
+
+    return profiled
+
+
+def _inside(scope: Scope, item: Item) -> Scope:
+    """The scope of a resource that stands in another one."""
+    if item.kind.name not in RESOURCES or item.value is scope.body:
+        return scope
+    body = scope.body
+    contained = body.get("contained")
+    if type(contained) is list and any(one is item.value for one in contained):
+        return Scope(scope.run, item.value, scope, None, True)
+    url = None
+    entries = body.get("entry")
+    if type(entries) is list:
+        for entry in entries:
+            if type(entry) is dict and entry.get("resource") is item.value:
+                url = entry.get("fullUrl")
+    return Scope(scope.run, item.value, scope, url if type(url) is str else None)
