@@ -10,10 +10,12 @@ from typing import Any
 
 from hilum.problems import Issue
 from hilum.terminology.questions import Answers
+from hilum.validation.profiles import claims
 from hilum.validation.profiles.compiled import against, library
 from hilum.validation.profiles.definitions import Definitions
 from hilum.validation.profiles.running import Finding, Resolve, Rules, Run, Scope, TooCostly
 from hilum.validation.profiles.shapes import RESOURCES, Item, Kind
+from hilum.validation.profiles.walking import walk
 
 MOST = 1000
 """So many findings are shown of one check."""
@@ -62,3 +64,32 @@ def issues(root: str, found: list[Finding]) -> list[Issue]:
         more = len(out) - MOST
         out = [*out[:MOST], Issue("information", "informational", f"{more} more findings are not shown.")]
     return out
+
+
+def conformance(
+    body: dict[str, Any],
+    definitions: Definitions,
+    answers: Answers | None = None,
+    *,
+    profiles: tuple[str, ...] = (),
+    rules: Rules | None = None,
+    resolve: Resolve | None = None,
+) -> list[Issue]:
+    """All findings beyond R4's own rules: on `profiles`, and on everything that the resource says of itself.
+
+    The profiles that it claims, those of the resources in it, those that its codes imply (vital signs); extensions by
+    their definitions; codes by their code systems. As `check` otherwise.
+    """
+    run = Run(definitions, library(definitions), answers or Answers(), rules or Rules(), resolve)
+    name = body.get("resourceType") if type(body) is dict else None
+    if type(name) is not str or name not in RESOURCES:
+        return [Issue("error", "structure", "The body is no resource of R4.", "Resource")]
+    found: list[Finding] = []
+    try:
+        for here in walk(Scope(run, body)):
+            found += claims.at(here, profiles if here.above is None else ())
+            if len(found) > 20 * MOST:
+                break
+    except (TooCostly, RecursionError):
+        found.append(Finding("", "error", "too-costly", "takes too much work to be checked"))
+    return issues(name, found)
