@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from tests.journeys.conftest import Create, diagnostics
 from tests.journeys.server import FHIR_JSON, Server
 
 from hilum.fhir.definitions import TYPES
+from hilum.rest.operations.operation import HL7
 from hilum.rest.router import Route
 from hilum.rest.routes import ROUTES
 from hilum.search.parameters import parameters
@@ -20,6 +22,10 @@ EMPTY = {
     "transaction": {"resourceType": "Bundle", "type": "transaction"},
     "batch": {"resourceType": "Bundle", "type": "batch"},
 }
+
+META = {"name": "meta", "valueMeta": {"tag": [{"code": "x"}]}}
+INPUTS: dict[str, list[dict[str, Any]]] = {"$meta-add": [META], "$meta-delete": [META]}
+"""What goes into operations by POST."""
 
 
 def call(fhir: httpx.Client, create: Create, route: Route) -> httpx.Response:
@@ -36,6 +42,11 @@ def call(fhir: httpx.Client, create: Create, route: Route) -> httpx.Response:
     if route.interaction == "$graphql":
         asked = {"query": "{__typename}"}
         return fhir.post(path, json=asked) if route.method == "POST" else fhir.get(path, params=asked)
+    if route.operation:
+        given = INPUTS.get(route.interaction, [])
+        if route.method == "POST" and given:
+            return fhir.post(path, json={"resourceType": "Parameters", "parameter": given}, headers=FHIR_JSON)
+        return fhir.request(route.method, path)
     if route.pattern.endswith("_search"):
         return fhir.post(path, data={"_count": "1"})
     match route.method:
@@ -88,12 +99,31 @@ def test_the_capability_statement_lists_what_the_route_table_has(fhir: httpx.Cli
         assert [p["name"] for p in resource["searchParam"]] == [p.code for p in parameters(resource["type"])]
     patient = next(r for r in rest["resource"] if r["type"] == "Patient")
     graphql = {"name": "graphql", "definition": "http://hl7.org/fhir/OperationDefinition/Resource-graphql"}
-    assert rest["operation"] == [graphql]
-    assert patient["operation"] == [
-        {"name": "everything", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything"},
-        graphql,
-    ]
-    assert next(r for r in rest["resource"] if r["type"] == "Observation")["operation"] == [graphql]
+    assert graphql in rest["operation"]
+    assert {"name": "everything", "definition": f"{HL7}Patient-everything"} in patient["operation"]
+    observation = next(r for r in rest["resource"] if r["type"] == "Observation")
+    assert graphql in observation["operation"]
+    assert "everything" not in {one["name"] for one in observation["operation"]}
+
+
+def test_every_operation_that_is_listed_is_defined(fhir: httpx.Client, server: Server) -> None:
+    rest = fhir.get("metadata").json()["rest"][0]
+    read: dict[str, Any] = {}
+    for resource in [{"type": None, "operation": rest["operation"]}, *rest["resource"]]:
+        for one in resource["operation"]:
+            url = one["definition"].replace(HL7, f"{server.base}/OperationDefinition/hilum-")
+            if url not in read:
+                read[url] = fhir.get(url).json()
+            found = read[url]
+            assert found["code"] == one["name"]
+            assert one["definition"] in (found["url"], found.get("base"))
+            assert found["system"] or resource["type"] is not None
+            assert (
+                resource["type"] is None or found["resource"] == ["Resource"] or resource["type"] in found["resource"]
+            )
+    assert fhir.get("OperationDefinition/hilum-no-such").status_code == 404
+    assert fhir.get("$convert-data").status_code == 501
+    assert "interchange" in diagnostics(fhir.post("$convert-data", json={}, headers=FHIR_JSON))
 
 
 def test_the_capability_statement_has_an_etag_and_parts(fhir: httpx.Client) -> None:

@@ -130,6 +130,8 @@ def _unknown(path: tuple[str, ...]) -> NotFound:
     if path[0] not in TYPE_NUMBER and path[0][:1].isupper():
         return NotFound(f"{path[0][:64]!r} is not a resource type of FHIR R4.")
     if path[-1][:1] == "$":
+        if len(path) == 5 and path[2] == "_history":
+            return NotFound(f"There is no operation {path[-1][:64]!r} of a version: what is history stays as it is.")
         return NotFound(f"There is no operation {path[-1][:64]!r} here.")
     return NotFound(f"There is nothing at {'/'.join(path)[:128]!r} below the FHIR base; see /fhir/metadata.")
 

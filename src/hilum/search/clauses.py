@@ -22,10 +22,11 @@ class TokenClause(msgspec.Struct, frozen=True):
 
 
 class UnequalClause(msgspec.Struct, frozen=True):
-    """`ne` of `_filter`: a code of the parameters that is none of `values`."""
+    """`ne` of `_filter`: a code of the parameters that is none of `values`; or a uri that is none of `uris`."""
 
     parameters: tuple[int, ...]
     values: tuple[Token, ...]
+    uris: tuple[str, ...] = ()
 
 
 class StringClause(msgspec.Struct, frozen=True):

@@ -23,9 +23,10 @@ from hilum.store.sqlite import open_sqlite
 
 BASE = "http://hilum.test/fhir"
 MARK = "Verborgen"
-SECRET = {"resourceType": "Patient", "id": "a", "name": [{"family": MARK}]}
+SECRET = {"resourceType": "Patient", "id": "a", "name": [{"family": MARK}], "meta": {"tag": [{"code": MARK}]}}
 FHIR, FORM = b"application/fhir+json", b"application/x-www-form-urlencoded"
 SEARCH = "name=verborgen"
+META = {"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"tag": [{"code": "x"}]}}]}
 GRAPH = '{Patient(id: "a") {name {family}} PatientList {name {family}}}'
 
 
@@ -53,6 +54,9 @@ ASKED: dict[str, tuple[str, bytes, Any]] = {
     "batch": ("", FHIR, bundle("batch")),
     "$everything": ("", b"", None),
     "$convert-data": ("", b"", None),
+    "$meta": ("", b"", None),
+    "$meta-add": ("", FHIR, META),
+    "$meta-delete": ("", FHIR, META),
     "$graphql": ("", b"application/graphql", GRAPH),
 }
 THERE = [route for route in ROUTES if not route.reserved]

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from hilum.rest.operations import convert, everything, graphql
+from hilum.rest.operations import convert, everything, graphql, meta
 from hilum.rest.operations.operation import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     everything.PATIENT,
     graphql.RESOURCE,
+    meta.RESOURCE,
+    meta.ADD,
+    meta.DELETE,
     convert.RESERVED,
 )

@@ -138,6 +138,7 @@ def unequal(on: Planning, clause: UnequalClause) -> Steps[Access]:
     """A code that is none of the tokens: of few that occur the others; of many what lies between the keys."""
     params = clause.parameters
     exact, ranges = yield from token_keys(on, "token", "value", params, clause.values)
+    exact += [on.dialect.keys.texts[uri] for uri in clause.uris]
     occurring = yield from _codes(on, params, keys.LEAST, keys.GREATEST)
     if len(occurring) <= on.limits.beside:
         equal = frozenset(exact)
