@@ -26,11 +26,15 @@ EMPTY = {
 META = {"name": "meta", "valueMeta": {"tag": [{"code": "x"}]}}
 INPUTS: dict[str, list[dict[str, Any]]] = {"$meta-add": [META], "$meta-delete": [META]}
 """What goes into operations by POST."""
+OTHERS: dict[str, dict[str, Any]] = {"Encounter": {"status": "planned", "class": {"code": "AMB"}}}
+"""Other types that have operations of their own."""
 
 
 def call(fhir: httpx.Client, create: Create, route: Route) -> httpx.Response:
     """A request that the row should answer with a success."""
     patient = create("Patient", active=True)
+    if (type_ := route.pattern.partition("/")[0]) in OTHERS:
+        patient = create(type_, **OTHERS[type_])
     path = route.pattern.replace("[type]/[id]/[type]", f"Patient/{patient['id']}/Observation")
     path = path.replace("[type]", "Patient").replace("[id]", patient["id"]).replace("[vid]", "1")
     if route.criteria and route.method != "POST":

@@ -1,8 +1,11 @@
-"""Patient/$everything: a patient's whole record. https://hl7.org/fhir/R4/patient-operation-everything.html
+"""Patient/$everything: a patient's whole record; Encounter/$everything: that of one encounter.
+
+https://hl7.org/fhir/R4/patient-operation-everything.html, https://hl7.org/fhir/R4/encounter-operation-everything.html
 
 First the patient, then what is in the patient's compartment, newest first, then what those refer to one step out and is
 in no patient's compartment (practitioners, organizations, locations, medications, ...), each once over all pages.
-Of all patients at once: one record after the other, each resource once on a page.
+Of all patients at once: one record after the other, each resource once on a page. Of an encounter: the encounter, what
+is in its compartment, and what those refer to one step out, of the same patient or nobody's.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ _OUTSIDE: Final = "o"
 """A position that begins so is further out; a number follows, below which it goes on."""
 MEMBERS: Final = frozenset({"Patient", *compartments()["Patient"]})
 """Types that can be in a patient's compartment."""
+_PLACES: Final = {name: frozenset({name, *compartments()[name]}) for name in ("Patient", "Encounter")}
+"""What the record is of -> types that can be in its compartment."""
 _AT_ONCE: Final = 500
 _REFERENCE: Final = re.compile(rb'"reference":"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})["/]')
 """In stored bytes, which are compact: inside a JSON string the quotes would be escaped."""
@@ -103,27 +108,34 @@ class Records:
 
 
 async def everything(
-    door: Door, who: Principal, patient_id: str, asked: Asked = ALL, *, count: int = 100, after: str | None = None
+    door: Door,
+    who: Principal,
+    id: str,
+    asked: Asked = ALL,
+    *,
+    type: str = "Patient",
+    count: int = 100,
+    after: str | None = None,
 ) -> Record:
-    """A page of at most `count` resources.
+    """A page of at most `count` resources of the record of a patient, or of an encounter (`type`).
 
     Needs 'r' on the patient, 's' on the compartment, 'r' on what is further out; what is not permitted is left out, and
     its types are named. Raises NotFound, Gone and Forbidden about the patient.
     """
-    patient = await read(door, who, "Patient", patient_id)
+    focus = await read(door, who, type, id)
     wanted = asked.wanted
     inside = tuple(name for name in wanted if who.policy.permits(name, "s"))
-    withheld = _withheld(who, wanted) if after is None else ()
+    withheld = _withheld(who, wanted, type) if after is None else ()
     found: list[Resource] = []
     if after is None:
-        if "Patient" in wanted and (asked.since is None or patient.last_updated >= asked.since):
-            found.append(patient)
+        if type in wanted and (asked.since is None or focus.last_updated >= asked.since):
+            found.append(focus)
         after = _INSIDE
     if after[0] == _INSIDE and len(found) < count:
-        after = await _compartment(door, who, patient, inside, asked, count, after[1:] or None, found)
+        after = await _compartment(door, who, focus, inside, asked, count, after[1:] or None, found)
     if after[0] == _INSIDE:
         return Record(tuple(found), after, withheld)
-    end, outside = await _further_out(door, who, patient, wanted, asked, count, int(after[1:]), found)
+    end, outside = await _further_out(door, who, focus, wanted, asked, count, int(after[1:]), found)
     return Record(tuple(found), end, withheld, outside)
 
 
@@ -168,12 +180,12 @@ async def everyone(
     return page(Place("", None, following))
 
 
-def _withheld(who: Principal, wanted: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in wanted if name in MEMBERS and not who.policy.permits(name, "s"))
+def _withheld(who: Principal, wanted: tuple[str, ...], type: str = "Patient") -> tuple[str, ...]:
+    return tuple(name for name in wanted if name in _PLACES[type] and not who.policy.permits(name, "s"))
 
 
-def _query(who: Principal, patient: Resource, types: tuple[str, ...], since: int | None) -> Query:
-    clauses: tuple[Clause, ...] = (CompartmentClause((("Patient", patient.id),)),)
+def _query(who: Principal, focus: Resource, types: tuple[str, ...], since: int | None) -> Query:
+    clauses: tuple[Clause, ...] = (CompartmentClause(((focus.type, focus.id),)),)
     if since is not None:
         clauses += (LastUpdatedClause((DateRange("ge", since, since),)),)
     return Query(tuple(Part(type, clauses, who.policy.permits(type, "s")) for type in types))
@@ -186,7 +198,7 @@ _FIRST: Final = -1
 async def _compartment(
     door: Door,
     who: Principal,
-    patient: Resource,
+    focus: Resource,
     types: tuple[str, ...],
     asked: Asked,
     count: int,
@@ -196,10 +208,10 @@ async def _compartment(
     """Fill up `found` from the compartment; the position to go on from."""
     if not types:
         return f"{_OUTSIDE}{_FIRST}"
-    query = _query(who, patient, types, asked.since)
+    query = _query(who, focus, types, asked.since)
     while True:
         page = await door.store.search(replace(query, count=count - len(found), after=after))
-        found += [r for r in page.resources if (r.type, r.id) != (patient.type, patient.id) and asked.holds(r)]
+        found += [r for r in page.resources if (r.type, r.id) != (focus.type, focus.id) and asked.holds(r)]
         if page.next is None:
             return f"{_OUTSIDE}{_FIRST}"
         if len(found) >= count:
@@ -210,7 +222,7 @@ async def _compartment(
 async def _further_out(
     door: Door,
     who: Principal,
-    patient: Resource,
+    focus: Resource,
     types: tuple[str, ...],
     asked: Asked,
     count: int,
@@ -222,23 +234,32 @@ async def _further_out(
     The position to go on from, and at the end the types of what was left out for want of a scope.
     """
     inside = tuple(name for name in TYPES if who.policy.permits(name, "s"))
-    names: set[Name] = set(_references(patient))
+    names: set[Name] = set(_references(focus))
+    members: set[Name] = {(focus.type, focus.id)}
     if inside:
-        async for resource in _all(door, _query(who, patient, inside, None)):
+        async for resource in _all(door, _query(who, focus, inside, None)):
+            members.add((resource.type, resource.id))
             if asked.holds(resource):
                 names.update(_references(resource))
+    subjects = frozenset[str]()
+    if focus.type != "Patient":
+        names -= members
+        subjects = frozenset(id for type, id in _references(focus) if type == "Patient")
     names = {name for name in names if name[0] in types and name[0] in TYPE_NUMBER}
     for position, (type, id) in sorted(((_position(name), name) for name in names), reverse=True):
         if position >= after:
             continue
-        resource_ = await _outside(door, who, type, id)
+        resource_ = await _outside(door, who, type, id, subjects)
         if resource_ is None or (asked.since is not None and resource_.last_updated < asked.since):
             continue
         if len(found) >= count:
             return f"{_OUTSIDE}{after}", ()
         found.append(resource_)
         after = position
-    closed = {type for type, _ in names if type not in MEMBERS and not unbound(who.policy.permits(type, "r"))}
+    if focus.type == "Patient":
+        closed = {type for type, _ in names if type not in MEMBERS and not unbound(who.policy.permits(type, "r"))}
+    else:
+        closed = {type for type, _ in names if not who.policy.permits(type, "r")}
     return None, tuple(sorted(closed))
 
 
@@ -261,10 +282,12 @@ async def _all(door: Door, query: Query) -> AsyncIterator[Resource]:
         query = replace(query, after=page.next)
 
 
-async def _outside(door: Door, who: Principal, type: str, id: str) -> Resource | None:
-    """A resource that may be read and is in no patient's compartment."""
+async def _outside(door: Door, who: Principal, type: str, id: str, subjects: frozenset[str]) -> Resource | None:
+    """A resource that may be read and is in no patient's compartment but that of the `subjects`."""
     allowed = who.policy.permits(type, "r")
     found = await placed(door, who, allowed, type, id) if allowed else None
-    if found is None or found.resource.deleted or any(kind == "Patient" for kind, _ in found.compartments):
+    if found is None or found.resource.deleted or any(
+        kind == "Patient" and owner not in subjects for kind, owner in found.compartments
+    ):
         return None
     return found.resource

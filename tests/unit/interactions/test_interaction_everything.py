@@ -236,3 +236,75 @@ async def test_a_patient_deleted_between_pages_is_passed_over(door: Door, owner:
     await delete(door, owner, "Patient", "p")
     rest = await everyone(door, owner, count=100, place=first.next)
     assert [f"{one.type}/{one.id}" for one in rest.resources] == ["Patient/q", "Observation/q0", "Practitioner/d2"]
+
+
+# --- of an encounter --------------------------------------------------------------------------------------------------
+
+
+def encounter(id: str, of: str, **more: Any) -> Body:
+    return {"resourceType": "Encounter", "id": id, "status": "finished", "class": {"code": "AMB"},
+            "subject": reference(f"Patient/{of}"), **more}  # fmt: skip
+
+
+async def visit(door: Door, owner: Principal) -> None:
+    """Encounter e of patient p: two observations in it, a diagnosis and a doctor that it refers to; f of patient q."""
+    await record(door, owner)
+    for name, of in (("cp", "p"), ("cq", "q")):
+        await put(door, owner, {"resourceType": "Condition", "id": name, "subject": reference(f"Patient/{of}")})
+    diagnosis = [{"condition": reference("Condition/cp")}, {"condition": reference("Condition/cq")}]
+    by = [{"individual": reference("Practitioner/d2")}]
+    await put(door, owner, encounter("e", "p", diagnosis=diagnosis, participant=by))
+    await put(door, owner, encounter("f", "q", partOf=reference("Encounter/e")))
+    for n in range(2):
+        more = {"encounter": reference("Encounter/e"), "performer": [reference("Practitioner/d1")]}
+        await put(door, owner, observation("Patient/p", id=f"e{n}", **more))
+    await put(door, owner, observation("Patient/q", id="f0", encounter=reference("Encounter/f")))
+
+
+VISIT = ["Encounter/e", "Observation/e1", "Observation/e0"]
+BESIDE = {"Patient/p", "Condition/cp", "Practitioner/d1", "Practitioner/d2"}
+
+
+async def of_visit(door: Door, who: Principal, count: int = 100, **more: Any) -> list[str]:
+    found: list[str] = []
+    after: str | None = None
+    while True:
+        page = await everything(door, who, "e", Asked(**more), type="Encounter", count=count, after=after)
+        found += [f"{resource.type}/{resource.id}" for resource in page.resources]
+        assert len(page.resources) <= count
+        after = page.next
+        if after is None:
+            return found
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 100])
+async def test_an_encounter_what_is_in_it_and_what_that_refers_to(door: Door, owner: Principal, count: int) -> None:
+    await visit(door, owner)
+    found = await of_visit(door, owner, count)
+    assert found[:3] == VISIT
+    assert set(found[3:]) == BESIDE  # nothing of the other patient, whoever refers to it
+    assert len(found) == 7
+
+
+async def test_an_encounter_by_type_time_and_scope(door: Door, owner: Principal) -> None:
+    await visit(door, owner)
+    assert await of_visit(door, owner, types=("Patient",)) == ["Patient/p"]
+    when = await put(door, owner, observation("Patient/p", id="late", encounter=reference("Encounter/e")))
+    assert await of_visit(door, owner, since=when) == ["Observation/late"]
+    found = await of_visit(door, principal("patient/*.rs", "p"))
+    assert (found[0], set(found[1:])) == ("Encounter/e", {*VISIT[1:], "Observation/late", *BESIDE})
+    assert await of_visit(door, principal("patient/Encounter.r patient/Observation.s", "p")) == [
+        "Encounter/e", "Observation/late", *VISIT[1:],
+    ]  # fmt: skip
+    with pytest.raises(NotFound):
+        await of_visit(door, principal("patient/*.rs", "q"))
+    with pytest.raises(Forbidden):
+        await of_visit(door, principal("patient/Patient.rs", "p"))
+
+
+async def test_what_an_encounter_lacks_is_named(door: Door, owner: Principal) -> None:
+    await visit(door, owner)
+    page = await everything(door, principal("patient/Encounter.r patient/Observation.s", "p"), "e", type="Encounter")
+    assert {"Condition", "Procedure"} <= set(page.withheld)
+    assert "Patient" not in page.withheld
+    assert page.outside == ("Condition", "Patient", "Practitioner")

@@ -26,6 +26,11 @@ MARK = "Verborgen"
 SECRET = {"resourceType": "Patient", "id": "a", "name": [{"family": MARK}], "meta": {"tag": [{"code": MARK}]}}
 FHIR, FORM = b"application/fhir+json", b"application/x-www-form-urlencoded"
 SEARCH = "name=verborgen"
+OF_THEM = {"subject": {"reference": "Patient/a"}, "meta": {"tag": [{"code": MARK}]}}
+MORE: tuple[dict[str, Any], ...] = (
+    {"resourceType": "Encounter", "id": "a", "status": "planned", "class": {"code": MARK}} | OF_THEM,
+)
+"""What other types have under the same id."""
 META = {"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"tag": [{"code": "x"}]}}]}
 GRAPH = '{Patient(id: "a") {name {family}} PatientList {name {family}}}'
 
@@ -71,7 +76,9 @@ NEIGHBOUR = Principal("b", "test", "", of_scopes(parse("patient/*.cruds"), "b"),
 async def service(tmp_path: Path) -> AsyncIterator[Service]:
     store = await open_sqlite(str(tmp_path / "store.db"))
     door = Door(store, BASE)
-    await update(door, Principal("owner", "test", "", EVERYTHING, 1 << 62), "Patient", "a", SECRET)
+    owner = Principal("owner", "test", "", EVERYTHING, 1 << 62)
+    for body in (SECRET, *MORE):
+        await update(door, owner, body["resourceType"], "a", body)
     yield Service(door, Links(bytes(32)), Router(ROUTES))
     await store.close()
 

@@ -1,4 +1,7 @@
-"""`Patient/[id]/$everything` and `Patient/$everything`. https://hl7.org/fhir/R4/patient-operation-everything.html"""
+"""`Patient/[id]/$everything`, `Patient/$everything` and `Encounter/[id]/$everything`.
+
+https://hl7.org/fhir/R4/patient-operation-everything.html, https://hl7.org/fhir/R4/encounter-operation-everything.html
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ _BETWEEN = "\x1f"
 
 
 async def everything(service: Service, request: Request, inputs: Inputs) -> Response:
-    """A page of the patient's record, the patient first; without `_count` as many as fit on one page."""
+    """A page of the record of a patient or an encounter, which comes first; without `_count` as many as fit on one."""
     given, cursor = _given(inputs)
     asked = list(given.items())
     page = await record.everything(
@@ -35,6 +38,7 @@ async def everything(service: Service, request: Request, inputs: Inputs) -> Resp
         request.who,
         request.path[1],
         _asked(given),
+        type=request.path[0],
         count=_count(service, given),
         after=position(service, request, asked, cursor),
     )
@@ -91,7 +95,7 @@ async def _answer(
 
 _LEFT_OUT = (
     "The record is not complete: no scope of the token lets these types be searched ('s'): {}.",
-    "The record is not complete: it refers to resources outside of the patient's compartment that no scope of the "
+    "The record is not complete: it refers to resources outside of the compartment that no scope of the "
     "token lets be read ('r'): {}.",
 )
 
@@ -160,4 +164,20 @@ PATIENT: Final = Operation(
     needs="r",
     takes=frozenset({CURSOR}),
     run=_run,
+)
+
+ENCOUNTER: Final = Operation(
+    code="everything",
+    name="Encounter-everything",
+    title="The encounter and all that belongs to it.",
+    text="The encounter, what is in its compartment, newest first, and what those refer to one step out: the patient, "
+    "conditions, practitioners, locations; nothing of another patient. What the token may not see is left out, and its "
+    "types are named.",
+    levels=("instance",),
+    types=("Encounter",),
+    parameters=_PAGED,
+    hl7=True,
+    needs="r",
+    takes=frozenset({CURSOR}),
+    run=everything,
 )

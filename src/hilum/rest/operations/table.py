@@ -12,6 +12,7 @@ from hilum.rest.operations.operation import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     everything.PATIENT,
+    everything.ENCOUNTER,
     graphql.RESOURCE,
     meta.RESOURCE,
     meta.ADD,
