@@ -286,8 +286,10 @@ async def _outside(door: Door, who: Principal, type: str, id: str, subjects: fro
     """A resource that may be read and is in no patient's compartment but that of the `subjects`."""
     allowed = who.policy.permits(type, "r")
     found = await placed(door, who, allowed, type, id) if allowed else None
-    if found is None or found.resource.deleted or any(
-        kind == "Patient" and owner not in subjects for kind, owner in found.compartments
+    if (
+        found is None
+        or found.resource.deleted
+        or any(kind == "Patient" and owner not in subjects for kind, owner in found.compartments)
     ):
         return None
     return found.resource
