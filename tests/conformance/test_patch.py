@@ -1,7 +1,4 @@
-"""The official FHIRPath Patch and JSON Patch cases. https://github.com/FHIR/fhir-test-cases (r5/patch)
-
-XML Patch is not supported: hilum reads no XML yet.
-"""
+"""The official FHIRPath Patch, JSON Patch and XML Patch cases. https://github.com/FHIR/fhir-test-cases (r5/patch)"""
 
 from __future__ import annotations
 
@@ -15,9 +12,11 @@ from tests.conformance import fhir_xml
 from tests.shared_data import DATA, needs_data
 
 from hilum.fhir import json
+from hilum.fhir.xml import tree
 from hilum.fhirpath import Work
 from hilum.interactions.fhirpath_patch import parse_fhirpath_patch
 from hilum.interactions.json_patch import parse_json_patch
+from hilum.interactions.xml_patch import operations
 from hilum.problems import Problem
 
 FOLDER = DATA / "fhir-patch"
@@ -97,3 +96,62 @@ def test_json_patch(case: Body) -> None:
             applied(parse_json_patch(raw), case["doc"])
     else:
         assert applied(parse_json_patch(raw), case["doc"]) == case["expected"]
+
+
+# --- XML Patch --------------------------------------------------------------------------------------------------------
+
+
+def xml_cases() -> list[Any]:
+    if not FOLDER.is_dir():
+        return []
+    cases = tree.parse((FOLDER / "xml-patch-tests.xml").read_bytes())
+    return [pytest.param(case, id=case.attributes["", "name"]) for case in cases.elements()]
+
+
+def child(case: tree.Element, name: str) -> tree.Element | None:
+    return next((one for one in case.elements() if one.name[1] == name), None)
+
+
+def shape(element: tree.Element) -> Any:
+    """An element without the white space between elements; a namespace is declared where it is used."""
+    inner: list[Any] = []
+    for node in element.children:
+        if isinstance(node, tree.Element):
+            inner.append(shape(node))
+        elif node.strip():
+            inner.append((type(node), node.strip()))
+    return element.name, element.attributes, inner
+
+
+@needs_data
+def test_all_xml_patch_cases_are_here() -> None:
+    assert len(xml_cases()) == XML_CASES
+
+
+XML_CASES = 29
+"""Of the 33 in the file four are commented out there: A.8, A.10, A.14 and A.16 change namespace declarations and
+processing instructions, neither of which is content of a resource."""
+
+
+@needs_data
+@pytest.mark.parametrize("case", xml_cases())
+def test_xml_patch(case: tree.Element) -> None:
+    target, patch, patched = child(case, "target"), child(case, "patch"), child(case, "patched")
+    assert target is not None
+    assert patch is not None
+    if patched is None:
+        with pytest.raises(Problem):
+            outcome_of(target, patch)
+    else:
+        assert shape(outcome_of(target, patch)) == shape(next(patched.elements()))
+
+
+def outcome_of(target: tree.Element, patch: tree.Element) -> tree.Element:
+    root = next(target.elements(), None)
+    assert operations(patch)
+    if root is None:
+        root = tree.Element(("", ""), None, {})
+    root.parent = None
+    for operation in operations(patch):
+        root = operation(root, Work())
+    return root

@@ -118,7 +118,7 @@ def test_a_body_without_a_media_type_is_415(fhir: httpx.Client) -> None:
     answer = fhir.post("Patient", content=b'{"resourceType":"Patient"}')
     assert answer.status_code == 415
     assert "application/fhir+json" in said(answer)
-    patch = fhir.patch("Patient/1", content=b"<diff/>", headers={"content-type": "application/xml-patch+xml"})
+    patch = fhir.patch("Patient/1", content=b"<diff/>", headers={"content-type": "application/merge-patch+json"})
     assert patch.status_code == 415
     assert "json-patch" in said(patch)
 

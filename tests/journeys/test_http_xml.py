@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from uuid import uuid4
 
 import httpx
@@ -88,6 +89,27 @@ def test_update_patch_and_delete(fhir: httpx.Client) -> None:
     told = fhir.delete(f"Patient/{id_}", headers={**WANTED, "prefer": "return=OperationOutcome"})
     assert "Deleted" in outcome(told, 200)
     assert outcome(fhir.get(f"Patient/{id_}", headers=WANTED), 410)
+
+
+def test_an_xml_patch_by_itself_and_in_bundles(fhir: httpx.Client, create: Create) -> None:
+    id_ = create("Patient", active=True)["id"]
+    step = '<replace sel="f:Patient/f:active/@value">{}</replace>'
+    kind = {"content-type": "application/xml-patch+xml"}
+    patched = fhir.patch(f"Patient/{id_}", content=f"<diff>{step.format('false')}</diff>", headers=kind)
+    assert (patched.status_code, patched.json()["active"]) == (200, False)
+    data = b64encode(f"<diff>{step.format('true')}</diff>".encode()).decode()
+    for bundle in ("batch", "transaction"):
+        binary = f'<Binary><contentType value="application/xml-patch+xml"/><data value="{data}"/></Binary>'
+        request = f'<request><method value="PATCH"/><url value="Patient/{id_}"/></request>'
+        body = f'<Bundle {FHIR}><type value="{bundle}"/><entry><resource>{binary}</resource>{request}</entry></Bundle>'
+        answer = fhir.post("", content=body, headers=XML)
+        assert xml.parse(answer.content)["entry"][0]["response"]["status"] == "200", answer.text
+        assert fhir.get(f"Patient/{id_}").json()["active"] is True
+    wrong = fhir.patch(f"Patient/{id_}", content=f"<diff>{step.format('yes')}</diff>", headers={**kind, **WANTED})
+    assert "Patient.active" in outcome(wrong, 400)
+    missing = fhir.patch(f"Patient/{id_}", content="<diff><remove sel='f:Patient/f:gender'/></diff>", headers=kind)
+    assert missing.status_code == 422
+    assert "application/xml-patch+xml" in fhir.get("metadata").json()["patchFormat"]
 
 
 def test_prefer_minimal_and_operation_outcome(fhir: httpx.Client) -> None:

@@ -15,9 +15,11 @@ from hilum.fhir.resource import Resource
 from hilum.interactions.fhirpath_patch import parse_fhirpath_patch
 from hilum.interactions.json_patch import parse_json_patch
 from hilum.interactions.patches import Patch
+from hilum.interactions.xml_patch import XML_PATCH, parse_xml_patch
 from hilum.problems import Invalid, Issue, Malformed, MethodNotAllowed, NotFound, Problem
 
 JSON_PATCH: Final = "application/json-patch+json"
+_PATCHES: Final = {JSON_PATCH: parse_json_patch, XML_PATCH: parse_xml_patch}
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
@@ -125,12 +127,15 @@ def patch_of(entry: Entry) -> Patch:
     body = entry.body or {}
     if body.get("resourceType") == "Parameters":
         return parse_fhirpath_patch(body)
-    if body.get("resourceType") == "Binary" and body.get("contentType") == JSON_PATCH:
+    read = _PATCHES.get(str(body.get("contentType"))) if body.get("resourceType") == "Binary" else None
+    if read is not None:
         try:
-            return parse_json_patch(base64.b64decode(body.get("data", ""), validate=True))
+            return read(base64.b64decode(body.get("data", ""), validate=True))
         except (binascii.Error, TypeError, ValueError):
             raise refusal("The data of the Binary is not base64.", "resource.data") from None
-    raise refusal(f"A PATCH entry needs Parameters (FHIRPath Patch) or a Binary of {JSON_PATCH}.", "resource")
+    raise refusal(
+        f"A PATCH entry needs Parameters (FHIRPath Patch) or a Binary of {' or '.join(_PATCHES)}.", "resource"
+    )
 
 
 def refusal(text: str, where: str = "request.url") -> Invalid:

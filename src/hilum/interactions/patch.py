@@ -20,10 +20,11 @@ from hilum.interactions.patches import Patch
 from hilum.interactions.permit import Permits, absent, permits, seen, visible
 from hilum.interactions.retrying import retrying
 from hilum.interactions.state import refuse_blind
+from hilum.interactions.xml_patch import parse_xml_patch
 from hilum.problems import Forbidden, Gone, Invalid, Issue, NotFound
 from hilum.store.interface import Precondition, Resolves
 
-__all__ = ["Patch", "conditional_patch", "parse_fhirpath_patch", "parse_json_patch", "patch"]
+__all__ = ["Patch", "conditional_patch", "parse_fhirpath_patch", "parse_json_patch", "parse_xml_patch", "patch"]
 
 
 async def patch(door: Door, who: Principal, type: str, id: str, patch: Patch, if_match: str | None = None) -> Written:

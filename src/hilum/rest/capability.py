@@ -73,7 +73,7 @@ def statement(service: Service) -> dict[str, Any]:
         "implementation": {"description": f"hilum, {service.environment}", "url": service.door.base},
         "fhirVersion": FHIR_VERSION,
         "format": ["json", "xml", "application/fhir+json", "application/fhir+xml"],
-        "patchFormat": [media.JSON_PATCH, "application/fhir+json"],
+        "patchFormat": [media.JSON_PATCH, media.XML_PATCH, "application/fhir+json", "application/fhir+xml"],
         "rest": [
             {
                 "mode": "server",

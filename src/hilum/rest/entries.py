@@ -11,6 +11,7 @@ from hilum.problems import Invalid
 from hilum.rest import media
 
 Headers = dict[bytes, bytes]
+_PATCHES = (media.JSON_PATCH, media.XML_PATCH)
 
 
 def _names(path: str) -> frozenset[str]:
@@ -55,7 +56,7 @@ def given(request: dict[str, Any], name: str, where: str) -> str | None:
 def body_and_type(entry: dict[str, Any], headers: Headers, where: str) -> tuple[bytes, dict[str, Any] | None]:
     """(body bytes, parsed resource) of an entry, one of them; sets the content type in `headers`.
 
-    A JSON Patch comes as a Binary that holds it: https://hl7.org/fhir/R4/http.html#patch
+    A JSON Patch or an XML Patch comes as a Binary that holds it: https://hl7.org/fhir/R4/http.html#patch
     """
     resource = entry.get("resource")
     if resource is None:
@@ -63,8 +64,8 @@ def body_and_type(entry: dict[str, Any], headers: Headers, where: str) -> tuple[
     if type(resource) is not dict:
         raise Invalid("entry.resource must be an object.", expression=f"{where}.resource")
     is_patch = asked(entry, where).get("method") == "PATCH"
-    if is_patch and resource.get("resourceType") == "Binary" and resource.get("contentType") == media.JSON_PATCH:
-        headers[b"content-type"] = media.JSON_PATCH.encode()
+    if is_patch and resource.get("resourceType") == "Binary" and resource.get("contentType") in _PATCHES:
+        headers[b"content-type"] = resource["contentType"].encode()
         try:
             return base64.b64decode(resource.get("data", ""), validate=True), None
         except (binascii.Error, TypeError, ValueError):

@@ -56,9 +56,17 @@ def _ranges(accept: bytes) -> list[_Range]:
     return found
 
 
+class Wish(NamedTuple):
+    """What a client asks for: the form, whether its version is named, and whether XML is as good as JSON."""
+
+    form: Form
+    named: bool = False
+    either: bool = False
+
+
 @lru_cache(maxsize=256)
-def accepted(accept: bytes) -> tuple[Form, bool] | None:
-    """What an Accept header asks for, and whether it names the version; None: nothing that there is.
+def accepted(accept: bytes) -> Wish | None:
+    """What an Accept header asks for; None: nothing that there is.
 
     The range that names a format most exactly says how much it is wanted; of equals JSON is given.
     https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
@@ -66,13 +74,15 @@ def accepted(accept: bytes) -> tuple[Form, bool] | None:
     ranges = _ranges(accept)
     if any(one.media in _HTML and one.quality > 0 for one in ranges):  # a browser, which means no FHIR by XML
         ranges = [one for one in ranges if one.media not in ("application/xml", "text/xml")]
-    best: tuple[float, Form, bool] | None = None
+    best, found = 0.0, None
     for version in ("4.0", "3.0"):
         for is_xml, names in ((False, JSON), (True, XML)):
             quality, named = _wanted(ranges, names, version)
-            if quality > 0 and (best is None or quality > best[0]):
-                best = quality, Form(is_xml, version), named
-    return None if best is None else best[1:]
+            if quality > best:
+                best, found = quality, Wish(Form(is_xml, version), named)
+            elif quality == best and found is not None and found.form.version == version:
+                found = found._replace(either=True)
+    return found
 
 
 def _wanted(ranges: list[_Range], names: frozenset[str], version: str) -> tuple[float, bool]:
@@ -99,16 +109,16 @@ def negotiate(accept: bytes | None, format_: str | None, sent: Form | None = Non
     """
     if format_ is None and not accept:  # an empty one asks for nothing, as none does
         return PLAIN if sent is None else sent
-    form, named = _asked(accept, format_)
-    if sent is None or sent.version == form.version:
-        return form
-    if named:
+    wish = _asked(accept, format_)
+    if sent is None:
+        return wish.form
+    if wish.named and sent.version != wish.form.version:
         raise Malformed("The body is of another fhirVersion than the answer that is asked for: both must be the same.")
-    return Form(form.xml, sent.version)
+    return Form(sent.xml if wish.either else wish.form.xml, sent.version)
 
 
-def _asked(accept: bytes | None, format_: str | None) -> tuple[Form, bool]:
-    """The form asked for, and whether its version is named."""
+def _asked(accept: bytes | None, format_: str | None) -> Wish:
+    """What a request asks for. Raises NotAcceptable."""
     found = accepted(accept) if accept else None
     if format_ is None:
         if found is None:
@@ -120,10 +130,10 @@ def _asked(accept: bytes | None, format_: str | None) -> tuple[Form, bool]:
     if (not is_xml and media != "json" and media not in JSON) or (version is not None and version not in VERSIONS):
         raise NotAcceptable(f"The _format asked for is not available: {_SERVED}; use _format=json or _format=xml.")
     if version is not None:
-        return Form(is_xml, VERSIONS[version]), True
-    if found is not None and found[1]:
-        return Form(is_xml, found[0].version), True
-    return Form(is_xml), False
+        return Wish(Form(is_xml, VERSIONS[version]), True)
+    if found is not None and found.named:
+        return Wish(Form(is_xml, found.form.version), True)
+    return Wish(Form(is_xml))
 
 
 def supposed(accept: bytes | None, format_: str | None) -> Form:

@@ -24,7 +24,7 @@ ROUTES: tuple[Route, ...] = (
     Route("[type]/[id]", "PUT", "update", "instance", write.update,
           "A new version (If-Match: only of that one), or the first one under this id."),
     Route("[type]/[id]", "PATCH", "patch", "instance", write.patch,
-          "A JSON Patch or a FHIRPath Patch."),
+          "A JSON Patch, an XML Patch or a FHIRPath Patch."),
     Route("[type]/[id]", "DELETE", "delete", "instance", write.delete,
           "Delete; the history stays."),
     Route("[type]/[id]/_history", "GET", "history-instance", "instance", history.history,

@@ -19,7 +19,7 @@ from hilum.web import uri
 from hilum.web.body import parsed
 from hilum.web.fields import Header
 
-_PATCH = media.JSON | {media.JSON_PATCH}
+_PATCH = media.JSON | {media.JSON_PATCH, media.XML_PATCH}
 
 
 async def create(service: Service, request: Request) -> Response:
@@ -51,7 +51,7 @@ async def conditional_update(service: Service, request: Request) -> Response:
 
 
 async def patch(service: Service, request: Request) -> Response:
-    """`PATCH [type]/[id]` with a JSON Patch or a FHIRPath Patch. https://hl7.org/fhir/R4/http.html#patch"""
+    """`PATCH [type]/[id]` with a JSON Patch, an XML Patch or a FHIRPath Patch. https://hl7.org/fhir/R4/http.html#patch"""
     type_, id_ = request.path
     conditions.only_new(request.headers)
     steps, match = await _steps(request), request.header(b"if-match")
@@ -146,8 +146,11 @@ async def _resource(request: Request) -> dict[str, Any]:
 
 
 async def _steps(request: Request) -> Any:
-    if media.content(request.headers.get(b"content-type"), _PATCH) == media.JSON_PATCH:
+    kind = media.content(request.headers.get(b"content-type"), _PATCH)
+    if kind == media.JSON_PATCH:
         return patching.parse_json_patch(request.body)
+    if kind == media.XML_PATCH:
+        return patching.parse_xml_patch(request.body)
     return patching.parse_fhirpath_patch(await _resource(request))
 
 

@@ -13,18 +13,16 @@ from hilum.fhir.xml.tables import XHTML
 _XML: Final = "http://www.w3.org/XML/1998/namespace"
 
 
-def builds_on(data: bytes, prefixes: Iterable[str]) -> bool:
+def builds_on(source: bytes, prefixes: Iterable[str]) -> bool:
     """Whether a narrative may use one of the namespaces declared outside of it ("" is the default one).
 
-    `data` begins with it. That it only may is enough: it is written again then, which changes nothing that it means.
+    That it only may is enough: it is written again then, which changes nothing that it means.
     """
-    end = data.find(b"</text>")  # a guess, which only makes it likelier that it is taken as it stands
-    part = data if end < 0 else data[:end]
     for prefix in prefixes:
         if not prefix:
-            if b"xmlns=" not in part[: part.find(b">") + 1]:
+            if b"xmlns=" not in source[: source.find(b">") + 1]:
                 return True
-        elif re.search(rb"[<\s/]" + re.escape(prefix.encode()) + rb":", part):
+        elif re.search(rb"[<\s/]" + re.escape(prefix.encode()) + rb":", source):
             return True
     return False
 

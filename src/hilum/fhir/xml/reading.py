@@ -19,6 +19,7 @@ from hilum.problems import Invalid, Issue, Malformed
 
 DEEPEST: Final = 300
 """So many elements may stand within each other; validation allows fewer, which it tells by their place."""
+MOST_PREFIXES: Final = 50
 MOST: Final = 100
 """Faults after which the rest isn't looked at."""
 
@@ -38,14 +39,16 @@ def parse(data: bytes, lines: dict[str, int] | None = None) -> dict[str, Any]:
     return body
 
 
-def read(data: bytes, lines: dict[str, int] | None = None) -> tuple[dict[str, Any], list[Issue]]:
-    """The same, what is wrong beside what could be read. Raises Malformed."""
+def read(
+    data: bytes, lines: dict[str, int] | None = None, *, ordered: bool = True
+) -> tuple[dict[str, Any], list[Issue]]:
+    """The same, what is wrong beside what could be read. `ordered`: as elements must stand. Raises Malformed."""
     if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or b"\0" in data[:4]:
         raise Malformed("The XML must be in UTF-8; this looks like UTF-16 or UTF-32.")
     data = data.removeprefix(codecs.BOM_UTF8)
     if not data.strip():
         raise Malformed(f'The body is empty: expected one resource, such as <Patient xmlns="{FHIR}">.')
-    reading = _Reading(data, lines)
+    reading = _Reading(data, lines, ordered)
     try:
         reading.parser.Parse(data, True)
     except expat.ExpatError as error:
@@ -79,8 +82,8 @@ _EMPTY: Final = Table([], frozenset())
 class _Reading:
     """One document. The frames' bodies are attached to their parents when they begin."""
 
-    def __init__(self, data: bytes, lines: dict[str, int] | None) -> None:
-        self.data, self.lines = data, lines
+    def __init__(self, data: bytes, lines: dict[str, int] | None, ordered: bool) -> None:
+        self.data, self.lines, self.ordered = data, lines, ordered
         self.issues: list[Issue] = []
         self.root = self.frame = _Frame("", None, Kind.RESOURCE, _EMPTY, {})
         self.stack = [self.root]
@@ -115,6 +118,8 @@ class _Reading:
         if self.fresh:
             if name.rpartition(" ")[2] != "div":
                 self.prefixes.update(self.fresh)
+                if len(self.prefixes) > MOST_PREFIXES:
+                    raise Malformed(f"The XML declares more than {MOST_PREFIXES} prefixes.")
             self.fresh = []
         if self.leaf is not None:
             self._unfold(self.leaf)
@@ -283,22 +288,23 @@ class _Reading:
         self._push(parent, slot, _EMPTY, {})
         self.begun = self.parser.CurrentByteIndex
         self.inside = 1
-        if self.prefixes and narrative.builds_on(self.data[self.begun :], self.prefixes):
+        if self.prefixes:
             self.rewriting = narrative.Rewriting()
             self.rewriting.start(name, attributes)
 
     def _divided(self) -> None:
         """A narrative is whole: as it stands in the document, or where that would not be the same, written again."""
-        if self.rewriting is not None:
+        tag = _TAG.match(self.data, self.begun)
+        assert tag is not None
+        end = tag.end()
+        if self.data[end - 2 : end] != b"/>":
+            end = self.data.index(b">", self.parser.CurrentByteIndex) + 1
+        source = self.data[self.begun : end]
+        if self.rewriting is not None and narrative.builds_on(source, self.prefixes):
             text = self.rewriting.result()
-            self.rewriting = None
         else:
-            tag = _TAG.match(self.data, self.begun)
-            assert tag is not None
-            end = tag.end()
-            if self.data[end - 2 : end] != b"/>":
-                end = self.data.index(b">", self.parser.CurrentByteIndex) + 1
-            text = self.data[self.begun : end].decode()
+            text = source.decode()
+        self.rewriting = None
         frame = self.stack.pop()
         parent = self.frame = self.stack[-1]
         assert frame.slot is not None
@@ -347,6 +353,9 @@ class _Reading:
         path = f"{self._path()}.{slot.step}"
         if slot.order == frame.last:
             self._wrong(path, "may appear once")
+        elif not self.ordered:
+            if not slot.many and (slot.property in frame.body or slot.underscored in frame.body):
+                self._wrong(path, "may appear once")
         else:
             self._wrong(path, "is out of order: elements stand in the order in which the specification lists them")
 
