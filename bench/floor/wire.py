@@ -20,6 +20,7 @@ Header = tuple[bytes, bytes]
 FHIR = (b"content-type", b"application/fhir+json; charset=utf-8")
 NO_STORE = (b"cache-control", b"no-store")
 NO_SNIFF = (b"x-content-type-options", b"nosniff")
+VARY = (b"vary", b"Accept")
 _DAYS = b"Mon Tue Wed Thu Fri Sat Sun".split()
 _MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _ids = count()
@@ -128,6 +129,7 @@ def read_headers(version: int, seq: int, length: int) -> list[Header]:
         (b"etag", b'W/"%d"' % version),
         (b"last-modified", http_date(seq // 1_000_000)),
         (b"x-request-id", request_id()),
+        VARY,
         NO_SNIFF,
         (b"content-length", b"%d" % length),
     ]
@@ -143,6 +145,7 @@ def write_headers(base: bytes, made: Version) -> list[Header]:
         (b"last-modified", http_date(made.seq // 1_000_000)),
         FHIR,
         (b"x-request-id", request_id()),
+        VARY,
         NO_SNIFF,
         (b"content-length", b"%d" % len(made.raw)),
     ]
@@ -150,7 +153,7 @@ def write_headers(base: bytes, made: Version) -> list[Header]:
 
 def plain_headers(length: int) -> list[Header]:
     """Of a Bundle."""
-    return [FHIR, NO_STORE, (b"x-request-id", request_id()), NO_SNIFF, (b"content-length", b"%d" % length)]
+    return [FHIR, NO_STORE, (b"x-request-id", request_id()), VARY, NO_SNIFF, (b"content-length", b"%d" % length)]
 
 
 def searchset(
