@@ -174,7 +174,7 @@ MUTANTS = (
     ),
     Mutant(
         "degrees begin where others do",
-        "search/units.py",
+        "fhir/units.py",
         "* how.by + how.plus)",
         "* how.by)",
     ),

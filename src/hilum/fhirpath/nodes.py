@@ -1,14 +1,18 @@
-"""What an evaluation carries: typed nodes with their place in the resource, and how two of them compare.
+"""What an evaluation carries: typed nodes with their place in the resource, and what is known around them.
 
-https://hl7.org/fhirpath/N1/#equality
+https://hl7.org/fhirpath/N1/#navigation-model
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
+from hilum.fhir.definitions import TYPE_NUMBER
+from hilum.fhirpath.quantities import Quantity
+from hilum.fhirpath.surroundings import ALONE, Surroundings
 from hilum.fhirpath.types import BOOLEAN, Type, is_abstract, properties
 from hilum.fhirpath.work import Work
 from hilum.problems import Invalid
@@ -19,59 +23,160 @@ class Node(NamedTuple):
 
     `value`: the JSON value, None for a primitive that has only extensions. `location`: property names and array
     positions from the root; None for what was computed. `extra`: the `_name` sibling of a primitive, if any.
+
+    Within an evaluation a location is a chain, (the location above, property, position or None), which costs one tuple
+    a step; `flat` makes what leaves an evaluation.
     """
 
     value: Any
     type: Type
-    location: tuple[str | int, ...] | None = None
+    location: tuple[Any, ...] | None = None
     extra: dict[str, Any] | None = None
 
 
-class Scope(NamedTuple):
-    """`%resource`, what the evaluation may still do, and `$index`."""
+def flat(node: Node) -> Node:
+    """The node as it leaves an evaluation."""
+    chain = node.location
+    found: list[str | int] = []
+    while chain:
+        above, key, position = chain
+        if position is not None:
+            found.append(position)
+        found.append(key)
+        chain = above
+    return node._replace(location=tuple(reversed(found))) if found else node
 
-    root: Node
-    work: Work
-    position: int = 0
+
+class Scope:
+    """What an expression may refer to besides `$this`, and what it may still do.
+
+    `index` and `total` are those of the innermost iteration; `defined` what `defineVariable()` defined.
+    """
+
+    __slots__ = ("around", "context", "defined", "index", "resource", "root", "total", "work")
+
+    def __init__(self, context: Node, resource: Node, root: Node, work: Work, around: Surroundings = ALONE) -> None:
+        self.context = context
+        self.resource = resource
+        self.root = root
+        self.work = work
+        self.around = around
+        self.index = 0
+        self.total: list[Node] = NOTHING
+        self.defined: Mapping[str, list[Node]] = {}
 
 
-Evaluate = Callable[[list[Node], Scope], list[Node]]
-"""The focus (`$this`) and the scope to a collection."""
+Evaluate = Callable[[Node, Scope], list[Node]]
+"""`$this` and the scope to a collection, which nobody changes."""
+Truth = Callable[[Node, Scope], bool | None]
+"""The same to a condition; None for empty."""
 
-TRUE = [Node(True, BOOLEAN)]
-FALSE = [Node(False, BOOLEAN)]
-NOTHING: list[Node] = []
+TRUE: Final = [Node(True, BOOLEAN)]
+FALSE: Final = [Node(False, BOOLEAN)]
+NOTHING: Final[list[Node]] = []
+NOBODY: Final = Node(None, Type("System.Nothing"))
+"""`$this` where there is none: `{}.iif($this.exists(), 1, 2)`."""
+
+
+class Way(NamedTuple):
+    """A JSON property that an element name means. `shadow`: the property with its id and extensions."""
+
+    key: str
+    shadow: str
+    many: bool
+    type: Type
+    abstract: bool
+
+
+@lru_cache(maxsize=16384)
+def ways(type: Type, name: str) -> tuple[Way, ...]:
+    """The properties that the element `name` can be under a value of this type."""
+    found = () if type == NOBODY.type else properties(type).get(name, ())
+    return tuple(Way(p.key, f"_{p.key}", p.many, p.type, is_abstract(p.type)) for p in found)
+
+
+def holder(node: Node) -> dict[str, Any] | None:
+    """The JSON object in which the children of a node stand; None when there can't be any."""
+    value = node.value
+    if type(value) is dict:
+        return value
+    if type(value) is Quantity:
+        return {"value": value.value, "unit": value.unit}
+    extra = node.extra
+    return extra if type(extra) is dict else None
 
 
 def step(node: Node, name: str) -> list[Node]:
     """The children of a node under an element name; choices under the bare name (`value`, not `valueQuantity`)."""
     found: list[Node] = []
-    holder = node.value if type(node.value) is dict else node.extra
-    if holder is None:
-        return found
-    place = node.location
-    for key, many, child, _ in properties(node.type).get(name, ()):
-        value, extra = holder.get(key), holder.get("_" + key)
-        if value is None and extra is None:
-            continue
-        at = None if place is None else (*place, key)
-        if not many:
-            found.append(_node(value, child, at, extra))
-            continue
-        if type(value or []) is not list or type(extra or []) is not list:
-            raise Invalid(f"FHIRPath: {node.type}.{name} must be an array.")
-        for i in range(max(len(value or ()), len(extra or ()))):
-            one = value[i] if value and i < len(value) else None
-            more = extra[i] if extra and i < len(extra) else None
-            if one is not None or more is not None:
-                found.append(_node(one, child, None if at is None else (*at, i), more))
+    around = holder(node)
+    if around is not None:
+        into(found, around, node.location, ways(node.type, name))
     return found
 
 
-def _node(value: Any, type: Type, at: tuple[str | int, ...] | None, extra: dict[str, Any] | None) -> Node:
-    if is_abstract(type) and value is not None:
-        type = Type(value["resourceType"])
-    return Node(value, type, at, extra)
+_new = tuple.__new__
+
+
+def into(found: list[Node], around: dict[str, Any], place: tuple[Any, ...] | None, some: tuple[Way, ...]) -> None:
+    """Append what stands there under some properties of an object."""
+    for key, shadow, many, type_, abstract in some:
+        value = around.get(key)
+        extra = around.get(shadow)
+        if value is None and extra is None:
+            continue
+        if not many:
+            if abstract:
+                found.append(node_of(value, type_, None if place is None else (place, key, None), extra))
+            else:
+                found.append(_new(Node, (value, type_, None if place is None else (place, key, None), extra)))
+        elif extra is None and type(value) is list:
+            for i, one in enumerate(value):
+                if one is not None:
+                    at = None if place is None else (place, key, i)
+                    found.append(node_of(one, type_, at, None) if abstract else _new(Node, (one, type_, at, None)))
+        else:
+            _aligned(found, value, extra, place, key, type_)
+
+
+def _aligned(found: list[Node], value: Any, extra: Any, place: tuple[Any, ...] | None, key: str, type_: Type) -> None:
+    """The items of an array of which some have extensions, which stand in an array beside it."""
+    values, extras = value or [], extra or []
+    if type(values) is not list or type(extras) is not list:
+        raise Invalid(f"FHIRPath: {key} must be an array.")
+    for i in range(max(len(values), len(extras))):
+        one = values[i] if i < len(values) else None
+        more = extras[i] if i < len(extras) else None
+        if one is not None or more is not None:
+            found.append(node_of(one, type_, None if place is None else (place, key, i), more))
+
+
+def node_of(value: Any, type_: Type, place: tuple[Any, ...] | None = None, extra: Any = None) -> Node:
+    """A node; what is nested as any resource is of the type that it says."""
+    if is_abstract(type_) and type(value) is dict:
+        type_ = resource_type(value, type_)
+    return Node(value, type_, place, extra)
+
+
+def resource_type(body: dict[str, Any], otherwise: Type = Type("Resource")) -> Type:  # noqa: B008
+    """The type that a resource says it is, if R4 has one."""
+    name = body.get("resourceType")
+    return Type(name) if type(name) is str and name in TYPE_NUMBER else otherwise
+
+
+def children(node: Node) -> list[Node]:
+    """All child nodes, in the order of the type's elements."""
+    found: list[Node] = []
+    around = holder(node)
+    if around is not None:
+        into(found, around, node.location, all_ways(node.type))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def all_ways(type: Type) -> tuple[Way, ...]:
+    """The properties that may stand under a value of this type."""
+    return () if type == NOBODY.type else tuple(way for name in properties(type) for way in ways(type, name))
 
 
 def truth(nodes: list[Node]) -> bool | None:
@@ -90,19 +195,6 @@ def truth(nodes: list[Node]) -> bool | None:
 def boolean(value: bool | None) -> list[Node]:
     """A condition as a collection."""
     return NOTHING if value is None else TRUE if value else FALSE
-
-
-def equal(left: list[Node], right: list[Node], work: Work) -> bool | None:
-    """The `=` operator; None when either side is empty."""
-    if not left or not right:
-        return None
-    if len(left) != len(right):
-        return False
-    for a, b in zip(left, right, strict=True):
-        work.look_at(a.value)
-        if not same(a.value, b.value):
-            return False
-    return True
 
 
 def same(a: Any, b: Any) -> bool:

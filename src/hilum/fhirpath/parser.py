@@ -42,6 +42,7 @@ _RESERVED = frozenset(("and", "or", "xor", "implies", "div", "mod", "true", "fal
 
 _DIGITS = 10
 """Of an integer, which has 32 bits. https://hl7.org/fhirpath/N1/#integer"""
+_LONGEST_NUMBER = 64
 DEPTH = 100
 """Deeper nesting than this is refused: expressions also come from outside (FHIRPath Patch)."""
 
@@ -167,15 +168,21 @@ class _Parser:
 
     def number(self) -> Expression:
         text = self.take().text
+        if len(text) > _LONGEST_NUMBER and "." in text:
+            raise Malformed(f"FHIRPath: a number has {_LONGEST_NUMBER} digits at most.")
+        if len(text) > _LONGEST_NUMBER or ("." not in text and len(text) > _DIGITS and not self.measured()):
+            raise Malformed(f"FHIRPath: an integer has {_DIGITS} digits at most; write a decimal.")
         if self.next.kind == "string":
             return Quantity(Decimal(text), self.take().text, calendar=False)
         if self.next.kind == "identifier" and self.next.text in _CALENDAR:
             return Quantity(Decimal(text), self.take().text, calendar=True)
         if "." in text:
             return Literal("decimal", Decimal(text))
-        if len(text) > _DIGITS:
-            raise Malformed(f"FHIRPath: an integer has {_DIGITS} digits at most; write a decimal.")
         return Literal("integer", int(text))
+
+    def measured(self) -> bool:
+        """Whether a unit comes next."""
+        return self.next.kind == "string" or (self.next.kind == "identifier" and self.next.text in _CALENDAR)
 
     def invocation(self, source: Expression | None) -> Expression:
         token = self.next
@@ -191,9 +198,17 @@ class _Parser:
         while not self.sees(")"):
             if arguments:
                 self.skip(",")
-            arguments.append(self.expression(0))
+            arguments.append(self.key(name))
         self.take()
         return Call(source, name, tuple(arguments), token.position)
+
+    def key(self, function: str) -> Expression:
+        """An argument; of `sort()` one may say `asc` or `desc`, which is kept as a call of that."""
+        found = self.expression(0)
+        if function == "sort" and self.next.kind == "identifier" and self.next.text in ("asc", "desc"):
+            token = self.take()
+            return Call(found, f"${token.text}", (), token.position)
+        return found
 
     def identifier(self) -> str:
         if self.next.kind == "delimited" and not self.next.text:

@@ -26,8 +26,12 @@ BOOLEAN: Final = Type("System.Boolean")
 STRING: Final = Type("System.String")
 INTEGER: Final = Type("System.Integer")
 DECIMAL: Final = Type("System.Decimal")
-
-TEMPORAL: Final = frozenset(Type(name) for name in ("date", "dateTime", "instant", "time"))
+DATE: Final = Type("System.Date")
+DATETIME: Final = Type("System.DateTime")
+TIME: Final = Type("System.Time")
+QUANTITY: Final = Type("System.Quantity")
+TYPE_INFO: Final = Type("System.TypeInfo")
+"""What `type()` gives. https://hl7.org/fhirpath/N1/#reflection"""
 
 
 class Property(NamedTuple):
@@ -39,11 +43,19 @@ class Property(NamedTuple):
     element: Element
 
 
+_SYSTEM_ELEMENTS: Final[dict[Type, dict[str, Type]]] = {
+    TYPE_INFO: {"namespace": STRING, "name": STRING, "baseType": STRING},
+    QUANTITY: {"value": DECIMAL, "unit": STRING},
+}
+
+
 @cache
 def properties(type: Type) -> dict[str, tuple[Property, ...]]:
     """Element name -> JSON properties, for everything that may stand directly under a value of this type."""
     if type.name.startswith("System."):
-        return {}
+        return {
+            name: (Property(name, False, of, Element(name)),) for name, of in _SYSTEM_ELEMENTS.get(type, {}).items()
+        }
     definition = definitions.type_(type.name)
     found: dict[str, tuple[Property, ...]] = {}
     for element in definition.elements[type.path]:
@@ -72,7 +84,7 @@ def ancestors(name: str) -> frozenset[str]:
 def is_a(type: Type, name: str) -> bool:
     """Whether a value of `type` is a `name` (as `resolve_name` gives it)."""
     if type.name.startswith("System.") or name.startswith("System."):
-        return type.name == name
+        return type.name == name or (type == QUANTITY and name == "Quantity")
     if type.path:
         return name in ("BackboneElement", "Element")
     return name in ancestors(type.name)
@@ -89,7 +101,7 @@ def casts_to(type: Type, name: str) -> bool:
     return is_a(type, name)
 
 
-_SYSTEM = frozenset(("Boolean", "String", "Integer", "Decimal", "Date", "DateTime", "Time", "Quantity"))
+_SYSTEM = frozenset(("Boolean", "String", "Integer", "Decimal", "Date", "DateTime", "Time", "Quantity", "TypeInfo"))
 
 
 def resolve_name(name: str) -> str | None:
@@ -99,9 +111,78 @@ def resolve_name(name: str) -> str | None:
         return bare
     if space in ("", "System") and bare in _SYSTEM:
         return f"System.{bare}"
+    if space == "System" and bare in definitions.names():
+        return name  # a type of the other model: nothing is one
     return None
 
 
 def is_abstract(type: Type) -> bool:
     """Whether a value of this static type has another type at run time: contained, Bundle.entry.resource."""
     return type.name in ("Resource", "DomainResource")
+
+
+_KINDS: Final = {
+    "System.Boolean": "boolean",
+    "System.String": "string",
+    "System.Integer": "integer",
+    "System.Decimal": "decimal",
+    "System.Date": "date",
+    "System.DateTime": "datetime",
+    "System.Time": "time",
+    "System.Quantity": "quantity",
+    "boolean": "boolean",
+    "integer": "integer",
+    "decimal": "decimal",
+    "date": "date",
+    "dateTime": "datetime",
+    "instant": "datetime",
+    "time": "time",
+    "Quantity": "quantity",
+}
+
+
+@cache
+def kind(type: Type) -> str:
+    """The System type, in lower case, that values of this type count as where one is needed; "" for objects.
+
+    https://hl7.org/fhir/R4/fhirpath.html#types
+    """
+    if type.path:
+        return ""
+    for name in (type.name,) if type.name.startswith("System.") else _lineage(type.name):
+        if name in _KINDS:
+            return _KINDS[name]
+    primitive = not type.name.startswith("System.") and definitions.type_(type.name).kind == "primitive-type"
+    return "string" if primitive else ""
+
+
+def _lineage(name: str) -> list[str]:
+    """The type and what it specialises, nearest first."""
+    found = [name]
+    while base := definitions.type_(found[-1]).base:
+        found.append(base)
+    return found
+
+
+def at(name: str, path: str = "") -> frozenset[Type]:
+    """The types of the element at `path` in a type; choices have several. KeyError when there is no such place.
+
+    `contact` in Patient is the backbone element itself; `contact.gender` a code; `link` in Bundle.entry, which only
+    says that it is as another, that other.
+    """
+    if path in definitions.type_(name).elements:
+        return frozenset((Type(name, path),))
+    found = frozenset((Type(name),))
+    for step in path.removesuffix("[x]").split("."):
+        found = frozenset(p.type for t in found for p in properties(t).get(step.removesuffix("[x]"), ()))
+        if not found:
+            raise KeyError(path)
+    return found
+
+
+@cache
+def is_primitive(type: Type) -> bool:
+    """Whether values of this type are JSON strings, numbers and booleans."""
+    if type.path:
+        return False
+    return type.name.startswith("System.") or definitions.type_(type.name).kind == "primitive-type"

@@ -12,6 +12,8 @@ from hilum.problems import Issue, Unprocessable
 
 MOST: Final = 100_000
 """Items that one evaluation visits at most."""
+MOST_OF_A_CONDITION: Final = 1_000_000
+"""The same for a condition on a resource: expressions that a server chose, on resources as large as there are."""
 _TEXT: Final = 256
 """So many characters cost as much as one item."""
 
@@ -32,6 +34,10 @@ class Work:
                 "The expressions visit too many elements. Select what is meant more directly, or in several requests."
             )
             raise Unprocessable(issues=(Issue("error", "too-costly", text),))
+
+    def read(self, characters: int) -> None:
+        """Count a text that is about to be read or written whole."""
+        self.spend(1 + characters // _TEXT)
 
     def look_at(self, value: Any) -> None:
         """Count a value that is looked at whole: texts by their length, the parts of objects and lists too."""

@@ -12,11 +12,11 @@ import msgspec
 
 from hilum.access.confine import confine
 from hilum.access.policy import Policy, Principal
+from hilum.fhir import units
 from hilum.interactions import auditing
 from hilum.interactions.door import Door
 from hilum.interactions.resolve import resolve
 from hilum.problems import Invalid, Unprocessable
-from hilum.search import units
 from hilum.search.parameters import Registry
 from hilum.search.parse import Parsed
 from hilum.search.query import Query

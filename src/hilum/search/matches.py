@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Final
 
+from hilum.fhir.units import SAME, UCUM, Scale, converted, scale
 from hilum.search import dates, numbers
 from hilum.search.alternatives import Amount, Composite, DateRange, Token
 from hilum.search.clauses import (
@@ -46,7 +47,6 @@ from hilum.search.rows import (
     UriRow,
 )
 from hilum.search.text import fold
-from hilum.search.units import SAME, UCUM, Scale, converted, scale
 
 
 def matches(clause: Clause, rows: Rows, *, id: str, last_updated: int) -> bool:

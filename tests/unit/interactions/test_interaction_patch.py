@@ -279,7 +279,7 @@ def test_json_patch_paths_have_a_depth_and_a_sum_that_are_bounded() -> None:
     [
         "Patient.name.given.select(%context.name.given.select(%context.name.given))",
         "Patient.name.given.where(%context.name.given.exists(%context.name.given.exists($this.id.exists())))",
-        "(Patient.name | Patient.name).given.all(%context.name.given.all(%context.name.given.distinct().empty()))",
+        "(Patient.name | Patient.name).given.all(%context.name.given.all(%context.name.given.distinct().exists()))",
         "Patient.name.given.where(lower() = upper())",
     ],
 )

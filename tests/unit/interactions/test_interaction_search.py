@@ -11,6 +11,7 @@ from tests.unit.interactions.conftest import principal
 
 from hilum.access.confine import confine
 from hilum.access.policy import EVERYTHING, Principal
+from hilum.fhir import units
 from hilum.fhir.resource import Resource
 from hilum.interactions.create import create
 from hilum.interactions.delete import delete
@@ -20,7 +21,6 @@ from hilum.interactions.permit import permits_for
 from hilum.interactions.search import search, understood
 from hilum.interactions.update import update
 from hilum.problems import Forbidden, NotFound
-from hilum.search import units
 from hilum.search.parse import parse_query
 from hilum.store.interface import Page, Versions
 

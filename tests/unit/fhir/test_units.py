@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from hilum.search.units import Scale, converted, scale
+from hilum.fhir.units import Scale, converted, scale
 
 
 @pytest.mark.parametrize(
