@@ -10,7 +10,7 @@ from hilum.fhirpath import operators, temporal, walk
 from hilum.fhirpath.code import NEVER, Code, Types, always, computed, condition, items
 from hilum.fhirpath.function import KINDS, Argument, Function
 from hilum.fhirpath.functions import FUNCTIONS, REFUSED
-from hilum.fhirpath.nodes import NOBODY, NOTHING, Node, Scope
+from hilum.fhirpath.nodes import NOBODY, NOTHING, Node, Scope, count_children
 from hilum.fhirpath.quantities import Quantity, calendar
 from hilum.fhirpath.references import target_type
 from hilum.fhirpath.resources import reference, target, variable
@@ -57,9 +57,13 @@ _PREFIXES: Final = {
 }
 
 
+_CHILDREN: Final = Call(None, "children", ())
+
+
 class Compiler:
     """`root`: the types of `%context`; `resource`: of `%resource`. `variables`: the names that the surroundings will
     give values to; None: any. `lenient`: what `$this` at the root doesn't have is empty, for conditions on choices.
+    `looks_up`, of what was compiled: it refers to the resource around.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Compiler:
         self.lenient = lenient
         self.defined: list[str] = []
         self.steps = 0
+        self.looks_up = False
 
     def whole(self, tree: Expression) -> tuple[Code, int]:
         """The code of an expression, and how many steps it has."""
@@ -138,6 +143,7 @@ class Compiler:
         if wanted is None:
             raise Invalid(f"FHIRPath: R4 has no type {name[:64]!r}.")
         if operator == "is" and isinstance(operand, Call) and operand.name == "resolve" and not operand.arguments:
+            self.looks_up = True
             return _resolves(self._source(operand.source, focus), wanted)
         inner = self._source(operand, focus)
         evaluate = inner.evaluate
@@ -205,6 +211,9 @@ class Compiler:
         fewest, most = function.arity
         if not fewest <= len(tree.arguments) <= most:
             raise Invalid(f"FHIRPath: {tree.name}() takes {fewest} to {most} arguments, found {len(tree.arguments)}.")
+        self.looks_up = self.looks_up or tree.name == "resolve"
+        if tree.name == "count" and isinstance(tree.source, Call) and tree.source == _CHILDREN:
+            return computed(lambda this, scope: count_children(this), frozenset((INTEGER,)))
         inner = self._source(tree.source, focus)
         _suits(tree.name, function, inner.types)
         if function.plain is None:
@@ -239,6 +248,7 @@ class Compiler:
         name = tree.name
         if name == "context":
             return items(lambda this, scope: [scope.context], self.root)
+        self.looks_up = self.looks_up or name in ("resource", "rootResource")
         if name == "resource":
             return items(lambda this, scope: [scope.resource], self.resource)
         if name == "rootResource":

@@ -95,6 +95,7 @@ def condition(expression: str, type: str, path: str = "") -> Condition:
     compiler = Compiler(frozenset((here,)), resource, None, lenient=is_primitive(here))
     code, weight = _code(compiler, expression)
     test = code.test
+    looks_up = compiler.looks_up
 
     def holds(
         value: Any,
@@ -105,9 +106,10 @@ def condition(expression: str, type: str, path: str = "") -> Condition:
         around: Surroundings = ALONE,
         work: Work | None = None,
     ) -> bool | None:
-        node = Node(value, here, None, extra)
-        above = node if value is resource else Node(resource, resource_type(resource))
-        top = above if root is None or root is resource else Node(root, resource_type(root))
+        above = top = node = Node(value, here, None, extra)
+        if looks_up:
+            above = node if value is resource else Node(resource, resource_type(resource))
+            top = above if root is None or root is resource else Node(root, resource_type(root))
         work = Work(MOST_OF_A_CONDITION) if work is None else work
         work.spend(weight)
         try:

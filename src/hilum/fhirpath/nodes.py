@@ -158,10 +158,14 @@ def node_of(value: Any, type_: Type, place: tuple[Any, ...] | None = None, extra
     return Node(value, type_, place, extra)
 
 
-def resource_type(body: dict[str, Any], otherwise: Type = Type("Resource")) -> Type:  # noqa: B008
+_RESOURCES: Final = {name: Type(name) for name in TYPE_NUMBER}
+_RESOURCE: Final = Type("Resource")
+
+
+def resource_type(body: dict[str, Any], otherwise: Type = _RESOURCE) -> Type:
     """The type that a resource says it is, if R4 has one."""
     name = body.get("resourceType")
-    return Type(name) if type(name) is str and name in TYPE_NUMBER else otherwise
+    return _RESOURCES.get(name, otherwise) if type(name) is str else otherwise
 
 
 def children(node: Node) -> list[Node]:
@@ -171,6 +175,30 @@ def children(node: Node) -> list[Node]:
     if around is not None:
         into(found, around, node.location, all_ways(node.type))
     return found
+
+
+def count_children(node: Node) -> int:
+    """How many children there are."""
+    around = node.value
+    if type(around) is not dict:
+        return len(children(node))
+    known = _many(node.type)
+    count = 0
+    for key, value in around.items():
+        many = known.get(key)
+        if many is None:
+            if key[:1] == "_":
+                return len(children(node))
+        elif many and type(value) is list:
+            count += len(value) - value.count(None)
+        elif value is not None:
+            count += 1
+    return count
+
+
+@lru_cache(maxsize=4096)
+def _many(type: Type) -> dict[str, bool]:
+    return {way.key: way.many for way in all_ways(type)}
 
 
 @lru_cache(maxsize=4096)

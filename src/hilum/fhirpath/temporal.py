@@ -184,10 +184,20 @@ def _from_minutes(minutes: int) -> tuple[int, ...] | None:
 
 def _apart(one: Temporal, other: Temporal) -> int | None:
     """The order of two of which one has no zone: known where it is the same in every zone."""
-    if abs(years := one.parts[0] - other.parts[0]) > 1:
-        return -1 if years < 0 else 1
+    if len(one.parts) > 2 and len(other.parts) > 2:
+        days = _roughly(one.parts) - _roughly(other.parts)
+        if abs(days) > _ZONES_APART:
+            return -1 if days < 0 else 1
     (a, b), (c, d) = _range(one), _range(other)
     return -1 if b < c else 1 if a > d else None
+
+
+_ZONES_APART: Final = 6
+"""Days, as `_roughly` counts them, that no two dates are apart for their time zones alone."""
+
+
+def _roughly(parts: tuple[int, ...]) -> int:
+    return parts[0] * 372 + parts[1] * 31 + parts[2]
 
 
 def _range(one: Temporal) -> tuple[Decimal, Decimal]:
