@@ -1,6 +1,7 @@
 """What a checker answers: None when all is well, else findings whose paths grow while the calls unwind.
 
-No path is built for a resource without faults.
+No path is built for a resource without faults. What only a wider view can tell (is there such a contained resource?
+what does the terminology say?) is answered as a finding that is settled later, by the resource or the Bundle around.
 """
 
 from __future__ import annotations
@@ -8,19 +9,42 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+
+class Later(NamedTuple):
+    """A question instead of a finding. `level`: who can answer it, one of those below.
+
+    `judge`: from what that one is (for OF_ANSWERS: the Answers, else its JSON) to findings below the same place,
+    questions for a wider view among them.
+    """
+
+    level: int
+    judge: Callable[[Any], Found]
+
+
+OF_RESOURCE: Final = 0
+"""The resource around, contained or not: %resource."""
+OF_CONTAINER: Final = 1
+"""The resource around that is not contained itself: %rootResource."""
+OF_BUNDLE: Final = 2
+"""The innermost Bundle around. What no Bundle is around is never asked."""
+OF_ANSWERS: Final = 3
+"""Whoever asks for validation: what terminology says."""
 
 
 class Finding(NamedTuple):
     """`path`: below the place that was checked, such as `.name[0].family`, or "". `code`: an IssueType.
 
     `severity`: error, warning or information, as OperationOutcome.issue has them; only errors refuse a write.
+    `later`: this is no finding yet.
     """
 
     path: str
     code: str
     text: str
     severity: str = "error"
+    later: Later | None = None
 
 
 Found = list[Finding] | None
@@ -29,7 +53,7 @@ Check = Callable[[Any, int], Found]
 """A checker of one JSON value at a nesting depth."""
 
 MOST = 1000
-"""A list stops collecting after so many findings: a huge broken body must not make a huger answer."""
+"""A list stops collecting after so many errors: a huge broken body must not make a huger answer."""
 
 NULL = "is null: leave the property out instead"
 
@@ -41,9 +65,37 @@ def one(code: str, text: str, path: str = "", severity: str = "error") -> list[F
     return [Finding(path, code, text, severity)]
 
 
+def ask(level: int, judge: Callable[[Any], Found], path: str = "") -> list[Finding]:
+    """What is to be settled later."""
+    return [Finding(path, "", "", "", Later(level, judge))]
+
+
 def under(prefix: str, found: list[Finding]) -> list[Finding]:
     """The findings, seen from the parent."""
     return [Finding(prefix + path, *rest) for path, *rest in found]
+
+
+def settle(found: list[Finding], level: int, known: Any) -> Found:
+    """The findings, those of that level and below it judged by what is known."""
+    out: list[Finding] = []
+    for finding in found:
+        if finding.later is None or finding.later.level > level:
+            out.append(finding)
+        else:
+            judged = finding.later.judge(known)
+            if judged is not None:
+                out += settle(under(finding.path, judged), level, known) or ()
+    return out or None
+
+
+def full(found: list[Finding]) -> bool:
+    """Whether there are so many errors that nobody needs more."""
+    return len(found) > MOST and sum(finding.severity == "error" for finding in found) > MOST
+
+
+def refused(found: list[Finding]) -> bool:
+    """Whether there is an error among them."""
+    return any(finding.severity == "error" for finding in found)
 
 
 def nameable(name: str) -> bool:
