@@ -7,15 +7,17 @@ what does the terminology say?) is answered as a finding that is settled later, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
+
+from hilum.terminology.questions import Answers
 
 
 class Later(NamedTuple):
     """A question instead of a finding. `level`: who can answer it, one of those below.
 
-    `judge`: from what that one is (for OF_ANSWERS: the Answers, else its JSON) to findings below the same place,
+    `judge`: from what that one is (its JSON; for OF_CALLER a Caller) to findings below the same place,
     questions for a wider view among them.
     """
 
@@ -28,9 +30,16 @@ OF_RESOURCE: Final = 0
 OF_CONTAINER: Final = 1
 """The resource around that is not contained itself: %rootResource."""
 OF_BUNDLE: Final = 2
-"""The innermost Bundle around. What no Bundle is around is never asked."""
-OF_ANSWERS: Final = 3
-"""Whoever asks for validation: what terminology says."""
+"""The innermost Bundle around, as bundles.Entries. Where there is none, nobody is asked."""
+OF_CALLER: Final = 3
+"""Whoever asks for validation."""
+
+
+class Caller(NamedTuple):
+    """What whoever asks for validation knows. `extensions`: urls of extensions beyond R4's own."""
+
+    answers: Answers | None = None
+    extensions: Container[str] = frozenset()
 
 
 class Finding(NamedTuple):
@@ -72,7 +81,7 @@ def ask(level: int, judge: Callable[[Any], Found], path: str = "") -> list[Findi
 
 def under(prefix: str, found: list[Finding]) -> list[Finding]:
     """The findings, seen from the parent."""
-    return [Finding(prefix + path, *rest) for path, *rest in found]
+    return [Finding(prefix + path, code, text, severity, later) for path, code, text, severity, later in found]
 
 
 def settle(found: list[Finding], level: int, known: Any) -> Found:

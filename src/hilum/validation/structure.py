@@ -1,52 +1,65 @@
-"""Structural validation against the R4 snapshots, compiled once per type to closures.
+"""Validation against the R4 snapshots, compiled once per type to closures.
 
-Properties, cardinality, JSON types, formats, choice[x], empty values, primitive extensions, required bindings,
-references, contained resources and narrative. https://hl7.org/fhir/R4/json.html, https://hl7.org/fhir/R4/element.html
+Properties, cardinality, JSON types, formats, choice[x], empty values, primitive extensions, bindings, references,
+invariants, contained resources and narrative. https://hl7.org/fhir/R4/json.html, https://hl7.org/fhir/R4/element.html
 
 A checker answers None or findings (findings.py). One for an object holds a table from JSON property to the checker of
-its value; nothing else is looked up while a resource is read.
+its value; nothing else is looked up while a resource is read. Invariants follow from the elements that were met.
 """
 
 from __future__ import annotations
 
-import re
 from threading import Lock
 from typing import Any, Final
 
 from hilum.fhir import definitions
 from hilum.fhir.definitions import TYPE_NUMBER, Element
-from hilum.problems import Issue
-from hilum.validation import bindings, narrative
-from hilum.validation.findings import MOST, NULL, Check, Finding, Found, nameable, one, under, wrong
+from hilum.validation import bindings, bundles, extensions, invariants, narrative, references
+from hilum.validation.findings import (
+    NULL,
+    OF_BUNDLE,
+    OF_CONTAINER,
+    OF_RESOURCE,
+    Check,
+    Finding,
+    Found,
+    full,
+    nameable,
+    one,
+    settle,
+    under,
+    wrong,
+)
+from hilum.validation.invariants import NO_VERDICT, Judge
 from hilum.validation.primitives import CHECKS
 
 DEEPEST: Final = 64
 """So many elements may stand within each other; deeper nesting is a finding, not a crash."""
 
 
-def validate(body: dict[str, Any]) -> list[Issue]:
-    """All findings on one parsed resource (numbers with a fraction as Decimal); empty when there are none.
-
-    Each has a severity and a FHIRPath such as `Patient.name[0].given[1]` (a choice is named without its type:
-    `Observation.value`) and never holds a value of the resource. After 1000 findings the rest is only counted.
-    """
-    found = resource(body, 0)
-    if found is None:
-        return []
-    name = body.get("resourceType") if type(body) is dict else None
-    root = name if type(name) is str and name in TYPE_NUMBER else "Resource"
-    issues = [Issue(one.severity, one.code, f"{root}{one.path} {one.text}", root + one.path) for one in found[:MOST]]
-    if len(found) > MOST:
-        text = f"{len(found) - MOST} or more findings are not shown. Correct these first."
-        issues.append(Issue("information", "informational", text))
-    return issues
-
-
 # --- resources -------------------------------------------------------------------------------------------------------
 
 
-def resource(value: Any, depth: int) -> Found:
-    """Any resource, wherever one may stand: its resourceType chooses the checker."""
+def resource(value: Any, depth: int, thorough: bool = False) -> Found:
+    """Any resource, wherever one may stand: its resourceType chooses the checker.
+
+    `thorough`: with questions to whoever asked, which a write does without.
+    """
+    found = _resource(value, depth, thorough)
+    if found is not None:
+        found = settle(found, OF_CONTAINER, value)
+    if type(value) is dict and value.get("resourceType") == "Bundle":
+        found = bundles.judged(value, found)
+        if found is not None:
+            found = settle(found, OF_BUNDLE, bundles.Entries(value))
+    return found
+
+
+def _thorough(value: Any, depth: int) -> Found:
+    return resource(value, depth, True)
+
+
+def _resource(value: Any, depth: int, thorough: bool) -> Found:
     if type(value) is not dict:
         return wrong(value, "a resource")
     if not value:
@@ -58,51 +71,58 @@ def resource(value: Any, depth: int) -> Found:
         return one("structure", 'must say what it is, such as "resourceType": "Patient"', ".resourceType")
     if name not in TYPE_NUMBER:
         return one("structure", "is not a resource type of R4 (types are case-sensitive)", ".resourceType")
-    check = _resources.get(name) or _compile(name)
+    check = _resources.get((name, thorough)) or _compile(name, thorough)
     return check(value, depth)
 
 
-_resources: dict[str, Check] = {}
+_resources: dict[tuple[str, bool], Check] = {}
 _compiling = Lock()
 
 
-def _compile(name: str) -> Check:
+def _compile(name: str, thorough: bool) -> Check:
     """The checker of a resource type, published only when it is complete."""
     with _compiling:
         _object("Element", alone="")  # what an underscore property holds, see _extended
-        _resources[name] = check = _object(name)
+        _resources[name, thorough] = check = _object(name, thorough=thorough)
     return check
 
 
-def _contained(value: Any, depth: int) -> Found:
+def _contained(thorough: bool) -> Check:
     """A resource inside another one. https://hl7.org/fhir/R4/references.html#contained"""
-    found = resource(value, depth)
-    if type(value) is dict:
-        if "contained" in value:
-            found = (found or []) + one("structure", "is not allowed in a contained resource", ".contained")
-        if "id" not in value:
-            found = (found or []) + one("required", "is required in a contained resource", ".id")
-    return found
+
+    def contained(value: Any, depth: int) -> Found:
+        found = _resource(value, depth, thorough)
+        if found is not None:
+            # What is part of another resource is told in that one's narrative.
+            found = settle([one_ for one_ in found if one_.path or one_.text[:17] != _BEST], OF_RESOURCE, value)
+        if type(value) is dict:
+            if "contained" in value:
+                found = (found or []) + one("structure", "is not allowed in a contained resource (dom-2)", ".contained")
+            if "id" not in value:
+                found = (found or []) + one("required", "is required in a contained resource", ".id")
+        return found
+
+    return contained
 
 
-# --- references ------------------------------------------------------------------------------------------------------
-
-_REFERENCE = re.compile(
-    r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?"
-    r"|(?:[A-Za-z][A-Za-z0-9+.\-]*:|#|[A-Z][A-Za-z]+\?)[^ \x00-\x1f\ud800-\udfff]*"
-)
+_BEST: Final = "should keep dom-6"
 
 
-def _reference(value: Any, _: int) -> Found:
-    """Reference.reference: Type/id, an absolute URI, #id or, in a transaction, Type?criteria.
+def _all_contained(check: Check) -> Check:
+    """The array of contained resources: each has another id."""
 
-    The type may be one that R4 does not have: published R4 guides refer to later resources.
-    """
-    if type(value) is str:
-        if _REFERENCE.fullmatch(value):
-            return None
-        return one("value", "is not a reference: Type/id, an absolute URI, #id or Type?criteria")
-    return wrong(value, "a string")
+    def array(value: Any, depth: int) -> Found:
+        found = check(value, depth)
+        seen: set[str] = set()
+        for index, item in enumerate(value if type(value) is list else ()):
+            id_ = item.get("id") if type(item) is dict else None
+            if type(id_) is str:
+                if id_ in seen:
+                    found = (found or []) + one("duplicate", "is the id of another contained resource", f"[{index}].id")
+                seen.add(id_)
+        return found
+
+    return array
 
 
 # --- one object ------------------------------------------------------------------------------------------------------
@@ -134,17 +154,19 @@ class _Table:
         return f".{name}" if bit is None else f".{self.choices[bit]}"
 
 
-def _object(type_: str, path: str = "", *, without: str = "", alone: str = "id") -> Check:
+def _object(type_: str, path: str = "", *, without: str = "", alone: str = "id", thorough: bool = False) -> Check:
     """The checker of a type, or of the backbone element at `path` of it; compiled on first use, under the lock.
 
     `without` leaves out an element. `alone` is a property that says nothing by itself (ele-1).
     """
-    key = (type_, path, without, alone)
+    key = (type_, path, without, alone, thorough)
     if key in _compiled:
         return _compiled[key]
     table = _Table()
     get = table.checks.get
     required = 0
+    judge: Judge | None = None
+    decided: dict[int, invariants.Verdict] = {}
 
     def check(value: Any, depth: int) -> Found:
         if type(value) is not dict:
@@ -172,63 +194,103 @@ def _object(type_: str, path: str = "", *, without: str = "", alone: str = "id")
             out = (out or []) + [missing for bit, missing in table.required.items() if not present & bit]
         if again:
             out = _doubled(table, value, again, out)
+        if judge is not None:
+            verdict = decided.get(present) or judge.weigh(present)
+            if verdict is not NO_VERDICT:
+                return invariants.judged(verdict, value, out)
         return out
 
     # Known before its table is filled, since types refer to each other in circles.
     _compiled[key] = check
-    _fill(table, type_, path, without)
+    rules = invariants.of_object(type_, path)
+    bits = _fill(table, type_, path, without, invariants.needed(rules), thorough)
     required = sum(table.required)
+    if rules:
+        judge = Judge(rules, bits)
+        decided = judge.verdicts
     return check
 
 
-_compiled: dict[tuple[str, str, str, str], Check] = {}
+_compiled: dict[tuple[str, str, str, str, bool], Check] = {}
 
 
-def _fill(table: _Table, type_: str, path: str, without: str) -> None:
+def _fill(table: _Table, type_: str, path: str, without: str, needed: frozenset[str], thorough: bool) -> dict[str, int]:
+    """Fill the table; the bits of elements, of those that are `needed` at least."""
     if not path and type_ in TYPE_NUMBER:
         table.checks["resourceType"] = (_known, 0)
     bit = 1
+    bits: dict[str, int] = {}
     for element in definitions.elements(type_, path):
         if element.max == "0" or element.name == without:
             continue
-        own = bit if element.min or element.choice else 0
+        own = bit if element.min or element.choice or element.name in needed else 0
         bit += bit if own else 0
+        if own:
+            bits[element.name] = own
         if element.min:
             table.required[own] = Finding(f".{element.name}", "required", "is required")
         if element.choice:
             table.choices[own] = element.name
         for name in element.types or ("",):
             property_ = element.name + name[:1].upper() + name[1:] if element.choice else element.name
-            check = _check(type_, path, element, name)
+            check = _check(type_, path, element, name, thorough)
             if name in CHECKS and not _attribute(type_, element):
                 table.primitives[property_] = element.many
             if element.choice:
                 table.choice_of[property_] = own
             table.checks[property_] = (_array(check) if element.many else check, own)
+    if "contained" in table.checks:
+        table.checks["contained"] = (_all_contained(table.checks["contained"][0]), table.checks["contained"][1])
     if type_ == "Extension":
         # ext-1, value xor extensions: like a choice of which one must be there.
         value = next(bit for bit, name in table.choices.items() if name == "value")
         table.required[value] = Finding(".value", "required", "is required, unless there are extensions (ext-1)")
         table.checks["extension"] = (table.checks["extension"][0], value)
+    return bits
 
 
-def _check(type_: str, path: str, element: Element, name: str) -> Check:
+def _check(type_: str, path: str, element: Element, name: str, thorough: bool) -> Check:
     """The checker of one value of that element with that type; `name` is "" for a reference to other elements."""
     below = f"{path}.{element.name}".lstrip(".")
     if not name:
-        return _object(type_, element.ref or "")
+        return _object(type_, element.ref or "", thorough=thorough)
     if name in ("BackboneElement", "Element") and below in definitions.type_(type_).elements:
-        return _object(type_, below)
+        return _object(type_, below, thorough=thorough)
+    check = _typed(type_, element, name, thorough)
+    rules = invariants.of_element(type_, below, name, "")
+    return _ruled(check, rules) if rules else check
+
+
+def _typed(type_: str, element: Element, name: str, thorough: bool) -> Check:
+    """The checker of a value by its type, and by what the element says of such a value."""
     if name == "Resource":
-        return _contained if element.name == "contained" else resource
+        return _contained(thorough) if element.name == "contained" else _thorough if thorough else resource
     if name == "xhtml":
         return narrative.div
     if type_ == "Reference" and element.name == "reference":
-        return _reference
+        return references.text
     if element.profiles.get(name) == "SimpleQuantity":
-        return _object(name, without="comparator")
-    check = CHECKS[name] if name in CHECKS else _object(name)
-    return check if element.binding is None else bindings.bound(check, name, element.binding)
+        check = _object(name, without="comparator", thorough=thorough)
+    else:
+        check = CHECKS[name] if name in CHECKS else _object(name, thorough=thorough)
+    if name == "Reference":
+        return references.aimed(check, element.targets)
+    if name == "Extension":
+        return extensions.known(
+            check, modifier=element.name == "modifierExtension", inner=type_ == "Extension", thorough=thorough
+        )
+    return bindings.bound(check, name, element, thorough)
+
+
+def _ruled(check: Check, rules: tuple[invariants.Rule, ...]) -> Check:
+    """With the invariants that an element has beside those of its type."""
+    verdict = invariants.Verdict((), rules)
+
+    def ruled(value: Any, depth: int) -> Found:
+        found = check(value, depth)
+        return found if found else invariants.judged(verdict, value, found)
+
+    return ruled
 
 
 def _attribute(type_: str, element: Element) -> bool:
@@ -252,7 +314,7 @@ def _array(check: Check) -> Check:
             found = check(item, depth)
             if found is not None:
                 out += under(f"[{index}]", found)
-                if len(out) > MOST:
+                if full(out):
                     break
         return out or None
 
@@ -323,6 +385,6 @@ def _aligned(value: Any, values: Any, name: str, depth: int) -> Found:
             out += under(f"[{index}]", _extended(item, other is not None, depth) or [])
         elif other is None:
             out += one("structure", "has neither a value nor an extension", f"[{index}]")
-        if len(out) > MOST:
+        if full(out):
             break
     return out or None
