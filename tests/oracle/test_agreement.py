@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.errors import errors
 from tests.oracle import adapter, definitions
 from tests.oracle.comparing import differs
 from tests.oracle.criteria import Refused
@@ -24,7 +25,6 @@ from tests.postgres import postgres_url
 from hilum.fhir import json as fhir_json
 from hilum.store.interface import Store
 from hilum.store.plan import thresholds
-from hilum.validation import validate
 
 __all__ = ["postgres_url"]
 
@@ -75,7 +75,7 @@ def test_populations_are_valid_r4(seed: int) -> None:
     wrong = [
         (body["resourceType"], body["id"], [str(issue) for issue in found])
         for body in population(seed)
-        if (found := validate(fhir_json.parse(json.dumps(body).encode())))
+        if (found := errors(fhir_json.parse(json.dumps(body).encode())))
     ]
     assert wrong == []
 

@@ -9,6 +9,7 @@ from base64 import b64decode
 from typing import Any, NamedTuple
 
 import pytest
+from tests.errors import errors
 
 from hilum.access.policy import EVERYTHING, Principal
 from hilum.audit.context import ORIGIN, Origin
@@ -16,7 +17,6 @@ from hilum.audit.entry import EVENTS, Entry, Who
 from hilum.audit.event import Event, ReadId, WriteId, asked, detail, id_of, read, written
 from hilum.audit.render import DCM, PATTERNS, PROFILES, render
 from hilum.store.segments import Version, WriteAudited
-from hilum.validation import validate
 
 BASE = "https://fhir.example.org/fhir"
 PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
@@ -173,7 +173,7 @@ def test_an_event_conforms_to_what_it_claims_and_to_r4(
     interaction: str, status: int, patients: tuple[str, ...], who: Who
 ) -> None:
     found = render(event(interaction, who, status, patients), BASE)
-    assert validate(found) == []
+    assert errors(found) == []
     for profile in found["meta"].get("profile", ()):
         CHECKS[profile.removeprefix(PROFILES)](found)
     requestors = [one for one in found["agent"] if one["requestor"]]

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
+from tests.errors import errors
 
 from hilum.fhir import definitions
 from hilum.problems import Issue
-from hilum.validation import validate
 
 CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 URL = "http://hl7.org/fhir/ValueSet/condition-clinical"
@@ -36,7 +36,7 @@ def test_required_bindings_are_on_codes_and_concepts_only() -> None:
     ],
 )
 def test_a_concept_with_one_coding_of_the_value_set_passes(status: dict[str, Any]) -> None:
-    assert validate(condition(status)) == []
+    assert errors(condition(status)) == []
 
 
 @pytest.mark.parametrize(
@@ -53,20 +53,20 @@ def test_a_concept_without_such_a_coding_is_found(status: dict[str, Any]) -> Non
     path = "Condition.clinicalStatus"
     codes = "active, inactive, recurrence, relapse, remission, resolved"
     text = f"must have a coding that is one of {codes} ({URL}), with its system"
-    assert validate(condition(status)) == [Issue("error", "code-invalid", f"{path} {text}", path)]
+    assert errors(condition(status)) == [Issue("error", "code-invalid", f"{path} {text}", path)]
 
 
 def test_a_fault_inside_the_concept_is_reported_there() -> None:
-    found = validate(condition({"coding": [{"system": 1, "code": "active"}]}))
+    found = errors(condition({"coding": [{"system": 1, "code": "active"}]}))
     assert [i.expression for i in found] == ["Condition.clinicalStatus.coding[0].system"]
 
 
 def test_codes_of_value_sets_that_can_not_be_listed_pass_by_their_format() -> None:
     attachment = {"contentType": "application/x-anything; charset=utf-8", "url": "http://example.org"}
     body = {"resourceType": "Patient", "photo": [attachment]}
-    assert validate(body) == []
+    assert errors(body) == []
     attachment["contentType"] = " text/plain"
-    assert [i.expression for i in validate(body)] == ["Patient.photo[0].contentType"]
+    assert [i.expression for i in errors(body)] == ["Patient.photo[0].contentType"]
 
 
 def test_large_value_sets_are_named_and_not_spelled_out() -> None:
@@ -80,4 +80,4 @@ def test_large_value_sets_are_named_and_not_spelled_out() -> None:
         "resource": [{"code": "Foo"}],
     }
     path, url = "CompartmentDefinition.resource[0].code", "http://hl7.org/fhir/ValueSet/resource-types"
-    assert validate(body) == [Issue("error", "code-invalid", f"{path} must be a code of {url}", path)]
+    assert errors(body) == [Issue("error", "code-invalid", f"{path} must be a code of {url}", path)]

@@ -87,7 +87,7 @@ def test_legal_values_have_no_findings(name: str, value: object) -> None:
 def test_illegal_values_are_one_finding_that_does_not_repeat_the_value(name: str, value: object) -> None:
     found = CHECKS[name](value, 0)
     assert found is not None and len(found) == 1
-    path, code, text, severity = found[0]
+    path, code, text, severity, _ = found[0]
     assert severity == "error"
     assert path == ""
     assert code in ("value", "structure", "too-long")

@@ -4,11 +4,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.errors import errors
 
 from hilum.fhir.definitions import TYPES
 from hilum.fhir.json import number
 from hilum.problems import Issue
-from hilum.validation import validate
 
 DIV = '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'
 DAR = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
@@ -91,7 +91,7 @@ LEGAL: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", LEGAL)
 def test_legal_resources_have_no_findings(name: str) -> None:
-    assert validate(LEGAL[name]) == []
+    assert errors(LEGAL[name]) == []
 
 
 UNKNOWN = "is not an element here: the specification knows no such property"
@@ -415,12 +415,12 @@ BROKEN: list[tuple[dict[str, Any], str, str, str]] = [
     ("body", "path", "code", "text"), BROKEN, ids=[f"{i}-{row[1][:60]}" for i, row in enumerate(BROKEN)]
 )
 def test_a_fault_is_found_at_its_path(body: dict[str, Any], path: str, code: str, text: str) -> None:
-    assert validate(body) == [Issue("error", code, f"{path} {text}", path)]
+    assert errors(body) == [Issue("error", code, f"{path} {text}", path)]
 
 
 @pytest.mark.parametrize("body", [[], "Patient", None, 5, True])
 def test_anything_but_an_object_is_a_finding(body: Any) -> None:
-    assert [(i.code, i.expression) for i in validate(body)] == [("structure", "Resource")]
+    assert [(i.code, i.expression) for i in errors(body)] == [("structure", "Resource")]
 
 
 def test_all_findings_come_at_once() -> None:
@@ -433,7 +433,7 @@ def test_all_findings_come_at_once() -> None:
         "foo": 1,
         "component": [{"valueQuantity": {"value": "1"}}, {"code": CODE, "valueString": ""}],
     }
-    assert [(i.expression, i.code) for i in validate(body)] == [
+    assert [(i.expression, i.code) for i in errors(body)] == [
         ("Observation.id", "value"),
         ("Observation.status", "code-invalid"),
         ("Observation.subject.reference", "value"),
@@ -454,29 +454,29 @@ def test_findings_never_repeat_values() -> None:
         managingOrganization={"reference": "SECRET"},
         text={"status": "SECRET", "div": "SECRET"},
     )
-    issues = validate(body)
+    issues = errors(body)
     assert len(issues) == 7
     assert "SECRET" not in repr(issues)
 
 
 def test_a_huge_broken_list_gives_a_bounded_answer() -> None:
-    issues = validate(patient(name=[{"foo": 1}] * 5000))
+    issues = errors(patient(name=[{"foo": 1}] * 5000))
     assert len(issues) == 1001
     assert issues[-1] == Issue("information", "informational", "1 or more findings are not shown. Correct these first.")
 
 
 @pytest.mark.parametrize("depth", [65, 300, 5000])
 def test_deep_nesting_is_a_finding_and_not_a_crash(depth: int) -> None:
-    assert ["is nested too deeply" in i.diagnostics for i in validate(nested(depth))] == [True]
+    assert ["is nested too deeply" in i.diagnostics for i in errors(nested(depth))] == [True]
     item: dict[str, Any] = {"linkId": "x", "type": "group"}
     for _ in range(depth):
         item = {"linkId": "x", "type": "group", "item": [item]}
     body = {"resourceType": "Questionnaire", "status": "draft", "item": [item]}
-    assert ["is nested too deeply" in i.diagnostics for i in validate(body)] == [True]
+    assert ["is nested too deeply" in i.diagnostics for i in errors(body)] == [True]
     bundle: dict[str, Any] = patient()
     for _ in range(depth):
         bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": bundle}]}
-    assert ["is nested too deeply" in i.diagnostics for i in validate(bundle)] == [True]
+    assert ["is nested too deeply" in i.diagnostics for i in errors(bundle)] == [True]
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -488,7 +488,7 @@ def test_every_type_refuses_unknown_properties_and_accepts_the_common_ones(name:
         "implicitRules": "http://x",
         "language": "en",
     }
-    codes = {i.code for i in validate(common)}
+    codes = {i.code for i in errors(common)}
     assert codes <= {"required"}
-    found = [i for i in validate({**common, "zzz": 1}) if i.code == "structure"]
+    found = [i for i in errors({**common, "zzz": 1}) if i.code == "structure"]
     assert [i.expression for i in found] == [f"{name}.zzz"]
