@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from hilum.fhir import definitions
-from hilum.validation.findings import OF_CALLER, Caller, Check, Found, ask, one
+from hilum.validation.findings import OF_CALLER, Caller, Check, Found, ask, one, refused
 
 
 class _Own(NamedTuple):
@@ -44,7 +44,7 @@ def known(check: Check, *, modifier: bool, inner: bool, thorough: bool = False) 
         if type(value) is not dict:
             return found
         url = value.get("url")
-        if type(url) is not str or url in plain:
+        if type(url) is not str or url in plain or (found is not None and refused(found)):
             return found
         one_ = own.get(url)
         if one_ is None:

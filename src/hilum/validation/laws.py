@@ -100,7 +100,7 @@ _WRONG = "entered-in-error"
 def _dom_3(value: Any) -> bool:
     """Contained resources are referred to from somewhere, or refer to what contains them."""
     contained = value.get("contained")
-    wanted = list(items(contained))
+    wanted = [item for item in items(contained) if "id" in item]
     if not wanted:
         return True
     said = fragments({name: child for name, child in value.items() if name != "contained"})
