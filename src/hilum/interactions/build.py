@@ -49,13 +49,14 @@ async def apart(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwar
 
 
 def findings(type: str, body: Body) -> tuple[Issue, ...]:
-    """All that is found in a body that should be a `type` when it must not be stored; empty when it may be."""
-    found = _found(type, body)
-    return found if _refused(found) else ()
+    """What must be corrected in a body that should be a `type`; empty when it may be stored."""
+    return _refusing(_found(type, body))
 
 
-def _refused(issues: tuple[Issue, ...]) -> bool:
-    return any(issue.severity in ("error", "fatal") for issue in issues)
+def _refusing(issues: tuple[Issue, ...]) -> tuple[Issue, ...]:
+    """The errors; what is only better otherwise can wait for them."""
+    found = tuple(issue for issue in issues if issue.severity in ("error", "fatal"))
+    return (*found, issues[-1]) if found and issues[-1].code == "informational" else found
 
 
 def _found(type: str, body: Body) -> tuple[Issue, ...]:
@@ -67,10 +68,12 @@ def _found(type: str, body: Body) -> tuple[Issue, ...]:
 
 
 def check(type: str, body: Body) -> tuple[Issue, ...]:
-    """The findings that don't refuse a body: warnings and informations. Raises Invalid with all of them."""
+    """What is found in a body that may be stored: warnings and informations. Raises Invalid with all errors."""
     found = _found(type, body)
-    if found and _refused(found):
-        raise Invalid(issues=found)
+    if found:
+        refusing = _refusing(found)
+        if refusing:
+            raise Invalid(issues=refusing)
     return found
 
 

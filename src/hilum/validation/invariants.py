@@ -103,10 +103,16 @@ def _rule(invariant: Invariant, type_: str, at_type: str, at_path: str) -> Rule:
     expression = CORRECTED.get(key, (invariant.expression, ""))[0] or invariant.expression
     tree = parse(expression)
     by_hand = laws.named if expression == _NAMES else laws.LAWS.get(f"{type_}.{key}") or laws.LAWS.get(key)
+    if key == "dom-3":
+        return Rule(broken, key, tree, lambda value: [broken._replace(path=p) for p in _unreferenced(value)] or None)
     if by_hand is not None:
         law = by_hand
         return Rule(broken, key, tree if key not in _OWN else None, lambda value: None if law(value) else [broken])
     return Rule(broken, key, tree, _evaluated(expression, tree, broken, key, at_type, at_path))
+
+
+def _unreferenced(value: Any) -> list[str]:
+    return [f".contained[{index}]" for index in laws.unreferenced(value)]
 
 
 _OWN: Final = frozenset(key for key, (instead, _) in CORRECTED.items() if instead is None) - {"dom-3"}

@@ -97,16 +97,21 @@ _ALLERGY = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verificatio
 _WRONG = "entered-in-error"
 
 
-def _dom_3(value: Any) -> bool:
-    """Contained resources are referred to from somewhere, or refer to what contains them."""
+def unreferenced(value: Any) -> list[int]:
+    """dom-3: which contained resources nothing refers to, and which don't refer to what contains them."""
     contained = value.get("contained")
-    wanted = [item for item in items(contained) if "id" in item]
+    wanted = [
+        (index, item)
+        for index, item in enumerate(contained if type(contained) is list else ())
+        if type(item) is dict and "id" in item  # without one it is no good anyway
+    ]
     if not wanted:
-        return True
+        return []
     said = fragments({name: child for name, child in value.items() if name != "contained"})
-    for item in wanted:
-        said |= fragments(item)
-    return all(f"#{item.get('id')}" in said or "#" in fragments(item) for item in wanted)
+    own = [fragments(item) for _, item in wanted]
+    said = said.union(*own)
+    pairs = zip(wanted, own, strict=True)
+    return [index for (index, item), refers in pairs if f"#{item['id']}" not in said and "#" not in refers]
 
 
 def fragments(value: Any) -> set[str]:
@@ -250,7 +255,7 @@ LAWS: Final[dict[str, Law]] = {
     "con-4": lambda v: coded(v, "clinicalStatus", _CLINICAL, "resolved", "remission", "inactive"),
     "con-5": lambda v: not coded(v, "verificationStatus", _VERIFICATION, _WRONG) or "clinicalStatus" not in v,
     "csd-1": lambda v: distinct(_codes(v)),
-    "dom-3": _dom_3,
+    "dom-3": lambda v: not unreferenced(v),
     "dom-4": _dom_4,
     "dom-5": _dom_5,
     "mdd-1": lambda v: ordered(v.get("whenPrepared"), v.get("whenHandedOver")),

@@ -166,7 +166,9 @@ async def test_a_period_is_about_the_dates_of_care(door: Door, owner: Principal)
         await put(door, owner, seen)
     stay = {"status": "finished", "class": {"code": "IMP"}, "period": {"start": "2019-12-30", "end": "2020-01-02"}}
     await put(door, owner, {"resourceType": "Encounter", "id": "stay", **stay, **subject})
-    ill = {"onsetDateTime": "2018", "abatementDateTime": "2022"}
+    system = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+    resolved = {"coding": [{"system": system, "code": "resolved"}]}
+    ill = {"clinicalStatus": resolved, "onsetDateTime": "2018", "abatementDateTime": "2022"}
     await put(door, owner, {"resourceType": "Condition", "id": "ill", **ill, **subject})
     await put(door, owner, {"resourceType": "Condition", "id": "undated", **subject})
 

@@ -77,15 +77,18 @@ async def test_two_states_of_one_code_and_subject_are_two(here: Door) -> None:
         (state(id="chosen"), Invalid),
         (state(meta={"versionId": "7"}), Invalid),
         (state(code=MINE) | {"code": {"coding": [*state()["code"]["coding"], {"code": "x"}]}}, Invalid),
-        (state(extension=[{"url": "u", "valueInteger": 1}]), Invalid),
-        (state(extension=[{"url": "u", "extension": [{"url": "v", "valueString": "x"}]}]), Invalid),
-        (state(extension=[{"url": "u", "_valueString": {"extension": [{"url": "v", "valueInteger": 1}]}}]), Invalid),
-        (state(modifierExtension=[{"url": "u", "valueBoolean": True}]), Invalid),
+        (state(extension=[{"url": "http://u", "valueInteger": 1}]), Invalid),
+        (state(extension=[{"url": "http://u", "extension": [{"url": "v", "valueString": "x"}]}]), Invalid),
+        (
+            state(extension=[{"url": "http://u", "_valueString": {"extension": [{"url": "v", "valueInteger": 1}]}}]),
+            Invalid,
+        ),
+        (state(modifierExtension=[{"url": "http://u", "valueBoolean": True}]), Invalid),
         (state(subject="https://other.example/Patient/a"), Invalid),
         (state(subject="#x", contained=[{"resourceType": "Patient", "id": "x"}]), Invalid),
         (state(subject=None, extension=[]) | {"subject": {"display": "Somebody"}}, Invalid),
         (state(subject=None), Forbidden),
-        (state(extension=[{"url": "u", "valueString": "x" * MOST_BYTES}]), TooLarge),
+        (state(extension=[{"url": "http://u", "valueString": "x" * MOST_BYTES}]), TooLarge),
         (state(code=THEIRS), Forbidden),
     ],
 )
@@ -100,7 +103,7 @@ async def test_what_is_no_sound_state_is_refused(here: Door, body: dict[str, Any
 
 async def test_a_state_of_256_kilobytes_is_kept(here: Door) -> None:
     text = "x" * (MOST_BYTES - 400)
-    assert (await kept(here, extension=[{"url": "u", "valueString": text}])).version == 1
+    assert (await kept(here, extension=[{"url": "http://u", "valueString": text}])).version == 1
 
 
 async def test_state_for_all_is_written_by_administrators(here: Door) -> None:

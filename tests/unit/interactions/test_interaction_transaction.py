@@ -118,7 +118,7 @@ async def test_full_urls_become_identities_in_both_directions(door: Door, owner:
                 identifier=[{"system": "urn:ietf:rfc:3986", "value": P}, {"system": P, "value": "x"}],
                 text={"status": "generated", "div": text},
                 extension=[{"url": "http://x", "valueUri": O}, {"url": "http://x", "valueCanonical": O}],
-                contained=[observation(P, id="in")],
+                contained=[observation(P, id="in", note=[{"text": "x"}], hasMember=[{"reference": "#in"}])],
             ),
             P,
         ),

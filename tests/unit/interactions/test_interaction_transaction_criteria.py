@@ -118,8 +118,10 @@ async def test_a_reference_may_need_another_to_be_resolved_first(door: Door, own
 
 
 async def test_a_reference_to_itself_by_what_it_says(door: Door, owner: Principal) -> None:
-    found = await run(door, owner, post(observation("Observation?status=final")))
-    assert subject(found[0]) == name(found[0])
+    member = observation("Patient/q", hasMember=[{"reference": "Observation?status=final"}])
+    (found,) = await run(door, owner, post(member))
+    assert found.resource is not None
+    assert found.resource.body["hasMember"] == [{"reference": name(found)}]
 
 
 async def test_what_resolving_makes_a_second_match_is_refused(door: Door, owner: Principal) -> None:

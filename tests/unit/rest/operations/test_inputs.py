@@ -125,7 +125,7 @@ def name_value(name: str, **value: Any) -> dict[str, Any]:
         (name_value("part", part=[name_value("c", valueString="x")]), "no part of this name", ".part[0].name"),
         (name_value("part", part=[name_value("b", valueCoding={"code": "x"})]), "a is missing", ""),
         (name_value("code", resource={"resourceType": "Patient"}), "one value of a primitive type", ""),
-        (name_value("any"), "any must have one value[x].", ""),
+        (name_value("any"), "A parameter must have one and only one of (value, resource, part)", ""),
     ],
 )
 async def test_what_does_not_fit_is_said_with_its_place(part: dict[str, Any], said: str, place: str) -> None:
