@@ -106,6 +106,10 @@ class MemoryStore:
         """How many versions there are of what says what codes mean."""
         return sum(1 for v in self._log if v.resource.type in ("CodeSystem", "ConceptMap", "NamingSystem", "ValueSet"))
 
+    async def structures(self) -> int:
+        """How many versions of StructureDefinitions there are."""
+        return sum(1 for version in self._log if version.resource.type == "StructureDefinition")
+
     async def read(self, type: str, id: str, version: int | None = None) -> Resource | None:
         """The current version, or that one."""
         found = self._version(type, id, version)

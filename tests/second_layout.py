@@ -18,8 +18,9 @@ def sqlite(path: str) -> None:
     db = apsw.Connection(path)
     for name in _TABLES:
         db.execute(f"DROP TABLE {name}")
-    db.execute("DROP TRIGGER terminology_new; DROP TRIGGER terminology_changed")
-    db.execute("DELETE FROM meta WHERE key = 'terminology'")
+    for what in ("terminology", "structures"):
+        db.execute(f"DROP TRIGGER {what}_new; DROP TRIGGER {what}_changed")
+        db.execute("DELETE FROM meta WHERE key = ?", (what,))
     db.execute("DROP INDEX audit_seq; ALTER TABLE audit DROP COLUMN detail")
     db.execute("ALTER TABLE clock DROP COLUMN moved; ALTER TABLE clock RENAME COLUMN number TO n")
     db.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
@@ -34,7 +35,8 @@ async def postgres(url: str, schema: str) -> None:
     try:
         await db.execute(
             f"DROP TABLE {', '.join(_TABLES)}; ALTER TABLE audit DROP COLUMN detail;"
-            "DROP FUNCTION terminology_changed CASCADE; DELETE FROM meta WHERE key = 'terminology';"
+            "DROP FUNCTION terminology_changed CASCADE; DROP FUNCTION structures_changed CASCADE;"
+            "DELETE FROM meta WHERE key IN ('terminology', 'structures');"
             "DROP FUNCTION apply; DROP FUNCTION netstring; DROP FUNCTION stand; DROP FUNCTION move;"
             + apply
             + "UPDATE meta SET value = '2' WHERE key = 'schema'"

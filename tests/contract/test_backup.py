@@ -256,7 +256,7 @@ async def test_a_copy_of_another_schema_is_told_as_that_and_not_as_damaged(store
                 less.writestr(name, json.dumps(json.loads(archive.read(name)) | {"schema": 3}))
             elif name != "former":
                 less.writestr(name, archive.read(name))
-    with pytest.raises(Misconfigured, match=r"older has schema 3, this hilum 5\. Restore with the hilum that made it"):
+    with pytest.raises(Misconfigured, match=r"older has schema 3, this hilum 6\. Restore with the hilum that made it"):
         await restore_postgres("postgresql://nobody@127.0.0.1:1/none", str(older), schema="none")
 
 

@@ -18,7 +18,7 @@ from hilum.store.postgres import open_postgres
 from hilum.store.sqlite import open_sqlite
 from hilum.store.sqlite.connection import connect
 
-RESTART = r"brought the store to schema 6, .* knows up to 5\. Restart it with the new version\."
+RESTART = r"brought the store to schema 7, .* knows up to 6\. Restart it with the new version\."
 
 
 def with_one_more(store: str) -> tuple[migrations.Step, ...]:

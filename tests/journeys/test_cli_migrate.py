@@ -84,7 +84,7 @@ def test_a_store_of_the_first_layout_is_migrated_with_all_its_patients(tmp_path:
     refused = hilum("check", "--data", data, *flags, "--port", 0)
     assert (refused.returncode, "Run `hilum migrate` first" in refused.stdout) == (1, True)
     done = hilum("migrate", "--data", data, *flags, "--json")
-    assert (done.returncode, json.loads(done.stdout)["schema"]) == (0, 5), done.stderr
+    assert (done.returncode, json.loads(done.stdout)["schema"]) == (0, 6), done.stderr
     assert everything(data, flags) == was
     assert compared_at(data, flags)["state"] == "ok"
     again = Server(tmp_path, *flags)

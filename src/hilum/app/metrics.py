@@ -125,6 +125,7 @@ class Measured:
         self.ledger = store.ledger
         self.segments = store.segments
         self.concepts = store.concepts
+        self.structures = store.structures
         self.learn = store.learn
         self.proceed = store.proceed
         self.rebuild = store.rebuild

@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/searchparameter.html. See `hilum.search.catalogue` for t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -19,8 +19,9 @@ from hilum.interactions.ids import uuid7
 from hilum.interactions.retrying import retrying
 from hilum.search import catalogue as states
 from hilum.search.catalogue import Catalogue, Defined, changes
-from hilum.search.custom import definition, kin
+from hilum.search.custom import definition, judge, kin
 from hilum.search.index import index
+from hilum.search.parameters import Registry
 from hilum.store.interface import Audit, Commit, Precondition, Write
 
 STATUS: Final = {
@@ -39,15 +40,20 @@ async def commit(
     writes: tuple[Write, ...],
     audit: Audit,
     preconditions: tuple[Precondition, ...] = (),
+    *,
+    defined: tuple[Defined, ...] | None = None,
 ) -> tuple[Resource, ...]:
     """Commit writes that were indexed by `catalogue`; their versions. A new search parameter gets its Task with it.
+
+    `defined`: what becomes of search parameters, where somebody has found that out (`searchable`).
 
     Raises what `Store.commit` raises, Unprocessable for a SearchParameter that can't be used or a grant's Consent that
     can't be so (`granting`), and Conflict for a SearchParameter that others need.
     """
-    defined: tuple[Defined, ...] = ()
-    if any(write.type == "SearchParameter" for write in writes):
-        defined = await asyncio.to_thread(_defined, catalogue, writes)
+    if defined is None:
+        defined = ()
+        if any(write.type == "SearchParameter" for write in writes):
+            defined = await asyncio.to_thread(_defined, catalogue, writes)
     tasks = [_requested(one, catalogue) for one in defined if one.task and one.pending and not one.done]
     for one in defined:
         before = catalogue.of(one.id)
@@ -68,6 +74,31 @@ def _defined(catalogue: Catalogue, writes: Sequence[Write]) -> tuple[Defined, ..
             meant = None if body is None else definition(body)
             wanted[write.id] = None if body is None or meant is None else (meant, kin(body))
     return changes(catalogue, wanted, uuid7)
+
+
+def searchable(
+    catalogue: Catalogue, wanted: Mapping[str, tuple[SearchParameter, str]], gone: Mapping[str, None]
+) -> tuple[tuple[Defined, ...], dict[str, str]]:
+    """What is to be noted of those of many definitions that can be used, by their ids, and why the others can't be.
+
+    `wanted` as `Wanted` has it. What is there already under the same code or url, of R4 or of another, stays; "" is said
+    of those that it serves: another version of the same.
+    """
+    there = {one.id: one.definition for one in catalogue.defined if one.indexed and one.id not in {*wanted, *gone}}
+    accepted: dict[str, tuple[SearchParameter, str]] = {}
+    refused: dict[str, str] = {}
+    for id, (one, derived) in sorted(wanted.items(), key=lambda item: (item[1][0].type == "composite", item[0])):
+        if any((other.url, other.code) == (one.url, one.code) for other in there.values()):
+            refused[id] = ""
+            continue
+        wrong = judge(one, derived, there.values(), Registry([*there.values(), one]))
+        if wrong:
+            refused[id] = wrong[0].diagnostics
+        else:
+            there[id], accepted[id] = one, (one, derived)
+    # One that was used, and now is not fit to be, goes.
+    past = {id: None for id in refused if (known := catalogue.of(id)) is not None and known.indexed}
+    return changes(catalogue, {**accepted, **gone, **past}, uuid7), refused
 
 
 def _requested(one: Defined, catalogue: Catalogue) -> Write:

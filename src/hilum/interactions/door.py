@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from hilum.audit.select import Audits
 from hilum.fhir.resource import Resource
+from hilum.interactions.shelf import Shelf
 from hilum.problems import Issue
 from hilum.store.interface import Store
 from hilum.terminology.expansion import Code, Wanted
@@ -31,7 +32,7 @@ class Door:
 
     `integrity`: refuse references to what does not exist and deletions of what is referred to. `expansions` (by the
     name of a ValueSet) and `hierarchies` (by the address of a CodeSystem) are what was computed last: see resolve.py.
-    `audits`: what the server itself recorded, where it records (auditing.py).
+    `audits`: what the server itself recorded, where it records (auditing.py). `shelf`: the definitions that are known.
     """
 
     store: Store
@@ -40,6 +41,7 @@ class Door:
     expansions: dict[str, Expansion] = field(default_factory=dict, compare=False, repr=False)
     hierarchies: dict[str, tuple[Version, Hierarchy]] = field(default_factory=dict, compare=False, repr=False)
     audits: Audits | None = field(default=None, compare=False, repr=False)
+    shelf: Shelf = field(default_factory=Shelf, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

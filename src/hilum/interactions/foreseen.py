@@ -30,6 +30,7 @@ class Foreseen:
         self.ledger = store.ledger
         self.segments = store.segments
         self.concepts = store.concepts
+        self.structures = store.structures
         self.writes_audited = store.writes_audited
         self.unaudited = store.unaudited
         self.compartments_of = store.compartments_of

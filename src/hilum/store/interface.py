@@ -259,6 +259,10 @@ class Store(Protocol):
         """
         ...
 
+    async def structures(self) -> int:
+        """Another number whenever a StructureDefinition has changed; it grows in the same transaction."""
+        ...
+
     def rebuild(self, scope: Scope) -> AsyncIterator[Rebuilt]:
         """Compare all index rows with what the bodies say, and put right what differs, while others write.
 

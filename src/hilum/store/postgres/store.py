@@ -96,6 +96,13 @@ class PostgresStore(Learning):
         done, _ = await self._point(lambda session: parameters.step(session, self._known, before))
         return done
 
+    async def structures(self) -> int:
+        """One round trip."""
+        ((found,),) = await self._point(
+            lambda session: fetch(session, "SELECT value FROM meta WHERE key = 'structures'")
+        )
+        return int(found)
+
     async def _outcome(self, unknown: apply.Unknown) -> tuple[Resource, ...]:
         """A connection was lost during a commit: find out, so that Busy still means that nothing was written."""
         for _ in range(_LOOKS):

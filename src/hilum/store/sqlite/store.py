@@ -109,6 +109,10 @@ class SqliteStore(Learning):
         """On a thread and a connection of its own, in turn with the writers of all processes."""
         return await asyncio.get_running_loop().run_in_executor(self._steps, self._step)
 
+    async def structures(self) -> int:
+        """One probe."""
+        return int(row(self._db, "SELECT value FROM meta WHERE key = 'structures'")[0])
+
     async def rebuild(self, scope: Scope) -> AsyncIterator[Rebuilt]:
         """On a thread and a connection of its own, in turn with the writers of all processes."""
         loop = asyncio.get_running_loop()
