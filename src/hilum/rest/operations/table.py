@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hilum.rest.operations import convert, everything, graphql, meta
+from hilum.rest.operations import convert, everything, graphql, meta, validate
 from hilum.rest.operations.operation import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -17,5 +17,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     meta.RESOURCE,
     meta.ADD,
     meta.DELETE,
+    validate.RESOURCE,
     convert.RESERVED,
 )

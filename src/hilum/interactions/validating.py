@@ -1,0 +1,120 @@
+"""Validation with all that the server knows: R4's own rules, profiles, codes. https://hl7.org/fhir/R4/validation.html
+
+Validation is an ordinary function that asks questions about codes; here they are answered from the store, and it is run
+again, until it has no more. Nothing leaves the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from hilum.access.policy import EVERYTHING, Principal
+from hilum.fhir import core
+from hilum.interactions import search as searching
+from hilum.interactions.answering import answer
+from hilum.interactions.build import apart, rows_of
+from hilum.interactions.door import Door
+from hilum.interactions.permit import WORDS, absent, may_remove, permits, seen
+from hilum.problems import Conflict, Forbidden, Gone, Issue, Problem
+from hilum.search.parse import parse_query
+from hilum.terminology.questions import Answers
+from hilum.validation import validate
+from hilum.validation.profiles import conformance
+from hilum.validation.profiles.definitions import Definitions, generation
+
+Body = dict[str, Any]
+
+ROUNDS: Final = 8
+"""Of questions and answers: an answer may lead to another question, as slices are chosen by codes."""
+
+
+class Core:
+    """R4's own definitions, where there is no guide."""
+
+    generation: Final = generation()
+
+    def structure(self, canonical: str) -> Body | None:
+        """See Definitions."""
+        return core.structure(canonical)
+
+    def value_set(self, canonical: str) -> Body | None:
+        """See Definitions."""
+        return core.value_set(canonical)
+
+    def code_system(self, canonical: str) -> Body | None:
+        """See Definitions."""
+        return core.code_system(canonical)
+
+
+CORE: Final = Core()
+
+
+class Extensions:
+    """The urls of extensions that there are definitions of."""
+
+    def __init__(self, definitions: Definitions) -> None:
+        self._definitions = definitions
+
+    def __contains__(self, url: object) -> bool:
+        found = self._definitions.structure(url) if isinstance(url, str) else None
+        return found is not None and found.get("type") == "Extension"
+
+
+def found(body: Body, definitions: Definitions, answers: Answers, profiles: tuple[str, ...]) -> list[Issue]:
+    """All findings, as far as the answers go. What R4's own rules say of a place is not said again."""
+    own = validate(body, answers=answers, extensions=Extensions(definitions))
+    said = {(issue.severity, issue.expression) for issue in own}
+    more = conformance(body, definitions, answers, profiles=profiles)
+    return [*own, *(issue for issue in more if (issue.severity, issue.expression) not in said)]
+
+
+async def validated(
+    door: Door, body: Body, profiles: tuple[str, ...] = (), definitions: Definitions = CORE, size: int = 0
+) -> list[Issue]:
+    """All findings on a resource: by R4, by the profiles that it claims, and by these. `size`: bytes, if it is large."""
+    answers = Answers()
+    issues: list[Issue] = []
+    for _ in range(ROUNDS):
+        issues = await apart(size, found, body, definitions, answers, profiles)
+        if not answers.missing:
+            break
+        answers.learn(await answer(door, set(answers.missing)))
+    return issues
+
+
+def may_ask(who: Principal, type: str, letters: str) -> None:
+    """Raises Forbidden unless the token may do one of these to the type: the answer tells what the server knows."""
+    if not any(who.policy.permits(type, letter) for letter in letters):
+        words = " or ".join(WORDS[letter] for letter in letters)
+        permits_none = f"The token does not allow to {words} {type}: no scope names it for that."
+        raise Forbidden(permits_none)
+
+
+async def deletable(door: Door, who: Principal, type: str, id: str) -> list[Issue]:
+    """Why a deletion would be refused now; nothing is deleted. Raises Forbidden, NotFound, Gone."""
+    allowed = permits(who, type, "d")
+    current = await seen(door, who, allowed, type, id)
+    if current is None:
+        raise absent(type, id)
+    if current.deleted:
+        raise Gone(f"{type}/{current.id} was deleted already.")
+    try:
+        may_remove(allowed, current.id, rows_of(current, door.store.catalogue.registry))
+        if door.integrity and await _referred_to(door, type, id):
+            raise Conflict("Another resource still refers to this one; delete or change that first.")
+    except Problem as problem:
+        return list(problem.issues)
+    return []
+
+
+async def _referred_to(door: Door, type: str, id: str) -> bool:
+    """Whether anything refers to it, whoever may see that: as a commit judges."""
+    server = Principal("", "", "", EVERYTHING, 1 << 62)
+    query = parse_query(type, [("_id", id), ("_revinclude", "*"), ("_count", "1")], base=door.base)
+    page = await searching.search(door, server, query)
+    return _others(page.included, type, id)
+
+
+def _others(included: Iterable[Any], type: str, id: str) -> bool:
+    return any((resource.type, resource.id) != (type, id) for resource in included)
