@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/http.html#transactional-integrity
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, Final, ParamSpec, TypeVar
 
 from hilum.access.policy import Principal
@@ -14,6 +14,7 @@ from hilum.fhir.resource import Resource, draft
 from hilum.interactions import state
 from hilum.interactions.defining import commit
 from hilum.interactions.door import Door, Written
+from hilum.interactions.known import NONE, extensions, unknown
 from hilum.interactions.links import local_references, relative
 from hilum.interactions.permit import (
     Lent,
@@ -48,9 +49,12 @@ async def apart(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwar
     return await asyncio.to_thread(work, *args, **kwargs) if size > LARGE else work(*args, **kwargs)
 
 
-def findings(type: str, body: Body) -> tuple[Issue, ...]:
-    """What must be corrected in a body that should be a `type`; empty when it may be stored."""
-    return _refusing(_found(type, body))
+def findings(type: str, body: Body, extensions: Container[str] = NONE) -> tuple[Issue, ...]:
+    """What must be corrected in a body that should be a `type`; empty when it may be stored.
+
+    `extensions`: modifiers that are known beyond R4's own.
+    """
+    return _refusing(_found(type, body, extensions))
 
 
 def _refusing(issues: tuple[Issue, ...]) -> tuple[Issue, ...]:
@@ -59,17 +63,26 @@ def _refusing(issues: tuple[Issue, ...]) -> tuple[Issue, ...]:
     return (*found, issues[-1]) if found and issues[-1].code == "informational" else found
 
 
-def _found(type: str, body: Body) -> tuple[Issue, ...]:
+def _found(type: str, body: Body, extensions: Container[str]) -> tuple[Issue, ...]:
     if body.get("resourceType") != type:
         return (
             Issue("error", "invalid", f"The resourceType must be {type}, as the URL says.", f"{type}.resourceType"),
         )
-    return tuple(validate(body))
+    return tuple(validate(body, extensions=extensions))
 
 
-def check(type: str, body: Body) -> tuple[Issue, ...]:
-    """What is found in a body that may be stored: warnings and informations. Raises Invalid with all errors."""
-    found = _found(type, body)
+async def checked(door: Door, type: str, body: Body, size: int = 0) -> tuple[Issue, ...]:
+    """What is found in a body that may be stored: warnings and informations. Raises Invalid with all errors, Busy."""
+    try:
+        return await apart(size, _check, type, body, NONE)
+    except Invalid as problem:
+        if not unknown(problem):
+            raise
+    return await apart(size, _check, type, body, await extensions(door))
+
+
+def _check(type: str, body: Body, extensions: Container[str]) -> tuple[Issue, ...]:
+    found = _found(type, body, extensions)
     if found:
         refusing = _refusing(found)
         if refusing:

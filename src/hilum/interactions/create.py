@@ -5,7 +5,7 @@ from __future__ import annotations
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.interactions import criteria as conditional
-from hilum.interactions.build import Body, apart, check, put
+from hilum.interactions.build import Body, checked, put
 from hilum.interactions.door import Door, Written
 from hilum.interactions.ids import uuid7
 from hilum.interactions.permit import permits, visible
@@ -24,7 +24,7 @@ async def create(
     MultipleMatches, Conflict (integrity), Busy.
     """
     allowed = permits(who, type, "c")
-    told = await apart(size, check, type, body)
+    told = await checked(door, type, body, size)
     if criteria is None:
         id = uuid7()
         return await retrying(

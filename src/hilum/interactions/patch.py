@@ -12,7 +12,7 @@ from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.interactions import criteria as conditional
 from hilum.interactions.auditing import refuse_own
-from hilum.interactions.build import apart, check, check_match, put
+from hilum.interactions.build import apart, check_match, checked, put
 from hilum.interactions.door import Door, Written
 from hilum.interactions.fhirpath_patch import parse_fhirpath_patch
 from hilum.interactions.json_patch import parse_json_patch
@@ -84,7 +84,7 @@ async def _patched(
     size = len(current.raw)
     body = await apart(size, patch.applied, current.raw)
     try:
-        told = await apart(size, check, current.type, body)
+        told = await checked(door, current.type, body, size)
     except Invalid as problem:
         raise Invalid(issues=tuple(map(_advised, problem.issues))) from None
     return await put(

@@ -42,6 +42,7 @@ from hilum.interactions.entries import (
     target,
 )
 from hilum.interactions.foreseen import Foreseen
+from hilum.interactions.known import NONE, extensions, unknown
 from hilum.interactions.linking import Links
 from hilum.interactions.naming import NAME, Plan, Step, at, refuse_doubles, refuse_overlaps, size
 from hilum.interactions.permit import Lent, audit, covers, judged_by, lying, may_hold, permits, refuse_hidden
@@ -102,13 +103,20 @@ async def _understood(door: Door, who: Principal, entries: Sequence[Entry]) -> l
             else:
                 steps.append(_understand(door, who, number, entry))
         except Problem as problem:
+            if unknown(problem):
+                try:
+                    known = await extensions(door)
+                    steps.append(await asyncio.to_thread(_understand, door, who, number, entry, known))
+                    continue
+                except Problem as further:
+                    problem = further
             problems.append(again(problem, placed(problem.issues, entry.index)))
     raise_together(problems)
     steps.sort(key=lambda step: ORDER.index(step.entry.method))
     return steps
 
 
-def _understand(door: Door, who: Principal, number: int, entry: Entry) -> Step:
+def _understand(door: Door, who: Principal, number: int, entry: Entry, known: Container[str] = NONE) -> Step:
     check_conditions(entry)
     asked = target(entry, door.base)
     allowed = permits(who, asked.type, LETTER[entry.method])
@@ -120,7 +128,7 @@ def _understand(door: Door, who: Principal, number: int, entry: Entry) -> Step:
     if entry.method == "PATCH":
         patch = patch_of(entry)
     elif entry.body is not None:
-        found = findings(asked.type, entry.body)
+        found = findings(asked.type, entry.body, known)
         if found:
             raise Invalid(issues=found)
         if asked.id is not None:

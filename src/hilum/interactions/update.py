@@ -11,7 +11,7 @@ from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.interactions import criteria as conditional
 from hilum.interactions.auditing import refuse_own
-from hilum.interactions.build import Body, apart, check, check_id, check_match, put
+from hilum.interactions.build import Body, check_id, check_match, checked, put
 from hilum.interactions.door import Door, Written
 from hilum.interactions.ids import uuid7
 from hilum.interactions.permit import Permits, absent, permits, seen, unlimited, visible
@@ -41,7 +41,7 @@ async def update(
     allowed = permits(who, type, "u")
     refuse_own(type, id)
     check_id(type, id, body)
-    told = await apart(size, check, type, body)
+    told = await checked(door, type, body, size)
 
     async def attempt() -> Written:
         current = await seen(door, who, allowed, type, id)
@@ -74,7 +74,7 @@ async def conditional_update(
     """
     allowed = permits(who, type, "u")
     refuse_own(type, body.get("id"))
-    told = await apart(size, check, type, body)
+    told = await checked(door, type, body, size)
 
     async def attempt() -> Written:
         query = conditional.parse(door, who, type, criteria)

@@ -10,55 +10,23 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from hilum.access.policy import EVERYTHING, Principal
-from hilum.fhir import core
 from hilum.interactions import search as searching
 from hilum.interactions.answering import answer
 from hilum.interactions.build import apart, rows_of
 from hilum.interactions.door import Door
+from hilum.interactions.known import Extensions
 from hilum.interactions.permit import WORDS, absent, may_remove, permits, seen
 from hilum.problems import Conflict, Forbidden, Gone, Issue, Problem
 from hilum.search.parse import parse_query
 from hilum.terminology.questions import Answers
 from hilum.validation import validate
 from hilum.validation.profiles import conformance
-from hilum.validation.profiles.definitions import Definitions, generation
+from hilum.validation.profiles.definitions import Definitions
 
 Body = dict[str, Any]
 
 ROUNDS: Final = 8
 """Of questions and answers: an answer may lead to another question, as slices are chosen by codes."""
-
-
-class Core:
-    """R4's own definitions, where there is no guide."""
-
-    generation: Final = generation()
-
-    def structure(self, canonical: str) -> Body | None:
-        """See Definitions."""
-        return core.structure(canonical)
-
-    def value_set(self, canonical: str) -> Body | None:
-        """See Definitions."""
-        return core.value_set(canonical)
-
-    def code_system(self, canonical: str) -> Body | None:
-        """See Definitions."""
-        return core.code_system(canonical)
-
-
-CORE: Final = Core()
-
-
-class Extensions:
-    """The urls of extensions that there are definitions of."""
-
-    def __init__(self, definitions: Definitions) -> None:
-        self._definitions = definitions
-
-    def __contains__(self, url: object) -> bool:
-        found = self._definitions.structure(url) if isinstance(url, str) else None
-        return found is not None and found.get("type") == "Extension"
 
 
 def found(body: Body, definitions: Definitions, answers: Answers, profiles: tuple[str, ...]) -> list[Issue]:
@@ -69,10 +37,13 @@ def found(body: Body, definitions: Definitions, answers: Answers, profiles: tupl
     return [*own, *(issue for issue in more if (issue.severity, issue.expression) not in said)]
 
 
-async def validated(
-    door: Door, body: Body, profiles: tuple[str, ...] = (), definitions: Definitions = CORE, size: int = 0
-) -> list[Issue]:
-    """All findings on a resource: by R4, by the profiles that it claims, and by these. `size`: bytes, if it is large."""
+async def validated(door: Door, type: str, body: Body, profiles: tuple[str, ...] = (), size: int = 0) -> list[Issue]:
+    """All findings on a `type`: by R4, by what is required of the type, what it claims, and by `profiles`.
+
+    `size`: bytes of it, if it may be large. Raises Busy.
+    """
+    definitions = await door.shelf.definitions(door.store)
+    profiles = tuple(dict.fromkeys((*await door.shelf.required(door.store, type), *profiles)))
     answers = Answers()
     issues: list[Issue] = []
     for _ in range(ROUNDS):

@@ -30,6 +30,8 @@ def _own() -> dict[str, _Own]:
     return found
 
 
+UNKNOWN_MODIFIER: Final = "is a modifier extension that is not known here"
+
 _KEPT: Final = 4096
 _SCHEMES: Final = ("http://", "https://", "urn:")
 
@@ -74,7 +76,7 @@ def _unknown(url: str, *, modifier: bool, inner: bool, thorough: bool) -> Found:
 def _unknown_modifier(url: str, caller: Caller) -> Found:
     if url in caller.extensions:
         return None
-    return one("extension", "is a modifier extension that is not known here, so that its element can't be understood")
+    return one("extension", f"{UNKNOWN_MODIFIER}, so that its element can't be understood")
 
 
 def _known(value: dict[str, Any], own: _Own, *, modifier: bool) -> Found:

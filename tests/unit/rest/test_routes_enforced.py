@@ -60,6 +60,7 @@ ASKED: dict[str, tuple[str, bytes, Any]] = {
     "$everything": ("", b"", None),
     "$convert-data": ("", b"", None),
     "$meta": ("", b"", None),
+    "$validate": ("", FHIR, SECRET),
     "$meta-add": ("", FHIR, META),
     "$meta-delete": ("", FHIR, META),
     "$graphql": ("", b"application/graphql", GRAPH),
@@ -124,7 +125,7 @@ async def test_who_may_see_it_is_asked_the_same(service: Service, route: Route) 
     """The questions above are ones that would show it."""
     found = await answer(service, route, Principal("owner", "test", "", EVERYTHING, 1 << 62))
     assert found.status < 300, found.body
-    silent = ("capabilities", "delete", "update", "create", "patch")
+    silent = ("capabilities", "delete", "update", "create", "patch", "$validate")
     assert route.interaction in silent or MARK.encode() in found.body
 
 

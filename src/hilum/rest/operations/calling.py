@@ -48,7 +48,7 @@ def _routes(operation: Operation) -> list[Route]:
         )
         for level in operation.levels
         for type in (types[:1] if level == "system" else types)
-        for method in (("GET", "POST") if operation.by_get else ("POST",))
+        for method in (("GET", "POST") if operation.by_get and level in operation.gets else ("POST",))
     ]
 
 

@@ -58,7 +58,8 @@ class Operation:
     `code`: what stands behind the `$`. `name`: `[type]-[code]`, or `Resource-[code]` for all types. `hl7`: HL7 defines
     it under that name; otherwise hilum does. `levels`: some of LEVELS; `types`: those that have it, empty for all of
     them. `title` and `text` say what it is for. `run` answers from the inputs; `answer`, for what has a language of its
-    own in its body, from the request. `affects_state`: only by POST. `searches`: search parameters besides those that
+    own in its body, from the request. `affects_state`: only by POST; `gets`: the levels of those
+    that GET may call otherwise. `searches`: search parameters besides those that
     are declared (`Inputs.beside`). `needs`: the letter of `cruds` that a scope must have on the type, judged before the
     body is read; the handler judges the rest. `large`: the body may be as long as that of a resource. `takes`: more
     that a URL may hold. `reserved`: why it is not there yet; every use answers 501.
@@ -75,6 +76,7 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     hl7: bool = False
     affects_state: bool = False
+    gets: tuple[str, ...] = LEVELS
     searches: bool = False
     needs: str = ""
     large: bool = False

@@ -47,7 +47,7 @@ async def validate(service: Service, request: Request, inputs: Inputs) -> Return
     issues = _named(type, id, mode, body)
     if not issues:
         profiles = inputs.each("profile")
-        issues = await validating.validated(service.door, body, profiles, size=request.size)
+        issues = await validating.validated(service.door, type, body, profiles, size=request.size)
     return _returned(issues, _GOOD, shown)
 
 
@@ -87,6 +87,7 @@ RESOURCE: Final = Operation(
         Parameter("return", "OperationOutcome", "What was found.", 1, use="out"),
     ),
     hl7=True,
+    gets=("instance",),
     large=True,
     run=validate,
 )
