@@ -6,6 +6,7 @@ own rules are another step: what they ask for of every resource is not asked aga
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hilum.problems import Issue
@@ -71,23 +72,30 @@ def conformance(
     definitions: Definitions,
     answers: Answers | None = None,
     *,
-    profiles: tuple[str, ...] = (),
+    profiles: Sequence[str] = (),
+    by_type: Mapping[str, Sequence[str]] | None = None,
     rules: Rules | None = None,
     resolve: Resolve | None = None,
 ) -> list[Issue]:
     """All findings beyond R4's own rules: on `profiles`, and on everything that the resource says of itself.
 
-    The profiles that it claims, those of the resources in it, those that its codes imply (vital signs); extensions by
-    their definitions; codes by their code systems. As `check` otherwise.
+    The profiles that it claims, those of the resources in it, those that its codes imply (vital signs), those that
+    `by_type` asks of every resource of a type; extensions by their definitions; codes by their code systems; and the
+    rules of `hilum.validation.resources`. As `check` otherwise.
     """
+    from hilum.validation import resources
+
     run = Run(definitions, library(definitions), answers or Answers(), rules or Rules(), resolve)
     name = body.get("resourceType") if type(body) is dict else None
     if type(name) is not str or name not in RESOURCES:
         return [Issue("error", "structure", "The body is no resource of R4.", "Resource")]
     found: list[Finding] = []
+    wanted = by_type or {}
     try:
         for here in walk(Scope(run, body)):
-            found += claims.at(here, profiles if here.above is None else ())
+            also = [*(profiles if here.above is None else ()), *wanted.get(here.item.kind.name, ())]
+            found += claims.at(here, also)
+            found += resources.at(here)
             if len(found) > 20 * MOST:
                 break
     except (TooCostly, RecursionError):

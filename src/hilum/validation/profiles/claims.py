@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hilum.validation.profiles import coded, extensions, vital_signs
 from hilum.validation.profiles.compiled import Profile, against
 from hilum.validation.profiles.running import Finding, noted, under
@@ -9,7 +11,7 @@ from hilum.validation.profiles.shapes import RESOURCES
 from hilum.validation.profiles.walking import Here
 
 
-def at(here: Here, also: tuple[str, ...] = ()) -> list[Finding]:
+def at(here: Here, also: Sequence[str] = ()) -> list[Finding]:
     """The findings on one element, seen from the root of the walk."""
     kind = here.item.kind
     if type(here.item.value) is not dict:
@@ -28,7 +30,7 @@ def at(here: Here, also: tuple[str, ...] = ()) -> list[Finding]:
     return []
 
 
-def _resource(here: Here, also: tuple[str, ...]) -> list[Finding]:
+def _resource(here: Here, also: Sequence[str]) -> list[Finding]:
     body = here.item.value
     meta = body.get("meta")
     claimed = meta.get("profile") if type(meta) is dict else None

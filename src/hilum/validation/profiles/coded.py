@@ -14,7 +14,7 @@ def coding(here: Here) -> Found:
     if type(system) is not str or type(code) is not str:
         return None
     known = here.scope.run.definitions.code_system(system)
-    if known is not None and known.get("content") == "supplement":
+    if known is not None and (known.get("content") == "supplement" or "supplements" in known):
         return error("not-found", "is a supplement, which adds to another code system and has no codes", ".system")
     version = value.get("version")
     verdict = here.scope.run.answers.ask(

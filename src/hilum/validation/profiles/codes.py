@@ -29,20 +29,23 @@ def bound(element: Mapping[str, Any], where: str) -> Step | None:
     if type(binding) is not dict:
         return None
     sets = [(binding.get("valueSet"), binding.get("strength"))]
-    for extension in _dicts(binding.get("extension")):
-        if extension.get("url") == _MAX:
-            sets.append((extension.get("valueCanonical") or extension.get("valueUri"), "required"))
-        elif extension.get("url") in _ADDITIONAL:
-            sets.append(_additional(extension))
-    for added in _dicts(binding.get("additional")):
-        if not added.get("usage"):
-            sets.append((added.get("valueSet"), _PURPOSES.get(str(added.get("purpose")))))
-    asked = [(url, str(strength)) for url, strength in sets if type(url) is str and strength in ("required", "extensible")]
+    extensions = _dicts(binding.get("extension"))
+    sets += [(e.get("valueCanonical") or e.get("valueUri"), "required") for e in extensions if e.get("url") == _MAX]
+    sets += [_additional(e) for e in extensions if e.get("url") in _ADDITIONAL]
+    sets += [
+        (added.get("valueSet"), _PURPOSES.get(str(added.get("purpose"))))
+        for added in _dicts(binding.get("additional"))
+        if not added.get("usage")
+    ]
+    sets = [(url, _ERRATA.get((str(element.get("path")), str(url)), strength)) for url, strength in sets]
+    asked = [
+        (url, str(strength)) for url, strength in sets if type(url) is str and strength in ("required", "extensible")
+    ]
     if not asked:
         return None
 
     def coded(scope: Scope, item: Item, _: int) -> Found:
-        if item.value is None or item.kind.name not in CODED and not item.kind.name.endswith("uantity"):
+        if item.value is None or not (item.kind.name in CODED or item.kind.name.endswith("uantity")):
             return None
         out: Found = None
         for url, strength in asked:
@@ -53,6 +56,11 @@ def bound(element: Mapping[str, Any], where: str) -> Step | None:
 
     return coded
 
+
+_ERRATA: Final = {
+    ("Observation.component.value[x]", "http://hl7.org/fhir/ValueSet/ucum-vitals-common|4.0.1"): "extensible",
+}
+"""R4's vital signs bind units to values of every type; HL7's own tools read that as extensible (as of 2026-08)."""
 
 _PURPOSES: Final = {"maximum": "required", "required": "required", "extensible": "extensible"}
 

@@ -15,7 +15,7 @@ from hilum.validation.profiles.definitions import Definitions
 from hilum.validation.profiles.running import DEEPEST, Found, Scope, error, noted, under
 from hilum.validation.profiles.shapes import Item, Kind, Property, is_a, items, properties
 from hilum.validation.profiles.slicing import Slicing
-from hilum.validation.profiles.steps import Step, steps
+from hilum.validation.profiles.steps import Step, steps, types
 from hilum.validation.profiles.tree import Def, Group, Unusable, tree
 
 CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
@@ -88,6 +88,15 @@ class Library:
         found = self.profile(canonical)
         return found if isinstance(found, Profile) else None
 
+    def spot(self, canonical: str) -> tuple[Profile, Def] | None:
+        """A profile and its root, or the element of it that is named behind `#`. None when there is none."""
+        url, _, id_ = canonical.partition("#")
+        found = self.known(url)
+        if found is None:
+            return None
+        of = found.referred(id_) if id_ else found.tree
+        return None if of is None else (found, of)
+
     def base(self, type_: str) -> Profile | None:
         """The definition of a type itself."""
         return self.known(CORE + type_) if "/" not in type_ else self.known(type_)
@@ -157,7 +166,7 @@ class Place:
 
 
 def _asks(group: Group) -> bool:
-    """Elements of every type, about which a snapshot says nothing of its own, need no check: id, and plain extension."""
+    """The id of an element needs no check, unless a snapshot says something of its own about it."""
     element = group.base.element
     return not (
         group.name == "id"
@@ -172,7 +181,7 @@ def _asks(group: Group) -> bool:
 class Child:
     """One element name under an object."""
 
-    __slots__ = ("_keys", "least", "most", "name", "place", "slicing", "what")
+    __slots__ = ("_keys", "least", "most", "name", "place", "slicing", "types", "what")
 
     def __init__(self, profile: Profile, group: Group) -> None:
         self.name = group.name.removesuffix("[x]")
@@ -181,6 +190,7 @@ class Child:
         self.least = _number(element.get("min"), 0)
         self.most = _number(element.get("max"), None)
         self.what = f"{group.base.label} (profile {profile.name})"
+        self.types = types(group.base, f"{group.base.label}, profile {profile.name}")
         self.slicing = Slicing(profile, group) if group.slices or "slicing" in element else None
         self._keys: dict[Kind, tuple[Property, ...]] = {}
 
@@ -199,11 +209,14 @@ class Child:
                 values += items(holder, one)
         count = len(values)
         out: Found = None
-        if count < self.least:
+        if self.least is not None and count < self.least:
             out = error("required", f"must have at least {self.least} {self.what}, but has {count}")
         elif self.most is not None and count > self.most:
             out = error("structure", f"may have at most {self.most} {self.what}, but has {count}")
         if values:
+            wrong = self.types(values) if self.types is not None else None
+            if wrong:
+                return (out or []) + wrong
             check = self.place.check
             for item in values:
                 found = check(scope, item, depth)
@@ -239,15 +252,19 @@ def conforms(scope: Scope, item: Item, canonical: str, depth: int = 0) -> tuple[
     A value that is being checked against that profile already does, unless something else is wrong: circles end.
     """
     run = scope.run
-    found = run.library.profile(canonical)
-    if isinstance(found, str):
+    found = run.library.spot(canonical)
+    if found is None:
         return None, None
     key = (id(item.value), canonical)
     if key in run.conforming:
         known = run.conforming[key]
         return known is not False, None
     run.conforming[key] = None
-    findings = against(found, scope, item, depth + 1)
+    profile, of = found
+    if of is profile.tree:
+        findings = against(profile, scope, item, depth + 1)
+    else:
+        findings = profile.place(of).check(scope, item, depth + 1)
     result = not any(one.severity == "error" for one in findings or ())
     run.conforming[key] = result
     return result, findings

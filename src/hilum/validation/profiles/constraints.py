@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hilum.fhirpath import Surroundings, condition
 from hilum.problems import Problem
 from hilum.validation.profiles import codes
-from hilum.validation.profiles.running import Found, Scope, noted
+from hilum.validation.profiles.running import Finding, Found, Scope, noted
 from hilum.validation.profiles.shapes import Item, Kind
 from hilum.validation.profiles.tree import Def
 
@@ -69,8 +69,10 @@ def step(profile: Profile, of: Def, where: str) -> Step | None:
 _EVERYWHERE: Final = frozenset(("ele-1", "ext-1", "dom-1", "dom-2", "dom-3", "dom-4", "dom-5", "dom-6", "dom-r4b"))
 
 
-def _unusable(key: str, where: str) -> Found:
-    return noted("warning", "not-supported", f"could not be checked by {key}: its expression can't be evaluated ({where})")
+def _unusable(key: str, where: str) -> list[Finding]:
+    return noted(
+        "warning", "not-supported", f"could not be checked by {key}: its expression can't be evaluated ({where})"
+    )
 
 
 def _inherited(profile: Profile, of: Def) -> set[tuple[object, object]]:
@@ -99,7 +101,13 @@ def around(scope: Scope) -> Surroundings:
         return None if found is None else found[0]
 
     def member_of(value: Any, value_set: str) -> bool | None:
-        kind = "code" if type(value) is str else "CodeableConcept" if type(value) is dict and "coding" in value else "Coding"
+        kind = (
+            "code"
+            if type(value) is str
+            else "CodeableConcept"
+            if type(value) is dict and "coding" in value
+            else "Coding"
+        )
         return codes.member(scope, Item("", value, None, Kind(kind)), value_set)
 
     def conforms_to(value: dict[str, Any], url: str) -> bool | None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 import tarfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from io import BytesIO
 from itertools import count
 from typing import Any, Final, Protocol
 
 import msgspec
+
+from hilum.problems import Problem
 
 KINDS: Final = ("StructureDefinition", "ValueSet", "CodeSystem")
 
@@ -55,6 +58,7 @@ class Loaded:
     """Definitions in memory: resources that were given, else those of `base`. Files are decoded when asked for."""
 
     def __init__(self, resources: Iterable[dict[str, Any]] = (), *, base: Definitions | None = None) -> None:
+        self._made: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
         self._found: dict[tuple[str, str], dict[str, dict[str, Any] | bytes]] = {}
         self._base = base
         self._generation = generation()
@@ -80,9 +84,25 @@ class Loaded:
             self._put(head.kind, head.url, head.version, raw)
 
     def structure(self, canonical: str) -> dict[str, Any] | None:
-        """See Definitions."""
+        """See Definitions; a snapshot that is missing is made."""
         found = self._get("StructureDefinition", canonical)
-        return self._base.structure(canonical) if found is None and self._base is not None else found
+        if found is None:
+            return self._base.structure(canonical) if self._base is not None else None
+        if "snapshot" in found or type(found.get("baseDefinition")) is not str:
+            return found
+        return self._with_snapshot(found)
+
+    def _with_snapshot(self, body: dict[str, Any]) -> dict[str, Any]:
+        from hilum.validation.profiles.snapshot import snapshot
+
+        key = id(body)
+        if key not in self._made:
+            self._made[key] = (body, body)  # a circle of bases ends here
+            above = self.structure(body["baseDefinition"])
+            if above is not None and "snapshot" in above:
+                with suppress(Problem):  # a differential that makes no sense: whoever asks finds no snapshot
+                    self._made[key] = (body, snapshot(body, above, self))
+        return self._made[key][1]
 
     def value_set(self, canonical: str) -> dict[str, Any] | None:
         """See Definitions."""

@@ -19,16 +19,48 @@ _CROSS_VERSION = re.compile(r"http://hl7\.org/fhir/[1-9]\.0/StructureDefinition/
 _EXAMPLES: Final = ("example.org", "acme.com", "nema.org")
 _TOOLS: Final = "http://hl7.org/fhir/tools/StructureDefinition/"
 
+_ERRATA: Final[dict[str, list[dict[str, Any]]]] = {
+    # R4's own snapshots have it there: https://hl7.org/fhir/R4/extension-structuredefinition-fhir-type.html
+    "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type": [
+        {"type": "element", "expression": "ElementDefinition.type"}
+    ],
+}
+"""Extension -> contexts that its definition has forgotten."""
+
 ANYWHERE: Final = frozenset(("Element", "Any"))
 CANONICAL: Final = frozenset(("CanonicalResource", "MetadataResource"))
 CANONICAL_TYPES: Final = frozenset(
-    (
-        "ActivityDefinition CapabilityStatement ChargeItemDefinition CodeSystem CompartmentDefinition ConceptMap "
-        "EffectEvidenceSynthesis EventDefinition Evidence EvidenceVariable ExampleScenario GraphDefinition "
-        "ImplementationGuide Library Measure MessageDefinition NamingSystem OperationDefinition PlanDefinition "
-        "Questionnaire ResearchDefinition ResearchElementDefinition RiskEvidenceSynthesis SearchParameter "
-        "StructureDefinition StructureMap TerminologyCapabilities TestScript ValueSet"
-    ).split()
+    [
+        "ActivityDefinition",
+        "CapabilityStatement",
+        "ChargeItemDefinition",
+        "CodeSystem",
+        "CompartmentDefinition",
+        "ConceptMap",
+        "EffectEvidenceSynthesis",
+        "EventDefinition",
+        "Evidence",
+        "EvidenceVariable",
+        "ExampleScenario",
+        "GraphDefinition",
+        "ImplementationGuide",
+        "Library",
+        "Measure",
+        "MessageDefinition",
+        "NamingSystem",
+        "OperationDefinition",
+        "PlanDefinition",
+        "Questionnaire",
+        "ResearchDefinition",
+        "ResearchElementDefinition",
+        "RiskEvidenceSynthesis",
+        "SearchParameter",
+        "StructureDefinition",
+        "StructureMap",
+        "TerminologyCapabilities",
+        "TestScript",
+        "ValueSet",
+    ]
 )
 
 
@@ -72,7 +104,7 @@ def misplaced(here: Here) -> Found:
     found = here.scope.run.library.known(url.partition("|")[0])
     if found is None or found.type != "Extension":
         return None
-    contexts = _dicts(found.body.get("context"))
+    contexts = _dicts(found.body.get("context")) + _ERRATA.get(found.url, [])
     if contexts and not any(_allows(one, here, here.above) for one in contexts):
         places = ", ".join(str(one.get("expression")) for one in contexts)
         return error("structure", f"must not have the extension {found.name}, which is for {places}")
@@ -116,7 +148,10 @@ def _unknown(here: Here, url: str, modifier: bool, why: str) -> Found:
     elif any(name in url for name in _EXAMPLES):
         severity = "information"
     else:
-        severity = here.scope.run.rules.unknown_extensions
+        own = url.startswith(
+            "http://hl7.org/fhir/StructureDefinition/"
+        )  # HL7 publishes more of its own between releases
+        severity = "warning" if own else here.scope.run.rules.unknown_extensions
     return noted(severity, "structure", f"is an extension that is not known here: {url}")
 
 

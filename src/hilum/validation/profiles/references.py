@@ -74,7 +74,7 @@ def _judged(
     if not fitting:
         if unknown:
             text = f"can't be checked: {', '.join(unknown)} is not known here ({where})"
-            return noted("warning", "not-found", text)
+            return noted("warning" if found is None else scope.run.rules.unknown_profiles, "not-found", text)
         return error("structure", f"leads to a {name}, which is none of {', '.join(wanted)} ({where})")
     if found is None:
         return None

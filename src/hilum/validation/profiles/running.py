@@ -71,11 +71,17 @@ class Rules:
 
     `unknown_extensions`: the severity of an extension that no definition is known of. `must_resolve`: a reference
     that leads nowhere is an error (else nothing is said). `displays`: the severity of a display that is not the code's.
+    `html_in_strings`, `html_in_markdown`: the severity of what looks like HTML, None for nothing. `publishing`: what
+    HL7 asks of its own definitions, too.
     """
 
     unknown_extensions: str = "information"
+    unknown_profiles: str = "warning"
     must_resolve: bool = False
     displays: str = "warning"
+    html_in_strings: str | None = None
+    html_in_markdown: str | None = None
+    publishing: bool = False
 
 
 @dataclass(slots=True)
@@ -142,6 +148,9 @@ class Scope:
             found = _entry(bundle, reference, holder.full_url)
             if found is not None:
                 return found[0], Scope(self.run, found[0], bundle, found[1]), "bundled"
+        beside = _beside(holder, reference)
+        if beside is not None:
+            return beside, Scope(self.run, beside, holder.outer), "referenced"
         if self.run.resolve is not None:
             other = self.run.resolve(reference)
             if type(other) is dict:
@@ -152,6 +161,19 @@ class Scope:
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
     return [one for one in value if type(one) is dict] if type(value) is list else []
+
+
+def _beside(holder: Scope, reference: str) -> dict[str, Any] | None:
+    """Another resource of the same Parameters."""
+    outer = holder.outer
+    relative = _RELATIVE.fullmatch(reference)
+    if outer is None or relative is None or outer.body.get("resourceType") != "Parameters":
+        return None
+    for one in _dicts(outer.body.get("parameter")):
+        resource = one.get("resource")
+        if type(resource) is dict and _is(resource, relative[1], relative[2]):
+            return resource
+    return None
 
 
 def _entry(bundle: Scope, reference: str, base: str | None) -> tuple[dict[str, Any], str | None] | None:

@@ -121,34 +121,52 @@ def _led(spot: Spot, hop: Hop, depth: int) -> list[Spot]:
         types = [one for one in types if one["code"] == only] or [{"code": only}]
     if hop.name == "resolve()":
         urls = [url for one in types for url in one.get("targetProfile") or () if type(url) is str]
-        found = [library.known(url) for url in urls]
-        return [Spot(one, one.tree) for one in found if one is not None]
+        return [Spot(*target) for target in map(library.spot, urls) if target is not None]
     groups = of.groups
     if not groups and type(of.element.get("contentReference")) is str:
-        other = profile.referred(str(of.element["contentReference"]))
-        groups = other.groups if other is not None else groups
+        meant = profile.referred(str(of.element["contentReference"]))
+        groups = meant.groups if meant is not None else groups
     if hop.name == "extension()":
         group = groups.get("extension")
-        for one in group.slices if group is not None else ():
-            if hop.argument in extension_urls(profile, one):
-                return [Spot(profile, one)]
-        other = library.known(hop.argument)
-        return [Spot(other, other.tree)] if other is not None and other.type == "Extension" else []
+        for slice_ in group.slices if group is not None else ():
+            if hop.argument in extension_urls(profile, slice_):
+                return [Spot(profile, slice_)]
+        defined = library.known(hop.argument)
+        return [Spot(defined, defined.tree)] if defined is not None and defined.type == "Extension" else []
     group = groups.get(hop.name) or groups.get(f"{hop.name}[x]")
+    out: list[Spot] = []
     if group is not None:
         # The discriminator's element may itself be sliced: then its slices tell what some of its items must be.
-        return [*(Spot(profile, one) for one in group.slices if _number(one) > 0), Spot(profile, group.base)]
-    named = [url for one in types for url in one.get("profile") or () if type(url) is str]
-    profiles = [library.known(url) for url in named]
-    if not any(profiles):
-        profiles = [library.base(one["code"]) for one in types[:1]]
-        if "." not in str(of.element.get("path")) and not types:
-            profiles = [library.base(profile.type)] if not profile.is_type else []
-    out: list[Spot] = []
-    for one in profiles:
-        if one is not None and one.tree is not of:
-            out += _led(Spot(one, one.tree), hop, depth + 1)
+        out = [*(Spot(profile, one) for one in group.slices if _number(one) > 0), Spot(profile, group.base)]
+    named = [url for one in types for url in profiles_of(one)]
+    profiles = [library.spot(url) for url in named]
+    if not any(profiles) and not out:
+        bases = [library.base(one["code"]) for one in types[:1]]
+        if "." not in str(of.element.get("path")) and not types and not profile.is_type:
+            bases = [library.base(profile.type)]
+        profiles = [None if one is None else (one, one.tree) for one in bases]
+    for other in profiles:
+        if other is not None and other[1] is not of:
+            out += _led(Spot(*other), hop, depth + 1)
     return out
+
+
+ELEMENT_OF: Final = "http://hl7.org/fhir/StructureDefinition/elementdefinition-profile-element"
+
+
+def profiles_of(type_: dict[str, Any]) -> list[str]:
+    """The profiles of a type; where one element of a profile is meant, its id follows: `url#Composition.section:a`."""
+    named, extras = type_.get("profile"), type_.get("_profile")
+    found = []
+    for index, url in enumerate(named if type(named) is list else ()):
+        if type(url) is not str:
+            continue
+        extra = extras[index] if type(extras) is list and index < len(extras) else None
+        for extension in (extra.get("extension") or ()) if type(extra) is dict else ():
+            if type(extension) is dict and extension.get("url") == ELEMENT_OF:
+                url = f"{url}#{extension.get('valueString')}"
+        found.append(url)
+    return found
 
 
 def _number(of: Def) -> int:
@@ -240,12 +258,20 @@ def _by_value(spot: Spot, before: tuple[Hop, ...], rest: tuple[Hop, ...]) -> Tes
         if not exact and not (key.startswith("pattern") and len(key) > 7):
             continue
         if not rest:
-            test = values.same if exact else values.matches
-            return _anywhere(before, lambda _, item, __: test(item.value, expected))
+            return _anywhere(before, _equals([expected], exact))
         parts = _parts(expected, rest)
         if parts:
-            return _anywhere((*before, *rest), lambda _, item, __: any(values.matches(item.value, one) for one in parts))
+            return _anywhere((*before, *rest), _equals(parts, False))
     return None
+
+
+def _equals(parts: list[Any], exact: bool) -> Test:
+    test = values.same if exact else values.matches
+
+    def equals(_: Scope, item: Item, __: int) -> bool:
+        return any(test(item.value, one) for one in parts)
+
+    return equals
 
 
 def _parts(value: Any, rest: tuple[Hop, ...]) -> list[Any]:
@@ -312,7 +338,7 @@ def _profiled(spots: list[Spot], path: tuple[Hop, ...], profile: Profile, of: De
         for spot in spots
         for one in spot.of.element.get("type") or ()
         if type(one) is dict
-        for url in one.get(key) or ()
+        for url in (profiles_of(one) if key == "profile" else one.get(key) or ())
         if type(url) is str
     ]
     if not wanted:
@@ -389,7 +415,10 @@ class Slicing:
         counts = [0] * len(slices)
         latest, open_at = -1, None
         for item in values_:
-            index = self._of(scope, slices, item, depth)
+            index, again = self._of(scope, slices, item, depth)
+            if again is not None and index is not None:
+                text = f"is in slice {slices[index].name} and in slice {slices[again].name} ({self._what})"
+                out = (out or []) + under(item.step, error("structure", text))
             if index is None:
                 if self._closed and self._known:
                     out = (out or []) + under(
@@ -424,19 +453,25 @@ class Slicing:
                 )
         return out
 
-    def _of(self, scope: Scope, slices: list[_Slice], item: Item, depth: int) -> int | None:
-        """The slice of an item: the first that fits, or the first of that one's own slices; else the default."""
+    def _of(self, scope: Scope, slices: list[_Slice], item: Item, depth: int) -> tuple[int | None, int | None]:
+        """The slice of an item, and another one that it is in as well; the default when it is in none.
+
+        An item of a slice may be in one of that one's own slices, too: then that one is meant.
+        """
         found: int | None = None
+        again: int | None = None
         default: int | None = None
         for index, one in enumerate(slices):
             if one.name.endswith("@default"):
                 default = index
-            elif one.tests is None:
+            elif one.tests is None or (one.parent and (found is None or one.parent != slices[found].name)):
                 continue
-            elif found is None or one.parent == slices[found].name:
-                if all(test(scope, item, depth) for test in one.tests):
+            elif all(test(scope, item, depth) for test in one.tests):
+                if found is None or one.parent:
                     found = index
-        return default if found is None else found
+                elif again is None and one.parent == slices[found].parent:
+                    again = index
+        return (default if found is None else found), again
 
 
 def _discriminators(of: Def, name: str) -> list[tuple[str, str]]:

@@ -7,9 +7,10 @@ Each is a function made once; what R4's own definition of the type asks for as w
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from hilum.validation.profiles import codes, constraints, references, values
+from hilum.validation.profiles import codes, constraints, narratives, references, values
 from hilum.validation.profiles.running import Found, Scope, error, noted
 from hilum.validation.profiles.shapes import RESOURCES, Item, is_a
 from hilum.validation.profiles.tree import Def
@@ -28,9 +29,10 @@ def steps(profile: Profile, of: Def) -> tuple[Step, ...]:
     element = of.element
     where = f"{of.label}, profile {profile.name}"
     made: list[Step | None] = [
-        _types(profile, of, where),
         *(_value(key, fixed, where) for key, fixed in element.items()),
         _length(element.get("maxLength"), where),
+        _extended(of, where),
+        narratives.controlled(of, where),
         codes.bound(element, where),
         _profiles(of, where),
         references.targets(of, where),
@@ -46,7 +48,9 @@ def type_codes(element: Any) -> list[str]:
         code = one.get("code")
         if type(code) is str:
             if code.startswith(SYSTEM):
-                said = [e.get("valueUrl") or e.get("valueUri") for e in _list(one.get("extension")) if e.get("url") == _TYPE]
+                said = [
+                    e.get("valueUrl") or e.get("valueUri") for e in _list(one.get("extension")) if e.get("url") == _TYPE
+                ]
                 code = str(said[0]) if said and said[0] else code.removeprefix(SYSTEM).lower()
             found.append(code.removeprefix("http://hl7.org/fhir/StructureDefinition/"))
     return found
@@ -56,8 +60,8 @@ def _list(value: Any) -> list[dict[str, Any]]:
     return [one for one in value if type(one) is dict] if type(value) is list else []
 
 
-def _types(profile: Profile, of: Def, where: str) -> Step | None:
-    """A choice, or a resource, of some types only."""
+def types(of: Def, where: str) -> Callable[[list[Item]], Found] | None:
+    """A choice, or a resource, of some types only: told at the value where there is one, else where it stands."""
     allowed = type_codes(of.element)
     name = str(of.element.get("path")).rpartition(".")[2]
     abstract = {"Resource", "DomainResource", "Element", "BackboneElement", "*"}
@@ -68,12 +72,15 @@ def _types(profile: Profile, of: Def, where: str) -> Step | None:
         return None
     said = " or ".join(allowed)
 
-    def types(_: Scope, item: Item, __: int) -> Found:
-        if any(item.kind.name == one or (not item.kind.path and is_a(item.kind, one)) for one in allowed):
-            return None
-        return error("structure", f"must be {said}, but is {item.kind.name} ({where})")
+    def judged(values_: list[Item]) -> Found:
+        out: Found = None
+        for item in values_:
+            if not any(item.kind.name == one or (not item.kind.path and is_a(item.kind, one)) for one in allowed):
+                text = f"must be {said}, but is {item.kind.name} ({where})"
+                out = (out or []) + error("structure", text, item.step if len(allowed) == 1 or not choice else "")
+        return out
 
-    return types
+    return judged
 
 
 def _value(key: str, expected: Any, where: str) -> Step | None:
@@ -127,15 +134,63 @@ def _length(longest: Any, where: str) -> Step | None:
     return short
 
 
+_EXTENDED: Final = {
+    "http://hl7.org/fhir/StructureDefinition/minLength": "minLength",
+    "http://hl7.org/fhir/StructureDefinition/maxSize": "maxSize",
+    "http://hl7.org/fhir/StructureDefinition/maxDecimalPlaces": "maxDecimalPlaces",
+    "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.mustHaveValue": "mustHaveValue",
+    "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.valueAlternatives": "valueAlternatives",
+}
+"""What R4's ElementDefinition has no element for, but an extension. https://hl7.org/fhir/R4/elementdefinition-extras.html"""
+
+
+def _extended(of: Def, where: str) -> Step | None:
+    said: dict[str, list[Any]] = {}
+    for one in _list(of.element.get("extension")):
+        name = _EXTENDED.get(str(one.get("url")))
+        value = next((held for key, held in one.items() if key.startswith("value")), None)
+        if name is not None and value is not None:
+            said.setdefault(name, []).append(value)
+    if not said:
+        return None
+    alternatives = {str(url) for url in said.get("valueAlternatives", ())}
+
+    def extended(_: Scope, item: Item, __: int) -> Found:
+        value = item.value
+        if value is None:
+            extensions = _list(item.extra.get("extension")) if type(item.extra) is dict else []
+            if alternatives and not any(one.get("url") in alternatives for one in extensions):
+                return error("invalid", f"must have a value, or an extension that stands for it ({where})")
+            return error("invalid", f"must have a value ({where})") if said.get("mustHaveValue") == [True] else None
+        for limit in said.get("minLength", ()):
+            if type(value) is str and len(value) < limit:
+                return error("invalid", f"must have at least {limit} characters ({where})")
+        for limit in said.get("maxSize", ()):
+            data = value.get("data") if type(value) is dict else value
+            if type(data) is str and len("".join(data.split()).rstrip("=")) * 3 // 4 > limit:
+                return error("structure", f"may have at most {limit} bytes ({where})")
+        for limit in said.get("maxDecimalPlaces", ()):
+            if isinstance(value, Decimal) and -int(value.as_tuple().exponent) > limit:
+                return error("structure", f"may have at most {limit} decimal places ({where})")
+        return None
+
+    return extended
+
+
 def _profiles(of: Def, where: str) -> Step | None:
     """Values of a type must conform to one of the profiles that its definition names."""
+    from hilum.validation.profiles.slicing import profiles_of
+
     wanted: dict[str, list[str]] = {}
     for one in _list(of.element.get("type")):
-        named = [url for url in one.get("profile") or () if type(url) is str]
+        named = profiles_of(one)
         if named and type(one.get("code")) is str:
             wanted.setdefault(one["code"], []).extend(named)
     if not wanted or "." not in str(of.element.get("path")):
         return None
+
+    if set(wanted) == {"Extension"}:
+        return None  # extensions are held against their definitions wherever they stand
 
     def profiled(scope: Scope, item: Item, depth: int) -> Found:
         from hilum.validation.profiles.compiled import conforms
@@ -151,9 +206,9 @@ def _profiles(of: Def, where: str) -> Step | None:
         for url in named:
             good, found = conforms(inside, item, url, depth)
             if good is None:
-                told = (told or []) + noted(
-                    "warning", "not-found", f"can't be checked against {url}, which is not known here ({where})"
-                )
+                severity = scope.run.rules.unknown_profiles
+                text = f"can't be checked against {url}, which is not known here ({where})"
+                told = (told or []) + noted(severity, "not-found", text)
             elif good:
                 return found
             else:

@@ -67,7 +67,6 @@ def walk(scope: Scope) -> Iterator[Here]:
             below = [
                 (Here(_scope(here, holder, property_, item), item, here, property_), depth + 1)
                 for property_, item in children(holder, here.item.kind)
-                if type(item.value) is dict or item.extra is not None
             ]
             waiting += reversed(below)
 

@@ -1,0 +1,171 @@
+"""StructureDefinition: type, base, contexts, and what element definitions may say of their types.
+
+https://hl7.org/fhir/R4/structuredefinition.html, https://hl7.org/fhir/R4/elementdefinition.html#invs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from hilum.fhir import definitions
+from hilum.fhirpath import parse
+from hilum.problems import Problem
+from hilum.validation.profiles.running import Found, error
+from hilum.validation.profiles.snapshot import snapshot
+from hilum.validation.profiles.steps import type_codes
+from hilum.validation.profiles.walking import Here
+from hilum.validation.resources.lists import dicts, numbered, text
+from hilum.validation.resources.uris import absolute
+
+_CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
+_R4: Final = frozenset(definitions.names())
+
+BINDABLE: Final = frozenset(("code", "Coding", "CodeableConcept", "Quantity", "string", "uri", "CodeableReference"))
+WITH_LENGTH: Final = frozenset(
+    ("string", "code", "uri", "url", "canonical", "id", "markdown", "base64Binary", "oid", "uuid")
+)
+WITH_RANGE: Final = frozenset(
+    ("integer", "decimal", "date", "dateTime", "instant", "time", "positiveInt", "unsignedInt", "Quantity", "integer64")
+)
+_ALL: Final = frozenset(("Element", "BackboneElement", "Resource", "*"))
+
+
+def type_(here: Here) -> Found:
+    """`type` is one of R4's, or has a namespace: then it is a logical model."""
+    value = here.item.value
+    name, kind, derivation = text(value.get("type")), value.get("kind"), value.get("derivation")
+    if name is None:
+        return None
+    if absolute(name):
+        return None if kind == "logical" else error("invalid", "is a URL, as only types of logical models are", ".type")
+    if name not in _R4:
+        return error("invalid", "is no type that FHIR defines: other types must have a namespace", ".type")
+    if value.get("url") != f"{_CORE}{name}" and derivation != "constraint":
+        return error("invalid", "is a type of FHIR's: other definitions can only constrain it", ".type")
+    return None
+
+
+def base(here: Here) -> Found:
+    """A constraint is of its base's type and kind, a specialization of another type; the differential fits the base."""
+    value = here.item.value
+    url = text(value.get("baseDefinition"))
+    above = here.scope.run.definitions.structure(url) if url is not None else None
+    if above is None:
+        return None
+    derivation = value.get("derivation")
+    if derivation is None:
+        return error("not-found", "must have a derivation, as it has a base")
+    if derivation == "specialization":
+        if value.get("type") == above.get("type"):
+            return error("not-found", "must not have the type of the base that it specialises")
+        return None
+    if derivation != "constraint":
+        return None
+    if value.get("type") != above.get("type"):
+        return error("not-found", "must have the type of the base that it constrains")
+    if value.get("kind") != above.get("kind") and value.get("kind") is not None:
+        return error("not-found", "must be of the kind that its base is of")
+    if "differential" not in value or "snapshot" not in above:
+        return None
+    try:
+        snapshot({key: part for key, part in value.items() if key != "snapshot"}, above, here.scope.run.definitions)
+    except Problem as problem:
+        return error("exception", f"has a differential that does not fit its base: {problem}")
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        return error("exception", "has a differential that does not fit its base")
+    return _unmatched(value, above, here)
+
+
+def _unmatched(value: dict[str, Any], above: dict[str, Any], here: Here) -> Found:
+    return None
+
+
+def contexts(here: Here) -> Found:
+    """Only extensions have a context, and their url is the one that the elements with it have."""
+    value = here.item.value
+    out: Found = None
+    if value.get("type") != "Extension":
+        for key in ("context", "contextInvariant"):
+            held = value.get(key)
+            for index in range(len(held) if type(held) is list else 0):
+                out = (out or []) + error("invalid", "must not be there: only extensions have it", f".{key}[{index}]")
+        return out
+    listed = value.get("snapshot") or value.get("differential")
+    if value.get("derivation") != "constraint" or type(listed) is not dict:
+        return None
+    for one in dicts(listed.get("element")):
+        if (
+            one.get("path") == "Extension.url"
+            and type(one.get("fixedUri")) is str
+            and one["fixedUri"] != value.get("url")
+        ):
+            return error("invalid", "is an extension whose url is fixed to another one than its own")
+    return None
+
+
+def elements(here: Here) -> Found:
+    """Each element: its path, and what it says beside its types."""
+    value = here.item.value
+    name = text(value.get("type"))
+    tail = name.rpartition("/")[2] if name else None
+    types = _known_types(here, value)
+    out: Found = None
+    for view in ("differential", "snapshot"):
+        listed = value.get(view)
+        for path, one in numbered(listed.get("element") if type(listed) is dict else None, f".{view}.element"):
+            here.scope.run.step()
+            for code, wrong, below in _element(one, tail, view, types):
+                out = (out or []) + error(code, wrong, path + below)
+    return out
+
+
+def _known_types(here: Here, value: dict[str, Any]) -> dict[str, list[str]]:
+    """Path -> types, by the base: what a differential does not repeat."""
+    found: dict[str, list[str]] = {}
+    url = text(value.get("baseDefinition"))
+    above = here.scope.run.definitions.structure(url) if url is not None else None
+    for body in (above, value):
+        listed = body.get("snapshot") if body is not None else None
+        for one in dicts(listed.get("element") if type(listed) is dict else None):
+            codes = type_codes(one)
+            if codes and type(one.get("path")) is str:
+                found.setdefault(one["path"], codes)
+    return found
+
+
+def _element(
+    one: dict[str, Any], type_name: str | None, view: str, types: dict[str, list[str]]
+) -> Iterator[tuple[str, str, str]]:
+    path = text(one.get("path"))
+    if path is None:
+        return
+    if type_name is not None and path != type_name and not path.startswith(f"{type_name}."):
+        yield "not-found", "must have a path that begins with the type of the structure", ""
+        return
+    if view == "differential" and "." not in path and "slicing" in one:
+        yield "invalid", "must not be sliced: it is the root", ""
+    codes = type_codes(one) or types.get(path, [])
+    allowed = set(codes)
+    if not codes or allowed & _ALL or "." not in path or not allowed <= _R4:
+        return
+    if "binding" in one and not allowed & BINDABLE and not any(code.endswith("uantity") for code in allowed):
+        yield "business-rule", f"has a binding, but its types are not coded: {', '.join(codes)}", ""
+    if "maxLength" in one and not allowed & WITH_LENGTH:
+        yield "business-rule", f"has a maxLength, but its types have no length: {', '.join(codes)}", ""
+    for key in one:
+        for word in ("fixed", "pattern", "defaultValue"):
+            if key.startswith(word) and key[len(word) :][:1].isupper() and view == "snapshot":
+                said = key[len(word) :]
+                if not any(said.lower() == code.lower() for code in codes):
+                    yield "exception", f"must be of one of the element's types: {', '.join(codes)}", f".{word}"
+        for word in ("minValue", "maxValue"):
+            if key.startswith(word) and not allowed & WITH_RANGE:
+                yield "business-rule", f"has a {word}, but its types have no range: {', '.join(codes)}", ""
+    for index, constraint in enumerate(dicts(one.get("constraint"))):
+        expression = text(constraint.get("expression"))
+        if expression is not None:
+            try:
+                parse(expression)
+            except Problem:
+                yield "invalid", "has an expression that is no FHIRPath", f".constraint[{index}]"
