@@ -40,6 +40,12 @@ class Entry(NamedTuple):
         return f"{self.body.get('resourceType')}/{self.body.get('id')}"
 
     @property
+    def base(self) -> str | None:
+        """The full url, as far as it can complete a relative reference: a server's must be that of this resource."""
+        rest = None if self.url is None else _REST.fullmatch(self.url)
+        return self.url if rest is None or f"{rest['type']}/{rest['id']}" == self.name else ""
+
+    @property
     def version(self) -> str | None:
         """meta.versionId."""
         meta = self.body.get("meta")
@@ -233,7 +239,7 @@ _COMPOSITION: Final = (
 def _unresolved(here: Here, first: Entry, known: list[Entry], paths: tuple[str, ...]) -> Found:
     out: Found = None
     for path, reference in _references(first.body, paths):
-        found = resolved(reference, first.url, known)
+        found = resolved(reference, first.base, known)
         if len(found) != 1:
             why = "refers to what is not in the Bundle" if not found else "refers to several resources of the Bundle"
             out = (out or []) + error("invalid", why, f".entry[0].resource{path}")
@@ -290,7 +296,7 @@ def _linked(here: Here, known: list[Entry]) -> set[int]:
         for place in walk(scope):
             value = place.item.value
             if place.item.kind.name == "Reference" and type(value) is dict and type(value.get("reference")) is str:
-                targets = resolved(value["reference"], entry.url, known)
+                targets = resolved(value["reference"], entry.base, known)
                 to[entry.number].update(one.number for one in targets)
     sheets = {link.get("url") for link in dicts(here.item.value.get("link")) if link.get("relation") == "stylesheet"}
     reached = {known[0].number} | {one.number for one in known if one.name in sheets or one.url in sheets}
