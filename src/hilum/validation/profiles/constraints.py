@@ -36,7 +36,14 @@ def step(profile: Profile, of: Def, where: str) -> Step | None:
         if type(expression) is not str or (key, expression) in inherited or key in _EVERYWHERE:
             continue
         practice = any(e.get("url") == _BEST_PRACTICE and e.get("valueBoolean") for e in one.get("extension") or ())
-        asked.append((str(key), "information" if practice else str(severity), str(one.get("human", "")), _ERRATA.get(expression, expression)))
+        asked.append(
+            (
+                str(key),
+                "information" if practice else str(severity),
+                str(one.get("human", "")),
+                _ERRATA.get(expression, expression),
+            )
+        )
     if not asked:
         return None
     compiled: dict[tuple[str, Kind], Condition | str] = {}
