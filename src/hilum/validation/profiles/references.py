@@ -26,7 +26,7 @@ def targets(of: Def, where: str) -> Step | None:
     for one in of.element.get("type") or ():
         if type(one) is not dict or one.get("code") != "Reference":
             continue
-        named = [url for url in one.get("targetProfile") or () if type(url) is str]
+        named = [url for url in one.get("targetProfile") or () if url]
         free = free or not named or f"{CORE}Resource" in named
         wanted += named
         modes.update(mode for mode in one.get("aggregation") or () if type(mode) is str)

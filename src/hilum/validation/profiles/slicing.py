@@ -159,7 +159,7 @@ def profiles_of(type_: dict[str, Any]) -> list[str]:
     named, extras = type_.get("profile"), type_.get("_profile")
     found = []
     for index, url in enumerate(named if type(named) is list else ()):
-        if type(url) is not str:
+        if type(url) is not str or not url:
             continue
         extra = extras[index] if type(extras) is list and index < len(extras) else None
         for extension in (extra.get("extension") or ()) if type(extra) is dict else ():

@@ -46,6 +46,7 @@ def tree(elements: list[Element]) -> Def:
         path = element.get("path") if isinstance(element, Mapping) else None
         if type(path) is not str or not path or path.count(".") > 40:
             raise Unusable("has a snapshot with an element without a path")
+    elements = [sound(element) for element in elements]
     root = Def(elements[0], str(elements[0]["path"]))
     above: list[tuple[str, Def]] = [(str(elements[0]["path"]), root)]
     for element in elements[1:]:
@@ -57,6 +58,49 @@ def tree(elements: list[Element]) -> Def:
             raise Unusable(f"has a snapshot whose elements are out of order at {path}")
         above.append((path, _placed(above[-1][1], name, element)))
     return root
+
+
+def sound(element: Element) -> Element:
+    """The element without what is of another JSON type than it must be: definitions come from outside."""
+    kept: dict[str, Any] = {
+        key: value for key, value in element.items() if type(value) is _SHAPES.get(key, type(value))
+    }
+    for name in ("type", "constraint", "extension"):
+        if name in kept:
+            kept[name] = _dicts(kept[name])
+    if "type" in kept:
+        kept["type"] = [_type(one) for one in kept["type"] if type(one.get("code")) is str]
+    binding = kept.get("binding")
+    if binding is not None:
+        kept["binding"] = binding | {key: _dicts(binding.get(key)) for key in ("extension", "additional")}
+    return kept
+
+
+_SHAPES: Final = {
+    "type": list,
+    "constraint": list,
+    "extension": list,
+    "binding": dict,
+    "slicing": dict,
+    "min": int,
+    "max": str,
+    "sliceName": str,
+    "contentReference": str,
+    "maxLength": int,
+}
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if type(one) is dict] if type(value) is list else []
+
+
+def _type(type_: dict[str, Any]) -> dict[str, Any]:
+    made = {**type_, "extension": _dicts(type_.get("extension"))}
+    for name in ("profile", "targetProfile", "aggregation"):
+        value = made.pop(name, None)
+        if type(value) is list:  # places are kept: `_profile` stands beside them
+            made[name] = [one if type(one) is str else "" for one in value]
+    return made
 
 
 def _placed(parent: Def, name: str, element: Element) -> Def:
