@@ -46,6 +46,12 @@ def call(fhir: httpx.Client, create: Create, route: Route) -> httpx.Response:
     if route.interaction == "$graphql":
         asked = {"query": "{__typename}"}
         return fhir.post(path, json=asked) if route.method == "POST" else fhir.get(path, params=asked)
+    if route.interaction == "$diff":
+        path += (
+            "?fromVersion=1"
+            if route.level == "instance"
+            else f"?from=Patient/{patient['id']}&to=Patient/{patient['id']}"
+        )
     if route.operation:
         given = INPUTS.get(route.interaction, [])
         if route.method == "POST" and given:

@@ -28,9 +28,10 @@ FHIR, FORM = b"application/fhir+json", b"application/x-www-form-urlencoded"
 SEARCH = "name=verborgen"
 OF_THEM = {"subject": {"reference": "Patient/a"}, "meta": {"tag": [{"code": MARK}]}}
 MORE: tuple[dict[str, Any], ...] = (
+    {"resourceType": "Patient", "id": "b"},
     {"resourceType": "Encounter", "id": "a", "status": "planned", "class": {"code": MARK}} | OF_THEM,
 )
-"""What other types have under the same id."""
+"""What there is besides."""
 META = {"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"tag": [{"code": "x"}]}}]}
 GRAPH = '{Patient(id: "a") {name {family}} PatientList {name {family}}}'
 
@@ -59,6 +60,7 @@ ASKED: dict[str, tuple[str, bytes, Any]] = {
     "batch": ("", FHIR, bundle("batch")),
     "$everything": ("", b"", None),
     "$convert-data": ("", b"", None),
+    "$diff": ("from=Patient/b&to=Patient/a", b"", None),
     "$meta": ("", b"", None),
     "$validate": ("", FHIR, SECRET),
     "$meta-add": ("", FHIR, META),
@@ -79,7 +81,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
     door = Door(store, BASE)
     owner = Principal("owner", "test", "", EVERYTHING, 1 << 62)
     for body in (SECRET, *MORE):
-        await update(door, owner, body["resourceType"], "a", body)
+        await update(door, owner, body["resourceType"], body["id"], body)
     yield Service(door, Links(bytes(32)), Router(ROUTES))
     await store.close()
 
@@ -91,6 +93,8 @@ async def answer(service: Service, route: Route, who: Principal) -> Response:
         next(types) if part == "[type]" else named.get(part, part) for part in route.pattern.split("/") if part
     )
     query, kind, content = ASKED[route.interaction]
+    if route.interaction == "$diff" and route.level == "instance":
+        query = "fromVersion=1"
     graph = "{name {family}}" if route.level == "instance" else GRAPH
     content = graph if content == GRAPH else content
     body = b""
@@ -126,7 +130,8 @@ async def test_who_may_see_it_is_asked_the_same(service: Service, route: Route) 
     found = await answer(service, route, Principal("owner", "test", "", EVERYTHING, 1 << 62))
     assert found.status < 300, found.body
     silent = ("capabilities", "delete", "update", "create", "patch", "$validate")
-    assert route.interaction in silent or MARK.encode() in found.body
+    same = route.interaction == "$diff" and route.level == "instance"  # of a version with itself
+    assert same or route.interaction in silent or MARK.encode() in found.body
 
 
 def test_only_the_capabilities_are_open() -> None:

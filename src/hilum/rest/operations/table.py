@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hilum.rest.operations import convert, everything, graphql, meta, validate
+from hilum.rest.operations import convert, diff, everything, graphql, meta, validate
 from hilum.rest.operations.operation import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -18,5 +18,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     meta.ADD,
     meta.DELETE,
     validate.RESOURCE,
+    diff.RESOURCE,
     convert.RESERVED,
 )
