@@ -52,6 +52,8 @@ def call(fhir: httpx.Client, create: Create, route: Route) -> httpx.Response:
             if route.level == "instance"
             else f"?from=Patient/{patient['id']}&to=Patient/{patient['id']}"
         )
+    if route.interaction == "$lastn":
+        path += "?subject=Patient/a"
     if route.operation:
         given = INPUTS.get(route.interaction, [])
         if route.method == "POST" and given:

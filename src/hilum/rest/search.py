@@ -64,7 +64,7 @@ async def search(service: Service, request: Request) -> Response:
             lenient=preferred.lenient,
             base=service.door.base,
             compartment=compartment,
-            now=_today(),
+            now=today(),
             max_count=service.page,
             registry=registry,
             full_text=service.door.store.full_text,
@@ -93,7 +93,7 @@ async def search(service: Service, request: Request) -> Response:
         contents = await subset.show_all(page.included, beside)
         entries += bundle.matches(base, page.included, contents, b"include")
     if parsed.ignored:
-        entries.append(_ignored(parsed.ignored))
+        entries.append(ignored(parsed.ignored))
     if preferred.explain:
         entries.append(_explained(notes))
     found_at = links(service, request, asked, cursor, page.next if parsed.query.count else None, sealed=sealed)
@@ -108,7 +108,7 @@ async def search(service: Service, request: Request) -> Response:
     )
 
 
-def _today() -> int:
+def today() -> int:
     """The begin of the day in microseconds, for the prefix `ap`: the same for all pages of a search."""
     return time.time_ns() // 1000 // _DAY * _DAY
 
@@ -149,7 +149,7 @@ def _where(path: tuple[str, ...]) -> tuple[str | None, tuple[str, str] | None]:
     return (path[0] if path else None), None
 
 
-def _ignored(ignored: tuple[tuple[str, str], ...]) -> bytes:
+def ignored(ignored: tuple[tuple[str, str], ...]) -> bytes:
     """The entry that says what was passed over under `Prefer: handling=lenient`."""
     return _outcome(*[Issue("warning", "not-supported", f"Ignored: {why}") for _, why in ignored])
 

@@ -29,6 +29,7 @@ SEARCH = "name=verborgen"
 OF_THEM = {"subject": {"reference": "Patient/a"}, "meta": {"tag": [{"code": MARK}]}}
 MORE: tuple[dict[str, Any], ...] = (
     {"resourceType": "Patient", "id": "b"},
+    {"resourceType": "Observation", "id": "a", "status": "final", "code": {"text": MARK}} | OF_THEM,
     {"resourceType": "Encounter", "id": "a", "status": "planned", "class": {"code": MARK}} | OF_THEM,
 )
 """What there is besides."""
@@ -61,6 +62,7 @@ ASKED: dict[str, tuple[str, bytes, Any]] = {
     "$everything": ("", b"", None),
     "$convert-data": ("", b"", None),
     "$diff": ("from=Patient/b&to=Patient/a", b"", None),
+    "$lastn": ("subject=Patient/a", FORM, None),
     "$meta": ("", b"", None),
     "$validate": ("", FHIR, SECRET),
     "$meta-add": ("", FHIR, META),

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from hilum.rest.operations import convert, diff, everything, graphql, meta, validate
+from hilum.rest.operations import (
+    convert,
+    diff,
+    everything,
+    graphql,
+    lastn,
+    meta,
+    validate,
+)
 from hilum.rest.operations.operation import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     everything.PATIENT,
     everything.ENCOUNTER,
+    lastn.OBSERVATION,
     graphql.RESOURCE,
     meta.RESOURCE,
     meta.ADD,
