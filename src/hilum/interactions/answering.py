@@ -1,50 +1,43 @@
-"""What is known of codes: the answers to what validation asks. https://hl7.org/fhir/R4/terminology-service.html#validation"""
+"""What is known of codes: the answers to what validation asks. https://hl7.org/fhir/R4/terminology-service.html#validation
+
+From the store's own tables and R4's definitions: nothing here leaves the machine.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from hilum.fhir.resource import Resource
 from hilum.interactions.door import Door
-from hilum.interactions.resolve import definition, expanded
-from hilum.problems import Problem
-from hilum.terminology.expansion import Wanted
-from hilum.terminology.hierarchy import hierarchy
+from hilum.interactions.terminology.judging import in_members, in_system
+from hilum.interactions.terminology.knowledge import Codes, codes
+from hilum.interactions.terminology.members import members
+from hilum.problems import Invalid
 from hilum.terminology.questions import Question, Verdict
 
 
 async def answer(door: Door, questions: Collection[Question]) -> dict[Question, Verdict]:
-    """A verdict for each question, from what the store holds and from R4's own definitions."""
-    return {question: await _verdict(door, question) for question in questions}
+    """A verdict for each question."""
+    if not questions:
+        return {}
+    known = await codes(door.store, door.base, door.codes)
+    found: dict[Question, Verdict] = {}
+    for question in questions:
+        verdict = known.answers.get(question)
+        if verdict is None:
+            verdict = await _verdict(known, question)
+            known.keep(question, verdict)
+        found[question] = verdict
+    return found
 
 
-async def _verdict(door: Door, question: Question) -> Verdict:
-    if question.value_set is None:
-        return await _in_system(door, question)
-    try:
-        codes = await expanded(door, question.value_set)
-    except Problem:
+async def _verdict(known: Codes, question: Question) -> Verdict:
+    value_set, system, code, display, version = question
+    if value_set is None:
+        return await in_system(known, system or "", code, display, version or "")
+    if await known.value_set(value_set) is None:
         return Verdict(None, "unknown-value-set")
-    if question.system is not None:
-        if (question.system, question.code) in codes:
-            return Verdict(True, system=question.system)
-        if (question.system, None) in codes:
-            return await _in_system(door, question)
-        return Verdict(False, "not-in-value-set", system=question.system)
-    for system, code in codes:
-        if code == question.code:
-            return Verdict(True, system=system)
-    if any(code is None for _, code in codes):
+    try:
+        found = await members(known, value_set)
+    except Invalid:  # it names what is not here, or selects in a way that nobody can follow
         return Verdict(None, "unknown-system")
-    return Verdict(False, "not-in-value-set")
-
-
-async def _in_system(door: Door, question: Question) -> Verdict:
-    name = f"{question.system}|{question.version}" if question.version else question.system
-    found = await definition(door, Wanted("CodeSystem", name or ""))
-    if not isinstance(found, Resource) or found.body.get("content") == "not-present":
-        return Verdict(None, "unknown-system")
-    if question.code in hierarchy(found.body).over:
-        return Verdict(True, system=question.system)
-    incomplete = found.body.get("content") != "complete"
-    return Verdict(None if incomplete else False, "incomplete" if incomplete else "unknown-code")
+    return await in_members(known, found, system, code, display, version or "")

@@ -8,16 +8,18 @@ https://hl7.org/fhir/R4/search.html#token and https://hl7.org/fhir/R4/search.htm
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence, Set
-from typing import Any, Final
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
 from hilum.access.confine import SEARCH
 from hilum.access.policy import Principal
-from hilum.fhir import definitions
 from hilum.fhir.resource import Resource
-from hilum.interactions.door import Door, Expansion, Known, Version
+from hilum.interactions.door import Door
+from hilum.interactions.terminology import filters
+from hilum.interactions.terminology.knowledge import codes
+from hilum.interactions.terminology.members import each_code, members, total
 from hilum.problems import Invalid
 from hilum.search.alternatives import Token
 from hilum.search.clauses import (
@@ -34,25 +36,22 @@ from hilum.search.clauses import (
     PlaceClause,
     ReferenceClause,
     TokenClause,
-    UriClause,
     ValueSetClause,
 )
 from hilum.search.index import index
 from hilum.search.limits import TooCostly
-from hilum.search.parameters import lookup
 from hilum.search.query import Query
-from hilum.terminology.expansion import Code, Wanted, expand
-from hilum.terminology.hierarchy import Hierarchy, hierarchy
+from hilum.terminology import bits
 
 MOST_CODES: Final = 5000
 """How many codes a value set or a branch of a code system may have in a search."""
-MOST_EXPANSIONS: Final = 64
-"""How many expansions, and how many hierarchies, are remembered."""
 MOST_PLACES: Final = 5000
 """How many places may be under or over those that a search names."""
 _AT_ONCE: Final = 500
 _SERVER: Final = (Permit(),)
 
+Code = tuple[str | None, str | None]
+"""(system, code); code None: every code of the system."""
 Pending = ValueSetClause | HierarchyClause | PlaceClause
 _LOOKED_INTO: Final = frozenset(
     (ValueSetClause, HierarchyClause, PlaceClause, NotClause, AnyClause, AllClause, ChainClause, HasClause)
@@ -120,16 +119,16 @@ def _put(clause: Clause, found: dict[Clause, Clause]) -> Clause:
 async def _plain(door: Door, who: Principal, clause: Pending) -> Clause:
     match clause:
         case ValueSetClause(parameters, name):
-            return _tokens(parameters, await expanded(door, name))
+            return _tokens(parameters, await _expanded(door, name))
         case HierarchyClause(parameters, values, below):
             return _tokens(parameters, await _related(door, values, below))
         case PlaceClause(parameters, names, steps, below):
             return ReferenceClause(parameters, await _places(door, who, names, steps, below))
 
 
-def _tokens(parameters: tuple[int, ...], codes: Set[Code]) -> Clause:
+def _tokens(parameters: tuple[int, ...], codes: Collection[Code]) -> Clause:
     if len(codes) > MOST_CODES:
-        raise TooCostly(f"The search means {len(codes)} codes; {MOST_CODES} are the most.")
+        raise _too_many(len(codes))
     found = sorted((system or "", code) for system, code in codes if code is not None)
     whole = sorted(system or "" for system, code in codes if code is None)
     values = (*(Token(system, None) for system in whole), *(Token(system, code) for system, code in found))
@@ -139,94 +138,35 @@ def _tokens(parameters: tuple[int, ...], codes: Set[Code]) -> Clause:
 # --- codes ------------------------------------------------------------------------------------------------------------
 
 
-async def expanded(door: Door, name: str) -> frozenset[Code]:
-    """The codes of a value set, as they were last time if every definition that says so is the same version still."""
-    name = name.removeprefix(door.base + "/")
-    kept = door.expansions.get(name)
-    if kept is not None:
-        said, codes = kept
-        for wanted, version in said:
-            if _version(await definition(door, wanted)) != version:
-                break
-        else:
-            return codes
-    said, codes = await _expansion(door, name)
-    if len(codes) <= MOST_CODES:
-        door.expansions.pop(name, None)
-        while len(door.expansions) >= MOST_EXPANSIONS:
-            door.expansions.pop(next(iter(door.expansions)))
-        door.expansions[name] = said, codes
-    return codes
+async def _expanded(door: Door, name: str) -> Collection[Code]:
+    """The codes of a value set. Raises TooCostly before any is read."""
+    found = await members(await codes(door.store, door.base, door.codes), name)
+    if total(found) > MOST_CODES:
+        raise _too_many(total(found))
+    return await each_code(found)
 
 
-async def _expansion(door: Door, name: str) -> Expansion:
-    """The codes, and the versions of all that was asked for them."""
-    steps = expand(name)
-    said: list[tuple[Wanted, Version]] = []
-    try:
-        wanted = next(steps)
-        while True:
-            found = await definition(door, wanted)
-            said.append((wanted, _version(found)))
-            wanted = steps.send(None if found is None else _body(found))
-    except StopIteration as end:
-        return tuple(said), frozenset(end.value)
-
-
-async def _related(door: Door, values: Sequence[Token], below: bool) -> set[tuple[str | None, str | None]]:
-    found: set[tuple[str | None, str | None]] = set()
+async def _related(door: Door, values: Sequence[Token], below: bool) -> Collection[Code]:
+    """The codes that are named, and those under (over) them: one look into an index for each that is named."""
+    known = await codes(door.store, door.base, door.codes)
+    found: set[Code] = set()
     for system in dict.fromkeys(value.system for value in values):
-        found_system = await definition(door, Wanted("CodeSystem", system or ""))
-        if found_system is None:
+        held = await known.system(system or "")
+        if held is None:
             raise Invalid(_PLAIN_OF)
-        tree = _tree(door, found_system)
+        chosen = 0
         for value in values:
             if value.system == system and value.code is not None:
-                codes = tree.below(value.code) if below else tree.above(value.code)
-                found.update((system, code) for code in codes)
+                found.add((system, value.code))
+                chosen |= await (filters.below if below else filters.above)(held, value.code)
+        if chosen.bit_count() > MOST_CODES:
+            raise _too_many(chosen.bit_count())
+        found.update((system, row.code) for row in await held.at(list(bits.each(chosen))))
     return found
 
 
-async def definition(door: Door, wanted: Wanted) -> Resource | Known | None:
-    """The ValueSet or CodeSystem of this name: a literal address if it is one, else by url and perhaps version."""
-    type, id = wanted.type, wanted.name.removeprefix(f"{wanted.type}/")
-    if id != wanted.name:
-        resource = await door.store.read(type, id)
-        return None if resource is None or resource.deleted else resource
-    url, _, version = wanted.name.partition("|")
-    clauses: tuple[Clause, ...] = (UriClause(lookup(type, "url").numbers, (url,)),)
-    if version:
-        clauses += (TokenClause(lookup(type, "version").numbers, (Token(None, version.casefold()),)),)
-    page = await door.store.search(Query((Part(type, clauses, _SERVER),), count=1))
-    if page.resources:
-        return page.resources[0]
-    return Known(url) if type == "ValueSet" and definitions.value_set(url) is not None else None
-
-
-def _body(found: Resource | Known) -> dict[str, Any]:
-    if isinstance(found, Resource):
-        return found.body
-    known = definitions.value_set(found.url) or {}
-    includes = [{"system": system, "concept": [{"code": code} for code in codes]} for system, codes in known.items()]
-    return {"resourceType": "ValueSet", "compose": {"include": includes}}
-
-
-def _version(found: Resource | Known | None) -> Version:
-    """What changes with the definition: no two versions have one seq."""
-    return (found.type, found.id, found.seq) if isinstance(found, Resource) else found
-
-
-def _tree(door: Door, found: Resource | Known) -> Hierarchy:
-    """The hierarchy of a CodeSystem, made once for each version."""
-    name = f"{found.type}/{found.id}" if isinstance(found, Resource) else found.url
-    kept = door.hierarchies.get(name)
-    version = _version(found)
-    if kept is None or kept[0] != version:
-        door.hierarchies.pop(name, None)
-        while len(door.hierarchies) >= MOST_EXPANSIONS:
-            door.hierarchies.pop(next(iter(door.hierarchies)))
-        kept = door.hierarchies[name] = version, hierarchy(_body(found))
-    return kept[1]
+def _too_many(many: int) -> TooCostly:
+    return TooCostly(f"The search means {many} codes; {MOST_CODES} are the most.")
 
 
 # --- places -----------------------------------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ from hilum.interactions.naming import NAME, Plan, Step, at, refuse_doubles, refu
 from hilum.interactions.permit import Lent, audit, covers, judged_by, lying, may_hold, permits, refuse_hidden
 from hilum.interactions.referring import link
 from hilum.interactions.retrying import retrying
+from hilum.interactions.terminology.knowledge import Knowledge
 from hilum.problems import Conflict, Invalid, Problem
 from hilum.store.interface import Write
 
@@ -185,7 +186,7 @@ async def _commit(
         conditions = (*dict.fromkeys(plan.preconditions), *integrity(door, bodies, sorted(plan.deleted)))
         flat = tuple(write for some in writes.values() for write in some)
         if judge is not None:
-            await judge(replace(door, store=Foreseen(door.store, flat)))
+            await judge(replace(door, store=Foreseen(door.store, flat), codes=Knowledge()))
         stored = iter(await commit(door, plan.catalogue, flat, audit(who, "transaction"), conditions))
         versions = {number: tuple(islice(stored, len(some))) for number, some in writes.items()}
     elif judge is not None:

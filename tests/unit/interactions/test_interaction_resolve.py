@@ -9,18 +9,16 @@ from tests.unit.interactions.bodies import Body, observation, patient
 from tests.unit.interactions.conftest import principal
 
 from hilum.access.policy import Grant, Policy, Principal
-from hilum.interactions import resolve
 from hilum.interactions.delete import delete
 from hilum.interactions.door import Door
 from hilum.interactions.history import history
 from hilum.interactions.read import read
 from hilum.interactions.search import search
+from hilum.interactions.terminology import knowledge, members
 from hilum.interactions.update import update
 from hilum.problems import Forbidden, Gone, Invalid, NotFound
 from hilum.search.limits import TooCostly
 from hilum.search.parse import parse_query
-from hilum.terminology.expansion import expand
-from hilum.terminology.hierarchy import hierarchy
 
 LAB = (("category", "laboratory"),)
 
@@ -294,15 +292,17 @@ async def test_an_expansion_is_made_once_for_each_version_of_what_it_depends_on(
     door: Door, owner: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
-    monkeypatch.setattr(resolve, "expand", lambda name: made.append(name) or expand(name))
-    monkeypatch.setattr(resolve, "hierarchy", lambda body: made.append(body["id"]) or hierarchy(body))
+    named, load = members._named, knowledge.load
+    monkeypatch.setattr(members, "_named", lambda work, name, within: made.append(name) or named(work, name, within))
+    monkeypatch.setattr(knowledge, "load", lambda to, head, plan: made.append(head.source) or load(to, head, plan))
     await animals(door, owner)
     await values(door, owner, "inner", {"system": "http://animals", "concept": [{"code": "owl"}]})
     await values(door, owner, "outer", {"valueSet": ["http://v/inner"]})
+    assert await found(door, owner, "Observation", "code:below", "http://animals|bird") == ["bird", "duck", "owl"]
     for _ in range(3):
         assert await found(door, owner, "Observation", "code:in", "http://v/outer") == ["owl"]
         assert await found(door, owner, "Observation", "code:below", "http://animals|bird") == ["bird", "duck", "owl"]
-    assert made == ["http://v/outer", "animals"]
+    assert made == ["CodeSystem/animals", "http://v/outer", "http://v/inner"]
 
     await values(door, owner, "inner", {"system": "http://animals", "concept": [{"code": "eel"}]})
     assert await found(door, owner, "Observation", "code:in", "http://v/outer") == ["eel"]
@@ -316,10 +316,12 @@ async def test_an_expansion_is_made_once_for_each_version_of_what_it_depends_on(
         await found(door, owner, "Observation", "code:in", "http://v/outer")
 
 
-async def test_few_expansions_are_remembered(door: Door, owner: Principal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolve, "MOST_EXPANSIONS", 2)
+async def test_few_answers_are_remembered(door: Door, owner: Principal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knowledge, "KEPT", 2)
     await animals(door, owner)
     for code in ("owl", "duck", "eel"):
         await values(door, owner, code, {"system": "http://animals", "concept": [{"code": code}]})
+    for code in ("owl", "duck", "eel"):
         assert await found(door, owner, "Observation", "code:in", f"http://v/{code}") == [code]
-    assert list(door.expansions) == ["http://v/duck", "http://v/eel"]
+    assert list(door.codes.sets) == ["http://v/duck", "http://v/eel"]
+    assert len(door.codes.answers) == 2

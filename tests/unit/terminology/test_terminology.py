@@ -1,14 +1,19 @@
-"""Hierarchies of codes and expansions of value sets. https://hl7.org/fhir/R4/valueset.html#expansion"""
+"""Numbers for hierarchies, sets of concepts, words, regular expressions and systems that are rules."""
 
 from __future__ import annotations
 
-from typing import Any
+import random
+from array import array
 
 import pytest
 
 from hilum.problems import Invalid
-from hilum.terminology.expansion import Code, Wanted, expand
-from hilum.terminology.hierarchy import hierarchy
+from hilum.terminology import bits, grammars, regexes
+from hilum.terminology.concepts import WORD
+from hilum.terminology.numbering import numbered
+from hilum.terminology.resource import Resource
+from hilum.terminology.rows import Plan
+from hilum.terminology.words import span, wanted, words
 
 ANIMALS = {
     "url": "http://animals",
@@ -21,92 +26,130 @@ ANIMALS = {
 }
 
 
-def test_a_code_is_under_what_it_is_nested_in_and_what_its_properties_name() -> None:
-    tree = hierarchy(ANIMALS)
-    assert tree.below("bird") == {"bird", "owl", "duck"}
-    assert tree.below("snake") == {"snake", "eel", "adder"}
-    assert tree.above("eel") == {"eel", "fish", "snake"}
-    assert tree.below("unheard-of") == tree.above("unheard-of") == {"unheard-of"}
+def reached(start: int, step: list[list[int]]) -> set[int]:
+    found, waiting = {start}, [start]
+    while waiting:
+        for one in step[waiting.pop()]:
+            if one not in found:
+                found.add(one)
+                waiting.append(one)
+    return found
 
 
-def test_a_hierarchy_that_goes_round_ends() -> None:
-    tree = hierarchy(
-        {"concept": [{"code": c, "property": [{"code": "parent", "valueCode": p}]} for c, p in ("ab", "ba")]}
-    )
-    assert tree.below("a") == tree.above("a") == {"a", "b"}
+@pytest.mark.parametrize("seed", range(40))
+def test_what_is_under_and_over_a_concept_is_what_a_walk_finds(seed: int) -> None:
+    dice = random.Random(seed)
+    size = dice.randint(1, 60)
+    circles = seed % 4 == 0
+    parents = [
+        [p for p in range(size if circles else one) if p != one and dice.random() < 2 / size] for one in range(size)
+    ]
+    children: list[list[int]] = [[] for _ in parents]
+    for one, over in enumerate(parents):
+        for p in over:
+            children[p].append(one)
+    made = numbered(parents)
+    assert sorted(made.number) == list(range(size))
+    index = {n: one for one, n in enumerate(made.number)}
+    for one in range(size):
+        n = made.number[one]
+        under = {index[m] for m in bits.each(bits.union([made.under[n]]))}
+        over = {index[m] for m in bits.numbers(made.over[n])} | {one}
+        assert under == reached(one, children)
+        assert over == reached(one, parents)
+        assert {index[m] for m in made.parents[n]} == set(parents[one])
+        assert {index[m] for m in range(n, made.last[n] + 1)} <= under
 
 
-def expansion(*sets: dict[str, Any]) -> set[Code]:
-    """Of the first of these value sets; the others are known by their urls."""
-    known = {("ValueSet", one.get("url", "")): one for one in sets} | {("CodeSystem", "http://animals"): ANIMALS}
-    steps = expand(sets[0].get("url", ""))
-    wanted: Wanted = next(steps)
-    try:
-        while True:
-            wanted = steps.send(known.get((wanted.type, wanted.name)))
-    except StopIteration as end:
-        return set(end.value)
+def test_a_hierarchy_is_nested_or_written_by_properties() -> None:
+    plan = Plan(Resource(ANIMALS))
+    rows = {row.code: row for row in plan.rows()}
+    by = {row.n: code for code, row in rows.items()}
+
+    def named(data: bytes) -> set[str]:
+        return {by[n] for n in bits.numbers(data)}
+
+    def under(code: str) -> set[str]:
+        return {by[n] for n in bits.each(bits.union([rows[code].under]))}
+
+    assert under("bird") == {"bird", "owl", "duck"}
+    assert under("snake") == {"snake", "eel", "adder"}
+    assert named(rows["eel"].over) == {"fish", "snake"}
+    assert [row.n for row in rows.values()] == [0, 1, 2, 3, 4, 5, 6]
 
 
-def composed(*includes: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"url": "http://v", "compose": {"include": list(includes)} | more}
+def test_a_code_that_is_defined_twice_is_refused() -> None:
+    with pytest.raises(Invalid, match="defined twice"):
+        Plan(Resource({"concept": [{"code": "a"}, {"code": "a"}]}))
 
 
-def under(code: str, op: str = "is-a") -> dict[str, Any]:
-    return {"system": "http://animals", "filter": [{"property": "concept", "op": op, "value": code}]}
+@pytest.mark.parametrize("seed", range(10))
+def test_a_posting_is_the_set_that_it_was_made_of(seed: int) -> None:
+    dice = random.Random(seed)
+    size = 5000
+    some = sorted(dice.sample(range(size), dice.choice([0, 1, 7, 100, 4000, size])))
+    found = bits.union([bits.posting(array("I", some), size)])
+    assert (list(bits.each(found)), found.bit_count()) == (some, len(some))
+    assert list(bits.each(found, 3, 10)) == some[3:13]
+    assert bits.of(some) == found
+    assert all(bits.has(found, n) for n in some)
+
+
+def test_words_are_found_by_how_they_begin_without_accents_and_case() -> None:
+    assert words("Ménière's disease, NOS (H81.0)") == ["meniere", "s", "disease", "nos", "h81", "0"]
+    assert wanted("dis  MEN men") == ["dis", "men"]
+    plan = Plan(Resource({"concept": [{"code": "a", "display": "Ménière"}, {"code": "b", "display": "Mensch"}]}))
+    list(plan.rows())
+    keys = sorted(one.key for one in plan.postings() if one.kind == WORD)
+
+    def found(word: str) -> list[str]:
+        low, high = span(word)
+        return [key for key in keys if low <= key <= high]
+
+    assert found("men") == ["men*"]
+    assert found("menier") == ["meniere"]
+    assert found("mensch") == ["mensch"]
+    assert found("mx") == []
 
 
 @pytest.mark.parametrize(
-    ("include", "codes"),
+    ("pattern", "value", "matches"),
     [
-        ({"system": "s", "concept": [{"code": "a"}, {"code": "b"}]}, {("s", "a"), ("s", "b")}),
-        (under("bird"), {("http://animals", c) for c in ("bird", "owl", "duck")}),
-        (under("bird", "descendent-of"), {("http://animals", c) for c in ("owl", "duck")}),
-        (under("eel", "generalizes"), {("http://animals", c) for c in ("eel", "fish", "snake")}),
-        (under("bird", "is-not-a"), {("http://animals", c) for c in ("fish", "eel", "snake", "adder")}),
-        (under("owl,eel", "in"), {("http://animals", c) for c in ("owl", "eel")}),
-        ({"system": "http://unknown"}, {("http://unknown", None)}),
+        ("a.*", "abc", True),
+        ("a.*", "ba", False),
+        (r"[0-9]{2,4}", "123", True),
+        ("(x|y)+z", "xyz", True),
+        ("a?", "", True),
     ],
 )
-def test_what_an_include_means(include: dict[str, Any], codes: set[Code]) -> None:
-    assert expansion(composed(include)) == codes
+def test_a_regex_matches_the_whole_value(pattern: str, value: str, *, matches: bool) -> None:
+    assert regexes.matches(regexes.compiled(pattern), value) is matches
 
 
-def test_a_whole_code_system_is_all_its_codes() -> None:
-    assert {code for _, code in expansion(composed({"system": "http://animals"}))} == set(hierarchy(ANIMALS).over)
-
-
-def test_value_sets_named_by_an_include_must_all_have_the_code() -> None:
-    birds = {"url": "http://birds", "compose": {"include": [under("bird")]}}
-    both = composed(under("owl") | {"valueSet": ["http://birds"]})
-    assert expansion(both, birds) == {("http://animals", "owl")}
-    assert expansion(composed({"valueSet": ["http://birds"]}), birds) == expansion(birds)
-
-
-def test_what_is_excluded_is_not_in() -> None:
-    assert expansion(composed(under("bird"), exclude=[under("owl")])) == {
-        ("http://animals", c) for c in ("bird", "duck")
-    }
-    assert expansion(composed({"system": "s", "concept": [{"code": "a"}]}, exclude=[{"system": "s"}])) == set()
-    with pytest.raises(Invalid, match="excludes codes of a code system that is not known"):
-        expansion(composed({"system": "s"}, exclude=[{"system": "s", "concept": [{"code": "a"}]}]))
-
-
-def test_a_stored_expansion_counts_where_nothing_is_composed() -> None:
-    inner = {"system": "s", "code": "b", "contains": [{"system": "s", "code": "c"}]}
-    contains = [{"system": "s", "code": "a", "abstract": True, "contains": [inner]}]
-    assert expansion({"url": "http://v", "expansion": {"contains": contains}}) == {("s", "b"), ("s", "c")}
+@pytest.mark.parametrize("pattern", ["(a+)+b", "(", "(?=a)a", r"(a)\1", ".*.*.*.*", "x" * 201, "((a|b)*c)*"])
+def test_a_regex_that_may_take_long_is_refused(pattern: str) -> None:
+    with pytest.raises(Invalid, match="regex"):
+        regexes.compiled(pattern)
 
 
 @pytest.mark.parametrize(
-    ("include", "message"),
+    ("system", "right", "wrong"),
     [
-        ({"valueSet": ["http://nowhere"]}, "The value set is not known here"),
-        ({"valueSet": ["http://v"]}, "The value set includes itself"),
-        ({"system": "s", "filter": under("x")["filter"]}, "filters a code system that is not known"),
-        (under("x", "regex"), "a filter that is not supported"),
+        (grammars.UCUM, ["mg/dL", "mm[Hg]", "{score}", "10*3/uL", "%", "/min"], ["foo", "kg m", "", "milligram"]),
+        (
+            grammars.BCP47,
+            ["en", "en-US", "de-CH-1996", "zh-Hant-TW", "x-mine", "sr-Latn"],
+            ["e", "en_US", "qq", "en-XQ"],
+        ),
+        (grammars.BCP13, ["text/plain", "application/fhir+json", "text/html; charset=utf-8"], ["text", "a b/c", "/x"]),
+        (grammars.COUNTRIES, ["US", "DEU", "276"], ["XQ", "us", ""]),
+        (grammars.SUBDIVISIONS, ["US-CA", "DE-BY"], ["XQ-1", "US"]),
+        (grammars.ZONES, ["Europe/Berlin"], ["Europe/Nowhere"]),
+        (grammars.URIS, ["urn:x:y", "http://a.b/c"], ["no uri", "x"]),
     ],
 )
-def test_what_can_not_be_listed_is_refused(include: dict[str, Any], message: str) -> None:
-    with pytest.raises(Invalid, match=message):
-        expansion(composed(include))
+def test_systems_that_are_rules(system: str, right: list[str], wrong: list[str]) -> None:
+    assert grammars.known(system)
+    assert [grammars.judge(system, code) for code in right] == [True] * len(right)
+    assert [grammars.judge(system, code) for code in wrong] == [False] * len(wrong)
+    assert grammars.judge("http://nowhere", "x") is None

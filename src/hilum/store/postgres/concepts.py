@@ -1,4 +1,4 @@
-"""Code systems on PostgreSQL. See `hilum.terminology.concepts.Concepts`. A load goes by COPY, some thousand rows each."""
+"""Code systems on PostgreSQL. See `hilum.terminology.concepts.Concepts`. Loads go by COPY, some thousand rows each."""
 
 from __future__ import annotations
 
