@@ -20,7 +20,9 @@ from hilum.problems import Problem
 
 PACKAGE = DATA / "igs" / "hl7.fhir.r4.core.tgz"
 
-EXCEPTIONS = {("cid-0", "ChargeItemDefinition"): "is about a name, which a ChargeItemDefinition does not have (R4's own error)"}
+EXCEPTIONS = {
+    ("cid-0", "ChargeItemDefinition"): "is about a name, which a ChargeItemDefinition does not have (R4's own error)"
+}
 """Invariants that don't compile, and why."""
 
 

@@ -125,7 +125,8 @@ def test_metadata_has_the_modes_of_fhir(fhir: httpx.Client, server: Server) -> N
         "version": full["software"]["version"],
         "date": full["date"],
     }
-    assert "codeSystem" not in terminology
+    assert {"uri": "http://unitsofmeasure.org", "subsumption": False} in terminology["codeSystem"]
+    assert (terminology["codeSearch"], terminology["expansion"]["paging"]) == ("all", True)
     refused = fhir.get("metadata?mode=everything")
     assert (refused.status_code, diagnostics(refused)) == (400, "mode must be one of full, normative, terminology.")
 

@@ -26,7 +26,25 @@ EMPTY = {
 META = {"name": "meta", "valueMeta": {"tag": [{"code": "x"}]}}
 INPUTS: dict[str, list[dict[str, Any]]] = {"$meta-add": [META], "$meta-delete": [META]}
 """What goes into operations by POST."""
-OTHERS: dict[str, dict[str, Any]] = {"Encounter": {"status": "planned", "class": {"code": "AMB"}}}
+GENDER = "http://hl7.org/fhir/administrative-gender"
+ASKED: dict[str, dict[str, str]] = {
+    "ValueSet/$expand": {"url": "http://hl7.org/fhir/ValueSet/administrative-gender"},
+    "ValueSet/$validate-code": {"url": "http://hl7.org/fhir/ValueSet/administrative-gender", "code": "male"},
+    "CodeSystem/$validate-code": {"url": GENDER, "code": "male"},
+    "$validate-code": {"code": "x"},
+    "$lookup": {"system": GENDER, "code": "male"},
+    "CodeSystem/$subsumes": {"system": GENDER, "codeA": "male", "codeB": "female"},
+    "$subsumes": {"codeA": "x", "codeB": "x"},
+    "$translate": {"system": GENDER, "code": "male"},
+    "$closure": {"name": "routes"},
+}
+"""What operations on codes are asked, by their path or by their name."""
+OTHERS: dict[str, dict[str, Any]] = {
+    "Encounter": {"status": "planned", "class": {"code": "AMB"}},
+    "ValueSet": {"status": "active", "compose": {"include": [{"system": "urn:x", "concept": [{"code": "x"}]}]}},
+    "CodeSystem": {"status": "active", "url": "urn:routes", "content": "complete", "concept": [{"code": "x"}]},
+    "ConceptMap": {"status": "active"},
+}
 """Other types that have operations of their own."""
 
 
@@ -54,6 +72,9 @@ def call(fhir: httpx.Client, create: Create, route: Route) -> httpx.Response:
         )
     if route.interaction == "$lastn":
         path += "?subject=Patient/a"
+    asked = ASKED.get(route.pattern, ASKED.get(route.interaction))
+    if asked is not None:
+        return fhir.post(path, data=asked) if route.method == "POST" else fhir.get(path, params=asked)
     if route.operation:
         given = INPUTS.get(route.interaction, [])
         if route.method == "POST" and given:

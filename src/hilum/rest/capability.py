@@ -20,6 +20,7 @@ from hilum.rest.operations.table import OPERATIONS
 from hilum.rest.paging import once
 from hilum.rest.router import Route, Service
 from hilum.search.parameters import Registry
+from hilum.terminology import grammars
 
 DATE = "2026-11-22"
 """When what this file says last changed."""
@@ -90,20 +91,35 @@ def statement(service: Service) -> dict[str, Any]:
 
 
 def terminology(service: Service) -> dict[str, Any]:
-    """The TerminologyCapabilities: no code system is served, nothing is expanded or validated yet.
+    """The TerminologyCapabilities, as far as they do not depend on what is loaded: everybody may read them.
 
     https://hl7.org/fhir/R4/terminologycapabilities.html
     """
+    (expand,) = (one for one in OPERATIONS if one.name == "ValueSet-expand")
     return {
         "resourceType": "TerminologyCapabilities",
         "version": __version__,
         "status": "active",
         "date": DATE,
         "publisher": "hilum",
-        "description": "This server stores CodeSystem, ValueSet and ConceptMap; it has no terminology operations.",
+        "description": "R4's own code systems and value sets, those that are stored here as CodeSystem and ValueSet, "
+        "and those that were imported: search CodeSystem for which. Of the code systems listed here a rule says which "
+        "codes there are. No other server is asked.",
         "kind": "instance",
         "software": {"name": "hilum", "version": __version__},
         "implementation": {"description": f"hilum, {service.environment}", "url": service.door.base},
+        "codeSystem": [{"uri": url, "subsumption": False} for url in grammars.systems()],
+        "expansion": {
+            "hierarchical": True,
+            "paging": True,
+            "incomplete": False,
+            "parameter": [{"name": one.name, "documentation": one.text} for one in expand.inputs],
+            "textFilter": "Every word must begin a word of a display or designation; case and accents do not count.",
+        },
+        "codeSearch": "all",
+        "validateCode": {"translations": True},
+        "translation": {"needsMap": True},
+        "closure": {"translation": False},
     }
 
 

@@ -60,6 +60,11 @@ def known(system: str) -> bool:
     return system in _RULES
 
 
+def systems() -> tuple[str, ...]:
+    """The systems that are rules."""
+    return tuple(_RULES)
+
+
 @lru_cache(maxsize=4096)
 def _ucum(code: str) -> bool:
     from lark.exceptions import LarkError

@@ -16,7 +16,7 @@ from hilum.interactions.terminology.knowledge import Held
 from hilum.interactions.terminology.members import PLAIN, Chosen, Members, Pins, described
 from hilum.problems import Invalid, Issue, Unprocessable
 from hilum.terminology import bits, words
-from hilum.terminology.concepts import INACTIVE, WORD, Body, Designation, Row
+from hilum.terminology.concepts import ABSTRACT, INACTIVE, WORD, Body, Designation, Row
 from hilum.terminology.rows import ABSTRACT_FLAG, INACTIVE_FLAG, detail_of
 
 MOST: Final = 10_000
@@ -28,7 +28,8 @@ _TOGETHER: Final = 5000
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The parameters of `$expand` that say what is shown. `nested`: `excludeNested` is false."""
+    """The parameters of `$expand` that say what is shown. `nested`: `excludeNested` is false;
+    `selectable`: without abstract ones."""
 
     filter: str = ""
     offset: int = 0
@@ -37,6 +38,7 @@ class Asked:
     designations: bool = False
     designation: tuple[str, ...] = ()
     nested: bool = False
+    selectable: bool = False
     language: str = ""
     pins: Pins = PLAIN
 
@@ -106,6 +108,8 @@ async def _narrowed(one: Chosen, asked: Asked) -> Chosen:
             chosen &= await found_by(one.held, asked.filter)
         if asked.active and chosen:
             chosen &= ~await one.held.flagged(INACTIVE)
+        if asked.selectable and chosen:
+            chosen &= ~await one.held.flagged(ABSTRACT)
     if asked.filter.strip():
         wanted = words.wanted(asked.filter)
         loose = frozenset(code for code in loose if _named(code, one.listed.get(code, {}), wanted))
@@ -268,6 +272,7 @@ def _echo(asked: Asked) -> list[Body]:
         ("activeOnly", "Boolean", asked.active or None),
         ("includeDesignations", "Boolean", asked.designations or None),
         ("excludeNested", "Boolean", False if asked.nested else None),
+        ("excludeNotForUI", "Boolean", asked.selectable or None),
         ("displayLanguage", "Code", asked.language or None),
         *(("designation", "String", one) for one in asked.designation),
         *(("system-version", "Uri", "|".join(one)) for one in asked.pins.default),

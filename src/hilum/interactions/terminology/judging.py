@@ -20,12 +20,7 @@ async def in_system(codes: Codes, system: str, code: str, display: str | None = 
     """Whether the code system has the code."""
     held = await codes.system(system, version)
     if held is not None:
-        row = await held.one(code)
-        if row is not None:
-            return of_row(row, display, system)
-        if held.complete:
-            return Verdict(False, "unknown-code", system=system)
-        return Verdict(None, "incomplete", system=system)
+        return await in_held(held, code, display)
     if not grammars.loaded(system):
         await asyncio.to_thread(grammars.judge, system, "1")
     holds = grammars.judge(system, code)
@@ -33,6 +28,16 @@ async def in_system(codes: Codes, system: str, code: str, display: str | None = 
         return Verdict(holds, "" if holds else "unknown-code", system=system)
     # A fragment or an example that lists nothing says as little as a system that is not here.
     return Verdict(None, "unknown-system", system=system)
+
+
+async def in_held(held: Held, code: str, display: str | None = None) -> Verdict:
+    """Whether a code system whose concepts are known has the code."""
+    row = await held.one(code)
+    if row is not None:
+        return of_row(row, display, held.url)
+    if held.complete:
+        return Verdict(False, "unknown-code", system=held.url)
+    return Verdict(None, "incomplete", system=held.url)
 
 
 def of_row(row: Row, display: str | None, system: str, said: Iterable[str] = ()) -> Verdict:

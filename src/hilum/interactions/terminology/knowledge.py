@@ -184,9 +184,9 @@ class Codes:
         found = await self._store.read(type, id)
         return None if found is None or found.deleted else found.body
 
-    async def mapping(self, system: str) -> list[Body]:
-        """The ConceptMaps that map codes of this system, the best first."""
-        clause = UriClause(lookup("ConceptMap", "source-system").numbers, (system,))
+    async def mapping(self, system: str, *, reverse: bool = False) -> list[Body]:
+        """The ConceptMaps that map codes of this system (or to it), the best first."""
+        clause = UriClause(lookup("ConceptMap", "target-system" if reverse else "source-system").numbers, (system,))
         page = await self._store.search(Query((Part("ConceptMap", (clause,), _SERVER),), count=_VERSIONS))
         return [one.body for one in sorted(page.resources, key=_rank, reverse=True)]
 
@@ -314,7 +314,6 @@ def _rank(resource: Resource) -> tuple[bool, Any, int]:
     return body.get("status") != "retired", natural(str(body.get("version", ""))), resource.seq
 
 
-_OWN: Final = MemoryConcepts()
 _NUMBERED: Final[dict[str, Held | None]] = {}
 
 
@@ -325,10 +324,16 @@ def _own(url: str, version: str) -> Held | None:
     if body is None or not body.get("concept"):
         return None
     if url not in _NUMBERED:
-        made = head(body, "core", 0, 0)
-        number = _OWN.put(made, Listed(body), folds=body.get("caseSensitive") is False)
-        _NUMBERED[url] = Held(_OWN, next(one for one in _OWN.loaded(url) if one.number == number))
+        _NUMBERED[url] = held_of(body)
     return _NUMBERED[url]
+
+
+def held_of(body: Body) -> Held:
+    """A code system that is at hand, and kept nowhere."""
+    concepts = MemoryConcepts()
+    made = head(body, "", 0, 0)
+    number = concepts.put(made, Listed(body), folds=body.get("caseSensitive") is False)
+    return Held(concepts, next(one for one in concepts.loaded() if one.number == number))
 
 
 def _composed(url: str, include: Body) -> Body:

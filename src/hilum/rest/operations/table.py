@@ -11,10 +11,14 @@ from hilum.rest.operations import (
     convert,
     diff,
     everything,
+    expand,
     graphql,
     lastn,
+    lookup,
     meta,
+    translate,
     validate,
+    validate_code,
 )
 from hilum.rest.operations.operation import Operation
 
@@ -28,5 +32,12 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     meta.DELETE,
     validate.RESOURCE,
     diff.RESOURCE,
+    expand.EXPAND,
+    validate_code.VALUE_SET,
+    validate_code.CODE_SYSTEM,
+    lookup.LOOKUP,
+    lookup.SUBSUMES,
+    translate.TRANSLATE,
+    translate.CLOSURE,
     convert.RESERVED,
 )

@@ -1,0 +1,152 @@
+"""`ValueSet/$validate-code` and `CodeSystem/$validate-code`.
+
+https://hl7.org/fhir/R4/valueset-operation-validate-code.html, https://hl7.org/fhir/R4/codesystem-operation-validate-code.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from hilum.interactions.terminology.judging import in_held, in_members, in_system
+from hilum.interactions.terminology.knowledge import held_of
+from hilum.interactions.terminology.members import members, members_of
+from hilum.problems import Malformed
+from hilum.rest.message import Request
+from hilum.rest.operations.codes import LANGUAGE, RESULT, Coded, codings, given, instance, known, value_set
+from hilum.rest.operations.inputs import Inputs
+from hilum.rest.operations.operation import Operation, Parameter
+from hilum.rest.operations.outputs import Body, Returned, value
+from hilum.rest.router import Service
+from hilum.terminology.questions import Verdict
+
+_WHY: Final = {
+    "unknown-system": "Nothing can be said: the code system is not known here.",
+    "incomplete": "Nothing can be said: what is known here of the code system is not complete.",
+    "unknown-code": "The code system has no such code.",
+    "not-in-value-set": "The code is not in the value set.",
+}
+
+
+async def in_value_set(service: Service, request: Request, inputs: Inputs) -> Returned:
+    """Whether a code, or one of several, is in a value set."""
+    codes = await known(service, request, "ValueSet", "CodeSystem")
+    some = codings(inputs, inputs.text("system"), inputs.text("systemVersion") or "")
+    name, body = await value_set(service, request, inputs, codes)
+    found = await (members(codes, name) if name else members_of(codes, body))
+    return await _judged(
+        inputs, some, lambda one: in_members(codes, found, one.system, one.code, one.display, one.version)
+    )
+
+
+async def in_code_system(service: Service, request: Request, inputs: Inputs) -> Returned:
+    """Whether a code system has a code."""
+    codes = await known(service, request, "CodeSystem")
+    body, inline = await instance(service, request), given(inputs, "codeSystem")
+    url, version = inputs.text("url"), inputs.text("version") or ""
+    named = sum(one is not None for one in (body, inline, url))
+    if named > 1 or (not named and "coding" not in inputs and "codeableConcept" not in inputs):
+        raise Malformed("Name one code system: by its instance, by url, or by codeSystem.")
+    if inline is not None:
+        held = held_of(inline)
+        some = codings(inputs, inline.get("url"), version)
+        return await _judged(inputs, some, lambda one: in_held(held, one.code, one.display))
+    if body is not None:
+        url, version = body.get("url"), str(body.get("version", ""))
+    some = codings(inputs, url, version)
+
+    async def judge(one: Coded) -> Verdict:
+        if url is not None and one.system != url:
+            return Verdict(False, "other-system")
+        return await in_system(codes, one.system or "", one.code, one.display, version or one.version)
+
+    return await _judged(inputs, some, judge)
+
+
+async def _judged(inputs: Inputs, some: list[Coded], judge: Callable[[Coded], Awaitable[Verdict]]) -> Returned:
+    """Valid when one of them is; else what is wrong with each."""
+    messages: list[str] = []
+    for one in some:
+        verdict = await judge(one)
+        message = _message(verdict, abstract=bool(inputs.flag("abstract")))
+        if not message:
+            shown: list[Body] = [value("result", "boolean", True)]
+            if verdict.inactive:
+                shown.append(value("message", "string", "The code is inactive."))
+            if verdict.display:
+                shown.append(value("display", "string", verdict.display))
+            return Returned(tuple(shown))
+        messages.append(message)
+    shown = [value("result", "boolean", False), value("message", "string", " ".join(dict.fromkeys(messages)))]
+    if len(some) == 1 and verdict.display:
+        shown.append(value("display", "string", verdict.display))
+    return Returned(tuple(shown))
+
+
+def _message(verdict: Verdict, *, abstract: bool) -> str:
+    """Why it is not valid; "" when it is."""
+    if not verdict.valid:
+        return _WHY.get(verdict.reason, "The code is of another code system.")
+    if verdict.abstract and not abstract:
+        return "The code is abstract: it stands for those under it, and can't be chosen."
+    if verdict.display_valid is False:
+        return f"The display is none that the code has; it has {verdict.display!r}."
+    return ""
+
+
+_CODE: Final = (
+    Parameter("display", "string", "A display that is to be checked, too; case and spaces do not count."),
+    Parameter("coding", "Coding", "Instead of code."),
+    Parameter("codeableConcept", "CodeableConcept", "Instead of code: one of its codings must be valid."),
+    Parameter("abstract", "boolean", "Whether abstract codes count."),
+    LANGUAGE,
+    *RESULT,
+)
+_TEXT: Final = (
+    " A code of a system that is not known here is not valid, and the message says so. Many are judged at once in a "
+    "Bundle of type batch. The token must allow to read all {}."
+)
+
+VALUE_SET: Final = Operation(
+    code="validate-code",
+    name="ValueSet-validate-code",
+    title="Whether a code is in a value set.",
+    text="A code without a system is looked for in all systems of the value set."
+    + _TEXT.format("ValueSets and CodeSystems"),
+    levels=("type", "instance"),
+    types=("ValueSet",),
+    parameters=(
+        Parameter("url", "uri", "The canonical url of the value set, `|version` perhaps behind it."),
+        Parameter("valueSet", "ValueSet", "A value set that is sent along."),
+        Parameter("valueSetVersion", "string", "Of url."),
+        Parameter("code", "code", "The code."),
+        Parameter("system", "uri", "Its code system."),
+        Parameter("systemVersion", "string", "The version of the code system."),
+        *_CODE,
+    ),
+    hl7=True,
+    needs="r",
+    large=True,
+    run=in_value_set,
+)
+
+CODE_SYSTEM: Final = Operation(
+    code="validate-code",
+    name="CodeSystem-validate-code",
+    title="Whether a code system has a code.",
+    text="Of systems that are rules (UCUM, BCP 47, BCP 13, ISO 3166, time zones) the rule is the judge."
+    + _TEXT.format("CodeSystems"),
+    levels=("type", "instance"),
+    types=("CodeSystem",),
+    parameters=(
+        Parameter("url", "uri", "The canonical url of the code system."),
+        Parameter("codeSystem", "CodeSystem", "A code system that is sent along."),
+        Parameter("code", "code", "The code."),
+        Parameter("version", "string", "Of the code system."),
+        *_CODE,
+    ),
+    hl7=True,
+    needs="r",
+    large=True,
+    run=in_code_system,
+)

@@ -1,0 +1,524 @@
+"""The operations on codes, by the router: what they answer, and whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from hilum.access.granting import of_scopes
+from hilum.access.policy import EVERYTHING, Principal
+from hilum.fhir import json
+from hilum.interactions.door import Door
+from hilum.interactions.update import update
+from hilum.oauth.scopes import parse
+from hilum.rest import router
+from hilum.rest.links import Links
+from hilum.rest.message import Request
+from hilum.rest.router import Router, Service
+from hilum.rest.routes import ROUTES
+from hilum.store.sqlite import open_sqlite
+
+BASE = "http://hilum.test/fhir"
+OWNER = Principal("owner", "test", "", EVERYTHING, 1 << 62)
+FHIR = b"application/fhir+json"
+Body = dict[str, Any]
+
+ANIMALS: Body = {
+    "resourceType": "CodeSystem",
+    "id": "animals",
+    "url": "http://animals",
+    "version": "1",
+    "name": "Animals",
+    "status": "active",
+    "content": "complete",
+    "caseSensitive": False,
+    "property": [{"code": "legs", "type": "integer", "description": "How many legs it has"}],
+    "concept": [
+        {
+            "code": "animal",
+            "display": "Animal",
+            "property": [{"code": "notSelectable", "valueBoolean": True}],
+            "concept": [
+                {
+                    "code": "bird",
+                    "display": "Bird",
+                    "definition": "It has feathers.",
+                    "designation": [{"language": "de", "value": "Vogel"}, {"language": "fr", "value": "Oiseau"}],
+                    "property": [{"code": "legs", "valueInteger": 2}],
+                    "concept": [
+                        {"code": "owl", "display": "Barn owl", "property": [{"code": "legs", "valueInteger": 2}]},
+                        {"code": "dodo", "display": "Dodo", "property": [{"code": "inactive", "valueBoolean": True}]},
+                    ],
+                },
+                {"code": "cow", "display": "Cow", "property": [{"code": "legs", "valueInteger": 4}]},
+                {"code": "eel", "display": "European eel"},
+            ],
+        }
+    ],
+}
+
+
+def filtered(property: str, op: str, value: str) -> Body:
+    return {"system": "http://animals", "filter": [{"property": property, "op": op, "value": value}]}
+
+
+def value_set(id: str, *include: Body, **more: Any) -> Body:
+    compose = {"include": list(include)} | ({"exclude": more.pop("exclude")} if "exclude" in more else {})
+    return {
+        "resourceType": "ValueSet",
+        "id": id,
+        "url": f"http://v/{id}",
+        "status": "active",
+        "compose": compose,
+    } | more
+
+
+SETS = (
+    value_set("all", {"system": "http://animals"}),
+    value_set("birds", filtered("concept", "is-a", "bird")),
+    value_set("legs", filtered("legs", "=", "2")),
+    value_set("no-legs", filtered("legs", "exists", "false")),
+    value_set("e", filtered("code", "regex", ".*l")),
+    value_set("children", filtered("parent", "=", "animal")),
+    value_set(
+        "listed",
+        {
+            "system": "http://animals",
+            "concept": [
+                {"code": "owl", "display": "Eule", "designation": [{"language": "la", "value": "Tyto alba"}]},
+                {"code": "cow"},
+            ],
+        },
+        {"system": "http://stones", "concept": [{"code": "flint", "display": "Flint"}]},
+    ),
+    value_set("but", {"system": "http://animals"}, exclude=[filtered("concept", "is-a", "bird")]),
+    value_set("both", {"valueSet": ["http://v/birds", "http://v/legs"]}),
+    value_set("stones", {"system": "http://stones"}),
+    value_set("units", {"system": "http://unitsofmeasure.org"}),
+)
+MAP: Body = {
+    "resourceType": "ConceptMap",
+    "id": "to-stones",
+    "url": "http://m/to-stones",
+    "status": "active",
+    "sourceUri": "http://v/all",
+    "targetUri": "http://v/stones",
+    "group": [
+        {
+            "source": "http://animals",
+            "target": "http://stones",
+            "element": [
+                {
+                    "code": "owl",
+                    "target": [
+                        {
+                            "code": "flint",
+                            "display": "Flint",
+                            "equivalence": "wider",
+                            "product": [{"property": "http://p", "system": "http://q", "value": "r"}],
+                        }
+                    ],
+                },
+                {
+                    "code": "cow",
+                    "target": [
+                        {
+                            "code": "marble",
+                            "equivalence": "equal",
+                            "dependsOn": [{"property": "http://p", "system": "http://q", "value": "white"}],
+                        }
+                    ],
+                },
+                {"code": "dodo", "target": [{"equivalence": "unmatched", "comment": "gone"}]},
+            ],
+            "unmapped": {"mode": "fixed", "code": "pebble", "display": "Pebble"},
+        }
+    ],
+}
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    store = await open_sqlite(str(tmp_path / "store.db"))
+    door = Door(store, BASE)
+    for body in (ANIMALS, *SETS, MAP):
+        await update(door, OWNER, body["resourceType"], body["id"], body)
+    yield Service(door, Links(bytes(32)), Router(ROUTES))
+    await store.close()
+
+
+async def get(service: Service, path: str, who: Principal = OWNER, **given: Any) -> Body:
+    pairs = [(name.replace("_", "-"), one) for name, value in given.items() for one in _each(value)]
+    request = Request("GET", tuple(path.split("/")), urlencode(pairs), {}, b"", who)
+    return await _answered(service, request)
+
+
+def _each(value: Any) -> list[str]:
+    some = value if isinstance(value, list) else [value]
+    return [("true" if one else "false") if isinstance(one, bool) else str(one) for one in some]
+
+
+async def post(service: Service, path: str, *listed: Body) -> Body:
+    body = {"resourceType": "Parameters"} | ({"parameter": list(listed)} if listed else {})
+    headers = {b"content-type": FHIR}
+    return await _answered(service, Request("POST", tuple(path.split("/")), "", headers, json.encode(body), OWNER))
+
+
+async def _answered(service: Service, request: Request) -> Body:
+    found = await router.answer(service, request)
+    body: Body = json.parse(found.body)
+    if found.status != 200:
+        issue = body["issue"][0]
+        return {"status": found.status, "code": issue["code"], "said": issue["diagnostics"]}
+    return body
+
+
+def codes(body: Body) -> list[str]:
+    def walk(contains: list[Body]) -> list[str]:
+        return [code for one in contains for code in (one["code"], *walk(one.get("contains", [])))]
+
+    return walk(body["expansion"].get("contains", []))
+
+
+def plain(body: Body) -> dict[str, Any]:
+    """Parameters as a dictionary; what is there several times as a list."""
+    found: dict[str, Any] = {}
+    for one in body["parameter"]:
+        value = next((v for k, v in one.items() if k.startswith("value")), None)
+        if "part" in one:
+            value = plain({"parameter": one["part"]})
+            found.setdefault(one["name"], []).append(value)
+        else:
+            found[one["name"]] = value
+    return found
+
+
+# --- $expand ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("all", ["animal", "bird", "owl", "dodo", "cow", "eel"]),
+        ("birds", ["bird", "owl", "dodo"]),
+        ("legs", ["bird", "owl"]),
+        ("no-legs", ["animal", "dodo", "eel"]),
+        ("e", ["animal", "owl", "eel"]),
+        ("children", ["bird", "cow", "eel"]),
+        ("listed", ["owl", "cow", "flint"]),
+        ("but", ["animal", "cow", "eel"]),
+        ("both", ["bird", "owl"]),
+    ],
+)
+async def test_a_value_set_is_expanded_by_url_and_by_instance(service: Service, name: str, expected: list[str]) -> None:
+    by_url = await get(service, "ValueSet/$expand", url=f"http://v/{name}")
+    by_id = await get(service, f"ValueSet/{name}/$expand")
+    assert codes(by_url) == codes(by_id) == expected
+    assert by_url["expansion"]["total"] == len(expected)
+    assert "compose" not in by_url
+    assert (await get(service, f"ValueSet/{name}/$expand", includeDefinition=True))["compose"]
+
+
+async def test_an_expansion_says_what_is_inactive_abstract_and_of_which_version(service: Service) -> None:
+    body = await get(service, "ValueSet/all/$expand")
+    by = {one["code"]: one for one in body["expansion"]["contains"]}
+    assert by["animal"] == {
+        "system": "http://animals", "abstract": True, "version": "1", "code": "animal", "display": "Animal",
+    }  # fmt: skip
+    assert by["dodo"]["inactive"] is True
+    assert body["expansion"]["parameter"] == [{"name": "version", "valueUri": "http://animals|1"}]
+    active = await get(service, "ValueSet/all/$expand", activeOnly=True, excludeNotForUI=True)
+    assert codes(active) == ["bird", "owl", "cow", "eel"]
+
+
+async def test_pages_and_filters_agree_with_the_whole(service: Service) -> None:
+    whole = codes(await get(service, "ValueSet/all/$expand"))
+    pages = [await get(service, "ValueSet/all/$expand", offset=n, count=2) for n in range(0, 6, 2)]
+    assert [code for page in pages for code in codes(page)] == whole
+    assert {page["expansion"]["total"] for page in pages} == {6}
+    assert [page["expansion"]["offset"] for page in pages] == [0, 2, 4]
+    assert codes(await get(service, "ValueSet/all/$expand", count=0)) == []
+    for text, found in (
+        ("e", ["eel"]),
+        ("OWL bar", ["owl"]),
+        ("vog", ["bird"]),
+        ("cow", ["cow"]),
+        ("x", []),
+        (".", []),
+    ):
+        body = await get(service, "ValueSet/all/$expand", filter=text)
+        assert (codes(body), body["expansion"]["total"]) == (found, len(found)), text
+    assert codes(await get(service, "ValueSet/listed/$expand", filter="fli")) == ["flint"]
+
+
+async def test_a_nested_expansion_follows_the_hierarchy(service: Service) -> None:
+    body = await get(service, "ValueSet/all/$expand", excludeNested=False)
+    (animal,) = body["expansion"]["contains"]
+    assert [one["code"] for one in animal["contains"]] == ["bird", "cow", "eel"]
+    assert [one["code"] for one in animal["contains"][0]["contains"]] == ["owl", "dodo"]
+
+
+async def test_displays_and_designations_are_those_of_the_language_and_of_the_value_set(service: Service) -> None:
+    body = await get(service, "ValueSet/birds/$expand", displayLanguage="de")
+    assert [one["display"] for one in body["expansion"]["contains"]] == ["Vogel", "Barn owl", "Dodo"]
+    listed = await get(service, "ValueSet/listed/$expand", includeDesignations=True)
+    first = listed["expansion"]["contains"][0]
+    assert (first["display"], first["designation"]) == ("Eule", [{"language": "la", "value": "Tyto alba"}])
+    some = await get(service, "ValueSet/birds/$expand", designation="urn:ietf:bcp:47|fr")
+    assert some["expansion"]["contains"][0]["designation"] == [{"language": "fr", "value": "Oiseau"}]
+
+
+async def test_a_value_set_that_is_sent_along_is_expanded(service: Service) -> None:
+    sent = {"name": "valueSet", "resource": value_set("x", filtered("concept", "is-a", "bird"))}
+    count = {"name": "count", "valueInteger": 1}
+    assert codes(await post(service, "ValueSet/$expand", sent, count)) == ["bird"]
+    wrong = await post(
+        service, "ValueSet/$expand", {"name": "valueSet", "resource": {"resourceType": "ValueSet", "compose": 1}}
+    )
+    assert wrong["status"] in (400, 422)
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "said"),
+    [
+        ({"url": "http://v/nothing"}, 404, "No ValueSet"),
+        ({"url": "http://v/stones"}, 400, "not listed here"),
+        ({"url": "http://v/units"}, 400, "not listed here"),
+        ({}, 400, "Name one value set"),
+        ({"url": "http://v/all", "offset": -1}, 400, "0 or more"),
+        ({"url": "http://v/all", "system_version": "http://animals"}, 400, r"\[system\]"),
+        ({"url": "http://v/all", "force_system_version": "http://animals|9"}, 400, "not listed here"),
+    ],
+)
+async def test_what_can_not_be_expanded_is_said(service: Service, given: Body, status: int, said: str) -> None:
+    body = await get(service, "ValueSet/$expand", **given)
+    assert (body["status"], re.search(said, body["said"]) is not None) == (status, True), body
+
+
+async def test_r4s_own_value_sets_are_always_there(service: Service) -> None:
+    body = await get(service, "ValueSet/$expand", url="http://hl7.org/fhir/ValueSet/administrative-gender")
+    assert codes(body) == ["male", "female", "other", "unknown"]
+
+
+async def test_the_next_request_sees_what_was_written(service: Service) -> None:
+    assert len(codes(await get(service, "ValueSet/all/$expand"))) == 6
+    await update(service.door, OWNER, "CodeSystem", "animals", ANIMALS | {"concept": [{"code": "cat"}]})
+    other = Service(Door(service.door.store, BASE), Links(bytes(32)), Router(ROUTES))
+    for one in (service, other):
+        assert codes(await get(one, "ValueSet/all/$expand")) == ["cat"]
+
+
+# --- $validate-code ---------------------------------------------------------------------------------------------------
+
+
+_NOT_IN = "The code is not in the value set."
+_ABSTRACT = "The code is abstract: it stands for those under it, and can't be chosen."
+_OTHER_NAME = "The display is none that the code has; it has 'Barn owl'."
+_UNKNOWN = "Nothing can be said: the code system is not known here."
+_NO_CODE = "The code system has no such code."
+UNITS = "http://unitsofmeasure.org"
+
+
+@pytest.mark.parametrize(
+    ("name", "system", "code", "more", "result", "said"),
+    [
+        ("birds", "http://animals", "owl", {}, True, None),
+        ("birds", None, "owl", {}, True, None),
+        ("birds", "http://animals", "OWL", {}, True, None),
+        ("birds", "http://animals", "dodo", {}, True, "The code is inactive."),
+        ("birds", "http://animals", "cow", {}, False, _NOT_IN),
+        ("birds", "http://animals", "x", {}, False, _NO_CODE),
+        ("birds", "http://stones", "x", {}, False, _NOT_IN),
+        ("all", None, "animal", {}, False, _ABSTRACT),
+        ("all", None, "animal", {"abstract": True}, True, None),
+        ("birds", None, "owl", {"display": "barn  OWL"}, True, None),
+        ("birds", None, "bird", {"display": "Oiseau"}, True, None),
+        ("birds", None, "owl", {"display": "Owl"}, False, _OTHER_NAME),
+        ("stones", "http://stones", "flint", {}, False, _UNKNOWN),
+        ("units", UNITS, "mg", {}, True, None),
+        ("units", UNITS, "meter", {}, False, _NO_CODE),
+    ],
+)
+async def test_whether_a_code_is_in_a_value_set(
+    service: Service, name: str, system: str | None, code: str, more: Body, *, result: bool, said: str | None
+) -> None:
+    given = {"url": f"http://v/{name}", "code": code} | ({"system": system} if system else {}) | more
+    found = plain(await get(service, "ValueSet/$validate-code", **given))
+    assert (found["result"], found.get("message")) == (result, said)
+
+
+async def test_one_of_several_codings_is_enough(service: Service) -> None:
+    concept = {"coding": [{"system": "http://x", "code": "y"}, {"system": "http://animals", "code": "owl"}]}
+    body = await post(
+        service, "ValueSet/birds/$validate-code", {"name": "codeableConcept", "valueCodeableConcept": concept}
+    )
+    assert plain(body) == {"result": True, "display": "Barn owl"}
+    body = await post(service, "ValueSet/birds/$validate-code", {"name": "coding", "valueCoding": concept["coding"][0]})
+    assert plain(body)["result"] is False
+
+
+@pytest.mark.parametrize(
+    ("given", "result"),
+    [
+        ({"url": "http://animals", "code": "owl"}, True),
+        ({"url": "http://animals", "code": "stone"}, False),
+        ({"url": "http://animals", "code": "owl", "version": "1"}, True),
+        ({"url": "http://animals", "code": "owl", "version": "2"}, False),
+        ({"url": "http://unitsofmeasure.org", "code": "mg/dL"}, True),
+        ({"url": "urn:ietf:bcp:47", "code": "not a language"}, False),
+        ({"url": "urn:iso:std:iso:4217", "code": "EUR", "display": "Euro"}, True),
+    ],
+)
+async def test_whether_a_code_system_has_a_code(service: Service, given: Body, *, result: bool) -> None:
+    assert plain(await get(service, "CodeSystem/$validate-code", **given))["result"] is result
+
+
+async def test_a_code_system_that_is_sent_along_is_asked(service: Service) -> None:
+    sent = {"name": "codeSystem", "resource": ANIMALS | {"id": "x", "concept": [{"code": "cat", "display": "Cat"}]}}
+    for code, result in (("cat", True), ("owl", False)):
+        body = await post(service, "CodeSystem/$validate-code", sent, {"name": "code", "valueCode": code})
+        assert plain(body)["result"] is result
+
+
+# --- $lookup, $subsumes -----------------------------------------------------------------------------------------------
+
+
+async def test_all_that_is_known_of_a_code(service: Service) -> None:
+    found = plain(await get(service, "CodeSystem/$lookup", system="http://animals", code="bird"))
+    assert (found["name"], found["version"], found["display"]) == ("Animals", "1", "Bird")
+    assert found["designation"] == [{"language": "de", "value": "Vogel"}, {"language": "fr", "value": "Oiseau"}]
+    said = [(one["code"], one["value"]) for one in found["property"]]
+    assert said == [
+        ("definition", "It has feathers."), ("inactive", False), ("legs", 2), ("parent", "animal"), ("child", "owl"),
+        ("child", "dodo"),
+    ]  # fmt: skip
+    assert found["property"][2]["description"] == "How many legs it has"
+    some = plain(
+        await get(
+            service,
+            "CodeSystem/$lookup",
+            system="http://animals",
+            code="bird",
+            property=["child", "lang.fr"],
+            displayLanguage="fr",
+        )
+    )
+    assert [one["code"] for one in some["property"]] == ["child", "child"]
+    assert (some["display"], some["designation"]) == ("Oiseau", [{"language": "fr", "value": "Oiseau"}])
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ({"system": "http://animals", "code": "x"}, 404),
+        ({"system": "http://nowhere", "code": "x"}, 404),
+        ({"system": "http://animals", "code": "owl", "version": "7"}, 404),
+        ({"code": "owl"}, 400),
+        ({}, 400),
+    ],
+)
+async def test_a_lookup_of_what_is_not_there(service: Service, given: Body, status: int) -> None:
+    assert (await get(service, "CodeSystem/$lookup", **given))["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "outcome"),
+    [
+        ("animal", "owl", "subsumes"),
+        ("owl", "bird", "subsumed-by"),
+        ("owl", "owl", "equivalent"),
+        ("cow", "owl", "not-subsumed"),
+    ],
+)
+async def test_how_two_codes_stand_to_each_other(service: Service, a: str, b: str, outcome: str) -> None:
+    at_type = await get(service, "CodeSystem/$subsumes", system="http://animals", codeA=a, codeB=b)
+    assert plain(at_type) == plain(await get(service, "CodeSystem/animals/$subsumes", codeA=a, codeB=b))
+    assert plain(at_type) == {"outcome": outcome}
+
+
+# --- $translate, $closure ---------------------------------------------------------------------------------------------
+
+
+async def test_a_code_is_translated_by_the_map_that_is_named_and_by_all_that_fit(service: Service) -> None:
+    product = {"element": "http://p", "concept": {"system": "http://q", "code": "r"}}
+    flint = {"system": "http://stones", "code": "flint", "display": "Flint"}
+    asked = {"system": "http://animals", "code": "owl"}
+    for more in ({"url": "http://m/to-stones"}, {}, {"source": "http://v/all"}, {"targetsystem": "http://stones"}):
+        found = plain(await get(service, "ConceptMap/$translate", **asked, **more))
+        assert found == {
+            "result": True,
+            "match": [{"equivalence": "wider", "concept": flint, "product": [product], "source": "http://m/to-stones"}],
+        }
+    for more in ({"source": "http://v/else"}, {"targetsystem": "http://else"}):
+        assert plain(await get(service, "ConceptMap/$translate", **asked, **more))["result"] is False
+    back = plain(await get(service, "ConceptMap/$translate", system="http://stones", code="flint", reverse=True))
+    assert (back["match"][0]["equivalence"], back["match"][0]["concept"]["code"]) == ("narrower", "owl")
+    assert (await get(service, "ConceptMap/$translate", url="http://m/else", **asked))["status"] == 404
+
+
+async def test_what_a_map_depends_on_and_what_it_leaves_unmapped(service: Service) -> None:
+    cow = {"name": "coding", "valueCoding": {"system": "http://animals", "code": "cow"}}
+    concept = {"coding": [{"system": "http://q", "code": "white"}]}
+    known = {"name": "dependency", "part": [
+        {"name": "element", "valueUri": "http://p"}, {"name": "concept", "valueCodeableConcept": concept},
+    ]}  # fmt: skip
+    path = "ConceptMap/to-stones/$translate"
+    assert plain(await post(service, path, cow, known))["match"][0]["concept"]["code"] == "marble"
+    assert plain(await post(service, path, cow))["match"][0]["concept"]["code"] == "pebble"
+    gone = plain(await get(service, path, system="http://animals", code="dodo"))
+    assert (gone["result"], gone["match"][0]["equivalence"]) == (False, "unmatched")
+
+
+async def test_a_closure_table_grows_with_what_is_sent(service: Service) -> None:
+    name = {"name": "name", "valueString": "mine"}
+
+    def concept(code: str) -> Body:
+        return {"name": "concept", "valueCoding": {"system": "http://animals", "code": code}}
+
+    def pairs(body: Body) -> set[tuple[str, str]]:
+        return {
+            (one["code"], target["code"])
+            for group in body.get("group", ())
+            for one in group["element"]
+            for target in one["target"]
+        }
+
+    assert (await post(service, "ConceptMap/$closure", name, concept("owl")))["status"] == 404
+    assert (await post(service, "$closure", name))["version"] == "0"
+    assert pairs(await post(service, "ConceptMap/$closure", name, concept("owl"), concept("cow"))) == set()
+    second = await post(service, "ConceptMap/$closure", name, concept("animal"))
+    assert pairs(second) == {("owl", "animal"), ("cow", "animal")}
+    third = await post(service, "ConceptMap/$closure", name, concept("bird"), concept("owl"))
+    assert (third["version"], pairs(third)) == ("3", {("owl", "bird"), ("bird", "animal")})
+    again = await post(service, "ConceptMap/$closure", name, {"name": "version", "valueString": "1"})
+    assert pairs(again) == pairs(second) | pairs(third)
+    await update(service.door, OWNER, "CodeSystem", "animals", ANIMALS | {"version": "2"})
+    assert (await post(service, "ConceptMap/$closure", name, concept("eel")))["status"] == 422
+
+
+# --- who may ask ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scopes", "path", "status"),
+    [
+        ("system/ValueSet.r system/CodeSystem.r", "ValueSet/all/$expand", None),
+        ("system/ValueSet.r", "ValueSet/all/$expand", 403),
+        ("system/ValueSet.r?status=active system/CodeSystem.r", "ValueSet/all/$expand", 403),
+        ("system/Patient.cruds", "ValueSet/all/$expand", 403),
+        ("system/CodeSystem.r", "CodeSystem/animals/$subsumes", None),
+        ("system/ValueSet.cruds", "CodeSystem/animals/$subsumes", 403),
+    ],
+)
+async def test_an_operation_needs_leave_to_read_what_it_tells_of(
+    service: Service, scopes: str, path: str, status: int | None
+) -> None:
+    who = Principal("w", "test", "", of_scopes(parse(scopes), None), 1 << 62)
+    given = {"codeA": "owl", "codeB": "cow"} if path.endswith("subsumes") else {}
+    found = await get(service, path, who, **given)
+    assert (found["status"] if "said" in found else None) == status
