@@ -136,7 +136,7 @@ class Application:
             self._recording = Recording(settings, store, authorizing.ring)
             self._recording.start()
         audits = self._recording.audits if self._recording else None
-        door = Door(store, settings.fhir_base, settings.integrity, audits=audits)
+        door = Door(store, settings.fhir_base, settings.integrity, settings.check_claimed_profiles, audits=audits)
         self._indexing = Indexing(door)
         self._indexing.start()
         self._packing = Packing.of(opened)

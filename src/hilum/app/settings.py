@@ -232,6 +232,15 @@ class Settings:
             "and deleting what is referred to.",
         ),
     ] = False
+    check_claimed_profiles: Annotated[
+        bool,
+        Entry(
+            "--check-claimed-profiles/--no-check-claimed-profiles",
+            SWITCH,
+            "Refuse resources that do not conform to a profile that they claim in `meta.profile`, where a loaded guide "
+            "has it (`hilum ig`). What `hilum ig require` requires is required in any case.",
+        ),
+    ] = True
     full_text: Annotated[
         bool,
         Entry(

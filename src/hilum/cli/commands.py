@@ -13,6 +13,7 @@ from hilum.cli.check import check
 from hilum.cli.clients import clients
 from hilum.cli.demo import demo
 from hilum.cli.explain import explain
+from hilum.cli.guides import guides
 from hilum.cli.keys import keys
 from hilum.cli.load import load
 from hilum.cli.migrate import migrate
@@ -54,7 +55,7 @@ def hilum(
 COMMANDS = (serve, load, demo, token, open_, explain, check, backup, restore, migrate, reindex)
 """In the order of `hilum --help`: the journey of a newcomer first."""
 
-GROUPS = (clients, users, keys, audit)
+GROUPS = (guides, clients, users, keys, audit)
 """Commands that have commands."""
 
 for command in COMMANDS:

@@ -17,6 +17,7 @@ def load(
     data: options.Data = None,
     environment: options.Environment = None,
     integrity: options.Integrity = None,
+    check_claimed_profiles: options.CheckClaimedProfiles = None,
     max_body_bytes: options.MaxBodyBytes = None,
     report: Annotated[
         Path | None, typer.Option("--report", help="Where to write the report. Default: in the data directory.")
@@ -57,6 +58,7 @@ def load(
             "data": data,
             "environment": environment,
             "integrity": integrity,
+            "check_claimed_profiles": check_claimed_profiles,
             "max_body_bytes": max_body_bytes,
         }
     )

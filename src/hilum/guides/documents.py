@@ -34,7 +34,7 @@ class Element:
 
 
 def elements(body: Body) -> list[Element]:
-    """The elements of a StructureDefinition with a snapshot that it constrains, in their order, and what is above them."""
+    """The elements of a StructureDefinition with a snapshot that it constrains, with what is above them, in order."""
     snapshot = body.get("snapshot", {}).get("element", ())
     said = {one.get("id") for one in body.get("differential", {}).get("element", ())}
     told = [one for one in snapshot if one.get("mustSupport") or one.get("id") in said or one.get("sliceName")]
@@ -104,8 +104,8 @@ def markdown(body: Body) -> str:
     lines = [
         f"# {_cell(title)}",
         "",
-        f"`{_cell(url)}`, version {_cell(version) or 'not given'}: a profile of {_cell(str(body.get('type', '')))}, derived "
-        f"from `{_cell(str(body.get('baseDefinition', '')))}`.",
+        f"`{_cell(url)}`, version {_cell(version) or 'not given'}: a profile of {_cell(str(body.get('type', '')))}, "
+        f"derived from `{_cell(str(body.get('baseDefinition', '')))}`.",
         "",
     ]
     if description := str(body.get("description", "")).strip():
@@ -146,10 +146,10 @@ def overview(label: str, title: str, profiles: list[Body], files: list[str]) -> 
     ]
     for body, file in zip(profiles, files, strict=True):
         must = sum(one.must for one in elements(body))
-        lines.append(
-            f"| [{_cell(str(body.get('title') or body.get('name')))}]({file}) | {_cell(str(body.get('type', '')))} | {must} | "
-            f"`{_cell(str(body.get('url', '')))}` |"
+        name, type, url = (
+            _cell(str(body.get(key, ""))) for key in ("title" if "title" in body else "name", "type", "url")
         )
+        lines.append(f"| [{name}]({file}) | {type} | {must} | `{url}` |")
     return "\n".join([*lines, ""])
 
 

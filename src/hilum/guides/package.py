@@ -6,6 +6,7 @@ lie in folders below it. The bounds are for what nobody packs by accident: HL7's
 
 from __future__ import annotations
 
+import gzip
 import re
 import tarfile
 import zlib
@@ -97,7 +98,7 @@ def _read(stream: BinaryIO) -> Package:
     files: dict[str, bytes] = {}
     skipped: list[Skipped] = []
     count = total = 0
-    with tarfile.open(fileobj=stream, mode="r|gz") as archive:
+    with gzip.GzipFile(fileobj=stream) as plain, tarfile.open(fileobj=plain, mode="r|") as archive:
         for member in archive:
             count, total = count + 1, total + member.size
             if count > MOST_FILES or total > MOST_BYTES or member.size > LARGEST:
@@ -123,6 +124,10 @@ def _read(stream: BinaryIO) -> Package:
                 skipped.append(Skipped(path.name, why))
             else:
                 files[path.name] = raw
+        while rest := len(plain.read(1 << 16)):  # to the end: only there gzip says whether anything was lost
+            total += rest
+            if total > MOST_BYTES:
+                raise TooLarge("There is more behind the package than in it.")
     if manifest is None:
         raise Malformed("This is no FHIR package: package/package.json is missing.")
     _for_r4(manifest)

@@ -12,6 +12,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource, draft
 from hilum.interactions import state
+from hilum.interactions.conforming import judged
 from hilum.interactions.defining import commit
 from hilum.interactions.door import Door, Written
 from hilum.interactions.known import NONE, extensions, unknown
@@ -199,7 +200,8 @@ async def put(
     `told`: what validation said of it.
 
     What changes nothing makes no version, if the principal may read what is there. `size`: bytes of the body as it
-    came, if it may be large. Raises Forbidden, VersionChanged, CriteriaChanged, Conflict, Busy.
+    came, if it may be large. Raises Forbidden, Unprocessable (a profile), VersionChanged, CriteriaChanged, Conflict,
+    Busy.
     """
     if type == "Basic":
         state.check(door, who, method, body, current)
@@ -214,6 +216,7 @@ async def put(
     if readable and unchanged(write, current):
         assert current is not None
         return Written(current, created=False, changed=False, readable=readable, issues=told)
+    told += await judged(door, type, body, size)
     conditions = preconditions
     if door.integrity:
         present = await apart(size, integrity, door, [body], [])

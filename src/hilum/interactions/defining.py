@@ -81,8 +81,8 @@ def searchable(
 ) -> tuple[tuple[Defined, ...], dict[str, str]]:
     """What is to be noted of those of many definitions that can be used, by their ids, and why the others can't be.
 
-    `wanted` as `Wanted` has it. What is there already under the same code or url, of R4 or of another, stays; "" is said
-    of those that it serves: another version of the same.
+    `wanted` as `Wanted` has it. What is there already under the same code or url, of R4 or of another, stays; "" is
+    said of those that it serves: another version of the same.
     """
     there = {one.id: one.definition for one in catalogue.defined if one.indexed and one.id not in {*wanted, *gone}}
     accepted: dict[str, tuple[SearchParameter, str]] = {}

@@ -16,14 +16,16 @@ from hilum.store.interface import Store
 class Door:
     """The store, the server's own base URL (`http://127.0.0.1:8080/fhir`, no slash at the end), the rules of the house.
 
-    `integrity`: refuse references to what does not exist and deletions of what is referred to. `codes`: what was found
-    out about codes since a definition of them changed last (terminology/knowledge.py).
+    `integrity`: refuse references to what does not exist and deletions of what is referred to. `claims`: refuse what
+    does not conform to the profiles that it claims, where they are known (conforming.py). `codes`: what was found out
+    about codes since a definition of them changed last (terminology/knowledge.py).
     `audits`: what the server itself recorded, where it records (auditing.py). `shelf`: the definitions that are known.
     """
 
     store: Store
     base: str
     integrity: bool = False
+    claims: bool = True
     codes: Knowledge = field(default_factory=Knowledge, compare=False, repr=False)
     audits: Audits | None = field(default=None, compare=False, repr=False)
     shelf: Shelf = field(default_factory=Shelf, compare=False, repr=False)

@@ -1,4 +1,4 @@
-"""Implementation guides that are loaded: added, listed, removed, each as one commit. docs/adr/0011-guides-are-resources.md
+"""Implementation guides that are loaded: added, listed and removed. docs/adr/0011-guides-are-resources.md
 
 A package's definitions are resources like others: read by REST, searched, seen by terminology. All of a package come
 in or none does; to add it again puts in place what differs. Its search parameters are indexed as those of others are.
@@ -301,3 +301,23 @@ def _loaded(name: str, wanted: str, labels: Iterable[str]) -> bool:
         if other == name and (version == wanted or (wanted[-2:] == ".x" and version.startswith(wanted[:-1]))):
             return True
     return False
+
+
+async def profiles(door: Door, name: str, version: str = "") -> list[tuple[Guide, list[Body]]]:
+    """The profiles and extensions of a package, with snapshots, by title; of each version that is meant.
+
+    Raises NotFound, Busy.
+    """
+    found = [one for one in await guides(door) if one.name == name and version in ("", one.version)]
+    if not found:
+        raise NotFound(f"No package {name}{'#' + version if version else ''} is loaded.")
+    structures = await door.shelf.definitions(door.store)
+    out = []
+    for guide in found:
+        bodies = []
+        for one in await _tagged(door, "StructureDefinition", f"{naming.PACKAGE}|{guide.label}"):
+            canonical = f"{one.body['url']}|{one.body.get('version', '')}"
+            whole = structures.structure(canonical) or one.body
+            bodies.append(whole | {"id": one.id})
+        out.append((guide, sorted(bodies, key=lambda body: str(body.get("title") or body.get("name")))))
+    return out

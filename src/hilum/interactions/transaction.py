@@ -29,6 +29,7 @@ from hilum.interactions.build import (
     targets,
     unchanged,
 )
+from hilum.interactions.conforming import judged
 from hilum.interactions.defining import commit
 from hilum.interactions.door import Door
 from hilum.interactions.entries import (
@@ -179,6 +180,9 @@ async def _commit(
                 made = _writes(door, who, step, plan, lent)
             if made:
                 writes[step.number] = made
+                if step.number in plan.bodies:
+                    type, _ = plan.names[step.number]
+                    await at(step, judged(door, type, plan.bodies[step.number], size(step, plan)))
     versions: dict[int, tuple[Resource, ...]] = {}
     if writes:
         await _refuse_hidden(door, who, steps, plan, writes)

@@ -29,6 +29,7 @@ values = st.fixed_dictionaries(
         "workers": st.integers(1, 256),
         "data": st.from_regex(r"[a-z/]{1,20}", fullmatch=True).map(Path),
         "integrity": st.booleans(),
+        "check_claimed_profiles": st.booleans(),
         "max_body_bytes": st.integers(1024, 4 * 1024**3),
         "auth": st.sampled_from(AUTH),
         "metrics": st.sampled_from(METRICS),

@@ -28,7 +28,7 @@ _CONDITIONS = {
 
 def transact(store: Store, settings: Settings) -> Transact:
     """Units to commits on this store."""
-    door = Door(store, served_at(settings), settings.integrity)
+    door = Door(store, served_at(settings), settings.integrity, settings.check_claimed_profiles)
 
     async def write(unit: Unit) -> list[Outcome]:
         numbered = zip(unit.numbers, unit.entries, strict=True)

@@ -1,0 +1,293 @@
+"""Implementation guides in every store: all of a package or nothing, seen by every process, enforced at every write."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.contract.test_parameters import BASE, WHO, found, through
+from tests.packages import PROFILE, package, parameter, profile, value_set
+
+from hilum.fhir import json
+from hilum.fhir.resource import draft
+from hilum.interactions import guides
+from hilum.interactions.conforming import require
+from hilum.interactions.create import create
+from hilum.interactions.door import Door
+from hilum.interactions.entries import Entry
+from hilum.interactions.patch import parse_json_patch, patch
+from hilum.interactions.shelf import LOOK_SECONDS, Shelf
+from hilum.interactions.transaction import transaction
+from hilum.interactions.update import update
+from hilum.problems import Conflict, Invalid, NotFound, Unprocessable
+from hilum.store.interface import Commit, Store
+
+FIT = {"resourceType": "Patient", "name": [{"family": "Doe"}]}
+UNFIT = {"resourceType": "Patient", "name": [{"given": ["Kim"]}]}
+CLAIMING = {**UNFIT, "meta": {"profile": [PROFILE]}}
+
+
+async def test_a_package_comes_in_as_resources_with_ids_of_their_own(store: Store) -> None:
+    door = Door(store, BASE)
+    report = await guides.add(door, WHO, package(profile(), value_set(), parameter()))
+    assert dict(report.created) == {
+        "ImplementationGuide": 1,
+        "SearchParameter": 1,
+        "StructureDefinition": 1,
+        "ValueSet": 1,
+    }
+    one = await store.read("StructureDefinition", "example.ig-1.0.0-named-patient")
+    assert one is not None and one.body["url"] == PROFILE
+    assert one.body["meta"]["tag"] == [{"system": "urn:hilum:package", "code": "example.ig#1.0.0"}]
+    (guide,) = await guides.guides(door)
+    assert (guide.label, guide.title) == ("example.ig#1.0.0", "An example")
+    assert guide.types == {"SearchParameter": 1, "StructureDefinition": 1, "ValueSet": 1}
+
+
+async def test_to_add_it_again_changes_what_differs_and_nothing_else(store: Store) -> None:
+    door = Door(store, BASE)
+    await guides.add(door, WHO, package(profile(), value_set(), parameter()))
+    again = await guides.add(door, WHO, package(profile(), value_set(), parameter()))
+    assert (sum(again.unchanged.values()), again.created, again.updated, again.removed) == (4, {}, {}, {})
+    other = await guides.add(door, WHO, package(profile(), value_set("colours", "1.0.0", "red", "blue")))
+    assert (dict(other.updated), dict(other.removed)) == (
+        {"ImplementationGuide": 1, "ValueSet": 1},
+        {"SearchParameter": 1},
+    )
+    gone = await store.read("SearchParameter", "example.ig-1.0.0-tribe")
+    assert gone is not None and gone.deleted
+    assert all(not one.indexed for one in (await store.learn()).defined)
+
+
+async def test_versions_lie_side_by_side_and_the_latest_is_meant_without_one(store: Store) -> None:
+    door = Door(store, BASE)
+    for version in ("1.10.0", "1.9.0"):
+        await guides.add(door, WHO, package(profile(version=version), parameter(version=version), version=version))
+    structures = await door.shelf.definitions(store)
+    assert [structures.structure(name)["version"] for name in (PROFILE, f"{PROFILE}|1.9.0", f"{PROFILE}|1.9")] == [
+        *("1.10.0", "1.9.0", "1.9.0"),
+    ]
+    assert structures.structure(f"{PROFILE}|2.0.0") is None
+    await guides.remove(door, WHO, "example.ig", "1.10.0")
+    assert [one.label for one in await guides.guides(door)] == ["example.ig#1.9.0"]
+    assert (await door.shelf.definitions(store)).structure(PROFILE)["version"] == "1.9.0"
+
+
+async def test_a_search_parameter_of_a_guide_is_searchable_and_goes_with_the_last_version(store: Store) -> None:
+    door = Door(store, BASE)
+    extension = [{"url": "http://example.org/ig/tribe", "valueCode": "x"}]
+    made = (await create(door, WHO, "Patient", {"resourceType": "Patient", "extension": extension})).resource
+    first = await guides.add(door, WHO, package(parameter()))
+    second = await guides.add(door, WHO, package(parameter(version="2.0.0"), version="2.0.0"))
+    assert (first.searchable, second.searchable, second.unsearchable) == (["tribe"], ["tribe"], [])
+    await through(door)
+    assert await found(store, tribe="x") == [made.id]
+    await guides.remove(door, WHO, "example.ig", "1.0.0")
+    await through(door)
+    assert await found(store, tribe="x") == [made.id]
+    await guides.remove(door, WHO, "example.ig", "2.0.0")
+    await through(door)
+    with pytest.raises(Invalid):
+        await found(store, tribe="x")
+
+
+async def test_a_search_parameter_that_collides_is_stored_and_said_to_be_unsearchable(store: Store) -> None:
+    door = Door(store, BASE)
+    clash = {**parameter("gender"), "expression": "Patient.maritalStatus"}
+    report = await guides.add(door, WHO, package(clash, parameter("_count") | {"id": "count"}, parameter()))
+    assert [code for code, _ in report.unsearchable] == ["_count", "gender"]
+    assert report.searchable == ["tribe"]
+    assert (await store.read("SearchParameter", "example.ig-1.0.0-gender")) is not None
+
+
+async def test_what_is_not_valid_is_left_out_and_named(store: Store) -> None:
+    door = Door(store, BASE)
+    wrong = {"resourceType": "ValueSet", "id": "wrong", "url": "http://x/v", "status": "perhaps"}
+    report = await guides.add(door, WHO, package(profile(), wrong, {"resourceType": "Patient", "id": "example"}))
+    assert [(one.file, one.why[:22]) for one in report.skipped] == [
+        ("Patient-example.json", "is a Patient: no defin"),
+        ("ValueSet-wrong.json", "is no valid ValueSet: "),
+    ]
+    assert await store.read("ValueSet", "example.ig-1.0.0-wrong") is None
+
+
+async def test_nothing_comes_in_when_the_commit_fails(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    door = Door(store, BASE)
+    real = store.commit
+
+    async def fails(commit: Commit) -> Any:
+        await real(Commit(commit.writes, commit.audit, (), commit.generation + 7, commit.defined))
+
+    monkeypatch.setattr(store, "commit", fails)
+    monkeypatch.setattr("hilum.interactions.retrying.LONGEST", 0.0)
+    with pytest.raises(Exception, match=r".*"):
+        await guides.add(door, WHO, package(profile(), value_set(), parameter()))
+    monkeypatch.setattr(store, "commit", real)
+    assert (await guides.guides(door), (await store.counts()).types) == ([], {})
+
+
+async def test_what_is_missing_is_named_and_what_others_need_stays(store: Store) -> None:
+    door = Door(store, BASE)
+    report = await guides.add(
+        door, WHO, package(name="above", dependencies={"example.ig": "1.0.x", "hl7.fhir.r4.core": "4.0.1"})
+    )
+    assert report.missing == ["example.ig#1.0.x"]
+    await guides.add(door, WHO, package(profile()))
+    with pytest.raises(Conflict, match=r"above#1\.0\.0 depends on example\.ig"):
+        await guides.remove(door, WHO, "example.ig")
+    assert await guides.remove(door, WHO, "example.ig", force=True) == ["example.ig#1.0.0"]
+    with pytest.raises(NotFound):
+        await guides.remove(door, WHO, "example.ig")
+
+
+async def test_a_resource_of_somebody_else_is_not_overwritten(store: Store) -> None:
+    door = Door(store, BASE)
+    id = "example.ig-1.0.0-colours"
+    await update(door, WHO, "ValueSet", id, {"resourceType": "ValueSet", "id": id, "status": "draft"})
+    with pytest.raises(Conflict, match="is there already"):
+        await guides.add(door, WHO, package(value_set()))
+
+
+async def test_every_process_knows_a_profile_within_a_second(store: Store, other: Store) -> None:
+    mine, theirs = Door(store, BASE), Door(other, BASE)
+    assert (await theirs.shelf.definitions(other)).structure(PROFILE) is None
+    await guides.add(mine, WHO, package(profile()))
+    before = await mine.shelf.definitions(store)
+    assert before.structure(PROFILE) is not None
+    await asyncio.sleep(LOOK_SECONDS + 0.1)
+    known = await theirs.shelf.definitions(other)
+    assert known.structure(PROFILE) is not None
+    await create(mine, WHO, "Patient", FIT)
+    assert await theirs.shelf.definitions(other, fresh=True) is known  # what defines nothing changes nothing
+    body = profile(id="x") | {"id": "x"}
+    await update(mine, WHO, "StructureDefinition", "x", body)
+    await update(mine, WHO, "ValueSet", "v", value_set("v"))
+    mine.shelf.forget()
+    now = await theirs.shelf.definitions(other, fresh=True)
+    assert now.generation != known.generation
+    assert now.structure(body["url"]) is not None and now.value_set("http://example.org/ig/ValueSet/v") is not None
+    await guides.remove(mine, WHO, "example.ig")
+    gone = await theirs.shelf.definitions(other, fresh=True)
+    assert gone.structure(PROFILE) is None and gone.structure(body["url"]) is not None
+
+
+async def test_what_is_known_after_small_steps_is_what_is_known_after_one_look(store: Store) -> None:
+    door, shelf = Door(store, BASE), Shelf()
+    for n in range(6):
+        await guides.add(door, WHO, package(profile(version=f"{n}.0"), value_set(), version=f"{n}.0"))
+        if n % 2:
+            await guides.remove(door, WHO, "example.ig", f"{n - 1}.0")
+        stepwise = await shelf.definitions(store, fresh=True)
+        whole = await Shelf().definitions(store)
+        assert dict(stepwise.entries) == dict(whole.entries)
+
+
+async def test_a_profile_without_a_snapshot_is_given_one_and_one_that_makes_no_sense_says_why(store: Store) -> None:
+    door = Door(store, BASE)
+    ring = [
+        profile("a", baseDefinition="http://example.org/ig/StructureDefinition/b"),
+        profile("b", baseDefinition="http://example.org/ig/StructureDefinition/a"),
+    ]
+    wrong = profile("wrong", "1.0.0", {"id": "Patient.nome", "path": "Patient.nome"})
+    await guides.add(door, WHO, package(profile(), wrong, *ring))
+    structures = await door.shelf.definitions(store)
+    made = structures.structure(PROFILE)
+    assert next(one for one in made["snapshot"]["element"] if one["id"] == "Patient.name.family")["min"] == 1
+    for id in ("a", "wrong"):
+        assert structures.structure(f"http://example.org/ig/StructureDefinition/{id}") is None
+    assert "nome" in structures.broken["http://example.org/ig/StructureDefinition/wrong|1.0.0"]
+
+
+async def test_r4s_own_types_are_not_for_a_guide_to_redefine(store: Store) -> None:
+    door = Door(store, BASE)
+    url = "http://hl7.org/fhir/StructureDefinition/Patient"
+    await guides.add(door, WHO, package(profile(url=url, version="9.9.9")))
+    assert (await door.shelf.definitions(store)).structure(url)["version"] == "4.0.1"
+
+
+async def test_a_claim_is_checked_and_one_that_is_not_known_is_a_warning(store: Store) -> None:
+    door = Door(store, BASE)
+    assert [
+        one.severity for one in (await create(door, WHO, "Patient", CLAIMING)).issues if "claims" in one.diagnostics
+    ] == ["warning"]
+    await guides.add(door, WHO, package(profile()))
+    with pytest.raises(Unprocessable) as refused:
+        await create(door, WHO, "Patient", CLAIMING)
+    assert "Patient.name[0]" in str([one.expression for one in refused.value.issues])
+    await create(door, WHO, "Patient", {**FIT, "meta": {"profile": [PROFILE]}})
+    await create(door, WHO, "Patient", UNFIT)
+    await create(Door(store, BASE, claims=False), WHO, "Patient", CLAIMING)
+
+
+async def test_what_is_required_holds_for_every_way_of_writing(store: Store) -> None:
+    door = Door(store, BASE)
+    was = (await create(door, WHO, "Patient", FIT)).resource
+    await guides.add(door, WHO, package(profile()))
+    assert await require(store, await door.shelf.definitions(store), "Patient", PROFILE) == {"Patient": (PROFILE,)}
+    door.shelf.forget()
+    removal = parse_json_patch(
+        b'[{"op": "remove", "path": "/name/0/family"}, {"op": "add", "path": "/name/0/text", "value": "x"}]'
+    )
+    entry = Entry("POST", "Patient", UNFIT, None, index=0)
+    ways = {
+        "create": create(door, WHO, "Patient", UNFIT),
+        "update": update(door, WHO, "Patient", was.id, {**UNFIT, "id": was.id}),
+        "update as create": update(door, WHO, "Patient", "new", {**UNFIT, "id": "new"}),
+        "patch": patch(door, WHO, "Patient", was.id, removal),
+        "transaction": transaction(door, WHO, [entry]),
+    }
+    for way, attempt in ways.items():
+        with pytest.raises(Unprocessable) as refused:
+            await attempt
+        where = [str(one.expression) for one in refused.value.issues]
+        begin = "Bundle.entry[0].resource.name[0]" if way == "transaction" else "Patient.name[0]"
+        assert any(one.startswith(begin) for one in where), (way, where)
+    assert (await store.counts()).types["Patient"] == 1
+    await create(door, WHO, "Patient", FIT)
+    await create(door, WHO, "Observation", {"resourceType": "Observation", "status": "final", "code": {"text": "x"}})
+
+
+async def test_what_is_required_is_shared_and_keeps_its_guide(store: Store, other: Store) -> None:
+    mine, theirs = Door(store, BASE), Door(other, BASE)
+    await guides.add(mine, WHO, package(profile()))
+    structures = await mine.shelf.definitions(store)
+    with pytest.raises(NotFound, match="hilum ig add"):
+        await require(store, structures, "Patient", "http://example.org/nothing")
+    with pytest.raises(Invalid, match="a profile of Patient"):
+        await require(store, structures, "Observation", PROFILE)
+    await create(theirs, WHO, "Patient", UNFIT)
+    await require(store, structures, "Patient", PROFILE)
+    await asyncio.sleep(LOOK_SECONDS + 0.1)
+    with pytest.raises(Unprocessable):
+        await create(theirs, WHO, "Patient", UNFIT)
+    with pytest.raises(Conflict, match="required"):
+        await guides.remove(mine, WHO, "example.ig", force=True)
+    assert await require(store, structures, "Patient", PROFILE, remove=True) == {}
+    theirs.shelf.forget()
+    await create(theirs, WHO, "Patient", UNFIT)
+    await guides.remove(mine, WHO, "example.ig")
+
+
+async def test_a_profile_is_written_and_required_while_others_write(store: Store, other: Store) -> None:
+    """Two processes: one adds and removes versions, the other writes; nobody is told a defect."""
+    mine, theirs = Door(store, BASE), Door(other, BASE)
+
+    async def adds() -> None:
+        for n in range(4):
+            await guides.add(mine, WHO, package(profile(version=f"{n}"), parameter(), version=f"{n}"))
+            if n:
+                await guides.remove(mine, WHO, "example.ig", f"{n - 1}")
+
+    async def writes() -> None:
+        for _ in range(20):
+            await create(theirs, WHO, "Patient", {**FIT, "meta": {"profile": [PROFILE]}})
+
+    await asyncio.gather(adds(), writes())
+    await through(mine)
+    assert [one.label for one in await guides.guides(theirs)] == ["example.ig#3"]
+
+
+def test_a_draft_keeps_the_tags() -> None:
+    body = profile() | {"meta": {"tag": [{"system": "urn:hilum:package", "code": "a#1"}]}}
+    assert json.stored(draft(body, "x").stamp(1, 0))["meta"]["tag"] == body["meta"]["tag"]
