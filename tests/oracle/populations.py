@@ -57,6 +57,7 @@ QUANTITIES: tuple[dict[str, str], ...] = (
     {"code": "tab", "system": LOCAL, "unit": "tablet"},
     {},
 )
+PERCENT = {"system": UCUM, "code": "%", "unit": "%"}
 VALUES = ("x", "12345", "MRN-1", "a", "12345-6", "X")
 MIMES = ("text/plain", "text/plain; charset=UTF-8", "Text/XML", "text/xml;charset=utf-8", "image/png")
 URLS = (
@@ -259,6 +260,7 @@ class Maker:
         body: Body = {"resourceType": type}
         self.meta(body)
         body |= _MAKERS[type](self)
+        _mend(body)
         ids = self.ids.setdefault(type, [])
         body["id"] = f"n{len(ids) + 1}"
         ids.append(body["id"])
@@ -462,11 +464,10 @@ class Maker:
             one: Body = {"outcome": self.concept()}
             match self.chance.randrange(3):
                 case 0 | 1:
-                    one["probabilityDecimal"] = self.pick((0.8, 0.75, 0.85, 0.1, 1, 5.4, 100, 95, 104.9, 105, 0))
+                    one["probabilityDecimal"] = self.pick((0.8, 0.75, 0.85, 0.1, 1, 5.4, 100, 95, 94.9, 95.5, 0))
                 case 2:
-                    # Plain numbers: R4 asks for percent where there is a unit at all.
                     low, high = sorted((self.pick((1, 5, 60)), self.pick((60, 99.5, 100))))
-                    one["probabilityRange"] = {"low": {"value": low}, "high": {"value": high}}
+                    one["probabilityRange"] = {"low": {"value": low, **PERCENT}, "high": {"value": high, **PERCENT}}
             predictions.append(one)
         if predictions:
             body["prediction"] = predictions
@@ -599,6 +600,23 @@ class Maker:
             "recorded": self.pick([t for t in TIMES if "T" in t]),
             "agent": [{"who": self.reference("Practitioner", "Organization")}],
         }
+
+
+def _mend(body: Body) -> None:
+    """Make what was drawn keep R4's invariants, without another draw."""
+    sequence = body.get("referenceSeq")
+    if sequence is not None:  # msq-5, msq-6: exactly one way of naming it, and a chromosome is one of a build
+        if "referenceSeqId" in sequence:
+            sequence.pop("chromosome", None)
+        elif "chromosome" in sequence:
+            sequence["genomeBuild"] = "GRCh 37"
+        else:
+            sequence["referenceSeqString"] = "ACGT"
+    if body["resourceType"] == "Observation":  # obs-7: a component of the same code has the value
+        own = body["code"].get("coding", ())
+        if any(one in own for part in body.get("component", ()) for one in part["code"].get("coding", ())):
+            for key in [key for key in body if key.startswith("value")]:
+                del body[key]
 
 
 _MAKERS: dict[str, Callable[[Maker], Body]] = {

@@ -72,7 +72,8 @@ CHART: tuple[dict[str, Any], ...] = (
     {"resourceType": "Medication", "id": "m1", "code": {"text": "Aspirin"}},
     {"resourceType": "MedicationRequest", "id": "mr1", "status": "active", "intent": "order",
      "medicationReference": {"reference": "Medication/m1"}, "subject": {"reference": "Patient/p1"}},
-    {"resourceType": "AllergyIntolerance", "id": "a1", "code": {"text": "Nuts"},
+    {"resourceType": "AllergyIntolerance", "id": "a1", "code": {"text": "Nuts"}, "clinicalStatus": {"coding": [
+        {"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}]},
      "patient": {"reference": "Patient/p1"}},
 )  # fmt: skip
 """`p1` is Ada Stone's record, `p2` Ben Stone's; numbers with 9 are Ben's."""
