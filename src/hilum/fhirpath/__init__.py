@@ -1,6 +1,7 @@
 """FHIRPath: text to syntax tree, and the tree compiled once to closures over plain JSON. https://hl7.org/fhirpath/N1"""
 
 from hilum.fhirpath.evaluate import Condition, compile, condition, locate, static_types
+from hilum.fhirpath.functions import outside
 from hilum.fhirpath.nodes import Node
 from hilum.fhirpath.parser import parse
 from hilum.fhirpath.surroundings import ALONE, Surroundings
@@ -15,6 +16,7 @@ __all__ = [
     "compile",
     "condition",
     "locate",
+    "outside",
     "parse",
     "static_types",
 ]

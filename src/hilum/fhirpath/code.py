@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from hilum.fhirpath.nodes import NOTHING, Evaluate, Node, Scope, Truth, boolean, truth
 from hilum.fhirpath.types import BOOLEAN, Type
-from hilum.fhirpath.values import Value, collection, single
+from hilum.fhirpath.values import Value, collection, single, system
+from hilum.problems import Invalid
 
 Types = frozenset[Type] | None
 """What an expression can yield; None when only the data can tell."""
@@ -45,8 +46,14 @@ def items(evaluate: Evaluate, types: Types, exists: Exists | None = None) -> Cod
         types,
         lambda this, scope: truth(evaluate(this, scope)),
         exists or (lambda this, scope: bool(evaluate(this, scope))),
-        lambda this, scope: single(evaluate(this, scope), "an operator or function"),
+        lambda this, scope: _one(evaluate(this, scope)),
     )
+
+
+def _one(found: list[Node]) -> Value:
+    if len(found) > 1:
+        raise Invalid("FHIRPath: several items were found where an operator or function takes one.")
+    return system(found[0]) if found else None
 
 
 def always(found: list[Node], types: Types) -> Code:

@@ -6,7 +6,8 @@ A function that is not in the table is refused when the expression is compiled. 
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import fields, is_dataclass
+from typing import Any, Final
 
 from hilum.fhirpath.conversions import CONVERSIONS
 from hilum.fhirpath.function import Function
@@ -14,6 +15,7 @@ from hilum.fhirpath.items import ITEMS
 from hilum.fhirpath.mathematics import MATH
 from hilum.fhirpath.resources import RESOURCES
 from hilum.fhirpath.strings import TEXT
+from hilum.fhirpath.syntax import Call, Expression, TypeOperation
 
 FUNCTIONS: Final[dict[str, Function]] = {**ITEMS, **TEXT, **CONVERSIONS, **MATH, **RESOURCES}
 COMPILED: Final = ("as", "defineVariable", "is", "ofType")
@@ -23,3 +25,29 @@ REFUSED: Final = {
     "slice": "needs a profile's slices; use where()",
 }
 """Functions of FHIR's that hilum does not have, and why."""
+
+
+def outside(tree: Expression) -> frozenset[str]:
+    """The functions of an expression whose answers depend on more than the resource: on the time, other resources,
+    terminology, profiles. `resolve() is Patient` does not: the text of the reference says it.
+    """
+    found: set[str] = set()
+    waiting: list[Any] = [tree]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, tuple):
+            waiting += part
+            continue
+        if not is_dataclass(part):
+            continue
+        match part:
+            case (
+                TypeOperation(operator="is", operand=Call(name="resolve") as call)
+                | Call(name="is", source=Call(name="resolve") as call)
+            ):
+                waiting.append(call.source)
+                continue
+            case Call(name=name) if name in FUNCTIONS and FUNCTIONS[name].outside:
+                found.add(name)
+        waiting += [getattr(part, one.name) for one in fields(part)]
+    return frozenset(found)

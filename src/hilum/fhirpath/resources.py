@@ -117,7 +117,8 @@ def _html_checks(nodes: list[Node], scope: Scope, given: tuple[list[Node], ...])
 
 
 def _check_modifiers(nodes: list[Node], scope: Scope, given: tuple[list[Node], ...]) -> list[Node]:
-    allowed = {single(some, "checkModifiers()") for some in given}
+    named = (single(some, "checkModifiers()") for some in given)
+    allowed = {checked(one, "string", "checkModifiers") for one in named if one is not None}
     for node in nodes:
         some = step(node, "modifierExtension")
         scope.work.spend(1 + len(some))

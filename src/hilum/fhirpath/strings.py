@@ -94,6 +94,7 @@ def _replace_matches(work: Work, text: str, pattern: str, substitution: str, fla
                 raise Invalid("FHIRPath: the substitution names a group that the pattern doesn't have.") from None
 
         new: str = _GROUP.sub(group, substitution) if "$" in substitution else substitution
+        work.spend(4)  # what a match costs
         work.read(len(new))
         return new
 

@@ -140,14 +140,15 @@ def comparable(one: Temporal, other: Temporal) -> bool:
 
 def order(one: Temporal, other: Temporal) -> int | None:
     """-1, 0 or 1; None when nobody can tell. Both must be `comparable`."""
+    a, b = one.parts, other.parts
     if one.zone != other.zone:
         if one.zone is None or other.zone is None:
             return _apart(one, other)
-        one, other = _utc(one), _utc(other)
-    for a, b in zip(one.parts, other.parts, strict=False):
-        if a != b:
-            return -1 if a < b else 1
-    if len(one.parts) != len(other.parts) or (one.second is None) != (other.second is None):
+        a, b = _at_greenwich(one), _at_greenwich(other)
+    for x, y in zip(a, b, strict=False):
+        if x != y:
+            return -1 if x < y else 1
+    if len(a) != len(b) or (one.second is None) != (other.second is None):
         return None
     if one.second is None or other.second is None or one.second == other.second:
         return 0
@@ -156,17 +157,14 @@ def order(one: Temporal, other: Temporal) -> int | None:
 
 def key(one: Temporal) -> tuple[object, ...]:
     """Two are equal if, and only if, their keys are."""
-    known = one if one.zone is None else _utc(one)
-    return (known.kind == "time", known.parts, known.second, known.zone is None)
+    parts = one.parts if one.zone is None else _at_greenwich(one)
+    return (one.kind == "time", parts, one.second, one.zone is None)
 
 
-def _utc(one: Temporal) -> Temporal:
-    if not one.zone or len(one.parts) < 4:
-        return one
-    hours = len(one.parts) == 4
-    minutes = _minutes(one.parts) - one.zone
-    parts = _from_minutes(minutes)
-    return one if parts is None else Temporal(one.kind, parts[:4] if hours else parts, one.second, 0)
+def _at_greenwich(one: Temporal) -> tuple[int, ...]:
+    """The hour, counted from the beginning of the calendar, and the minute, where it is known."""
+    found = divmod(_minutes(one.parts) - (one.zone or 0), 60)
+    return found[: len(one.parts) - 3]
 
 
 def _minutes(parts: tuple[int, ...]) -> int:

@@ -332,6 +332,9 @@ def _selects(one: SearchParameter, type: str, registry: Registry) -> Issue | Non
     for problem in _parsed(text, "expression"):
         return problem
     tree = fhirpath.parse(text)
+    if asked := fhirpath.outside(tree):
+        names = ", ".join(f"{name}()" for name in sorted(asked))
+        return _issue("not-supported", "expression", f"asks for more than the resource itself ({names}).")
     try:
         selected: tuple[Path, ...] = paths(tree, type)
     except NotAPath as reason:

@@ -17,6 +17,7 @@ from hilum.fhir import definitions
 from hilum.fhirpath.paths import Carries, Equals, Field, Path, RefersTo, Step
 from hilum.fhirpath.references import target_type
 from hilum.fhirpath.types import Type, properties
+from hilum.problems import Invalid, Unprocessable
 from hilum.search.composites import Pairs, bounded
 from hilum.search.notes import NAMES, Noted, Owners, note
 from hilum.search.parameters import R4, Registry, canonical_types
@@ -121,7 +122,8 @@ def source(
     lines += _below(root, "v", 1, kept_by) or [" pass"]
     for i, (selection, targets) in enumerate(computed.items()):
         name, expression = f"computed{i}", selection.expression or ""
-        compute = names[name] = fhirpath.compile(expression, type)
+        compute = fhirpath.compile(expression, type)
+        names[name] = _fitting(compute)
         noted = [f" for x in {name}(v):"]
         if selection.kind == "token":
             noted.append(f"  tokens.append(({selection.main}, None, 'true' if x else 'false'))")
@@ -131,6 +133,18 @@ def source(
         constant = [bool(x) for x in compute({"resourceType": type})]
         lines += _unless_absent(noted, selection, named_by(expression, type), constant)
     return lines
+
+
+def _fitting(compute: Callable[[dict[str, Any]], list[Any]]) -> Callable[[dict[str, Any]], list[Any]]:
+    """What is computed; nothing of a resource that the expression does not fit (two names, where it means one)."""
+
+    def computed(body: dict[str, Any]) -> list[Any]:
+        try:
+            return compute(body)
+        except (Invalid, Unprocessable):
+            return []
+
+    return computed
 
 
 def _kept(selection: Selection, wanted: frozenset[int] | None) -> Selection:
@@ -180,7 +194,7 @@ def named_by(expression: str, type: str) -> tuple[str, ...] | None:
 
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
-_ANYTHING = frozenset(("this", "children", "descendants", "repeat"))
+_ANYTHING = frozenset(("this", "children", "descendants", "repeat", "repeatAll", "checkModifiers", "hasExtension"))
 
 
 def _labels(type: str) -> Path:

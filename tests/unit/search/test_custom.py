@@ -54,6 +54,10 @@ def test_a_sound_definition_has_nothing_wrong() -> None:
         ({"type": "quantity"}, "type"),
         ({"expression": "Patient" + ".extension.value" * 9}, "expression"),
         ({"expression": "Patient.id"}, "expression"),
+        ({"expression": "Patient.birthDate < today()"}, "expression"),
+        ({"expression": "Patient.generalPractitioner.resolve().exists()"}, "expression"),
+        ({"expression": "Patient.birthDate + 1 day"}, "expression"),
+        ({"expression": "Patient.birthDate < 3 +"}, "expression"),
         ({"base": ("Resource",), "expression": "Resource.meta.versionId"}, "expression"),
         ({"type": "date", "base": ("Resource",), "expression": "Resource.meta.lastUpdated"}, "expression"),
         ({"expression": "Patient.language | Patient.id"}, "expression"),
@@ -212,3 +216,24 @@ def type_of_component() -> Any:
     from hilum.fhir.definitions import Component
 
     return Component
+
+
+def test_a_condition_that_computes_is_indexed_as_a_boolean() -> None:
+    old = one("old", expression="Patient.birthDate < @2000-01-01")
+    assert wrong(old) == []
+    registry = Registry((old,))
+    (number,) = registry.table("Patient")["old"].numbers
+    for born, said in (("1974-12-25", ["true"]), ("2012", ["false"]), ("2000", [])):
+        rows = index("Patient", {"resourceType": "Patient", "birthDate": born}, "1", registry)
+        assert [row.code for row in rows.tokens if row.parameter == number] == said
+
+
+def test_a_resource_that_a_condition_does_not_fit_is_not_indexed_by_it_and_can_be_stored() -> None:
+    named = one("named", expression="Patient.name.family.startsWith('A')")
+    assert wrong(named) == []
+    registry = Registry((named,))
+    (number,) = registry.table("Patient")["named"].numbers
+    for families, said in ((["Ab"], ["true"]), (["Ab", "Ac"], [])):
+        body = {"resourceType": "Patient", "name": [{"family": family} for family in families]}
+        rows = index("Patient", body, "1", registry)
+        assert [row.code for row in rows.tokens if row.parameter == number] == said
