@@ -13,6 +13,8 @@ from functools import cache
 from typing import Any
 
 from tests.shared_data import DATA, needs_data
+from tests.unit.fhirpath.oracle import evaluator, has_null
+from tests.unit.fhirpath.samples import resources
 
 from hilum.fhirpath import Condition, condition
 from hilum.fhirpath.types import at
@@ -64,3 +66,31 @@ def test_every_invariant_of_r4_compiles_where_it_stands() -> None:
     assert refused.keys() == EXCEPTIONS.keys(), refused
     assert sum(seen.values()) > 8_900
     assert len(seen) > 230
+
+
+NOT_THEIRS = ("hasValue()", "%resource")
+"""What fhirpathpy does not have."""
+
+
+def rooted() -> Iterator[tuple[str, str, str]]:
+    """(key, expression, type) of the constraints on whole resources of which there are samples."""
+    for key, expression, type, path in places():
+        if not path and type in resources() and (key, type) not in EXCEPTIONS:
+            yield key, expression, type
+
+
+@needs_data
+def test_invariants_hold_where_fhirpathpy_says_so() -> None:
+    verdicts = Counter[bool | None]()
+    differing = []
+    for key, expression, type in rooted():
+        for body in resources()[type]:
+            if has_null(body) or any(words in expression for words in NOT_THEIRS):
+                continue
+            mine = condition(expression, type)(body, resource=body)
+            verdicts[mine] += 1
+            if evaluator(expression)(body) != ([] if mine is None else [mine]):
+                differing.append((key, type, body.get("id")))
+    assert differing == []
+    assert verdicts[True] > 500
+    assert verdicts[False] > 0, verdicts

@@ -360,7 +360,7 @@ def _selects(one: SearchParameter, type: str, registry: Registry) -> Issue | Non
         return _issue("invalid", "expression", f"can't be compiled for {type}: {error}")
     if parameter is None or parameter.url != one.url or not any(numbers_of(parameter)):
         what = f"computes more than hilum indexes ({computes})" if computes else "comes to nothing"
-        return _issue("not-supported", "expression", f"{what}: paths, where(), as() and extension() are supported.")
+        return _issue("not-supported", "expression", f"{what}: paths, where(), as(), extension() and conditions are.")
     possible = parameter.targets
     if one.type == "reference" and one.target and possible and not set(one.target) & {*possible, *_EVERY}:
         return _issue("business-rule", "target[0]", f"is never what it refers to, which is {', '.join(possible[:6])}.")

@@ -101,9 +101,12 @@ def test_what_overflows_is_empty_or_invalid(expression: str) -> None:
 @pytest.mark.parametrize(
     ("operation"),
     [
-        "{} + 1", "{} - 1.5", "{} * {}", "{} / 3", "3 / {}", "{} div 7", "{} mod 7", "-{}", "{} = 1.5", "{} ~ 1.5", "{} < 1.5",
-        "({}).toString().length()", "({}).toDecimal()", "({}).toInteger()", "({}).round(2)", "({}).floor()", "({}).abs()",
-        "({}).power(100)", "({}).sqrt()", "({}).ln()", "({}).exp()", "({}).log(10)", "({}).lowBoundary()", "({}).precision()",
+        "{} + 1", "{} - 1.5", "{} * {}", "{} / 3", "3 / {}", "{} div 7", "{} mod 7", "-{}", "{} = 1.5", "{} ~ 1.5",
+        "{} < 1.5",
+        "({}).toString().length()", "({}).toDecimal()", "({}).toInteger()", "({}).round(2)", "({}).floor()",
+        "({}).abs()",
+        "({}).power(100)", "({}).sqrt()", "({}).ln()", "({}).exp()", "({}).log(10)", "({}).lowBoundary()",
+        "({}).precision()",
         "({} | 1 | {}).count()", "({}).toQuantity() < 3 'g'", "{} & 'x'", "({}).convertsToString()", "{} in (1 | 2)",
     ],
 )  # fmt: skip
