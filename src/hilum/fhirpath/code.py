@@ -7,7 +7,7 @@ write, thousands for a large resource.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hilum.fhirpath.nodes import NOTHING, Evaluate, Node, Scope, Truth, boolean, truth
 from hilum.fhirpath.types import BOOLEAN, Type
@@ -26,7 +26,7 @@ class Code:
     System value, None for none; raises Invalid for several.
 
     `lone`: it never has several items, which makes `value` all there is to know. `constant`: what it always is.
-    `weight`: how many steps it has. `scalar`: the property of `$this` that it reads, and the one with its extensions.
+    `scalar`: the property of `$this` that it reads, and the one with its extensions.
     """
 
     evaluate: Evaluate
@@ -58,21 +58,16 @@ def _one(found: list[Node]) -> Value:
 
 def always(found: list[Node], types: Types) -> Code:
     """Code that gives the same every time."""
-    some = bool(found)
-    lone = len(found) < 2
-    made = items(lambda this, scope: found, types)
-    if not lone:
-        return Code(made.evaluate, types, made.test, lambda this, scope: True, made.value, constant=found)
+    made = items(lambda this, scope: found, types, lambda this, scope: bool(found))
+    if len(found) > 1:
+        return replace(made, constant=found)
     one, whether = single(found, "a literal"), truth(found)
-    return Code(
-        made.evaluate,
-        types,
-        lambda this, scope: whether,
-        lambda this, scope: some,
-        lambda this, scope: one,
-        True,
-        found,
-    )
+    return replace(made, test=lambda this, scope: whether, value=lambda this, scope: one, lone=True, constant=found)
+
+
+def known(code: Code) -> list[Value] | None:
+    """The one value of code that gives the same every time, in a list; None where only an evaluation tells."""
+    return None if code.constant is None or not code.lone else [single(code.constant, "a literal")]
 
 
 def condition(test: Truth) -> Code:

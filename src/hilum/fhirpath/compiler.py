@@ -37,6 +37,7 @@ from hilum.fhirpath.types import (
     casts_to,
     is_a,
     is_abstract,
+    is_primitive,
     kind,
     properties,
     resolve_name,
@@ -132,6 +133,8 @@ class Compiler:
         if wanted is not None:
             return _of_type(wanted, focus)
         inner = self._source(tree.source, focus)
+        if tree.name == "value" and inner.types and all(map(_holds_a_value, inner.types)):
+            return walk.values(inner)
         lenient = self.lenient and tree.source is None and focus == self.root
         found = frozenset() if lenient and not _has(inner.types, tree.name) else members(inner.types, tree.name)
         if inner.types is not None and not found and found is not None:
@@ -309,6 +312,10 @@ def _is_this(source: Expression | None, wanted: str | None, inner: Code) -> bool
         case Member() if (start := _type_at_start(source)) and inner.types:
             return all(is_a(t, start) for t in inner.types)
     return False
+
+
+def _holds_a_value(type: Type) -> bool:
+    return is_primitive(type) and not type.name.startswith("System.")
 
 
 def _has(types: Types, name: str) -> bool:

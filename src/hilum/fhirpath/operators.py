@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-from hilum.fhirpath.code import Code, Get, Types, always, computed, condition, items
+from hilum.fhirpath.code import Code, Get, Types, always, computed, condition, items, known
 from hilum.fhirpath.conversions import text
 from hilum.fhirpath.function import Argument, Function
 from hilum.fhirpath.mathematics import OPERATORS, negated, positive
-from hilum.fhirpath.nodes import NOBODY, NOTHING, Node, Scope, Truth
+from hilum.fhirpath.nodes import NOTHING, Node, Scope, Truth
 from hilum.fhirpath.types import DECIMAL, INTEGER, STRING
-from hilum.fhirpath.values import Members, Value, distinct, equal, equal_values, equivalent, order
+from hilum.fhirpath.values import Members, Value, collection, distinct, equal, equal_values, equivalent, order
 from hilum.fhirpath.work import Work
 from hilum.problems import Invalid
 
@@ -233,21 +233,14 @@ def _sum_types(operator: str, left: Types, right: Types) -> Types:
 def signed(operator: str, operand: Code) -> Code:
     """`+operand`, `-operand`."""
     change, get = negated if operator == "-" else positive, operand.value
-    if operand.constant and operand.lone:
-        return computed(_always(change(operand.value(operand.constant[0], _NO_SCOPE))), operand.types)
+    if operand.constant and (fixed := known(operand)):
+        return always(collection(change(fixed[0])), operand.types)
 
     def sign(this: Node, scope: Scope) -> Value:
         value = get(this, scope)
         return None if value is None else change(value)
 
     return computed(sign, operand.types)
-
-
-_NO_SCOPE: Any = None
-
-
-def _always(value: Value) -> Get:
-    return lambda this, scope: value
 
 
 def indexed(inner: Code, position: Code) -> Code:
@@ -290,9 +283,9 @@ def _valued(function: Function, inner: Code, arguments: list[Code], types: Types
     valued, get = function.valued, inner.value
     assert valued is not None
     given = tuple(one.value for one in arguments)
-    if all(one.constant is not None and one.lone for one in arguments):
-        known = [one.value(NOBODY, _NO_SCOPE) for one in arguments]
-        return computed(lambda this, scope: valued(scope.work, get(this, scope), known), types)
+    fixed = [value for one in arguments for value in known(one) or ()]
+    if len(fixed) == len(arguments):
+        return computed(lambda this, scope: valued(scope.work, get(this, scope), fixed), types)
     return computed(
         lambda this, scope: valued(scope.work, get(this, scope), [one(this, scope) for one in given]), types
     )

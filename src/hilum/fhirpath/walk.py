@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from hilum.fhirpath.code import Code, Exists, Types, items
-from hilum.fhirpath.nodes import NOTHING, Node, Scope, Way, holder, into, step, ways
+from hilum.fhirpath.nodes import NOTHING, Evaluate, Node, Scope, Way, holder, into, step, ways
 from hilum.fhirpath.types import is_abstract, is_primitive
-from hilum.fhirpath.values import reader, system
+from hilum.fhirpath.values import made, reader, system
 
 _FREE = 4
 """Children that a step finds without counting them: its own cost has been."""
@@ -28,7 +28,18 @@ def member(inner: Code, name: str, found: Types, *, from_this: bool) -> Code:
     return read
 
 
-def _dynamic(inner: Code, name: str) -> Any:
+def values(inner: Code) -> Code:
+    """`value` of primitives: the System values that they hold. https://hl7.org/fhir/R4/fhirpath.html#types"""
+    evaluate = inner.evaluate
+
+    def held(this: Node, scope: Scope) -> list[Node]:
+        some = (node for node in evaluate(this, scope) if type(node.value) not in (dict, list, type(None)))
+        return [made(system(node)) for node in some]
+
+    return items(held, None)
+
+
+def _dynamic(inner: Code, name: str) -> Evaluate:
     """Where only the data can tell of which types the items are."""
     evaluate = inner.evaluate
 
@@ -43,7 +54,7 @@ def _dynamic(inner: Code, name: str) -> Any:
     return children
 
 
-def _child(known: tuple[Way, ...]) -> Any:
+def _child(known: tuple[Way, ...]) -> Evaluate:
     def children(this: Node, scope: Scope) -> list[Node]:
         around = holder(this)
         if around is None:
@@ -57,7 +68,7 @@ def _child(known: tuple[Way, ...]) -> Any:
     return children
 
 
-def _below(inner: Code, known: tuple[Way, ...]) -> Any:
+def _below(inner: Code, known: tuple[Way, ...]) -> Evaluate:
     evaluate = inner.evaluate
 
     def children(this: Node, scope: Scope) -> list[Node]:

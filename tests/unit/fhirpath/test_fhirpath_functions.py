@@ -244,6 +244,8 @@ CONVERSIONS = {
     "active.getValue() is System.Boolean": "true",
     "active is System.Boolean": "false",
     "name.hasValue()": "false",
+    "name.given.value.join('')": "PeterJamesJim",
+    "birthDate.value is System.Date": "true",
     "active.hasValue()": "true",
 }
 ITEMS = {
