@@ -22,6 +22,7 @@ from hilum.cli.reindex import reindex
 from hilum.cli.serve import serve
 from hilum.cli.token import token
 from hilum.cli.users import users
+from hilum.cli.validate import validate
 
 app = typer.Typer(
     name="hilum",
@@ -52,7 +53,7 @@ def hilum(
     """Nothing of its own: the options before a command."""
 
 
-COMMANDS = (serve, load, demo, token, open_, explain, check, backup, restore, migrate, reindex)
+COMMANDS = (serve, load, demo, validate, token, open_, explain, check, backup, restore, migrate, reindex)
 """In the order of `hilum --help`: the journey of a newcomer first."""
 
 GROUPS = (guides, clients, users, keys, audit)

@@ -32,9 +32,19 @@ ROUNDS: Final = 8
 def found(body: Body, definitions: Definitions, answers: Answers, profiles: tuple[str, ...]) -> list[Issue]:
     """All findings, as far as the answers go. What R4's own rules say of a place is not said again."""
     own = validate(body, answers=answers, extensions=Extensions(definitions))
-    said = {(issue.severity, issue.expression) for issue in own}
+    said = {(issue.severity, place) for issue in own for place in _about(issue.expression)}
     more = conformance(body, definitions, answers, profiles=profiles)
-    return [*own, *(issue for issue in more if (issue.severity, issue.expression) not in said)]
+    return [*own, *(issue for issue in more if said.isdisjoint((issue.severity, p) for p in _about(issue.expression)))]
+
+
+_PARTS: Final = (".url", ".code", ".system", ".display")
+
+
+def _about(path: str | None) -> tuple[str, ...]:
+    """A place, and the coding or extension that it is a part of."""
+    if path is None:
+        return ()
+    return (path, path.rpartition(".")[0]) if path.endswith(_PARTS) else (path,)
 
 
 async def validated(door: Door, type: str, body: Body, profiles: tuple[str, ...] = (), size: int = 0) -> list[Issue]:

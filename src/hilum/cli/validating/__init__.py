@@ -1,0 +1,1 @@
+"""`hilum validate`: files to findings with their places, without a server and without a store."""

@@ -1,0 +1,161 @@
+"""hilum validate: files to findings with their places."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.shared_data import DATA, needs_data
+from typer.testing import CliRunner
+
+from hilum.cli.commands import app
+from hilum.fhir import xml
+
+DIV = {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'}
+GOOD: dict[str, Any] = {"resourceType": "Patient", "text": DIV, "active": True}
+BAD = '{\n  "resourceType": "Patient",\n  "gender": "mail"\n}'
+AT = "error: Patient.gender must be one of"
+
+
+def run(*given: str, stdin: bytes = b"") -> tuple[int, str, str]:
+    found = CliRunner().invoke(app, ["validate", *given], input=stdin)
+    return found.exit_code, found.stdout, found.stderr
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_good_file_is_silent_and_ends_with_0(folder: Path) -> None:
+    (folder / "a.json").write_text(json.dumps(GOOD))
+    code, out, err = run("a.json")
+    assert (code, out) == (0, "")
+    assert err == "1 file, 1 resource: 0 errors, 0 warnings, 0 informations.\n"
+
+
+def test_an_error_has_its_line_and_column_and_ends_with_1(folder: Path) -> None:
+    (folder / "a.json").write_text(BAD)
+    code, out, err = run("a.json")
+    assert code == 1
+    warned, wrong = out.splitlines()
+    assert warned.startswith("a.json:1:1: warning: Patient should keep dom-6")
+    assert wrong.startswith(f"a.json:3:3: {AT}")
+    assert err.startswith("1 file, 1 resource: 1 error, 1 warning")
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_byte_order_mark_and_line_ends_do_not_matter(folder: Path, start: str, end: str) -> None:
+    (folder / "a.json").write_bytes((start + BAD.replace("\n", end)).encode())
+    assert f"a.json:3:3: {AT}" in run("a.json")[1]
+
+
+def test_each_line_of_ndjson_is_a_resource(folder: Path) -> None:
+    lines = [json.dumps(GOOD), "", json.dumps({**GOOD, "gender": "x"}), '{"resourceType":']
+    (folder / "a.ndjson").write_text("\n".join(lines))
+    code, out, err = run("a.ndjson")
+    assert code == 1
+    first, second = out.splitlines()
+    assert first.startswith(f"a.ndjson:3:{len(json.dumps(GOOD)) + 2}: {AT}")
+    assert second.startswith("a.ndjson:4:17: error: The body is not valid JSON")
+    assert err.startswith("1 file, 3 resources: 2 errors")
+
+
+def test_xml_has_lines(folder: Path) -> None:
+    text = '<Patient xmlns="http://hl7.org/fhir">\n  <active value="true"/>\n  <gender value="x"/>\n</Patient>\n'
+    (folder / "a.xml").write_text(text)
+    assert f"a.xml:3:1: {AT}" in run("a.xml")[1]
+    (folder / "b.xml").write_bytes(xml.encode(GOOD))
+    assert run("b.xml")[0] == 0
+    (folder / "c.xml").write_text("<Patient")
+    assert run("c.xml")[0] == 1
+
+
+def test_folders_patterns_gzip_and_standard_input(folder: Path) -> None:
+    (folder / "deep").mkdir()
+    (folder / "deep" / "a.json").write_text(json.dumps(GOOD))
+    (folder / "deep" / "b.json.gz").write_bytes(gzip.compress(BAD.encode()))
+    assert "2 files, 2 resources: 1 error" in run("deep")[2]
+    assert "1 file, 1 resource: 0 errors" in run("**/*.json")[2]
+    code, out, _ = run("-", stdin=BAD.encode())
+    assert code == 1
+    assert f"<stdin>:3:3: {AT}" in out
+    assert "1 file, 2 resources" in run("-", stdin=b"\n".join([json.dumps(GOOD).encode()] * 2))[2]
+
+
+def test_json_for_programs(folder: Path) -> None:
+    (folder / "a.json").write_text(BAD)
+    code, out, _ = run("a.json", "--json")
+    found = json.loads(out)
+    assert (code, found["errors"], found["warnings"]) == (1, 1, 1)
+    wrong = found["resources"][0]["issues"][1]
+    assert {key: wrong[key] for key in ("severity", "code", "line", "column", "expression")} == {
+        "severity": "error",
+        "code": "code-invalid",
+        "line": 3,
+        "column": 3,
+        "expression": "Patient.gender",
+    }
+
+
+def test_what_can_not_be_read_ends_with_2(folder: Path) -> None:
+    (folder / "a.json").write_text(BAD)
+    assert run("none.json")[0] == 2
+    assert "none*.json: there is no such file" in run("a.json", "none*.json")[2]
+    (folder / "b.json.gz").write_bytes(gzip.compress(b"x" * 1000)[:-8])
+    code, out, err = run("b.json.gz", "a.json")
+    assert code == 2
+    assert AT in out
+    assert "b.json.gz: is damaged" in err
+    assert run("a.json", "--ig", "none.tgz")[0] == 2
+    (folder / "x.tgz").write_bytes(b"x")
+    assert run("a.json", "--ig", "x.tgz")[0] == 2
+    assert run("a.json", "--profile", "http://example.org/none")[0] == 2
+    assert run()[0] == 2
+
+
+def test_a_profile_that_is_asked_for(folder: Path) -> None:
+    body = {"resourceType": "Observation", "text": DIV, "status": "final", "code": {"text": "x"}}
+    (folder / "a.json").write_text(json.dumps(body))
+    assert run("a.json")[0] == 0
+    code, out, _ = run("a.json", "--profile", "http://hl7.org/fhir/StructureDefinition/vitalsigns")
+    assert code == 1
+    assert "vitalsigns" in out
+
+
+@needs_data
+def test_a_package_gives_profiles(folder: Path) -> None:
+    package = DATA / "igs" / "hl7.fhir.us.core-6.1.0.tgz"
+    profile = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient"
+    (folder / "a.json").write_text(json.dumps({**GOOD, "meta": {"profile": [profile]}}))
+    code, out, _ = run("a.json", "--ig", str(package))
+    assert code == 1
+    assert "us-core-patient" in out
+
+
+def test_colours_are_for_terminals(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hilum.cli.validating import telling
+    from hilum.cli.validating.judging import Told
+    from hilum.cli.validating.sources import Source
+    from hilum.fhir.places import Place
+    from hilum.problems import Issue
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for stream in (Terminal(), io.StringIO()):
+        monkeypatch.setattr(sys, "stdout", stream)
+        monkeypatch.setenv("TERM", "xterm")
+        teller = telling.Lines()
+        told = Told(Issue("error", "value", "Patient.x [bold]is wrong", "Patient.x"), Place(1, 2))
+        teller.tell(Source("a.json", b"", 1, xml=False), [told])
+        assert ("\x1b[" in stream.getvalue()) == stream.isatty()
+        assert "[bold]is wrong" in stream.getvalue()
