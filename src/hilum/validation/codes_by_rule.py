@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache, lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
+
+from hilum.terminology import currencies, grammars
 
 
 class Rule(NamedTuple):
@@ -37,49 +38,17 @@ _PARAMETER = r"[ \t]*;[ \t]*[^\s;=\"/]+=(?:[^;\"]+|\"[^\"]*\")"
 _MIME: Final = re.compile(rf"{_NAME}/{_NAME}(?:{_PARAMETER}){{0,8}}[ \t]*;?|xml|json|ttl")
 """https://www.rfc-editor.org/rfc/rfc6838#section-4.2 (BCP 13), parameters; FHIR's short names for its formats."""
 
-_USED: Final = """
-AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE
-CHF CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD
-HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD
-MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR
-RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH
-UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAD XAF XAG XAU XBA XBB XBC XBD XCD XCG XDR XOF XPD XPF XPT XSU XTS
-XUA XXX YER ZAR ZMW ZWG
-"""
-"""ISO 4217, list one, as of 2025, those for testing and for no currency among them.
-
-https://www.six-group.com/en/products-services/financial-information/data-standards.html
-"""
-
 _WITHDRAWN: Final = """
-ATS AZM BEF BYB BYR CSD CUC CYP DEM EEK ESP FIM FRF GHC GRD HRK IEP ITL LTL LUF LVL MGF MRO MTL MZM NLG PTE ROL SDD
+ANG ATS AZM BEF BYB BYR CSD CUC CYP DEM EEK ESP FIM FRF GHC GRD HRK IEP ITL LTL LUF LVL MGF MRO MTL MZM NLG PTE ROL SDD
 SIT SKK SLL SRG STD TMM TRL USS VEB VEF XEU YUM ZMK ZWD ZWL ZWN ZWR
 """
 """Of ISO 4217, list three, what was withdrawn since 1999: bills are kept for decades."""
 
-CURRENCIES: Final = frozenset(_USED.split()) | frozenset(_WITHDRAWN.split())
+CURRENCIES: Final = frozenset(one["code"] for one in currencies.code_system()["concept"]) | frozenset(
+    _WITHDRAWN.split()
+)
 
-LONGEST: Final = 64
-"""Characters of a unit that is looked into."""
-
-
-@cache
-def _parser() -> Any:
-    from ucumvert import get_ucum_parser  # a quarter of a second, which only three elements of R4 need
-
-    return get_ucum_parser()
-
-
-@lru_cache(maxsize=1024)
-def unit(code: str) -> bool:
-    """Whether a code can be read as a UCUM unit. https://ucum.org/ucum"""
-    if not code or len(code) > LONGEST or any(not "!" <= letter <= "~" for letter in code):
-        return False
-    try:
-        _parser().parse(code)
-    except Exception:  # lark's many: whatever it is, this is no unit
-        return False
-    return True
+_UCUM: Final = "http://unitsofmeasure.org"
 
 
 _RULES: Final = {
@@ -92,7 +61,9 @@ _RULES: Final = {
     "http://hl7.org/fhir/ValueSet/currencies": Rule(
         "urn:iso:std:iso:4217", CURRENCIES.__contains__, "a currency (ISO 4217), such as EUR"
     ),
-    "http://hl7.org/fhir/ValueSet/ucum-units": Rule("http://unitsofmeasure.org", unit, "a unit (UCUM), such as mmol/L"),
+    "http://hl7.org/fhir/ValueSet/ucum-units": Rule(
+        _UCUM, lambda code: bool(grammars.judge(_UCUM, code)), "a unit (UCUM), such as mmol/L"
+    ),
 }
 
 

@@ -253,7 +253,10 @@ def _check(type_: str, path: str, element: Element, name: str, thorough: bool) -
     """The checker of one value of that element with that type; `name` is "" for a reference to other elements."""
     below = f"{path}.{element.name}".lstrip(".")
     if not name:
-        return _object(type_, element.ref or "", thorough=thorough)
+        other = element.ref or ""
+        rules = invariants.of_element(type_, below, type_, other)
+        check = _object(type_, other, thorough=thorough)
+        return _ruled(check, rules) if rules and below != other else check
     if name in ("BackboneElement", "Element") and below in definitions.type_(type_).elements:
         return _object(type_, below, thorough=thorough)
     check = _typed(type_, element, name, thorough)

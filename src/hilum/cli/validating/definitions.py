@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import msgspec
 
+from hilum.fhir.resource import Resource
 from hilum.guides import package
+from hilum.interactions.answering import answer
+from hilum.interactions.door import Door
 from hilum.interactions.shelf import KINDS, Entry, Structures
-from hilum.problems import Problem
-from hilum.terminology.expansion import Code, Wanted, expand
-from hilum.terminology.hierarchy import hierarchy
+from hilum.search.clauses import TokenClause, UriClause
+from hilum.search.query import Query
+from hilum.store.interface import Page, Store
+from hilum.terminology.memory import MemoryConcepts
 from hilum.terminology.questions import Question, Verdict
-
-Body = dict[str, Any]
 
 
 class _Head(msgspec.Struct):
@@ -48,59 +51,38 @@ def packages(files: Iterable[Path]) -> Structures:
     return Structures(entries)
 
 
-class Codes:
-    """Answers about codes from definitions alone; each value set is expanded once."""
+class _Files:
+    """A store for questions about codes, which holds what the packages have and keeps nothing."""
 
     def __init__(self, definitions: Structures) -> None:
-        self._definitions = definitions
-        self._expanded: dict[str, frozenset[Code] | None] = {}
-        self._systems: dict[str, frozenset[str] | None] = {}
+        self.concepts = MemoryConcepts()
+        self._found: dict[tuple[str, str], list[Resource]] = {}
+        for kind in KINDS:
+            for seq, entry in enumerate(definitions.named(kind), 1):
+                raw = zlib.decompress(entry.packed)
+                self._found.setdefault((kind, entry.url), []).append(Resource(kind, str(seq), 1, seq, raw))
+
+    async def read(self, type: str, id: str, version: int | None = None) -> Resource | None:
+        """Nothing: here definitions have urls only."""
+        return None
+
+    async def search(self, query: Query) -> Page:
+        """Those of a url, and a version where it is named."""
+        part = query.parts[0]
+        urls = [url for clause in part.clauses if isinstance(clause, UriClause) for url in clause.values]
+        found = [one for url in urls for one in self._found.get((part.type, url), ())]
+        versions = {value.code for clause in part.clauses if isinstance(clause, TokenClause) for value in clause.values}
+        return Page(
+            tuple(one for one in found if not versions or str(one.body.get("version", "")).casefold() in versions)
+        )
+
+
+class Codes:
+    """Answers about codes, as the server gives them."""
+
+    def __init__(self, definitions: Structures) -> None:
+        self._door = Door(cast(Store, _Files(definitions)), "")
 
     def answer(self, questions: Iterable[Question]) -> dict[Question, Verdict]:
         """A verdict for each question."""
-        return {question: self._verdict(question) for question in questions}
-
-    def _verdict(self, question: Question) -> Verdict:
-        if question.value_set is None:
-            return self._in_system(question.system or "", question.code)
-        codes = self._codes(question.value_set)
-        if codes is None:
-            return Verdict(None, "unknown-value-set")
-        if question.system is not None:
-            if (question.system, question.code) in codes:
-                return Verdict(True, system=question.system)
-            if (question.system, None) in codes:
-                return self._in_system(question.system, question.code)
-            return Verdict(False, "not-in-value-set", system=question.system)
-        if any(code == question.code for _, code in codes):
-            return Verdict(True)
-        open_ = any(code is None for _, code in codes)
-        return Verdict(None, "unknown-system") if open_ else Verdict(False, "not-in-value-set")
-
-    def _codes(self, name: str) -> frozenset[Code] | None:
-        if name not in self._expanded:
-            steps = expand(name)
-            try:
-                wanted = next(steps)
-                while True:
-                    wanted = steps.send(self._found(wanted))
-            except StopIteration as done:
-                self._expanded[name] = done.value
-            except Problem:
-                self._expanded[name] = None
-        return self._expanded[name]
-
-    def _found(self, wanted: Wanted) -> Body | None:
-        if wanted.type == "ValueSet":
-            return self._definitions.value_set(wanted.name)
-        return self._definitions.code_system(wanted.name)
-
-    def _in_system(self, system: str, code: str) -> Verdict:
-        if system not in self._systems:
-            body = self._definitions.code_system(system)
-            whole = body is not None and body.get("content") == "complete"
-            self._systems[system] = frozenset(hierarchy(body).over) if body is not None and whole else None
-        codes = self._systems[system]
-        if codes is None:
-            return Verdict(None, "unknown-system")
-        return Verdict(True, system=system) if code in codes else Verdict(False, "unknown-code")
+        return asyncio.run(answer(self._door, set(questions)))
