@@ -123,7 +123,7 @@ def library(definitions: Definitions) -> Library:
 class Place:
     """What one element definition asks of one value."""
 
-    __slots__ = ("_children", "definition", "label", "profile", "steps")
+    __slots__ = ("_children", "_plans", "definition", "label", "profile", "steps")
 
     def __init__(self, profile: Profile, of: Def) -> None:
         self.profile = profile
@@ -131,6 +131,7 @@ class Place:
         self.label = of.label
         self.steps: tuple[Step, ...] = steps(profile, of)
         self._children: tuple[Child, ...] | None = None
+        self._plans: dict[Kind, tuple[dict[str, int], tuple[int, ...]]] = {}
 
     @property
     def children(self) -> tuple[Child, ...]:
@@ -140,8 +141,21 @@ class Place:
             reference = of.element.get("contentReference")
             if not of.groups and type(reference) is str:
                 of = self.profile.referred(reference) or of
-            self._children = tuple(Child(self.profile, group) for group in of.groups.values() if _asks(group))
+            made = (Child(self.profile, group) for group in of.groups.values() if _asks(group))
+            self._children = tuple(child for child in made if not child.idle)
         return self._children
+
+    def _plan(self, kind: Kind) -> tuple[dict[str, int], tuple[int, ...]]:
+        """JSON property -> number of the child that it is, under an object of that kind; and those to ask anyway."""
+        keys: dict[str, int] = {}
+        for number, child in enumerate(self.children):
+            for one in child.properties(kind):
+                keys[one.key] = number
+                if one.primitive:
+                    keys[f"_{one.key}"] = number
+        plan = keys, tuple(number for number, child in enumerate(self.children) if child.required)
+        self._plans[kind] = plan
+        return plan
 
     def check(self, scope: Scope, item: Item, depth: int) -> Found:
         """What is wrong with one value."""
@@ -158,8 +172,11 @@ class Place:
         if children:
             holder = item.value if type(item.value) is dict else item.extra
             if type(holder) is dict:
-                for child in children:
-                    found = child.check(scope, holder, item.kind, depth + 1)
+                keys, required = self._plans.get(item.kind) or self._plan(item.kind)
+                asked = {keys[key] for key in holder if key in keys}
+                asked.update(required)
+                for number in sorted(asked):
+                    found = children[number].check(scope, holder, item.kind, depth + 1)
                     if found:
                         out = found if out is None else out + found
         return out
@@ -181,18 +198,24 @@ def _asks(group: Group) -> bool:
 class Child:
     """One element name under an object."""
 
-    __slots__ = ("_keys", "least", "most", "name", "place", "slicing", "types", "what")
+    __slots__ = ("_keys", "idle", "least", "most", "name", "place", "required", "slicing", "types", "what")
 
     def __init__(self, profile: Profile, group: Group) -> None:
         self.name = group.name.removesuffix("[x]")
         self.place = profile.place(group.base)
         element = group.base.element
         self.least = _number(element.get("min"), 0)
-        self.most = _number(element.get("max"), None)
+        base = element.get("base")  # what R4 itself allows at most is a rule of R4's
+        own = type(base) is not dict or base.get("max") != element.get("max")
+        self.most = _number(element.get("max"), None) if own else None
         self.what = f"{group.base.label} (profile {profile.name})"
         self.types = types(group.base, f"{group.base.label}, profile {profile.name}")
         self.slicing = Slicing(profile, group) if group.slices or "slicing" in element else None
         self._keys: dict[Kind, tuple[Property, ...]] = {}
+        self.required = bool(self.least) or any(_number(one.element.get("min"), 0) for one in group.slices)
+        below = group.base.groups or "contentReference" in element
+        asks = self.required or self.most is not None or self.slicing is not None or self.types is not None
+        self.idle = not (asks or below or self.place.steps)
 
     def properties(self, kind: Kind) -> tuple[Property, ...]:
         """The JSON properties of the element under an object of that kind."""
