@@ -73,6 +73,8 @@ class Oracle(Answers):
             if not listed:
                 return None
             return any(one.get("code") == code and system in (None, one.get("system")) for one in listed)
+        if compose.get("inactive") is False and self._inactive(compose, system, code):
+            return False
         included = _any(self._selected(one, system, code, within) for one in compose.get("include", ()))
         if included is False:
             return False
@@ -80,6 +82,17 @@ class Oracle(Answers):
         if excluded:
             return False
         return None if excluded is None else included
+
+    def _inactive(self, compose: Body, system: str | None, code: str) -> bool:
+        for part in compose.get("include", ()):
+            known = system in (None, part.get("system"))
+            body = self.definitions.code_system(str(part.get("system"))) if known else None
+            for one in self._concepts(body).get(_key(body, code), {}).get("property", ()) if body else ():
+                if one.get("code") == "inactive" and one.get("valueBoolean") is True:
+                    return True
+                if one.get("code") == "status" and one.get("valueCode") in ("retired", "inactive"):
+                    return True
+        return False
 
     def _selected(self, part: Body, system: str | None, code: str, within: tuple[str, ...]) -> bool | None:
         conditions: list[bool | None] = []

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -32,6 +33,9 @@ PACKAGES = {"hl7.fhir.us.core#3.1.1": "hl7.fhir.us.core-3.1.1.tgz"}
 
 OTHERS = {"questionnaire": "questionnaires", "cdshooks": "CDS Hooks"}
 """Modules that are not in question."""
+
+FOUND = ("CHECK_EXISTS", "CHECK_EXISTS_AND_TYPE", "CHECK_VALID")
+"""Policies by which a reference must lead to something."""
 
 Body = dict[str, Any]
 
@@ -65,16 +69,25 @@ def cases() -> Iterator[Case]:
         packages = tuple(entry.get("packages", ()))
         if any(one not in PACKAGES and not one.endswith(".tgz") for one in packages):
             continue
-        supporting = (*entry.get("supporting", ()), *entry.get("profiles", ()))
+        supporting = tuple(name for key in ("supporting", "supporting5", "profiles") for name in entry.get(key, ()))
         if not all((HERE / name).is_file() for name in (entry["file"], *supporting)):
             continue  # it needs a file of the other half
         if entry.get("validateReference") == "CHECK_VALID" and not _answered(entry["file"]):
             continue  # so it does
+        module = entry.get("module", "general")
         if "logical" not in entry:
             outcome = _outcome(entry.get("java"))
             if outcome is not None:
                 yield Case(
-                    entry["name"], "base", entry["module"], entry["file"], None, supporting, packages, entry, outcome
+                    entry["name"],
+                    "base",
+                    module,
+                    entry["file"],
+                    None,
+                    supporting,
+                    packages,
+                    entry,
+                    outcome,
                 )
         profile = entry.get("profile")
         if profile is not None:
@@ -84,7 +97,7 @@ def cases() -> Iterator[Case]:
                 yield Case(
                     entry["name"],
                     "profile",
-                    entry["module"],
+                    module,
                     entry["file"],
                     profile["source"],
                     more,
@@ -158,14 +171,23 @@ def definitions(case: Case) -> Loaded:
     for name in (*case.options.get("package-map", {}).values(), *case.packages):
         found = Loaded(base=found)
         found.add_package(files(name))
-    return Loaded([read(name) for name in case.supporting], base=found)
+    return Loaded(supporting(case), base=found)
+
+
+def supporting(case: Case) -> list[Body]:
+    """The files that a case brings along; what can't be read is passed over."""
+    found = []
+    for name in case.supporting:
+        with suppress(Problem):
+            found.append(read(name))
+    return found
 
 
 def globals_(case: Case) -> dict[str, list[str]]:
     """The profiles that guides among the supporting files ask of every resource of a type."""
     found: dict[str, list[str]] = {}
-    for name in case.supporting:
-        for one in read(name).get("global", ()):
+    for guide in supporting(case):
+        for one in guide.get("global", ()):
             found.setdefault(one["type"], []).append(one["profile"])
     return found
 
@@ -202,7 +224,7 @@ def issues(case: Case) -> tuple[list[Issue], Body | None]:
             html_in_strings="error" if case.options.get("security-checks") else None,
             html_in_markdown="error" if case.options.get("noHtmlInMarkdown") else None,
             publishing=bool(case.options.get("for-publication")),
-            must_resolve=case.options.get("validateReference", "IGNORE") != "IGNORE",
+            must_resolve=case.options.get("validateReference") in FOUND,
         ),
         resolve=_fetch if case.options.get("validateReference", "IGNORE") != "IGNORE" else None,
     )

@@ -31,15 +31,17 @@ def bound(element: Mapping[str, Any], where: str) -> Step | None:
     sets = [(binding.get("valueSet"), binding.get("strength"))]
     extensions = _dicts(binding.get("extension"))
     sets += [(e.get("valueCanonical") or e.get("valueUri"), "required") for e in extensions if e.get("url") == _MAX]
-    sets += [_additional(e) for e in extensions if e.get("url") in _ADDITIONAL]
-    sets += [
-        (added.get("valueSet"), _PURPOSES.get(str(added.get("purpose"))))
-        for added in _dicts(binding.get("additional"))
-        if not added.get("usage")
-    ]
     sets = [(url, _ERRATA.get((str(element.get("path")), str(url)), strength)) for url, strength in sets]
-    asked = [
-        (url, str(strength)) for url, strength in sets if type(url) is str and strength in ("required", "extensible")
+    added = [_extended(e) for e in extensions if e.get("url") in _ADDITIONAL] + _dicts(binding.get("additional"))
+    asked: list[tuple[str, str, list[dict[str, Any]]]] = [
+        (url, str(strength), [])
+        for url, strength in sets
+        if type(url) is str and strength in ("required", "extensible")
+    ]
+    asked += [
+        (one["valueSet"], _PURPOSES[one["purpose"]], _dicts(one.get("usage")))
+        for one in added
+        if type(one.get("valueSet")) is str and str(one.get("purpose")) in _PURPOSES
     ]
     if not asked:
         return None
@@ -48,7 +50,9 @@ def bound(element: Mapping[str, Any], where: str) -> Step | None:
         if item.value is None or not (item.kind.name in CODED or item.kind.name.endswith("uantity")):
             return None
         out: Found = None
-        for url, strength in asked:
+        for url, strength, usage in asked:
+            if usage and not all(_used(scope.body, one) for one in usage):
+                continue
             found = _judged(scope, item, url, strength, where)
             if found:
                 out = (out or []) + found
@@ -65,13 +69,38 @@ _ERRATA: Final = {
 _PURPOSES: Final = {"maximum": "required", "required": "required", "extensible": "extensible"}
 
 
-def _additional(extension: dict[str, Any]) -> tuple[Any, Any]:
-    """An additional binding that holds everywhere; one for certain uses only is left out."""
-    parts = {one.get("url"): one for one in _dicts(extension.get("extension"))}
-    if "usage" in parts:
-        return None, None
-    purpose = _PURPOSES.get(str(parts.get("purpose", {}).get("valueCode")))
-    return parts.get("valueSet", {}).get("valueCanonical"), purpose
+def _extended(extension: dict[str, Any]) -> dict[str, Any]:
+    """An additional binding written as R4 writes it: as an extension."""
+    parts = _dicts(extension.get("extension"))
+    values = {one.get("url"): one for one in parts}
+    return {
+        "valueSet": values.get("valueSet", {}).get("valueCanonical"),
+        "purpose": values.get("purpose", {}).get("valueCode"),
+        "usage": [one.get("valueUsageContext") for one in parts if one.get("url") == "usage"],
+    }
+
+
+def _used(body: Mapping[str, Any], usage: dict[str, Any]) -> bool:
+    """Whether a usage is that of the resource: an element of it, named by its path, has that code.
+
+    https://hl7.org/fhir/R5/elementdefinition-definitions.html#ElementDefinition.binding.additional.usage
+    """
+    code = usage.get("code")
+    path = code.get("code") if type(code) is dict else None
+    concept = usage.get("valueCodeableConcept")
+    if type(path) is not str or type(concept) is not dict:
+        return False
+    head, *steps = path.split(".")
+    found: list[Any] = [body] if head == body.get("resourceType") else []
+    for step in steps:
+        after: list[Any] = []
+        for one in found:
+            part = one.get(step) if type(one) is dict else None
+            after += part if type(part) is list else [part]
+        found = after
+    wanted = {(one.get("system"), one.get("code")) for one in _dicts(concept.get("coding"))}
+    given = {(c.get("system"), c.get("code")) for one in found if type(one) is dict for c in _dicts(one.get("coding"))}
+    return bool(wanted & given)
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hilum.fhirpath import Surroundings, condition
 from hilum.problems import Problem
+from hilum.validation import narrative
 from hilum.validation.profiles import codes
 from hilum.validation.profiles.running import Finding, Found, Scope, noted
 from hilum.validation.profiles.shapes import Item, Kind
@@ -35,7 +36,11 @@ def step(profile: Profile, of: Def, where: str) -> Step | None:
         expression, key, severity = one.get("expression"), one.get("key"), one.get("severity")
         if type(expression) is not str or (key, expression) in inherited or key in _EVERYWHERE:
             continue
-        practice = any(e.get("url") == _BEST_PRACTICE and e.get("valueBoolean") for e in one.get("extension") or ())
+        extensions = one.get("extension")
+        practice = any(
+            type(e) is dict and e.get("url") == _BEST_PRACTICE and e.get("valueBoolean") is True
+            for e in (extensions if type(extensions) is list else ())
+        )
         asked.append(
             (
                 str(key),
@@ -61,12 +66,14 @@ def step(profile: Profile, of: Def, where: str) -> Step | None:
             if isinstance(found, str):
                 out = (out or []) + _unusable(key, where)
                 continue
+            unknown: list[str] = []
+            near = around(scope, unknown)
             try:
-                good = found(item.value, extra=item.extra, resource=scope.body, root=scope.root, around=around(scope))
+                good = found(item.value, extra=item.extra, resource=scope.body, root=scope.root, around=near)
             except Problem:
                 out = (out or []) + _unusable(key, where)
                 continue
-            if good is False or (good is None and not scope.run.answers.missing):
+            if good is False or (good is None and not unknown):
                 out = (out or []) + noted(severity, "invariant", f"breaks {key}: {human} ({where})")
         return out
 
@@ -94,6 +101,10 @@ def _inherited(profile: Profile, of: Def) -> set[tuple[object, object]]:
     found: set[tuple[object, object]] = set()
     bases = [profile.library.base(profile.type)]
     bases += [profile.library.base(one.get("code", "")) for one in of.element.get("type") or () if type(one) is dict]
+    from_ = of.element.get("base")
+    path = from_.get("path") if type(from_) is dict else None
+    if type(path) is str:
+        bases.append(profile.library.base(path.partition(".")[0]))
     for base in bases:
         if base is not None and base is not profile:
             found |= _own(base.body)
@@ -107,26 +118,31 @@ def _own(body: Mapping[str, Any]) -> set[tuple[object, object]]:
     return {(c.get("key"), c.get("expression")) for one in elements for c in one.get("constraint") or ()}
 
 
-def around(scope: Scope) -> Surroundings:
-    """What FHIRPath may ask for while it looks at something in that scope."""
+def around(scope: Scope, unknown: list[str] | None = None) -> Surroundings:
+    """What FHIRPath may ask for while it looks at something in that scope; what nobody knows is added to `unknown`."""
+    unanswered = [] if unknown is None else unknown
 
     def resolve(reference: str) -> dict[str, Any] | None:
         found = scope.find(reference)
         return None if found is None else found[0]
 
     def member_of(value: Any, value_set: str) -> bool | None:
-        kind = (
-            "code"
-            if type(value) is str
-            else "CodeableConcept"
-            if type(value) is dict and "coding" in value
-            else "Coding"
-        )
-        return codes.member(scope, Item("", value, None, Kind(kind)), value_set)
+        concept = "CodeableConcept" if type(value) is dict and "coding" in value else "Coding"
+        kind = "code" if type(value) is str else concept
+        known = codes.member(scope, Item("", value, None, Kind(kind)), value_set)
+        if known is None:
+            unanswered.append(value_set)
+        return known
 
     def conforms_to(value: dict[str, Any], url: str) -> bool | None:
         from hilum.validation.profiles.compiled import conforms
 
-        return conforms(scope, Item("", value, None, Kind(str(value.get("resourceType")))), url)[0]
+        known = conforms(scope, Item("", value, None, Kind(str(value.get("resourceType")))), url)[0]
+        if known is None:
+            unanswered.append(url)
+        return known
 
-    return Surroundings(resolve=resolve, member_of=member_of, conforms_to=conforms_to)
+    def html_checks(div: str) -> bool:
+        return narrative.div(div, 0) is None
+
+    return Surroundings(resolve=resolve, member_of=member_of, conforms_to=conforms_to, html_checks=html_checks)

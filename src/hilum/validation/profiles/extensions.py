@@ -9,6 +9,7 @@ from hilum.fhirpath import Surroundings, condition, locate
 from hilum.problems import Problem
 from hilum.validation.profiles.compiled import Profile, against, conforms
 from hilum.validation.profiles.constraints import around
+from hilum.validation.profiles.definitions import ordered
 from hilum.validation.profiles.running import Found, error, noted
 from hilum.validation.profiles.shapes import RESOURCES, Item
 from hilum.validation.profiles.slicing import extension_urls
@@ -104,8 +105,15 @@ def misplaced(here: Here) -> Found:
     found = here.scope.run.library.known(url.partition("|")[0])
     if found is None or found.type != "Extension":
         return None
-    contexts = _dicts(found.body.get("context")) + _ERRATA.get(found.url, [])
-    if contexts and not any(_allows(one, here, here.above) for one in contexts):
+    if any(_EXAMPLE.search(name) for name in here.above.names):
+        return None  # what an element definition shows, fixes or asks for may have extensions of the element's own
+    late = _version(found.body)
+    if late is not None:
+        return error("business-rule", f"must not have the extension {found.name}, which is for {late}")
+    contexts = [one for one in _dicts(found.body.get("context")) if _version(one) is None]
+    contexts += _ERRATA.get(found.url, []) if contexts else []
+    closed = bool(found.body.get("context"))
+    if closed and not any(_allows(one, here, here.above) for one in contexts):
         places = ", ".join(str(one.get("expression")) for one in contexts)
         return error("structure", f"must not have the extension {found.name}, which is for {places}")
     out: Found = None
@@ -113,6 +121,25 @@ def misplaced(here: Here) -> Found:
         if type(expression) is str and _invariant(expression, here, here.above) is False:
             out = (out or []) + error("structure", f"must not have the extension {found.name} here: {expression}")
     return out
+
+
+_EXAMPLE = re.compile(r"^ElementDefinition\.(?:example|fixed|pattern|defaultValue)")
+_VERSIONS: Final = "http://hl7.org/fhir/StructureDefinition/version-specific-use"
+_OURS: Final = "4.0"
+
+
+def _version(one: dict[str, Any]) -> str | None:
+    """The versions of FHIR that a definition, or a context of it, is for, where R4 is none of them."""
+    for extension in _dicts(one.get("extension")):
+        if extension.get("url") != _VERSIONS:
+            continue
+        said = {part.get("url"): part.get("valueCode") for part in _dicts(extension.get("extension"))}
+        first, last = said.get("startFhirVersion"), said.get("endFhirVersion")
+        if type(first) is str and ordered(first)[0][:2] > ordered(_OURS)[0]:
+            return f"FHIR {first} and later"
+        if type(last) is str and ordered(last)[0][:2] < ordered(_OURS)[0]:
+            return f"FHIR {last} and earlier"
+    return None
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

@@ -104,7 +104,8 @@ def _required(expected: Any, exact: bool, where: str) -> Step:
             return error("value", f"must have {word}, but has no value ({where})")
         if test(item.value, expected):
             return None
-        return error("value", f"must be {word} ({where})", values.differing(item.value, expected, exact))
+        paths = values.differences(item.value, expected, exact)
+        return [one for path in paths for one in error("value", f"must be {word} ({where})", path)]
 
     return required
 

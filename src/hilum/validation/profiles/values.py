@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any
+
+from hilum.fhir import units
 
 
 def same(value: Any, fixed: Any) -> bool:
@@ -42,14 +46,21 @@ def _equal(value: Any, other: Any) -> bool:
     return bool(value == other)
 
 
-def differing(value: Any, fixed: Any, exact: bool) -> str:
-    """Where a value first leaves what it has to be, as a path below it: `.coding[0].code`; "" for itself."""
+def differences(value: Any, expected: Any, exact: bool) -> list[str]:
+    """Where a value leaves what it has to be, as paths below it; "" for itself: something is missing there."""
+    if not isinstance(expected, Mapping) or not isinstance(value, Mapping):
+        return [""]
     test = same if exact else matches
-    if isinstance(fixed, Mapping) and isinstance(value, Mapping):
-        for key, part in fixed.items():
-            if key in value and not test(value[key], part):
-                return f".{key}{differing(value[key], part, exact)}"
-    return ""
+    found: dict[str, None] = {}
+    for key, part in expected.items():
+        if key not in value or isinstance(part, list):
+            if key not in value or not test(value[key], part):
+                found[""] = None
+        elif not test(value[key], part):
+            found |= dict.fromkeys(f".{key}{path}" for path in differences(value[key], part, exact))
+    if exact:
+        found |= dict.fromkeys(f".{key}" for key in value if key not in expected)
+    return list(found) or [""]
 
 
 def compared(value: Any, limit: Any, kind: str) -> int | None:
@@ -63,13 +74,36 @@ def compared(value: Any, limit: Any, kind: str) -> int | None:
             return None
     if kind in ("date", "dateTime", "instant", "time"):
         return _moments(value, limit)
-    return None
+    return _quantities(value, limit) if kind == "quantity" else None
+
+
+def _quantities(value: Any, limit: Any) -> int | None:
+    """In the same unit, or in units that UCUM says measure the same."""
+    if not isinstance(value, Mapping) or not isinstance(limit, Mapping):
+        return None
+    number, most = value.get("value"), limit.get("value")
+    codes = [one.get("code") for one in (value, limit)]
+    if codes[0] == codes[1] and value.get("system") == limit.get("system"):
+        return compared(number, most, "decimal")
+    if any(one.get("system") != units.UCUM or type(one.get("code")) is not str for one in (value, limit)):
+        return None
+    how = units.scale(str(codes[0]), str(codes[1]))
+    if how is None or isinstance(number, bool) or not isinstance(number, int | Decimal):
+        return None
+    if isinstance(most, bool) or not isinstance(most, int | Decimal):
+        return None
+    if any(isinstance(one, Decimal) and (not one.is_finite() or abs(one.adjusted()) > _FAR) for one in (number, most)):
+        return None
+    there = Fraction(number) * how.by + how.plus
+    return (there > Fraction(most)) - (there < Fraction(most))
+
+
+_FAR = 400
+"""An exponent that no measurement has."""
 
 
 def _moments(value: Any, limit: Any) -> int | None:
     """By their text, as far as both go; those with a time zone by the instant."""
-    from datetime import UTC, datetime
-
     if type(value) is not str or type(limit) is not str:
         return None
     if "T" in value and "T" in limit:

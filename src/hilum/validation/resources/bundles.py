@@ -126,6 +126,8 @@ def _full_url(bundle: dict[str, Any], entry: dict[str, Any]) -> tuple[str, str] 
         if "fullUrl" not in entry and bundle.get("type") not in _WITHOUT_URLS:
             return "required", "must have a fullUrl"
         return None
+    if not url:
+        return None  # an empty text is told where it stands
     if not absolute(url):
         return "invalid", "must have a fullUrl that is absolute"
     rest = _REST.fullmatch(url)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 from xml.parsers import expat
 
 from hilum.validation.profiles.running import Found, error
 from hilum.validation.profiles.walking import Here
 
+_ADDRESS: Final = re.compile(r"data:[^,]*,[^,]*|(?!data:)[\w;?:@&=+$.,/%\-~#\[\]!'()*|]+")
+"""What an address may be made of: letters and digits of any script, and the marks that URIs have."""
+
 
 def resolve(here: Here) -> Found:
     """A link to a fragment: something in the resource has that id. A link to something has an address."""
     value = here.item.value
-    if type(value) is not str or "href" not in value:
+    if type(value) is not str or not ("href" in value or "src" in value):
         return None
-    wanted, anchors, empty = _links(value)
+    wanted, anchors, bad = _links(value)
     out: Found = None
-    if empty:
-        out = error("invalid", "has a link with an empty address")
+    if bad:
+        out = error("invalid", "has a link or an image with an address that is none")
     missing = wanted - anchors
     if missing:
         missing -= _ids(here.scope.body, here)
@@ -27,31 +31,32 @@ def resolve(here: Here) -> Found:
 
 
 def _links(div: str) -> tuple[set[str], set[str], bool]:
-    """Fragments that links lead to, ids and anchors, and whether a link has no address."""
+    """Fragments that links lead to, ids and anchors, and whether an address is none."""
     wanted: set[str] = set()
     anchors: set[str] = set()
-    empty = False
+    bad = False
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal empty
+        nonlocal bad
         anchors.update(attributes[key] for key in ("id",) if key in attributes)
         if name == "a":
             anchors.update(attributes[key] for key in ("name",) if key in attributes)
             href = attributes.get("href")
-            if href == "":
-                empty = True
-            elif href is not None and href.startswith("#") and href != "#":
+            if href is not None and href.startswith("#") and href != "#":
                 wanted.add(href[1:])
+        address = attributes.get({"a": "href", "img": "src"}.get(name, ""))
+        if address is not None and not _ADDRESS.fullmatch(address):
+            bad = True
 
     if not div.lstrip().startswith("<div"):
-        return wanted, anchors, empty
+        return wanted, anchors, bad
     parser = expat.ParserCreate()
     parser.StartElementHandler = start
     try:
         parser.Parse(div, True)
     except (expat.ExpatError, UnicodeEncodeError):
         return set(), set(), False
-    return wanted, anchors, empty
+    return wanted, anchors, bad
 
 
 def _ids(value: Any, here: Here) -> set[str]:

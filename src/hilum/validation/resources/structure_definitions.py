@@ -109,15 +109,42 @@ def elements(here: Here) -> Found:
     value = here.item.value
     name = text(value.get("type"))
     tail = name.rpartition("/")[2] if name else None
-    types = _known_types(here, value)
+    types, keys = _known_types(here, value), _keys(here, value)
     out: Found = None
     for view in ("differential", "snapshot"):
         listed = value.get(view)
         for path, one in numbered(listed.get("element") if type(listed) is dict else None, f".{view}.element"):
             here.scope.run.step()
-            for code, wrong, below in _element(one, tail, view, types):
+            for code, wrong, below in (*_element(one, tail, view, types), *_constraints(one, view, keys)):
                 out = (out or []) + error(code, wrong, path + below)
     return out
+
+
+def _keys(here: Here, value: dict[str, Any]) -> dict[str, str]:
+    """Key -> expression of the constraints that the base has."""
+    url = text(value.get("baseDefinition"))
+    above = here.scope.run.definitions.structure(url) if url is not None else None
+    listed = above.get("snapshot") if above is not None else None
+    return {
+        str(constraint.get("key")): str(constraint["expression"])
+        for one in dicts(listed.get("element") if type(listed) is dict else None)
+        for constraint in dicts(one.get("constraint"))
+        if "expression" in constraint
+    }
+
+
+def _constraints(one: dict[str, Any], view: str, keys: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Expressions are FHIRPath, and the same key is the same constraint everywhere."""
+    for index, constraint in enumerate(dicts(one.get("constraint"))):
+        expression, key = text(constraint.get("expression")), text(constraint.get("key"))
+        if expression is None:
+            continue
+        try:
+            parse(expression)
+        except Problem:
+            yield "invalid", "has an expression that is no FHIRPath", f".constraint[{index}]"
+        if view == "differential" and key is not None and keys.setdefault(key, expression) != expression:
+            yield "invalid", f"has the key {key}, which another constraint has already", f".constraint[{index}]"
 
 
 def _known_types(here: Here, value: dict[str, Any]) -> dict[str, list[str]]:
@@ -162,10 +189,3 @@ def _element(
         for word in ("minValue", "maxValue"):
             if key.startswith(word) and not allowed & WITH_RANGE:
                 yield "business-rule", f"has a {word}, but its types have no range: {', '.join(codes)}", ""
-    for index, constraint in enumerate(dicts(one.get("constraint"))):
-        expression = text(constraint.get("expression"))
-        if expression is not None:
-            try:
-                parse(expression)
-            except Problem:
-                yield "invalid", "has an expression that is no FHIRPath", f".constraint[{index}]"

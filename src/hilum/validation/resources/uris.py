@@ -42,9 +42,11 @@ def uri(here: Here) -> Found:
 def canonical(here: Here) -> Found:
     """A canonical reference is absolute, or leads to something contained. https://hl7.org/fhir/R4/references.html#canonical"""
     value = here.item.value
-    if type(value) is str and not value.startswith("#") and not absolute(value):
+    if type(value) is not str:
+        return None
+    if not value.startswith("#") and not absolute(value):
         return error("invalid", "must be an absolute canonical URL, or a fragment such as #id")
-    return None
+    return error("invalid", "must not end in a bar: a version follows it") if value.endswith("|") else None
 
 
 def defining(here: Here) -> Found:

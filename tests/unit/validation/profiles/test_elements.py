@@ -66,14 +66,18 @@ def test_a_fixed_value_is_exactly_so_and_a_pattern_at_least() -> None:
     fixed = profile(element("Observation.code", fixedCodeableConcept=concept), type_="Observation")
     pattern = profile(element("Observation.code", patternCodeableConcept=concept), type_="Observation")
     assert wrong(body, pattern) == []
-    assert wrong(body, fixed) == [("Observation.code.coding", "value")]
+    assert wrong(body, fixed) == [("Observation.code", "value")]
     assert wrong({"resourceType": "Observation", "code": concept}, fixed) == []
 
 
-def test_what_is_fixed_is_told_where_it_differs() -> None:
+def test_what_is_fixed_is_told_wherever_it_differs() -> None:
     body = {"resourceType": "Patient", "identifier": [{"system": "a", "value": "1"}]}
-    found = wrong(body, profile(element("Patient.identifier", patternIdentifier={"system": "b"})))
-    assert found == [("Patient.identifier[0].system", "value")]
+    expected = {"system": "b", "use": "old"}
+    pattern = profile(element("Patient.identifier", patternIdentifier=expected))
+    fixed = profile(element("Patient.identifier", fixedIdentifier=expected))
+    at = "Patient.identifier[0]"
+    assert wrong(body, pattern) == [(f"{at}.system", "value"), (at, "value")]
+    assert wrong(body, fixed) == [(f"{at}.system", "value"), (at, "value"), (f"{at}.value", "value")]
 
 
 json_values: Any = some.recursive(
@@ -128,6 +132,24 @@ def test_a_value_outside_its_range_is_told() -> None:
     births = profile(element("Patient.multipleBirth[x]", maxValueInteger=5))
     assert wrong(body, dates) == [("Patient.birthDate", "invalid")]
     assert wrong(body, births) == [("Patient.multipleBirth", "invalid")]
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "expected"),
+    [
+        (5, "kg", 0),
+        (5001, "g", 1),
+        (4999, "g", -1),
+        (5, "m", None),
+        (5, "nonsense", None),
+        (Decimal("1E+999"), "g", None),
+    ],
+)
+def test_quantities_are_compared_in_units_of_ucum(value: Any, code: str, expected: int | None) -> None:
+    limit = {"value": 5, "system": "http://unitsofmeasure.org", "code": "kg"}
+    assert (
+        compared({"value": value, "system": "http://unitsofmeasure.org", "code": code}, limit, "quantity") == expected
+    )
 
 
 def test_a_text_is_no_longer_than_allowed() -> None:
@@ -191,6 +213,15 @@ def test_a_constraint_that_is_a_warning_is_one_and_one_that_makes_no_sense_is_to
         ("warning", "invariant"),
         ("warning", "not-supported"),
     ]
+
+
+def test_a_constraint_about_codes_that_nobody_knows_is_not_broken() -> None:
+    rule = {"key": "x-1", "severity": "error", "human": "h", "expression": f"code.memberOf('{VS}')"}
+    asked = profile(type_="Observation")
+    asked["snapshot"]["element"][0]["constraint"] = [rule]
+    assert issues(CODED, asked, answers=answers(None)) == []
+    assert issues(CODED, asked, answers=answers(True)) == []
+    assert wrong(CODED, asked, answers=answers(False)) == [("Observation", "invariant")]
 
 
 # --- codes ------------------------------------------------------------------------------------------------------------
