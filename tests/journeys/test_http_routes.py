@@ -44,6 +44,14 @@ OTHERS: dict[str, dict[str, Any]] = {
     "ValueSet": {"status": "active", "compose": {"include": [{"system": "urn:x", "concept": [{"code": "x"}]}]}},
     "CodeSystem": {"status": "active", "url": "urn:routes", "content": "complete", "concept": [{"code": "x"}]},
     "ConceptMap": {"status": "active"},
+    "Composition": {
+        "status": "final",
+        "type": {"text": "x"},
+        "date": "2026",
+        "title": "x",
+        "author": [{"reference": "#a"}],
+        "contained": [{"resourceType": "Practitioner", "id": "a"}],
+    },
 }
 """Other types that have operations of their own."""
 
@@ -70,6 +78,8 @@ def call(fhir: httpx.Client, create: Create, route: Route) -> httpx.Response:
             if route.level == "instance"
             else f"?from=Patient/{patient['id']}&to=Patient/{patient['id']}"
         )
+    if route.interaction == "$document" and route.level == "type":
+        path += f"?id={patient['id']}"
     if route.interaction == "$lastn":
         path += "?subject=Patient/a"
     asked = ASKED.get(route.pattern, ASKED.get(route.interaction))

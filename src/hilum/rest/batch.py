@@ -45,7 +45,7 @@ async def bundle(service: Service, request: Request) -> Response:
         raise Invalid("What is posted to the base must be a Bundle.", expression="resourceType")
     kind = body.get("type")
     if type(kind) is not str or kind not in _KINDS:
-        raise Invalid("Bundle.type must be batch or transaction.", expression="Bundle.type")
+        raise Invalid(_not_processed(kind, service.door.base), expression="Bundle.type")
     request.interaction = kind
     check_names(body, "", "Bundle")
     entries = body.get("entry", [])
@@ -54,6 +54,19 @@ async def bundle(service: Service, request: Request) -> Response:
     done = await _KINDS[kind](service, request, entries, sizes or [0] * len(entries))
     content = bundles.bundle(f"{kind}-response", done.replies)
     return Response(200, [FHIR_JSON, NO_STORE], content, shown=done.shown, recorded=done.recorded)
+
+
+_STORED: Final = frozenset(
+    ("document", "message", "collection", "searchset", "history", "batch-response", "transaction-response")
+)
+
+
+def _not_processed(kind: object, base: str) -> str:
+    """What to do with a Bundle that asks for nothing. https://hl7.org/fhir/R4/http.html#other-bundles"""
+    said = "Bundle.type must be batch or transaction."
+    if type(kind) is str and kind in _STORED:
+        return f"{said} One of type {kind} is not taken apart: to store it as it is, POST it to {base}/Bundle."
+    return said
 
 
 class _Done(NamedTuple):

@@ -32,6 +32,16 @@ CONCEPT = {"code": "x", "display": MARK}
 MAPPED = {"code": "x", "target": [CONCEPT | {"equivalence": "equal"}]}
 MORE: tuple[dict[str, Any], ...] = (
     {"resourceType": "Patient", "id": "b"},
+    {
+        "resourceType": "Composition",
+        "id": "a",
+        "status": "final",
+        "type": {"text": MARK},
+        "date": "2026",
+        "title": "x",
+        "author": [{"reference": "Patient/a"}],
+    }
+    | OF_THEM,
     {"resourceType": "Observation", "id": "a", "status": "final", "code": {"text": MARK}} | OF_THEM,
     {"resourceType": "Encounter", "id": "a", "status": "planned", "class": {"code": MARK}} | OF_THEM,
     {"resourceType": "CodeSystem", "id": "a", "url": "urn:a", "content": "complete", "concept": [CONCEPT]} | ACTIVE,
@@ -69,6 +79,7 @@ ASKED: dict[str, tuple[str, bytes, Any]] = {
     "$convert-data": ("", b"", None),
     "$diff": ("from=Patient/b&to=Patient/a", b"", None),
     "$lastn": ("subject=Patient/a", FORM, None),
+    "$document": ("id=a", FORM, None),
     "$meta": ("", b"", None),
     "$validate": ("", FHIR, SECRET),
     "$meta-add": ("", FHIR, META),
@@ -110,6 +121,8 @@ async def answer(service: Service, route: Route, who: Principal) -> Response:
         next(types) if part == "[type]" else named.get(part, part) for part in route.pattern.split("/") if part
     )
     query, kind, content = ASKED[route.interaction]
+    if route.interaction == "$document" and route.level == "instance":
+        query = ""
     if route.interaction == "$diff" and route.level == "instance":
         query = "fromVersion=1"
     if route.level == "instance":

@@ -10,6 +10,7 @@ from typing import Final
 from hilum.rest.operations import (
     convert,
     diff,
+    document,
     everything,
     expand,
     graphql,
@@ -25,6 +26,7 @@ from hilum.rest.operations.operation import Operation
 OPERATIONS: Final[tuple[Operation, ...]] = (
     everything.PATIENT,
     everything.ENCOUNTER,
+    document.COMPOSITION,
     lastn.OBSERVATION,
     graphql.RESOURCE,
     meta.RESOURCE,
