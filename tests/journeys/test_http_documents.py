@@ -30,8 +30,8 @@ def record(fhir: httpx.Client, create: Create) -> dict[str, str]:
     first = create("Observation", **base, performer=seen, focus=[{"reference": theirs}], meta={"security": [RED]})
     second = create("Observation", **base)
     entries = [{"reference": f"Observation/{one['id']}"} for one in (first, second, first)]
-    names = {"patient": patient, "other": other, "practitioner": practitioner, "organization": organization, "role": role,
-             "theirs": theirs, "first": entries[0]["reference"], "second": entries[1]["reference"]}  # fmt: skip
+    names = {"patient": patient, "other": other, "practitioner": practitioner, "organization": organization}
+    names |= {"role": role, "theirs": theirs, "first": entries[0]["reference"], "second": entries[1]["reference"]}
     content = compose(patient, practitioner, entries)
     return names | {"composition": f"Composition/{create('Composition', **content)['id']}"}
 

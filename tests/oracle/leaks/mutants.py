@@ -299,8 +299,50 @@ MUTANTS = (
     Mutant(
         "a record is everybody's",
         "interactions/everything.py",
-        'patient = await read(door, who, "Patient", patient_id)',
-        f'patient = await read(door, {_ANYONE}, "Patient", patient_id)',
+        "focus = await read(door, who, type, id)",
+        f"focus = await read(door, {_ANYONE}, type, id)",
+    ),
+    Mutant(
+        "an encounter's record goes on into that of another patient",
+        "interactions/everything.py",
+        'kind == "Patient" and owner not in subjects for kind',
+        "False for kind",
+    ),
+    Mutant(
+        "labels are everybody's",
+        "interactions/labels.py",
+        'permits_for(who, types, "s")',
+        f'permits_for({_ANYONE}, types, "s")',
+    ),
+    Mutant(
+        "the newest are everybody's",
+        "interactions/lastn.py",
+        "await search(door, who, replace(",
+        f"await search(door, {_ANYONE}, replace(",
+    ),
+    Mutant(
+        "versions are compared for everybody",
+        "rest/operations/diff.py",
+        "read.vread(service.door, request.who, type, id, str(version))",
+        f"read.vread(service.door, {_ANYONE}, type, id, str(version))",
+    ),
+    Mutant(
+        "a document holds what its reader may not read",
+        "interactions/document.py",
+        "else await read(door, who, type, id)",
+        f"else await read(door, {_ANYONE}, type, id)",
+    ),
+    Mutant(
+        "a document takes in the records of other patients",
+        "interactions/document.py",
+        'any(kind == "Patient" and owner not in subjects for kind',
+        "any(False for kind",
+    ),
+    Mutant(
+        "labels are read on what may not be",
+        "rest/operations/meta.py",
+        "resource = await read.read(service.door, request.who, path[0], path[1])",
+        f"resource = await read.read(service.door, {_ANYONE}, path[0], path[1])",
     ),
     Mutant(
         "what is contained is everybody's",

@@ -63,7 +63,7 @@ class Maker:
         body: Body = {"resourceType": type, **MAKERS[type](self)}
         if type != "Binary":
             one = self.identifier()
-            body["identifier"] = one if type == "QuestionnaireResponse" else [one]
+            body["identifier"] = one if type in ("QuestionnaireResponse", "Composition") else [one]
         return self.marked(body)
 
 
@@ -113,6 +113,21 @@ def _location(maker: Maker) -> Body:
     return found | ({"type": [{"coding": [{"system": system, "code": kind}]}]} if kind else {})
 
 
+def _composition(maker: Maker) -> Body:
+    """Mostly of one patient; what it refers to is seldom all there."""
+    kinds = ("Observation", "Observation", "DocumentReference", "Practitioner")
+    entries = [maker.reference(maker.chance.choice(kinds), 0.03) for _ in range(maker.chance.choice((0, 1, 1, 2)))]
+    found: Body = {
+        "status": "final",
+        "type": {"text": "x"},
+        "subject": maker.patient(),
+        "date": "2026-01-01",
+        "author": [maker.reference("Practitioner")],
+        "title": "x",
+    }
+    return found | ({"section": [{"title": "x", "entry": entries}]} if entries else {})
+
+
 MAKERS: dict[str, Callable[[Maker], Body]] = {
     "Medication": lambda m: {"status": "active", "manufacturer": m.reference("Organization")},
     "PractitionerRole": lambda m: {
@@ -143,6 +158,7 @@ MAKERS: dict[str, Callable[[Maker], Body]] = {
         "subject": m.patient(),
         "medicationReference": m.reference("Medication"),
     },
+    "Composition": _composition,
     "Group": lambda m: {
         "type": "person",
         "actual": True,
@@ -169,6 +185,7 @@ _ORDER = (
     *("Observation", "Observation", "Observation", "Observation", "DocumentReference", "DocumentReference"),
     *("Communication", "QuestionnaireResponse", "Appointment", "Appointment", "Basic", "Basic", "Basic"),
     *("Binary", "Binary", "Binary", "MedicationStatement", "Group", "Group"),
+    *("Composition", "Composition", "Composition", "Composition"),
 )
 
 

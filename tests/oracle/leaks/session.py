@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tests.oracle.leaks import bundling, operating, reading, searching, writing
+from tests.oracle.leaks import bundling, deriving, operating, reading, searching, writing
 from tests.oracle.leaks.adapter import ADMIN, Server, fill
 from tests.oracle.leaks.cases import Asking, Case
 from tests.oracle.leaks.requests import Answer, Request, alike
@@ -34,6 +34,11 @@ KINDS: tuple[tuple[Callable[[Asking], Case], int], ...] = (
     (operating.everything, 4),
     (operating.everyone, 1),
     (operating.graphql, 6),
+    (deriving.meta, 5),
+    (deriving.lastn, 5),
+    (deriving.diff, 4),
+    (deriving.document, 5),
+    (deriving.everything, 3),
     (writing.create, 4),
     (writing.conditional_create, 5),
     (writing.update, 6),
