@@ -12,9 +12,8 @@ import re
 from typing import Any, Final
 from xml.parsers import expat
 
-from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.xml import narrative
-from hilum.fhir.xml.tables import FHIR, SPACE, XHTML, Kind, Slot, Table, table
+from hilum.fhir.xml.tables import FHIR, R4, SPACE, XHTML, Dialect, Kind, Slot, Table
 from hilum.problems import Invalid, Issue, Malformed
 
 DEEPEST: Final = 300
@@ -27,20 +26,20 @@ _TAG: Final = re.compile(rb"<[^>\"']*+(?:\"[^\"]*+\"[^>\"']*+|'[^']*+'[^>\"']*+)
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
 
 
-def parse(data: bytes, lines: dict[str, int] | None = None) -> dict[str, Any]:
+def parse(data: bytes, lines: dict[str, int] | None = None, dialect: Dialect = R4) -> dict[str, Any]:
     """The body of the resource in an XML document, as `hilum.fhir.json.parse` would give it.
 
     Raises Malformed when it is no XML that could be a resource, and Invalid naming each element that FHIR's XML does
     not allow there, with its line. `lines`, when given, is filled: FHIRPath of each element -> line.
     """
-    body, issues = read(data, lines)
+    body, issues = read(data, lines, dialect)
     if issues:
         raise Invalid(issues=tuple(issues))
     return body
 
 
 def read(
-    data: bytes, lines: dict[str, int] | None = None, *, ordered: bool = True
+    data: bytes, lines: dict[str, int] | None = None, dialect: Dialect = R4, *, ordered: bool = True
 ) -> tuple[dict[str, Any], list[Issue]]:
     """The same, what is wrong beside what could be read. `ordered`: as elements must stand. Raises Malformed."""
     if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or b"\0" in data[:4]:
@@ -48,7 +47,7 @@ def read(
     data = data.removeprefix(codecs.BOM_UTF8)
     if not data.strip():
         raise Malformed(f'The body is empty: expected one resource, such as <Patient xmlns="{FHIR}">.')
-    reading = _Reading(data, lines, ordered)
+    reading = _Reading(data, lines, dialect, ordered)
     try:
         reading.parser.Parse(data, True)
     except expat.ExpatError as error:
@@ -75,15 +74,14 @@ class _Frame:
         self.told = False
 
 
-_RESOURCES: Final = {f"{FHIR} {name}": name for name in TYPE_NUMBER}
 _EMPTY: Final = Table([], frozenset())
 
 
 class _Reading:
     """One document. The frames' bodies are attached to their parents when they begin."""
 
-    def __init__(self, data: bytes, lines: dict[str, int] | None, ordered: bool) -> None:
-        self.data, self.lines, self.ordered = data, lines, ordered
+    def __init__(self, data: bytes, lines: dict[str, int] | None, dialect: Dialect, ordered: bool) -> None:
+        self.data, self.lines, self.dialect, self.ordered = data, lines, dialect, ordered
         self.issues: list[Issue] = []
         self.root = self.frame = _Frame("", None, Kind.RESOURCE, _EMPTY, {})
         self.stack = [self.root]
@@ -254,20 +252,24 @@ class _Reading:
             parent.body[slot.underscored] = extra
 
     def _resource(self, frame: _Frame, name: str, attributes: dict[str, str]) -> None:
-        type_ = _RESOURCES.get(name)
+        type_ = self.dialect.roots.get(name)
         is_root = frame is self.root
         if type_ is None:
             space, _, local = name.rpartition(" ")
             if is_root:
-                raise Malformed(_no_root(space, local))
-            said = "is not a resource type of R4" if space == FHIR else f"is not in the namespace {FHIR}"
+                raise Malformed(_no_root(self.dialect, local))
+            said = (
+                f"is not a resource type of {self.dialect.version}"
+                if space == FHIR
+                else f"is not in the namespace {FHIR}"
+            )
             self._skip(self._path() + f": {_shown(local)} {said}", "")
             return
         if "resourceType" in frame.body:
             self._skip(self._path(), "holds more than one resource")
             return
         frame.body["resourceType"] = type_
-        self.frame = inner = _Frame(type_ if is_root else "", None, Kind.COMPLEX, table(type_), frame.body)
+        self.frame = inner = _Frame(type_ if is_root else "", None, Kind.COMPLEX, self.dialect.table(type_), frame.body)
         self.stack.append(inner)
         if self.lines is not None:
             self.lines.setdefault(self._path(), self.parser.CurrentLineNumber)
@@ -380,10 +382,10 @@ def _refuse_doctype(*_: object) -> None:
     raise Malformed("The XML has a document type declaration (DOCTYPE), which FHIR forbids.")
 
 
-def _no_root(space: str, local: str) -> str:
-    if local in TYPE_NUMBER:
+def _no_root(dialect: Dialect, local: str) -> str:
+    if local in dialect.resources:
         return f'The root element must be in the namespace of FHIR: <{local} xmlns="{FHIR}">.'
-    return f'The root element must be a resource of FHIR R4, such as <Patient xmlns="{FHIR}">.'
+    return f'The root element must be a resource of FHIR {dialect.version}, such as <Patient xmlns="{FHIR}">.'
 
 
 def _shown(name: str) -> str:

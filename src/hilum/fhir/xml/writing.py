@@ -10,10 +10,9 @@ import re
 from decimal import Decimal
 from typing import Any, Final
 
-from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.json import Number
 from hilum.fhir.xml import narrative
-from hilum.fhir.xml.tables import FHIR, Kind, Slot, Table, table
+from hilum.fhir.xml.tables import FHIR, R4, Dialect, Kind, Slot, Table
 from hilum.problems import NotAcceptable
 
 _DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -38,7 +37,7 @@ class _CanNot(Exception):
         self.text, self.path = text, path
 
 
-def encode(body: dict[str, Any], *, pretty: bool = False) -> bytes:
+def encode(body: dict[str, Any], dialect: Dialect = R4, *, pretty: bool = False) -> bytes:
     """The resource as an XML document in UTF-8. `pretty`: indented for people.
 
     Raises NotAcceptable naming the element that XML can't carry (a character that XML 1.0 has not, a narrative that is
@@ -46,20 +45,20 @@ def encode(body: dict[str, Any], *, pretty: bool = False) -> bytes:
     """
     out = [_DECLARATION]
     try:
-        _resource(out, body, "\n" if pretty else "", f' xmlns="{FHIR}"')
+        _resource(out, dialect, body, "\n" if pretty else "", f' xmlns="{FHIR}"')
     except _CanNot as found:
         root = str(body.get("resourceType"))
-        path = root + found.path if root in TYPE_NUMBER else "Resource"
+        path = root + found.path if root in dialect.resources else "Resource"
         raise NotAcceptable(f"{path} can't be written as XML: {found.text}; ask for JSON.", expression=path) from None
     return "".join(out).encode()
 
 
-def _resource(out: list[str], body: Any, indent: str, space: str = "") -> None:
+def _resource(out: list[str], dialect: Dialect, body: Any, indent: str, space: str = "") -> None:
     """`indent` is what stands before the element: a line break and spaces, or nothing."""
     type_ = body.get("resourceType") if type(body) is dict else None
-    if type(type_) is not str or type_ not in TYPE_NUMBER:
-        raise _CanNot("it is no resource of R4")
-    _object(out, type_, table(type_), body, indent, space)
+    if type(type_) is not str or type_ not in dialect.resources:
+        raise _CanNot(f"it is no resource of {dialect.version}")
+    _object(out, type_, dialect.table(type_), body, indent, space)
 
 
 def _object(out: list[str], name: str, table: Table, body: Any, indent: str, attributes: str = "") -> None:
@@ -142,7 +141,7 @@ def _one(out: list[str], slot: Slot, value: Any, indent: str) -> None:
         _object(out, slot.property, slot.table, value, indent)
     elif slot.kind is Kind.RESOURCE:
         out.append(f"{indent}<{slot.property}>")
-        _resource(out, value, f"{indent}  " if indent else "")
+        _resource(out, slot.dialect, value, f"{indent}  " if indent else "")
         out.append(f"{indent}</{slot.property}>")
     elif type(value) is str and narrative.sound(value):
         out.append(indent + value.strip())

@@ -1,0 +1,456 @@
+"""A body of one version to the same of the other. Nothing is lost: what comes out gives, converted back, what went in.
+
+Place by place, elements are matched by `tables.GROUPS` and else by name; values of datatypes are converted first. What
+the other version can't hold exactly travels as an extension that stands for the element, beside the nearest that it can
+hold. Such an extension is taken back only where it still agrees with the elements beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from hilum.versions.items import Item, Items, Unfit, absent, fitting, is_absent, put, same, taken
+from hilum.versions.schema import BACKBONE, R4, Body, Element, Place, Schema, is_primitive, r3
+from hilum.versions.shapes import Group, Shape, kept, only_r3, only_r4
+from hilum.versions.tables import GROUPS, MODIFIERS, TYPES
+
+DEEPEST: Final = 100
+
+
+class Refused(Exception):
+    """What can't be converted without loss: the element (a FHIRPath), and why."""
+
+    def __init__(self, text: str, path: str = "") -> None:
+        super().__init__(text)
+        self.text, self.path = text, path
+
+    def under(self, step: str) -> Refused:
+        """The same, seen from the parent."""
+        return Refused(self.text, step + self.path)
+
+
+class _Way(NamedTuple):
+    """One direction. `down`: from 4.0 to 3.0."""
+
+    src: Schema
+    dst: Schema
+    down: bool
+
+
+@cache
+def _ways() -> tuple[_Way, _Way]:
+    return _Way(R4, r3(), True), _Way(r3(), R4, False)
+
+
+def down(body: Body) -> Body:
+    """A resource of FHIR 4.0 as one of FHIR 3.0. Raises Refused."""
+    there, back = _ways()
+    return _there_and_back(body, there, back)
+
+
+def up(body: Body) -> Body:
+    """A resource of FHIR 3.0 as one of FHIR 4.0. Raises Refused."""
+    back, there = _ways()
+    return _there_and_back(body, there, back)
+
+
+def _there_and_back(body: Body, there: _Way, back: _Way) -> Body:
+    type_ = body.get("resourceType")
+    root = type_ if isinstance(type_, str) and type_ in TYPES else "Resource"
+    try:
+        out = _resource(there, body, 0)
+        again = _resource(back, out, 0)
+    except Refused as found:
+        raise found.under(root) from None
+    if again != body:
+        path = root + _difference(body, again)
+        raise Refused(f"can't be told in FHIR {there.dst.version} without loss", path)
+    return out
+
+
+def _difference(one: Any, other: Any) -> str:
+    """The path of the first place where two values differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in [*one, *(name for name in other if name not in one)]:
+            if one.get(name) != other.get(name):
+                return f".{name.removeprefix('_')}" + _difference(one.get(name), other.get(name))
+    if isinstance(one, list) and isinstance(other, list):
+        for index, pair in enumerate(zip(one, other, strict=False)):
+            if pair[0] != pair[1]:
+                return f"[{index}]" + _difference(*pair)
+    return ""
+
+
+# --- resources --------------------------------------------------------------------------------------------------------
+
+
+def _resource(way: _Way, body: Any, depth: int) -> Body:
+    type_ = body.get("resourceType") if isinstance(body, dict) else None
+    if not isinstance(type_, str):
+        raise Refused("must say what it is, such as resourceType Patient")
+    if type_ not in TYPES:
+        is_known = type_ in way.src.types
+        what = type_ if is_known and type_.isalnum() else "This resource type"
+        raise Refused(f"{what} can't be converted between FHIR 4.0 and FHIR 3.0 here")
+    place = (type_, "")
+    rest = {name: value for name, value in body.items() if name != "resourceType"}
+    return {"resourceType": type_, **_object(way, rest, place, place, type_, type_, depth)}
+
+
+# --- objects ----------------------------------------------------------------------------------------------------------
+
+
+class _Row(NamedTuple):
+    """A group, seen in one direction."""
+
+    src: tuple[str, ...]
+    dst: tuple[str, ...]
+    there: Shape
+    back: Shape
+
+
+@cache
+def _rows(down: bool, src: Place, dst: Place) -> tuple[_Row, ...]:
+    r4_place, r3_place = (src, dst) if down else (dst, src)
+    groups: list[Group] = list(GROUPS.get(r4_place, ()))
+    news, olds = R4.elements(r4_place), r3().elements(r3_place)
+    told4 = {name for group in groups for name in group.r4}
+    told3 = {name for group in groups for name in group.r3}
+    for name in news:
+        if name not in told4 and name != "extension":
+            groups.append(kept(name) if name in olds and name not in told3 else only_r4(name))
+            told3.add(name)
+    groups += [only_r3(name) for name in olds if name not in told3 and name != "extension"]
+    return tuple(
+        _Row(group.r4, group.r3, group.down, group.up) if down else _Row(group.r3, group.r4, group.up, group.down)
+        for group in groups
+    )
+
+
+def _object(way: _Way, body: Body, src: Place, dst: Place, label: str, other: str, depth: int) -> Body:
+    """`label` and `other`: what the place is called in either version."""
+    if depth > DEEPEST:
+        raise Refused("is nested too deeply")
+    sources, targets = way.src.elements(src), way.dst.elements(dst)
+    _refuse_unknown(way, body, sources)
+    body, extensions = _extended(body, sources)
+    waiting = _standing(extensions, f"{way.dst.url}{other}.", targets)
+    out: Body = {}
+    carried: list[Body] = []
+    modifying: list[Body] = []
+    for row in _rows(way.down, src, dst):
+        values = {name: _values(way, body, sources[name], _pair(row, name, targets), label, depth) for name in row.src}
+        if not any(values.values()) and not (waiting and any(name in waiting for name in row.dst)):
+            _fill(out, row, values, sources, targets)
+            continue
+        bare = {name: [] if sources[name].required and is_absent(one) else one for name, one in values.items()}
+        found = _taken_back(way, row, bare, waiting, sources, targets, other, depth)
+        if found is None:
+            has_place = any(targets[name].required for name in row.dst)
+            given = values if has_place else bare
+            found = {name: fitting(one, targets[name]) for name, one in row.there(given).items()}
+            if not _agree(_fitted(row.back(_full(found, row.dst)), sources), given):
+                for name in row.src:
+                    into = modifying if f"{label}.{name}" in MODIFIERS else carried
+                    into += [
+                        _standing_for(way, item, sources[name], f"{way.src.url}{label}.{name}") for item in given[name]
+                    ]
+        for name, one in found.items():
+            put(out, targets[name], one)
+        _fill(out, row, values, sources, targets)
+    kept_ = [one for one in extensions if not any(one is used for each in waiting.values() for used in each)]
+    whole = [*_extensions(way, kept_, depth), *carried]
+    for name, some in (("extension", whole), ("modifierExtension", [*out.get("modifierExtension", []), *modifying])):
+        if some:
+            if name in targets:
+                out[name] = some
+            elif "meta" in targets and name == "extension":
+                out["meta"] = _extend(out.get("meta", {}), some)
+            else:
+                raise Refused(f"has an element for which FHIR {way.dst.version} has no place ({_names(carried)})")
+    return out
+
+
+def _extended(body: Body, sources: dict[str, Element]) -> tuple[Body, list[Body]]:
+    """The rest of a place, and its extensions. A Bundle, a Binary and Parameters have none: theirs are in their meta."""
+    if "extension" in sources:
+        return body, _list(body, "extension")
+    meta = body.get("meta")
+    if "meta" not in sources or not isinstance(meta, dict) or "extension" not in meta:
+        return body, []
+    found = _list(meta, "extension")
+    begin = tuple(schema.url for schema in (R4, r3()))
+    own = [one for one in found if str(one.get("url")).startswith(begin) and ".meta" not in str(one.get("url"))]
+    own = [one for one in own if "extension-Meta." not in str(one["url"])]
+    if not own:
+        return body, []
+    left = {**meta, "extension": [one for one in found if one not in own]}
+    if not left["extension"]:
+        del left["extension"]
+    return {name: value for name, value in {**body, "meta": left}.items() if value != {}}, own
+
+
+def _extend(meta: Body, some: list[Body]) -> Body:
+    return {**meta, "extension": [*meta.get("extension", []), *some]}
+
+
+def _names(carried: Iterable[Body]) -> str:
+    return ", ".join(sorted({str(one["url"]).rpartition("extension-")[2] for one in carried})) or "extension"
+
+
+def _refuse_unknown(way: _Way, body: Body, sources: dict[str, Element]) -> None:
+    known = _properties(way.down, tuple(sources.values()))
+    for name in body:
+        if name not in known:
+            step = f".{name.removeprefix('_')}" if name.removeprefix("_").isalnum() and len(name) < 64 else ""
+            raise Refused(f"is no element of FHIR {way.src.version}", step)
+
+
+@cache
+def _properties(_: bool, elements: tuple[Element, ...]) -> frozenset[str]:
+    found = {element.property(type_) for element in elements for type_ in element.types}
+    return frozenset(found | {f"_{one.property(t)}" for one in elements for t in one.types if is_primitive(t)})
+
+
+def _list(body: Body, name: str) -> list[Any]:
+    value = body.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise Refused("must be an array of objects", f".{name}")
+    return value
+
+
+def _fill(
+    out: Body, row: _Row, values: dict[str, Items], sources: dict[str, Element], targets: dict[str, Element]
+) -> None:
+    """Say of what the other version demands, and this one has not, that it is unknown."""
+    if any(sources[name].required and not values[name] for name in row.src):
+        return  # it is missing already, as in a summary
+    for name in row.dst:
+        element = targets[name]
+        if element.required and not any(
+            key in out or f"_{key}" in out for key in (element.property(type_) for type_ in element.types)
+        ):
+            put(out, element, absent(element))
+
+
+def _full(found: dict[str, Items], names: Iterable[str]) -> dict[str, Items]:
+    return {name: found.get(name, []) for name in names}
+
+
+def _fitted(found: dict[str, Items], elements: dict[str, Element]) -> dict[str, Items]:
+    return {name: fitting(one, elements[name]) for name, one in found.items()}
+
+
+def _agree(one: dict[str, Items], other: dict[str, Items]) -> bool:
+    return all(same(one.get(name, []), other.get(name, [])) for name in {*one, *other})
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+
+def _pair(row: _Row, name: str, targets: dict[str, Element]) -> Element | None:
+    """The element of the other version that holds the same things, if it is one."""
+    if len(row.src) != len(row.dst):
+        return None
+    return targets[row.dst[row.src.index(name)]]
+
+
+def _values(way: _Way, body: Body, element: Element, pair: Element | None, label: str, depth: int) -> Items:
+    """The values of an element; those of datatypes are the other version's already."""
+    try:
+        found = taken(body, element)
+    except Unfit as wrong:
+        raise Refused(str(wrong), f".{element.name}") from None
+    out = []
+    for index, item in enumerate(found):
+        try:
+            out.append(_value(way, item, element, pair, f"{label}.{element.name}", depth + 1))
+        except Refused as refused:
+            raise refused.under(f".{element.name}" + (f"[{index}]" if element.many else "")) from None
+    return out
+
+
+def _value(way: _Way, item: Item, element: Element, pair: Element | None, label: str, depth: int) -> Item:
+    if is_primitive(item.type):
+        if item.extra is None or "extension" not in item.extra:
+            return item
+        return item._replace(extra={**item.extra, "extension": _extensions(way, _list(item.extra, "extension"), depth)})
+    if item.type == "Resource":
+        return item._replace(value=_resource(way, item.value, depth))
+    src = element.places[element.types.index(item.type)]
+    assert src is not None
+    if item.type != BACKBONE:
+        if not _has(way.dst, item.type):
+            return item
+        return item._replace(value=_object(way, item.value, src, (item.type, ""), item.type, item.type, depth))
+    dst = pair.places[pair.types.index(BACKBONE)] if pair is not None and BACKBONE in pair.types else None
+    if dst is None:
+        return item._replace(value=_alone(way, item.value, src, label, depth))
+    other = f"{label.rpartition('.')[0]}.{pair.name}" if pair is not None else label
+    return item._replace(value=_object(way, item.value, src, dst, label, other, depth))
+
+
+def _has(schema: Schema, type_: str) -> bool:
+    try:
+        schema.elements((type_, ""))
+    except KeyError:
+        return False
+    return True
+
+
+def _alone(way: _Way, body: Body, src: Place, label: str, depth: int) -> Body:
+    """What the other version has no place for, with the values in it as that version writes them."""
+    if depth > DEEPEST:
+        raise Refused("is nested too deeply")
+    sources = way.src.elements(src)
+    _refuse_unknown(way, body, sources)
+    out: Body = {}
+    for element in sources.values():
+        put(out, element, _values(way, body, element, None, label, depth))
+    return out
+
+
+def _extensions(way: _Way, extensions: list[Any], depth: int) -> list[Body]:
+    place = ("Extension", "")
+    out = []
+    for index, one in enumerate(extensions):
+        try:
+            out.append(_object(way, one, place, place, "Extension", "Extension", depth + 1))
+        except Refused as refused:
+            raise refused.under(f".extension[{index}]") from None
+    return out
+
+
+# --- extensions that stand for elements -------------------------------------------------------------------------------
+
+
+def _standing(extensions: list[Body], begin: str, targets: dict[str, Element]) -> dict[str, list[Body]]:
+    """The extensions that stand for elements of this place in the other version, by element."""
+    found: dict[str, list[Body]] = {}
+    for one in extensions:
+        url = one.get("url")
+        if isinstance(url, str) and url.startswith(begin) and url[len(begin) :] in targets:
+            found.setdefault(url[len(begin) :], []).append(one)
+    return found
+
+
+def _taken_back(
+    way: _Way,
+    row: _Row,
+    values: dict[str, Items],
+    waiting: dict[str, list[Body]],
+    sources: dict[str, Element],
+    targets: dict[str, Element],
+    other: str,
+    depth: int,
+) -> dict[str, Items] | None:
+    """What extensions say that a group's elements are in the other version, if that agrees with what they are here."""
+    names = [name for name in row.dst if name in waiting]
+    if not names:
+        return None
+    found: dict[str, Items] = {name: [] for name in row.dst}
+    for name in names:
+        read = [_meant(way, one, targets[name], depth) for one in waiting[name]]
+        items = [item for item in read if item is not None]
+        if len(items) < len(read) or not same(fitting(items, targets[name]), items):
+            items = []
+        found[name] = items
+    if all(found[name] for name in names) and _agree(_fitted(row.back(found), sources), values):
+        return found
+    for name in names:
+        del waiting[name]
+    return None
+
+
+@cache
+def _carries(down: bool) -> frozenset[str]:
+    """The types that an extension may have as its value in the version that is written."""
+    schema = r3() if down else R4
+    return frozenset(schema.elements(("Extension", ""))["value"].types)
+
+
+def _standing_for(way: _Way, item: Item, element: Element, url: str) -> Body:
+    """The extension that stands for one value of an element."""
+    name = f"value{item.type[:1].upper()}{item.type[1:]}"
+    if is_primitive(item.type):
+        if item.type in _carries(way.down):
+            return _with_value({"url": url}, name, item)
+        return {"url": url, "extension": [_with_value({"url": item.type}, "valueUri", item)]}
+    if item.type in _carries(way.down):
+        return {"url": url, name: item.value}
+    if item.type == "Resource":
+        raise Refused(f"can't be told in FHIR {way.dst.version}")
+    place = element.places[element.types.index(item.type)]
+    assert place is not None
+    parts: list[Body] = []
+    for child in way.src.elements(place).values():
+        if child.name == "extension":
+            continue
+        parts += [_standing_for(way, one, child, child.name) for one in taken(item.value, child)]
+    parts += item.value.get("extension", [])
+    return {"url": url, "extension": [{"url": item.type, "extension": parts}] if element.choice else parts}
+
+
+def _with_value(out: Body, name: str, item: Item) -> Body:
+    if item.value is not None:
+        out[name] = item.value
+    if item.extra is not None:
+        out[f"_{name}"] = item.extra
+    return out
+
+
+def _meant(way: _Way, extension: Body, element: Element, depth: int) -> Item | None:
+    """The value that an extension stands for, as the other version writes it; None when it stands for none."""
+    parts = extension.get("extension", [])
+    for type_ in element.types:
+        name = f"value{type_[:1].upper()}{type_[1:]}"
+        if is_primitive(type_):
+            found = extension if name in extension or f"_{name}" in extension else None
+            if found is None and len(parts) == 1 and isinstance(parts[0], dict) and parts[0].get("url") == type_:
+                found, name = parts[0], "valueUri"
+            if found is not None:
+                extra = found.get(f"_{name}")
+                item = Item(type_, found.get(name), extra if isinstance(extra, dict) else None)
+                return _value(way, item, element, None, "", depth + 1)
+        elif isinstance(extension.get(name), dict) and _has(way.src, type_):
+            value = _object(way, extension[name], (type_, ""), (type_, ""), type_, type_, depth + 1)
+            return Item(type_, value)
+    if "url" not in extension or not isinstance(parts, list) or not parts or depth > DEEPEST:
+        return None
+    if element.choice:
+        first = parts[0]
+        kind, within = (first.get("url"), first.get("extension")) if isinstance(first, dict) else (None, None)
+        if len(parts) > 1 or kind not in element.types or is_primitive(str(kind)) or not isinstance(within, list):
+            return None
+        return _rebuilt(way, within, element, str(kind), depth)
+    type_ = element.types[0]
+    if is_primitive(type_) or type_ == "Resource":
+        return None
+    return _rebuilt(way, parts, element, type_, depth)
+
+
+def _rebuilt(way: _Way, parts: list[Any], element: Element, type_: str, depth: int) -> Item | None:
+    place = element.places[element.types.index(type_)]
+    assert place is not None
+    children = way.dst.elements(place)
+    held: dict[str, Items] = {}
+    rest = []
+    for part in parts:
+        name = part.get("url") if isinstance(part, dict) else None
+        if isinstance(name, str) and name in children:
+            item = _meant(way, part, children[name], depth + 1)
+            if item is None:
+                return None
+            held.setdefault(name, []).append(item)
+        else:
+            rest.append(part)
+    body: Body = {}
+    for name, some in held.items():
+        if not same(fitting(some, children[name]), some):
+            return None
+        put(body, children[name], some)
+    if rest:
+        body["extension"] = _extensions(way, rest, depth)
+    return Item(type_, body)

@@ -1,0 +1,225 @@
+"""What changed between FHIR 3.0 and 4.0, place by place: everything that has no row here has the same name and meaning.
+
+Sources: "This resource … differences from R3" of each R4 page (https://hl7.org/fhir/R4/diff.html), HL7's R3-R4 maps
+(https://hl7.org/fhir/R4/r3maps.html), read in November 2026. What a version has no element for travels as the extension
+that stands for the element, `http://hl7.org/fhir/4.0/StructureDefinition/extension-Encounter.basedOn`
+(https://hl7.org/fhir/R4/versions.html#extensions).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hilum.versions.items import Item, Items
+from hilum.versions.schema import BACKBONE
+from hilum.versions.shapes import (
+    Group,
+    Values,
+    canonical,
+    coded,
+    codes,
+    context,
+    flagged,
+    note,
+    renamed,
+    typed,
+    wrapped,
+)
+
+_TYPES: Final = """
+AllergyIntolerance Appointment AppointmentResponse Basic Binary Bundle CapabilityStatement CareTeam CodeSystem
+Composition Condition Device DiagnosticReport DocumentReference Encounter Endpoint EpisodeOfCare Flag Group
+Immunization Linkage List Location Medication MedicationAdministration MedicationDispense MedicationRequest
+MedicationStatement Observation OperationOutcome Organization Parameters Patient Person Practitioner
+PractitionerRole Procedure QuestionnaireResponse RelatedPerson Schedule Slot Specimen Substance ValueSet
+"""
+TYPES: Final = frozenset(_TYPES.split())
+"""The resource types that are converted."""
+
+_CODES: Final = "http://terminology.hl7.org/CodeSystem/"
+
+
+def _related_down(values: Values) -> dict[str, Items]:
+    found = [("has-member", item) for item in values["hasMember"]]
+    found += [("derived-from", item) for item in values["derivedFrom"]]
+    return {"related": [Item(BACKBONE, {"type": kind, "target": item.value}) for kind, item in found]}
+
+
+def _related_up(values: Values) -> dict[str, Items]:
+    out: dict[str, Items] = {"hasMember": [], "derivedFrom": []}
+    for item in values["related"]:
+        name = {"has-member": "hasMember", "derived-from": "derivedFrom"}.get(str(item.value.get("type")))
+        if name is not None and isinstance(item.value.get("target"), dict):
+            out[name].append(Item("Reference", item.value["target"]))
+    return out
+
+
+def _explanation_down(values: Values) -> dict[str, Items]:
+    found = {}
+    if values["reasonCode"]:
+        found["reason"] = [item.value for item in values["reasonCode"]]
+    if values["statusReason"]:
+        found["reasonNotGiven"] = [item.value for item in values["statusReason"]]
+    return {"explanation": [Item(BACKBONE, found)] if found else []}
+
+
+def _explanation_up(values: Values) -> dict[str, Items]:
+    found = values["explanation"][0].value if values["explanation"] else {}
+    reasons, not_given = found.get("reason", []), found.get("reasonNotGiven", [])
+    return {
+        "reasonCode": [Item("CodeableConcept", one) for one in reasons],
+        "statusReason": [Item("CodeableConcept", one) for one in not_given[:1]],
+    }
+
+
+def _device_version_down(values: Values) -> dict[str, Items]:
+    found = [item.value["value"] for item in values["version"] if isinstance(item.value.get("value"), str)]
+    return {"version": [Item("string", found[0])] if found else []}
+
+
+def _device_version_up(values: Values) -> dict[str, Items]:
+    return {"version": [Item(BACKBONE, {"value": item.value}) for item in values["version"] if item.value is not None]}
+
+
+def _documents_down(values: Values) -> dict[str, Items]:
+    out = []
+    for item in values["related"]:
+        reference = {name: value for name, value in item.value.items() if name != "identifier"}
+        found = {"identifier": item.value["identifier"]} if "identifier" in item.value else {}
+        out.append(Item(BACKBONE, found | ({"ref": reference} if reference else {})))
+    return {"related": out}
+
+
+def _documents_up(values: Values) -> dict[str, Items]:
+    out = []
+    for item in values["related"]:
+        found = {"identifier": item.value["identifier"]} if "identifier" in item.value else {}
+        out.append(Item("Reference", {**item.value.get("ref", {}), **found}))
+    return {"related": out}
+
+
+def _dose_down(values: Values) -> dict[str, Items]:
+    first = values["doseAndRate"][0].value if values["doseAndRate"] else {}
+    return {
+        "dose": [Item(kind, first[f"dose{kind}"]) for kind in ("Range", "Quantity") if f"dose{kind}" in first],
+        "rate": [Item(kind, first[f"rate{kind}"]) for kind in ("Ratio", "Range", "Quantity") if f"rate{kind}" in first],
+    }
+
+
+def _dose_up(values: Values) -> dict[str, Items]:
+    found = {f"{name}{item.type}": item.value for name in ("dose", "rate") for item in values[name]}
+    return {"doseAndRate": [Item(BACKBONE, found)] if found else []}
+
+
+def _accepts_no_unknown(_: Values) -> dict[str, Items]:
+    return {"acceptUnknown": [Item("code", "no")]}
+
+
+def _nothing(_: Values) -> dict[str, Items]:
+    return {}
+
+
+_CONTEXT: Final = context()
+
+GROUPS: Final[dict[tuple[str, str], tuple[Group, ...]]] = {
+    # --- datatypes ---
+    ("Address", ""): (codes("use", r3="billing"),),
+    ("Dosage", ""): (Group(("doseAndRate",), ("dose", "rate"), _dose_down, _dose_up),),
+    ("Identifier", ""): (codes("use", r3="old"),),
+    ("Signature", ""): (renamed("sigFormat", "contentType"), renamed("data", "blob")),
+    ("Timing", "repeat"): (
+        codes("when", r3="MORN.early MORN.late NOON AFT.early AFT.late EVE.early EVE.late PHS"),
+    ),
+    # --- resources ---
+    ("AllergyIntolerance", ""): (
+        coded("clinicalStatus", f"{_CODES}allergyintolerance-clinical"),
+        coded("verificationStatus", f"{_CODES}allergyintolerance-verification"),
+        renamed("recordedDate", "assertedDate"),
+    ),
+    ("Appointment", ""): (
+        codes("status", "arrived=arrived checked-in=arrived pending=pending waitlist=pending"),
+        renamed("reasonCode", "reason"),
+        renamed("reasonReference", "indication"),
+    ),
+    ("Binary", ""): (renamed("data", "content"),),
+    ("Bundle", "entry.request"): (codes("method", r3="HEAD PATCH"),),
+    ("CapabilityStatement", ""): (Group((), ("acceptUnknown",), _accepts_no_unknown, _nothing),),
+    ("CapabilityStatement", "rest.resource"): (canonical("profile"),),
+    ("CapabilityStatement", "rest.operation"): (canonical("definition"),),
+    ("CapabilityStatement", "rest.resource.searchParam"): (codes("type", "string=string special=string"),),
+    ("CapabilityStatement", "messaging.supportedMessage"): (canonical("definition"),),
+    ("CapabilityStatement", "document"): (canonical("profile"),),
+    ("CareTeam", ""): (_CONTEXT,),
+    ("Composition", ""): (renamed("category", "class"),),
+    ("Condition", ""): (
+        coded("clinicalStatus", f"{_CODES}condition-clinical"),
+        coded("verificationStatus", f"{_CODES}condition-ver-status", "unconfirmed=unknown"),
+        renamed("recordedDate", "assertedDate"),
+        _CONTEXT,
+    ),
+    ("Device", ""): (
+        renamed("udiCarrier", "udi"),
+        renamed("modelNumber", "model"),
+        Group(("version",), ("version",), _device_version_down, _device_version_up),
+    ),
+    ("DiagnosticReport", ""): (
+        _CONTEXT,
+        wrapped("performer", "performer", "actor"),
+        renamed("conclusionCode", "codedDiagnosis"),
+        renamed("media", "image"),
+    ),
+    ("DocumentReference", ""): (renamed("category", "class"), renamed("date", "indexed")),
+    ("DocumentReference", "context"): (Group(("related",), ("related",), _documents_down, _documents_up),),
+    ("Encounter", ""): (renamed("reasonCode", "reason"),),
+    ("Encounter", "diagnosis"): (renamed("use", "role"),),
+    ("Immunization", ""): (
+        flagged("status", "notGiven", "not-done", "completed", other=False),
+        typed("occurrence", "date", "dateTime"),
+        renamed("performer", "practitioner"),
+        renamed("protocolApplied", "vaccinationProtocol"),
+        Group(("reasonCode", "statusReason"), ("explanation",), _explanation_down, _explanation_up),
+    ),
+    ("Immunization", "performer"): (renamed("function", "role"),),
+    ("Immunization", "protocolApplied"): (
+        typed("doseNumber", "doseSequence", "positiveInt"),
+        typed("seriesDoses", "seriesDoses", "positiveInt"),
+    ),
+    ("Medication", "ingredient"): (renamed("strength", "amount"),),
+    ("MedicationAdministration", ""): (
+        flagged("status", "notGiven", "not-done", "stopped"),
+        renamed("statusReason", "reasonNotGiven"),
+        renamed("request", "prescription"),
+    ),
+    ("MedicationDispense", ""): (
+        codes("status", "stopped=stopped", r3="cancelled declined unknown"),
+        renamed("statusReason", "notDoneReason"),
+    ),
+    ("MedicationRequest", ""): (
+        _CONTEXT,
+        wrapped("requester", "requester", "agent"),
+        codes("intent", "order=order original-order=order reflex-order=order filler-order=order", r3="option"),
+    ),
+    ("MedicationStatement", ""): (
+        flagged("status", "taken", "not-taken", "completed", yes="n", other="unk"),
+        renamed("statusReason", "reasonNotTaken"),
+    ),
+    ("Observation", ""): (
+        _CONTEXT,
+        note(),
+        Group(("hasMember", "derivedFrom"), ("related",), _related_down, _related_up),
+    ),
+    ("OperationOutcome", "issue"): (
+        codes("code", "not-found=not-found deleted=not-found conflict=conflict multiple-matches=conflict"),
+    ),
+    ("Procedure", ""): (
+        _CONTEXT,
+        flagged("status", "notDone", "not-done", "suspended", r4_only="on-hold=suspended stopped=aborted"),
+        renamed("statusReason", "notDoneReason"),
+    ),
+    ("Procedure", "performer"): (renamed("function", "role"),),
+    ("QuestionnaireResponse", ""): (_CONTEXT, canonical("questionnaire"), renamed("partOf", "parent")),
+}  # fmt: skip
+"""Place in 4.0 -> what has another name or another shape there."""
+
+MODIFIERS: Final = frozenset({"MedicationRequest.doNotPerform"})
+"""Elements that change what the rest means, so that an extension in their place must be a modifierExtension."""
