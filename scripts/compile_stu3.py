@@ -76,7 +76,8 @@ def elements(name: str) -> tuple[list[dict[str, Any]], set[str]]:
             element["choice"] = True
             type_ = alias[len(choice) :]
             type_ = type_[0].lower() + type_[1:] if type_[0].lower() + type_[1:] in LOWER else type_
-        element.setdefault("types", []).append(type_)
+        if type_ not in element.setdefault("types", []):
+            element["types"].append(type_)
         used.add(type_)
         if many:
             element["max"] = "*"

@@ -13,7 +13,7 @@ from hilum.fhir import json
 from hilum.fhir.definitions import FHIR_VERSION, TYPES, compartments
 from hilum.oauth.endpoints import CAPABILITIES, PATHS
 from hilum.problems import Malformed
-from hilum.rest import media, searching, subset
+from hilum.rest import media, searching, stu3, subset
 from hilum.rest.conditions import etag
 from hilum.rest.message import FHIR_JSON, Request, Response
 from hilum.rest.operations.table import OPERATIONS
@@ -51,6 +51,8 @@ async def capabilities(service: Service, request: Request) -> Response:
         for old in [key for key in service.documents if key.startswith(f"{make.__name__} ")]:
             del service.documents[old]
         service.documents[name] = body
+    if request.form is not None and request.form.version == "3.0":
+        body = json.encode(stu3.capabilities(json.parse(body)))
     if not request.shown.whole:
         body = json.encode(subset.subset(json.parse(body), request.shown))
     tag = hashlib.sha256(body).hexdigest()[:16]

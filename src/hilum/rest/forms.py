@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from hilum.fhir import json, xml
 from hilum.problems import Issue, Problem
-from hilum.rest import media, outcome
+from hilum.rest import media, outcome, stu3
 from hilum.rest.media import PLAIN, Form
 from hilum.rest.message import FHIR_JSON, NO_SNIFF, VARY, Request, Response
 from hilum.web import uri
@@ -21,6 +21,8 @@ from hilum.web.fields import Header
 CONTENT: Final[dict[Form, Header]] = {
     PLAIN: FHIR_JSON,
     Form(xml=True): (b"content-type", b"application/fhir+xml; charset=utf-8"),
+    Form(version="3.0"): (b"content-type", b"application/fhir+json; charset=utf-8; fhirVersion=3.0"),
+    Form(xml=True, version="3.0"): (b"content-type", b"application/fhir+xml; charset=utf-8; fhirVersion=3.0"),
 }
 """Form -> the header that says so."""
 
@@ -85,12 +87,19 @@ def _format(request: Request) -> str | None:
 
 
 def _plain(form: Form, data: bytes) -> bytes:
-    return json.encode(xml.parse(data) if form.xml else json.parse(data))
+    if form.version == "3.0":
+        return json.encode(stu3.taken(xml.parse(data, None, stu3.dialect()) if form.xml else json.parse(data)))
+    return json.encode(xml.parse(data))
 
 
 def _rendered(form: Form, data: bytes, pretty: bool) -> bytes:
     body = json.stored(data)
-    return xml.encode(body, pretty=pretty) if form.xml else data
+    if form.version == "3.0":
+        body = stu3.shown(body)
+        if form.xml:
+            return xml.encode(body, stu3.dialect(), pretty=pretty)
+        return json.pretty(json.encode(body)) if pretty else json.encode(body)
+    return xml.encode(body, pretty=pretty)
 
 
 async def _worked(work: Callable[..., bytes], form: Form, data: bytes, *more: Any) -> bytes:

@@ -18,7 +18,7 @@ from hilum.fhir import json
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.interactions.door import Door
 from hilum.problems import Damaged, Malformed, MethodNotAllowed, NotFound, Problem
-from hilum.rest import forms, media, outcome, prefer, presentation
+from hilum.rest import forms, media, outcome, prefer, presentation, stu3
 from hilum.rest.links import Links
 from hilum.rest.message import Request, Response
 from hilum.web import log, uri
@@ -170,10 +170,14 @@ def understood(service: Service, request: Request) -> Handler:
     accept = request.headers.get(b"accept")
     if not request.query:
         request.form = media.negotiate(accept, None, request.sent)
+        if request.form.version != "4.0":
+            stu3.possible(request)
         return route.handler
     shown, request.parameters = presentation.general(uri.pairs(request.query))
     request.shown = shown
     request.form = media.negotiate(accept, shown.format, request.sent)
+    if request.form.version != "4.0":
+        stu3.possible(request)
     if request.parameters and route.takes is not None:
         request.parameters = [pair for pair in request.parameters if pair[1] or pair[0] not in presentation.GENERAL]
         _refuse_unknown(route, request)

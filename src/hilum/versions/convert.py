@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from hilum.versions.items import Item, Items, Unfit, absent, fitting, is_absent, put, same, taken
+from hilum.versions.items import UNKNOWN, Item, Items, Unfit, absent, fitting, is_absent, put, same, taken
 from hilum.versions.schema import BACKBONE, R4, Body, Element, Place, Schema, is_primitive, r3
 from hilum.versions.shapes import Group, Shape, kept, only_r3, only_r4
 from hilum.versions.tables import GROUPS, MODIFIERS, TYPES
@@ -64,23 +64,33 @@ def _there_and_back(body: Body, there: _Way, back: _Way) -> Body:
         again = _resource(back, out, 0)
     except Refused as found:
         raise found.under(root) from None
-    if again != body:
-        path = root + _difference(body, again)
+    path = _difference(body, again)
+    if path is not None:
+        path = root + path
         raise Refused(f"can't be told in FHIR {there.dst.version} without loss", path)
     return out
 
 
-def _difference(one: Any, other: Any) -> str:
-    """The path of the first place where two values differ."""
+def _difference(one: Any, other: Any) -> str | None:
+    """The path of the first place where a body has come back as something else; None: all of it came back.
+
+    That something is unknown may have been added, where it is demanded and was missing, as in a summary.
+    """
     if isinstance(one, dict) and isinstance(other, dict):
         for name in [*one, *(name for name in other if name not in one)]:
-            if one.get(name) != other.get(name):
-                return f".{name.removeprefix('_')}" + _difference(one.get(name), other.get(name))
-    if isinstance(one, list) and isinstance(other, list):
-        for index, pair in enumerate(zip(one, other, strict=False)):
-            if pair[0] != pair[1]:
-                return f"[{index}]" + _difference(*pair)
-    return ""
+            if name not in one and other[name] == UNKNOWN:
+                continue
+            found = _difference(one.get(name), other.get(name))
+            if found is not None:
+                return f".{name.removeprefix('_')}{found}"
+        return None
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for index, pair in enumerate(zip(one, other, strict=True)):
+            found = _difference(*pair)
+            if found is not None:
+                return f"[{index}]{found}"
+        return None
+    return None if one == other and type(one) is type(other) else ""
 
 
 # --- resources --------------------------------------------------------------------------------------------------------
@@ -150,8 +160,8 @@ def _object(way: _Way, body: Body, src: Place, dst: Place, label: str, other: st
         if found is None:
             has_place = any(targets[name].required for name in row.dst)
             given = values if has_place else bare
-            found = {name: fitting(one, targets[name]) for name, one in row.there(given).items()}
-            if not _agree(_fitted(row.back(_full(found, row.dst)), sources), given):
+            found = {name: fitting(one, targets[name]) for name, one in _shaped(row.there, given, row.src).items()}
+            if not _agree(_fitted(_shaped(row.back, _full(found, row.dst), row.src), sources), given):
                 for name in row.src:
                     into = modifying if f"{label}.{name}" in MODIFIERS else carried
                     into += [
@@ -174,7 +184,7 @@ def _object(way: _Way, body: Body, src: Place, dst: Place, label: str, other: st
 
 
 def _extended(body: Body, sources: dict[str, Element]) -> tuple[Body, list[Body]]:
-    """The rest of a place, and its extensions. A Bundle, a Binary and Parameters have none: theirs are in their meta."""
+    """The rest of a place, and its extensions. A Bundle, a Binary and Parameters have none: their meta has them."""
     if "extension" in sources:
         return body, _list(body, "extension")
     meta = body.get("meta")
@@ -233,6 +243,14 @@ def _fill(
             key in out or f"_{key}" in out for key in (element.property(type_) for type_ in element.types)
         ):
             put(out, element, absent(element))
+
+
+def _shaped(shape: Shape, values: dict[str, Items], names: tuple[str, ...]) -> dict[str, Items]:
+    """What a shape makes of values; it is written for such as are legal, and these nobody has judged yet."""
+    try:
+        return shape(values)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        raise Refused("has not the shape that it must have", f".{names[0]}" if names else "") from None
 
 
 def _full(found: dict[str, Items], names: Iterable[str]) -> dict[str, Items]:
@@ -357,7 +375,7 @@ def _taken_back(
         if len(items) < len(read) or not same(fitting(items, targets[name]), items):
             items = []
         found[name] = items
-    if all(found[name] for name in names) and _agree(_fitted(row.back(found), sources), values):
+    if all(found[name] for name in names) and _agree(_fitted(_shaped(row.back, found, row.src), sources), values):
         return found
     for name in names:
         del waiting[name]

@@ -1,7 +1,7 @@
 """What FHIR 4.0 and FHIR 3.0 consist of, seen alike: a place has elements, an element leads to a place.
 
 4.0 is `hilum.fhir.definitions`; 3.0 (3.0.2) is read from `stu3.json.gz`, which `scripts/compile_stu3.py` makes. A place
-is named by its type and path in 4.0, `("Encounter", "diagnosis")`, and by its class in 3.0, `("EncounterDiagnosis", "")`.
+is a type and a path in 4.0, as `("Encounter", "diagnosis")`, and a class in 3.0, as `("EncounterDiagnosis", "")`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How a few elements of one version become a few of the other: the kinds of rows that `tables.py` is made of.
 
 A shape is a pure function from values by element name to values by element name. Values of datatypes are converted
-before. What a shape does not carry over exactly is seen by trying its inverse, and travels as an extension (convert.py).
+before. What a shape does not carry over exactly is seen by trying its inverse; it travels as an extension (convert.py).
 """
 
 from __future__ import annotations
@@ -58,12 +58,7 @@ def codes(name: str, pairs: str = "", r3: str = "", r3_name: str = "") -> Group:
     """A code with other words. `pairs`: "r4=r3 …", the nearest; of several for one word the first is meant on the way
     back. `r3`: the codes that only 4.0 has, for which 3.0 has no word at all.
     """
-    there: dict[str, str] = {}
-    back: dict[str, str] = {}
-    for pair in pairs.split():
-        new, old = pair.split("=")
-        there.setdefault(new, old)
-        back.setdefault(old, new)
+    there, back = _pairs(pairs)
     missing = frozenset(r3.split())
     other = r3_name or name
 
@@ -77,25 +72,39 @@ def codes(name: str, pairs: str = "", r3: str = "", r3_name: str = "") -> Group:
     return Group((name,), (other,), down, up)
 
 
-def coded(name: str, system: str, pairs: str = "") -> Group:
-    """A CodeableConcept of a code system in 4.0, that system's code in 3.0. `pairs`: "r4=r3 …" where it changed."""
-    words = dict(pair.split("=") for pair in pairs.split())
-    back = {old: new for new, old in words.items()}
+def coded(name: str, system: str, pairs: str = "", r3_only: str = "") -> Group:
+    """A CodeableConcept of a code system in 4.0, that system's code in 3.0.
+
+    `pairs`: "r4=r3 …" to the nearest, as in `codes`; `r3_only`: codes of 3.0 for which that system has none.
+    """
+    there, back = _pairs(pairs)
+    alone = frozenset(r3_only.split())
 
     def down(values: Values) -> dict[str, Items]:
         for item in values[name]:
             for coding in item.value.get("coding", ()):
                 if coding.get("system") == system and isinstance(coding.get("code"), str):
-                    return {name: _code(words.get(coding["code"], coding["code"]))}
+                    return {name: _code(there.get(coding["code"], coding["code"]))}
         return {name: []}
 
     def up(values: Values) -> dict[str, Items]:
         text = _text(values[name])
-        if text is None:
+        if text is None or text in alone:
             return {name: []}
         return {name: [Item("CodeableConcept", {"coding": [{"system": system, "code": back.get(text, text)}]})]}
 
     return Group((name,), (name,), down, up)
+
+
+def _pairs(text: str) -> tuple[dict[str, str], dict[str, str]]:
+    """ "r4=r3 …" there and back; of several for one word the first is meant."""
+    there: dict[str, str] = {}
+    back: dict[str, str] = {}
+    for pair in text.split():
+        new, old = pair.split("=")
+        there.setdefault(new, old)
+        back.setdefault(old, new)
+    return there, back
 
 
 def flagged(
@@ -106,8 +115,7 @@ def flagged(
     `r3_status`: what 3.0 has as the status then. `other`: the flag of what was done, None for none. `r4_only`: "r4=r3"
     for further statuses.
     """
-    words = dict(pair.split("=") for pair in r4_only.split())
-    back = {old: new for new, old in words.items()}
+    words, back = _pairs(r4_only)
     kind = "boolean" if isinstance(yes, bool) else "code"
 
     def down(values: Values) -> dict[str, Items]:

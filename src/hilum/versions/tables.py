@@ -152,8 +152,8 @@ GROUPS: Final[dict[tuple[str, str], tuple[Group, ...]]] = {
     ("CareTeam", ""): (_CONTEXT,),
     ("Composition", ""): (renamed("category", "class"),),
     ("Condition", ""): (
-        coded("clinicalStatus", f"{_CODES}condition-clinical"),
-        coded("verificationStatus", f"{_CODES}condition-ver-status", "unconfirmed=unknown"),
+        coded("clinicalStatus", f"{_CODES}condition-clinical", "recurrence=recurrence relapse=recurrence"),
+        coded("verificationStatus", f"{_CODES}condition-ver-status", "unconfirmed=unknown", "unknown"),
         renamed("recordedDate", "assertedDate"),
         _CONTEXT,
     ),
