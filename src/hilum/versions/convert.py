@@ -119,9 +119,41 @@ class _Row(NamedTuple):
     dst: tuple[str, ...]
     there: Shape
     back: Shape
+    same: bool = False
+
+
+class _Plan(NamedTuple):
+    """What to do with a place of one version that becomes a place of the other.
+
+    `properties`: JSON property -> its element and type. `of`, `to`: element -> the row that it belongs to, in either
+    version. `always`: rows that may give something though nothing is there.
+    """
+
+    rows: tuple[_Row, ...]
+    properties: dict[str, tuple[str, str]]
+    of: dict[str, int]
+    to: dict[str, int]
+    always: frozenset[int]
 
 
 @cache
+def _plan(down: bool, src: Place, dst: Place) -> _Plan:
+    rows = _rows(down, src, dst)
+    sources, targets = (R4, r3()) if down else (r3(), R4)
+    goal = targets.elements(dst)
+    return _Plan(
+        rows,
+        _properties(sources, src),
+        {name: number for number, row in enumerate(rows) for name in row.src},
+        {name: number for number, row in enumerate(rows) for name in row.dst},
+        frozenset(
+            number
+            for number, row in enumerate(rows)
+            if any(goal[name].required for name in row.dst) or (not row.src and row.there({}))
+        ),
+    )
+
+
 def _rows(down: bool, src: Place, dst: Place) -> tuple[_Row, ...]:
     r4_place, r3_place = (src, dst) if down else (dst, src)
     groups: list[Group] = list(GROUPS.get(r4_place, ()))
@@ -134,9 +166,34 @@ def _rows(down: bool, src: Place, dst: Place) -> tuple[_Row, ...]:
             told3.add(name)
     groups += [only_r3(name) for name in olds if name not in told3 and name != "extension"]
     return tuple(
-        _Row(group.r4, group.r3, group.down, group.up) if down else _Row(group.r3, group.r4, group.up, group.down)
+        _Row(group.r4, group.r3, group.down, group.up, group.same)
+        if down
+        else _Row(group.r3, group.r4, group.up, group.down, group.same)
         for group in groups
     )
+
+
+def _properties(schema: Schema, place: Place) -> dict[str, tuple[str, str]]:
+    found: dict[str, tuple[str, str]] = {}
+    for element in schema.elements(place).values():
+        for type_ in element.types:
+            name = element.property(type_)
+            found[name] = element.name, type_
+            if is_primitive(type_):
+                found[f"_{name}"] = element.name, type_
+    return found
+
+
+def _present(way: _Way, body: Body, properties: dict[str, tuple[str, str]]) -> dict[str, dict[str, None]]:
+    """Element -> the types of its values in this body, a set in order. Raises Refused for what is no element."""
+    found: dict[str, dict[str, None]] = {}
+    for name in body:
+        known = properties.get(name)
+        if known is None:
+            step = f".{name.removeprefix('_')}" if name.removeprefix("_").isalnum() and len(name) < 64 else ""
+            raise Refused(f"is no element of FHIR {way.src.version}", step)
+        found.setdefault(known[0], {})[known[1]] = None
+    return found
 
 
 def _object(way: _Way, body: Body, src: Place, dst: Place, label: str, other: str, depth: int) -> Body:
@@ -144,16 +201,30 @@ def _object(way: _Way, body: Body, src: Place, dst: Place, label: str, other: st
     if depth > DEEPEST:
         raise Refused("is nested too deeply")
     sources, targets = way.src.elements(src), way.dst.elements(dst)
-    _refuse_unknown(way, body, sources)
+    plan = _plan(way.down, src, dst)
     body, extensions = _extended(body, sources)
-    waiting = _standing(extensions, f"{way.dst.url}{other}.", targets)
+    if "modifierExtension" in body:
+        body, more = _modified(body, f"{way.dst.url}{other}.", other)
+        extensions = [*extensions, *more]
+    present = _present(way, body, plan.properties)
+    waiting = _standing(extensions, f"{way.dst.url}{other}.", targets) if extensions else {}
     out: Body = {}
     carried: list[Body] = []
     modifying: list[Body] = []
-    for row in _rows(way.down, src, dst):
-        values = {name: _values(way, body, sources[name], _pair(row, name, targets), label, depth) for name in row.src}
-        if not any(values.values()) and not (waiting and any(name in waiting for name in row.dst)):
+    touched = {plan.of[name] for name in present if name in plan.of} | plan.always
+    touched |= {plan.to[name] for name in waiting if name in plan.to}
+    for row in (plan.rows[number] for number in sorted(touched)):
+        values = {
+            name: _values(way, body, sources[name], present[name], _pair(row, name, targets), label, depth)
+            if name in present
+            else []
+            for name in row.src
+        }
+        if row.src and not any(values.values()) and not any(name in waiting for name in row.dst):
             _fill(out, row, values, sources, targets)
+            continue
+        if row.same and not waiting and _passes(values[row.src[0]], sources[row.src[0]], targets[row.dst[0]]):
+            put(out, targets[row.dst[0]], values[row.src[0]])
             continue
         bare = {name: [] if sources[name].required and is_absent(one) else one for name, one in values.items()}
         found = _taken_back(way, row, bare, waiting, sources, targets, other, depth)
@@ -183,6 +254,13 @@ def _object(way: _Way, body: Body, src: Place, dst: Place, label: str, other: st
     return out
 
 
+def _passes(items: Items, source: Element, target: Element) -> bool:
+    """Whether values can stand as they are in the same element of the other version."""
+    if not items or (len(items) > 1 and not target.many) or (source.required and is_absent(items)):
+        return False
+    return all(item.type in target.types for item in items)
+
+
 def _extended(body: Body, sources: dict[str, Element]) -> tuple[Body, list[Body]]:
     """The rest of a place, and its extensions. A Bundle, a Binary and Parameters have none: their meta has them."""
     if "extension" in sources:
@@ -202,26 +280,24 @@ def _extended(body: Body, sources: dict[str, Element]) -> tuple[Body, list[Body]
     return {name: value for name, value in {**body, "meta": left}.items() if value != {}}, own
 
 
+def _modified(body: Body, begin: str, label: str) -> tuple[Body, list[Body]]:
+    """The rest of a place, and the modifier extensions that stand for elements of the other version."""
+    found = _list(body, "modifierExtension")
+    urls = {begin + name.removeprefix(f"{label}.") for name in MODIFIERS if name.startswith(f"{label}.")}
+    own = [one for one in found if one.get("url") in urls]
+    if not own:
+        return body, []
+    rest = {name: value for name, value in body.items() if name != "modifierExtension"}
+    left = [one for one in found if one not in own]
+    return (rest | {"modifierExtension": left} if left else rest), own
+
+
 def _extend(meta: Body, some: list[Body]) -> Body:
     return {**meta, "extension": [*meta.get("extension", []), *some]}
 
 
 def _names(carried: Iterable[Body]) -> str:
     return ", ".join(sorted({str(one["url"]).rpartition("extension-")[2] for one in carried})) or "extension"
-
-
-def _refuse_unknown(way: _Way, body: Body, sources: dict[str, Element]) -> None:
-    known = _properties(way.down, tuple(sources.values()))
-    for name in body:
-        if name not in known:
-            step = f".{name.removeprefix('_')}" if name.removeprefix("_").isalnum() and len(name) < 64 else ""
-            raise Refused(f"is no element of FHIR {way.src.version}", step)
-
-
-@cache
-def _properties(_: bool, elements: tuple[Element, ...]) -> frozenset[str]:
-    found = {element.property(type_) for element in elements for type_ in element.types}
-    return frozenset(found | {f"_{one.property(t)}" for one in elements for t in one.types if is_primitive(t)})
 
 
 def _list(body: Body, name: str) -> list[Any]:
@@ -275,10 +351,18 @@ def _pair(row: _Row, name: str, targets: dict[str, Element]) -> Element | None:
     return targets[row.dst[row.src.index(name)]]
 
 
-def _values(way: _Way, body: Body, element: Element, pair: Element | None, label: str, depth: int) -> Items:
+def _values(
+    way: _Way,
+    body: Body,
+    element: Element,
+    types: Iterable[str],
+    pair: Element | None,
+    label: str,
+    depth: int,
+) -> Items:
     """The values of an element; those of datatypes are the other version's already."""
     try:
-        found = taken(body, element)
+        found = taken(body, element, types)
     except Unfit as wrong:
         raise Refused(str(wrong), f".{element.name}") from None
     out = []
@@ -318,15 +402,19 @@ def _has(schema: Schema, type_: str) -> bool:
     return True
 
 
+@cache
+def _known(is_r4: bool, place: Place) -> dict[str, tuple[str, str]]:
+    return _properties(R4 if is_r4 else r3(), place)
+
+
 def _alone(way: _Way, body: Body, src: Place, label: str, depth: int) -> Body:
     """What the other version has no place for, with the values in it as that version writes them."""
     if depth > DEEPEST:
         raise Refused("is nested too deeply")
     sources = way.src.elements(src)
-    _refuse_unknown(way, body, sources)
     out: Body = {}
-    for element in sources.values():
-        put(out, element, _values(way, body, element, None, label, depth))
+    for name, types in _present(way, body, _known(way.down, src)).items():
+        put(out, sources[name], _values(way, body, sources[name], types, None, label, depth))
     return out
 
 
@@ -406,7 +494,7 @@ def _standing_for(way: _Way, item: Item, element: Element, url: str) -> Body:
     for child in way.src.elements(place).values():
         if child.name == "extension":
             continue
-        parts += [_standing_for(way, one, child, child.name) for one in taken(item.value, child)]
+        parts += [_standing_for(way, one, child, child.name) for one in taken(item.value, child, child.types)]
     parts += item.value.get("extension", [])
     return {"url": url, "extension": [{"url": item.type, "extension": parts}] if element.choice else parts}
 

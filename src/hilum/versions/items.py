@@ -23,10 +23,10 @@ class Unfit(Exception):
     """What is in an element has not the shape that its definition says; the text says which."""
 
 
-def taken(body: Body, element: Element) -> Items:
-    """The values of an element in a body. Raises Unfit."""
+def taken(body: Body, element: Element, types: Iterable[str]) -> Items:
+    """The values of an element in a body, of these types. Raises Unfit."""
     found: Items = []
-    for type_ in element.types:
+    for type_ in types:
         name = element.property(type_)
         value, extra = body.get(name), body.get(f"_{name}") if is_primitive(type_) else None
         if value is None and extra is None:

@@ -17,17 +17,21 @@ Shape = Callable[[Values], dict[str, Items]]
 
 
 class Group(NamedTuple):
-    """Elements of 4.0 and of 3.0 at one place that mean the same together, and the way between them."""
+    """Elements of 4.0 and of 3.0 at one place that mean the same together, and the way between them.
+
+    `same`: it is one element that means the same.
+    """
 
     r4: tuple[str, ...]
     r3: tuple[str, ...]
     down: Shape
     up: Shape
+    same: bool = False
 
 
 def renamed(r4: str, r3: str) -> Group:
     """The same element by another name."""
-    return Group((r4,), (r3,), lambda values: {r3: values[r4]}, lambda values: {r4: values[r3]})
+    return Group((r4,), (r3,), lambda values: {r3: values[r4]}, lambda values: {r4: values[r3]}, True)
 
 
 def kept(name: str) -> Group:

@@ -132,6 +132,18 @@ def test_what_3_has_not_is_an_extension_for_the_element() -> None:
     )
 
 
+def test_what_changes_the_meaning_of_all_the_rest_stays_so() -> None:
+    other = {"url": "urn:x", "valueString": "y"}
+    both(
+        of("MedicationRequest", doNotPerform=True, modifierExtension=[other], status="active"),
+        of(
+            "MedicationRequest",
+            modifierExtension=[other, {"url": f"{NEW}MedicationRequest.doNotPerform", "valueBoolean": True}],
+            status="active",
+        ),
+    )
+
+
 def test_what_4_has_not_is_an_extension_for_the_element() -> None:
     both(
         of(

@@ -1,0 +1,160 @@
+"""Clients of FHIR 3.0 (STU3), by the fhirVersion parameter. https://hl7.org/fhir/R4/http.html#version-parameter"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from tests.journeys.conftest import Create
+
+from hilum.fhir import xml
+from hilum.versions import xml_of_r3
+
+JSON3 = "application/fhir+json; fhirVersion=3.0"
+SENT, WANTED = {"content-type": JSON3}, {"accept": JSON3}
+IS_JSON3 = "application/fhir+json; charset=utf-8; fhirVersion=3.0"
+IS_XML3 = "application/fhir+xml; charset=utf-8; fhirVersion=3.0"
+OLD: dict[str, Any] = {
+    "resourceType": "Condition",
+    "clinicalStatus": "active",
+    "verificationStatus": "confirmed",
+    "subject": {"display": "someone"},
+    "assertedDate": "2017",
+    "abatementBoolean": False,
+}
+
+
+def told(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """The first issue of an OperationOutcome."""
+    assert answer.status_code == status, answer.text
+    assert answer.json()["resourceType"] == "OperationOutcome"
+    return dict(answer.json()["issue"][0])
+
+
+def test_what_is_sent_in_3_is_kept_in_4_and_read_in_either(fhir: httpx.Client) -> None:
+    made = fhir.post("Condition", json=OLD, headers=SENT)
+    assert (made.status_code, made.headers["content-type"]) == (201, IS_JSON3), made.text
+    assert made.headers["vary"] == "Accept"
+    where = made.headers["location"]
+    old = fhir.get(where, headers=WANTED).json()
+    assert {name: value for name, value in old.items() if name not in ("id", "meta")} == OLD
+    new = fhir.get(where).json()
+    assert new["clinicalStatus"]["coding"][0]["code"] == "active"
+    assert new["recordedDate"] == "2017"
+    assert "assertedDate" not in new
+    assert new["meta"] == old["meta"]
+
+
+def test_what_is_kept_in_4_is_read_and_updated_in_3(fhir: httpx.Client, create: Create) -> None:
+    new = create("Location", name="Ward", availabilityExceptions="never", type=[{"text": "a"}, {"text": "b"}])
+    url = f"Location/{new['id']}"
+    old = fhir.get(url, headers=WANTED).json()
+    assert old["type"] == {"text": "a"}
+    changed = fhir.put(url, json={**old, "name": "Ward 2"}, headers={**SENT, "if-match": 'W/"1"'})
+    assert (changed.status_code, changed.json()["name"]) == (200, "Ward 2")
+    assert fhir.get(url).json() == {**new, "name": "Ward 2", "meta": changed.json()["meta"]}
+
+
+def test_format_and_xml(fhir: httpx.Client, create: Create) -> None:
+    id_ = create("Encounter", status="planned", **{"class": {"code": "IMP"}}, reasonCode=[{"text": "x"}])["id"]
+    by_format = fhir.get(f"Encounter/{id_}", params={"_format": "application/fhir+json;fhirVersion=3.0"})
+    assert (by_format.headers["content-type"], by_format.json()["reason"]) == (IS_JSON3, [{"text": "x"}])
+    as_xml = fhir.get(f"Encounter/{id_}", headers={"accept": "application/fhir+xml; fhirVersion=3.0"})
+    assert as_xml.headers["content-type"] == IS_XML3
+    assert xml.parse(as_xml.content, None, xml_of_r3()) == by_format.json()
+    sent = fhir.put(
+        f"Encounter/{id_}",
+        content=as_xml.content.replace(b'"planned"', b'"finished"'),
+        headers={"content-type": "application/fhir+xml; fhirVersion=3.0"},
+    )
+    assert (sent.status_code, sent.headers["content-type"]) == (200, IS_XML3), sent.text
+    assert fhir.get(f"Encounter/{id_}").json()["status"] == "finished"
+
+
+def test_the_version_of_accept_is_that_of_the_body(fhir: httpx.Client) -> None:
+    made = fhir.post("Condition", json=OLD, headers={"content-type": "application/json", **WANTED})
+    assert made.status_code == 201, made.text
+    new = {"resourceType": "Condition", "subject": {"display": "x"}}
+    two = fhir.post("Condition", json=new, headers={"content-type": "application/fhir+json; fhirVersion=4.0", **WANTED})
+    assert "both must be the same" in told(two, 400)["diagnostics"]
+
+
+def test_search_history_and_bundles(fhir: httpx.Client) -> None:
+    mark = uuid4().hex
+    body = {**OLD, "identifier": [{"value": mark}]}
+    entries = [
+        {"fullUrl": f"urn:uuid:{uuid4()}", "resource": body, "request": {"method": "POST", "url": "Condition"}}
+        for _ in range(2)
+    ]
+    for kind in ("transaction", "batch"):
+        bundle = {"resourceType": "Bundle", "type": kind, "entry": entries}
+        done = fhir.post("", json=bundle, headers={**SENT, "prefer": "return=representation"})
+        assert (done.status_code, done.headers["content-type"]) == (200, IS_JSON3), done.text
+        assert {one["response"]["status"] for one in done.json()["entry"]} == {"201"}
+        assert done.json()["entry"][0]["resource"]["clinicalStatus"] == "active"
+    found = fhir.get("Condition", params={"identifier": mark}, headers=WANTED).json()
+    assert [one["resource"]["assertedDate"] for one in found["entry"]] == ["2017"] * 4
+    past = fhir.get(f"Condition/{found['entry'][0]['resource']['id']}/_history", headers=WANTED).json()
+    assert past["entry"][0]["resource"]["clinicalStatus"] == "active"
+    summary = fhir.get("Condition", params={"identifier": mark, "_summary": "true"}, headers=WANTED)
+    assert summary.status_code == 200, summary.text
+
+
+def test_types_that_are_not_converted_are_406_saying_why(fhir: httpx.Client, create: Create) -> None:
+    task = {"resourceType": "Task", "status": "draft", "intent": "order"}
+    assert "Task can't be converted" in told(fhir.post("Task", json=task, headers=SENT), 422)["diagnostics"]
+    for answer in (fhir.get("Task/1", headers=WANTED), fhir.get("Patient/1/Task", headers=WANTED)):
+        assert "Task can't be converted" in told(answer, 406)["diagnostics"]
+    id_ = create("Task", **{k: v for k, v in task.items() if k != "resourceType"})["id"]
+    mixed = fhir.get("", params={"_type": "Task", "_id": id_}, headers=WANTED)
+    issue = told(mixed, 406)
+    assert issue["expression"] == ["Bundle.entry[0].resource"]
+
+
+def test_what_cannot_be_carried_is_refused_by_its_element(fhir: httpx.Client) -> None:
+    wrong = fhir.post("Condition", json={**OLD, "recordedDate": "2017"}, headers=SENT)
+    issue = told(wrong, 400)
+    assert (issue["expression"], "no element of FHIR 3.0" in issue["diagnostics"]) == (["Condition.recordedDate"], True)
+    bad = fhir.post("Condition", json={**OLD, "clinicalStatus": "nonsense"}, headers=SENT)
+    assert bad.status_code == 400
+    lost = {**OLD, "contained": [{"resourceType": "ReferralRequest", "id": "r"}]}
+    assert told(fhir.post("Condition", json=lost, headers=SENT), 422)["expression"] == ["Condition.contained[0]"]
+
+
+def test_patches_are_of_4_only(fhir: httpx.Client, create: Create) -> None:
+    id_ = create("Patient", active=True)["id"]
+    patch = {"content-type": "application/json-patch+json", **WANTED}
+    assert "FHIR 3.0" in told(fhir.patch(f"Patient/{id_}", content="[]", headers=patch), 406)["diagnostics"]
+
+
+def test_errors_are_told_in_3(fhir: httpx.Client, create: Create) -> None:
+    answer = fhir.get("Patient/none", headers=WANTED)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, IS_JSON3)
+    id_ = create("Patient")["id"]
+    fhir.delete(f"Patient/{id_}")
+    gone = told(fhir.get(f"Patient/{id_}", headers=WANTED), 410)
+    assert gone["code"] == "not-found"  # 3.0 has no code for what was deleted
+
+
+def test_the_capability_statement_of_3(fhir: httpx.Client) -> None:
+    answer = fhir.get("metadata", headers=WANTED)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, IS_JSON3), answer.text
+    body = answer.json()
+    assert (body["fhirVersion"], body["acceptUnknown"]) == ("3.0.2", "no")
+    types = {one["type"] for one in body["rest"][0]["resource"]}
+    assert "Condition" in types
+    assert "Task" not in types
+    patient = next(one for one in body["rest"][0]["resource"] if one["type"] == "Patient")
+    assert patient["profile"] == {"reference": "http://hl7.org/fhir/StructureDefinition/Patient"}
+    as_xml = fhir.get("metadata", headers={"accept": "application/fhir+xml; fhirVersion=3.0"})
+    assert xml.parse(as_xml.content, None, xml_of_r3()) == body
+
+
+@pytest.mark.parametrize("version", ["1.0", "5.0", "3", "nonsense"])
+def test_other_versions_are_not_there(fhir: httpx.Client, version: str) -> None:
+    kind = f"application/fhir+json; fhirVersion={version}"
+    assert fhir.get("metadata", headers={"accept": kind}).status_code == 406
+    assert fhir.get("metadata", params={"_format": kind}).status_code == 406
+    assert fhir.post("Patient", content="{}", headers={"content-type": kind}).status_code == 415
