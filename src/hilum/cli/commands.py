@@ -20,6 +20,7 @@ from hilum.cli.migrate import migrate
 from hilum.cli.open import open_
 from hilum.cli.reindex import reindex
 from hilum.cli.serve import serve
+from hilum.cli.terminology import terminology
 from hilum.cli.token import token
 from hilum.cli.users import users
 from hilum.cli.validate import validate
@@ -56,7 +57,7 @@ def hilum(
 COMMANDS = (serve, load, demo, validate, token, open_, explain, check, backup, restore, migrate, reindex)
 """In the order of `hilum --help`: the journey of a newcomer first."""
 
-GROUPS = (guides, clients, users, keys, audit)
+GROUPS = (clients, users, keys, audit, ig, terminology)
 """Commands that have commands."""
 
 for command in COMMANDS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
@@ -56,10 +56,10 @@ class Detail(NamedTuple):
 
 
 class Plan:
-    """How a source is numbered. `rows` first, then `postings`, which it gathers."""
+    """How a source is numbered. `rows` first, then `postings`, which it gathers. `tick` is told of each row."""
 
-    def __init__(self, source: Source, *, folds: bool = False) -> None:
-        self._source, self._folds = source, folds
+    def __init__(self, source: Source, *, folds: bool = False, tick: Callable[[int], None] = lambda _: None) -> None:
+        self._source, self._folds, self._tick = source, folds, tick
         codes: dict[str, int] = {}
         named: list[tuple[str, ...]] = []
         for code, parents in source.edges():
@@ -84,6 +84,7 @@ class Plan:
         place: Numbered = self._numbered
         for one in self._source.entries():
             n = place.number[self._codes[one.code]]
+            self._tick(1)
             flags = (INACTIVE_FLAG if one.inactive else 0) | (ABSTRACT_FLAG if one.abstract else 0)
             parents = place.parents[n]
             self._gather(n, one, not parents)

@@ -1,0 +1,215 @@
+"""Releases and FHIR files become code systems that answer."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import tarfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.cli import releases
+
+from hilum.cli.loading.door import OWNER
+from hilum.cli.loading.terms import format_of, load
+from hilum.interactions.door import Door
+from hilum.interactions.terminology.expanding import Asked, expansion
+from hilum.interactions.terminology.importing import LARGE, removed
+from hilum.interactions.terminology.knowledge import Held, codes
+from hilum.interactions.terminology.looking import Found, looked_up, subsumption
+from hilum.interactions.terminology.members import members, members_of
+from hilum.problems import Invalid, Misconfigured
+from hilum.store.sqlite import open_sqlite
+
+LOINC, SNOMED, RXNORM = "http://loinc.org", "http://snomed.info/sct", "http://www.nlm.nih.gov/research/umls/rxnorm"
+EDITION = f"{SNOMED}/{releases.CORE}"
+
+
+@pytest.fixture
+async def door(tmp_path: Path) -> AsyncIterator[Door]:
+    store = await open_sqlite(str(tmp_path / "store.db"))
+    yield Door(store, "http://hilum.test/fhir")
+    await store.close()
+
+
+async def put(door: Door, path: Path, **more: Any) -> list[dict[str, Any]]:
+    given = {"format": None, "version": None, "edition": None} | more
+    return await load(door, path, **given)
+
+
+async def held(door: Door, url: str, version: str = "") -> Held:
+    found = await (await codes(door.store, door.base, door.codes)).system(url, version)
+    assert found is not None
+    return found
+
+
+async def looked(door: Door, url: str, code: str) -> Found:
+    return await looked_up(await held(door, url), code, "", frozenset())
+
+
+async def expanded(door: Door, what: str | dict[str, Any], **more: Any) -> list[str]:
+    known = await codes(door.store, door.base, door.codes)
+    found = await (members(known, what) if isinstance(what, str) else members_of(known, what))
+    return [one["code"] for one in (await expansion(found, Asked(**more))).get("contains", [])]
+
+
+def composed(system: str, *filters: tuple[str, str, str]) -> dict[str, Any]:
+    some = [dict(zip(("property", "op", "value"), one, strict=True)) for one in filters]
+    return {"resourceType": "ValueSet", "compose": {"include": [{"system": system, "filter": some}]}}
+
+
+def said(found: Found, code: str) -> list[Any]:
+    return [one.value for one in found.properties if one.code == code]
+
+
+async def test_loinc_with_its_hierarchy_parts_and_answers(door: Door, tmp_path: Path) -> None:
+    path = releases.loinc(tmp_path / "Loinc")
+    assert format_of(path) == "loinc"
+    told = await put(door, path)
+    assert [(one["type"], one["url"], one["version"], one["outcome"], one["concepts"]) for one in told] == [
+        ("CodeSystem", LOINC, "2.77", "created", 9),
+        ("ValueSet", "http://loinc.org/vs/LL1-9", "2.77", "created", 0),
+        ("ValueSet", "http://loinc.org/vs/LL2-7", "2.77", "created", 0),
+    ]
+    found = await looked(door, LOINC, "1-8")
+    assert (found.display, found.version) == ("Sweetose [Mass/volume] in Serum", "2.77")
+    assert said(found, "COMPONENT") == ["Sweetose", {"system": LOINC, "code": "LP2-9", "display": "Sweets"}]
+    assert (said(found, "CLASSTYPE"), said(found, "parent")) == (["Laboratory class"], ["LP1-1", "LP2-9"])
+    assert said(await looked(door, LOINC, "3-4"), "answer-list") == ["LL1-9"]
+    assert await expanded(door, "http://loinc.org/vs/LL1-9") == ["LA2-8", "LA1-0"]
+    for filters, wanted in (
+        ([("COMPONENT", "=", "LP2-9")], ["1-8"]),
+        ([("COMPONENT", "=", "Sweetose")], ["1-8"]),
+        ([("concept", "descendent-of", "LP1-1")], ["1-8", "LP2-9"]),
+        ([("parent", "=", "LP2-9")], ["1-8"]),
+        ([("ancestor", "=", "LP1-1")], ["1-8", "LP2-9"]),
+        ([("CLASS", "=", "CHEM"), ("STATUS", "=", "ACTIVE")], ["1-8"]),
+        ([("LIST", "=", "LL1-9")], ["LA1-0", "LA2-8"]),
+        ([("SYSTEM", "regex", "Ser.*")], ["1-8"]),
+    ):
+        assert sorted(await expanded(door, composed(LOINC, *filters))) == wanted, filters
+    assert await expanded(door, "http://loinc.org/vs", filter="sugar") == ["1-8"]
+    assert "2-6" not in await expanded(door, "http://loinc.org/vs", active=True)
+    assert [one["outcome"] for one in await put(door, path)] == ["unchanged"] * 3
+
+
+async def test_snomed_ct_with_preferred_terms_and_implicit_value_sets(door: Door, tmp_path: Path) -> None:
+    path = releases.snomed(tmp_path / "SnomedCT")
+    assert format_of(path) == "snomed"
+    (told,) = await put(door, path)
+    assert (told["version"], told["concepts"]) == (f"{EDITION}/version/20260131", 8)
+    found = await looked(door, SNOMED, "22298006")
+    assert found.display == "Myocardial infarction"
+    assert [one.value for one in found.designations] == [
+        "Myocardial infarction (disorder)", "Heart attack", "Myocardial infarction",
+    ]  # fmt: skip
+    assert (said(found, "363698007"), said(found, "moduleId")) == (["80891009"], [releases.CORE])
+    assert said(found, "parent") == ["404684003", "56265001"]
+    assert (await looked(door, SNOMED, "404684003")).display == "Clinical finding"
+    assert (await looked(door, SNOMED, "56265001")).display == 'Heart "disease"'
+    system = await held(door, SNOMED)
+    assert await subsumption(system, "138875005", "22298006") == "subsumes"
+    assert await subsumption(system, "22298006", "56265001") == "subsumed-by"
+    assert await subsumption(system, "999", "56265001") == "not-subsumed"
+    assert sorted(await expanded(door, f"{SNOMED}?fhir_vs=isa/404684003")) == ["22298006", "404684003", "56265001"]
+    assert await expanded(door, f"{SNOMED}?fhir_vs=refset/700043003") == ["22298006"]
+    assert len(await expanded(door, f"{EDITION}?fhir_vs")) == 8
+    assert await expanded(door, composed(SNOMED, ("363698007", "=", "80891009"))) == ["22298006"]
+    assert await expanded(door, f"{SNOMED}?fhir_vs=isa/404684003", filter="hear att") == ["22298006"]
+    with pytest.raises(Invalid, match="not known here"):
+        await expanded(door, f"{SNOMED}?fhir_vs=ecl/<404684003")
+
+
+async def test_versions_stand_side_by_side_and_the_newest_is_meant(door: Door, tmp_path: Path) -> None:
+    for date in ("20260131", "20250731"):
+        await put(door, releases.snomed(tmp_path / date, date=date))
+    assert (await held(door, SNOMED)).version == f"{EDITION}/version/20260131"
+    assert (await held(door, SNOMED, EDITION)).version == f"{EDITION}/version/20260131"
+    older = f"{EDITION}/version/20250731"
+    assert (await held(door, SNOMED, older)).version == older
+    assert await removed(door, OWNER, SNOMED, f"{EDITION}/version/20260131") == [f"{EDITION}/version/20260131"]
+    assert (await held(door, SNOMED)).version == older
+
+
+async def test_rxnorm_with_relations_and_attributes(door: Door, tmp_path: Path) -> None:
+    folder = releases.rxnorm(tmp_path / "rx")
+    path = Path(shutil.make_archive(str(tmp_path / "RxNorm_full_01052026"), "zip", folder))
+    assert format_of(path) == "rxnorm"
+    (told,) = await put(door, path)
+    assert (told["version"], told["concepts"]) == ("01052026", 4)
+    found = await looked(door, RXNORM, "161")
+    assert found.display == "paintake 325 MG Oral Tablet"
+    assert sorted(said(found, "TTY")) == ["SCD", "SY"]
+    assert (said(found, "has_ingredient"), said(found, "parent")) == (["7"], ["8"])
+    assert said(found, "RXN_STRENGTH") == ["325 MG"]
+    assert said(await looked(door, RXNORM, "9"), "inactive") == [True]
+    assert await expanded(door, composed(RXNORM, ("has_ingredient", "=", "7"))) == ["161"]
+    assert sorted(await expanded(door, composed(RXNORM, ("TTY", "in", "IN,DF")))) == ["7", "8", "9"]
+    with pytest.raises(Misconfigured, match="--version"):
+        await put(door, folder)
+
+
+async def test_fhir_files_of_every_kind(door: Door, tmp_path: Path) -> None:
+    some = [{"code": f"c{n}", "display": f"Concept {n}"} for n in range(LARGE + 1)]
+    large = {"resourceType": "CodeSystem", "id": "large", "url": "http://large", "version": "1", "name": "L",
+             "status": "active", "content": "complete", "concept": some}  # fmt: skip
+    small = large | {"id": "small", "url": "http://small", "concept": some[:3]}
+    sets = {"resourceType": "ValueSet", "id": "v", "url": "http://v", "status": "active",
+            "compose": {"include": [{"system": "http://large", "filter": [
+                {"property": "code", "op": "in", "value": "c1,c2"}]}]}}  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps(large))
+    with gzip.open(tmp_path / "b.ndjson.gz", "wt") as lines:
+        lines.write(json.dumps(small) + "\n\n" + json.dumps({"resourceType": "Patient"}) + "\n")
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "ValueSet-v.json").write_text(json.dumps(sets))
+    (package / "package.json").write_text("{}")
+    with tarfile.open(tmp_path / "c.tgz", "w:gz") as archive:
+        archive.add(package, "package")
+    told = [one for name in ("a.json", "b.ndjson.gz", "c.tgz") for one in await put(door, tmp_path / name)]
+    assert [(one["id"], one["outcome"], one["concepts"]) for one in told] == [
+        ("large", "created", LARGE + 1), ("small", "created", 0), ("v", "created", 0),
+    ]  # fmt: skip
+    body = (await door.store.read("CodeSystem", "large")).body  # type: ignore[union-attr]
+    assert (body["content"], body["count"], "concept" in body) == ("complete", LARGE + 1, False)
+    assert await expanded(door, "http://v") == ["c1", "c2"]
+    assert (await held(door, "http://small")).size == 3
+    (again,) = await put(door, tmp_path / "a.json")
+    assert (again["outcome"], len(await door.store.concepts.systems("http://large"))) == ("unchanged", 1)
+    (tmp_path / "a.json").write_text(json.dumps(large | {"concept": some[1:]}))
+    (again,) = await put(door, tmp_path / "a.json")
+    assert (again["outcome"], (await held(door, "http://large")).size) == ("updated", LARGE)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("LoincTable/Loinc.csv", '"2-6"', '"1-8"', r"Loinc.csv, line 3: the code '1-8' is defined twice"),
+        ("LoincTable/Loinc.csv", '"2-6"', '"2-6","more"', r"Loinc.csv, line 3: 16 fields, where 15 are expected"),
+        ("LoincTable/Loinc.csv", "STATUS", "Status", r"Loinc.csv, line 1: the column STATUS is missing"),
+        ("LoincTable/Loinc.csv", '"2-6"', '""', r"Loinc.csv, line 3: there is no code"),
+    ],
+)
+async def test_what_is_wrong_with_a_release_is_said_by_file_and_line_and_nothing_is_kept(
+    door: Door, tmp_path: Path, file: str, old: str, new: str, message: str
+) -> None:
+    path = releases.loinc(tmp_path / "Loinc")
+    text = (path / file).read_text(encoding="utf-8")
+    (path / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(Invalid, match=message):
+        await put(door, path)
+    assert await door.store.concepts.systems() == []
+    assert (await door.store.counts()).types == {}
+
+
+async def test_a_file_of_no_known_kind_is_refused(tmp_path: Path) -> None:
+    for name in ("x.txt", "x.zip"):
+        (tmp_path / name).write_text("nothing")
+        with pytest.raises(Misconfigured):
+            format_of(tmp_path / name)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(Misconfigured, match="none of the known formats"):
+        format_of(tmp_path / "empty")
