@@ -57,7 +57,7 @@ def hilum(
 COMMANDS = (serve, load, demo, validate, token, open_, explain, check, backup, restore, migrate, reindex)
 """In the order of `hilum --help`: the journey of a newcomer first."""
 
-GROUPS = (clients, users, keys, audit, ig, terminology)
+GROUPS = (guides, terminology, clients, users, keys, audit)
 """Commands that have commands."""
 
 for command in COMMANDS:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from hilum.access.policy import Principal
-from hilum.interactions.build import check
+from hilum.interactions.build import checked
 from hilum.interactions.delete import delete
 from hilum.interactions.door import Door, Written
 from hilum.interactions.terminology.knowledge import codes, load
@@ -37,7 +37,7 @@ async def imported(door: Door, who: Principal, about: Body, source: Source, tick
     made = Head(str(about["url"]), str(about.get("version", "")), IMPORTED, 0, plan.size, {})
     body = {"resourceType": "CodeSystem", "status": "active", **about, "content": "complete", "count": plan.size}
     body["id"] = await _id(door, body)
-    check("CodeSystem", body)
+    await checked(door, "CodeSystem", body)
     number = await load(door.store.concepts, made._replace(about=head(body, "", 0, 0).about), plan)
     try:
         return await update(door, who, "CodeSystem", body["id"], body), plan.size
