@@ -100,6 +100,7 @@ class MemoryStore:
         versions = [Made(one.seq, one.type, one.id, one.version, one.method) for one in resources]
         self.segments.committed(commit.audit, seq + 1, versions)
         await self.ledger.committed(commit.revokes)
+        await self.ledger.many(commit.puts)
         return resources
 
     def _definitions(self) -> int:

@@ -140,10 +140,22 @@ class Damaged(Problem):
     code = "exception"
 
 
+class Spoiled(Problem):
+    """The content of one Binary is not what was written, or not there: that one has to come from a backup (500)."""
+
+    code = "exception"
+
+
 class Busy(Problem):
     """The store can't take the request now; the client may try again (503)."""
 
     code = "transient"
+
+
+class NoRoom(Busy):
+    """There is no room for what the request brings (507). https://www.rfc-editor.org/rfc/rfc4918#section-11.5"""
+
+    code = "no-store"
 
 
 class Throttled(Problem):

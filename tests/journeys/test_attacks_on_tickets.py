@@ -82,7 +82,10 @@ def test_a_document_that_could_run_something_is_not_shown(sqlite_ground: Ground,
         assert answer.headers["content-disposition"].startswith("attachment;")
     with sqlite_ground.server.client() as fhir:  # with a token, and what a browser sends
         plain = fhir.get(f"Binary/{made.json()['id']}", headers={"accept": "text/html,*/*;q=0.8"})
-    assert not plain.headers["content-type"].startswith(("text/html", "image/svg"))
+    assert plain.content == HTML, "as what it says it is, for an app that saves it"
+    assert plain.headers["content-disposition"].startswith("attachment;")
+    assert plain.headers["content-security-policy"].startswith("default-src 'none'; sandbox;")
+    assert plain.headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_ticket_opens_no_more_than_its_token(both: Ground) -> None:

@@ -12,8 +12,11 @@ from typing import Any
 
 from hilum.access.keys import SigningKey, load_or_create
 from hilum.access.opened import Opened
-from hilum.app import address, cors, data, memory, tracing
+from hilum.access.signed import Signed
+from hilum.app import address, cors, data, memory, streaming, tracing
 from hilum.app.authorizing import Authorizing
+from hilum.app.blobs import open_blobs
+from hilum.app.collecting import Collecting
 from hilum.app.cors import Cors
 from hilum.app.indexing import Indexing
 from hilum.app.metrics import Measured, Metrics
@@ -29,7 +32,7 @@ from hilum.audit.recording import SILENT
 from hilum.interactions.door import Door
 from hilum.problems import Busy, Damaged, Misconfigured, Problem
 from hilum.rest import forms, outcome, router
-from hilum.rest.edge import NOBODY, Edge, Limits
+from hilum.rest.edge import ANYONE, NOBODY, Edge, Limits
 from hilum.rest.links import Links
 from hilum.rest.message import Request, Response
 from hilum.rest.router import Router, Service
@@ -67,6 +70,7 @@ class Application:
         self._site: Site | None = None
         self._indexing: Indexing | None = None
         self._packing: Packing | None = None
+        self._collecting: Collecting | None = None
         self._recording: Recording | None = None
         self._authorizing: Authorizing | None = None
         self._smart: Smart | None = None
@@ -97,7 +101,10 @@ class Application:
             response.headers.append((b"x-request-id", request_id))
             if asked is None and b"origin" in headers:
                 self._open_to_pages(scope, headers, response)
-            await _send(response, receive, send)
+            if response.stream is None or scope["method"] == "HEAD":
+                await _send(response, receive, send)
+            else:
+                await streaming.send(response, response.stream, receive, send)
         except body.Disconnected:
             response = Response(499, [])
         finally:
@@ -109,7 +116,7 @@ class Application:
         if request is not None:
             type_, client, token = router.type_of(request.path), request.who.client, request.who.token
         log.answered(
-            request_id.decode(), scope["method"], interaction, type_, response.status, len(response.body), seconds,
+            request_id.decode(), scope["method"], interaction, type_, response.status, response.size, seconds,
             client, token,
         )  # fmt: skip
 
@@ -136,9 +143,20 @@ class Application:
             self._recording = Recording(settings, store, authorizing.ring)
             self._recording.start()
         audits = self._recording.audits if self._recording else None
-        door = Door(store, settings.fhir_base, settings.integrity, settings.check_claimed_profiles, audits=audits)
+        blobs = await open_blobs(settings, store.ledger)
+        door = Door(
+            store,
+            settings.fhir_base,
+            settings.integrity,
+            settings.check_claimed_profiles,
+            audits=audits,
+            blobs=blobs,
+            large=settings.blob_bytes,
+        )
         self._indexing = Indexing(door)
         self._indexing.start()
+        self._collecting = Collecting(blobs, store.ledger)
+        self._collecting.start()
         self._packing = Packing.of(opened)
         if self._packing is not None:
             self._packing.start()
@@ -153,11 +171,15 @@ class Application:
             issuer=settings.origin if verifier is not None else "",
             trail=self._recording.trail if self._recording else SILENT,
             opened=self._authorizing.opened if self._authorizing else Opened(),
+            signed=self._authorizing.signed if self._authorizing else Signed(key, store.ledger, None, ANYONE),
+            longest_link=settings.link_seconds,
+            largest=settings.max_binary_bytes,
         )
         limits = Limits(
             bundle=settings.max_body_bytes,
             resource=settings.max_resource_bytes,
             together=max(settings.max_bodies_bytes, settings.max_body_bytes),
+            binary=settings.max_binary_bytes,
         )
         tickets = self._authorizing.tickets if self._authorizing else None
         self._edge = Edge(service, verifier, limits, PREFIX, tickets)
@@ -185,6 +207,8 @@ class Application:
             await self._indexing.stop()
         if self._packing is not None:
             await self._packing.stop()
+        if self._collecting is not None:
+            await self._collecting.stop()
         if self._authorizing is not None:
             await self._authorizing.stop()
         if self._recording is not None:
@@ -263,7 +287,7 @@ async def _send(response: Response, receive: Receive, send: Send) -> None:
     """Send it whole. When a long body was refused the connection closes, once the client could read why."""
     headers, content = response.headers, response.body
     if response.status not in (204, 304):
-        headers.append((b"content-length", b"%d" % len(content)))
+        headers.append((b"content-length", b"%d" % response.size))
     refused = response.status >= 400 and body.CLOSE in headers
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     if refused:

@@ -8,6 +8,7 @@ from typing import Self
 from hilum.access.keyring import Keyring
 from hilum.access.keys import SigningKey
 from hilum.access.opened import Opened
+from hilum.access.signed import Signed
 from hilum.access.tickets import Tickets
 from hilum.access.tokens import Issuer
 from hilum.access.verifier import Verifier
@@ -20,6 +21,7 @@ from hilum.app.settings import Settings
 from hilum.app.watch import Apps, Watch
 from hilum.audit.recording import Trail
 from hilum.interactions.door import Door
+from hilum.rest.edge import NOBODY
 from hilum.smart.admin.checking import Checks
 from hilum.smart.apps.jwks import KeySets
 from hilum.smart.limits import Limits
@@ -34,7 +36,8 @@ from hilum.web.outbound import Guard
 class Authorizing:
     """Keys and verifier first, since the audit trail needs the keys; `start` when there is a door.
 
-    `verifier`: whom tokens are shown to. `tickets`: whom tickets are. `cors`: what pages of apps may read. `opened`:
+    `verifier`: whom tokens are shown to. `tickets`: whom tickets are,
+    `signed`: whom links are. `cors`: what pages of apps may read. `opened`:
     what is answered without a token.
     """
 
@@ -46,6 +49,7 @@ class Authorizing:
         self._apps = Apps()
         self._verifier = Verifier(ring, store.ledger, settings.fhir_base, roles=roles, foreign=self._apps.foreign)
         self.verifier = Refusing(self._verifier, self._limits)
+        self.signed = Signed(ring.root, store.ledger, self._verifier, NOBODY)
         self.tickets = Tickets(store.ledger, ring, self._verifier)
         self._apps_out = asyncio.Event()
         self._watch = Watch(

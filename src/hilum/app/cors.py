@@ -35,14 +35,15 @@ _BELOW: Final = b"/fhir/"
 
 _EXPOSED: Final[Header] = (
     b"access-control-expose-headers",
-    b"etag, location, content-location, last-modified, x-request-id, retry-after, www-authenticate",
+    b"etag, location, content-location, last-modified, x-request-id, retry-after, www-authenticate, "
+    b"accept-ranges, content-range, content-disposition, repr-digest, x-security-context",
 )
 _PREFLIGHT: Final[tuple[Header, ...]] = (
     (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
     (
         b"access-control-allow-headers",
         b"authorization, content-type, accept, if-match, if-none-match, if-none-exist, if-modified-since, prefer, "
-        b"x-request-id, x-api-key",
+        b"x-request-id, x-api-key, x-security-context, content-digest, repr-digest, range, if-range",
     ),
     (b"access-control-max-age", b"600"),
 )

@@ -103,6 +103,24 @@ class Settings:
             "Empty means `hilum.sqlite` in the data directory.",
         ),
     ] = ""
+    blobs: Annotated[
+        str,
+        Entry(
+            "--blobs",
+            TEXT,
+            "Where the content of large Binaries is kept: a folder, or `s3://bucket/prefix` (needs the extra "
+            "`hilum[s3]`; credentials come from the environment). Processes on several machines need one that they "
+            "share. Empty means `blobs` in the data directory.",
+        ),
+    ] = ""
+    blob_bytes: Annotated[
+        int,
+        Entry(
+            "--blob-bytes",
+            _number(1024, 16 * 1024**2),
+            "Content of a Binary with more bytes than that is kept outside of the store, under `--blobs`.",
+        ),
+    ] = 256 * 1024
     environment: Annotated[
         str,
         Entry(
@@ -266,6 +284,15 @@ class Settings:
             "The largest body that is one resource, in bytes. Bundles may be as large as `--max-body-bytes`.",
         ),
     ] = 16 * 1024 * 1024
+    max_binary_bytes: Annotated[
+        int,
+        Entry(
+            "--max-binary-bytes",
+            _number(1024, 1024**4),
+            "The largest content of a Binary that is sent by itself (raw), in bytes. It is never held in memory. "
+            "A Binary that comes as a resource is one like any other: `--max-resource-bytes`.",
+        ),
+    ] = 5 * 1024**3
     max_bodies_bytes: Annotated[
         int,
         Entry(
@@ -275,6 +302,15 @@ class Settings:
             "come again (503). At least one body of `--max-body-bytes` fits.",
         ),
     ] = 256 * 1024 * 1024
+    link_seconds: Annotated[
+        int,
+        Entry(
+            "--link-seconds",
+            _number(1, 86_400),
+            "How long a signed link to the content of a Binary may hold at most. It ends with the token that it was "
+            "made with in any case.",
+        ),
+    ] = 3600
     connections: Annotated[
         int,
         Entry(

@@ -17,13 +17,15 @@ def backup(
     file: Target,
     store: options.Store = None,
     data: options.Data = None,
+    blobs: options.Blobs = None,
     environment: options.Environment = None,
     force: options.Force = False,
     json: options.Json = False,
 ) -> None:
     """Write a consistent copy of the store into one file, while `hilum serve` runs. The copy is verified.
 
-    It holds every version of every resource: keep it as safe as the store. Keys are not in it; docs/how-to/
+    It holds every version of every resource: keep it as safe as the store. The content of large Binaries is copied
+    into a folder beside it, `FILE.blobs`, unless it is in a bucket. Keys are not in it; docs/how-to/
     backup-and-restore.md says what else to keep.
 
     Example:
@@ -34,15 +36,15 @@ def backup(
 
     from hilum.app.settings import Settings
     from hilum.app.stores import open_store, verify
-    from hilum.cli import existing, terminal
+    from hilum.cli import existing, keeping, terminal
     from hilum.problems import Misconfigured
 
-    settings = Settings.read({"store": store, "data": data, "environment": environment})
+    settings = Settings.read({"store": store, "data": data, "blobs": blobs, "environment": environment})
     if file.exists() and not force:
         raise Misconfigured(f"{file} exists already. Choose another name, or add --force.")
     existing.store(settings)
 
-    async def run() -> int:
+    async def run() -> tuple[int, int | None]:
         part = file.with_name(f"{file.name}.new")
         part.unlink(missing_ok=True)
         opened = await open_store(settings)
@@ -51,30 +53,35 @@ def backup(
                 task = bar.add_task("Copying", total=None, done=0, rate=0.0)
                 async for done, all_ in opened.backup(str(part)):
                     bar.update(task, completed=done, total=all_, done=done)
+            contents = await keeping.copied(settings, opened, file)
         finally:
             await opened.close()
         verify(settings, part)
         part.replace(file)
-        return file.stat().st_size
+        return file.stat().st_size, contents
 
-    size = asyncio.run(run())
+    size, contents = asyncio.run(run())
     if json:
-        terminal.json_out({"file": str(file), "bytes": size, "store": settings.store_shown})
+        terminal.json_out({"file": str(file), "bytes": size, "contents": contents, "store": settings.store_shown})
     else:
         terminal.out(f"{file} holds {settings.store_shown}: {size:,} bytes, verified.")
+        if contents:
+            terminal.out(f"{keeping.beside(file)} holds the content of {contents:,} versions of Binaries: keep both.")
 
 
 def restore(
     file: Source,
     store: options.Store = None,
     data: options.Data = None,
+    blobs: options.Blobs = None,
     environment: options.Environment = None,
     force: options.Force = False,
     json: options.Json = False,
 ) -> None:
     """Put a backup in the place of the store. Stop `hilum serve` first.
 
-    The backup is verified before anything is replaced. An SQLite store that is there is replaced only with --force,
+    The backup is verified before anything is replaced. The content of large Binaries, in the folder `FILE.blobs`, is
+    put back first. An SQLite store that is there is replaced only with --force,
     and an older backup is brought up to this version's schema. On PostgreSQL, restore into a new, empty database.
 
     Example:
@@ -86,14 +93,22 @@ def restore(
     from hilum.app.data import prepare
     from hilum.app.settings import Settings
     from hilum.app.stores import restored
-    from hilum.cli import terminal
+    from hilum.cli import keeping, terminal
     from hilum.problems import Misconfigured
+    from hilum.store.interface import Counts
 
-    settings = Settings.read({"store": store, "data": data, "environment": environment})
+    settings = Settings.read({"store": store, "data": data, "blobs": blobs, "environment": environment})
     if not file.is_file():
         raise Misconfigured(f"There is no backup {file}.")
     prepare(settings)
-    counts = asyncio.run(restored(settings, file, force=force))
+
+    async def run() -> tuple[Counts, str]:
+        await keeping.put_back(settings, file)
+        return await restored(settings, file, force=force), await keeping.missing(settings)
+
+    counts, missing = asyncio.run(run())
+    if missing:
+        terminal.say(f"hilum: {missing}")
     if json:
         terminal.json_out({"store": settings.store_shown, "types": counts.types, "seq": counts.seq})
     else:

@@ -13,6 +13,7 @@ from hilum.cli import options
 def check(
     store: options.Store = None,
     data: options.Data = None,
+    blobs: options.Blobs = None,
     environment: options.Environment = None,
     host: options.Host = None,
     port: options.Port = None,
@@ -32,7 +33,8 @@ def check(
 
     Each line says what was found and, if it is not right, what to do. Exit status 1 when something is wrong.
     An SQLite store is read from end to end, and the index of a sample of its resources compared; it may be in use
-    meanwhile. `--rows` compares that of all, on both stores; `hilum reindex` puts right what it finds.
+    meanwhile. The content of every large Binary is held against its digest. `--rows` compares that of all, on both
+    stores; `hilum reindex` puts right what it finds.
 
     Examples:
 
@@ -50,6 +52,7 @@ def check(
         {
             "store": store,
             "data": data,
+            "blobs": blobs,
             "environment": environment,
             "host": host,
             "port": port,

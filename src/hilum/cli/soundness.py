@@ -18,6 +18,7 @@ from hilum import __version__
 from hilum.access import keys
 from hilum.app.settings import EVERY_NETWORK, Settings
 from hilum.app.stores import RESTORE, examination, inspect, open_store
+from hilum.cli import keeping
 from hilum.cli.serving import listen
 from hilum.cli.terminal import progress
 from hilum.fhir.resource import instant
@@ -176,6 +177,25 @@ async def contents(settings: Settings, full: bool = False) -> list[Finding]:
     return [Finding("contents", FAIL, said, RESTORE)]
 
 
+async def binaries(settings: Settings) -> list[Finding]:
+    """The content of every large Binary read, and held against its digest."""
+    try:
+        if await inspect(settings) is None:
+            return []
+        looked = await keeping.look(settings)
+    except (Misconfigured, Busy, Damaged) as problem:
+        return [Finding("binaries", FAIL, str(problem), "See docs/how-to/store-big-files.md.")]
+    if not (looked.sound or looked.bad or looked.orphans):
+        return []
+    found = f"contents of {looked.sound:,} versions of Binaries read"
+    if looked.orphans:
+        found += f"; {looked.orphans:,} that nothing refers to, which go within a day"
+    if not looked.bad:
+        return [Finding("binaries", OK, found)]
+    said = f"{len(looked.bad):,} contents are damaged or missing: {', '.join(looked.bad[:3])}"
+    return [Finding("binaries", FAIL, said, "Copy them from a backup's folder of contents: FILE.blobs.")]
+
+
 async def search_index(settings: Settings) -> list[Finding]:
     """Every resource indexed, and compared with what stands in the index; nothing is changed."""
     if await inspect(settings) is None:
@@ -247,8 +267,8 @@ async def telemetry(settings: Settings) -> list[Finding]:
 Examination = Callable[[Settings], Awaitable[list[Finding]]]
 
 EXAMINATIONS: tuple[Examination, ...] = (
-    python, environment, data_directory, signing_key, disk, store, contents, port, address, workers, telemetry,
-)  # fmt: skip
+    python, environment, data_directory, signing_key, disk, store, contents, binaries, port, address, workers,
+telemetry, )  # fmt: skip
 
 
 def _existing(place: Path) -> Path:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container
+from dataclasses import replace
 from typing import Any, Final, ParamSpec, TypeVar
 
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource, draft
 from hilum.interactions import state
 from hilum.interactions.conforming import judged
+from hilum.interactions.contents import same
 from hilum.interactions.defining import commit
 from hilum.interactions.door import Door, Written
 from hilum.interactions.known import NONE, extensions, unknown
@@ -33,6 +35,7 @@ from hilum.search.before import before
 from hilum.search.index import index
 from hilum.search.parameters import Registry
 from hilum.search.rows import NO_ROWS, Rows
+from hilum.store.blobs.blob import Blob
 from hilum.store.interface import Precondition, Present, Unreferenced, Write
 from hilum.validation import validate
 
@@ -194,14 +197,15 @@ async def put(
     *,
     size: int = 0,
     told: tuple[Issue, ...] = (),
+    blob: Blob | None = None,
 ) -> Written:
     """Commit `body` as the version after `current` (None: the first), judged by `allowed`.
 
     `told`: what validation said of it.
 
     What changes nothing makes no version, if the principal may read what is there. `size`: bytes of the body as it
-    came, if it may be large. Raises Forbidden, Unprocessable (a profile), VersionChanged, CriteriaChanged, Conflict,
-    Busy.
+    came, if it may be large. `blob`: of a Binary, where its content is if not in the body. Raises Forbidden,
+    Unprocessable (a profile), VersionChanged, CriteriaChanged, Conflict, Busy.
     """
     if type == "Basic":
         state.check(door, who, method, body, current)
@@ -209,11 +213,13 @@ async def put(
         size = max(size, len(current.raw))
     catalogue = door.store.catalogue
     write = await apart(size, image, door, method, type, id, body, current, catalogue.registry)
+    if blob is not None:
+        write = replace(write, blob=blob)
     lent = await judged_by(door, who, allowed, current, body) if type == "Binary" else None
     new = lying(write.rows, lent, 1)
     may_hold(allowed, write.id, new, lying(write.old, lent, 0))
     readable = method == "POST" or covers(who, type, write.id, new)
-    if readable and unchanged(write, current):
+    if readable and unchanged(write, current) and (blob is None or await same(door, current, blob)):
         assert current is not None
         return Written(current, created=False, changed=False, readable=readable, issues=told)
     told += await judged(door, type, body, size)

@@ -4,31 +4,62 @@ from __future__ import annotations
 
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
+from hilum.interactions import contents
 from hilum.interactions import criteria as conditional
 from hilum.interactions.build import Body, checked, put
 from hilum.interactions.door import Door, Written
 from hilum.interactions.ids import uuid7
-from hilum.interactions.permit import permits, visible
+from hilum.interactions.permit import Permits, permits, visible
 from hilum.interactions.retrying import retrying
-from hilum.problems import Forbidden
+from hilum.problems import Forbidden, Issue
+from hilum.store.blobs.blob import Blob
 from hilum.store.interface import Resolves
 
 
 async def create(
-    door: Door, who: Principal, type: str, body: Body, criteria: str | None = None, size: int = 0
+    door: Door,
+    who: Principal,
+    type: str,
+    body: Body,
+    criteria: str | None = None,
+    size: int = 0,
+    blob: Blob | None = None,
 ) -> Written:
     """A new resource with an id that the server makes; an id in the body is ignored.
 
     `criteria` (If-None-Exist): with no match the resource is created, with one match that resource is the answer
-    (created and changed False). `size`: bytes of the body as it came, if it may be large. Raises Invalid, Forbidden,
-    MultipleMatches, Conflict (integrity), Busy.
+    (created and changed False). `size`: bytes of the body as it came, if it may be large. `blob`: of a Binary, where
+    its content is already. Raises Invalid, Forbidden, MultipleMatches, Conflict (integrity), Busy.
     """
     allowed = permits(who, type, "c")
-    told = await checked(door, type, body, size)
+    if type != contents.TYPE:
+        told = await checked(door, type, body, size)
+        return await _created(door, who, allowed, type, body, criteria, size, None, told)
+    async with contents.stowing(door) as stow:
+        if blob is not None:
+            await stow.aside(type, body, blob)
+        told = await checked(door, type, body, size)
+        body, blob = await stow.aside(type, body, blob)
+        found = await _created(door, who, allowed, type, body, criteria, size, blob, told)
+        stow.settle(blob, found.changed)
+        return found
+
+
+async def _created(
+    door: Door,
+    who: Principal,
+    allowed: Permits,
+    type: str,
+    body: Body,
+    criteria: str | None,
+    size: int,
+    blob: Blob | None,
+    told: tuple[Issue, ...],
+) -> Written:
     if criteria is None:
         id = uuid7()
         return await retrying(
-            lambda: put(door, who, allowed, "create", "POST", type, id, body, None, size=size, told=told)
+            lambda: put(door, who, allowed, "create", "POST", type, id, body, None, size=size, blob=blob, told=told)
         )
 
     async def attempt() -> Written:
@@ -37,8 +68,21 @@ async def create(
         if match is not None:
             await readable(door, who, match)
             return Written(match, created=False, changed=False)
-        nothing = (Resolves(query, ()),)
-        return await put(door, who, allowed, "create", "POST", type, uuid7(), body, None, nothing, size=size, told=told)
+        return await put(
+            door,
+            who,
+            allowed,
+            "create",
+            "POST",
+            type,
+            uuid7(),
+            body,
+            None,
+            (Resolves(query, ()),),
+            size=size,
+            blob=blob,
+            told=told,
+        )
 
     return await retrying(attempt)
 

@@ -22,6 +22,7 @@ from hilum.search.catalogue import Catalogue, Defined, changes
 from hilum.search.custom import definition, judge, kin
 from hilum.search.index import index
 from hilum.search.parameters import Registry
+from hilum.store.blobs.references import reference
 from hilum.store.interface import Audit, Commit, Precondition, Write
 
 STATUS: Final = {
@@ -60,8 +61,9 @@ async def commit(
         if before is not None and (before.task != one.task or one.state == states.GONE):
             tasks += await _ended(door, catalogue, before)
     revokes = await granting.revoked(door, writes, audit)
+    puts = tuple(reference(write.id, write.version, write.blob) for write in writes if write.blob is not None)
     made = await door.store.commit(
-        Commit((*writes, *tasks), audit, preconditions, catalogue.generation, defined, revokes)
+        Commit((*writes, *tasks), audit, preconditions, catalogue.generation, defined, revokes, puts)
     )
     return tuple(made[: len(writes)])
 

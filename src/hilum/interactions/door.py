@@ -9,6 +9,7 @@ from hilum.fhir.resource import Resource
 from hilum.interactions.shelf import Shelf
 from hilum.interactions.terminology.knowledge import Knowledge
 from hilum.problems import Issue
+from hilum.store.blobs.blob import Blobs
 from hilum.store.interface import Store
 
 
@@ -20,6 +21,8 @@ class Door:
     does not conform to the profiles that it claims, where they are known (conforming.py). `codes`: what was found out
     about codes since a definition of them changed last (terminology/knowledge.py).
     `audits`: what the server itself recorded, where it records (auditing.py). `shelf`: the definitions that are known.
+    `blobs`: where the content of a Binary goes that has more than `large` bytes; None: it all stays in the store
+    (contents.py).
     """
 
     store: Store
@@ -29,6 +32,8 @@ class Door:
     codes: Knowledge = field(default_factory=Knowledge, compare=False, repr=False)
     audits: Audits | None = field(default=None, compare=False, repr=False)
     shelf: Shelf = field(default_factory=Shelf, compare=False, repr=False)
+    blobs: Blobs | None = field(default=None, compare=False, repr=False)
+    large: int = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)

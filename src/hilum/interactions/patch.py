@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
+from hilum.interactions import contents
 from hilum.interactions import criteria as conditional
 from hilum.interactions.auditing import refuse_own
 from hilum.interactions.build import apart, check_match, checked, put
@@ -87,8 +88,22 @@ async def _patched(
         told = await checked(door, current.type, body, size)
     except Invalid as problem:
         raise Invalid(issues=tuple(map(_advised, problem.issues))) from None
+    blob = None
+    if current.type == contents.TYPE:
+        body, blob = await contents.carried(door, current, body)
     return await put(
-        door, who, allowed, "patch", "PATCH", current.type, current.id, body, current, preconditions, told=told
+        door,
+        who,
+        allowed,
+        "patch",
+        "PATCH",
+        current.type,
+        current.id,
+        body,
+        current,
+        preconditions,
+        told=told,
+        blob=blob,
     )
 
 

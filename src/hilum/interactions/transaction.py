@@ -9,15 +9,15 @@ the same criteria make one resource. The entries that read (GET) follow the comm
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, zip_longest
 from typing import Final
 
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
+from hilum.interactions import contents, state
 from hilum.interactions import criteria as conditional
-from hilum.interactions import state
 from hilum.interactions.auditing import refuse_own
 from hilum.interactions.build import (
     LARGE,
@@ -51,12 +51,16 @@ from hilum.interactions.referring import link
 from hilum.interactions.retrying import retrying
 from hilum.interactions.terminology.knowledge import Knowledge
 from hilum.problems import Conflict, Invalid, Problem
+from hilum.store.blobs.blob import Blob
 from hilum.store.interface import Write
 
 __all__ = ["Entry", "EntryOutcome", "Judge", "transaction"]
 
 Judge = Callable[[Door], Awaitable[None]]
 """Raises when what follows the commit would fail on the door it is shown."""
+
+Content = tuple[Blob, bool] | None
+"""Where the content of a Binary is if not in its body, and whether it is what the version that stands has."""
 
 LETTER: Final = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
 ORDER: Final = ("DELETE", "POST", "PUT", "PATCH")
@@ -75,8 +79,45 @@ async def transaction(
     in the category of the first. Raises what the single interactions raise, and Invalid when two entries write one
     resource; then nothing was written.
     """
-    generation = door.store.catalogue.generation
     steps = await _understood(door, who, entries)
+    if not any(step.target.type == contents.TYPE and step.entry.body is not None for step in steps):
+        return await _tried(door, who, entries, steps, {}, judge)
+    async with contents.stowing(door) as stow:
+        entries, blobs = await _aside(stow, entries)
+        if blobs:
+            steps = await _understood(door, who, entries)
+        outcomes = await _tried(door, who, entries, steps, blobs, judge)
+        for number, outcome in enumerate(outcomes):
+            stow.settle(blobs.get(number), outcome.changed)
+        return outcomes
+
+
+async def _aside(stow: contents.Stow, entries: Sequence[Entry]) -> tuple[Sequence[Entry], dict[int, Blob]]:
+    """The entries as they are stored, and by their numbers the blobs of Binaries whose content is large."""
+    blobs: dict[int, Blob] = {}
+    out = list(entries)
+    for number, entry in enumerate(entries):
+        if entry.body is None or entry.method not in ("POST", "PUT"):
+            continue
+        where = f"Bundle.entry[{entry.index}].resource"
+        body, blob = await stow.aside(entry.body.get("resourceType", ""), entry.body, None, where)
+        if body is not entry.body:
+            out[number] = replace(entry, body=body)
+        if blob is not None:
+            blobs[number] = blob
+    return out, blobs
+
+
+async def _tried(
+    door: Door,
+    who: Principal,
+    entries: Sequence[Entry],
+    steps: list[Step],
+    blobs: Mapping[int, Blob],
+    judge: Judge | None,
+) -> tuple[EntryOutcome, ...]:
+    """Until it is committed. `blobs`: by the number of the step."""
+    generation = door.store.catalogue.generation
     tried = False
 
     async def attempt() -> tuple[EntryOutcome, ...]:
@@ -87,7 +128,7 @@ async def transaction(
         if door.store.catalogue.generation != generation:  # criteria may name a search parameter that is gone
             generation = door.store.catalogue.generation
             steps = await _understood(door, who, entries)
-        return await _attempt(door, who, steps, judge)
+        return await _attempt(door, who, steps, blobs, judge)
 
     return await retrying(attempt)
 
@@ -149,7 +190,9 @@ async def _refuse_made(door: Door, steps: list[Step]) -> None:
             raise Conflict(f"Another one has created the {step.target.type} with this id meanwhile.")
 
 
-async def _attempt(door: Door, who: Principal, steps: list[Step], judge: Judge | None) -> tuple[EntryOutcome, ...]:
+async def _attempt(
+    door: Door, who: Principal, steps: list[Step], blobs: Mapping[int, Blob], judge: Judge | None
+) -> tuple[EntryOutcome, ...]:
     plan = Plan(Links(door.base), catalogue=door.store.catalogue)
     for number, step in enumerate(steps):
         if number % _BREATH == 0:
@@ -158,14 +201,14 @@ async def _attempt(door: Door, who: Principal, steps: list[Step], judge: Judge |
     refuse_overlaps(steps, plan)
     await link(door, who, steps, plan)
     await refuse_doubles(steps, plan)
-    return await _commit(door, who, steps, plan, judge)
+    return await _commit(door, who, steps, plan, blobs, judge)
 
 
 # --- the commit -------------------------------------------------------------------------------------------------------
 
 
 async def _commit(
-    door: Door, who: Principal, steps: list[Step], plan: Plan, judge: Judge | None
+    door: Door, who: Principal, steps: list[Step], plan: Plan, blobs: Mapping[int, Blob], judge: Judge | None
 ) -> tuple[EntryOutcome, ...]:
     writes: dict[int, tuple[Write, ...]] = {}
     for number, step in enumerate(steps):
@@ -173,11 +216,15 @@ async def _commit(
             await asyncio.sleep(0)
         if step.number in plan.names or step.number in plan.removals:
             large = size(step, plan) > LARGE
-            lent = await _lent(door, who, step, plan) if step.target.type == "Binary" else []
+            lent: list[Lent] = []
+            content: Content = None
+            if step.target.type == contents.TYPE:
+                content = await _content(door, step, plan, blobs.get(step.number))
+                lent = await _lent(door, who, step, plan)
             if large:
-                made = await asyncio.to_thread(_writes, door, who, step, plan, lent)
+                made = await asyncio.to_thread(_writes, door, who, step, plan, lent, content)
             else:
-                made = _writes(door, who, step, plan, lent)
+                made = _writes(door, who, step, plan, lent, content)
             if made:
                 writes[step.number] = made
                 if step.number in plan.bodies:
@@ -218,7 +265,18 @@ async def _lent(door: Door, who: Principal, step: Step, plan: Plan) -> list[Lent
     return [await judged_by(door, who, step.allowed, plan.current[number], plan.bodies[number])]
 
 
-def _writes(door: Door, who: Principal, step: Step, plan: Plan, lent: Sequence[Lent] = ()) -> tuple[Write, ...]:
+async def _content(door: Door, step: Step, plan: Plan, blob: Blob | None) -> Content:
+    """The blob of what an entry makes of a Binary, and whether that is what stands; a patch keeps what there is."""
+    number = step.number
+    current = plan.current.get(number)
+    if step.entry.method == "PATCH" and current is not None:
+        plan.bodies[number], blob = await contents.carried(door, current, plan.bodies[number])
+    return None if blob is None else (blob, await contents.same(door, current, blob))
+
+
+def _writes(
+    door: Door, who: Principal, step: Step, plan: Plan, lent: Sequence[Lent] = (), content: Content = None
+) -> tuple[Write, ...]:
     """The writes of an entry; none when it would change nothing. `lent`: of each of them, see `permit`."""
     number, method = step.number, step.entry.method
     try:
@@ -234,13 +292,20 @@ def _writes(door: Door, who: Principal, step: Step, plan: Plan, lent: Sequence[L
         write = image(
             door, method, type, id, plan.bodies[number], current, plan.catalogue.registry, plan.drafts.rows(number)
         )
+        if content is not None:
+            write = replace(write, blob=content[0])
         owners = lent[0] if lent else None
         new = lying(write.rows, owners, 1)
         may_hold(step.allowed, write.id, new, lying(write.old, owners, 0))
     except Problem as problem:
         raise again(problem, placed(problem.issues, step.entry.index)) from None
     readable = covers(who, type, write.id, new)
-    if readable and unchanged(write, current) and (type, id) not in plan.links.pinned:
+    if (
+        readable
+        and unchanged(write, current)
+        and (content is None or content[1])
+        and (type, id) not in plan.links.pinned
+    ):
         return ()
     return (write,)
 

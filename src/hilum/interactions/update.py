@@ -7,8 +7,11 @@ others the unchanged ETag would say that they guessed what is stored.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
+from hilum.interactions import contents
 from hilum.interactions import criteria as conditional
 from hilum.interactions.auditing import refuse_own
 from hilum.interactions.build import Body, check_id, check_match, checked, put
@@ -17,7 +20,8 @@ from hilum.interactions.ids import uuid7
 from hilum.interactions.permit import Permits, absent, permits, seen, unlimited, visible
 from hilum.interactions.retrying import retrying
 from hilum.interactions.state import refuse_blind
-from hilum.problems import Conflict, Forbidden, Invalid, PreconditionFailed
+from hilum.problems import Conflict, Forbidden, Invalid, Issue, PreconditionFailed
+from hilum.store.blobs.blob import Blob
 from hilum.store.interface import Resolves
 
 
@@ -31,19 +35,20 @@ async def update(
     *,
     only_new: bool = False,
     size: int = 0,
+    blob: Blob | None = None,
 ) -> Written:
     """The next version of a resource, or its first (created True) where there was none or a deleted one.
 
     `only_new` (If-None-Match: *): there may be none yet. `size`: bytes of the body as it came, if it may be large.
-    A principal that is bound to a compartment never chooses ids: what is absent or hidden is NotFound for it. Raises
-    Invalid (the body's id too), Forbidden, NotFound, PreconditionFailed, Conflict (integrity), Busy.
+    `blob`: of a Binary, where its content is already. A principal that is bound to a compartment never chooses ids:
+    what is absent or hidden is NotFound for it. Raises Invalid (the body's id too), Forbidden, NotFound,
+    PreconditionFailed, Conflict (integrity), Busy.
     """
     allowed = permits(who, type, "u")
     refuse_own(type, id)
     check_id(type, id, body)
-    told = await checked(door, type, body, size)
 
-    async def attempt() -> Written:
+    async def attempt(body: Body, blob: Blob | None, told: tuple[Issue, ...]) -> Written:
         current = await seen(door, who, allowed, type, id)
         if type == "Basic":
             await refuse_blind(door, who, current, if_match, body)
@@ -51,9 +56,31 @@ async def update(
         check_new(only_new, current)
         if current is None and not unlimited(allowed):
             raise absent(type, id)
-        return await put(door, who, allowed, "update", "PUT", type, id, body, current, size=size, told=told)
+        return await put(door, who, allowed, "update", "PUT", type, id, body, current, size=size, blob=blob, told=told)
 
-    return await retrying(attempt)
+    return await _stowed(door, type, body, size, blob, attempt)
+
+
+async def _stowed(
+    door: Door,
+    type: str,
+    body: Body,
+    size: int,
+    blob: Blob | None,
+    attempt: Callable[[Body, Blob | None, tuple[Issue, ...]], Awaitable[Written]],
+) -> Written:
+    """Check the body; the content of a large Binary is put aside before it is attempted."""
+    if type != contents.TYPE:
+        told = await checked(door, type, body, size)
+        return await retrying(lambda: attempt(body, None, told))
+    async with contents.stowing(door) as stow:
+        if blob is not None:
+            await stow.aside(type, body, blob)
+        told = await checked(door, type, body, size)
+        kept, blob = await stow.aside(type, body, blob)
+        found = await retrying(lambda: attempt(kept, blob, told))
+        stow.settle(blob, found.changed)
+        return found
 
 
 async def conditional_update(
@@ -66,6 +93,7 @@ async def conditional_update(
     *,
     only_new: bool = False,
     size: int = 0,
+    blob: Blob | None = None,
 ) -> Written:
     """Update what the criteria find. https://hl7.org/fhir/R4/http.html#cond-update
 
@@ -74,9 +102,8 @@ async def conditional_update(
     """
     allowed = permits(who, type, "u")
     refuse_own(type, body.get("id"))
-    told = await checked(door, type, body, size)
 
-    async def attempt() -> Written:
+    async def attempt(body: Body, blob: Blob | None, told: tuple[Issue, ...]) -> Written:
         query = conditional.parse(door, who, type, criteria)
         match = await conditional.single(door, query)
         if type == "Basic":
@@ -88,16 +115,30 @@ async def conditional_update(
             current = None if id is None else await free(door, allowed, type, id)
             nothing = (Resolves(query, ()),)
             return await put(
-                door, who, allowed, "update", "PUT", type, id or uuid7(), body, current, nothing, size=size, told=told
+                door,
+                who,
+                allowed,
+                "update",
+                "PUT",
+                type,
+                id or uuid7(),
+                body,
+                current,
+                nothing,
+                size=size,
+                blob=blob,
+                told=told,
             )
         if body.get("id", match.id) != match.id:
             raise Invalid(f"The body has another id than the {type} that the criteria match.", expression=f"{type}.id")
         if not await visible(door, who, allowed, match):
             raise Forbidden(f"The criteria match a {type} that the token does not allow to update.")
         same = (Resolves(query, (match.id,)),)
-        return await put(door, who, allowed, "update", "PUT", type, match.id, body, match, same, size=size, told=told)
+        return await put(
+            door, who, allowed, "update", "PUT", type, match.id, body, match, same, size=size, blob=blob, told=told
+        )
 
-    return await retrying(attempt)
+    return await _stowed(door, type, body, size, blob, attempt)
 
 
 def check_new(only_new: bool, current: Resource | None) -> None:

@@ -33,6 +33,8 @@ TRIES: Final = 15
 CHALLENGE: Final = 16
 TICKET: Final = 17
 SETTING: Final = 18
+BLOB: Final = 19
+LINK: Final = 20
 
 FRESH: Final = 0
 USED: Final = 1

@@ -22,7 +22,7 @@ from hilum.rest import bundle as bundles
 from hilum.rest import conditions, media, outcome, router, write
 from hilum.rest.conditions import http_date_of
 from hilum.rest.entries import Headers, asked, body_and_type, check_names, given, text
-from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
+from hilum.rest.message import ENTRY, FHIR_JSON, NO_STORE, Request, Response
 from hilum.rest.prefer import prefer
 from hilum.rest.router import Service
 from hilum.web.body import LARGE, parsed
@@ -227,7 +227,7 @@ def _request(service: Service, outer: Request, entry: dict[str, Any], where: str
     if since is not None:
         headers[b"if-modified-since"] = http_date_of(since).encode()
     body, resource = body_and_type(entry, headers, where)
-    return Request(method, path, query, headers, body, outer.who, resource=resource)
+    return Request(method, path, query, headers, body, outer.who, resource=resource, way=ENTRY)
 
 
 _CONDITIONS: Final = (("ifMatch", b"if-match"), ("ifNoneMatch", b"if-none-match"), ("ifNoneExist", b"if-none-exist"))

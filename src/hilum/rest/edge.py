@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
 from hilum.access.bearer import NotHeld, bearer, require_key
 from hilum.access.policy import EVERYTHING, Policy, Principal
+from hilum.access.signed import DOWNLOAD, UPLOAD, Link
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.interactions.permit import WORDS
 from hilum.problems import Forbidden, Malformed, Problem, Unauthenticated
-from hilum.rest import document, forms, outcome, router
-from hilum.rest.message import Request, Response
+from hilum.rest import forms, outcome, receiving, router
+from hilum.rest.message import LINK, TICKET, Request, Response
 from hilum.rest.router import Route, Service
 from hilum.store import lanes
 from hilum.store.limits import SEARCH_SECONDS
@@ -31,8 +33,10 @@ NOBODY = Principal("nobody", "anonymous", "", Policy(()), 1 << 62)
 """Who asks where no token is needed: may see nothing."""
 
 
-TICKET: Final = b"ticket=hti_"
+TICKETED: Final = b"ticket=hti_"
 """What stands in a query instead of a token, where a browser can send no header."""
+LINKED: Final = b"link=hlk_"
+"""The same of a signed link to a Binary."""
 FORM_BYTES: Final = 1 << 20
 """The most bytes that a search form or the Parameters of an operation may have."""
 _GIANT: Final = 1 << 22
@@ -50,11 +54,14 @@ LETTERS: Final = {
 
 
 class Limits(NamedTuple):
-    """The most bytes that a body may have: a Bundle's, one resource's, and those of all bodies in memory together."""
+    """The most bytes that a body may have: a Bundle's, one resource's, those of all bodies in memory together, and the
+    content of a Binary.
+    """
 
     bundle: int
     resource: int
     together: int
+    binary: int = 5 << 30
 
 
 def may_send(who: Principal, route: Route, type: str | None) -> None:
@@ -116,6 +123,8 @@ class Edge:
         self._tickets = tickets
         self._limits = limits
         self._budget = body.Budget(limits.together)
+        blobs = service.door.blobs
+        self._upload = blobs.memory if blobs is not None else service.door.large
         self._giants = asyncio.Semaphore(_GIANTS)
         self._skip = len(prefix)
         self._open = frozenset(tuple(route.pattern.split("/")) for route in service.router.routes if route.open)
@@ -128,7 +137,7 @@ class Edge:
         Raises Disconnected when the client went away. Token, scope and headers are judged before the body is read.
         """
         held = 0
-        ticketed = False
+        link: Link | None = None
         lanes.begin(SEARCH_SECONDS)
         method: str = scope["method"]
         request = Request(method, (), "", headers, b"", NOBODY)
@@ -138,8 +147,12 @@ class Edge:
             query = scope["query_string"]
             if b"access_token=" in query:  # it is in histories and logs by now: nobody may build on it
                 raise Malformed("A token belongs into the Authorization header, never into a URL.")
-            if TICKET in query:
-                request.who, query, ticketed = await self._ticketed(method, request.path, query), b"", True
+            if TICKETED in query:
+                request.who, query = await self._ticketed(method, request.path, query), b""
+                request.way = TICKET
+            elif LINKED in query:
+                link = await self._linked(request, query)
+                query = b""
             elif request.path not in self._open:
                 opened = None if b"authorization" in headers else self._opened(method, request.path)
                 request.who = opened or await authenticate(self._verifier, headers)
@@ -147,9 +160,14 @@ class Edge:
                 request.query = query.decode("latin-1")
             if unread:
                 limit, setting = self._expected(request)
-                request.body, held = await body.collect(receive, headers, limit, self._budget, setting)
-                if request.body:
-                    request.sent = forms.sent(request)
+                if receiving.is_raw(request):
+                    limit, setting = (link.size, "") if link is not None else (self._limits.binary, "max-binary-bytes")
+                    request.incoming = body.Incoming(receive, headers, limit, setting)
+                    held = self._budget.take(self._upload if body.is_long(headers) else 0)
+                else:
+                    request.body, held = await body.collect(receive, headers, limit, self._budget, setting)
+                    if request.body:
+                        request.sent = forms.sent(request)
         except Problem as problem:
             if isinstance(problem, NotHeld):
                 request.who = problem.who
@@ -157,19 +175,24 @@ class Edge:
             if unread and body.is_long(headers):
                 refused.headers.append(body.CLOSE)
             refused = await forms.written(request, refused)
+            await self._spent(link, refused.status)
             return await self._kept(router.noted(self._service.trail, request, refused), request, refused), request
         try:
-            if held > _GIANT:
+            if held > _GIANT and request.incoming is None:
                 async with self._giants:
                     response = await router.answer(self._service, request)
             else:
                 response = await router.answer(self._service, request)
+        except body.Disconnected:
+            await self._spent(link, 499)
+            raise
         finally:
             if held:
                 request.body = b""
                 self._budget.give_back(held)
-        if ticketed:
-            response = document.native(response)
+        await self._spent(link, response.status)
+        if request.incoming is not None and not request.incoming.finished:
+            response.headers.append(body.CLOSE)
         response = await forms.written(request, response)
         if response.ticket:
             response = await self._kept(response.ticket, request, response)
@@ -192,6 +215,28 @@ class Edge:
             raise Unauthenticated("A ticket opens one Binary, by GET.")
         return await self._tickets.use(ticket, "/".join(path))
 
+    async def _linked(self, request: Request, query: bytes) -> Link:
+        """What the request is allowed by a link, which says who asks and what. Raises Unauthenticated, Busy."""
+        signed, method = self._service.signed, request.method
+        if signed is None or method not in ("GET", "HEAD", "POST"):
+            raise Unauthenticated("A link opens the content of one Binary, by GET, or takes one in, by POST.")
+        text = query.removeprefix(b"link=").decode("latin-1")
+        purpose = UPLOAD if method == "POST" else DOWNLOAD
+        request.who, link = await signed.use(text, purpose, "/".join(request.path))
+        request.way = LINK
+        try:
+            request.headers = receiving.by_link(request.headers, link)
+        except Problem as problem:
+            await self._spent(link, outcome.status(problem))
+            raise
+        return link
+
+    async def _spent(self, link: Link | None, status: int) -> None:
+        """An upload that came to nothing for sure may be tried again with its link."""
+        if link is not None and link.number and 400 <= status < 500 and self._service.signed is not None:
+            with suppress(Problem):
+                await self._service.signed.give_back(link)
+
     async def _kept(self, ticket: int, request: Request, response: Response) -> Response:
         """The response once it is audited as the server promises; what can't be audited isn't shown."""
         try:
@@ -206,7 +251,7 @@ class Edge:
         request.interaction = route.interaction
         type_ = request.path[0] if request.path and request.path[0] in TYPE_NUMBER else None
         may_send(request.who, route, type_)
-        bundle, resource, _ = self._limits
+        bundle, resource = self._limits.bundle, self._limits.resource
         if route.takes_form:
             return min(FORM_BYTES, bundle), ""
         if type_ is None or type_ == "Bundle" or bundle <= resource:

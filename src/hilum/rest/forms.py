@@ -38,6 +38,8 @@ async def take(request: Request) -> None:
     """Let the body be FHIR 4.0 in JSON, whatever it was. Raises Malformed, Invalid."""
     form = request.sent
     assert form is not None
+    if request.path[:1] == ("Binary",) and request.interaction in ("create", "update"):
+        request.original = request.body  # what is no Binary is the content of one, as it came
     request.body = await _worked(_plain, form, request.body)
     request.headers = {**request.headers, b"content-type": b"application/fhir+json"}
 

@@ -56,6 +56,13 @@ def _ranges(accept: bytes) -> list[_Range]:
     return found
 
 
+def _meant(ranges: list[_Range]) -> list[_Range]:
+    """Without XML where a browser asks, which means no FHIR by it."""
+    if any(one.media in _HTML and one.quality > 0 for one in ranges):
+        return [one for one in ranges if one.media not in ("application/xml", "text/xml")]
+    return ranges
+
+
 class Wish(NamedTuple):
     """What a client asks for: the form, whether its version is named, and whether XML is as good as JSON."""
 
@@ -71,9 +78,7 @@ def accepted(accept: bytes) -> Wish | None:
     The range that names a format most exactly says how much it is wanted; of equals JSON is given.
     https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
     """
-    ranges = _ranges(accept)
-    if any(one.media in _HTML and one.quality > 0 for one in ranges):  # a browser, which means no FHIR by XML
-        ranges = [one for one in ranges if one.media not in ("application/xml", "text/xml")]
+    ranges = _meant(_ranges(accept))
     best, found = 0.0, None
     for version in ("4.0", "3.0"):
         for is_xml, names in ((False, JSON), (True, XML)):
@@ -100,6 +105,32 @@ def _wanted(ranges: list[_Range], names: frozenset[str], version: str) -> tuple[
 def acceptable(accept: bytes) -> bool:
     """Whether an Accept header allows anything that hilum writes."""
     return accepted(accept) is not None
+
+
+def kind(content_type: bytes) -> str:
+    """A media type without its parameters, in lower case."""
+    return _split(content_type.decode("latin-1").lower())[0]
+
+
+@lru_cache(maxsize=256)
+def native(accept: bytes, media: str) -> bool | None:
+    """Whether content of this media type is asked for rather than the FHIR resource that holds it; None: neither.
+
+    Of both the more wanted one; where they are wanted alike, the one that is named, and of two names that of the
+    content. `application/json` and `application/xml` mean the content where that is of this type.
+    https://hl7.org/fhir/R4/binary.html#rest, https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
+    """
+    fhir, content, named = 0.0, 0.0, -1
+    places = ("*/*", f"{media.partition('/')[0]}/*", media)
+    for one in _meant(_ranges(accept)):
+        if one.media in JSON | XML and (one.media.endswith(_OWN) or one.media != media):
+            if one.version != "":
+                fhir = max(fhir, one.quality)
+        elif one.media in places and places.index(one.media) > named:
+            content, named = one.quality, places.index(one.media)
+    if fhir <= 0 and content <= 0:
+        return None
+    return content > fhir or (content == fhir and named == 2)
 
 
 def negotiate(accept: bytes | None, format_: str | None, sent: Form | None = None) -> Form:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.rest.media import Form
 from hilum.rest.presentation import PLAIN, Presentation
+from hilum.web.body import Incoming
 from hilum.web.fields import Header
 
 FHIR_JSON: Header = (b"content-type", b"application/fhir+json; charset=utf-8")
@@ -21,6 +22,12 @@ NO_SNIFF: Header = (b"x-content-type-options", b"nosniff")
 """On every answer over HTTP: a narrative must not be run as a page by a browser that guesses types."""
 
 
+ENTRY: Final = "entry"
+TICKET: Final = "ticket"
+LINK: Final = "link"
+"""How a request came that is none of its own over HTTP, or one without a token in its head: `Request.way`."""
+
+
 @dataclass(slots=True)
 class Request:
     """One interaction asked for.
@@ -30,8 +37,10 @@ class Request:
     `bytes_of_resource`: how long that was, where it is known to be long.
     `parameters`: the decoded query without the general parameters, which are in `shown`; filled in by the router, and
     so is `interaction`, for the log.
-    `asked`: what the audit is told was asked, where the query string says less. Nothing else changes while a request is
-    answered, so that it can be answered again.
+    `incoming`: the body, where it is the content of a Binary and not read yet. `way`: how the request came, "" for
+    most. `asked`: what the audit is told was asked, where the query string says less. Nothing else changes while a
+    request is answered, so that it can be answered again.
+    `original`: the body of what is sent as a Binary, as it came, where it came in another form.
     `sent`: how its body came; by the time it is answered it is FHIR 4.0 in JSON. `form`: how the answer is to be
     written, filled in by the router; None until then.
     """
@@ -50,6 +59,9 @@ class Request:
     asked: str | None = None
     sent: Form | None = None
     form: Form | None = None
+    incoming: Incoming | None = None
+    way: str = ""
+    original: bytes = b""
 
     @property
     def size(self) -> int:
@@ -68,6 +80,7 @@ class Response:
 
     `version`: the version that was read or written, where it is one. For the audit: `shown`, the seqs of what else the
     body discloses; `recorded`: a commit has its own row; `ticket`: what to wait for before it is sent.
+    `stream`: in place of the body, what makes it piece by piece, `length` bytes in all.
     """
 
     status: int
@@ -77,6 +90,13 @@ class Response:
     shown: tuple[int, ...] = ()
     recorded: bool = False
     ticket: int = 0
+    stream: Callable[[], AsyncIterator[bytes]] | None = None
+    length: int = 0
+
+    @property
+    def size(self) -> int:
+        """The bytes of the body."""
+        return len(self.body) if self.stream is None else self.length
 
     def header(self, name: bytes) -> str | None:
         """The first header of that name (lower case), or None."""

@@ -7,8 +7,8 @@ from hilum.fhir.resource import Resource
 from hilum.interactions import read as reading
 from hilum.interactions.auditing import OWN_DEFINITION
 from hilum.interactions.permit import absent
-from hilum.rest import conditions, subset
-from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
+from hilum.rest import binary, conditions, subset
+from hilum.rest.message import ENTRY, FHIR_JSON, NO_STORE, Request, Response
 from hilum.rest.operations import defining
 from hilum.rest.presentation import PLAIN
 from hilum.rest.router import Service
@@ -20,6 +20,8 @@ async def read(service: Service, request: Request) -> Response:
     if id_.startswith(OWN_DEFINITION) and type_ == "OperationDefinition":
         return _own_definition(service, request)
     resource = await reading.read(service.door, request.who, type_, id_)
+    if type_ == binary.TYPE and request.way != ENTRY and (found := await binary.shown(service, request, resource)):
+        return found
     headers = request.headers
     if (b"if-none-match" in headers or b"if-modified-since" in headers) and conditions.unchanged(
         resource, request.header(b"if-none-match"), request.header(b"if-modified-since")
@@ -33,7 +35,10 @@ async def read(service: Service, request: Request) -> Response:
 async def vread(service: Service, request: Request) -> Response:
     """`GET [type]/[id]/_history/[vid]`: that version. https://hl7.org/fhir/R4/http.html#vread"""
     type_, id_, _, version = request.path
-    return await _shown(request, await reading.vread(service.door, request.who, type_, id_, version))
+    resource = await reading.vread(service.door, request.who, type_, id_, version)
+    if type_ == binary.TYPE and request.way != ENTRY and (found := await binary.shown(service, request, resource)):
+        return found
+    return await _shown(request, resource)
 
 
 def _own_definition(service: Service, request: Request) -> Response:

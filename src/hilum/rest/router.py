@@ -10,9 +10,10 @@ import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from threading import Event
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from hilum.access.opened import Opened
+from hilum.access.signed import Signed
 from hilum.audit.recording import SILENT, Trail
 from hilum.fhir import json
 from hilum.fhir.definitions import TYPE_NUMBER
@@ -20,8 +21,9 @@ from hilum.interactions.door import Door
 from hilum.problems import Damaged, Malformed, MethodNotAllowed, NotFound, Problem
 from hilum.rest import forms, media, outcome, prefer, presentation, stu3
 from hilum.rest.links import Links
-from hilum.rest.message import Request, Response
+from hilum.rest.message import ENTRY, Request, Response
 from hilum.web import log, uri
+from hilum.web.body import Disconnected
 
 Handler = Callable[["Service", Request], Awaitable[Response]]
 
@@ -142,6 +144,7 @@ class Service:
 
     `page`: how many entries a page has at most. `issuer`: the origin of the authorization server, "" where there is
     none. `opened`: what is answered without a token. `documents`: what was made once and is kept, as bytes.
+    `signed`: links to Binaries, which hold for `longest_link` seconds at most; `largest`: how many bytes one may have.
     `damaged`: the store has said so, and a restart with a backup is what helps.
     """
 
@@ -154,6 +157,9 @@ class Service:
     issuer: str = ""
     trail: Trail = SILENT
     opened: Opened = field(default_factory=Opened)
+    signed: Signed | None = None
+    longest_link: int = 3600
+    largest: int = 5 << 30
     documents: dict[str, bytes] = field(default_factory=dict)
     damaged: Event = field(default_factory=Event)
 
@@ -163,27 +169,38 @@ class Service:
         return self.door.base.encode()
 
 
+_NATIVE: Final = ("Binary",)
+_READS: Final = frozenset({"read", "vread"})
+"""What may be asked for in a format of its own: the handler judges it, once it knows which that is."""
+
+
 def understood(service: Service, request: Request) -> Handler:
     """Who answers this request; its `interaction`, `shown` and `parameters` are filled in. Raises a Problem."""
     route = service.router.find(request.method, request.path)
     request.interaction = route.interaction
     accept = request.headers.get(b"accept")
+    native = request.path[:1] == _NATIVE and route.interaction in _READS and request.way != ENTRY
     if not request.query:
-        request.form = media.negotiate(accept, None, request.sent)
-        if request.form.version != "4.0":
-            stu3.possible(request)
+        if not native:
+            _negotiated(request, accept, None)
         return route.handler
     shown, request.parameters = presentation.general(uri.pairs(request.query))
     request.shown = shown
-    request.form = media.negotiate(accept, shown.format, request.sent)
-    if request.form.version != "4.0":
-        stu3.possible(request)
+    if not native:
+        _negotiated(request, accept, shown.format)
     if request.parameters and route.takes is not None:
         request.parameters = [pair for pair in request.parameters if pair[1] or pair[0] not in presentation.GENERAL]
         _refuse_unknown(route, request)
     if shown.summary == "count" and not route.interaction.startswith("search"):
         raise Malformed("_summary=count is for searches only.")
     return route.handler
+
+
+def _negotiated(request: Request, accept: bytes | None, format_: str | None) -> None:
+    """Settle the form of the answer. Raises NotAcceptable."""
+    request.form = media.negotiate(accept, format_, request.sent)
+    if request.form.version != "4.0":
+        stu3.possible(request)
 
 
 def _refuse_unknown(route: Route, request: Request) -> None:
@@ -205,6 +222,8 @@ async def answer(service: Service, request: Request) -> Response:
         response = await understood(service, request)(service, request)
         if request.shown.pretty and response.body:
             response.body = json.pretty(response.body)
+    except Disconnected:  # nobody is there to answer
+        raise
     except Problem as problem:
         if isinstance(problem, Damaged):
             service.damaged.set()

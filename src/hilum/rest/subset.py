@@ -68,7 +68,7 @@ def subset(body: dict[str, Any], presentation: Presentation) -> dict[str, Any]:
     if presentation.elements:
         kept = _only(kept, _mandatory(type_) | _properties(type_, presentation.elements))
     meta = dict(body.get("meta", {}))
-    meta["tag"] = [*meta.get("tag", ()), SUBSETTED]
+    meta["tag"] = [*(tag for tag in meta.get("tag", ()) if tag != SUBSETTED), SUBSETTED]
     out: dict[str, Any] = {"resourceType": type_}
     if "id" in body:
         out["id"] = body["id"]

@@ -11,7 +11,7 @@ from hilum.interactions import patch as patching
 from hilum.interactions import update as updating
 from hilum.interactions.door import Written
 from hilum.problems import Issue, Malformed
-from hilum.rest import conditions, media, outcome
+from hilum.rest import conditions, media, outcome, receiving
 from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response
 from hilum.rest.prefer import prefer
 from hilum.rest.router import Service
@@ -25,9 +25,15 @@ _PATCH = media.JSON | {media.JSON_PATCH, media.XML_PATCH}
 async def create(service: Service, request: Request) -> Response:
     """`POST [type]`; with If-None-Exist only when nothing matches. https://hl7.org/fhir/R4/http.html#ccreate"""
     conditions.only_new(request.headers)
+    type_, criteria = request.path[0], _if_none_exist(request)
+    if type_ == receiving.TYPE:
+        sent = await receiving.taken(service, request, "c")
+        found = await creating.create(
+            service.door, request.who, type_, sent.body, criteria, request.size, blob=sent.blob
+        )
+        return written(service, request, found)
     body = await _resource(request)
-    criteria = _if_none_exist(request)
-    found = await creating.create(service.door, request.who, request.path[0], body, criteria, request.size)
+    found = await creating.create(service.door, request.who, type_, body, criteria, request.size)
     return written(service, request, found)
 
 
@@ -35,7 +41,14 @@ async def update(service: Service, request: Request) -> Response:
     """`PUT [type]/[id]`: a new version, or the first one. https://hl7.org/fhir/R4/http.html#upsert"""
     type_, id_ = request.path
     new = conditions.only_new(request.headers, possible=True)
-    body, match = await _resource(request), request.header(b"if-match")
+    match = request.header(b"if-match")
+    if type_ == receiving.TYPE:
+        sent = await receiving.taken(service, request, "u", id_, match)
+        found = await updating.update(
+            service.door, request.who, type_, id_, sent.body, match, only_new=new, size=request.size, blob=sent.blob
+        )
+        return written(service, request, found)
+    body = await _resource(request)
     found = await updating.update(service.door, request.who, type_, id_, body, match, only_new=new, size=request.size)
     return written(service, request, found)
 
@@ -43,9 +56,13 @@ async def update(service: Service, request: Request) -> Response:
 async def conditional_update(service: Service, request: Request) -> Response:
     """`PUT [type]?criteria`. https://hl7.org/fhir/R4/http.html#cond-update"""
     new = conditions.only_new(request.headers, possible=True)
-    body, match, wanted = await _resource(request), request.header(b"if-match"), _criteria(request)
+    match, wanted, blob = request.header(b"if-match"), _criteria(request), None
+    if request.path[0] == receiving.TYPE:
+        body, blob = await receiving.taken(service, request, "u")
+    else:
+        body = await _resource(request)
     found = await updating.conditional_update(
-        service.door, request.who, request.path[0], wanted, body, match, only_new=new, size=request.size
+        service.door, request.who, request.path[0], wanted, body, match, only_new=new, size=request.size, blob=blob
     )
     return written(service, request, found)
 

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple, Protocol
 
 from hilum.fhir.resource import Draft, Resource
 from hilum.oauth.keeping import Ledger
-from hilum.oauth.ledger import Revoked
+from hilum.oauth.ledger import Put, Revoked
 from hilum.search.catalogue import Catalogue, Defined
 from hilum.search.clauses import Permit
 from hilum.search.query import Query
 from hilum.search.rows import NO_ROWS, Rows
+from hilum.store.blobs.blob import Blob
 from hilum.store.rebuilding import Rebuilt, Scope
 from hilum.store.segments import Segments, WriteAudited
 from hilum.terminology.concepts import Concepts
@@ -37,6 +38,8 @@ class Write:
     draft: Draft | None
     rows: Rows = NO_ROWS
     old: Rows = NO_ROWS
+    blob: Blob | None = None
+    """Of a Binary: where its content is, if that is not in the draft."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,8 @@ class Commit:
     """What becomes of custom search parameters with it."""
     revokes: tuple[Revoked, ...] = ()
     """Revocations that hold from the commit on. That of a grant ends its records: itself, codes, refresh tokens."""
+    puts: tuple[Put, ...] = ()
+    """New records that are there from the commit on; VersionChanged where there is one of the same name already."""
 
 
 @dataclass(frozen=True, slots=True)

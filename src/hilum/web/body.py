@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from hilum.fhir import json
@@ -20,6 +20,7 @@ CLOSE: Header = (b"connection", b"close")
 """On an answer that was given before a long body was read: the rest of it is not wanted."""
 
 _SHORT: Final = 1 << 16
+_PIECE: Final = 1 << 20
 LARGE: Final = 1 << 18
 """Bytes: a longer body is parsed in a thread, so that the event loop serves others meanwhile."""
 
@@ -51,6 +52,41 @@ class Budget:
         self._held -= size
 
 
+class Incoming:
+    """A body that is taken in piece by piece, and never held as a whole. `size`: how long it says that it is.
+
+    What is not asked for is not read from the socket, so that a fast client waits for a slow disk. Raises, as `collect`
+    does, what can be told from the headers.
+    """
+
+    def __init__(self, receive: Receive, headers: Mapping[bytes, bytes], limit: int, setting: str) -> None:
+        _refuse_compressed(headers)
+        self._receive, self._limit, self._setting = receive, limit, setting
+        self.size = _declared(headers, limit, setting)
+        self.finished = self.size == 0
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """What comes, in pieces of a megabyte and the rest. Once. Raises TooLarge, Disconnected."""
+        parts: list[bytes] = []
+        size = waiting = 0
+        while not self.finished:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                raise Disconnected
+            self.finished = not message.get("more_body", False)
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self._limit:
+                raise _over(self._limit, self._setting)
+            parts.append(part)
+            waiting += len(part)
+            if waiting >= _PIECE:
+                yield b"".join(parts)
+                parts, waiting = [], 0
+        if waiting:
+            yield b"".join(parts)
+
+
 async def collect(
     receive: Receive, headers: Mapping[bytes, bytes], limit: int, budget: Budget, setting: str = "max-body-bytes"
 ) -> tuple[bytes, int]:
@@ -59,17 +95,8 @@ async def collect(
     Raises TooLarge as soon as it is known to be over `limit`, before taking the rest in; Busy; UnsupportedMediaType
     when it is compressed; Disconnected. `setting`: where the limit comes from.
     """
-    if b"content-encoding" in headers and headers[b"content-encoding"].strip().lower() not in (b"", b"identity"):
-        raise UnsupportedMediaType("hilum does not read compressed bodies: send it without Content-Encoding.")
-    declared = headers.get(b"content-length")
-    if declared is not None:
-        if not declared.isdigit():
-            raise Malformed("Content-Length must be a whole number.")
-        if len(declared) > 18 or int(declared) > limit:
-            raise _over(limit, setting)
-        if declared == b"0":
-            return b"", 0
-    elif b"transfer-encoding" not in headers:
+    _refuse_compressed(headers)
+    if _declared(headers, limit, setting) == 0:
         return b"", 0
     parts: list[bytes] = []
     size = held = 0
@@ -90,6 +117,23 @@ async def collect(
     except BaseException:
         budget.give_back(held)
         raise
+
+
+def _refuse_compressed(headers: Mapping[bytes, bytes]) -> None:
+    if b"content-encoding" in headers and headers[b"content-encoding"].strip().lower() not in (b"", b"identity"):
+        raise UnsupportedMediaType("hilum does not read compressed bodies: send it without Content-Encoding.")
+
+
+def _declared(headers: Mapping[bytes, bytes], limit: int, setting: str) -> int | None:
+    """How long the body says that it is, 0 for none; None: it does not say. Raises Malformed, TooLarge."""
+    declared = headers.get(b"content-length")
+    if declared is None:
+        return None if b"transfer-encoding" in headers else 0
+    if not declared.isdigit():
+        raise Malformed("Content-Length must be a whole number.")
+    if len(declared) > 18 or int(declared) > limit:
+        raise _over(limit, setting)
+    return int(declared)
 
 
 async def parsed(raw: bytes) -> dict[str, Any]:

@@ -5,6 +5,7 @@ A version is seen or not by what it said itself. What may not be seen is as what
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -29,7 +30,10 @@ def read(asking: Asking) -> Case:
     if fresh and current is not None and current.body is not None:  # asked of what is hidden, too
         at = datetime.fromisoformat(current.body["meta"]["lastUpdated"]).timestamp() // 1 + min(0, fresh)
         headers = (("If-Modified-Since", format_datetime(datetime.fromtimestamp(at, UTC), usegmt=True)),)
-    request = Request(asking.pick(("GET", "GET", "GET", "HEAD")), f"{type}/{id}", _shape(asking, type), headers)
+    shape = _shape(asking, type)
+    if type == "Binary":
+        headers += _content(asking, shape)
+    request = Request(asking.pick(("GET", "GET", "GET", "HEAD")), f"{type}/{id}", shape, headers)
     if not asking.rights.permits(type, "r"):
         return Case("read", request, statuses(403))
     if current is None or not asking.sees("r", current):
@@ -47,12 +51,20 @@ def _shape(asking: Asking, type: str) -> Pairs:
     return asking.pick(((), (), (), (), (("_elements", mark),), (("_summary", "data"),)))
 
 
+def _content(asking: Asking, shape: Pairs) -> Pairs:
+    """A Binary as the resource, or its content by itself, or the first of it."""
+    if shape:
+        return ()
+    return asking.pick(((), (("Accept", "application/fhir+json"),), (("Accept", "*/*"), ("Range", "bytes=0-0"))))
+
+
 def vread(asking: Asking) -> Case:
     """One version."""
     type, id = asking.name()
     versions = asking.world.by_name.get((type, id), [])
     number = asking.chance.randint(1, len(versions) + 1)
-    request = Request("GET", f"{type}/{id}/_history/{number}")
+    headers = _content(asking, ()) if type == "Binary" else ()
+    request = Request("GET", f"{type}/{id}/_history/{number}", (), headers)
     wanted = versions[number - 1] if number <= len(versions) else None
     if not asking.rights.permits(type, "r"):
         return Case("vread", request, statuses(403))
@@ -65,9 +77,15 @@ def vread(asking: Asking) -> Case:
 
 def _is(pages: Pages, version: Version) -> str | None:
     answer = pages[0]
-    if answer.status != 200 or answer.header("etag") != f'W/"{version.number}"':
+    whole = str(answer.header("content-type")).startswith("application/fhir+json")
+    tag = f'W/"{version.number}"' if whole else f'"{version.number}"'
+    if answer.status not in (200, 206) or answer.header("etag") != tag:
         return f"status {answer.status}, {answer.header('etag')}, not version {version.number}"
-    return None if mark_of(version.body).encode() in answer.body else "another content"
+    mark = mark_of(version.body)
+    if whole:
+        return None if mark.encode() in answer.body else "another content"
+    content = base64.b64decode(mark)  # of a Binary, by itself
+    return None if answer.body in (content, content[:1]) else "another content"
 
 
 def of_instance(asking: Asking) -> Case:

@@ -1,24 +1,14 @@
-"""A Binary as what it holds: what can run nothing is shown, the rest is saved."""
+"""A Binary's content by itself: what can run nothing is shown to a browser with a ticket, all else is for saving."""
 
 from __future__ import annotations
 
-import base64
-
 import pytest
 
-from hilum.fhir import json
-from hilum.fhir.resource import Resource
-from hilum.rest.document import native
-from hilum.rest.message import FHIR_JSON, Response
+from hilum.rest.document import headers, media_type
 
 
-def answer(**content: str) -> Response:
-    raw = json.encode({"resourceType": "Binary", "id": "b1", **content})
-    return Response(200, [FHIR_JSON], raw, Resource("Binary", "b1", 1, 1, raw))
-
-
-def held(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+def said(content_type: object, *, shown: bool) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in headers(content_type, "b1", shown=shown)}
 
 
 @pytest.mark.parametrize(
@@ -35,19 +25,36 @@ def held(data: bytes) -> str:
         ("a\r\nset-cookie: x=y", "application/octet-stream", 'attachment; filename="b1"', True),
     ],
 )
-def test_what_a_browser_gets(media: str, content: str, name: str, sandbox: bool) -> None:
-    found = native(answer(contentType=media, data=held(b"<script>")))
-    assert (found.status, found.body) == (200, b"<script>")
-    assert found.header(b"content-type") == content
-    assert found.header(b"content-disposition") == name
-    assert found.header(b"cache-control") == "no-store"
-    assert found.header(b"referrer-policy") == "no-referrer"
-    assert ("sandbox" in (found.header(b"content-security-policy") or "")) is sandbox
-    assert b"set-cookie" not in [key for key, _ in found.headers]
+def test_what_a_browser_gets_by_a_ticket(media: str, content: str, name: str, sandbox: bool) -> None:
+    found = said(media, shown=True)
+    assert found["content-type"] == content
+    assert found["content-disposition"] == name
+    assert found["cache-control"] == "no-store"
+    assert found["referrer-policy"] == "no-referrer"
+    assert ("sandbox" in found["content-security-policy"]) is sandbox
+    assert "set-cookie" not in found
 
 
-def test_other_answers_are_as_they_are() -> None:
-    for same in (answer(contentType="text/plain"), answer(data="not base64!"), Response(404, [FHIR_JSON], b"{}")):
-        body, headers = same.body, list(same.headers)
-        assert native(same) is same
-        assert (same.body, same.headers) == (body, headers)
+@pytest.mark.parametrize(
+    ("media", "content", "name"),
+    [
+        ("application/pdf", "application/pdf", "b1.pdf"),
+        ("text/html; charset=utf-8", "text/html; charset=utf-8", "b1.html"),
+        ('text/html; title="a b"', 'text/html; title="a b"', "b1.html"),
+        ("application/dicom", "application/dicom", "b1"),
+        ("text/html\nset-cookie: x=y", "application/octet-stream", "b1.bin"),
+        ("text/html; a=\r\n\r\n<script>", "application/octet-stream", "b1.bin"),
+        ("no media type", "application/octet-stream", "b1.bin"),
+        ("bild/größe", "application/octet-stream", "b1.bin"),
+    ],
+)
+def test_an_app_gets_what_it_says_it_is_for_saving_and_never_to_run(media: str, content: str, name: str) -> None:
+    found = said(media, shown=False)
+    assert found["content-type"] == content
+    assert found["content-disposition"] == f'attachment; filename="{name}"'
+    assert found["content-security-policy"].startswith("default-src 'none'; sandbox")
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "", "text", "text/", "a/b;c", "a/b ", "a/b, c/d"])
+def test_what_is_no_media_type_is_unknown_content(wrong: object) -> None:
+    assert media_type(wrong) == "application/octet-stream"

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from hilum.access.granting import of_scopes
+from hilum.access.keys import load_or_create
 from hilum.access.policy import EVERYTHING, Policy, Principal
+from hilum.access.signed import Signed
 from hilum.fhir import json
 from hilum.interactions.door import Door
 from hilum.interactions.update import update
@@ -47,9 +49,11 @@ MORE: tuple[dict[str, Any], ...] = (
     {"resourceType": "CodeSystem", "id": "a", "url": "urn:a", "content": "complete", "concept": [CONCEPT]} | ACTIVE,
     {"resourceType": "ValueSet", "id": "a", "url": "urn:a", "compose": {"include": [{"system": "urn:a"}]}} | ACTIVE,
     {"resourceType": "ConceptMap", "id": "a", "group": [{"source": "urn:a", "element": [MAPPED]}]} | ACTIVE,
+    {"resourceType": "Binary", "id": "a", "contentType": "text/plain", "securityContext": OF_THEM["subject"]},
 )
 """What there is besides."""
 META = {"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"tag": [{"code": "x"}]}}]}
+UPLOAD = {"resourceType": "Parameters", "parameter": [{"name": "contentType", "valueCode": "text/plain"}]}
 GRAPH = '{Patient(id: "a") {name {family}} PatientList {name {family}}}'
 
 
@@ -91,6 +95,8 @@ ASKED: dict[str, tuple[str, bytes, Any]] = {
     "$subsumes": ("system=urn:a&codeA=x&codeB=x", FORM, None),
     "$translate": ("system=urn:a&code=x", FORM, None),
     "$closure": ("name=a", FORM, None),
+    "$download-link": ("", b"", None),
+    "$upload-link": ("", FHIR, UPLOAD),
 }
 THERE = [route for route in ROUTES if not route.reserved]
 ANSWERS = frozenset(("capabilities", "batch", "$graphql"))
@@ -110,7 +116,8 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
     owner = Principal("owner", "test", "", EVERYTHING, 1 << 62)
     for body in (SECRET, *MORE):
         await update(door, owner, body["resourceType"], body["id"], body)
-    yield Service(door, Links(bytes(32)), Router(ROUTES))
+    signed = Signed(load_or_create(tmp_path, "sandbox"), store.ledger, None, owner)
+    yield Service(door, Links(bytes(32)), Router(ROUTES), signed=signed)
     await store.close()
 
 
@@ -139,7 +146,7 @@ async def answer(service: Service, route: Route, who: Principal) -> Response:
         query = "query=" + graph.replace(" ", "%20")
     if route.method in ("PUT", "PATCH", "DELETE") and not route.criteria:
         query = ""
-    headers = {b"content-type": kind} if body else {}
+    headers = {b"authorization": b"Bearer x"} | ({b"content-type": kind} if body else {})
     if route.interaction == "create":
         headers[b"if-none-exist"] = SEARCH.encode()
     return await router.answer(service, Request(route.method, path, query, headers, body, who))
@@ -163,6 +170,7 @@ async def test_who_may_see_it_is_asked_the_same(service: Service, route: Route) 
     found = await answer(service, route, Principal("owner", "test", "", EVERYTHING, 1 << 62))
     assert found.status < 300, found.body
     silent = ("capabilities", "delete", "update", "create", "patch", "$validate", "$subsumes", "$closure")
+    silent += ("$download-link", "$upload-link")
     same = route.interaction == "$diff" and route.level == "instance"  # of a version with itself
     assert same or route.interaction in silent or MARK.encode() in found.body
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hilum.access.policy import EVERYTHING, Principal
+from hilum.app.blobs import place
 from hilum.app.data import served_at
 from hilum.app.settings import Settings
 from hilum.cli.loading.loader import Exists, Outcome, Transact
@@ -28,7 +29,14 @@ _CONDITIONS = {
 
 def transact(store: Store, settings: Settings) -> Transact:
     """Units to commits on this store."""
-    door = Door(store, served_at(settings), settings.integrity, settings.check_claimed_profiles)
+    door = Door(
+        store,
+        served_at(settings),
+        settings.integrity,
+        settings.check_claimed_profiles,
+        blobs=place(settings),
+        large=settings.blob_bytes,
+    )
 
     async def write(unit: Unit) -> list[Outcome]:
         numbered = zip(unit.numbers, unit.entries, strict=True)

@@ -15,6 +15,7 @@ from hilum.rest.operations import (
     expand,
     graphql,
     lastn,
+    links,
     lookup,
     meta,
     translate,
@@ -41,5 +42,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     lookup.SUBSUMES,
     translate.TRANSLATE,
     translate.CLOSURE,
+    links.TO_DOWNLOAD,
+    links.TO_UPLOAD,
     convert.RESERVED,
 )

@@ -58,7 +58,7 @@ async def commit(session: Session, known: Known, commit: Commit) -> tuple[Resour
             plan = await _Plan.make(session, known, commit)
             if expected.unseen:
                 await expected.look()
-            if not expected.comparable or commit.defined or commit.revokes:
+            if not expected.comparable or commit.defined or commit.revokes or commit.puts:
                 return await _in_transaction(session, plan, resolves)
             made = await plan.apply(session, criteria.locks(known, resolves, commit.writes), expected.arguments())
             if made is not None:
@@ -159,6 +159,8 @@ async def _in_transaction(session: Session, plan: _Plan, resolves: list[Resolves
             raise CriteriaChanged("The criteria resolve to something else by now.")
         if plan.defined:
             await parameters.put(session, plan.defined)
+        if plan.puts:
+            await ledger.put(session, plan.puts)
         if plan.revokes:  # last of all, under a lock that the others who revoke wait for
             await ledger.revoke(session, plan.known.guard, plan.revokes, session.seq)
     except (Problem, _Otherwise, asyncpg.PostgresError):
@@ -192,6 +194,7 @@ class _Plan:
     def __init__(self, known: Known, commit: Commit, names: _Named, shapes: Sequence[int]) -> None:
         rids, fresh, self._was, self._held = names
         self.known, self.writes, self.defined, self.revokes = known, commit.writes, commit.defined, commit.revokes
+        self.puts = commit.puts
         self._commit, self._rids, self._fresh = commit, rids, fresh
         self._columns = encode(commit.writes, rids, fresh, shapes, known.keys, full_text=known.full_text).arguments()
         written = {(write.type, write.id): write for write in commit.writes}

@@ -35,7 +35,7 @@ from hilum.oauth.ledger import (
     Take,
     Taken,
 )
-from hilum.problems import Busy
+from hilum.problems import Busy, VersionChanged
 from hilum.store.clock import microseconds
 from hilum.store.postgres.connection import AGAIN, Session, fetch
 from hilum.store.restoring import HELD, LONGEST_TOKEN
@@ -244,6 +244,13 @@ async def revoke(session: Session, guard: int, some: Sequence[Revoked], now: int
             for kind in (CODE, REFRESH):
                 await fetch(session, _END_OWNER, now, kind, one.key)
     await note(session, guard, some)
+
+
+async def put(session: Session, some: Sequence[Put]) -> None:
+    """Within the transaction of a commit: write new records. Raises VersionChanged."""
+    for one in sorted(some, key=_name):
+        if not await _add(session, one):
+            raise VersionChanged("A record that was to be new is there already.")
 
 
 async def after_restore(db: asyncpg.Connection) -> None:

@@ -195,6 +195,8 @@ class Applier:
             self._generation = parameters.generation(self._db)
         if revokes := tuple(one for commit in commits for one in commit.revokes):
             ledger.revoke(self._db, revokes, self.seq)
+        if puts := tuple(one for commit in commits for one in commit.puts):
+            ledger.put(self._db, puts)
         return made
 
     def _make_way(self, writes: Sequence[Write], rids: list[int], fresh: set[int]) -> set[int]:

@@ -31,6 +31,7 @@ from hilum.oauth.ledger import (
     Take,
     Taken,
 )
+from hilum.problems import VersionChanged
 from hilum.store.clock import microseconds
 from hilum.store.restoring import HELD, LONGEST_TOKEN
 from hilum.store.sqlite.beside import Beside
@@ -201,6 +202,13 @@ def revoke(db: apsw.Connection, some: Sequence[Revoked], now: int) -> None:
             db.execute(_END_KEY, (now, GRANT, one.key))
             for kind in (CODE, REFRESH):
                 db.execute(_END_OWNER, (now, kind, one.key))
+
+
+def put(db: apsw.Connection, some: Sequence[Put]) -> None:
+    """Within the transaction of a commit: write new records. Raises VersionChanged."""
+    for one in some:
+        if not _add(db, one):
+            raise VersionChanged("A record that was to be new is there already.")
 
 
 def after_restore(db: apsw.Connection) -> None:
