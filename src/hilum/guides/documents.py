@@ -122,15 +122,31 @@ def markdown(body: Body) -> str:
     return "\n".join(lines)
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A constraint that a profile adds."""
+
+    key: str
+    element: str
+    severity: str
+    human: str
+
+
+def rules(body: Body) -> list[Rule]:
+    """The constraints that a profile adds, in the order of its differential."""
+    return [
+        Rule(_text(rule, "key"), _text(one, "id"), _text(rule, "severity"), _text(rule, "human"))
+        for one in body.get("differential", {}).get("element", ())
+        for rule in one.get("constraint", ())
+    ]
+
+
 def _constraints(body: Body) -> Iterator[str]:
-    said = {one.get("id"): one for one in body.get("differential", {}).get("element", ())}
-    found = [(id, rule) for id, one in said.items() for rule in one.get("constraint", ())]
+    found = rules(body)
     if found:
         yield from ("## Rules", "", "| Rule | Element | Severity | |", "|---|---|---|---|")
-    for id, rule in found:
-        cells = (str(rule.get("key", "")), str(id), str(rule.get("severity", "")), str(rule.get("human", "")))
-        yield f"| {' | '.join(map(_cell, cells))} |"
-    if found:
+        for one in found:
+            yield f"| {' | '.join(map(_cell, (one.key, one.element, one.severity, one.human)))} |"
         yield ""
 
 
@@ -156,3 +172,7 @@ def overview(label: str, title: str, profiles: list[Body], files: list[str]) -> 
 def _cell(text: str) -> str:
     """Text that can't break out of a cell of a table, nor be read as markup of the page around it."""
     return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("`", "'").replace("<", "&lt;")
+
+
+def _text(value: Body, name: str) -> str:
+    return str(value.get(name, ""))

@@ -24,9 +24,8 @@ from hilum.interactions.defining import commit, searchable
 from hilum.interactions.door import Door
 from hilum.interactions.permit import audit, permits
 from hilum.interactions.retrying import retrying
-from hilum.interactions.shelf import required
+from hilum.interactions.shelf import EVERYTHING, Entry, required
 from hilum.problems import Conflict, NotFound
-from hilum.search.clauses import Permit
 from hilum.search.custom import definition, kin
 from hilum.search.parse import parse_query
 from hilum.store.interface import Write
@@ -34,7 +33,6 @@ from hilum.store.interface import Write
 CORE: Final = ("hl7.fhir.r4.core", "hl7.fhir.core")
 """What a server of R4 has by itself."""
 _AT_ONCE: Final = 64
-_ALL: Final = (Permit(),)
 
 Body = dict[str, Any]
 Tell = Callable[[int, int], None]
@@ -284,7 +282,7 @@ async def _of(door: Door, label: str) -> list[Resource]:
 async def _tagged(door: Door, type: str, tag: str) -> list[Resource]:
     """All of a type with a tag: by the server's own authority."""
     parsed = parse_query(type, [("_tag", tag)], lenient=False, base=door.base, full_text=False)
-    query = replace(parsed.query, count=500, parts=tuple(replace(one, permits=_ALL) for one in parsed.query.parts))
+    query = replace(parsed.query, count=500, parts=tuple(replace(one, permits=EVERYTHING) for one in parsed.query.parts))
     found: list[Resource] = []
     while True:
         page = await door.store.search(query)
@@ -321,3 +319,50 @@ async def profiles(door: Door, name: str, version: str = "") -> list[tuple[Guide
             bodies.append(whole | {"id": one.id})
         out.append((guide, sorted(bodies, key=lambda body: str(body.get("title") or body.get("name")))))
     return out
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What the guides that are loaded add to the CapabilityStatement. `profiles`: by resource type."""
+
+    guides: tuple[str, ...]
+    statements: tuple[str, ...]
+    profiles: dict[str, tuple[str, ...]]
+
+
+NO_GUIDES: Final = Offered((), (), {})
+
+
+async def offered(door: Door) -> Offered:
+    """As of now. A profile of several versions is named without one, which means the latest, and with each.
+
+    https://hl7.org/fhir/R4/capabilitystatement-definitions.html#CapabilityStatement.rest.resource.supportedProfile
+    """
+    found = await guides(door)
+    statements = [
+        one.body
+        for one in await _tagged(door, "CapabilityStatement", f"{naming.PACKAGE}|")
+        if one.body.get("kind") == "requirements"
+        and any(rest.get("mode") == "server" for rest in one.body.get("rest", ()))
+    ]
+    by_url: dict[str, list[Entry]] = {}
+    for entry in (await door.shelf.definitions(door.store)).named("StructureDefinition"):
+        if entry.of:
+            by_url.setdefault(entry.url, []).append(entry)
+    profiles: dict[str, set[str]] = {}
+    for url, entries in by_url.items():
+        for entry in entries:
+            profiles.setdefault(entry.of, set()).update({url, f"{url}|{entry.version}"} if len(entries) > 1 else {url})
+    return Offered(
+        tuple(sorted(f"{one.url}|{one.version}" for one in found)),
+        tuple(
+            sorted(
+                {
+                    f"{one['url']}|{one['version']}" if one.get("version") else one["url"]
+                    for one in statements
+                    if one.get("url")
+                }
+            )
+        ),
+        {type: tuple(sorted(urls)) for type, urls in sorted(profiles.items())},
+    )

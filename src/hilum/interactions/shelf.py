@@ -42,7 +42,8 @@ _OVERLAP: Final = 60_000_000
 """Microseconds by which a transaction may have begun before another that was seen: those versions are read again."""
 _KEPT: Final = 256
 """Value sets and code systems, and structures, that stay unpacked."""
-_EVERYTHING: Final = (Permit(),)
+EVERYTHING: Final = (Permit(),)
+"""Definitions are read with the server's own authority: what they say of others is what those are refused by."""
 
 Body = dict[str, Any]
 Name = tuple[str, str]
@@ -56,19 +57,23 @@ class Setting(Record, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A definition in the store, packed."""
+    """A definition in the store, packed. `of`: of a profile of a resource, the type of that; "" for everything else."""
 
     type: str
     id: str
     seq: int
     url: str
     version: str
+    of: str
     packed: bytes
 
 
 class _Head(msgspec.Struct):
     url: str = ""
     version: str = ""
+    kind: str = ""
+    derivation: str = ""
+    type: str = ""
 
 
 _head = msgspec.json.Decoder(_Head)
@@ -235,7 +240,7 @@ class Shelf:
         ]
         since = max((one.seq for one in before.values() if one.type in changed), default=0) - _OVERLAP
         query = HistoryQuery(
-            tuple(changed), tuple(_EVERYTHING for _ in changed), since=max(since, 0), count=_AT_ONCE, total=False
+            tuple(changed), tuple(EVERYTHING for _ in changed), since=max(since, 0), count=_AT_ONCE, total=False
         )
         seen: set[Name] = set()
         position: int | None = None
@@ -261,7 +266,7 @@ async def _all(store: Store, kind: str) -> AsyncIterator[Sequence[Resource]]:
     """All current resources of a type, some at a time."""
     after: str | None = None
     while True:
-        page = await store.search(Query((Part(kind, (), _EVERYTHING),), count=_AT_ONCE, after=after))
+        page = await store.search(Query((Part(kind, (), EVERYTHING),), count=_AT_ONCE, after=after))
         yield page.resources
         after = page.next
         if after is None:
@@ -277,7 +282,8 @@ def _entries(some: Sequence[Resource]) -> dict[Name, Entry]:
             continue
         if head.url:
             packed = zlib.compress(one.raw, 1)
-            found[one.type, one.id] = Entry(one.type, one.id, one.seq, head.url, head.version, packed)
+            of = head.type if (head.kind, head.derivation) == ("resource", "constraint") else ""
+            found[one.type, one.id] = Entry(one.type, one.id, one.seq, head.url, head.version, of, packed)
     return found
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from hilum import __version__
 from hilum.fhir import json
 from hilum.fhir.definitions import FHIR_VERSION, TYPES, compartments
+from hilum.interactions.guides import NO_GUIDES, Offered, offered
 from hilum.oauth.endpoints import CAPABILITIES, PATHS
 from hilum.problems import Malformed
 from hilum.rest import media, searching, stu3, subset
@@ -44,10 +45,12 @@ async def capabilities(service: Service, request: Request) -> Response:
     if make is None:
         raise Malformed(f"mode must be one of {', '.join(_MODES)}.")
     catalogue = await service.door.store.learn()
-    name = f"{make.__name__} {catalogue.generation} {' '.join(service.opened.types)}"
+    loaded = await offered(service.door)
+    digest = hashlib.sha256(repr(loaded).encode()).hexdigest()
+    name = f"{make.__name__} {catalogue.generation} {' '.join(service.opened.types)} {digest}"
     body = service.documents.get(name)
     if body is None:
-        body = json.encode(make(service))
+        body = json.encode(make(service, loaded))
         for old in [key for key in service.documents if key.startswith(f"{make.__name__} ")]:
             del service.documents[old]
         service.documents[name] = body
@@ -62,8 +65,8 @@ async def capabilities(service: Service, request: Request) -> Response:
     return Response(200, headers, body)
 
 
-def statement(service: Service) -> dict[str, Any]:
-    """The CapabilityStatement of this server."""
+def statement(service: Service, loaded: Offered = NO_GUIDES) -> dict[str, Any]:
+    """The CapabilityStatement of this server. `loaded`: what its guides say that it supports."""
     routes = service.router.routes
     registry = service.door.store.catalogue.searchable
     return {
@@ -72,17 +75,22 @@ def statement(service: Service) -> dict[str, Any]:
         "date": DATE,
         "publisher": "hilum",
         "kind": "instance",
+        **({"instantiates": list(loaded.statements)} if loaded.statements else {}),
         "software": {"name": "hilum", "version": __version__},
         "implementation": {"description": f"hilum, {service.environment}", "url": service.door.base},
         "fhirVersion": FHIR_VERSION,
         "format": ["json", "xml", "application/fhir+json", "application/fhir+xml"],
         "patchFormat": [media.JSON_PATCH, media.XML_PATCH, "application/fhir+json", "application/fhir+xml"],
+        **({"implementationGuide": list(loaded.guides)} if loaded.guides else {}),
         "rest": [
             {
                 "mode": "server",
                 "documentation": "A transaction happens whole or not at all, whatever its size up to the byte limit.",
                 "security": _security(service),
-                "resource": [_resource(type_, routes, registry, service.door.base) for type_ in TYPES],
+                "resource": [
+                    _resource(type_, routes, registry, service.door.base, loaded.profiles.get(type_, ()))
+                    for type_ in TYPES
+                ],
                 "interaction": [{"code": code} for code in _codes(routes, "system")],
                 "searchParam": searching.general(full_text=service.door.store.full_text),
                 "operation": _operations(service.door.base),
@@ -92,7 +100,7 @@ def statement(service: Service) -> dict[str, Any]:
     }
 
 
-def terminology(service: Service) -> dict[str, Any]:
+def terminology(service: Service, _: Offered = NO_GUIDES) -> dict[str, Any]:
     """The TerminologyCapabilities, as far as they do not depend on what is loaded: everybody may read them.
 
     https://hl7.org/fhir/R4/terminologycapabilities.html
@@ -164,11 +172,14 @@ def _security(service: Service) -> dict[str, Any]:
     }
 
 
-def _resource(type_: str, routes: tuple[Route, ...], registry: Registry, base: str) -> dict[str, Any]:
+def _resource(
+    type_: str, routes: tuple[Route, ...], registry: Registry, base: str, profiles: tuple[str, ...]
+) -> dict[str, Any]:
     conditional = {route.interaction for route in routes if route.criteria}
     out: dict[str, Any] = {
         "type": type_,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{type_}",
+        **({"supportedProfile": list(profiles)} if profiles else {}),
         "interaction": [{"code": code} for code in [*_codes(routes, "instance"), *_codes(routes, "type")]],
         "versioning": "versioned",
         "readHistory": True,

@@ -6,7 +6,7 @@ https://www.rfc-editor.org/rfc/rfc9700#section-4.16 (frames)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -76,9 +76,15 @@ def parsed(text: bytes, where: str) -> Form:
     return Form(pairs)
 
 
+async def _nothing() -> bytes:
+    return b""
+
+
 @dataclass
 class Asked:
-    """A request. `path`: decoded, `/auth/token`. `headers`: names in lower case. `address`: of who asks, for limits."""
+    """A request. `path`: decoded, `/auth/token`. `headers`: names in lower case. `address`: of who asks, for limits.
+    `more`: takes in a large body, where the route has one (`Route.most`).
+    """
 
     method: str
     path: str
@@ -86,6 +92,7 @@ class Asked:
     headers: Headers = field(default_factory=dict)
     body: bytes = b""
     address: str = ""
+    more: Callable[[], Awaitable[bytes]] = field(default=_nothing, repr=False)
 
     @cached_property
     def query(self) -> Form:

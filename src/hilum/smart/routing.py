@@ -15,13 +15,15 @@ Handler = Callable[..., Awaitable[Answer]]
 class Route(NamedTuple):
     """`pattern`: `/auth/flow/{id}`; a segment in braces is an argument of the handler.
 
-    `kind`: how a Problem is told: as a `page`, or as RFC 6749's JSON (`oauth`, `document`).
+    `kind`: how a Problem is told: as a `page`, or as RFC 6749's JSON (`oauth`, `document`). `most`: bytes of a body
+    that the handler takes itself (`Asked.more`), once it knows from whom; 0: it is taken, as forms are, before.
     """
 
     method: str
     pattern: str
     handler: Handler
     kind: str = "page"
+    most: int = 0
 
 
 class Routes:

@@ -30,6 +30,9 @@ __all__ = ["ROUTES", "STEPS", "Site", "SiteSettings", "Smart"]
 LONGEST_BODY: Final = 64 * 1024
 """Bytes of a form or of a client's metadata."""
 
+LARGE_BODIES: Final = 64 * 1024 * 1024
+"""Bytes of larger bodies, of administrators, that a process holds at once."""
+
 ROUTES: Final[tuple[Route, ...]] = (
     *discovery.ROUTES,
     *assets.ROUTES,
@@ -80,6 +83,7 @@ class Smart:
         self.site = site
         self._routes = Routes(routes)
         self._budget = body.Budget(0)  # bodies as long as these need none
+        self._uploads = body.Budget(LARGE_BODIES)
 
     async def respond(
         self, method: str, raw_path: bytes, raw_query: bytes, headers: Headers, receive: body.Receive, address: str
@@ -99,6 +103,8 @@ class Smart:
             kind, pattern = route.kind, route.pattern
             if kind == "oauth" and b"access_token=" in raw_query:  # RFC 6750, 2.3 is not served anywhere
                 raise OAuthError("invalid_request", "No access token belongs into a URL.")
+            if route.most:
+                return await self._large(route, asked, receive, named), pattern
             if method in ("POST", "PUT"):
                 asked.body, _ = await body.collect(receive, headers, LONGEST_BODY, self._budget, "")
             return await route.handler(self.site, asked, **named), pattern
@@ -108,6 +114,21 @@ class Smart:
             reference = secrets.token_hex(6)
             log.error("defect", reference=reference, error=type(error).__name__, frames=_frames(error))
             return self._defect(kind, reference), pattern
+
+    async def _large(self, route: Route, asked: Asked, receive: body.Receive, named: dict[str, str]) -> Answer:
+        """The answer of a handler that takes the body itself."""
+        held = 0
+
+        async def more() -> bytes:
+            nonlocal held
+            taken, held = await body.collect(receive, asked.headers, route.most, self._uploads, "")
+            return taken
+
+        asked.more = more
+        try:
+            return await route.handler(self.site, asked, **named)
+        finally:
+            self._uploads.give_back(held)
 
     def _refused(self, problem: Problem, asked: Asked, kind: str) -> Answer:
         if kind == "page":

@@ -24,6 +24,7 @@ PAGES: Final = {
     "consents": "Consents",
     "audit": "Audit",
     "brand": "Brand",
+    "guides": "Guides",
 }
 """Pages (`Role.console`) -> their titles, in their order."""
 _READS: Final = {"consents": "Consent", "audit": "AuditEvent"}

@@ -1,0 +1,156 @@
+"""The pages of implementation guides: which are loaded, what their profiles ask for, and a package put in or taken out.
+
+What is written is written as the administrator, within their roles. A package comes as multipart/form-data, and is read
+only when it is clear who sends it. https://www.rfc-editor.org/rfc/rfc7578
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from hilum.guides import documents
+from hilum.guides.package import DEFINITIONS, read
+from hilum.interactions import guides
+from hilum.interactions.guides import Guide, record_id
+from hilum.interactions.shelf import required
+from hilum.oauth.scopes import Scope
+from hilum.problems import Conflict, Forbidden, Invalid, Malformed, NotFound, TooLarge
+from hilum.smart import looking
+from hilum.smart.admin.gate import Admin, admin
+from hilum.smart.message import Answer, Asked, see_other
+from hilum.smart.multipart import parsed
+from hilum.smart.routing import Route
+
+if TYPE_CHECKING:
+    from hilum.access.policy import Principal
+    from hilum.smart.site import Site
+
+NAME: Final = "guides"
+PATH: Final = "/admin/guides"
+REACH: Final = tuple(Scope("user", type, frozenset("cruds")) for type in sorted(DEFINITIONS))
+LARGEST: Final = 32 * 1024 * 1024
+"""Bytes of an upload. Larger packages are for `hilum ig add`."""
+
+
+async def overview(site: Site, asked: Asked) -> Answer:
+    """GET /admin/guides"""
+    who = await admin(site, asked, NAME)
+    if isinstance(who, Answer):
+        return who
+    return await _overview(site, asked, who)
+
+
+async def _overview(
+    site: Site, asked: Asked, who: Admin, message: str = "", report: guides.Report | None = None
+) -> Answer:
+    found = await guides.guides(site.door)
+    return who.page(
+        "admin-guides.html",
+        422 if message else 200,
+        guides=[(one, record_id(one.name, one.version)) for one in found],
+        needed=await required(site.door.store),
+        message=message,
+        report=report,
+        done="The guide is removed." if "removed" in asked.query else "",
+        csrf=who.csrf(PATH),
+        largest=LARGEST >> 20,
+    )
+
+
+async def upload(site: Site, asked: Asked) -> Answer:
+    """POST /admin/guides: a package."""
+    looks = await admin(site, replace(asked, method="GET"), NAME, change=True)
+    if isinstance(looks, Answer):  # who is nobody may not send large bodies
+        return looks
+    form = parsed(asked.header(b"content-type"), await asked.more())
+    asked.form = form.form
+    who = await admin(site, asked, NAME, change=True, back=PATH)
+    if isinstance(who, Answer):
+        return who
+    try:
+        package = await asyncio.to_thread(read, io.BytesIO(form.files.get("package", b"")))
+        await who.tell("setting", {"guide": package.label})
+        report = await guides.add(site.door, _principal(site, who), package)
+    except (Malformed, Invalid, Conflict, TooLarge) as problem:
+        return await _overview(site, asked, who, str(problem))
+    return await _overview(site, asked, who, report=report)
+
+
+async def guide(site: Site, asked: Asked, id: str) -> Answer:
+    """GET /admin/guides/{id}: one guide, with its profiles. Raises NotFound."""
+    who = await admin(site, asked, NAME)
+    if isinstance(who, Answer):
+        return who
+    return await _guide(site, who, await _of(site, id), id)
+
+
+async def _guide(site: Site, who: Admin, one: Guide, id: str, message: str = "") -> Answer:
+    ((_, bodies),) = await guides.profiles(site.door, one.name, one.version)
+    musts = await asyncio.to_thread(lambda: [sum(e.must for e in documents.elements(body)) for body in bodies])
+    rows = list(zip(bodies, musts, strict=True))
+    return who.page(
+        "admin-guide.html",
+        422 if message else 200,
+        guide=one,
+        profiles=[row for row in rows if row[0].get("type") != "Extension"],
+        extensions=[row for row in rows if row[0].get("type") == "Extension"],
+        id=id,
+        message=message,
+        action=f"{PATH}/{id}/remove",
+        csrf=who.csrf(f"{PATH}/{id}/remove"),
+    )
+
+
+async def remove(site: Site, asked: Asked, id: str) -> Answer:
+    """POST /admin/guides/{id}/remove. Raises NotFound."""
+    who = await admin(site, asked, NAME, change=True, back=f"{PATH}/{id}")
+    if isinstance(who, Answer):
+        return who
+    one = await _of(site, id)
+    try:
+        await who.tell("setting", {"guide removed": one.label})
+        await guides.remove(site.door, _principal(site, who), one.name, one.version)
+    except Conflict as problem:
+        return await _guide(site, who, one, id, str(problem))
+    return see_other(f"{PATH}?removed=1")
+
+
+async def profile(site: Site, asked: Asked, id: str, profile: str) -> Answer:
+    """GET /admin/guides/{id}/{profile}: what a profile says, element by element. Raises NotFound."""
+    who = await admin(site, asked, NAME)
+    if isinstance(who, Answer):
+        return who
+    one = await _of(site, id)
+    ((_, bodies),) = await guides.profiles(site.door, one.name, one.version)
+    body = next((body for body in bodies if body["id"] == profile), None)
+    if body is None:
+        raise NotFound("The guide has no such profile.")
+    elements, rules = await asyncio.to_thread(lambda: (documents.elements(body), documents.rules(body)))
+    return who.page("admin-profile.html", guide=one, id=id, profile=body, elements=elements, rules=rules)
+
+
+async def _of(site: Site, id: str) -> Guide:
+    for one in await guides.guides(site.door):
+        if record_id(one.name, one.version) == id:
+            return one
+    raise NotFound("No such guide is loaded.")
+
+
+def _principal(site: Site, who: Admin) -> Principal:
+    """Raises Forbidden where the roles don't let one write definitions."""
+    found = looking.principal(site, who.visitor.account, REACH)
+    if not found.policy.permits("StructureDefinition", "c"):
+        raise Forbidden("Your roles do not let you write definitions.")
+    return found
+
+
+ROUTES: Final = (
+    Route("GET", PATH, overview),
+    Route("POST", PATH, upload, most=LARGEST),
+    Route("GET", f"{PATH}/{{id}}", guide),
+    Route("POST", f"{PATH}/{{id}}/remove", remove),
+    Route("GET", f"{PATH}/{{id}}/{{profile}}", profile),
+)
