@@ -55,7 +55,8 @@ def app(marked: Ground) -> App:
 # --- forged forms -----------------------------------------------------------------------------------------------------
 
 PAGES = ("/auth/account", "/auth/account/password", "/auth/account/totp", "/my/apps", "/launch", "/admin",
-         "/admin/clients", "/admin/users", "/admin/consents", "/admin/audit", "/admin/brand", "/admin/guides")  # fmt: skip
+         "/admin/clients", "/admin/users", "/admin/consents", "/admin/audit", "/admin/brand",
+         "/admin/guides")  # fmt: skip
 
 
 def forms_of(visitor: Visitor, *paths: str) -> list[Form]:

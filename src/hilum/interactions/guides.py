@@ -282,7 +282,8 @@ async def _of(door: Door, label: str) -> list[Resource]:
 async def _tagged(door: Door, type: str, tag: str) -> list[Resource]:
     """All of a type with a tag: by the server's own authority."""
     parsed = parse_query(type, [("_tag", tag)], lenient=False, base=door.base, full_text=False)
-    query = replace(parsed.query, count=500, parts=tuple(replace(one, permits=EVERYTHING) for one in parsed.query.parts))
+    parts = tuple(replace(one, permits=EVERYTHING) for one in parsed.query.parts)
+    query = replace(parsed.query, count=500, parts=parts)
     found: list[Resource] = []
     while True:
         page = await door.store.search(query)

@@ -276,15 +276,22 @@ async def _all(store: Store, kind: str) -> AsyncIterator[Sequence[Resource]]:
 def _entries(some: Sequence[Resource]) -> dict[Name, Entry]:
     found: dict[Name, Entry] = {}
     for one in some:
-        try:
-            head = _head.decode(one.raw)
-        except msgspec.MsgspecError:  # what is stored was valid; what an older hilum let pass may not be
-            continue
-        if head.url:
-            packed = zlib.compress(one.raw, 1)
-            of = head.type if (head.kind, head.derivation) == ("resource", "constraint") else ""
-            found[one.type, one.id] = Entry(one.type, one.id, one.seq, head.url, head.version, of, packed)
+        entry = packed(one.type, one.id, one.seq, one.raw)
+        if entry is not None:
+            found[one.type, one.id] = entry
     return found
+
+
+def packed(type: str, id: str, seq: int, raw: bytes) -> Entry | None:
+    """The entry of a definition; None where it has no url by which it could be asked for."""
+    try:
+        head = _head.decode(raw)
+    except msgspec.MsgspecError:  # what is stored was valid; what an older hilum let pass may not be
+        return None
+    if not head.url:
+        return None
+    of = head.type if (head.kind, head.derivation) == ("resource", "constraint") else ""
+    return Entry(type, id, seq, head.url, head.version, of, zlib.compress(raw, 1))
 
 
 async def required(store: Store) -> dict[str, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from hilum.fhir.resource import Resource
 from hilum.guides import package
 from hilum.interactions.answering import answer
 from hilum.interactions.door import Door
-from hilum.interactions.shelf import KINDS, Entry, Structures
+from hilum.interactions.shelf import KINDS, Entry, Structures, packed
 from hilum.search.clauses import TokenClause, UriClause
 from hilum.search.query import Query
 from hilum.store.interface import Page, Store
@@ -24,8 +24,6 @@ from hilum.terminology.questions import Question, Verdict
 
 class _Head(msgspec.Struct):
     resourceType: str = ""
-    url: str = ""
-    version: str = ""
 
 
 _head = msgspec.json.Decoder(_Head)
@@ -42,12 +40,10 @@ def packages(files: Iterable[Path]) -> Structures:
                 head = _head.decode(raw)
             except msgspec.MsgspecError:
                 continue
-            if head.resourceType in KINDS and head.url:
-                id_ = f"{read.label}/{name}"
-                kept = zlib.compress(raw, 1)
-                entries[head.resourceType, id_] = Entry(
-                    head.resourceType, id_, len(entries), head.url, head.version, kept
-                )
+            id_ = f"{read.label}/{name}"
+            entry = packed(head.resourceType, id_, len(entries), raw) if head.resourceType in KINDS else None
+            if entry is not None:
+                entries[entry.type, id_] = entry
     return Structures(entries)
 
 

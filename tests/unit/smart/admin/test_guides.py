@@ -27,7 +27,9 @@ def multipart(fields: dict[str, str], files: dict[str, bytes]) -> tuple[str, byt
     boundary = "----WebKitFormBoundary7MA4YWxkTrZu0gW"
     parts = [f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}'.encode() for name, value in fields.items()]
     parts += [
-        f'Content-Disposition: form-data; name="{name}"; filename="a.tgz"\r\nContent-Type: x/y\r\n\r\n'.encode() + content
+        f'Content-Disposition: form-data; name="{name}"; filename="a.tgz"\r\n'.encode()
+        + b"Content-Type: x/y\r\n\r\n"
+        + content
         for name, content in files.items()
     ]
     mark = f"--{boundary}".encode()
