@@ -24,7 +24,11 @@ EMPTY = {
 }
 
 META = {"name": "meta", "valueMeta": {"tag": [{"code": "x"}]}}
-INPUTS: dict[str, list[dict[str, Any]]] = {"$meta-add": [META], "$meta-delete": [META]}
+INPUTS: dict[str, list[dict[str, Any]]] = {
+    "$meta-add": [META],
+    "$meta-delete": [META],
+    "$validate": [{"name": "resource", "resource": {"resourceType": "Patient"}}],
+}
 """What goes into operations by POST."""
 GENDER = "http://hl7.org/fhir/administrative-gender"
 ASKED: dict[str, dict[str, str]] = {
