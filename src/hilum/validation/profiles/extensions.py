@@ -21,10 +21,12 @@ _EXAMPLES: Final = ("example.org", "acme.com", "nema.org")
 _TOOLS: Final = "http://hl7.org/fhir/tools/StructureDefinition/"
 
 _ERRATA: Final[dict[str, list[dict[str, Any]]]] = {
-    # R4's own snapshots have it there: https://hl7.org/fhir/R4/extension-structuredefinition-fhir-type.html
-    "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type": [
-        {"type": "element", "expression": "ElementDefinition.type"}
-    ],
+    f"http://hl7.org/fhir/StructureDefinition/{name}": [{"type": "element", "expression": context}]
+    for name, context in (
+        ("structuredefinition-fhir-type", "ElementDefinition.type"),  # R4's own snapshots have them there
+        ("regex", "ElementDefinition.type"),
+        ("capabilitystatement-expectation", "Element"),  # so HL7 has it since, and US Core needed it before
+    )
 }
 """Extension -> contexts that its definition has forgotten."""
 

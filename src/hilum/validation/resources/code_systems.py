@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from hilum.terminology.questions import Question
 from hilum.validation.profiles.running import Found, error
 from hilum.validation.profiles.walking import Here
-from hilum.validation.resources.lists import numbered, text
+from hilum.validation.resources.lists import dicts, numbered, text
 from hilum.validation.resources.uris import absolute
 
 CONCEPTS: Final = "http://hl7.org/fhir/concept-properties#"
@@ -111,6 +112,7 @@ def concepts(here: Here) -> Found:
             seen.add(code)
         for at, held in numbered(one.get("property"), ".property"):
             wrong = _held(held, declared, all_codes, value.get("content") == "supplement")
+            wrong = wrong or _bound(here, held, declared)
             if wrong is not None:
                 out = (out or []) + error(*wrong, path + at)
     return out
@@ -132,6 +134,41 @@ def _held(
     return None
 
 
+_VALUE_SETS: Final = (
+    "http://hl7.org/fhir/StructureDefinition/codesystem-property-valueset",
+    "http://hl7.org/fhir/6.0/StructureDefinition/extension-CodeSystem.property.valueSet",
+)
+
+
+def _bound(here: Here, held: dict[str, Any], declared: dict[str, dict[str, Any]]) -> tuple[str, str] | None:
+    """A code of a property whose codes are those of a value set."""
+    code = held.get("valueCode")
+    definition = declared.get(str(held.get("code")), {})
+    for one in numbered(definition.get("extension"), ""):
+        url = one[1].get("valueCanonical")
+        if one[1].get("url") in _VALUE_SETS and type(url) is str and type(code) is str:
+            verdict = here.scope.run.answers.ask(Question(url, None, code))
+            if verdict.valid is False:
+                return "invalid", f"has a code that is not in {url}"
+    return None
+
+
+def value_set(here: Here) -> Found:
+    """The value set of all codes includes the system, all of it, and nothing else."""
+    value = here.item.value
+    url = value.get("valueSet")
+    body = here.scope.run.definitions.value_set(url) if type(url) is str else None
+    if body is None:
+        return None
+    compose = body.get("compose")
+    includes = dicts(compose.get("include")) if type(compose) is dict else []
+    if len(includes) != 1 or includes[0].get("system") != value.get("url"):
+        return error("business-rule", f"has a value set of all codes that does not include just this system: {url}")
+    if any(key in includes[0] for key in ("valueSet", "concept", "filter")):
+        return error("business-rule", f"has a value set of all codes that does not include all of them: {url}")
+    return None
+
+
 def supplements(here: Here) -> Found:
     """A supplement says so, and what it adds to. https://hl7.org/fhir/R4/codesystem.html#supplements"""
     value = here.item.value
@@ -141,8 +178,14 @@ def supplements(here: Here) -> Found:
     if named is None:
         return None
     out: Found = None
+    for path, one in walked(value.get("concept")):
+        here.scope.run.step()
+        verdict = here.scope.run.answers.ask(Question(None, str(named).partition("|")[0], str(one.get("code"))))
+        if verdict.valid is False and verdict.reason == "unknown-code":
+            out = (out or []) + error("business-rule", "has a code that the supplemented system does not have", path)
     if content is not None and content != "supplement":
-        out = error("business-rule", "must be supplement, as the system supplements another one", ".content")
+        text_ = "must be supplement, as the system supplements another one"
+        out = (out or []) + error("business-rule", text_, ".content")
     if "caseSensitive" in value:
         text_ = "must not be there: the system that is supplemented says it"
         out = (out or []) + error("business-rule", text_, ".caseSensitive")

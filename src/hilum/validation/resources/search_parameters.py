@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from hilum.fhir import definitions
+from hilum.fhirpath import compile
+from hilum.problems import Problem
 from hilum.validation.profiles.running import Found, error
 from hilum.validation.profiles.walking import Here
 from hilum.validation.resources.capability_statements import known
+
+NAMES: Final = frozenset(definitions.names())
 
 
 def derived(here: Here) -> Found:
@@ -25,6 +32,24 @@ def derived(here: Here) -> Found:
             "business-rule", f"has another type than {master.url}, which is of type {master.type}"
         )
     return out
+
+
+def expression(here: Here) -> Found:
+    """Its expression makes sense for one of its types at least."""
+    value = here.item.value
+    given, base = value.get("expression"), value.get("base")
+    types = [name for name in (base if type(base) is list else ()) if name in NAMES]
+    if type(given) is not str or not types:
+        return None
+    told = ""
+    for name in types:
+        try:
+            compile(given, name)
+        except Problem as problem:
+            told = told or str(problem)
+        else:
+            return None
+    return error("invalid", f"makes no sense for what the parameter is about: {told}", ".expression")
 
 
 def composite(here: Here) -> Found:

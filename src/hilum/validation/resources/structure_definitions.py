@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from hilum.fhir import definitions
-from hilum.fhirpath import parse
+from hilum.fhirpath import condition, parse
 from hilum.problems import Problem
 from hilum.validation.profiles.running import Found, error
+from hilum.validation.profiles.shapes import Kind, properties
 from hilum.validation.profiles.snapshot import snapshot
 from hilum.validation.profiles.steps import type_codes
 from hilum.validation.profiles.walking import Here
@@ -21,13 +22,16 @@ from hilum.validation.resources.uris import absolute
 _CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
 _R4: Final = frozenset(definitions.names())
 
-BINDABLE: Final = frozenset(("code", "Coding", "CodeableConcept", "Quantity", "string", "uri", "CodeableReference"))
-WITH_LENGTH: Final = frozenset(
-    ("string", "code", "uri", "url", "canonical", "id", "markdown", "base64Binary", "oid", "uuid")
+_QUANTITIES: Final = ("Quantity", "SimpleQuantity", "MoneyQuantity", "Age", "Count", "Distance", "Duration")
+_NUMBERS: Final = ("integer", "integer64", "decimal", "positiveInt", "unsignedInt")
+_MOMENTS: Final = ("date", "dateTime", "instant", "time")
+_TEXTS: Final = ("string", "code", "uri", "url", "oid", "uuid")
+
+BINDABLE: Final = frozenset(
+    (*_TEXTS, "Coding", "CodeableConcept", "CodeableReference", "Range", "Extension", *_QUANTITIES)
 )
-WITH_RANGE: Final = frozenset(
-    ("integer", "decimal", "date", "dateTime", "instant", "time", "positiveInt", "unsignedInt", "Quantity", "integer64")
-)
+WITH_LENGTH: Final = frozenset((*_TEXTS, "canonical", "id", "markdown", "base64Binary", *_NUMBERS, *_MOMENTS))
+WITH_RANGE: Final = frozenset((*_NUMBERS, *_MOMENTS, "Money", *_QUANTITIES))
 _ALL: Final = frozenset(("Element", "BackboneElement", "Resource", "*"))
 
 
@@ -74,10 +78,6 @@ def base(here: Here) -> Found:
         return error("exception", f"has a differential that does not fit its base: {problem}")
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return error("exception", "has a differential that does not fit its base")
-    return _unmatched(value, above, here)
-
-
-def _unmatched(value: dict[str, Any], above: dict[str, Any], here: Here) -> Found:
     return None
 
 
@@ -133,16 +133,38 @@ def _keys(here: Here, value: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def _single(path: str) -> bool:
+    """Whether R4 has an element at that path that neither repeats nor is a choice."""
+    parent, _, name = path.rpartition(".")
+    kind = _kind(parent)
+    found = properties(kind).get(name, ()) if kind is not None else ()
+    return len(found) == 1 and not found[0].many and not found[0].choice
+
+
+def _kind(path: str) -> Kind | None:
+    """The type of the element at a path of R4's; None when that can't be told."""
+    head, *steps = path.split(".")
+    kind = Kind(head) if head in _R4 else None
+    for step in steps:
+        found = properties(kind).get(step.removesuffix("[x]"), ()) if kind is not None else ()
+        kind = found[0].kind if len(found) == 1 else None
+    return None if kind is None or kind.name in ("Resource", "DomainResource") else kind
+
+
 def _constraints(one: dict[str, Any], view: str, keys: dict[str, str]) -> Iterator[tuple[str, str, str]]:
     """Expressions are FHIRPath, and the same key is the same constraint everywhere."""
+    kind = _kind(str(one.get("path")))
     for index, constraint in enumerate(dicts(one.get("constraint"))):
         expression, key = text(constraint.get("expression")), text(constraint.get("key"))
         if expression is None:
             continue
         try:
-            parse(expression)
-        except Problem:
-            yield "invalid", "has an expression that is no FHIRPath", f".constraint[{index}]"
+            if kind is None or view == "snapshot":
+                parse(expression)
+            else:
+                condition(expression, kind.name, kind.path)
+        except Problem as problem:
+            yield "invalid", f"has an expression that makes no sense: {problem}", f".constraint[{index}]"
         if view == "differential" and key is not None and keys.setdefault(key, expression) != expression:
             yield "invalid", f"has the key {key}, which another constraint has already", f".constraint[{index}]"
 
@@ -172,11 +194,13 @@ def _element(
         return
     if view == "differential" and "." not in path and "slicing" in one:
         yield "invalid", "must not be sliced: it is the root", ""
+    if "slicing" in one and "." in path and _single(path):
+        yield "not-found", "must not be there: the element is there once, in one type", ".slicing"
     codes = type_codes(one) or types.get(path, [])
     allowed = set(codes)
     if not codes or allowed & _ALL or "." not in path or not allowed <= _R4:
         return
-    if "binding" in one and not allowed & BINDABLE and not any(code.endswith("uantity") for code in allowed):
+    if "binding" in one and not allowed & BINDABLE:
         yield "business-rule", f"has a binding, but its types are not coded: {', '.join(codes)}", ""
     if "maxLength" in one and not allowed & WITH_LENGTH:
         yield "business-rule", f"has a maxLength, but its types have no length: {', '.join(codes)}", ""

@@ -217,6 +217,45 @@ def test_values_of_properties_are_of_the_declared_type() -> None:
     assert errors(system(property=property_, concept=concept)) == ["CodeSystem.concept[0].property[0]"]
 
 
+def test_a_system_agrees_with_the_value_set_of_all_its_codes() -> None:
+    url = "http://example.org/v"
+    all_ = {"resourceType": "ValueSet", "url": url, "compose": {"include": [{"system": "http://example.org/s"}]}}
+    some = {"resourceType": "ValueSet", "url": url, "compose": {"include": [{"system": "http://example.org/o"}]}}
+    assert errors(system(valueSet=url), all_) == []
+    assert errors(system(valueSet=url), some) == ["CodeSystem"]
+
+
+def test_a_supplement_is_about_codes_that_its_system_has() -> None:
+    question = Question(None, "http://s", "a")
+    body = system(content="supplement", supplements="http://s", concept=[{"code": "a"}])
+    assert errors(body, answers=Answers({question: Verdict(False, "unknown-code")})) == ["CodeSystem.concept[0]"]
+    assert errors(body, answers=Answers({question: Verdict(True)})) == []
+
+
+def test_codes_of_a_concept_map_are_those_of_its_systems() -> None:
+    group = {"source": "http://s", "target": "http://t", "element": [{"code": "a", "target": [{"code": "b"}]}]}
+    known = Answers({Question(None, "http://s", "a"): Verdict(True)})
+    known.known[Question(None, "http://t", "b")] = Verdict(False, "unknown-code")
+    body = {"resourceType": "ConceptMap", "group": [group]}
+    assert errors(body, answers=known) == ["ConceptMap.group[0].element[0].target[0].code"]
+
+
+def test_obligations_are_inherited_from_obligation_profiles() -> None:
+    url = "http://example.org/StructureDefinition/o"
+    inherit = {"url": "http://hl7.org/fhir/tools/StructureDefinition/inherit-obligations", "valueCanonical": url}
+    flag = {"url": "http://hl7.org/fhir/tools/StructureDefinition/obligation-profile", "valueBoolean": True}
+    other = structure(url=url)
+    body = structure(extension=[inherit])
+    assert errors(body, other) == ["StructureDefinition.extension[0]"]
+    assert errors(body, other | {"extension": [flag]}) == []
+
+
+def test_conditional_references_have_a_query() -> None:
+    for reference, good in (("Device?identifier=a|b", True), ("Device?identifier=1&what=", True), ("Device?==", False)):
+        body = {"resourceType": "Basic", "subject": {"reference": reference}}
+        assert errors(body) == ([] if good else ["Basic.subject"]), reference
+
+
 def value_set(**include: Any) -> dict[str, Any]:
     return {"resourceType": "ValueSet", "compose": {"include": [include]}}
 
@@ -301,6 +340,22 @@ def structure(**said: Any) -> dict[str, Any]:
             ["StructureDefinition.differential.element[0].constraint[0]"],
         ),
         ({"differential": {"element": [{"path": "Patient.nothing"}]}}, ["StructureDefinition"]),
+        (
+            {"differential": {"element": [{"path": "Patient.gender", "slicing": {"rules": "open"}}]}},
+            ["StructureDefinition.differential.element[0].slicing"],
+        ),
+        (
+            {
+                "differential": {
+                    "element": [{"path": "Patient", "constraint": [{"key": "pat-1", "expression": "true"}]}]
+                }
+            },
+            ["StructureDefinition.differential.element[0].constraint[0]"],
+        ),
+        (
+            {"differential": {"element": [{"path": "Patient", "constraint": [{"key": "x", "expression": "nothing"}]}]}},
+            ["StructureDefinition.differential.element[0].constraint[0]"],
+        ),
     ],
 )
 def test_a_structure_definition_fits_its_base(said: dict[str, Any], expected: list[str]) -> None:
@@ -313,6 +368,21 @@ def test_a_search_parameter_is_of_the_type_of_the_one_that_it_derives_from() -> 
     assert errors(body) == ["SearchParameter"]
     assert errors(body | {"type": "string"}) == []
     assert errors({"resourceType": "SearchParameter", "type": "composite", "component": [{}]}) == ["SearchParameter"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "base", "good"),
+    [
+        ("Patient.name.family", ["Patient"], True),
+        ("Patient.name | Person.name", ["Patient", "Person"], True),
+        ("Patient.nothing", ["Patient"], False),
+        ("Patient.name", ["Device"], False),
+        ("name.((", ["Patient"], False),
+    ],
+)
+def test_the_expression_of_a_search_parameter_is_about_its_types(expression: str, base: list[str], good: bool) -> None:
+    body = {"resourceType": "SearchParameter", "type": "string", "base": base, "expression": expression}
+    assert errors(body) == ([] if good else ["SearchParameter.expression"])
 
 
 def test_a_capability_statement_has_parameters_of_the_types_of_their_definitions() -> None:
