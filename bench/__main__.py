@@ -1,7 +1,7 @@
 """`python -m bench`: hilum against the floor; `python -m bench profile`: where hilum's time goes.
 
 `python -m bench shapes`: query shapes at 10k, 100k and 1m resources; `python -m bench load`: how fast `hilum load` is;
-`python -m bench auth`: what tokens and the audit of reads cost.
+`python -m bench auth`: what tokens and the audit of reads cost; `python -m bench validation`: what validating does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench import auth, documents, ingest, machine, profile, report, results, runner, stages
+from bench import auth, documents, ingest, machine, profile, report, results, runner, stages, validation
 from bench.records import GROUP
 from bench.shapes import command
 from bench.shapes import table as shape_table
@@ -38,7 +38,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "command", nargs="?", default="run", choices=["run", "check", "profile", "shapes", "load", "auth"]
+        "command", nargs="?", default="run", choices=["run", "check", "profile", "shapes", "load", "auth", "validation"]
     )
     parser.add_argument("--store", default="both", choices=list(STORES))
     sizes = "small: 10,000, full: 40,000, million: 10,000 and 1,000,000; of shapes: 10k,100k,1m, several by commas"
@@ -102,7 +102,7 @@ def write_docs(asked: argparse.Namespace, console: Console) -> None:
     """The page, from whatever was measured last, if it is asked for."""
     if asked.write_docs:
         floor, scaling = results.saved("floor", OUT), results.saved("scaling", OUT)
-        measured = shape_table.saved(OUT), ingest.saved(OUT), auth.saved(OUT)
+        measured = shape_table.saved(OUT), ingest.saved(OUT), auth.saved(OUT), validation.saved(OUT)
         PAGE.write_text(documents.page(floor, scaling, *measured))
         console.print(f"Wrote {PAGE}")
 
@@ -155,6 +155,18 @@ async def costs(asked: argparse.Namespace, console: Console, work: Path) -> int:
     return 1 if wrong else 0
 
 
+async def judging(asked: argparse.Namespace, console: Console, work: Path) -> int:
+    """Validation."""
+    found = validation.measure(work)
+    validation.save(found, OUT)
+    table = Table(*validation.HEAD, title="Validation of a parsed body", title_justify="left")
+    for row in found.rows:
+        table.add_row(*validation.cells(row))
+    console.print(table)
+    write_docs(asked, console)
+    return 1 if any(row.full > validation.AIM * row.structure for row in found.rows) else 0
+
+
 def show(found: results.Report, console: Console) -> None:
     """Tables, then what was wrong."""
     for table, store in zip(report.tables(found), found.stores, strict=True):
@@ -205,7 +217,15 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 180)
     work = Path(tempfile.mkdtemp(prefix="hilum-bench-", dir=OUT if OUT.is_dir() else None))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended, too
-    commands = {"run": run, "check": check, "profile": profiled, "shapes": shapes, "load": load, "auth": costs}
+    commands = {
+        "run": run,
+        "check": check,
+        "profile": profiled,
+        "shapes": shapes,
+        "load": load,
+        "auth": costs,
+        "validation": judging,
+    }
     _, own = machine.cores()
     try:
         with machine.on(own):

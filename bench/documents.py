@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench import auth, ingest
+from bench import auth, ingest, validation
 from bench.operations import OPERATIONS
 from bench.report import FLOOR_HEAD, GUIDE, SCALING_HEAD, TITLES, disk, floor_rows, scaling_rows
 from bench.results import Report, Store, growth, median, rate_ratio
@@ -25,6 +25,7 @@ the rows of every table, the bytes stored and the bytes answered are compared.
     .venv/bin/python -m bench shapes --size 10k,100k  # query shapes; 1m as well
     .venv/bin/python -m bench load                    # hilum load of real synthetic patients
     .venv/bin/python -m bench auth                    # what tokens and the audit of reads cost
+    .venv/bin/python -m bench validation              # what it takes to judge a resource
 
 ## How to read it
 
@@ -59,6 +60,7 @@ def page(
     shapes: Sequence[Shapes] = (),
     loads: Sequence[ingest.Ingest] = (),
     costs: Sequence[auth.Costs] = (),
+    judging: validation.Figures | None = None,
 ) -> str:
     """The whole document. Parts that were not measured are said to be missing."""
     parts = [_INTRODUCTION]
@@ -69,7 +71,7 @@ def page(
         parts.append(_machine(scaling, title) + _scaling(scaling))
     if scaling is None:
         parts.append("## Growth\n\nNot measured yet: `python -m bench --size million`.\n")
-    return "\n".join((*parts, auth.section(costs), section(shapes), ingest.section(loads)))
+    return "\n".join((*parts, auth.section(costs), section(shapes), ingest.section(loads), validation.section(judging)))
 
 
 def _machine(report: Report, title: str) -> str:
