@@ -62,7 +62,7 @@ def bodies() -> dict[str, list[Body]]:
 
 
 def measure(folder: Path) -> Figures:
-    """CPU time, in turn, the best of many short rounds: what others do on the machine only adds."""
+    """CPU time, in turn, the best of many short rounds."""
     fhirkit = _fhirkit()
     rows = []
     with _structure_alone() as alone:
@@ -148,8 +148,8 @@ def section(found: Figures | None) -> str:
     lines += ["| " + " | ".join(cells(row)) + " |" for row in found.rows]
     return f"""## Validation
 
-`python -m bench validation` judges bodies that are parsed already, one after another in one thread: microseconds of CPU each,
-the best of {ROUNDS} rounds. **structure**: properties, cardinality, types, formats, required bindings, narrative.
+`python -m bench validation` judges bodies that are parsed already, one after another in one thread: microseconds of CPU
+each, the best of {ROUNDS} rounds. **structure**: properties, cardinality, types, formats, required bindings, narrative.
 **full**: what every write does: with invariants, reference targets and extension rules; the aim is at most {AIM:.0f}
 times as long. Without a narrative a full validation also makes the warning that there is none. **fhirkit**: fhirkit-rs
 0.1.0, in Rust, which checks about what **structure** does. Measured {found.date[:10]} on {found.machine["cores"]} cores
