@@ -1,7 +1,8 @@
 """`python -m bench`: hilum against the floor; `python -m bench profile`: where hilum's time goes.
 
 `python -m bench shapes`: query shapes at 10k, 100k and 1m resources; `python -m bench load`: how fast `hilum load` is;
-`python -m bench auth`: what tokens and the audit of reads cost; `python -m bench validation`: what validating does.
+`python -m bench auth`: what tokens and the audit of reads cost; `python -m bench validation`: what validating does;
+`python -m bench terminology`: code systems.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench import auth, documents, ingest, machine, profile, report, results, runner, stages, validation
+from bench import auth, documents, ingest, machine, profile, report, results, runner, stages, terminology, validation
 from bench.records import GROUP
 from bench.shapes import command
 from bench.shapes import table as shape_table
@@ -38,7 +39,10 @@ def arguments(given: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "command", nargs="?", default="run", choices=["run", "check", "profile", "shapes", "load", "auth", "validation"]
+        "command",
+        nargs="?",
+        default="run",
+        choices=["run", "check", "profile", "shapes", "load", "auth", "validation", "terminology"],
     )
     parser.add_argument("--store", default="both", choices=list(STORES))
     sizes = "small: 10,000, full: 40,000, million: 10,000 and 1,000,000; of shapes: 10k,100k,1m, several by commas"
@@ -102,7 +106,13 @@ def write_docs(asked: argparse.Namespace, console: Console) -> None:
     """The page, from whatever was measured last, if it is asked for."""
     if asked.write_docs:
         floor, scaling = results.saved("floor", OUT), results.saved("scaling", OUT)
-        measured = shape_table.saved(OUT), ingest.saved(OUT), auth.saved(OUT), validation.saved(OUT)
+        measured = (
+            shape_table.saved(OUT),
+            ingest.saved(OUT),
+            auth.saved(OUT),
+            validation.saved(OUT),
+            terminology.saved(OUT),
+        )
         PAGE.write_text(documents.page(floor, scaling, *measured))
         console.print(f"Wrote {PAGE}")
 
@@ -167,6 +177,21 @@ async def judging(asked: argparse.Namespace, console: Console, work: Path) -> in
     return 1 if any(row.full > validation.AIM * row.structure for row in found.rows) else 0
 
 
+async def terms(asked: argparse.Namespace, console: Console, work: Path) -> int:
+    """Code systems."""
+    size = {"small": 20_000}.get(asked.size, terminology.SIZE)
+    found = []
+    with telling(console) as tell:
+        for store in STORES[asked.store]:
+            found.append(await terminology.measure(store, size, work, tell))
+            if size == terminology.SIZE:
+                terminology.save(found[-1], OUT)
+    for one in found:
+        console.print(terminology.table(one))
+    write_docs(asked, console)
+    return 1 if any(one.missed for one in found) else 0
+
+
 def show(found: results.Report, console: Console) -> None:
     """Tables, then what was wrong."""
     for table, store in zip(report.tables(found), found.stores, strict=True):
@@ -225,6 +250,7 @@ def main() -> int:
         "load": load,
         "auth": costs,
         "validation": judging,
+        "terminology": terms,
     }
     _, own = machine.cores()
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench import auth, ingest, validation
+from bench import auth, ingest, terminology, validation
 from bench.operations import OPERATIONS
 from bench.report import FLOOR_HEAD, GUIDE, SCALING_HEAD, TITLES, disk, floor_rows, scaling_rows
 from bench.results import Report, Store, growth, median, rate_ratio
@@ -61,6 +61,7 @@ def page(
     loads: Sequence[ingest.Ingest] = (),
     costs: Sequence[auth.Costs] = (),
     judging: validation.Figures | None = None,
+    terms: Sequence[terminology.Terms] = (),
 ) -> str:
     """The whole document. Parts that were not measured are said to be missing."""
     parts = [_INTRODUCTION]
@@ -71,7 +72,8 @@ def page(
         parts.append(_machine(scaling, title) + _scaling(scaling))
     if scaling is None:
         parts.append("## Growth\n\nNot measured yet: `python -m bench --size million`.\n")
-    return "\n".join((*parts, auth.section(costs), section(shapes), ingest.section(loads), validation.section(judging)))
+    rest = auth.section(costs), section(shapes), ingest.section(loads)
+    return "\n".join((*parts, *rest, validation.section(judging), terminology.section(terms)))
 
 
 def _machine(report: Report, title: str) -> str:

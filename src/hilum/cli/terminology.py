@@ -61,7 +61,7 @@ def import_(
     system is there when all of it is; imported again, it takes the place of the one before. What is wrong is told with
     file and line, and then nothing of that code system is imported. Versions stand side by side.
 
-    Licences are yours to hold: hilum brings none of these releases along.
+    Licences are yours to hold: hilum brings none of these releases along. Exit status 1 when something was refused.
 
     Examples:
 
@@ -82,11 +82,14 @@ def import_(
     found = _done({"store": store, "data": data, "environment": environment}, work)
     if json:
         json_out({"imported": found})
+        _end(found)
         return
     for one in found:
-        concepts = f", {one['concepts']:,} concepts" if one["concepts"] else ""
-        named = f"{one['url']}|{one['version']}" if one["version"] else one["url"]
-        out(f"{one['type']} {named}: {one['outcome']}{concepts}")
+        if one["outcome"] != "refused":
+            concepts = f", {one['concepts']:,} concepts" if one["concepts"] else ""
+            named = f"{one['url']}|{one['version']}" if one["version"] else one["url"]
+            out(f"{one['type']} {named}: {one['outcome']}{concepts}")
+    _end(found)
 
 
 @terminology.command("list")
@@ -154,6 +157,18 @@ def remove(
         out(f"{url}|{one}" if one else url)
     if not gone:
         say("There is no such code system.")
+        sys.exit(1)
+
+
+def _end(found: list[dict[str, Any]]) -> None:
+    import sys
+
+    from hilum.cli.terminal import say
+
+    refused = [one for one in found if one["outcome"] == "refused"]
+    for one in refused:
+        say(f"refused: {one['why']}")
+    if refused:
         sys.exit(1)
 
 

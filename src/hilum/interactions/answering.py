@@ -32,12 +32,12 @@ async def answer(door: Door, questions: Collection[Question]) -> dict[Question, 
 
 async def _verdict(known: Codes, question: Question) -> Verdict:
     value_set, system, code, display, version = question
-    if value_set is None:
-        return await in_system(known, system or "", code, display, version or "")
-    if await known.value_set(value_set) is None:
-        return Verdict(None, "unknown-value-set")
     try:
+        if value_set is None:
+            return await in_system(known, system or "", code, display, version or "")
+        if await known.value_set(value_set) is None:
+            return Verdict(None, "unknown-value-set")
         found = await members(known, value_set)
-    except Invalid:  # it names what is not here, or selects in a way that nobody can follow
+        return await in_members(known, found, system, code, display, version or "")
+    except Invalid:  # a definition names what is not here, or says what nobody can follow: not the fault of who asks
         return Verdict(None, "unknown-system")
-    return await in_members(known, found, system, code, display, version or "")

@@ -112,6 +112,11 @@ def _country(code: str) -> bool:
     return code in countries() or _THREE.fullmatch(code) is not None
 
 
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
 def _subdivision(code: str) -> bool:
     found = _PART.fullmatch(code)
     return found is not None and found[1] in countries()
@@ -123,6 +128,6 @@ _RULES: Final[dict[str, Callable[[str], bool]]] = {
     BCP13: lambda code: _MIME.fullmatch(code) is not None,
     COUNTRIES: _country,
     SUBDIVISIONS: _subdivision,
-    ZONES: lambda code: code in available_timezones(),
+    ZONES: lambda code: code in _zones(),
     URIS: lambda code: _URI.fullmatch(code) is not None,
 }

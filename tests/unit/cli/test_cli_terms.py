@@ -184,6 +184,15 @@ async def test_fhir_files_of_every_kind(door: Door, tmp_path: Path) -> None:
     assert (again["outcome"], (await held(door, "http://large")).size) == ("updated", LARGE)
 
 
+async def test_a_fhir_resource_that_is_refused_keeps_no_other_one_out(door: Door, tmp_path: Path) -> None:
+    good = {"resourceType": "CodeSystem", "id": "g", "url": "http://g", "status": "active", "content": "complete"}
+    lines = [good | {"id": "b", "url": "http://b", "status": "nonsense"}, good]
+    (tmp_path / "a.ndjson").write_text("\n".join(map(json.dumps, lines)))
+    bad, fine = await put(door, tmp_path / "a.ndjson")
+    assert (bad["outcome"], fine["outcome"]) == ("refused", "created")
+    assert bad["why"].startswith("a.ndjson, line 1: CodeSystem.status")
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [

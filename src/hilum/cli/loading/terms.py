@@ -10,7 +10,7 @@ from hilum.cli.loading.door import OWNER
 from hilum.cli.terminal import progress
 from hilum.interactions.door import Door, Written
 from hilum.interactions.terminology.importing import imported, stored
-from hilum.problems import Invalid, Misconfigured, Problem
+from hilum.problems import Conflict, Invalid, Misconfigured, Unprocessable
 from hilum.terminology.releases import fhir, loinc, rxnorm, snomed
 from hilum.terminology.releases.bench import Bench
 from hilum.terminology.releases.files import Release
@@ -50,7 +50,10 @@ def format_of(path: Path) -> str:
 
 
 async def load(door: Door, path: Path, format: str | None, version: str | None, edition: str | None) -> list[Told]:
-    """What became of each code system and value set of a file or release. Raises Invalid naming file and line."""
+    """What became of each code system and value set of a file or release. Raises Invalid naming file and line.
+
+    Of FHIR files a resource that is refused is told among them, and the others are stored.
+    """
     format = format or format_of(path)
     with progress(path.name) as bar:
         line = bar.add_task(path.name, total=None, done=0, rate=0.0)
@@ -73,8 +76,12 @@ async def _fhir(door: Door, path: Path, tick: Callable[[int], None]) -> list[Tol
         for where, body in fhir.read(file):
             try:
                 written, size = await stored(door, OWNER, body, tick)
-            except Problem as problem:
-                raise Invalid(f"{where}: {problem}") from None
+            except (Invalid, Unprocessable, Conflict) as problem:
+                why = f"{where}: {problem}"
+                found.append(
+                    {"type": body["resourceType"], "url": body.get("url", ""), "outcome": "refused", "why": why}
+                )
+                continue
             found.append(_told(written, body.get("url", ""), body.get("version", ""), size))
     return found
 

@@ -122,7 +122,6 @@ class Knowledge:
 
     generation: int = -1
     systems: dict[tuple[str, str], Held | None] = field(default_factory=dict)
-    contents: dict[str, str] = field(default_factory=dict)
     sets: dict[str, Body | None] = field(default_factory=dict)
     answers: dict[Any, Any] = field(default_factory=dict)
     loading: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -130,7 +129,7 @@ class Knowledge:
     def forget(self, generation: int) -> None:
         """What was known of another generation."""
         self.generation = generation
-        self.systems, self.contents, self.sets, self.answers = {}, {}, {}, {}
+        self.systems, self.sets, self.answers = {}, {}, {}
 
 
 class Codes:
@@ -139,7 +138,7 @@ class Codes:
     def __init__(self, store: Store, base: str, known: Knowledge) -> None:
         self._store, self._base, self._known = store, base, known
         # Those of this generation, even when another request finds a newer one meanwhile.
-        self._systems, self._contents, self._sets = known.systems, known.contents, known.sets
+        self._systems, self._sets = known.systems, known.sets
         self.answers = known.answers
         """What follows from the definitions, by whoever computed it."""
 
@@ -155,11 +154,6 @@ class Codes:
             trim(self._systems, KEPT)
             self._systems[key] = await self._found(url, version)
         return self._systems[key]
-
-    async def content(self, url: str) -> str:
-        """`CodeSystem.content` of a code system without concepts here; "" where there is no CodeSystem at all."""
-        await self.system(url)
-        return self._contents.get(url, "")
 
     async def systems(self, url: str) -> list[Resource]:
         """The CodeSystems of this url, the best first; supplements are none."""
@@ -237,7 +231,6 @@ class Codes:
                 system = imported[has]
                 about = system.head.about | head(body, "", 0, 0).about
                 return Held(self._store.concepts, System(system.number, system.head._replace(about=about)))
-            self._contents.setdefault(url, str(body.get("content", "")))
         return _own(url, version)
 
     async def _loaded(self, resource: Resource, loaded: list[System]) -> System:
