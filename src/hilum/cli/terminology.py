@@ -102,6 +102,10 @@ def list_(
     """List the code systems whose concepts stand in the tables: imported ones, and resources that were asked about.
 
     R4's own code systems are always there and not listed.
+
+    Examples:
+
+    - `hilum terminology list --json`
     """
     from hilum.cli.terminal import json_out, out, say
 
