@@ -16,7 +16,7 @@ from hilum.fhirpath.compiler import Compiler
 from hilum.fhirpath.nodes import Node, Scope, flat, resource_type
 from hilum.fhirpath.parser import parse
 from hilum.fhirpath.surroundings import ALONE, Surroundings
-from hilum.fhirpath.types import Type, at, is_a, is_primitive
+from hilum.fhirpath.types import Type, at, is_a, is_abstract, is_primitive
 from hilum.fhirpath.values import json
 from hilum.fhirpath.work import MOST_OF_A_CONDITION, Work
 from hilum.problems import Invalid, Issue, Malformed, Unprocessable
@@ -96,6 +96,7 @@ def condition(expression: str, type: str, path: str = "") -> Condition:
     code, weight = _code(compiler, expression)
     test = code.test
     looks_up = compiler.looks_up
+    abstract = is_abstract(here)
 
     def holds(
         value: Any,
@@ -106,7 +107,8 @@ def condition(expression: str, type: str, path: str = "") -> Condition:
         around: Surroundings = ALONE,
         work: Work | None = None,
     ) -> bool | None:
-        above = top = node = Node(value, here, None, extra)
+        type_ = resource_type(value, here) if abstract and isinstance(value, dict) else here
+        above = top = node = Node(value, type_, None, extra)
         if looks_up:
             above = node if value is resource else Node(resource, resource_type(resource))
             top = above if root is None or root is resource else Node(root, resource_type(root))

@@ -61,7 +61,7 @@ def _sum(operator: str, sign: int, a: Value, b: Value) -> Value:
         try:
             if unit is None:
                 raise NotAdded
-            return temporal.add(a, b.value * sign, unit)
+            return temporal.add(a, b.value if sign > 0 else b.value.copy_negate(), unit)
         except NotAdded:
             raise Invalid(f"FHIRPath: a quantity of that unit can't be added to {name_of(a)}.") from None
     if is_number(a) and is_number(b):
@@ -188,7 +188,7 @@ def _ln(value: Value) -> Value:
 
 
 def _exp(value: Value) -> Value:
-    return finite(EXACT.exp(exact(value))) if abs(value) < 20_000 else None
+    return finite(EXACT.exp(exact(value))) if -20_000 < value < 20_000 else None
 
 
 def _sqrt(value: Value) -> Value:
@@ -196,7 +196,7 @@ def _sqrt(value: Value) -> Value:
 
 
 def _power(value: Value, exponent: Value) -> Value:
-    if abs(exponent) > 1_000_000:
+    if not -1_000_000 <= exponent <= 1_000_000:
         return None
     found = finite(EXACT.power(exact(value), exact(exponent)))
     if found is not None and type(value) is int and type(exponent) is int and exponent >= 0:

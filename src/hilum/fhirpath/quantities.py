@@ -35,7 +35,7 @@ class Quantity:
 
     def __str__(self) -> str:
         if self.calendar:
-            return f"{plain(self.value)} {self.unit}" + ("" if abs(self.value) == 1 else "s")
+            return f"{plain(self.value)} {self.unit}" + ("" if self.value.copy_abs() == 1 else "s")
         return f"{plain(self.value)} '{self.unit}'"
 
 
@@ -150,7 +150,7 @@ def added(one: Quantity, other: Quantity, sign: int) -> Quantity | None:
         return None
     if one.calendar != other.calendar and not left.calendar:
         left = Quantity(left.value, _CALENDAR_OF[left.unit], True)
-    value = EXACT.add(left.value, right.value * sign)
+    value = (EXACT.add if sign > 0 else EXACT.subtract)(left.value, right.value)
     return Quantity(value, left.unit, left.calendar) if value.is_finite() else None
 
 

@@ -277,7 +277,7 @@ def add(one: Temporal, amount: Decimal, unit: str) -> Temporal | None:
     Fractions count for seconds and milliseconds alone. What is finer than the value goes in by whole units of it.
     https://hl7.org/fhirpath/N1/#datetime-arithmetic
     """
-    if not amount.is_finite() or abs(amount) > _BEYOND:
+    if not amount.is_finite() or not -_BEYOND <= amount <= _BEYOND:
         return None
     if unit == "millisecond":
         amount, unit = amount.scaleb(-3), "second"

@@ -194,11 +194,15 @@ def key(value: Value, work: Work) -> Any:
     if found is int and value.bit_length() > 512:
         work.read(value.bit_length())
     if isinstance(value, Decimal) and abs(value.adjusted()) > 512:
-        return (str(value.normalize(_WIDE)),)  # its hash would be that of all its digits
+        return _spelled(value) if value else 0
     return value
 
 
-_WIDE: Final = Context(prec=4_000, traps=[])
+def _spelled(value: Decimal) -> tuple[object, ...]:
+    """A number that is never written out: its hash would be that of all its zeros."""
+    sign, digits, exponent = value.as_tuple()
+    kept = "".join(map(str, digits)).rstrip("0")
+    return sign, kept, int(exponent) + len(digits) - len(kept)
 
 
 class Distinct:

@@ -25,3 +25,8 @@ def test_the_extensions_of_a_primitive_are_given_beside_its_value() -> None:
     patient = {"resourceType": "Patient"}
     assert dated("1974", extra={"extension": [{"url": "x"}]}, resource=patient) is True
     assert dated("1974", resource=patient) is False
+
+
+def test_a_condition_on_any_resource_is_about_what_it_is() -> None:
+    dom_2 = condition("contained.contained.empty() and ofType(Observation).code.exists()", "DomainResource")
+    assert dom_2(OBSERVATION, resource=OBSERVATION) is True

@@ -19,7 +19,8 @@ NUMBERS = json.parse(
     + b"a" * 900_000
     + b'"},{"valueInteger":'
     + b"9" * 9000
-    + b"}]}"
+    + b'},{"valueQuantity":{"value":1e99999999}},{"valueQuantity":{"value":-1.5e-99999999}},{"valueQuantity":'
+    b'{"value":0e99999999}}]}'
 )
 SECONDS = 4.0
 """Of the processor, however busy the machine is."""
@@ -107,7 +108,10 @@ def test_what_overflows_is_empty_or_invalid(expression: str) -> None:
         "({}).abs()",
         "({}).power(100)", "({}).sqrt()", "({}).ln()", "({}).exp()", "({}).log(10)", "({}).lowBoundary()",
         "({}).precision()",
-        "({} | 1 | {}).count()", "({}).toQuantity() < 3 'g'", "{} & 'x'", "({}).convertsToString()", "{} in (1 | 2)",
+        "({} | 1 | {}).count()", "({}).toQuantity() < 3 'g'", "{} & 'x'", "@2014 + {}", "@T10 - {}", "{} - {}",
+        "2.power({})", "{} + 1 '1'", "1 '1' - {}", "2 'm' * {}", "2 'm' / {}",
+        "({} | {} * 10).count()", "({}).truncate()", "({}).highBoundary(2)", "({}).toQuantity('m')", "({}).toString()",
+        "({}).toBoolean()", "({}).sort()", "({}).min()", "-({})", "({}).convertsToString()", "{} in (1 | 2)",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize(
@@ -157,3 +161,11 @@ def test_a_body_nested_too_deeply_is_too_costly_and_no_error() -> None:
     assert outcome("descendants().count()", body) == [10_002]
     assert outcome("(item | item).count()", body) in ([1], Unprocessable)
     assert outcome("item ~ item", body) in ([True], Unprocessable)
+
+
+def test_numbers_that_nobody_writes_out_are_told_apart() -> None:
+    body = json.parse(
+        b'{"resourceType":"Observation","component":[{"valueQuantity":{"value":1e99999999}},'
+        b'{"valueQuantity":{"value":10e99999998}},{"valueQuantity":{"value":1e99999998}}]}'
+    )
+    assert outcome("component.value.ofType(Quantity).value.distinct().count()", body) == [2]
