@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from datetime import UTC, datetime
+from decimal import Decimal
 from time import perf_counter
 from typing import Any
 
@@ -39,8 +40,15 @@ CRAZY = {
     "code": [],
     "subject": "Patient/1",
     "contained": [{"resourceType": "Pigeon"}, {"resourceType": 3}, 4, None],
-    "component": [{"valueDateTime": "2014-99-99", "_valueDateTime": []}, {"valueInteger": 10**3000}],
-    "_extension": {"a": 1},
+    "component": [
+        {"valueDateTime": "2014-99-99", "_valueDateTime": []},
+        {"_valueString": {"extension": [{"url": "x"}]}, "valueTime": "25:00"},
+        {"valueInteger": 10**3000},
+        {"valueQuantity": {"value": Decimal("1e99999999"), "code": "g", "system": "http://unitsofmeasure.org"}},
+        {"valueQuantity": {"value": Decimal("-1.50e-99999999")}},
+        {"valueString": "\ud800"},
+        {"valueDateTime": "9999-12-31T23:59:60-14:00"},
+    ],
     "effectiveDateTime": 5,
 }
 """What no validation has seen."""
