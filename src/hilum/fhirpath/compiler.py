@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any, Final
 
-from hilum.fhirpath import operators, temporal, walk
+from hilum.fhirpath import calls, operators, temporal, walk
 from hilum.fhirpath.code import NEVER, Code, Types, always, computed, condition, items
-from hilum.fhirpath.function import KINDS, Argument, Function
-from hilum.fhirpath.functions import FUNCTIONS, REFUSED
+from hilum.fhirpath.function import Argument, Function
+from hilum.fhirpath.functions import FUNCTIONS
 from hilum.fhirpath.nodes import NOBODY, NOTHING, Node, Scope, count_children
 from hilum.fhirpath.quantities import Quantity, calendar
 from hilum.fhirpath.references import target_type
 from hilum.fhirpath.resources import reference, target, variable
+from hilum.fhirpath.static import (
+    has,
+    holds_a_value,
+    is_this,
+    members,
+    ordered,
+    result,
+    suits,
+    type_at_start,
+    type_name,
+    unknown,
+)
 from hilum.fhirpath.surroundings import ALONE
 from hilum.fhirpath.syntax import (
     Binary,
@@ -37,9 +48,6 @@ from hilum.fhirpath.types import (
     casts_to,
     is_a,
     is_abstract,
-    is_primitive,
-    kind,
-    properties,
     resolve_name,
 )
 from hilum.fhirpath.values import made
@@ -83,7 +91,7 @@ class Compiler:
         beginning = tree
         while isinstance(beginning, Member | Call | Indexer) and beginning.source is not None:
             beginning = beginning.source
-        if isinstance(beginning, Member) and (wanted := _type_at_start(beginning)) and self.root is not None:
+        if isinstance(beginning, Member) and (wanted := type_at_start(beginning)) and self.root is not None:
             known = [t for t in self.root if is_abstract(t) or is_a(t, wanted)]
             if not known:
                 names = " or ".join(sorted(map(str, self.root)))
@@ -97,7 +105,7 @@ class Compiler:
             case Member():
                 return self._member(tree, focus)
             case Call(name="as" | "is" | "ofType", arguments=(argument,)):
-                return self._typed(tree.name, tree.source, _type_name(argument), focus)
+                return self._typed(tree.name, tree.source, type_name(argument), focus)
             case TypeOperation():
                 return self._typed(tree.operator, tree.operand, tree.type, focus)
             case Call(name="defineVariable"):
@@ -129,17 +137,17 @@ class Compiler:
         return _this(focus) if tree is None else self.code(tree, focus)
 
     def _member(self, tree: Member, focus: Types) -> Code:
-        wanted = _type_at_start(tree)
+        wanted = type_at_start(tree)
         if wanted is not None:
             return _of_type(wanted, focus)
         inner = self._source(tree.source, focus)
-        if tree.name == "value" and inner.types and all(map(_holds_a_value, inner.types)):
+        if tree.name == "value" and inner.types and all(map(holds_a_value, inner.types)):
             return walk.values(inner)
         lenient = self.lenient and tree.source is None and focus == self.root
-        found = frozenset() if lenient and not _has(inner.types, tree.name) else members(inner.types, tree.name)
+        found = frozenset() if lenient and not has(inner.types, tree.name) else members(inner.types, tree.name)
         if inner.types is not None and not found and found is not None:
             return NEVER if not inner.types or lenient else items(lambda this, scope: NOTHING, frozenset())
-        return walk.member(inner, tree.name, found, from_this=_is_this(tree.source, wanted, inner))
+        return walk.member(inner, tree.name, found, from_this=is_this(tree.source, wanted, inner))
 
     def _typed(self, operator: str, operand: Expression | None, name: str, focus: Types) -> Code:
         wanted = resolve_name(name)
@@ -210,7 +218,7 @@ class Compiler:
     def _call(self, tree: Call, focus: Types) -> Code:
         function = FUNCTIONS.get(tree.name)
         if function is None:
-            raise Invalid(f"FHIRPath: the function {tree.name[:64]}() {_unknown(tree.name)}")
+            raise Invalid(f"FHIRPath: the function {tree.name[:64]}() {unknown(tree.name)}")
         fewest, most = function.arity
         if not fewest <= len(tree.arguments) <= most:
             raise Invalid(f"FHIRPath: {tree.name}() takes {fewest} to {most} arguments, found {len(tree.arguments)}.")
@@ -218,12 +226,12 @@ class Compiler:
         if tree.name == "count" and isinstance(tree.source, Call) and tree.source == _CHILDREN:
             return computed(lambda this, scope: count_children(this), frozenset((INTEGER,)))
         inner = self._source(tree.source, focus)
-        _suits(tree.name, function, inner.types)
+        suits(tree.name, function, inner.types)
         if function.plain is None:
             return self._scoped(tree, function, inner)
         arguments = [self._apart(argument, focus) for argument in tree.arguments]
-        types = _result(function, inner, arguments)
-        return operators.called(tree.name, function, inner, arguments, types)
+        types = result(function, inner, arguments)
+        return calls.called(tree.name, function, inner, arguments, types)
 
     def _scoped(self, tree: Call, function: Function, inner: Code) -> Code:
         codes: list[Code] = []
@@ -231,14 +239,14 @@ class Compiler:
         for given in tree.arguments:
             order = ""
             if tree.name == "sort":
-                given, order = _ordered(given)
+                given, order = ordered(given)
             before = self.steps
             code = self._apart(given, inner.types)
             codes.append(code)
             arguments.append(Argument(code.evaluate, code.test, 1 + self.steps - before, order))
         weight = sum(argument.weight for argument in arguments)
         some = tuple(replace(argument, weight=weight) for argument in arguments)
-        return operators.scoped(tree.name, function, inner, some, _result(function, inner, codes))
+        return calls.scoped(tree.name, function, inner, some, result(function, inner, codes))
 
     def _indexer(self, tree: Indexer, focus: Types) -> Code:
         inner, position = self.code(tree.source, focus), self._apart(tree.index, focus)
@@ -275,18 +283,6 @@ class Compiler:
         return items(given, None)
 
 
-def _unknown(name: str) -> str:
-    if name in REFUSED:
-        return f"is not supported: it {REFUSED[name]}."
-    near = get_close_matches(name, FUNCTIONS, 3) if len(name) <= 64 else []
-    return "is not supported." + (f" Did you mean {' or '.join(near)}?" if near else "")
-
-
-def _type_at_start(tree: Member) -> str | None:
-    """The type, where a path begins with one: `Patient.name`."""
-    return resolve_name(tree.name) if tree.source is None and tree.name[0].isupper() else None
-
-
 def _of_type(wanted: str, focus: Types) -> Code:
     if focus is not None and not any(map(is_abstract, focus)):
         some = frozenset(t for t in focus if is_a(t, wanted))
@@ -302,48 +298,6 @@ def _this(focus: Types) -> Code:
     return items(
         lambda this, scope: NOTHING if this is NOBODY else [this], focus, lambda this, scope: this is not NOBODY
     )
-
-
-def _is_this(source: Expression | None, wanted: str | None, inner: Code) -> bool:
-    """Whether the source of a member is `$this` itself, of a known type."""
-    match source:
-        case None | Variable(name="this"):
-            return True
-        case Member() if (start := _type_at_start(source)) and inner.types:
-            return all(is_a(t, start) for t in inner.types)
-    return False
-
-
-def _holds_a_value(type: Type) -> bool:
-    return is_primitive(type) and not type.name.startswith("System.")
-
-
-def _has(types: Types, name: str) -> bool:
-    return types is None or any(is_abstract(t) or name in properties(t) for t in types)
-
-
-def members(types: Types, name: str) -> Types:
-    """The types of the element `name` of any of `types`. Raises Invalid when none of them has it."""
-    if types is None or any(is_abstract(t) for t in types):
-        return None
-    found = frozenset(p.type for t in types for p in properties(t).get(name, ()))
-    if types and not found:
-        known = sorted({known for t in types for known in properties(t)})
-        near = get_close_matches(name, known, 3) if len(name) <= 64 else []
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        raise Invalid(f"FHIRPath: {' or '.join(sorted(map(str, types)))} has no element {name[:64]!r}.{hint}")
-    return None if any(is_abstract(t) for t in found) else found
-
-
-def _type_name(argument: Expression) -> str:
-    """`ofType(Quantity)`, `is(FHIR.Patient)`: the argument is read as a type specifier."""
-    match argument:
-        case Member(source=None, name=name):
-            return name
-        case Member(source=Member(source=None, name=space), name=name):
-            return f"{space}.{name}"
-        case _:
-            raise Invalid("FHIRPath: is(), as() and ofType() take the name of a type.")
 
 
 def _resolves(inner: Code, wanted: str) -> Code:
@@ -364,38 +318,6 @@ def _resolves(inner: Code, wanted: str) -> Code:
         return None if one is None else is_a(one.type, wanted)
 
     return condition(resolves)
-
-
-def _suits(name: str, function: Function, types: Types) -> None:
-    """Refuse a function on what it can't be called on."""
-    wanted = KINDS.get(function.takes)
-    if wanted is None or not types or any(is_abstract(t) or kind(t) in wanted for t in types):
-        return
-    found = " or ".join(sorted(map(str, types)))
-    raise Invalid(f"FHIRPath: {name}() takes a {function.takes}, and can't be called on {found[:200]}.")
-
-
-def _result(function: Function, inner: Code, arguments: list[Code]) -> Types:
-    match function.result:
-        case "input":
-            return inner.types
-        case "argument":
-            return arguments[0].types
-        case Type() as type_:
-            return frozenset((type_,))
-        case _:
-            return None
-
-
-def _ordered(tree: Expression) -> tuple[Expression, str]:
-    """A key of `sort()`: `-family`, `family desc`."""
-    match tree:
-        case Unary(operator="-", operand=operand):
-            return operand, "-"
-        case Call(name="$desc" | "$asc", source=key) if key is not None:
-            return key, tree.name.removeprefix("$").removeprefix("asc")
-        case _:
-            return tree, ""
 
 
 def _quantity(tree: QuantityLiteral) -> Quantity:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from functools import cmp_to_key
 from typing import Final
 
+from hilum.fhirpath.comparison import Distinct, Members, distinct, order
 from hilum.fhirpath.function import Argument, Function, asked, checked, of_items
 from hilum.fhirpath.nodes import NOBODY, NOTHING, Node, Scope, boolean, children, truth
 from hilum.fhirpath.types import BOOLEAN, INTEGER, TYPE_INFO, ancestors
-from hilum.fhirpath.values import Distinct, Members, Value, distinct, order, single, system
+from hilum.fhirpath.values import Value, single, system
 from hilum.problems import Invalid
 
 

@@ -10,12 +10,13 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Final
 
 from hilum.fhirpath import quantities, temporal
+from hilum.fhirpath.comparison import order
 from hilum.fhirpath.function import Function, of_value
 from hilum.fhirpath.nodes import NOTHING, Node, Scope
 from hilum.fhirpath.quantities import EXACT, Quantity
 from hilum.fhirpath.temporal import NotAdded, Temporal
 from hilum.fhirpath.types import BOOLEAN, DECIMAL, INTEGER
-from hilum.fhirpath.values import Value, as_quantity, collection, is_number, name_of, order, system
+from hilum.fhirpath.values import Value, as_quantity, collection, exact, is_number, name_of, system
 from hilum.problems import Invalid
 
 _MOST: Final = 2**63
@@ -32,11 +33,6 @@ def bounded(value: int) -> int | None:
 def finite(value: Decimal) -> Decimal | None:
     """A decimal, if there is one."""
     return value if value.is_finite() else None
-
-
-def exact(value: int | Decimal) -> Decimal:
-    """A number as a decimal."""
-    return value if type(value) is Decimal else Decimal(value)
 
 
 def _wrong(operator: str, a: Value, b: Value) -> Invalid:
