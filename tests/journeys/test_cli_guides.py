@@ -1,0 +1,174 @@
+"""`hilum ig` as it is used: beside a running server, killed in the middle, on both stores."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.journeys.cli import hilum, postgres_database, postgres_url
+from tests.journeys.server import FHIR_JSON, Server
+from tests.packages import PROFILE, packed, parameter, profile, value_set
+from tests.shared_data import DATA, needs_data
+
+from hilum.cli.loading.door import OWNER
+from hilum.interactions import guides
+from hilum.interactions.door import Door
+from hilum.store.postgres import open_postgres
+from hilum.store.sqlite import open_sqlite
+
+FULL = os.environ.get("HILUM_FULL") == "1"
+
+__all__ = ["postgres_database", "postgres_url"]
+
+FIT: dict[str, Any] = {"resourceType": "Patient", "name": [{"family": "Doe"}]}
+UNFIT: dict[str, Any] = {"resourceType": "Patient", "name": [{"given": ["Kim"]}]}
+
+
+def told(*arguments: object) -> Any:
+    done = hilum("ig", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def flags(request: pytest.FixtureRequest) -> list[str]:
+    return [] if request.param == "sqlite" else ["--store", request.getfixturevalue("postgres_database")]
+
+
+def within(seconds: float, holds: Any) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_guide_is_added_required_and_removed_beside_a_running_server(tmp_path: Path, flags: list[str]) -> None:
+    file = tmp_path / "example.tgz"
+    file.write_bytes(packed(profile(), value_set(), parameter()))
+    server = Server(tmp_path, *flags, "--workers", "2" if flags else "1")
+    place = ["--data", server.data, *flags]
+    try:
+        with server.client() as fhir:
+
+            def writes(body: dict[str, Any]) -> int:
+                return fhir.post("Patient", json=body, headers=FHIR_JSON).status_code
+
+            claiming = {**UNFIT, "meta": {"profile": [PROFILE]}}
+            assert writes(claiming) == 201
+            (report,) = told("add", file, *place)["packages"]
+            assert report["created"] == {
+                "ImplementationGuide": 1,
+                "SearchParameter": 1,
+                "StructureDefinition": 1,
+                "ValueSet": 1,
+            }
+            within(5, lambda: writes(claiming) == 422)
+            assert writes(UNFIT) == 201
+            assert fhir.get("StructureDefinition", params={"url": PROFILE}).json()["total"] == 1
+            within(20, lambda: fhir.get("Patient", params={"tribe": "x"}).status_code == 200)
+            said = fhir.get("metadata").json()
+            assert said["implementationGuide"] == ["http://example.org/ig/ImplementationGuide/example.ig|1.0.0"]
+            (patient,) = [one for one in said["rest"][0]["resource"] if one["type"] == "Patient"]
+            assert patient["supportedProfile"] == [PROFILE]
+            assert "tribe" in [one["name"] for one in patient["searchParam"]]
+            assert told("require", "Patient", PROFILE, *place) == {"required": {"Patient": [PROFILE]}}
+            within(5, lambda: writes(UNFIT) == 422)
+            answer = fhir.post("Patient", json=UNFIT, headers=FHIR_JSON).json()
+            assert any("Patient.name[0]" in str(one.get("expression")) for one in answer["issue"])
+            assert "Kim" not in json.dumps(answer)
+            assert writes(FIT) == 201
+            listed = told("list", *place)
+            assert ([one["name"] for one in listed["packages"]], listed["required"]) == (
+                *(["example.ig"], {"Patient": [PROFILE]}),
+            )
+            refused = hilum("ig", "remove", "example.ig", *place)
+            assert (refused.returncode != 0, "required" in refused.stderr) == (True, True)
+            told("require", "Patient", PROFILE, "--remove", *place)
+            assert told("remove", "example.ig#1.0.0", *place) == {"removed": ["example.ig#1.0.0"]}
+            within(5, lambda: writes(claiming) == 201)
+            assert "implementationGuide" not in fhir.get("metadata").json()
+    finally:
+        server.stop()
+
+
+def test_a_load_is_held_to_what_is_required(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.stop()
+    place = ["--data", server.data]
+    file, patients = tmp_path / "example.tgz", tmp_path / "patients.ndjson"
+    file.write_bytes(packed(profile()))
+    told("add", file, *place)
+    told("require", "Patient", PROFILE, *place)
+    patients.write_text("".join(json.dumps({**one, "id": f"p{n}"}) + "\n" for n, one in enumerate((FIT, UNFIT, FIT))))
+    done = hilum("load", patients, *place, "--json")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["created"]) == (1, {"Patient": 2})
+    assert [one["position"] for one in report["refusals"]][:1] == [2]
+
+
+def test_the_profiles_of_a_guide_are_written_as_documents(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.stop()
+    file = tmp_path / "example.tgz"
+    file.write_bytes(packed(profile()))
+    told("add", file, "--data", server.data)
+    written = told("docs", "example.ig", "--out", tmp_path / "docs", "--data", server.data)["written"]
+    page, index = (Path(path).read_text() for path in written)
+    assert "| `name` | **S** | 1..* | HumanName |" in page
+    assert "`name.family` |  | 1..1 | string |" in page
+    assert "[Named patient](example.ig-1.0.0-named-patient.md) | Patient | 1 |" in index
+
+
+@pytest.mark.parametrize("content", [b"", packed(fhirVersions=["5.0.0"])])
+def test_what_is_no_package_for_r4_is_refused_with_the_reason(tmp_path: Path, content: bytes) -> None:
+    server = Server(tmp_path)
+    server.stop()
+    file = tmp_path / "example.tgz"
+    file.write_bytes(content)
+    done = hilum("ig", "add", file, "--data", server.data)
+    assert done.returncode != 0
+    assert "no package" in done.stderr or "R5 (5.0.0)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def loaded(place: Path, flags: list[str], *, remove: bool = False) -> tuple[list[str], int]:
+    """The guides of a store and how many profiles it has; then they are removed, if that is asked for."""
+    store = await open_postgres(flags[1]) if flags else await open_sqlite(str(place / "hilum.sqlite"))
+    try:
+        door = Door(store, "http://localhost/fhir")
+        found = [one.label for one in await guides.guides(door)]
+        count = (await store.counts()).types.get("StructureDefinition", 0)
+        if remove and found:
+            await guides.remove(door, OWNER, "hl7.fhir.uv.ips")
+        return found, count
+    finally:
+        await store.close()
+
+
+@needs_data
+def test_killed_at_any_moment_all_of_a_package_is_there_or_nothing(tmp_path: Path, flags: list[str]) -> None:
+    server = Server(tmp_path, *flags)
+    server.stop()
+    package = str(DATA / "igs" / "hl7.fhir.uv.ips-2.0.0.tgz")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("HILUM_")}
+    command = [sys.executable, "-m", "hilum.cli", "ig", "add", package, "--data", str(server.data), *flags]
+    began = time.monotonic()
+    assert subprocess.run(command, capture_output=True, env=environ, check=False, timeout=120).returncode == 0
+    took = time.monotonic() - began
+    for part in (0.6, 0.9, 1.0) if FULL else (0.9,):
+        asyncio.run(loaded(server.data, flags, remove=True))
+        running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environ)
+        time.sleep(took * part)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        assert asyncio.run(loaded(server.data, flags)) in (([], 0), (["hl7.fhir.uv.ips#2.0.0"], 32))
+    (again,) = told("add", package, "--data", server.data, *flags)["packages"]
+    assert sum({**again["unchanged"], **again["created"]}.values()) == 71
