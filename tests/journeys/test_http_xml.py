@@ -228,6 +228,13 @@ def test_bad_xml_is_refused_with_its_place(fhir: httpx.Client, body: str, words:
     assert words in outcome(fhir.post("Patient", content=body, headers={**XML, **WANTED}), 400)
 
 
+def test_bad_xml_is_a_finding_for_who_asks_to_validate_it(fhir: httpx.Client) -> None:
+    wrong = f'<Patient {FHIR}>\n<colour value="x"/></Patient>'
+    assert "line 2" in outcome(fhir.post("Patient/$validate", content=wrong, headers={**XML, **WANTED}), 200)
+    good = fhir.post("Patient/$validate", content=f'<Patient {FHIR}><active value="true"/></Patient>', headers=XML)
+    assert xml.parse(good.content)["issue"][0]["severity"] != "error"
+
+
 def test_what_xml_cannot_carry_is_406_and_what_was_written_stays_written(fhir: httpx.Client) -> None:
     body = json.dumps({"resourceType": "Patient", "name": [{"family": "a\uffff"}]})
     headers = {"content-type": "application/fhir+json", **WANTED}

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hilum.fhir import json, xml
-from hilum.problems import Issue, Problem
+from hilum.problems import Invalid, Issue, Problem
 from hilum.rest import media, outcome, stu3
 from hilum.rest.media import PLAIN, Form
-from hilum.rest.message import FHIR_JSON, NO_SNIFF, VARY, Request, Response
+from hilum.rest.message import FHIR_JSON, NO_SNIFF, NO_STORE, VARY, Request, Response
 from hilum.web import uri
 from hilum.web.body import LARGE
 from hilum.web.fields import Header
@@ -34,14 +34,23 @@ def sent(request: Request) -> Form | None:
     return media.sent(headers.get(b"content-type"), accept, _format(request), type_)
 
 
-async def take(request: Request) -> None:
-    """Let the body be FHIR 4.0 in JSON, whatever it was. Raises Malformed, Invalid."""
+async def take(request: Request) -> Response | None:
+    """Let the body be FHIR 4.0 in JSON, whatever it was. Raises Malformed, Invalid, Unprocessable.
+
+    Who asks to have it validated is answered at once, where it is not even that.
+    """
     form = request.sent
     assert form is not None
     if request.path[:1] == ("Binary",) and request.interaction in ("create", "update"):
         request.original = request.body  # what is no Binary is the content of one, as it came
-    request.body = await _worked(_plain, form, request.body)
+    try:
+        request.body = await _worked(_plain, form, request.body)
+    except Invalid as problem:
+        if request.interaction != "$validate":
+            raise
+        return Response(200, [FHIR_JSON, NO_STORE], json.encode(outcome.operation_outcome(problem.issues)))
     request.headers = {**request.headers, b"content-type": b"application/fhir+json"}
+    return None
 
 
 async def written(request: Request, response: Response) -> Response:
@@ -69,7 +78,7 @@ _BUT: Final = "What was asked for is done, but the answer can't be shown: "
 
 def _unwritten(request: Request, response: Response, problem: Problem) -> Response:
     """In place of an answer that can't be written so. What was done is done, and the status still says so."""
-    if response.status < 400 and request.interaction in _DONE:
+    if response.status < 400 and (response.recorded or request.interaction in _DONE):
         issues = tuple(Issue("warning", one.code, _BUT + one.diagnostics, one.expression) for one in problem.issues)
         response.body = json.encode(outcome.operation_outcome(issues))
         return response

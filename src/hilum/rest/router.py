@@ -217,9 +217,10 @@ async def answer(service: Service, request: Request) -> Response:
     Whatever comes of it is noted in the audit trail here, and nowhere else, but for what a commit records itself.
     """
     try:
+        early = None
         if request.sent is not None and request.sent != media.PLAIN:
-            await forms.take(request)
-        response = await understood(service, request)(service, request)
+            early = await forms.take(request)
+        response = early or await understood(service, request)(service, request)
         if request.shown.pretty and response.body:
             response.body = json.pretty(response.body)
     except Disconnected:  # nobody is there to answer

@@ -38,7 +38,7 @@ def taken(body: dict[str, Any]) -> dict[str, Any]:
     except Refused as refused:
         path = refused.path
         said = f"{path}: {refused.text}."
-        raise (Invalid if "is no element" in refused.text else Unprocessable)(said, expression=path) from None
+        raise (Invalid if refused.wrong else Unprocessable)(said, expression=path) from None
 
 
 def shown(body: dict[str, Any]) -> dict[str, Any]:

@@ -20,40 +20,71 @@ DEEPEST: Final = 100
 
 
 class Refused(Exception):
-    """What can't be converted without loss: the element (a FHIRPath), and why."""
+    """What can't be converted without loss: the element (a FHIRPath), and why.
 
-    def __init__(self, text: str, path: str = "") -> None:
+    `wrong`: it isn't a body of its own version.
+    """
+
+    def __init__(self, text: str, path: str = "", *, wrong: bool = False) -> None:
         super().__init__(text)
-        self.text, self.path = text, path
+        self.text, self.path, self.wrong = text, path, wrong
 
     def under(self, step: str) -> Refused:
         """The same, seen from the parent."""
-        return Refused(self.text, step + self.path)
+        return Refused(self.text, step + self.path, wrong=self.wrong)
 
 
 class _Way(NamedTuple):
-    """One direction. `down`: from 4.0 to 3.0."""
+    """One direction. `down`: from 4.0 to 3.0. `work`: how many places may still be converted."""
 
     src: Schema
     dst: Schema
     down: bool
+    work: Work
 
 
-@cache
-def _ways() -> tuple[_Way, _Way]:
-    return _Way(R4, r3(), True), _Way(r3(), R4, False)
+class Work:
+    """An extension that stands for an element is converted as that, and again as itself where it is none after all:
+    nested ones would double the work with each level. So a body has work in proportion to its size.
+    """
+
+    def __init__(self, body: Any) -> None:
+        self.left = _LEAST + _EACH * _size(body)
+
+    def spend(self) -> None:
+        """Count one place. Raises Refused."""
+        self.left -= 1
+        if self.left < 0:
+            raise Refused("has extensions in extensions for elements: too many to convert")
+
+
+_LEAST: Final = 100
+_EACH: Final = 8
+
+
+def _size(body: Any) -> int:
+    """How many objects there are in a body."""
+    count, waiting = 0, [body]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            count += 1
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+    return count
 
 
 def down(body: Body) -> Body:
     """A resource of FHIR 4.0 as one of FHIR 3.0. Raises Refused."""
-    there, back = _ways()
-    return _there_and_back(body, there, back)
+    work = Work(body)
+    return _there_and_back(body, _Way(R4, r3(), True, work), _Way(r3(), R4, False, work))
 
 
 def up(body: Body) -> Body:
     """A resource of FHIR 3.0 as one of FHIR 4.0. Raises Refused."""
-    back, there = _ways()
-    return _there_and_back(body, there, back)
+    work = Work(body)
+    return _there_and_back(body, _Way(r3(), R4, False, work), _Way(R4, r3(), True, work))
 
 
 def _there_and_back(body: Body, there: _Way, back: _Way) -> Body:
@@ -99,7 +130,7 @@ def _difference(one: Any, other: Any) -> str | None:
 def _resource(way: _Way, body: Any, depth: int) -> Body:
     type_ = body.get("resourceType") if isinstance(body, dict) else None
     if not isinstance(type_, str):
-        raise Refused("must say what it is, such as resourceType Patient")
+        raise Refused("must say what it is, such as resourceType Patient", wrong=True)
     if type_ not in TYPES:
         is_known = type_ in way.src.types
         what = type_ if is_known and type_.isalnum() else "This resource type"
@@ -191,18 +222,19 @@ def _present(way: _Way, body: Body, properties: dict[str, tuple[str, str]]) -> d
         known = properties.get(name)
         if known is None:
             step = f".{name.removeprefix('_')}" if name.removeprefix("_").isalnum() and len(name) < 64 else ""
-            raise Refused(f"is no element of FHIR {way.src.version}", step)
+            raise Refused(f"is no element of FHIR {way.src.version}", step, wrong=True)
         found.setdefault(known[0], {})[known[1]] = None
     return found
 
 
 def _object(way: _Way, body: Body, src: Place, dst: Place, label: str, other: str, depth: int) -> Body:
     """`label` and `other`: what the place is called in either version."""
+    way.work.spend()
     if depth > DEEPEST:
         raise Refused("is nested too deeply")
     sources, targets = way.src.elements(src), way.dst.elements(dst)
     plan = _plan(way.down, src, dst)
-    body, extensions = _extended(body, sources)
+    body, extensions = _extended(body, sources, f"{way.dst.url}{other}.")
     if "modifierExtension" in body:
         body, more = _modified(body, f"{way.dst.url}{other}.", other)
         extensions = [*extensions, *more]
@@ -241,8 +273,8 @@ def _object(way: _Way, body: Body, src: Place, dst: Place, label: str, other: st
         for name, one in found.items():
             put(out, targets[name], one)
         _fill(out, row, values, sources, targets)
-    kept_ = [one for one in extensions if not any(one is used for each in waiting.values() for used in each)]
-    whole = [*_extensions(way, kept_, depth), *carried]
+    used = {id(one) for some in waiting.values() for one in some}
+    whole = [*_extensions(way, [one for one in extensions if id(one) not in used], depth), *carried]
     for name, some in (("extension", whole), ("modifierExtension", [*out.get("modifierExtension", []), *modifying])):
         if some:
             if name in targets:
@@ -261,7 +293,7 @@ def _passes(items: Items, source: Element, target: Element) -> bool:
     return all(item.type in target.types for item in items)
 
 
-def _extended(body: Body, sources: dict[str, Element]) -> tuple[Body, list[Body]]:
+def _extended(body: Body, sources: dict[str, Element], begin: str) -> tuple[Body, list[Body]]:
     """The rest of a place, and its extensions. A Bundle, a Binary and Parameters have none: their meta has them."""
     if "extension" in sources:
         return body, _list(body, "extension")
@@ -269,15 +301,14 @@ def _extended(body: Body, sources: dict[str, Element]) -> tuple[Body, list[Body]
     if "meta" not in sources or not isinstance(meta, dict) or "extension" not in meta:
         return body, []
     found = _list(meta, "extension")
-    begin = tuple(schema.url for schema in (R4, r3()))
-    own = [one for one in found if str(one.get("url")).startswith(begin) and ".meta" not in str(one.get("url"))]
-    own = [one for one in own if "extension-Meta." not in str(one["url"])]
+    own = [one for one in found if str(one.get("url")).startswith(begin)]
+    others = [one for one in found if not str(one.get("url")).startswith(begin)]
     if not own:
         return body, []
-    left = {**meta, "extension": [one for one in found if one not in own]}
-    if not left["extension"]:
-        del left["extension"]
-    return {name: value for name, value in {**body, "meta": left}.items() if value != {}}, own
+    left = {name: value for name, value in meta.items() if name != "extension"}
+    left |= {"extension": others} if others else {}
+    rest = {name: value for name, value in body.items() if name != "meta"}
+    return (rest | {"meta": left} if left else rest), own
 
 
 def _modified(body: Body, begin: str, label: str) -> tuple[Body, list[Body]]:
@@ -288,7 +319,7 @@ def _modified(body: Body, begin: str, label: str) -> tuple[Body, list[Body]]:
     if not own:
         return body, []
     rest = {name: value for name, value in body.items() if name != "modifierExtension"}
-    left = [one for one in found if one not in own]
+    left = [one for one in found if one.get("url") not in urls]
     return (rest | {"modifierExtension": left} if left else rest), own
 
 
@@ -303,7 +334,7 @@ def _names(carried: Iterable[Body]) -> str:
 def _list(body: Body, name: str) -> list[Any]:
     value = body.get(name, [])
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise Refused("must be an array of objects", f".{name}")
+        raise Refused("must be an array of objects", f".{name}", wrong=True)
     return value
 
 
@@ -326,7 +357,7 @@ def _shaped(shape: Shape, values: dict[str, Items], names: tuple[str, ...]) -> d
     try:
         return shape(values)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        raise Refused("has not the shape that it must have", f".{names[0]}" if names else "") from None
+        raise Refused("has not the shape that it must have", f".{names[0]}" if names else "", wrong=True) from None
 
 
 def _full(found: dict[str, Items], names: Iterable[str]) -> dict[str, Items]:
@@ -364,7 +395,7 @@ def _values(
     try:
         found = taken(body, element, types)
     except Unfit as wrong:
-        raise Refused(str(wrong), f".{element.name}") from None
+        raise Refused(str(wrong), f".{element.name}", wrong=True) from None
     out = []
     for index, item in enumerate(found):
         try:

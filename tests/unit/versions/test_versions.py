@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import pytest
@@ -277,6 +278,25 @@ def test_nesting_is_bounded() -> None:
         body = {"url": "x", "extension": [body]}
     with pytest.raises(Refused, match="too deeply"):
         down(of("Patient", extension=[body]))
+
+
+def test_extensions_for_elements_within_each_other_are_bounded() -> None:
+    value: Body = {"text": "x"}
+    for _ in range(40):
+        value = {"extension": [{"url": f"{OLD}CodeableConcept.text", "_valueString": {"extension": [
+            {"url": f"{OLD}Extension.value", "valueCodeableConcept": value}]}}]}  # fmt: skip
+    begun = time.perf_counter()
+    with pytest.raises(Refused):
+        down(of("Patient", maritalStatus=value))
+    assert time.perf_counter() - begun < 5
+
+
+def test_many_extensions_take_no_longer_than_they_must() -> None:
+    many = [{"url": f"{OLD}Patient.animal", "valueString": "x"}, {"url": "u", "valueString": "y"}] * 5000
+    begun = time.perf_counter()
+    assert down(of("Patient", extension=many))["extension"] == many
+    assert down(of("Bundle", meta={"extension": many}))["meta"]["extension"]
+    assert time.perf_counter() - begun < 20
 
 
 def test_xml_of_3_has_its_own_order() -> None:
