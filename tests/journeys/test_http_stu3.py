@@ -47,6 +47,156 @@ def test_what_is_sent_in_3_is_kept_in_4_and_read_in_either(fhir: httpx.Client) -
     assert new["meta"] == old["meta"]
 
 
+WHO, SOME = {"display": "someone"}, {"text": "something"}
+TYPICAL: list[dict[str, Any]] = [
+    {"resourceType": "Patient", "active": True, "animal": {"species": SOME}, "link": [{"other": WHO, "type": "refer"}]},
+    {"resourceType": "Practitioner", "qualification": [{"code": SOME}]},
+    {"resourceType": "PractitionerRole", "practitioner": WHO, "code": [SOME]},
+    {"resourceType": "Organization", "name": "Clinic", "type": [SOME]},
+    {"resourceType": "Location", "status": "active", "type": SOME},
+    {"resourceType": "RelatedPerson", "patient": WHO, "relationship": SOME},
+    {
+        "resourceType": "Encounter",
+        "status": "finished",
+        "reason": [SOME],
+        "incomingReferral": [WHO],
+        "appointment": WHO,
+        "diagnosis": [{"condition": WHO, "role": SOME, "rank": 1}],
+    },
+    {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": SOME,
+        "context": {"reference": "EpisodeOfCare/1"},
+        "comment": "a\nb",
+        "interpretation": SOME,
+        "related": [{"type": "sequel-to", "target": WHO}, {"target": WHO}],
+        "valueAttachment": {"contentType": "text/plain", "data": "AAAA"},
+    },
+    {"resourceType": "Procedure", "status": "aborted", "notDone": False, "subject": WHO, "performer": [{"actor": WHO}]},
+    {"resourceType": "Procedure", "status": "suspended", "notDone": True, "notDoneReason": SOME, "subject": WHO},
+    {
+        "resourceType": "AllergyIntolerance",
+        "clinicalStatus": "active",
+        "verificationStatus": "confirmed",
+        "patient": WHO,
+        "assertedDate": "2017",
+    },
+    {
+        "resourceType": "Immunization",
+        "status": "completed",
+        "notGiven": True,
+        "vaccineCode": SOME,
+        "patient": WHO,
+        "primarySource": True,
+        "explanation": {"reasonNotGiven": [SOME]},
+    },
+    {
+        "resourceType": "Immunization",
+        "status": "completed",
+        "notGiven": False,
+        "vaccineCode": SOME,
+        "patient": WHO,
+        "primarySource": False,
+        "date": "2013-01-10",
+        "practitioner": [{"role": SOME, "actor": WHO}],
+        "explanation": {"reason": [SOME]},
+        "vaccinationProtocol": [
+            {"doseSequence": 1, "description": "x", "targetDisease": [SOME], "doseStatus": SOME, "seriesDoses": 2}
+        ],
+    },
+    {
+        "resourceType": "DiagnosticReport",
+        "status": "final",
+        "code": SOME,
+        "category": SOME,
+        "performer": [{"role": SOME, "actor": WHO}],
+        "image": [{"comment": "x", "link": WHO}],
+        "codedDiagnosis": [SOME],
+    },
+    {
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "type": SOME,
+        "class": SOME,
+        "created": "2005-12-24",
+        "indexed": "2005-12-24T09:43:41+11:00",
+        "content": [{"attachment": {"contentType": "text/plain", "data": "AAAA"}}],
+        "context": {"encounter": WHO, "related": [{"identifier": {"value": "1"}, "ref": WHO}]},
+    },
+    {
+        "resourceType": "Device",
+        "udi": {"deviceIdentifier": "1", "name": "pump", "carrierHRF": "x"},
+        "status": "active",
+        "model": "M",
+        "version": "2",
+    },
+    {"resourceType": "Binary", "contentType": "text/plain", "content": "AAAA"},
+    {"resourceType": "Medication", "code": SOME, "isBrand": True, "ingredient": [{"itemCodeableConcept": SOME}]},
+    {
+        "resourceType": "MedicationRequest",
+        "status": "active",
+        "intent": "order",
+        "medicationCodeableConcept": SOME,
+        "subject": WHO,
+        "requester": {"agent": WHO},
+        "dosageInstruction": [{"doseQuantity": {"value": 1}, "rateQuantity": {"value": 2}}],
+        "substitution": {"allowed": True},
+    },
+    {
+        "resourceType": "MedicationStatement",
+        "status": "active",
+        "taken": "y",
+        "medicationCodeableConcept": SOME,
+        "subject": WHO,
+    },
+    {
+        "resourceType": "MedicationAdministration",
+        "status": "completed",
+        "medicationCodeableConcept": SOME,
+        "subject": WHO,
+        "effectiveDateTime": "2017",
+        "prescription": WHO,
+    },
+    {"resourceType": "MedicationDispense", "medicationCodeableConcept": SOME},
+    {
+        "resourceType": "Appointment",
+        "status": "proposed",
+        "reason": [SOME],
+        "indication": [WHO],
+        "incomingReferral": [WHO],
+        "participant": [{"status": "accepted", "actor": WHO}],
+    },
+    {"resourceType": "Schedule", "serviceCategory": SOME, "actor": [WHO]},
+    {
+        "resourceType": "Slot",
+        "serviceCategory": SOME,
+        "schedule": WHO,
+        "status": "free",
+        "start": "2017-01-01T00:00:00Z",
+        "end": "2017-01-01T01:00:00Z",
+    },
+    {"resourceType": "Parameters", "parameter": [{"name": "x", "valueUri": "urn:x"}]},
+    {
+        "resourceType": "QuestionnaireResponse",
+        "status": "completed",
+        "questionnaire": {"reference": "urn:x"},
+        "context": WHO,
+    },
+]
+
+
+@pytest.mark.parametrize("body", TYPICAL, ids=lambda body: body["resourceType"])
+def test_what_clients_of_3_write_is_given_back_as_it_was(fhir: httpx.Client, body: dict[str, Any]) -> None:
+    made = fhir.post(body["resourceType"], json=body, headers=SENT)
+    assert made.status_code == 201, made.text
+    old = fhir.get(made.headers["location"], headers=WANTED)
+    assert old.status_code == 200, old.text
+    assert {name: value for name, value in old.json().items() if name not in ("id", "meta")} == body
+    as_xml = fhir.get(made.headers["location"], headers={"accept": "application/fhir+xml; fhirVersion=3.0"})
+    assert xml.parse(as_xml.content, None, xml_of_r3()) == old.json()
+
+
 def test_what_is_kept_in_4_is_read_and_updated_in_3(fhir: httpx.Client, create: Create) -> None:
     new = create("Location", name="Ward", availabilityExceptions="never", type=[{"text": "a"}, {"text": "b"}])
     url = f"Location/{new['id']}"
