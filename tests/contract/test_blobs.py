@@ -16,6 +16,7 @@ import pytest
 from tests.contract.conftest import Open
 
 from hilum.access.policy import EVERYTHING, Principal
+from hilum.app.collecting import Collecting
 from hilum.fhir.resource import Resource
 from hilum.interactions.contents import SUBSETTED, held
 from hilum.interactions.create import create
@@ -26,7 +27,7 @@ from hilum.interactions.patch import parse_json_patch, patch
 from hilum.interactions.read import read, vread
 from hilum.interactions.transaction import transaction
 from hilum.interactions.update import update
-from hilum.problems import Invalid, Misconfigured, NoRoom, PreconditionFailed, Spoiled, Unprocessable
+from hilum.problems import Busy, Invalid, Misconfigured, NoRoom, PreconditionFailed, Spoiled, Unprocessable
 from hilum.store.blobs import claim
 from hilum.store.blobs.blob import CHUNK, Blobs, keep, whole
 from hilum.store.blobs.collect import collect, orphans
@@ -34,6 +35,7 @@ from hilum.store.blobs.folder import FolderBlobs
 from hilum.store.blobs.memory import MemoryBlobs
 from hilum.store.blobs.references import every
 from hilum.store.interface import Store
+from hilum.store.memory import MemoryLedger
 
 LARGE = 1000
 OWNER = Principal("owner", "test", "jti", EVERYTHING, 1 << 62)
@@ -132,8 +134,36 @@ async def test_a_place_is_known_by_its_mark(blobs: Blobs, store: Store, tmp_path
     await claim.claim(blobs, store.ledger)
     await claim.claim(blobs, store.ledger)
     assert await claim.check(blobs, store.ledger) is True
+    elsewhere = FolderBlobs(tmp_path / "another")
+    assert await claim.check(elsewhere, store.ledger) is False, "nothing is anywhere yet"
+    door = Door(store, "http://hilum.test/fhir", blobs=blobs, large=LARGE)
+    await create(door, OWNER, "Binary", binary(os.urandom(2000)))
     with pytest.raises(Misconfigured, match="--blobs"):
-        await claim.check(FolderBlobs(tmp_path / "another"), store.ledger)
+        await claim.check(elsewhere, store.ledger)
+    await elsewhere.set_mark("another store's")
+    with pytest.raises(Misconfigured, match="--blobs"):
+        await claim.check(elsewhere, store.ledger)
+
+
+async def test_a_place_of_another_store_is_not_taken(blobs: Blobs, store: Store) -> None:
+    await claim.claim(blobs, MemoryLedger())
+    with pytest.raises(Misconfigured, match="another store's"):
+        await claim.claim(blobs, store.ledger)
+    door = Door(store, "http://hilum.test/fhir", blobs=blobs, large=LARGE)
+    with pytest.raises(Busy):
+        await create(door, OWNER, "Binary", binary(os.urandom(2000)))
+    assert await names(blobs) == set()
+
+
+async def test_in_a_place_that_is_shared_no_orphan_is_taken_away(blobs: Blobs, store: Store) -> None:
+    door = Door(store, "http://hilum.test/fhir", blobs=blobs, large=LARGE)
+    await create(door, OWNER, "Binary", binary(os.urandom(2000)))
+    await keep(blobs, chunks(b"of the store that this one was copied from"))
+    later = Collecting(blobs, store.ledger, lambda: time.time() + 3 * 24 * 3600)
+    await claim.share(store.ledger)
+    assert await claim.check(blobs, store.ledger) is True
+    assert await later.turn() == (0, 0)
+    assert len(await names(blobs)) == 2
 
 
 @dataclass
@@ -146,8 +176,8 @@ async def test_orphans_go_after_a_while_and_nothing_else(blobs: Blobs, store: St
     kept = (await create(door, OWNER, "Binary", binary(os.urandom(2000)))).resource
     lost = await keep(blobs, chunks(b"lost"))
     assert await orphans(blobs, store.ledger) == 1
-    assert await collect(blobs, store.ledger, time.time() - 60) == (0, 0), "its commit may yet come"
-    assert await collect(blobs, store.ledger, time.time() + 60) == (1, 0)
+    assert await Collecting(blobs, store.ledger).turn() == (0, 0), "its commit may yet come"
+    assert await Collecting(blobs, store.ledger, lambda: time.time() + 25 * 3600).turn() == (1, 0)
     assert lost.key not in await names(blobs)
     assert len(await content_of(door, kept)) == 2000
 

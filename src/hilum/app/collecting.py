@@ -11,6 +11,7 @@ from typing import Final
 from hilum.app.background import Background
 from hilum.oauth.keeping import Ledger
 from hilum.problems import Problem
+from hilum.store.blobs import claim
 from hilum.store.blobs.blob import Blobs
 from hilum.store.blobs.collect import GRACE_SECONDS, Collected, collect
 from hilum.web import log
@@ -36,7 +37,9 @@ class Collecting(Background):
                 log.warning("collecting", text=str(problem))
 
     async def turn(self) -> Collected:
-        """Look once. Raises Busy."""
+        """Look once. Raises Busy, and Misconfigured where the place is another store's by now."""
+        if not (await claim.alone(self._ledger) and await claim.check(self._blobs, self._ledger)):
+            return Collected()
         gone = await collect(self._blobs, self._ledger, self._clock() - GRACE_SECONDS)
         if any(gone):
             log.info("orphans collected", blobs=gone.orphans, unfinished=gone.unfinished)

@@ -109,10 +109,16 @@ async def put_back(settings: Settings, backup: Path) -> int:
 
 
 async def missing(settings: Settings) -> str:
-    """What is to be said of a restored store whose contents are not here; empty where they are."""
+    """What is to be said of a restored store whose contents are not here; empty where they are.
+
+    Contents outside of its own data directory may be those of the store that it was copied from, too: it takes no
+    orphans away there.
+    """
     blobs: Blobs = place(settings)
     store = await open_store(settings)
     try:
+        if settings.blobs:
+            await claim.share(store.ledger)
         await claim.check(blobs, store.ledger)
     except Misconfigured as problem:
         return str(problem)

@@ -206,7 +206,7 @@ def _said(path: Path) -> str | None:
 
 def _written(path: Path, text: str) -> None:
     _folder(path.parent)
-    draft = path.with_name(f".{path.name}.{text}")
+    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text + "\n")
         file.flush()
