@@ -39,7 +39,7 @@ def _entry(request: Request) -> dict[str, Any]:
     for name, value in request.headers:
         if name == "If-Modified-Since":
             found["request"]["ifModifiedSince"] = parsedate_to_datetime(value).strftime("%Y-%m-%dT%H:%M:%SZ")
-        else:
+        elif name in names:  # an entry is answered by the resource in any case
             found["request"][names[name]] = value
     if request.body is not None:
         found["resource"] = request.body

@@ -77,7 +77,8 @@ def vread(asking: Asking) -> Case:
 
 def _is(pages: Pages, version: Version) -> str | None:
     answer = pages[0]
-    whole = str(answer.header("content-type")).startswith("application/fhir+json")
+    said = answer.header("content-type")  # an entry of a bundle says none: it is a resource
+    whole = said is None or said.startswith("application/fhir+json")
     tag = f'W/"{version.number}"' if whole else f'"{version.number}"'
     if answer.status not in (200, 206) or answer.header("etag") != tag:
         return f"status {answer.status}, {answer.header('etag')}, not version {version.number}"

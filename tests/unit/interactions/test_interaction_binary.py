@@ -179,7 +179,7 @@ async def test_a_patch_is_judged_by_both_images(records: Door) -> None:
 
 async def test_what_two_patients_share_is_not_one_s_to_delete(records: Door, owner: Principal) -> None:
     two = [{"actor": {"reference": f"Patient/{one}"}, "status": "accepted"} for one in "ab"]
-    await put(records, owner, {"resourceType": "Appointment", "id": "both", "status": "booked", "participant": two})
+    await put(records, owner, {"resourceType": "Appointment", "id": "both", "status": "proposed", "participant": two})
     await put(records, owner, binary("Appointment/both", id="x"))
     who = principal("patient/Binary.rud patient/Appointment.r", "a")
     assert await sees(records, who, "x")

@@ -45,7 +45,7 @@ async function get(url) {
 // GET, with the token if there is one: the text and the parsed value. Throws Refused.
 async function ask(url) {
   const token = sessionStorage.getItem(KEY);
-  const headers = { Accept: "application/fhir+json, application/json" };
+  const headers = { Accept: "application/fhir+json, application/json;q=0.9" };
   if (token) headers.Authorization = `Bearer ${token}`;
   const answer = await fetch(url, { headers, credentials: "omit", cache: "no-store" });
   const text = await answer.text();
@@ -122,7 +122,8 @@ async function list(url) {
 
 async function resource() {
   const path = `/fhir/${page.type}/${page.id}`;
-  const showing = get(page.version ? `${path}/_history/${page.version}?_pretty=true` : `${path}?_pretty=true`);
+  const part = page.type === "Binary" ? "&_elements=contentType,securityContext,language" : ""; // its content may be gigabytes
+  const showing = get(`${page.version ? `${path}/_history/${page.version}` : path}?_pretty=true${part}`);
   const past = get(`${path}/_history?_elements=id&_count=50`);
   await Promise.all([showing.then(showResource), past.then(({ value }) => showHistory(value))].map((one) => one.catch((error) => { if (error.status !== 410) throw error; by("problem").textContent = error.message; by("problem").hidden = false; by("json").replaceChildren(); })));
 }
@@ -143,7 +144,7 @@ function showResource({ text, value }) {
     const types = ["Condition", "Observation", "Encounter", "MedicationRequest", "Procedure", "Immunization", "DiagnosticReport"];
     by("links").replaceChildren(make("span", "Of this patient:"), ...types.map((type) => make("a", type, { href: `/browse/${type}#patient=${page.id}` })));
   }
-  if (page.type === "Binary" && value.data && !page.version && page.auth !== "off") {
+  if (page.type === "Binary" && value.contentType && !page.version && page.auth !== "off") {
     const button = make("button", "Open the document", { type: "button" });
     button.onclick = () => run(() => openDocument(`Binary/${page.id}`));
     by("links").replaceChildren(button);
