@@ -196,7 +196,8 @@ async def test_a_profile_without_a_snapshot_is_given_one_and_one_that_makes_no_s
     assert next(one for one in made["snapshot"]["element"] if one["id"] == "Patient.name.family")["min"] == 1
     for id in ("a", "wrong"):
         assert structures.structure(f"http://example.org/ig/StructureDefinition/{id}") is None
-    assert "nome" in structures.broken["http://example.org/ig/StructureDefinition/wrong|1.0.0"]
+    assert "nome" in structures.why_not("http://example.org/ig/StructureDefinition/wrong")
+    assert structures.why_not("http://example.org/nothing") == "is not known here"
 
 
 async def test_r4s_own_types_are_not_for_a_guide_to_redefine(store: Store) -> None:

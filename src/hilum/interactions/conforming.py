@@ -44,8 +44,7 @@ async def judged(door: Door, type: str, body: Body, size: int = 0) -> tuple[Issu
     refused = False
     for url in dict.fromkeys((*needed, *claims)):
         if url not in needed and structures.structure(url) is None:
-            why = structures.broken.get(url, "is not known here")
-            text = f"{type}.meta.profile claims {url[:200]}, which can't be checked: it {why}."
+            text = f"{type}.meta.profile claims {url[:200]}, which {structures.why_not(url)}."
             told.append(Issue("warning", "not-found", text, f"{type}.meta.profile"))
             continue
         found = await findings(door, structures, body, url, size)
@@ -115,8 +114,8 @@ def fit(structures: Structures, type: str, profile: str) -> None:
     """Raises NotFound and Invalid unless that profile is known, can be checked, and is one of that type."""
     body = structures.structure(profile)
     if body is None:
-        why = structures.broken.get(profile, "is not known here: load the guide that has it with `hilum ig add`")
-        raise NotFound(f"The profile {profile[:200]} {why}.")
+        why = structures.why_not(profile)
+        raise NotFound(f"The profile {profile[:200]} {why}. `hilum ig add` loads the guide that has it.")
     if body.get("type") != type:
         raise Invalid(f"{profile[:200]} is a profile of {str(body.get('type'))[:64]}, not of {type}.")
 

@@ -120,6 +120,14 @@ class Structures:
         """A CodeSystem."""
         return self._get("CodeSystem", canonical)
 
+    def why_not(self, canonical: str) -> str:
+        """Why there is no structure of that name, as the end of a sentence."""
+        body = self._get("StructureDefinition", canonical)
+        if body is None:
+            return "is not known here"
+        found = self.broken.get(f"{body['url']}|{body.get('version', '')}", "has no snapshot")
+        return f"can't be checked: {found}"
+
     def named(self, kind: str) -> list[Entry]:
         """Those of a kind that the store has, by url and version."""
         return sorted(
