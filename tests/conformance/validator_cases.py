@@ -301,9 +301,9 @@ _PART = re.compile(r"([A-Za-z_]\w*)(?:\[(\d+)\])?")
 
 
 def cut(path: str, body: Body | None) -> str:
-    """The path as far as there is something at it."""
+    """The path as far as there is something at it; as it is where the file could not be read."""
     if body is None:
-        return ""
+        return path
     head, *steps = path.split(".")
     at: Any = body
     kept = [head]

@@ -98,6 +98,16 @@ class Run:
     conforming: dict[tuple[int, str], bool | None] = field(default_factory=dict)
     kept: list[Any] = field(default_factory=list)
 
+    indexes: dict[int, Index] = field(default_factory=dict)
+
+    def index(self, body: dict[str, Any]) -> Index:
+        """The resources in a Bundle or Parameters, found once."""
+        found = self.indexes.get(id(body))
+        if found is None:
+            found = self.indexes[id(body)] = _index(body)
+            self.kept.append(body)
+        return found
+
     def step(self) -> None:
         """One more check. Raises TooCostly."""
         self.work += 1
@@ -169,36 +179,48 @@ def _beside(holder: Scope, reference: str) -> dict[str, Any] | None:
     relative = _RELATIVE.fullmatch(reference)
     if outer is None or relative is None or outer.body.get("resourceType") != "Parameters":
         return None
-    for one in _dicts(outer.body.get("parameter")):
-        resource = one.get("resource")
-        if type(resource) is dict and _is(resource, relative[1], relative[2]):
-            return resource
-    return None
+    return outer.run.index(outer.body).by_name.get(f"{relative[1]}/{relative[2]}")
 
 
 def _entry(bundle: Scope, reference: str, base: str | None) -> tuple[dict[str, Any], str | None] | None:
     """The entry that a reference means. https://hl7.org/fhir/R4/bundle.html#references"""
     bare, _, version = reference.partition("/_history/")
-    wanted = {bare}
+    wanted = bare
     relative = _RELATIVE.fullmatch(bare)
     if relative is not None:
         rest = _REST.fullmatch(base or "")
         if rest is not None:
-            wanted = {f"{rest[1] or ''}{bare}"}
-    for entry in _dicts(bundle.body.get("entry")):
-        url, resource = entry.get("fullUrl"), entry.get("resource")
-        if type(resource) is not dict:
-            continue
-        if url in wanted or (url is None and relative and _is(resource, relative[1], relative[2])):
-            meta = resource.get("meta")
-            if version and not (type(meta) is dict and meta.get("versionId") == version):
-                continue
-            return resource, url if type(url) is str else None
+            wanted = f"{rest[1] or ''}{bare}"
+    index = bundle.run.index(bundle.body)
+    found = index.by_url.get(wanted, ())
+    if not found and relative is not None and bare in index.by_name:
+        found = [(index.by_name[bare], None)]
+    for resource, url in found:
+        meta = resource.get("meta")
+        if not version or (type(meta) is dict and meta.get("versionId") == version):
+            return resource, url
     return None
 
 
-def _is(resource: Mapping[str, Any], name: str, id_: str) -> bool:
-    return resource.get("resourceType") == name and resource.get("id") == id_
+@dataclass(slots=True)
+class Index:
+    """The resources of a Bundle by full url, and those without one, or of Parameters, by type and id."""
+
+    by_url: dict[str, list[tuple[dict[str, Any], str | None]]] = field(default_factory=dict)
+    by_name: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def _index(body: dict[str, Any]) -> Index:
+    made = Index()
+    for one in [*_dicts(body.get("entry")), *_dicts(body.get("parameter"))]:
+        url, resource = one.get("fullUrl"), one.get("resource")
+        if type(resource) is not dict:
+            continue
+        if type(url) is str:
+            made.by_url.setdefault(url, []).append((resource, url))
+        else:
+            made.by_name.setdefault(f"{resource.get('resourceType')}/{resource.get('id')}", resource)
+    return made
 
 
 def said_type(reference: Mapping[str, Any]) -> str | None:

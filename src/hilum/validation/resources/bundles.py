@@ -194,10 +194,10 @@ def document(here: Here) -> Found:
     first = _first(bundle, "Composition")
     if not isinstance(first, Entry):
         return first
-    known = _entries(bundle)
+    known = Known(_entries(bundle))
     out = _unresolved(here, first, known, _COMPOSITION)
     linked = _linked(here, known)
-    for one in known:
+    for one in known.entries:
         if one.number not in linked:
             text_ = "can't be reached from the Composition by references, in either direction"
             out = (out or []) + error("informational", text_, f".entry[{one.number}]")
@@ -210,7 +210,7 @@ def message(here: Here) -> Found:
     if bundle.get("type") != "message":
         return None
     first = _first(bundle, "MessageHeader")
-    return _unresolved(here, first, _entries(bundle), ("focus",)) if isinstance(first, Entry) else first
+    return _unresolved(here, first, Known(_entries(bundle)), ("focus",)) if isinstance(first, Entry) else first
 
 
 def _first(bundle: dict[str, Any], name: str) -> Entry | Found:
@@ -238,10 +238,10 @@ _COMPOSITION: Final = (
 )
 
 
-def _unresolved(here: Here, first: Entry, known: list[Entry], paths: tuple[str, ...]) -> Found:
+def _unresolved(here: Here, first: Entry, known: Known, paths: tuple[str, ...]) -> Found:
     out: Found = None
     for path, reference in _references(first.body, paths):
-        found = resolved(reference, first.base, known)
+        found = known.resolved(reference, first.base)
         if len(found) != 1:
             why = "refers to what is not in the Bundle" if not found else "refers to several resources of the Bundle"
             out = (out or []) + error("invalid", why, f".entry[0].resource{path}")
@@ -268,40 +268,54 @@ def _references(body: dict[str, Any], paths: tuple[str, ...]) -> Iterator[tuple[
             waiting += [(at + step, one, kind, wanted) for step, one in numbered(holder.get("section"), ".section")]
 
 
-def resolved(reference: str, base: str | None, known: list[Entry]) -> list[Entry]:
-    """The entries that a reference in the entry with the full url `base` may mean.
+class Known:
+    """The entries of a Bundle by what references say."""
 
-    https://hl7.org/fhir/R4/bundle.html#references: a relative one is completed by the base of that url; where the base
-    is no server's, only entries without a server's url can be meant by type and id.
-    """
-    bare, _, version = reference.partition("/_history/")
-    relative = _RELATIVE.fullmatch(bare)
-    wanted = bare
-    if relative is not None:
-        rest = _REST.fullmatch(base or "")
-        if rest is None:
-            if base is not None:
-                return []
-            found = [one for one in known if one.name == bare]
-            return [one for one in found if not version or one.version == version]
-        wanted = f"{rest['base']}{bare}"
-    found = [one for one in known if one.url in (wanted, reference)]
-    return [one for one in found if not version or one.version == version or one.url == reference]
+    def __init__(self, entries_: list[Entry]) -> None:
+        self.entries = entries_
+        self.by_url: dict[str, list[Entry]] = {}
+        self.by_name: dict[str, list[Entry]] = {}
+        for one in entries_:
+            self.by_name.setdefault(one.name, []).append(one)
+            if one.url is not None:
+                self.by_url.setdefault(one.url, []).append(one)
+
+    def resolved(self, reference: str, base: str | None) -> list[Entry]:
+        """The entries that a reference may mean in one with the full url `base`.
+
+        https://hl7.org/fhir/R4/bundle.html#references: a relative one is completed by the base of that url; without
+        any full url it means what has that type and id.
+        """
+        bare, _, version = reference.partition("/_history/")
+        relative = _RELATIVE.fullmatch(bare)
+        wanted = bare
+        if relative is not None:
+            rest = _REST.fullmatch(base or "")
+            if rest is None:
+                found = self.by_name.get(bare, []) if base is None else []
+                return [one for one in found if not version or one.version == version]
+            wanted = f"{rest['base']}{bare}"
+        found = list(self.by_url.get(wanted, ()))
+        if reference != wanted:
+            found += self.by_url.get(reference, ())
+        return [one for one in found if not version or one.version == version or one.url == reference]
 
 
-def _linked(here: Here, known: list[Entry]) -> set[int]:
+def _linked(here: Here, known: Known) -> set[int]:
     """The entries that references lead to from the first one, or that refer to one of those."""
     to: dict[int, set[int]] = {}
-    for entry in known:
+    for entry in known.entries:
         scope = Scope(here.scope.run, entry.body, here.scope, entry.url)
         to[entry.number] = set()
         for place in walk(scope):
             value = place.item.value
             if place.item.kind.name == "Reference" and type(value) is dict and type(value.get("reference")) is str:
-                targets = resolved(value["reference"], entry.base, known)
+                targets = known.resolved(value["reference"], entry.base)
                 to[entry.number].update(one.number for one in targets)
     sheets = {link.get("url") for link in dicts(here.item.value.get("link")) if link.get("relation") == "stylesheet"}
-    reached = {known[0].number} | {one.number for one in known if one.name in sheets or one.url in sheets}
+    reached = {known.entries[0].number} | {
+        one.number for one in known.entries if one.name in sheets or one.url in sheets
+    }
     back: dict[int, set[int]] = {}
     for source, targets_ in to.items():
         for target in targets_:

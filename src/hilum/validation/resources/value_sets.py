@@ -20,7 +20,7 @@ _COMPARED: Final = re.compile(r"(?:eq|ne|gt|lt|ge|le|sa|eb|ap)")
 _INTEGER: Final = re.compile(r"-?[0-9]+")
 _DECIMAL: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _DATE: Final = re.compile(r"[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2}(?:T[0-9:.]+(?:Z|[+-][0-9]{2}:[0-9]{2}))?)?)?")
-_PARAMETER: Final = "http://hl7.org/fhir/tools/StructureDefinition/valueset-parameter"
+_LONGEST: Final = 2000  # characters of a regular expression that is looked at
 _EXPRESSION: Final = "http://hl7.org/fhir/StructureDefinition/cqf-expression"
 
 SAME: Final = frozenset(("concept", "code"))
@@ -88,7 +88,7 @@ def _filter(here: Here, one: dict[str, Any], system: str, body: dict[str, Any] |
         return None
     if system == "http://snomed.info/sct" and name == "constraint" and not _ecl(value):
         return error("invalid", "has a value that is no expression constraint (ECL)")
-    if op == "regex":
+    if op == "regex" and len(value) <= _LONGEST:
         try:
             re.compile(value)
         except (re.error, RecursionError, OverflowError):
@@ -138,8 +138,17 @@ _TOKEN: Final = re.compile(
 def _ecl(value: str) -> bool:
     """Whether a text has the form of an expression constraint, as far as refinements, which are taken on trust."""
     at, depth, operand, count = 0, 0, False, 0
-    value = re.sub(r"/\*.*?\*/", " ", value, flags=re.DOTALL)
-    while at < len(value.rstrip()):
+    value = value.rstrip()
+    while at < len(value):
+        if value[at].isspace():
+            at += 1
+            continue
+        if value.startswith("/*", at):
+            end = value.find("*/", at + 2)
+            if end < 0:
+                return False
+            at = end + 2
+            continue
         found = _TOKEN.match(value, at)
         count += 1
         if found is None or count > 10_000:

@@ -176,6 +176,17 @@ def test_a_document_begins_with_its_composition_and_a_message_with_its_header() 
     assert errors(bundle("message")) == ["Bundle"]
 
 
+def test_large_bundles_take_time_by_their_size() -> None:
+    count = 3000
+    urls = [f"http://x/Patient/{number}" for number in range(count)]
+    people = [
+        entry(url, {"resourceType": "Patient", "id": str(number), "link": [{"other": {"reference": urls[number - 1]}}]})
+        for number, url in enumerate(urls)
+    ]
+    composition = {"resourceType": "Composition", "id": "c", "subject": {"reference": "Patient/0"}}
+    assert errors(bundle("document", entry("http://x/Composition/c", composition), *people)) == []
+
+
 # --- definitions ------------------------------------------------------------------------------------------------------
 
 
@@ -302,6 +313,8 @@ def test_a_filter_has_a_value_of_the_property(type_: str, value: str, good: bool
         ("<", False),
         ("(404684003", False),
         ("AND 404684003", False),
+        ("/* the finding */ < 404684003 /* and below */", True),
+        ("/* " * 300_000, False),
         ("", False),
         ("(" * 20_000, False),
     ],
