@@ -1,6 +1,6 @@
 """FHIR XML to JSON, for reading the test cases of others. https://hl7.org/fhir/R4/xml.html
 
-hilum itself speaks JSON only; this knows as much of the format as the official cases use.
+Not hilum.fhir.xml, so that the cases do not depend on what they are to judge; it knows as much as they use.
 """
 
 from __future__ import annotations

@@ -260,19 +260,23 @@ def _object(way: _Way, body: Body, src: Place, dst: Place, label: str, other: st
             continue
         bare = {name: [] if sources[name].required and is_absent(one) else one for name, one in values.items()}
         found = _taken_back(way, row, bare, waiting, sources, targets, other, depth)
+        as_it_was = found is not None
         if found is None:
             has_place = any(targets[name].required for name in row.dst)
             given = values if has_place else bare
             found = {name: fitting(one, targets[name]) for name, one in _shaped(row.there, given, row.src).items()}
             if not _agree(_fitted(_shaped(row.back, _full(found, row.dst), row.src), sources), given):
                 for name in row.src:
+                    if name == "modifierExtension" and given[name]:
+                        raise Refused(f"can't be told in FHIR {way.dst.version}", f".{name}")
                     into = modifying if f"{label}.{name}" in MODIFIERS else carried
                     into += [
                         _standing_for(way, item, sources[name], f"{way.src.url}{label}.{name}") for item in given[name]
                     ]
         for name, one in found.items():
             put(out, targets[name], one)
-        _fill(out, row, values, sources, targets)
+        if not as_it_was:
+            _fill(out, row, values, sources, targets)
     used = {id(one) for some in waiting.values() for one in some}
     whole = [*_extensions(way, [one for one in extensions if id(one) not in used], depth), *carried]
     for name, some in (("extension", whole), ("modifierExtension", [*out.get("modifierExtension", []), *modifying])):

@@ -76,28 +76,29 @@ def codes(name: str, pairs: str = "", r3: str = "", r3_name: str = "") -> Group:
     return Group((name,), (other,), down, up)
 
 
-def coded(name: str, system: str, pairs: str = "", r3_only: str = "") -> Group:
+def coded(name: str, system: str, pairs: str = "", r3_only: str = "", r3_name: str = "") -> Group:
     """A CodeableConcept of a code system in 4.0, that system's code in 3.0.
 
     `pairs`: "r4=r3 …" to the nearest, as in `codes`; `r3_only`: codes of 3.0 for which that system has none.
     """
     there, back = _pairs(pairs)
     alone = frozenset(r3_only.split())
+    other = r3_name or name
 
     def down(values: Values) -> dict[str, Items]:
         for item in values[name]:
             for coding in item.value.get("coding", ()):
                 if coding.get("system") == system and isinstance(coding.get("code"), str):
-                    return {name: _code(there.get(coding["code"], coding["code"]))}
-        return {name: []}
+                    return {other: _code(there.get(coding["code"], coding["code"]))}
+        return {other: []}
 
     def up(values: Values) -> dict[str, Items]:
-        text = _text(values[name])
+        text = _text(values[other])
         if text is None or text in alone:
             return {name: []}
         return {name: [Item("CodeableConcept", {"coding": [{"system": system, "code": back.get(text, text)}]})]}
 
-    return Group((name,), (name,), down, up)
+    return Group((name,), (other,), down, up)
 
 
 def _pairs(text: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -112,21 +113,30 @@ def _pairs(text: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def flagged(
-    status: str, flag: str, no: str, r3_status: str, *, yes: Any = True, other: Any = None, r4_only: str = ""
+    status: str,
+    flag: str,
+    no: str,
+    r3_status: str,
+    *,
+    yes: Any = True,
+    other: Any = None,
+    r4_only: str = "",
+    r3_lacks: str = "",
 ) -> Group:
     """A status of 4.0 that says "not done" (`no`), which 3.0 says by a flag of its own beside a status.
 
     `r3_status`: what 3.0 has as the status then. `other`: the flag of what was done, None for none. `r4_only`: "r4=r3"
-    for further statuses.
+    for further statuses; `r3_lacks`: those for which 3.0 has no word at all.
     """
     words, back = _pairs(r4_only)
+    missing = frozenset(r3_lacks.split())
     kind = "boolean" if isinstance(yes, bool) else "code"
 
     def down(values: Values) -> dict[str, Items]:
         items = values[status]
         if _text(items) == no:
             return {status: [items[0]._replace(value=r3_status)], flag: [Item(kind, yes)]}
-        found = [item._replace(value=words.get(item.value, item.value)) for item in items]
+        found = [item._replace(value=words.get(item.value, item.value)) for item in items if item.value not in missing]
         return {status: found, flag: [Item(kind, other)] if other is not None and items else []}
 
     def up(values: Values) -> dict[str, Items]:
@@ -150,6 +160,33 @@ def wrapped(r4: str, r3: str, within: str) -> Group:
         return {r4: [Item("Reference", item.value[within]) for item in values[r3] if within in item.value]}
 
     return Group((r4,), (r3,), down, up)
+
+
+def coding(name: str) -> Group:
+    """A CodeableConcept in 4.0, in 3.0 a Coding."""
+
+    def down(values: Values) -> dict[str, Items]:
+        return {name: [Item("Coding", one.value["coding"][0]) for one in values[name] if one.value.get("coding")]}
+
+    def up(values: Values) -> dict[str, Items]:
+        return {name: [Item("CodeableConcept", {"coding": [item.value]}) for item in values[name]]}
+
+    return Group((name,), (name,), down, up)
+
+
+def text(name: str) -> Group:
+    """A CodeableConcept in 4.0, in 3.0 a string."""
+
+    def down(values: Values) -> dict[str, Items]:
+        found = [item.value["text"] for item in values[name] if isinstance(item.value.get("text"), str)]
+        return {name: [Item("string", one) for one in found]}
+
+    def up(values: Values) -> dict[str, Items]:
+        return {
+            name: [Item("CodeableConcept", {"text": item.value}) for item in values[name] if item.value is not None]
+        }
+
+    return Group((name,), (name,), down, up)
 
 
 def note(r4: str = "note", r3: str = "comment") -> Group:

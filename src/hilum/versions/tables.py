@@ -18,20 +18,23 @@ from hilum.versions.shapes import (
     canonical,
     coded,
     codes,
+    coding,
     context,
     flagged,
     note,
     renamed,
+    text,
     typed,
     wrapped,
 )
 
 _TYPES: Final = """
-AllergyIntolerance Appointment AppointmentResponse Basic Binary Bundle CapabilityStatement CareTeam CodeSystem
-Composition Condition Device DiagnosticReport DocumentReference Encounter Endpoint EpisodeOfCare Flag Group
-Immunization Linkage List Location Medication MedicationAdministration MedicationDispense MedicationRequest
-MedicationStatement Observation OperationOutcome Organization Parameters Patient Person Practitioner
-PractitionerRole Procedure QuestionnaireResponse RelatedPerson Schedule Slot Specimen Substance ValueSet
+AllergyIntolerance Appointment AppointmentResponse Basic Binary Bundle CapabilityStatement CarePlan CareTeam
+CodeSystem Composition Condition Device DiagnosticReport DocumentReference Encounter Endpoint EpisodeOfCare
+FamilyMemberHistory Flag Goal Group Immunization Linkage List Location Medication MedicationAdministration
+MedicationDispense MedicationRequest MedicationStatement Observation OperationOutcome Organization Parameters Patient
+Person Practitioner PractitionerRole Procedure Provenance QuestionnaireResponse RelatedPerson Schedule Slot Specimen
+Substance ValueSet
 """
 TYPES: Final = frozenset(_TYPES.split())
 """The resource types that are converted."""
@@ -111,6 +114,20 @@ def _dose_up(values: Values) -> dict[str, Items]:
     return {"doseAndRate": [Item(BACKBONE, found)] if found else []}
 
 
+def _authors_down(values: Values) -> dict[str, Items]:
+    return {"author": [*values["author"], *values["contributor"]]}
+
+
+def _authors_up(values: Values) -> dict[str, Items]:
+    return {"author": values["author"][:1], "contributor": values["author"][1:]}
+
+
+_GOALS: Final = (
+    "active=in-progress active=on-target active=ahead-of-target active=behind-target active=sustaining "
+    "completed=achieved"
+)
+
+
 def _accepts_no_unknown(_: Values) -> dict[str, Items]:
     return {"acceptUnknown": [Item("code", "no")]}
 
@@ -149,6 +166,16 @@ GROUPS: Final[dict[tuple[str, str], tuple[Group, ...]]] = {
     ("CapabilityStatement", "rest.resource.searchParam"): (codes("type", "string=string special=string"),),
     ("CapabilityStatement", "messaging.supportedMessage"): (canonical("definition"),),
     ("CapabilityStatement", "document"): (canonical("profile"),),
+    ("CarePlan", ""): (
+        _CONTEXT,
+        codes("status", "on-hold=suspended revoked=cancelled"),
+        Group(("author", "contributor"), ("author",), _authors_down, _authors_up),
+    ),
+    ("CarePlan", "activity.detail"): (
+        codes("status", "cancelled=cancelled stopped=cancelled", r3="entered-in-error"),
+        renamed("doNotPerform", "prohibited"),
+        text("statusReason"),
+    ),
     ("CareTeam", ""): (_CONTEXT,),
     ("Composition", ""): (renamed("category", "class"),),
     ("Condition", ""): (
@@ -172,6 +199,8 @@ GROUPS: Final[dict[tuple[str, str], tuple[Group, ...]]] = {
     ("DocumentReference", "context"): (Group(("related",), ("related",), _documents_down, _documents_up),),
     ("Encounter", ""): (renamed("reasonCode", "reason"),),
     ("Encounter", "diagnosis"): (renamed("use", "role"),),
+    ("FamilyMemberHistory", ""): (coded("sex", "http://hl7.org/fhir/administrative-gender", r3_name="gender"),),
+    ("Goal", ""): (codes("lifecycleStatus", _GOALS, r3_name="status"),),
     ("Immunization", ""): (
         flagged("status", "notGiven", "not-done", "completed", other=False),
         typed("occurrence", "date", "dateTime"),
@@ -191,7 +220,9 @@ GROUPS: Final[dict[tuple[str, str], tuple[Group, ...]]] = {
         renamed("request", "prescription"),
     ),
     ("MedicationDispense", ""): (
-        codes("status", "stopped=stopped", r3="cancelled declined unknown"),
+        flagged(
+            "status", "notDone", "declined", "stopped", r4_only="stopped=stopped cancelled=stopped", r3_lacks="unknown"
+        ),
         renamed("statusReason", "notDoneReason"),
     ),
     ("MedicationRequest", ""): (
@@ -217,9 +248,12 @@ GROUPS: Final[dict[tuple[str, str], tuple[Group, ...]]] = {
         renamed("statusReason", "notDoneReason"),
     ),
     ("Procedure", "performer"): (renamed("function", "role"),),
+    ("Provenance", ""): (typed("occurred", "period", "Period"), coding("reason"), coding("activity")),
     ("QuestionnaireResponse", ""): (_CONTEXT, canonical("questionnaire"), renamed("partOf", "parent")),
 }  # fmt: skip
 """Place in 4.0 -> what has another name or another shape there."""
 
-MODIFIERS: Final = frozenset({"MedicationRequest.doNotPerform"})
+MODIFIERS: Final = frozenset(
+    {"MedicationRequest.doNotPerform", "Immunization.isSubpotent", "FamilyMemberHistory.notDone"}
+)
 """Elements that change what the rest means, so that an extension in their place must be a modifierExtension."""

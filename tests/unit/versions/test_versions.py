@@ -211,6 +211,28 @@ def test_notes_that_were_a_comment() -> None:
     assert up(down(two)) == two
 
 
+def test_plans_goals_families_and_provenance() -> None:
+    two = [REFERENCE, {"reference": "Practitioner/2"}]
+    both(
+        of("CarePlan", status="revoked", intent="plan", subject=REFERENCE, author=two[0], contributor=two[1:]),
+        of("CarePlan", status="cancelled", intent="plan", subject=REFERENCE, author=two),
+    )
+    both(
+        of("Goal", lifecycleStatus="active", description=CONCEPT, subject=REFERENCE),
+        of("Goal", status="in-progress", description=CONCEPT, subject=REFERENCE),
+    )
+    on_target = of("Goal", status="on-target", description=CONCEPT, subject=REFERENCE)
+    assert up(on_target)["lifecycleStatus"] == "active"
+    assert down(up(on_target)) == on_target
+    sex = {"coding": [{"system": "http://hl7.org/fhir/administrative-gender", "code": "male"}]}
+    both(of("FamilyMemberHistory", sex=sex), of("FamilyMemberHistory", gender="male"))
+    coding = {"system": "urn:x", "code": "y"}
+    both(
+        of("Provenance", occurredPeriod={"start": "2020"}, reason=[{"coding": [coding]}], agent=[{"who": REFERENCE}]),
+        of("Provenance", period={"start": "2020"}, reason=[coding], agent=[{"whoReference": REFERENCE}]),
+    )
+
+
 def test_performers_that_were_elements() -> None:
     both(of("DiagnosticReport", performer=[REFERENCE]), of("DiagnosticReport", performer=[{"actor": REFERENCE}]))
     old = of("DiagnosticReport", performer=[{"role": CONCEPT, "actor": REFERENCE}])
@@ -255,7 +277,7 @@ def test_bundles_are_converted_entry_by_entry_and_may_have_more_than_3_has() -> 
     [
         (of("ServiceRequest"), "Resource", "ServiceRequest can't be converted"),
         (of("Bundle", entry=[{}, {"resource": of("Task")}]), "Bundle.entry[1].resource", "Task can't be converted"),
-        (of("Patient", contained=[of("Goal")]), "Patient.contained[0]", "Goal can't be converted"),
+        (of("Patient", contained=[of("Consent")]), "Patient.contained[0]", "Consent can't be converted"),
         (of("Patient", animal={}), "Patient.animal", "is no element of FHIR 4.0"),
         (of("Patient", name={}), "Patient.name", "must be an array"),
         (of("Patient", name=[1]), "Patient.name", "must be an object"),
