@@ -123,3 +123,19 @@ def test_of_a_type_and_the_system(server: Server, fhir: httpx.Client, create: Cr
     with server.client("system/Observation.r") as client:
         assert client.get("Observation/$meta").status_code == 403
         assert client.get("$meta").status_code == 403
+
+
+def test_in_xml(fhir: httpx.Client, create: Create) -> None:
+    path = f"Patient/{create('Patient')['id']}"
+    body = (
+        '<Parameters xmlns="http://hl7.org/fhir"><parameter><name value="meta"/>'
+        '<valueMeta><tag><system value="urn:tags"/><code value="walked"/></tag></valueMeta></parameter></Parameters>'
+    )
+    xml = {"content-type": "application/fhir+xml", "accept": "application/fhir+xml"}
+    answer = fhir.post(f"{path}/$meta-add", content=body, headers=xml)
+    assert answer.status_code == 200, answer.text
+    assert '<tag><system value="urn:tags"/><code value="walked"/></tag>' in answer.text
+    assert returned(fhir.get(f"{path}/$meta"))["tag"] == [TAG]
+    wrong = fhir.post(f"{path}/$meta-add", content=body.replace("valueMeta", "valueString"), headers=xml)
+    assert wrong.status_code == 400
+    assert wrong.text.startswith("<")

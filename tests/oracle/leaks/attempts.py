@@ -251,6 +251,11 @@ def _reads(attempt: Attempt) -> Iterator[Request]:
         yield _get(f"{name}/_history")
         yield from (_get(f"{name}/_history?{when}") for when in _EVER)
         yield _get(f"{name}/$graphql?query={{id}}")
+        yield _get(f"{name}/$meta")
+        yield _get(f"{name}/_history/1/$meta")
+        yield _get(f"{name}/$diff")
+        yield _get(f"{name}/$diff?fromVersion=1&toVersion=2&includeMeta=true")
+        yield _get(f"$diff?from={name}&to=Observation/a1")
     for where in ("", "Observation/", "Patient/", "Binary/", "DocumentReference/"):
         yield from (_get(f"{where}_history?{when}") for when in ("_count=200", *_EVER))
     for patient in ("p1", "p2", "nobody"):
@@ -258,11 +263,16 @@ def _reads(attempt: Attempt) -> Iterator[Request]:
         yield _get(record)
         for how in ("_since=2020-01-01", "_since=2099-01-01", "start=2000-01-01", "_count=1", "_type=Observation,List"):
             yield _get(f"{record}?{how}")
+        yield _get(f"Observation/$lastn?patient={patient}&max=3")
+        yield _get(f"Observation/$lastn?subject=Patient/{patient}&code:text=x&_summary=count")
         for inside in ("Observation", "*", "Encounter", "List"):
             yield _get(f"Patient/{patient}/{inside}?_total=accurate")
     yield _get("Patient/$everything")
     yield _get("Patient/$everything?_count=2")
     yield _get("Encounter/e2/Observation")
+    yield _get("Encounter/e2/$everything")
+    for where in ("", "Observation/", "Patient/", "List/"):
+        yield _get(f"{where}$meta")
     yield _get("Practitioner/dr/Observation?_summary=count")
     yield _get("AuditEvent?_total=accurate")
 
