@@ -50,9 +50,13 @@ def judged(bundle: dict[str, Any], found: Found) -> Found:
 
 
 def _full_url(url: str, entry: dict[str, Any], path: str) -> Found:
-    """https://hl7.org/fhir/R4/bundle.html#bundle-unique: absolute, and with the resource's own id."""
+    """https://hl7.org/fhir/R4/bundle.html#bundle-unique: absolute, and with the resource's own id.
+
+    Warnings: HL7's own examples break both, its validator lets them pass, and transactions commonly do.
+    """
     if not _ABSOLUTE.fullmatch(url):
-        return one("value", "must be absolute: the server's base, type and id, or urn:uuid:", path)
+        text = "should be absolute: the server's base, type and id, or urn:uuid:"
+        return one("value", text, path, "warning")
     resource = entry.get("resource")
     if type(resource) is not dict:
         return None
@@ -60,7 +64,7 @@ def _full_url(url: str, entry: dict[str, Any], path: str) -> Found:
     type_, id_ = resource.get("resourceType"), resource.get("id")
     if match is None or match[2] not in TYPE_NUMBER or match[2] != type_ or type(id_) is not str or "request" in entry:
         return None
-    return None if match[3] == id_ else one("invalid", "must end in the id of the resource", path)
+    return None if match[3] == id_ else one("invalid", "should end in the id of the resource", path, "warning")
 
 
 def _document(bundle: dict[str, Any]) -> Found:

@@ -35,7 +35,7 @@ _LANGUAGE: Final = re.compile(
 
 _NAME = r"[A-Za-z0-9!#$&^_.+\-]{1,127}"
 _PARAMETER = r"[ \t]*;[ \t]*[^\s;=\"/]+=(?:[^;\"]+|\"[^\"]*\")"
-_MIME: Final = re.compile(rf"{_NAME}/{_NAME}(?:{_PARAMETER}){{0,8}}[ \t]*;?|xml|json|ttl")
+_MIME: Final = re.compile(rf"{_NAME}/(?:{_NAME}|\*)(?:{_PARAMETER}){{0,8}}[ \t]*;?|xml|json|ttl")
 """https://www.rfc-editor.org/rfc/rfc6838#section-4.2 (BCP 13), parameters; FHIR's short names for its formats."""
 
 _WITHDRAWN: Final = """

@@ -64,7 +64,7 @@ def _unknown(url: str, *, modifier: bool, inner: bool, thorough: bool) -> Found:
     if inner:
         return None
     if not url.startswith(_SCHEMES) and ":" not in url:
-        return one("structure", "must be absolute, such as http://example.org/x: it is the extension's name", ".url")
+        return one("structure", "must have an absolute url, such as http://example.org/x: it is the extension's name")
     if modifier:
         return ask(OF_CALLER, lambda caller: _unknown_modifier(url, caller))
     if thorough:

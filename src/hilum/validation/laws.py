@@ -115,7 +115,7 @@ def unreferenced(value: Any) -> list[int]:
 
 
 def fragments(value: Any) -> set[str]:
-    """The strings below a JSON value that begin with `#`."""
+    """The strings below a JSON value that begin with `#`, those of links in narratives as well."""
     found: set[str] = set()
     ahead = [value]
     while ahead:
@@ -124,9 +124,16 @@ def fragments(value: Any) -> set[str]:
             ahead.extend(one.values())
         elif type(one) is list:
             ahead.extend(one)
-        elif type(one) is str and one[:1] == "#":
-            found.add(one)
+        elif type(one) is str:
+            if one[:1] == "#":
+                found.add(one)
+            elif one[:4] == "<div":
+                found.update(_LINKED.findall(one))
     return found
+
+
+_LINKED: Final = re.compile(r"""=["'](#[^"']+)["']""")
+"""What a narrative links to, or shows: an image may be a contained Binary."""
 
 
 def _dom_4(value: Any) -> bool:

@@ -19,6 +19,9 @@ _REFERENCE = re.compile(
     r"|(?:[A-Za-z][A-Za-z0-9+.\-]*:|#|[A-Z][A-Za-z]+\?)[^ \x00-\x1f\ud800-\udfff]*"
 )
 
+NO_REFERENCE: Final = "is not a reference: Type/id, an absolute URI, #id or Type?criteria"
+"""Told at the Reference, as HL7's validator does."""
+
 _ENDING: Final = re.compile(r"https?://.+/([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 _TYPES: Final = "http://hl7.org/fhir/StructureDefinition/"
 
@@ -31,7 +34,7 @@ def text(value: Any, _: int) -> Found:
     if type(value) is str:
         if _REFERENCE.fullmatch(value):
             return None
-        return one("value", "is not a reference: Type/id, an absolute URI, #id or Type?criteria")
+        return one("value", NO_REFERENCE)
     return wrong(value, "a string")
 
 
@@ -46,8 +49,8 @@ def aimed(check: Check, targets: tuple[str, ...]) -> Check:
             meant = value.get("reference")
             if meant is None or meant.partition("/")[0] in allowed:
                 return None
-        if found is not None or type(value) is not dict:
-            return found
+        if found is not None:
+            return [one_._replace(path="") if one_.text == NO_REFERENCE else one_ for one_ in found]
         return _aim(value, allowed, any_)
 
     return reference
@@ -79,9 +82,11 @@ def _aim(value: dict[str, Any], allowed: frozenset[str], any_: bool) -> Found:
     if type(said) is str:
         short = said.removeprefix(_TYPES)
         if short not in TYPE_NUMBER:
-            return None if any_ or ":" in said else one("value", "must name a resource type, such as Patient", ".type")
+            return (
+                None if any_ or ":" in said else one("value", "must name in its type a resource type, such as Patient")
+            )
         if named is not None and named != short:
-            return one("structure", "contradicts the type that the reference names", ".type")
+            return one("structure", "has a type that contradicts the one that its reference names")
         named = short
     if named is not None and named not in allowed and not (any_ and named not in TYPE_NUMBER):
         return _wrong_type(named, allowed)
@@ -115,5 +120,5 @@ def _judged(body: dict[str, Any], named: str | None, allowed: frozenset[str]) ->
     if type(type_) is not str or type_ not in TYPE_NUMBER:
         return None
     if named is not None and named != type_:
-        return one("structure", f"is of type {type_}, and not what Reference.type says", ".type")
+        return one("structure", f"leads to a resource of type {type_}, which is not what its type says")
     return None if type_ in allowed else _wrong_type(type_, allowed)

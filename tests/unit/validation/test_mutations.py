@@ -80,8 +80,9 @@ def places(value: Any, at: Steps = ()) -> Iterator[tuple[Steps, Any]]:
 
 
 def expression(resource: dict[str, Any], at: Steps) -> str:
-    """The FHIRPath of a place: a choice without its type."""
+    """The FHIRPath of a place: a choice without its type; of what is no reference, the Reference."""
     out: str = resource["resourceType"]
+    at = at[:-1] if at[-1:] == ("reference",) else at
     for step in at:
         if isinstance(step, int):
             out += f"[{step}]"

@@ -331,7 +331,7 @@ BROKEN: list[tuple[dict[str, Any], str, str, str]] = [
     *(
         (
             observation(subject={"reference": reference}),
-            "Observation.subject.reference",
+            "Observation.subject",
             "value",
             "is not a reference: Type/id, an absolute URI, #id or Type?criteria",
         )
@@ -451,7 +451,7 @@ def test_all_findings_come_at_once() -> None:
     assert [(i.expression, i.code) for i in errors(body)] == [
         ("Observation.id", "value"),
         ("Observation.status", "code-invalid"),
-        ("Observation.subject.reference", "value"),
+        ("Observation.subject", "value"),
         ("Observation.effective", "value"),
         ("Observation.foo", "structure"),
         ("Observation.component[0].value.value", "structure"),

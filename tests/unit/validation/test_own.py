@@ -1,0 +1,1 @@
+"""What hilum writes and answers by itself is valid."""
