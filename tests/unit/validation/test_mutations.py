@@ -102,8 +102,8 @@ def change(resource: dict[str, Any], at: Steps, value: Any) -> dict[str, Any]:
     return broken
 
 
-def found_at(body: dict[str, Any]) -> set[tuple[str | None, str]]:
-    return {(issue.expression, issue.code) for issue in errors(body)}
+def found_at(body: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(str(issue.expression).removesuffix(".reference"), issue.code) for issue in errors(body)}
 
 
 @st.composite
