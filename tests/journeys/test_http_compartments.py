@@ -66,7 +66,7 @@ def test_nobody_takes_what_is_shared_out_of_anothers_record(server: Server, crea
         assert one["status"] == "403"
         assert theirs.get(path).headers["etag"] == 'W/"1"'
 
-        kept = mine.put(path, json=shared | {"status": "booked"}, headers=FHIR_JSON)
+        kept = mine.put(path, json=shared | {"status": "waitlist"}, headers=FHIR_JSON)
         assert kept.status_code == 200
         assert theirs.get(path).json()["status"] == "booked"
 

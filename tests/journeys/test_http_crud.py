@@ -110,7 +110,15 @@ def test_prefer_decides_what_a_write_returns(fhir: httpx.Client) -> None:
     assert outcome.status_code == 201
     assert outcome.json() == {
         "resourceType": "OperationOutcome",
-        "issue": [{"severity": "information", "code": "informational", "diagnostics": "Created."}],
+        "issue": [
+            {"severity": "information", "code": "informational", "diagnostics": "Created."},
+            {
+                "severity": "warning",
+                "code": "invariant",
+                "diagnostics": "Patient should keep dom-6: A resource should have narrative for robust management",
+                "expression": ["Patient"],
+            },
+        ],
     }
     gone = fhir.delete(
         f"Patient/{post('return=representation').json()['id']}", headers={"prefer": "return=OperationOutcome"}

@@ -147,12 +147,16 @@ def test_a_store_without_patients_has_an_empty_record(start: Callable[..., Serve
         assert (page["type"], "entry" in page) == ("searchset", False)
 
 
+CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+RESOLVED = {"coding": [{"system": CLINICAL, "code": "resolved"}]}
+
+
 def test_an_illness_that_is_not_over_does_not_drop_out_of_a_later_time(ward: Server) -> None:
     with ward.client() as client:
         client.put("Patient/cas", json={"resourceType": "Patient", "id": "cas"}, headers=FHIR_JSON)
         for name, dates in {
             "asthma": {"onsetDateTime": "2001"},
-            "flu": {"onsetDateTime": "2018-01", "abatementDateTime": "2018-02"},
+            "flu": {"onsetDateTime": "2018-01", "abatementDateTime": "2018-02", "clinicalStatus": RESOLVED},
             "later": {"onsetDateTime": "2024"},
         }.items():
             content = {"resourceType": "Condition", "id": name, "subject": {"reference": "Patient/cas"}, **dates}
