@@ -141,6 +141,11 @@ async def test_what_is_missing_is_named_and_what_others_need_stays(store: Store)
         await guides.remove(door, WHO, "example.ig")
 
 
+async def test_r4_itself_is_no_guide_to_add(store: Store) -> None:
+    with pytest.raises(Invalid, match="nothing to add"):
+        await guides.add(Door(store, BASE), WHO, package(profile(), name="hl7.fhir.r4.core", version="4.0.1"))
+
+
 async def test_a_resource_of_somebody_else_is_not_overwritten(store: Store) -> None:
     door = Door(store, BASE)
     id = "example.ig-1.0.0-colours"

@@ -25,7 +25,7 @@ from hilum.interactions.door import Door
 from hilum.interactions.permit import audit, permits
 from hilum.interactions.retrying import retrying
 from hilum.interactions.shelf import EVERYTHING, Entry, required
-from hilum.problems import Conflict, NotFound
+from hilum.problems import Conflict, Invalid, NotFound
 from hilum.search.custom import definition, kin
 from hilum.search.parse import parse_query
 from hilum.store.interface import Write
@@ -74,7 +74,9 @@ class Report:
 
 
 async def add(door: Door, who: Principal, package: Package, tell: Tell = lambda done, of: None) -> Report:
-    """Put a package in place. Raises Forbidden, Conflict (another resource has an id that it needs), Busy."""
+    """Put a package in place. Raises Forbidden, Invalid (R4 itself), Conflict (an id that it needs is taken), Busy."""
+    if package.name in CORE:
+        raise Invalid(f"{package.label} is what every R4 server is made of: there is nothing to add.")
     for type in sorted(DEFINITIONS):
         for letter in "cu":
             permits(who, type, letter)

@@ -57,7 +57,7 @@ async def test_a_package_is_put_in_read_and_taken_out(here: World) -> None:
     assert "1 elements" in one.text
     shown = await browser.get(f"{ONE}/example.ig-1.0.0-named-patient")
     assert shown.status == 200
-    for text in ("<code>name.family</code>", "<b>must</b>", '<td data-label="Cardinality">1..*</td>'):
+    for text in ("<code>name.<wbr>family</code>", "<b>must</b>", '<td data-label="Cardinality">1..*</td>'):
         assert text in shown.text
     gone = await post(browser, one, f"{ONE}/remove")
     assert (gone.path, "The guide is removed." in gone.text) == (f"{PATH}?removed=1", True)
