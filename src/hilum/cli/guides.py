@@ -303,13 +303,13 @@ def docs(
 
     written = []
     for guide, bodies in done({"store": store, "data": data, "environment": environment}, work):
-        folder = to / f"{guide.name}-{guide.version}"
-        folder.mkdir(parents=True, exist_ok=True)
+        pages = to / f"{guide.name}-{guide.version}"
+        pages.mkdir(parents=True, exist_ok=True)
         files = [f"{one['id']}.md" for one in bodies]
         for one, file in zip(bodies, files, strict=True):
-            (folder / file).write_text(documents.markdown(one), encoding="utf-8")
-            written.append(str(folder / file))
-        index = folder / "index.md"
+            (pages / file).write_text(documents.markdown(one), encoding="utf-8")
+            written.append(str(pages / file))
+        index = pages / "index.md"
         index.write_text(documents.overview(guide.label, guide.title, bodies, files), encoding="utf-8")
         written.append(str(index))
     if json:
