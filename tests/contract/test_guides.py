@@ -188,6 +188,19 @@ async def test_what_is_known_after_small_steps_is_what_is_known_after_one_look(s
         assert dict(stepwise.entries) == dict(whole.entries)
 
 
+async def test_what_changes_no_definition_changes_nothing_of_what_is_known(store: Store) -> None:
+    door = Door(store, BASE)
+    await guides.add(door, WHO, package(profile(), value_set()))
+    known = await door.shelf.definitions(store, fresh=True)
+    made = known.structure(PROFILE)
+    await create(door, WHO, "ConceptMap", {"resourceType": "ConceptMap", "status": "draft"})
+    assert await door.shelf.definitions(store, fresh=True) is known
+    await create(door, WHO, "ValueSet", {"resourceType": "ValueSet", "status": "draft", "url": "http://x/new"})
+    now = await door.shelf.definitions(store, fresh=True)
+    assert now.generation != known.generation and now.value_set("http://x/new") is not None
+    assert now.structure(PROFILE) is made
+
+
 async def test_a_profile_without_a_snapshot_is_given_one_and_one_that_makes_no_sense_says_why(store: Store) -> None:
     door = Door(store, BASE)
     ring = [

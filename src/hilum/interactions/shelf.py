@@ -82,15 +82,16 @@ _head = msgspec.json.Decoder(_Head)
 class Structures:
     """One state of the definitions: see `hilum.validation.profiles.definitions.Definitions`."""
 
-    def __init__(self, entries: Mapping[Name, Entry]) -> None:
+    def __init__(self, entries: Mapping[Name, Entry], same: Structures | None = None) -> None:
+        """`same`: a state with the very same structures, whose snapshots need not be made again."""
         self.entries = entries
         self._generation = generation()
         self._found: dict[str, dict[str, dict[str, Entry]]] = {kind: {} for kind in KINDS}
         for entry in sorted(entries.values(), key=lambda one: one.seq):  # of equals the one written last
             self._found[entry.type].setdefault(entry.url, {})[entry.version] = entry
         self._kept: OrderedDict[tuple[str, str, str], Body] = OrderedDict()
-        self._made: dict[str, Body | None] = {}
-        self.broken: dict[str, str] = {}
+        self._made: dict[str, Body | None] = {} if same is None else dict(same._made)
+        self.broken: dict[str, str] = {} if same is None else dict(same.broken)
 
     @property
     def generation(self) -> int:
@@ -267,7 +268,10 @@ class Shelf:
             before.update(await asyncio.to_thread(_entries, alive))
             position = versions.next
             if position is None:
-                return Structures(before)
+                break
+        if before == self._state.entries:  # a ConceptMap, or an import: what was compiled stays
+            return self._state
+        return Structures(before, self._state if counts[0] == self._counts[0] else None)
 
 
 async def _all(store: Store, kind: str) -> AsyncIterator[Sequence[Resource]]:
