@@ -223,6 +223,7 @@ def issues(case: Case) -> tuple[list[Issue], Body | None]:
             displays="error",
             html_in_strings="error" if case.options.get("security-checks") else None,
             html_in_markdown="error" if case.options.get("noHtmlInMarkdown") else None,
+            experimental=not case.options.get("no-experimental-content"),
             publishing=bool(case.options.get("for-publication")),
             must_resolve=case.options.get("validateReference") in FOUND,
         ),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hilum.terminology.questions import Question, Verdict
+from hilum.validation.profiles import contained_sets
 from hilum.validation.profiles.running import Found, Scope, error, noted
 from hilum.validation.profiles.shapes import Item
 
@@ -23,7 +24,7 @@ CODED: Final = frozenset(("code", "Coding", "CodeableConcept", "Quantity", "stri
 Step = Callable[[Scope, Item, int], Found]
 
 
-def bound(element: Mapping[str, Any], where: str) -> Step | None:
+def bound(profile: Mapping[str, Any], element: Mapping[str, Any], where: str) -> Step | None:
     """The check of an element's binding, and of those added to it; None when it asks for nothing."""
     binding = element.get("binding")
     if type(binding) is not dict:
@@ -45,6 +46,7 @@ def bound(element: Mapping[str, Any], where: str) -> Step | None:
     ]
     if not asked:
         return None
+    own = {url: contained_sets.contained(profile, url) for url, _, _ in asked if url.startswith("#")}
 
     def coded(scope: Scope, item: Item, _: int) -> Found:
         if item.value is None or not (item.kind.name in CODED or item.kind.name.endswith("uantity")):
@@ -53,7 +55,7 @@ def bound(element: Mapping[str, Any], where: str) -> Step | None:
         for url, strength, usage in asked:
             if usage and not all(_used(scope.body, one) for one in usage):
                 continue
-            found = _judged(scope, item, url, strength, where)
+            found = _judged(scope, item, url, strength, where, own.get(url))
             if found:
                 out = (out or []) + found
         return out
@@ -131,15 +133,20 @@ def ask(scope: Scope, value_set: str, coding: Mapping[str, Any], bare: bool) -> 
     return scope.run.answers.ask(Question(value_set, system, code, None, version if type(version) is str else None))
 
 
-def member(scope: Scope, item: Item, value_set: str) -> bool | None:
-    """Whether any code of a value is in the value set; None when that is not known."""
+def member(scope: Scope, item: Item, value_set: str, own: Mapping[str, Any] | None = None) -> bool | None:
+    """Whether any code of a value is in the value set, or in a profile's `own`; None when that is not known."""
+    if own is not None:
+        known = [contained_sets.has(own, one, scope.run.answers) for one in codings(item)]
+        return True if True in known else None if None in known else False
     verdicts = [ask(scope, value_set, one, type(item.value) is str) for one in codings(item)]
     if any(one.valid for one in verdicts):
         return True
     return None if any(one.valid is None for one in verdicts) else False
 
 
-def _judged(scope: Scope, item: Item, url: str, strength: str, where: str) -> Found:
+def _judged(
+    scope: Scope, item: Item, url: str, strength: str, where: str, own: Mapping[str, Any] | None = None
+) -> Found:
     given = codings(item)
     severity = "error" if strength == "required" else "warning"
     if item.kind.name.endswith("uantity") and "code" not in item.value:
@@ -150,7 +157,9 @@ def _judged(scope: Scope, item: Item, url: str, strength: str, where: str) -> Fo
         if strength == "required" or "text" not in item.value:
             return noted(severity, "code-invalid", f"has no code, and needs one of {url} ({where})")
         return None
-    known = member(scope, item, url)
+    if url.startswith("#") and own is None:
+        return None
+    known = member(scope, item, url, own)
     if known is False:
         text = "has no code of" if len(given) > 1 else "is no code of"
         return noted(severity, "code-invalid", f"{text} {url}, which is {strength} ({where})")

@@ -72,7 +72,7 @@ class Rules:
     `unknown_extensions`: the severity of an extension that no definition is known of. `must_resolve`: a reference
     that leads nowhere is an error (else nothing is said). `displays`: the severity of a display that is not the code's.
     `html_in_strings`, `html_in_markdown`: the severity of what looks like HTML, None for nothing. `publishing`: what
-    HL7 asks of its own definitions, too.
+    HL7 asks of its own definitions, too. `experimental`: definitions that say they are may be there.
     """
 
     unknown_extensions: str = "information"
@@ -82,6 +82,7 @@ class Rules:
     html_in_strings: str | None = None
     html_in_markdown: str | None = None
     publishing: bool = False
+    experimental: bool = True
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from hilum.validation.profiles import codes, values
+from hilum.validation.profiles import codes, contained_sets, values
 from hilum.validation.profiles.running import Found, Scope, error, noted, under
 from hilum.validation.profiles.shapes import RESOURCES, Item, Kind, ancestors, is_a, items, properties
 from hilum.validation.profiles.tree import Def, Group
@@ -248,8 +248,16 @@ def _valued(profile: Profile, of: Def, path: tuple[Hop, ...]) -> list[Test] | No
         binding = spot.of.element.get("binding")
         if type(binding) is dict and binding.get("strength") == "required" and type(binding.get("valueSet")) is str:
             url = binding["valueSet"]
-            return [_anywhere(path, lambda scope, item, _, url=url: codes.member(scope, item, url) is True)]  # type: ignore[misc]
+            own = contained_sets.contained(spot.profile.body, url) if url.startswith("#") else None
+            return [_anywhere(path, _in_set(url, own))]
     return None
+
+
+def _in_set(url: str, own: dict[str, Any] | None) -> Test:
+    def in_set(scope: Scope, item: Item, _: int) -> bool:
+        return codes.member(scope, item, url, own) is True
+
+    return in_set
 
 
 def _by_value(spot: Spot, before: tuple[Hop, ...], rest: tuple[Hop, ...]) -> Test | None:

@@ -33,7 +33,7 @@ def steps(profile: Profile, of: Def) -> tuple[Step, ...]:
         _length(element.get("maxLength"), where),
         _extended(of, where),
         narratives.controlled(of, where),
-        codes.bound(element, where),
+        codes.bound(profile.body, element, where),
         _profiles(of, where),
         references.targets(of, where),
         constraints.step(profile, of, where),

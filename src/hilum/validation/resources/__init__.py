@@ -82,7 +82,7 @@ def at(here: Here) -> list[Finding]:
             if wrong:
                 found += wrong
         if here.of is None or here.of.element in ("resource", "contained"):
-            for rule in (identities.ids, publishing.committee):
+            for rule in (identities.ids, publishing.committee, publishing.experimental):
                 wrong = rule(here)
                 if wrong:
                     found += wrong

@@ -1,6 +1,6 @@
 """What HL7 asks of its own definitions when it publishes them. https://confluence.hl7.org/display/FHIR/Publishing+Requirements
 
-Asked for by `Rules.publishing`.
+Asked for by `Rules`.
 """
 
 from __future__ import annotations
@@ -25,3 +25,12 @@ def committee(here: Here) -> Found:
     if any(one.get("url") == _COMMITTEE for one in dicts(value.get("extension"))):
         return None
     return error("business-rule", f"must name the committee that owns it, by the extension {_COMMITTEE}")
+
+
+def experimental(here: Here) -> Found:
+    """What is experimental, where only what is meant for use is wanted."""
+    if here.scope.run.rules.experimental or here.item.kind.name not in CANONICAL_TYPES:
+        return None
+    if here.item.value.get("experimental") is True:
+        return error("business-rule", "is experimental, which is not allowed here")
+    return None

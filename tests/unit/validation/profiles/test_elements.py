@@ -230,7 +230,7 @@ VS = "http://example.org/ValueSet/v"
 
 
 def bound(strength: str, path: str = "Observation.code", **binding: Any) -> dict[str, Any]:
-    return profile(element(path, binding={"strength": strength, "valueSet": VS, **binding}), type_="Observation")
+    return profile(element(path, binding={"strength": strength, "valueSet": VS} | binding), type_="Observation")
 
 
 def answers(verdict: bool | None) -> Answers:
@@ -285,6 +285,19 @@ def test_the_greatest_value_set_is_required() -> None:
     known.known[Question("http://example.org/ValueSet/max", "s", "c")] = Verdict(False, "not-in-value-set")
     found = issues(CODED, bound("extensible", extension=[extension]), answers=known)
     assert [(one.severity, one.code) for one in found] == [("error", "code-invalid")]
+
+
+def test_a_value_set_that_the_profile_contains_is_read_there() -> None:
+    listed = {
+        "resourceType": "ValueSet",
+        "id": "v",
+        "compose": {"include": [{"system": "s", "concept": [{"code": "c"}]}]},
+    }
+    asked = bound("required", valueSet="#v") | {"contained": [listed]}
+    assert issues(CODED, asked) == []
+    other = {"resourceType": "Observation", "code": {"coding": [{"system": "s", "code": "d"}]}}
+    assert wrong(other, asked) == [("Observation.code", "code-invalid")]
+    assert issues(other, bound("required", valueSet="#none")) == []
 
 
 def test_a_quantity_is_coded_by_its_unit() -> None:

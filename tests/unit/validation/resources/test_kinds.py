@@ -422,3 +422,9 @@ def test_hl7_names_the_committee_of_what_it_publishes() -> None:
     body = {"resourceType": "CodeSystem", "url": "http://hl7.org/fhir/x", "content": "fragment"}
     assert errors(body) == []
     assert errors(body, rules=Rules(publishing=True)) == ["CodeSystem"]
+
+
+def test_experimental_definitions_are_refused_where_that_is_asked_for() -> None:
+    body = {"resourceType": "Measure", "experimental": True}
+    assert errors(body) == []
+    assert errors(body, rules=Rules(experimental=False)) == ["Measure"]
