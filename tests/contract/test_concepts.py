@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+import pytest
 from tests.contract.writing import commit, put
 from tests.contract.writing import replace as update
 
@@ -93,6 +95,21 @@ async def test_nothing_is_seen_before_it_is_whole_and_then_it_replaces_the_one_b
     assert await store.concepts.retire(second)
     assert not await store.concepts.retire(second)
     assert await numbers(other) == []
+
+
+async def test_what_was_replaced_or_abandoned_is_swept_when_it_is_old_enough(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await load(store), await load(store)
+    begun = await store.concepts.begin(Head("http://animals", "", "import", 0, 0, {}))
+    assert await store.concepts.sweep() == 0
+    assert len(await store.concepts.of(first, ["owl"])) == 1
+    module = sys.modules[type(store.concepts).__module__]
+    monkeypatch.setattr(module, "LINGERS", -1)
+    assert await store.concepts.sweep() == 1
+    assert await store.concepts.of(first, ["owl"]) == await store.concepts.postings(first, FLAG, "root") == []
+    assert (await numbers(store), len(await store.concepts.of(second, ["owl"]))) == ([second], 1)
+    assert await store.concepts.finish(begun), "a load that goes on is let go on"
 
 
 async def test_versions_stand_side_by_side(store: Store) -> None:

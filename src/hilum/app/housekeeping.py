@@ -1,5 +1,5 @@
-"""What a server process does for the authorization server beside requests: it deletes what has expired, and ends grants
-that no app came for, or whose app was shut out.
+"""What a server process does beside requests: it deletes what has expired or was replaced, and ends grants that no app
+came for, or whose app was shut out.
 
 Every process does it; twice is as good as once.
 """
@@ -60,4 +60,6 @@ class Housekeeping(Background):
             gone += deleted
         if gone:
             log.info("expired records deleted", records=gone)
+        if replaced := await self._site.door.store.concepts.sweep():
+            log.info("replaced code systems deleted", systems=replaced)
         return gone

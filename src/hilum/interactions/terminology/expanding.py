@@ -21,7 +21,7 @@ from hilum.terminology.rows import ABSTRACT_FLAG, INACTIVE_FLAG, detail_of
 
 MOST: Final = 10_000
 """Concepts of an expansion, or of a page of one."""
-_SORTED: Final = 500
+_SORTED: Final = 200
 """Concepts that are sorted by their displays."""
 _TOGETHER: Final = 5000
 
