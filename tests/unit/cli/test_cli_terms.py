@@ -119,8 +119,11 @@ async def test_snomed_ct_with_preferred_terms_and_implicit_value_sets(door: Door
     assert len(await expanded(door, f"{EDITION}?fhir_vs")) == 8
     assert await expanded(door, composed(SNOMED, ("363698007", "=", "80891009"))) == ["22298006"]
     assert await expanded(door, f"{SNOMED}?fhir_vs=isa/404684003", filter="hear att") == ["22298006"]
-    with pytest.raises(Invalid, match="not known here"):
+    with pytest.raises(Invalid, match="ECL"):
         await expanded(door, f"{SNOMED}?fhir_vs=ecl/<404684003")
+    with pytest.raises(Invalid, match="no property 'constraint'"):
+        await expanded(door, composed(SNOMED, ("constraint", "=", "<404684003")))
+    assert await expanded(door, composed(SNOMED, ("inactive", "=", "true"))) == ["999"]
 
 
 async def test_versions_stand_side_by_side_and_the_newest_is_meant(door: Door, tmp_path: Path) -> None:

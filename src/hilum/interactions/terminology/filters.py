@@ -14,7 +14,7 @@ from hilum.interactions.terminology.knowledge import Held
 from hilum.problems import Invalid
 from hilum.terminology import bits, regexes
 from hilum.terminology.bits import Bits
-from hilum.terminology.concepts import BETWEEN, CHILD, VALUE
+from hilum.terminology.concepts import ABSTRACT, BETWEEN, CHILD, INACTIVE, VALUE
 
 Body = dict[str, Any]
 
@@ -31,6 +31,10 @@ async def filtered(held: Held, filter: Body) -> Bits:
     if of is _PROPERTY and property == "display":
         of = _DISPLAY
     found = of.get(op)
+    if of is _PROPERTY and not await _is_there(held, property):
+        raise Invalid(
+            f"The value set has a filter that is not supported: the code system has no property {property[:64]!r}."
+        )
     if found is None:
         named = ", ".join(of)
         raise Invalid(
@@ -38,6 +42,13 @@ async def filtered(held: Held, filter: Body) -> Bits:
             f"Supported there: {named}."
         )
     return await found(held, property, value)
+
+
+async def _is_there(held: Held, property: str) -> bool:
+    """Whether the code system says that it has the property, or a concept has it."""
+    about = held.about
+    declared = {one.get("code") for name in ("property", "filter") for one in about.get(name, ())}
+    return property in declared or bool(await _exists(held, property, "true"))
 
 
 async def below(held: Held, code: str) -> Bits:
@@ -123,6 +134,16 @@ async def _regex_of(held: Held, _: str, value: str, which: str) -> Bits:
     )
 
 
+async def _inactive(held: Held, _: str, value: str) -> Bits:
+    gone = await held.flagged(INACTIVE)
+    return gone if value == "true" else held.all & ~gone
+
+
+async def _not_selectable(held: Held, _: str, value: str) -> Bits:
+    abstract = await held.flagged(ABSTRACT)
+    return abstract if value == "true" else held.all & ~abstract
+
+
 async def _code_regex(held: Held, _: str, value: str) -> Bits:
     return await _regex_of(held, _, value, "code")
 
@@ -187,4 +208,6 @@ _RELATED: Final[dict[str, dict[str, _Filter]]] = {
     "child": {"=": _parents_of},
     "ancestor": {"=": _descendent_of},
     "descendant": {"=": _generalizes},
+    "inactive": {"=": _inactive},
+    "notSelectable": {"=": _not_selectable},
 }

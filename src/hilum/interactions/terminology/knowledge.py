@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from hilum.fhir import core
 from hilum.fhir.resource import Resource
+from hilum.problems import Invalid
 from hilum.search.alternatives import Token
 from hilum.search.clauses import Clause, Part, Permit, TokenClause, UriClause
 from hilum.search.parameters import lookup
@@ -213,6 +214,8 @@ class Codes:
                 return _composed(url, include | _filter("concept", "is-a", value))
             case "refset" if value:
                 return _composed(url, include | _filter("concept", "in-refset", value))
+            case "ecl":
+                raise Invalid("The value set is an expression (ECL), which is not supported: isa/ and refset/ are.")
             case "refset":
                 return _composed(url, include | _filter("concept", "is-a", "900000000000455006"))
         return None
