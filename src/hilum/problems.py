@@ -35,7 +35,7 @@ class Problem(Exception):
 
 
 class Malformed(Problem):
-    """Not readable at all: not JSON, not UTF-8, a parameter that does not parse (400)."""
+    """Not readable at all: neither JSON nor XML, not UTF-8, a parameter that does not parse (400)."""
 
     code = "structure"
 

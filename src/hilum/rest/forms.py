@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from hilum.fhir import json, xml
@@ -60,7 +62,8 @@ async def written(request: Request, response: Response) -> Response:
         form = media.supposed(request.headers.get(b"accept"), _format(request))
     if form != PLAIN and response.body and FHIR_JSON in response.headers:
         try:
-            response.body = await _worked(_rendered, form, response.body, request.shown.pretty)
+            work = _remembered if request.interaction == "capabilities" else _rendered
+            response.body = await _worked(work, form, response.body, request.shown.pretty)
         except Problem as problem:
             response = _unwritten(request, response, problem)
         else:
@@ -113,6 +116,17 @@ def _rendered(form: Form, data: bytes, pretty: bool) -> bytes:
     return xml.encode(body, pretty=pretty)
 
 
+@lru_cache(maxsize=8)
+def _remembered(form: Form, data: bytes, pretty: bool) -> bytes:
+    """What is long, seldom changes, and is asked for by everyone, without a token too."""
+    return _rendered(form, data, pretty)
+
+
 async def _worked(work: Callable[..., bytes], form: Form, data: bytes, *more: Any) -> bytes:
-    """In a thread where it takes long, so that the event loop serves others meanwhile."""
-    return await asyncio.to_thread(work, form, data, *more) if len(data) > LARGE else work(form, data, *more)
+    """In a thread where it takes long, so that the event loop serves others meanwhile; in few, so that it does."""
+    if len(data) <= LARGE:
+        return work(form, data, *more)
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, partial(work, form, data, *more))
+
+
+_THREADS: Final = ThreadPoolExecutor(2, "forms")
