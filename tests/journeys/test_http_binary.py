@@ -107,6 +107,9 @@ def test_json_is_content_unless_it_is_a_binary(client: httpx.Client) -> None:
     made = client.post("Binary", content=patient, headers=in_xml | {"accept": "application/fhir+json"})
     assert made.json()["contentType"] == "application/fhir+xml"
     assert client.get(f"Binary/{made.json()['id']}").content == patient
+    older = b'{"resourceType":"Patient","active":true}'
+    made = client.post("Binary", content=older, headers={"content-type": "application/fhir+json; fhirVersion=3.0"})
+    assert client.get(f"Binary/{made.headers['location'].split('/')[-3]}", headers={"accept": "*/*"}).content == older
     document = b"<ClinicalDocument xmlns='urn:hl7-org:v3'/>"
     made = client.post("Binary", content=document, headers={"content-type": "application/xml"})
     assert made.json()["contentType"] == "application/xml"
@@ -131,6 +134,14 @@ def test_a_binary_in_xml_is_the_same_one(client: httpx.Client) -> None:
             assert ElementTree.fromstring(got.content)[-1].attrib == {"value": data}
         again = client.put(f"Binary/{id}", content=got.content, headers={"content-type": "application/fhir+xml"})
         assert again.headers["etag"] == 'W/"1"', "nothing has changed"
+
+
+def test_fhir_3_shows_small_content_in_the_resource_and_large_by_itself(client: httpx.Client) -> None:
+    older = {"accept": "application/fhir+json; fhirVersion=3.0"}
+    small, large = posted(client, b"%PDF"), posted(client, bytes(400_000))
+    assert client.get(f"Binary/{small}", headers=older).json()["content"] == base64.b64encode(b"%PDF").decode()
+    assert client.get(f"Binary/{large}", headers=older).status_code == 406
+    assert client.get(f"Binary/{large}").content == bytes(400_000)
 
 
 def test_versions_have_their_content_and_conditions_hold(client: httpx.Client) -> None:

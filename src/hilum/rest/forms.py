@@ -44,7 +44,8 @@ async def take(request: Request) -> Response | None:
     form = request.sent
     assert form is not None
     if request.path[:1] == ("Binary",) and request.interaction in ("create", "update"):
-        request.original = request.body  # what is no Binary is the content of one, as it came
+        # What is no Binary is the content of one, as it came.
+        request.original = request.body, request.header(b"content-type") or ""
     try:
         request.body = await _worked(_plain, form, request.body)
     except Invalid as problem:

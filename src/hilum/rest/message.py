@@ -40,7 +40,7 @@ class Request:
     `incoming`: the body, where it is the content of a Binary and not read yet. `way`: how the request came, "" for
     most. `asked`: what the audit is told was asked, where the query string says less. Nothing else changes while a
     request is answered, so that it can be answered again.
-    `original`: the body of what is sent as a Binary, as it came, where it came in another form.
+    `original`: body and Content-Type of what is sent as a Binary, as it came, where it came in another form.
     `sent`: how its body came; by the time it is answered it is FHIR 4.0 in JSON. `form`: how the answer is to be
     written, filled in by the router; None until then.
     """
@@ -61,7 +61,7 @@ class Request:
     form: Form | None = None
     incoming: Incoming | None = None
     way: str = ""
-    original: bytes = b""
+    original: tuple[bytes, str] | None = None
 
     @property
     def size(self) -> int:

@@ -86,7 +86,7 @@ async def taken(
     """
     if request.resource is not None:
         return Sent(request.resource)
-    came = request.original or request.body
+    came = request.body if request.original is None else request.original[0]
     if request.incoming is None:
         body = await _resource(request)
         if body is not None:
@@ -135,7 +135,7 @@ def _about(request: Request, id: str | None) -> dict[str, Any]:
     body: dict[str, Any] = {"resourceType": TYPE}
     if id is not None:
         body["id"] = id
-    body["contentType"] = "application/fhir+xml" if request.original else request.header(b"content-type")
+    body["contentType"] = request.header(b"content-type") if request.original is None else request.original[1]
     context = request.header(_CONTEXT)
     if context is not None:
         if not context or len(context) > _LONGEST or not context.isascii():
