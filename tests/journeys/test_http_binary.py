@@ -305,6 +305,8 @@ class Content:
 
 
 def test_memory_stays_flat_however_big_it_is(running: Server, client: httpx.Client) -> None:
+    if "postgresql" in running.store[1] and not os.environ.get("HILUM_FULL"):  # type: ignore[attr-defined]
+        pytest.skip("the content takes the same way on both stores; HILUM_FULL=1 sends it on this one, too")
     posted(client, os.urandom(300_000))
     before = running.memory()
     content = Content(BIG)
