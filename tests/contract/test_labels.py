@@ -77,6 +77,16 @@ async def test_many_labels_are_found_round_by_round(store: Store, monkeypatch: p
     assert caught.value.issues[0].code == "too-costly"
 
 
+async def test_tags_of_no_code_hide_no_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labelling, "_AT_ONCE", 2)
+    door = Door(store, BASE)
+    await create(door, OWNER, "Observation", observation("a", tag=[{"system": "urn:t", "code": "first"}]))
+    for _ in range(7):
+        await create(door, OWNER, "Observation", observation("a", tag=[{"system": "urn:junk"}]))
+    found = (await labels(door, OWNER, "Observation")).meta["tag"]
+    assert found == [{"system": "urn:junk"}, {"system": "urn:t", "code": "first"}]
+
+
 KEYS = st.sampled_from([("urn:a", "x"), ("urn:a", "y"), ("urn:b", "x"), ("", "x")])
 METAS = st.fixed_dictionaries({
     "tag": st.lists(KEYS, max_size=3, unique=True),

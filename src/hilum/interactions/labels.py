@@ -54,18 +54,21 @@ async def labels(door: Door, who: Principal, type: str | None) -> Labels:
     seqs: set[int] = set()
     for element, code in KINDS.items():
         found: dict[tuple[str, str], Any] = {}
+        after: str | None = None
         while there:
-            query = Query(tuple(_part(name, code, found, some) for name, some in there.items()), count=_AT_ONCE)
-            page = await door.store.search(query)
+            parts = tuple(_part(name, code, found, some) for name, some in there.items())
+            page = await door.store.search(Query(parts, count=_AT_ONCE, after=after))
             before = len(found)
             for resource in page.resources:
                 for one in resource.body.get("meta", {}).get(element, ()):
-                    found.setdefault(identity(one), one)
+                    if one is not None:  # a profile that is nothing but an extension
+                        found.setdefault(identity(one), one)
                 seqs.add(resource.seq)
             if len(found) > MOST:
                 raise _too_many(element)
-            if page.next is None or len(found) == before:
+            if page.next is None:
                 break
+            after = page.next if len(found) == before else None  # a tag of no code is never known
         if found:
             meta[element] = [found[name] for name in sorted(found)]
     return Labels(meta, tuple(sorted(seqs)))
