@@ -192,3 +192,21 @@ def test_what_asks_for_nothing_is_not_processed(fhir: httpx.Client, kind: str) -
 def test_messages_are_not_processed(fhir: httpx.Client) -> None:
     assert fhir.post("$process-message", json=MESSAGE, headers=FHIR_JSON).status_code == 404
     assert "process-message" not in fhir.get("metadata").text
+
+
+def test_what_lies_beside_the_store_is_in_no_document(
+    fhir: httpx.Client, create: Create, record: dict[str, str]
+) -> None:
+    pdf = {"content-type": "application/pdf"}
+    binary = fhir.post("Binary", content=bytes(3 << 20), headers=pdf).headers["location"].split("/")[-3]
+    content = compose(record["patient"], record["practitioner"], [{"reference": f"Binary/{binary}"}])
+    answer = fhir.get(f"Composition/{create('Composition', **content)['id']}/$document")
+    assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (422, ["Composition.section[0].entry[0]"])
+    assert "too long for a document" in diagnostics(answer)
+    assert fhir.put(f"Binary/{binary}", content=bytes(4 << 20), headers=pdf).status_code == 200
+    assert "not compared" in diagnostics(fhir.get(f"Binary/{binary}/$diff"))
+    sent = {"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"tag": [{"code": "x"}]}}]}
+    assert fhir.post(f"Binary/{binary}/$meta-add", json=sent, headers=FHIR_JSON).status_code == 200
+    (meta,) = fhir.get(f"Binary/{binary}/$meta").json()["parameter"]
+    assert (meta["valueMeta"]["tag"], meta["valueMeta"]["versionId"]) == ([{"code": "x"}], "3")
+    assert len(fhir.get(f"Binary/{binary}", headers={"accept": "application/pdf"}).content) == 4 << 20

@@ -19,6 +19,7 @@ from hilum.access.policy import Principal
 from hilum.fhir import json
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import Resource
+from hilum.interactions import contents
 from hilum.interactions.door import Door
 from hilum.interactions.labels import identity
 from hilum.interactions.links import references
@@ -84,7 +85,9 @@ async def document(door: Door, who: Principal, id: str) -> Document:
         if name in found.resources:
             continue
         resource = None if name is None else await _readable(door, who, name)
-        if name is None or resource is None:
+        if resource is not None and await contents.held(door, resource) is not None:
+            issues.append(Issue("error", "too-long", _ASIDE, place))
+        elif name is None or resource is None:
             issues.append(Issue("error", "not-found", _LACKING if name is not None else _ELSEWHERE, place))
         else:
             found.add(name, resource)
@@ -116,6 +119,7 @@ _LACKING: Final = (
     "What is referred to here does not exist, or the token does not allow to read it: a document holds all that its "
     "Composition refers to."
 )
+_ASIDE: Final = "The content of this Binary lies beside the store: it is too long for a document."
 _ELSEWHERE: Final = "What is referred to here is on no record of this server, which asks no other for it."
 
 
@@ -132,7 +136,7 @@ async def _indirect(door: Door, who: Principal, found: _Gathered, direct: list[R
                 continue
             met.add(name)
             other = await _beside(door, who, name, subjects)
-            if other is not None:
+            if other is not None and await contents.held(door, other) is None:
                 found.add(name, other)
                 waiting.append(other)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 from hilum.fhir.resource import Resource
-from hilum.interactions import read
+from hilum.interactions import contents, read
 from hilum.interactions.build import apart
 from hilum.interactions.difference import difference
-from hilum.problems import Malformed, NotFound
+from hilum.problems import Malformed, NotFound, Unprocessable
 from hilum.rest.message import Request
 from hilum.rest.operations.inputs import Inputs
 from hilum.rest.operations.operation import Operation, Parameter
@@ -37,6 +37,9 @@ async def diff(service: Service, request: Request, inputs: Inputs) -> Returned:
         if first is None and new.version == 1:
             raise NotFound("There is no version before the first one. Name another by fromVersion.")
         old = await _version(service, request, type, id, first or new.version - 1)
+    for version in (old, new):
+        if await contents.held(service.door, version) is not None:
+            raise Unprocessable("The content of this Binary lies beside the store, and is not compared.")
     size = len(old.raw) + len(new.raw)
     found = await apart(size, difference, old.body, new.body, meta=bool(inputs.flag("includeMeta")))
     return Returned((resource("return", found),), (old.seq, new.seq))
