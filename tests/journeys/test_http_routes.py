@@ -28,6 +28,7 @@ INPUTS: dict[str, list[dict[str, Any]]] = {
     "$meta-add": [META],
     "$meta-delete": [META],
     "$validate": [{"name": "resource", "resource": {"resourceType": "Patient"}}],
+    "$upload-link": [{"name": "contentType", "valueCode": "text/plain"}],
 }
 """What goes into operations by POST."""
 GENDER = "http://hl7.org/fhir/administrative-gender"
@@ -44,6 +45,7 @@ ASKED: dict[str, dict[str, str]] = {
 }
 """What operations on codes are asked, by their path or by their name."""
 OTHERS: dict[str, dict[str, Any]] = {
+    "Binary": {"contentType": "text/plain", "data": "YQ=="},
     "Encounter": {"status": "planned", "class": {"code": "AMB"}},
     "ValueSet": {"status": "active", "compose": {"include": [{"system": "urn:x", "concept": [{"code": "x"}]}]}},
     "CodeSystem": {"status": "active", "url": "urn:routes", "content": "complete", "concept": [{"code": "x"}]},
