@@ -239,8 +239,8 @@ MUTANTS = (
     Mutant(
         "entries of a batch are anyone's",
         "rest/batch.py",
-        "body, outer.who, resource=resource)",
-        f"body, {_ANYONE}, resource=resource)",
+        "body, outer.who, resource=resource, way=ENTRY)",
+        f"body, {_ANYONE}, resource=resource, way=ENTRY)",
     ),
     Mutant(
         "a record refers to what is hidden",
