@@ -132,8 +132,10 @@ def test_g10_SH_PAT_3_DAT_PAT_3_provenance_comes_along(own: httpx.Client) -> Non
 
 def test_g10_DAT_PAT_4_notes_and_their_text_are_the_patients(own: httpx.Client) -> None:
     (note,) = [one["resource"] for one in own.get("DocumentReference?patient=p1").json()["entry"]]
-    answer = own.get(note["content"][0]["attachment"]["url"])
-    assert base64.b64decode(answer.json()["data"]) == b"note 1"
+    url = note["content"][0]["attachment"]["url"]
+    assert own.get(url).content == b"note 1"
+    as_resource = own.get(url, headers={"Accept": "application/fhir+json"}).json()
+    assert base64.b64decode(as_resource["data"]) == b"note 1"
     assert own.get("Binary/b9").status_code == 404
     assert own.get("DocumentReference/d9").status_code == 404
 
