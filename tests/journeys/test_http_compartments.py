@@ -68,7 +68,7 @@ def test_nobody_takes_what_is_shared_out_of_anothers_record(server: Server, crea
 
         kept = mine.put(path, json=shared | {"status": "waitlist"}, headers=FHIR_JSON)
         assert kept.status_code == 200
-        assert theirs.get(path).json()["status"] == "booked"
+        assert theirs.get(path).json()["status"] == "waitlist"
 
 
 def test_a_group_names_others_and_is_in_nobodys_record(server: Server, create: Create) -> None:
