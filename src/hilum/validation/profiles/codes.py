@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from hilum.terminology.questions import Question, Verdict
 from hilum.validation.profiles import contained_sets
-from hilum.validation.profiles.running import Found, Scope, error, noted
+from hilum.validation.profiles.running import Found, Scope, noted
 from hilum.validation.profiles.shapes import Item
 
 _MAX: Final = "http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet"
@@ -164,6 +164,3 @@ def _judged(
         text = "has no code of" if len(given) > 1 else "is no code of"
         return noted(severity, "code-invalid", f"{text} {url}, which is {strength} ({where})")
     return None
-
-
-__all__ = ["ask", "bound", "codings", "error", "member"]

@@ -16,7 +16,7 @@ from hilum.validation.profiles.running import DEEPEST, Found, Scope, error, note
 from hilum.validation.profiles.shapes import Item, Kind, Property, is_a, items, properties
 from hilum.validation.profiles.slicing import Slicing
 from hilum.validation.profiles.steps import Step, steps, types
-from hilum.validation.profiles.tree import Def, Group, Unusable, tree
+from hilum.validation.profiles.tree import Def, Group, Unusable, least, most, tree
 
 CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
 
@@ -204,15 +204,15 @@ class Child:
         self.name = group.name.removesuffix("[x]")
         self.place = profile.place(group.base)
         element = group.base.element
-        self.least = _number(element.get("min"), 0)
+        self.least = least(group.base)
         base = element.get("base")  # what R4 itself allows at most is a rule of R4's
         own = type(base) is not dict or base.get("max") != element.get("max")
-        self.most = _number(element.get("max"), None) if own else None
+        self.most = most(group.base) if own else None
         self.what = f"{group.base.label} (profile {profile.name})"
         self.types = types(group.base, f"{group.base.label}, profile {profile.name}")
         self.slicing = Slicing(profile, group) if group.slices or "slicing" in element else None
         self._keys: dict[Kind, tuple[Property, ...]] = {}
-        self.required = bool(self.least) or any(_number(one.element.get("min"), 0) for one in group.slices)
+        self.required = bool(self.least) or any(least(one) for one in group.slices)
         below = group.base.groups or "contentReference" in element
         asks = self.required or self.most is not None or self.slicing is not None or self.types is not None
         self.idle = not (asks or below or self.place.steps)
@@ -232,7 +232,7 @@ class Child:
                 values += items(holder, one)
         count = len(values)
         out: Found = None
-        if self.least is not None and count < self.least:
+        if count < self.least:
             out = error("required", f"must have at least {self.least} {self.what}, but has {count}")
         elif self.most is not None and count > self.most:
             out = error("structure", f"may have at most {self.most} {self.what}, but has {count}")
@@ -261,12 +261,6 @@ def _properties(kind: Kind, name: str) -> tuple[Property, ...]:
             if one.choice and one.key == name:
                 return (one,)
     return ()
-
-
-def _number(value: Any, otherwise: int | None) -> int | None:
-    if type(value) is int:
-        return value
-    return int(value) if type(value) is str and value.isascii() and value.isdigit() else otherwise
 
 
 def conforms(scope: Scope, item: Item, canonical: str, depth: int = 0) -> tuple[bool | None, Found]:

@@ -10,9 +10,9 @@ from hilum.problems import Problem
 from hilum.validation.profiles.compiled import Profile, against, conforms
 from hilum.validation.profiles.constraints import around
 from hilum.validation.profiles.definitions import ordered
+from hilum.validation.profiles.discriminators import extension_urls
 from hilum.validation.profiles.running import Found, error, noted
 from hilum.validation.profiles.shapes import RESOURCES, Item
-from hilum.validation.profiles.slicing import extension_urls
 from hilum.validation.profiles.walking import Here
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:.+")

@@ -143,6 +143,15 @@ class Scope:
             scope = scope.outer
         return scope
 
+    def inside(self, value: Any) -> Scope:
+        """The scope of a resource that stands in this one; this one, of anything else."""
+        body = self.body
+        if type(value) is not dict or value is body:
+            return self
+        if any(one is value for one in _dicts(body.get("contained"))):
+            return Scope(self.run, value, self, None, True)
+        return Scope(self.run, value, self, self.run.index(body).url_of.get(id(value)))
+
     def find(self, reference: str) -> tuple[dict[str, Any], Scope, str] | None:
         """What a reference leads to, its scope, and how: `contained`, `bundled` or `referenced`. None: not known."""
         if reference.startswith("#"):
@@ -205,10 +214,14 @@ def _entry(bundle: Scope, reference: str, base: str | None) -> tuple[dict[str, A
 
 @dataclass(slots=True)
 class Index:
-    """The resources of a Bundle by full url, and those without one, or of Parameters, by type and id."""
+    """The resources of a Bundle by full url, and those without one, or of Parameters, by type and id.
+
+    `url_of`: the full url of a resource, by its identity.
+    """
 
     by_url: dict[str, list[tuple[dict[str, Any], str | None]]] = field(default_factory=dict)
     by_name: dict[str, dict[str, Any]] = field(default_factory=dict)
+    url_of: dict[int, str] = field(default_factory=dict)
 
 
 def _index(body: dict[str, Any]) -> Index:
@@ -219,6 +232,7 @@ def _index(body: dict[str, Any]) -> Index:
             continue
         if type(url) is str:
             made.by_url.setdefault(url, []).append((resource, url))
+            made.url_of[id(resource)] = url
         else:
             made.by_name.setdefault(f"{resource.get('resourceType')}/{resource.get('id')}", resource)
     return made

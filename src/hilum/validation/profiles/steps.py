@@ -180,7 +180,7 @@ def _extended(of: Def, where: str) -> Step | None:
 
 def _profiles(of: Def, where: str) -> Step | None:
     """Values of a type must conform to one of the profiles that its definition names."""
-    from hilum.validation.profiles.slicing import profiles_of
+    from hilum.validation.profiles.discriminators import profiles_of
 
     wanted: dict[str, list[str]] = {}
     for one in _list(of.element.get("type")):
@@ -201,7 +201,7 @@ def _profiles(of: Def, where: str) -> Step | None:
             named = next((urls for code, urls in wanted.items() if is_a(item.kind, code)), None)
         if named is None:
             return None
-        inside = _inside(scope, item)
+        inside = scope.inside(item.value) if item.kind.name in RESOURCES else scope
         tried: list[str] = []
         told: Found = None
         for url in named:
@@ -221,20 +221,3 @@ def _profiles(of: Def, where: str) -> Step | None:
         return told
 
     return profiled
-
-
-def _inside(scope: Scope, item: Item) -> Scope:
-    """The scope of a resource that stands in another one."""
-    if item.kind.name not in RESOURCES or item.value is scope.body:
-        return scope
-    body = scope.body
-    contained = body.get("contained")
-    if type(contained) is list and any(one is item.value for one in contained):
-        return Scope(scope.run, item.value, scope, None, True)
-    url = None
-    entries = body.get("entry")
-    if type(entries) is list:
-        for entry in entries:
-            if type(entry) is dict and entry.get("resource") is item.value:
-                url = entry.get("fullUrl")
-    return Scope(scope.run, item.value, scope, url if type(url) is str else None)

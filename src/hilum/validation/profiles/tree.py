@@ -119,3 +119,15 @@ def _placed(parent: Def, name: str, element: Element) -> Def:
     found = Def(element, f"{parent.label}.{name}:{slice_ or len(group.slices)}", slice_ or str(len(group.slices)))
     group.slices.append(found)
     return found
+
+
+def least(of: Def) -> int:
+    """How many of it there must be."""
+    number = of.element.get("min")
+    return number if type(number) is int else 0
+
+
+def most(of: Def) -> int | None:
+    """How many of it there may be; None: any number."""
+    number = of.element.get("max")
+    return int(number) if type(number) is str and number.isascii() and number.isdigit() else None

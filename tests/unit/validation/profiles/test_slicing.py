@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.validation.profiles.making import CORE, element, issues, profile, sliced, wrong
 
-from hilum.validation.profiles.slicing import Hop, hops
+from hilum.validation.profiles.discriminators import Hop, hops
 
 
 def identifiers(*systems: str) -> dict[str, Any]:
