@@ -17,6 +17,9 @@ from hilum.terminology.concepts import Body
 
 MOST_SETS: Final = 200
 """Value sets that one may be composed of."""
+MOST_PARTS: Final = 2000
+MOST_REGEXES: Final = 20
+"""Includes, excludes and filters of all of these; and filters that look at each value."""
 _DEEPEST: Final = 32
 
 
@@ -80,7 +83,18 @@ class _Work:
     """How much was looked into so far."""
 
     def __init__(self, codes: Codes, pins: Pins) -> None:
-        self.codes, self.pins, self.sets = codes, pins, 0
+        self.codes, self.pins, self.sets, self.parts, self.regexes = codes, pins, 0, 0, 0
+
+    def part(self, include: Body) -> None:
+        """One more. Raises Invalid for more than there may be."""
+        filters = include.get("filter", ())
+        self.parts += 1 + len(filters)
+        self.regexes += sum(one.get("op") == "regex" for one in filters)
+        if self.parts > MOST_PARTS or self.regexes > MOST_REGEXES:
+            raise Invalid(
+                f"The value set is composed of more than {MOST_PARTS} includes, excludes and filters, or more than "
+                f"{MOST_REGEXES} of them are regexes."
+            )
 
 
 async def members(codes: Codes, name: str, pins: Pins | None = None) -> Members:
@@ -129,6 +143,7 @@ async def _of(work: _Work, body: Body, within: tuple[str, ...]) -> Members:
 
 async def _selected(work: _Work, include: Body, within: tuple[str, ...]) -> Members:
     """What one include selects: all of the conditions that it names hold."""
+    work.part(include)
     found: Members | None = None
     if "system" in include:
         one = await _of_system(work, include)

@@ -38,8 +38,9 @@ async def translate(service: Service, request: Request, inputs: Inputs) -> Retur
             raise NotFound("No ConceptMap of this url (and version) is known here.")
     else:
         source, target = inputs.text("source") or "", inputs.text("target") or ""
-        found = [map for one in some for map in await codes.mapping(one.system or "", reverse=reverse)]
-        maps = [map for map in found if fits(map, source, target)]
+        systems = dict.fromkeys(one.system or "" for one in some)
+        found = {str(map["id"]): map for one in systems for map in await codes.mapping(one, reverse=reverse)}
+        maps = [map for map in found.values() if fits(map, source, target)]
     asked = Asked(inputs.text("targetsystem") or "", "", _dependencies(inputs), reverse)
     matches = await translated(codes, maps, [(one.system or "", one.code) for one in some], asked)
     result = any(one.found for one in matches)

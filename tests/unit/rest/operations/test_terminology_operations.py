@@ -300,6 +300,17 @@ async def test_what_can_not_be_expanded_is_said(service: Service, given: Body, s
     assert (body["status"], re.search(said, body["said"]) is not None) == (status, True), body
 
 
+@pytest.mark.parametrize(("many", "op", "value"), [(1100, "is-a", "bird"), (21, "regex", "o.*")])
+async def test_the_work_of_a_value_set_that_is_sent_along_is_bounded(
+    service: Service, many: int, op: str, value: str
+) -> None:
+    for number, status in ((many, 400), (2, None)):
+        sent = value_set("x", *[filtered("code", op, value)] * number)
+        body = await post(service, "ValueSet/$expand", {"name": "valueSet", "resource": sent})
+        assert body.get("said", "composed of").find("composed of") >= 0
+        assert (body["status"] if "said" in body else None) == status
+
+
 async def test_r4s_own_value_sets_are_always_there(service: Service) -> None:
     body = await get(service, "ValueSet/$expand", url="http://hl7.org/fhir/ValueSet/administrative-gender")
     assert codes(body) == ["male", "female", "other", "unknown"]
@@ -417,6 +428,7 @@ async def test_all_that_is_known_of_a_code(service: Service) -> None:
     [
         ({"system": "http://animals", "code": "x"}, 404),
         ({"system": "http://nowhere", "code": "x"}, 404),
+        ({"system": "http://animals", "code": "\0"}, 400),
         ({"system": "http://animals", "code": "owl", "version": "7"}, 404),
         ({"code": "owl"}, 400),
         ({}, 400),
