@@ -32,7 +32,6 @@ from hilum.search.clauses import (
     IdClause,
     NotClause,
     Part,
-    Permit,
     PlaceClause,
     ReferenceClause,
     TokenClause,
@@ -48,7 +47,6 @@ MOST_CODES: Final = 5000
 MOST_PLACES: Final = 5000
 """How many places may be under or over those that a search names."""
 _AT_ONCE: Final = 500
-_SERVER: Final = (Permit(),)
 
 Code = tuple[str | None, str | None]
 """(system, code); code None: every code of the system."""

@@ -162,7 +162,7 @@ def test_permits_are_made_here_and_nowhere_else() -> None:
         "access/confine.py",  # to know a policy's permits for all of a type when it sees them
         "search/clauses.py",  # the class
         "audit/select.py",  # which versions the trail tells of, for who was given AuditEvent
-        "interactions/resolve.py",  # the server's own look at CodeSystems and ValueSets
+        "interactions/terminology/knowledge.py",  # the server's own look at CodeSystems and ValueSets
         "interactions/shelf.py",  # and at StructureDefinitions, and at what packages brought
         "store/plan/merge.py",  # copies of those that it is given
     }
