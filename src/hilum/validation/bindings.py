@@ -14,7 +14,7 @@ from hilum.fhir import definitions
 from hilum.fhir.definitions import Element
 from hilum.terminology.questions import Question
 from hilum.validation import codes_by_rule
-from hilum.validation.findings import OF_CALLER, Caller, Check, Finding, Found, ask, one, wrong
+from hilum.validation.findings import OF_CALLER, Caller, Check, Finding, Found, ask, joined, one, refused, wrong
 from hilum.validation.laws import items
 
 _SHOWN = 16  # a finding lists the codes of a value set that has no more than so many
@@ -82,7 +82,7 @@ def _code_by_rule(check: Check, rule: codes_by_rule.Rule) -> Check:
 
     def code(value: Any, depth: int) -> Found:
         found = check(value, depth)
-        if found is not None or valid(value):
+        if found is not None or valid(value):  # a code asks nothing
             return found
         return one("code-invalid", f"must be {expected}")
 
@@ -92,15 +92,15 @@ def _code_by_rule(check: Check, rule: codes_by_rule.Rule) -> Check:
 def _concept(check: Check, member: Callable[[str, str], bool], expected: str) -> Check:
     def concept(value: Any, depth: int) -> Found:
         found = check(value, depth)
-        if found is not None:
+        if found is not None and refused(found):
             return found
         for coding in value.get("coding", ()):
             system, code = coding.get("system"), coding.get("code")
             if type(system) is str and type(code) is str and member(system, code):
-                return None
+                return found
         if "extension" in value and "coding" not in value:  # an extension may say why there is no code
-            return None
-        return one("code-invalid", f"must have a coding that is {expected}, with its system")
+            return found
+        return joined(found, one("code-invalid", f"must have a coding that is {expected}, with its system"))
 
     return concept
 
@@ -120,13 +120,14 @@ def _within(check: Check, type_: str, url: str) -> Check:
 
     def concept(value: Any, depth: int) -> Found:
         found = check(value, depth)
-        if found is not None:
+        if found is not None and refused(found):
             return found
         codings = value.get("coding")
         if codings is None or any(c.get("system") == system and valid(c.get("code", "")) for c in codings):
-            return None
+            return found
         coded = [coding.get("system") for coding in codings if "code" in coding]
-        return one("code-invalid", wanted, severity="error" if system in coded else "warning") if coded else None
+        severity = "error" if system in coded else "warning"
+        return joined(found, one("code-invalid", wanted, severity=severity)) if coded else found
 
     return concept
 
@@ -139,10 +140,10 @@ def _asked(check: Check, url: str, severity: str) -> Check:
 
     def coded(value: Any, depth: int) -> Found:
         found = check(value, depth)
-        codes = list(_codes(value))
-        if found is not None or not codes:
+        codes = _codes(value)
+        if (found is not None and refused(found)) or not codes:
             return found
-        return ask(OF_CALLER, lambda caller: _judged(codes, url, severity, caller))
+        return joined(found, ask(OF_CALLER, lambda caller: _judged(codes, url, severity, caller)))
 
     return coded
 
@@ -176,11 +177,11 @@ def _known(check: Check, *, display: bool) -> Check:
 
     def coding(value: Any, depth: int) -> Found:
         found = check(value, depth)
-        if found is not None or type(value) is not dict:
+        if type(value) is not dict or (found is not None and refused(found)):
             return found
         system, code = value.get("system"), value.get("code")
         if type(system) is not str or type(code) is not str:
-            return None
+            return found
         shown, version = (value.get("display") if display else None), value.get("version")
         question = Question(
             None,
@@ -189,7 +190,7 @@ def _known(check: Check, *, display: bool) -> Check:
             shown if type(shown) is str else None,
             version if type(version) is str else None,
         )
-        return ask(OF_CALLER, lambda caller: _in_system(question, caller))
+        return joined(found, ask(OF_CALLER, lambda caller: _in_system(question, caller)))
 
     return coding
 

@@ -107,6 +107,11 @@ def refused(found: list[Finding]) -> bool:
     return any(finding.severity == "error" for finding in found)
 
 
+def joined(found: Found, more: Found) -> Found:
+    """Both."""
+    return more if found is None else found if more is None else found + more
+
+
 def nameable(name: str) -> bool:
     """True when an unknown property's name looks like one: it can stand in a path and is not someone's data."""
     return _PROPERTY.fullmatch(name) is not None

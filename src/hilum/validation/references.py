@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.validation.bundles import Entries
-from hilum.validation.findings import OF_BUNDLE, OF_CONTAINER, Check, Found, ask, one, wrong
+from hilum.validation.findings import OF_BUNDLE, OF_CONTAINER, Check, Found, ask, joined, one, refused, wrong
 from hilum.validation.laws import items
 
 _REFERENCE = re.compile(
@@ -49,9 +49,9 @@ def aimed(check: Check, targets: tuple[str, ...]) -> Check:
             meant = value.get("reference")
             if meant is None or meant.partition("/")[0] in allowed:
                 return None
-        if found is not None:
+        if found is not None and refused(found):
             return [one_._replace(path="") if one_.text == NO_REFERENCE else one_ for one_ in found]
-        return _aim(value, allowed, any_)
+        return joined(found, _aim(value, allowed, any_))
 
     return reference
 

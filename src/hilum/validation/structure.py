@@ -26,6 +26,7 @@ from hilum.validation.findings import (
     full,
     nameable,
     one,
+    refused,
     settle,
     under,
     wrong,
@@ -291,7 +292,7 @@ def _ruled(check: Check, rules: tuple[invariants.Rule, ...]) -> Check:
 
     def ruled(value: Any, depth: int) -> Found:
         found = check(value, depth)
-        return found if found else invariants.judged(verdict, value, found)
+        return found if found and refused(found) else invariants.judged(verdict, value, found)
 
     return ruled
 
