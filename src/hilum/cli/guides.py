@@ -140,7 +140,7 @@ def _report(one: Report) -> None:
     if one.searchable:
         say(f"Search parameters: {', '.join(one.searchable)}.")
     if one.unsearchable:
-        table("Not searchable by", ("parameter", "why"), one.unsearchable[:_SHOWN])
+        table("Kept, and not used", ("search parameter", "why"), one.unsearchable[:_SHOWN])
     if one.skipped:
         some = [(each.file, each.why) for each in one.skipped[:_SHOWN]]
         table(f"Left out ({len(one.skipped)})", ("file", "why"), some)
