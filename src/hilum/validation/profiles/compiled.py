@@ -97,6 +97,28 @@ class Library:
         of = found.referred(id_) if id_ else found.tree
         return None if of is None else (found, of)
 
+    def conforms(self, scope: Scope, item: Item, canonical: str, depth: int = 0) -> tuple[bool | None, Found]:
+        """Whether a value conforms to a profile, and what is wrong. None: there is no such profile here.
+
+        A value that is being checked against that profile already does, unless something else is wrong: circles end.
+        """
+        run = scope.run
+        found = self.spot(canonical)
+        if found is None:
+            return None, None
+        key = (id(item.value), id(item.extra), canonical)
+        if key in run.conforming:
+            return run.conforming[key]
+        run.conforming[key] = (True, None)
+        profile, of = found
+        if of is profile.tree:
+            findings = against(profile, scope, item, depth + 1)
+        else:
+            findings = profile.place(of).check(scope, item, depth + 1)
+        result = not any(one.severity == "error" for one in findings or ())
+        run.conforming[key] = (result, findings)
+        return result, findings
+
     def base(self, type_: str) -> Profile | None:
         """The definition of a type itself."""
         return self.known(CORE + type_) if "/" not in type_ else self.known(type_)
@@ -261,30 +283,6 @@ def _properties(kind: Kind, name: str) -> tuple[Property, ...]:
             if one.choice and one.key == name:
                 return (one,)
     return ()
-
-
-def conforms(scope: Scope, item: Item, canonical: str, depth: int = 0) -> tuple[bool | None, Found]:
-    """Whether a value conforms to a profile, and what is wrong. None: there is no such profile here.
-
-    A value that is being checked against that profile already does, unless something else is wrong: circles end.
-    """
-    run = scope.run
-    found = run.library.spot(canonical)
-    if found is None:
-        return None, None
-    key = (id(item.value), canonical)
-    if key in run.conforming:
-        known = run.conforming[key]
-        return known is not False, None
-    run.conforming[key] = None
-    profile, of = found
-    if of is profile.tree:
-        findings = against(profile, scope, item, depth + 1)
-    else:
-        findings = profile.place(of).check(scope, item, depth + 1)
-    result = not any(one.severity == "error" for one in findings or ())
-    run.conforming[key] = result
-    return result, findings
 
 
 def against(profile: Profile, scope: Scope, item: Item, depth: int) -> Found:

@@ -135,9 +135,8 @@ def around(scope: Scope, unknown: list[str] | None = None) -> Surroundings:
         return known
 
     def conforms_to(value: dict[str, Any], url: str) -> bool | None:
-        from hilum.validation.profiles.compiled import conforms
-
-        known = conforms(scope, Item("", value, None, Kind(str(value.get("resourceType")))), url)[0]
+        item = Item("", value, None, Kind(str(value.get("resourceType"))))
+        known = scope.run.library.conforms(scope, item, url)[0]
         if known is None:
             unanswered.append(url)
         return known

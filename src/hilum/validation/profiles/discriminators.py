@@ -345,8 +345,6 @@ def _profiled(spots: list[Spot], path: tuple[Hop, ...], profile: Profile, of: De
         return None
 
     def conforming(scope: Scope, item: Item, depth: int) -> bool:
-        from hilum.validation.profiles.compiled import conforms
-
-        return any(conforms(scope, item, url, depth + 1)[0] is True for url in wanted)
+        return any(scope.run.library.conforms(scope, item, url, depth + 1)[0] is True for url in wanted)
 
     return [_anywhere(path, conforming)]

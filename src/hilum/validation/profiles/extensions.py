@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from hilum.fhirpath import Surroundings, condition, locate
 from hilum.problems import Problem
-from hilum.validation.profiles.compiled import Profile, against, conforms
+from hilum.validation.profiles.compiled import Profile, against
 from hilum.validation.profiles.constraints import around
 from hilum.validation.profiles.definitions import ordered
 from hilum.validation.profiles.discriminators import extension_urls
 from hilum.validation.profiles.running import Found, error, noted
-from hilum.validation.profiles.shapes import RESOURCES, Item
+from hilum.validation.profiles.shapes import RESOURCES, Item, Kind
 from hilum.validation.profiles.walking import Here
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:.+")
@@ -205,7 +205,8 @@ def _allows(context: dict[str, Any], here: Here, holder: Here) -> bool:
     if not hash_:
         return True
     whole = holder.scope.body
-    return conforms(holder.scope, Item("", whole, None, holder.item.kind), profile)[0] is not False
+    item = Item("", whole, None, Kind(str(whole.get("resourceType"))))
+    return holder.scope.run.library.conforms(holder.scope, item, profile)[0] is not False
 
 
 def _selected(expression: str, holder: Here) -> bool:

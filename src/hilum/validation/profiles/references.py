@@ -57,8 +57,6 @@ def _judged(
     depth: int,
     where: str,
 ) -> Found:
-    from hilum.validation.profiles.compiled import conforms
-
     name = found[0].get("resourceType") if found is not None else said_type(value)
     if type(name) is not str or name not in RESOURCES:
         return None
@@ -79,8 +77,9 @@ def _judged(
     if found is None:
         return None
     body, inside, _ = found
+    item = Item("", body, None, Kind(name))
     for url in fitting:
-        if _plain(url) is not None or conforms(inside, Item("", body, None, Kind(name)), url, depth)[0] is not False:
+        if _plain(url) is not None or library.conforms(inside, item, url, depth)[0] is not False:
             return None
     text = f"leads to a {name} that conforms to none of {', '.join(fitting)} ({where})"
     return error("structure", text)

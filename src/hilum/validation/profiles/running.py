@@ -96,7 +96,7 @@ class Run:
     resolve: Resolve | None = None
     work: int = 0
     depth: int = 0
-    conforming: dict[tuple[int, str], bool | None] = field(default_factory=dict)
+    conforming: dict[tuple[int, int, str], tuple[bool, Found]] = field(default_factory=dict)
     kept: list[Any] = field(default_factory=list)
 
     indexes: dict[int, Index] = field(default_factory=dict)

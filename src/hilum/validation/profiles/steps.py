@@ -194,8 +194,6 @@ def _profiles(of: Def, where: str) -> Step | None:
         return None  # extensions are held against their definitions wherever they stand
 
     def profiled(scope: Scope, item: Item, depth: int) -> Found:
-        from hilum.validation.profiles.compiled import conforms
-
         named = wanted.get(item.kind.name)
         if named is None:
             named = next((urls for code, urls in wanted.items() if is_a(item.kind, code)), None)
@@ -205,7 +203,7 @@ def _profiles(of: Def, where: str) -> Step | None:
         tried: list[str] = []
         told: Found = None
         for url in named:
-            good, found = conforms(inside, item, url, depth)
+            good, found = scope.run.library.conforms(inside, item, url, depth)
             if good is None:
                 severity = scope.run.rules.unknown_profiles
                 text = f"can't be checked against {url}, which is not known here ({where})"

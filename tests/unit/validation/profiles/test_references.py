@@ -105,6 +105,20 @@ def test_references_between_entries_are_completed_by_the_full_url() -> None:
     assert in_bundle("Patient/1", "http://other/Patient/1", "http://x/fhir/Observation/2") == []
 
 
+def test_what_was_held_against_a_profile_before_is_told_again_where_it_stands() -> None:
+    inner = about(BORN["url"]) | {"url": "http://example.org/StructureDefinition/inner"}
+    types = [{"code": "Observation", "profile": [inner["url"]]}, {"code": "Patient", "profile": [BORN["url"]]}]
+    asked = profile(element("Bundle.entry"), element("Bundle.entry.resource", type=types), type_="Bundle")
+    entries = [
+        {"fullUrl": "urn:uuid:o", "resource": observation(reference="urn:uuid:p")},
+        {"fullUrl": "urn:uuid:p", "resource": {"resourceType": "Patient"}},
+    ]
+    assert wrong({"resourceType": "Bundle", "entry": entries}, asked, inner, BORN) == [
+        ("Bundle.entry[0].resource.subject", "structure"),
+        ("Bundle.entry[1].resource", "required"),
+    ]
+
+
 # --- circles and hostile profiles -------------------------------------------------------------------------------------
 
 
