@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hilum.validation.profiles import codes, contained_sets, values
+from hilum.validation.profiles.element_types import profiles_of, type_codes
 from hilum.validation.profiles.running import Scope
 from hilum.validation.profiles.shapes import RESOURCES, Item, Kind, ancestors, is_a, items, properties
 from hilum.validation.profiles.tree import Def, least
@@ -146,24 +147,6 @@ def _led(spot: Spot, hop: Hop, depth: int) -> list[Spot]:
         if other is not None and other[1] is not of:
             out += _led(Spot(*other), hop, depth + 1)
     return out
-
-
-ELEMENT_OF: Final = "http://hl7.org/fhir/StructureDefinition/elementdefinition-profile-element"
-
-
-def profiles_of(type_: dict[str, Any]) -> list[str]:
-    """The profiles of a type; where one element of a profile is meant, its id follows: `url#Composition.section:a`."""
-    named, extras = type_.get("profile"), type_.get("_profile")
-    found = []
-    for index, url in enumerate(named if type(named) is list else ()):
-        if type(url) is not str or not url:
-            continue
-        extra = extras[index] if type(extras) is list and index < len(extras) else None
-        for extension in (extra.get("extension") or ()) if type(extra) is dict else ():
-            if type(extension) is dict and extension.get("url") == ELEMENT_OF:
-                url = f"{url}#{extension.get('valueString')}"
-        found.append(url)
-    return found
 
 
 def extension_urls(profile: Profile, of: Def) -> list[str]:
@@ -310,8 +293,6 @@ def _existing(spots: list[Spot], path: tuple[Hop, ...]) -> list[Test] | None:
 
 
 def _typed(spots: list[Spot], path: tuple[Hop, ...]) -> list[Test] | None:
-    from hilum.validation.profiles.steps import type_codes
-
     allowed: set[str] = set()
     for spot in spots:
         if spot.only is not None:

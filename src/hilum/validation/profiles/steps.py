@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from hilum.validation.profiles import codes, constraints, narratives, references, values
+from hilum.validation.profiles.element_types import profiles_of, type_codes
 from hilum.validation.profiles.running import Found, Scope, error, noted
 from hilum.validation.profiles.shapes import RESOURCES, Item, is_a
 from hilum.validation.profiles.tree import Def
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from hilum.validation.profiles.compiled import Profile
 
 Step = Callable[[Scope, Item, int], Found]
-
-SYSTEM: Final = "http://hl7.org/fhirpath/System."
-_TYPE: Final = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type"
 
 
 def steps(profile: Profile, of: Def) -> tuple[Step, ...]:
@@ -39,21 +37,6 @@ def steps(profile: Profile, of: Def) -> tuple[Step, ...]:
         constraints.step(profile, of, where),
     ]
     return tuple(one for one in made if one is not None)
-
-
-def type_codes(element: Any) -> list[str]:
-    """The types of an element, as FHIR names them."""
-    found = []
-    for one in _list(element.get("type")):
-        code = one.get("code")
-        if type(code) is str:
-            if code.startswith(SYSTEM):
-                said = [
-                    e.get("valueUrl") or e.get("valueUri") for e in _list(one.get("extension")) if e.get("url") == _TYPE
-                ]
-                code = str(said[0]) if said and said[0] else code.removeprefix(SYSTEM).lower()
-            found.append(code.removeprefix("http://hl7.org/fhir/StructureDefinition/"))
-    return found
 
 
 def _list(value: Any) -> list[dict[str, Any]]:
@@ -180,8 +163,6 @@ def _extended(of: Def, where: str) -> Step | None:
 
 def _profiles(of: Def, where: str) -> Step | None:
     """Values of a type must conform to one of the profiles that its definition names."""
-    from hilum.validation.profiles.discriminators import profiles_of
-
     wanted: dict[str, list[str]] = {}
     for one in _list(of.element.get("type")):
         named = profiles_of(one)

@@ -11,10 +11,10 @@ from typing import Any, Final
 from hilum.fhir import definitions
 from hilum.fhirpath import condition, parse
 from hilum.problems import Problem
+from hilum.validation.profiles.element_types import type_codes
 from hilum.validation.profiles.running import Found, error
 from hilum.validation.profiles.shapes import Kind, properties
 from hilum.validation.profiles.snapshot import snapshot
-from hilum.validation.profiles.steps import type_codes
 from hilum.validation.profiles.walking import Here
 from hilum.validation.resources.lists import dicts, numbered, text
 from hilum.validation.resources.uris import absolute
