@@ -6,6 +6,7 @@ the shortest displays come first, as long as they are few enough to be sorted.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -119,12 +120,12 @@ async def _narrowed(one: Chosen, asked: Asked) -> Chosen:
 async def found_by(held: Held, filter: str) -> bits.Bits:
     """The concepts with words that begin as those of the filter do, or whose code it is."""
     wanted = words.wanted(filter)
+    row, posted = await asyncio.gather(
+        held.one(filter.strip()), asyncio.gather(*(held.posted(WORD, *words.span(word)) for word in wanted))
+    )
     found = held.all if wanted else 0
-    for word in wanted:
-        found &= await held.posted(WORD, *words.span(word))
-        if not found:
-            break
-    row = await held.one(filter.strip())
+    for some in posted:
+        found &= some
     return found | 1 << row.n if row else found
 
 
