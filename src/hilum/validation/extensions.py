@@ -32,14 +32,16 @@ def _own() -> dict[str, _Own]:
 
 UNKNOWN_MODIFIER: Final = "is a modifier extension that is not known here"
 
-_KEPT: Final = 4096
+_PLAIN: Final[set[str]] = set()
+"""Urls seen that need no further look where no modifier is meant: one set for all elements, so that it stays small."""
+_KEPT, _SHORT = 4096, 256
 _SCHEMES: Final = ("http://", "https://", "urn:")
 
 
 def known(check: Check, *, modifier: bool, inner: bool, thorough: bool = False) -> Check:
     """The checker of an extension. `inner`: one within an extension, whose url is a name."""
     own = _own()
-    plain: set[str] = set()  # urls seen that need no further look
+    plain = frozenset() if modifier or inner or thorough else _PLAIN
 
     def extension(value: Any, depth: int) -> Found:
         found = check(value, depth)
@@ -51,8 +53,8 @@ def known(check: Check, *, modifier: bool, inner: bool, thorough: bool = False) 
         one_ = own.get(url)
         if one_ is None:
             more = _unknown(url, modifier=modifier, inner=inner, thorough=thorough)
-            if more is None and not inner and len(plain) < _KEPT:
-                plain.add(url)
+            if more is None and plain is _PLAIN and len(_PLAIN) < _KEPT and len(url) < _SHORT:
+                _PLAIN.add(url)
         else:
             more = _known(value, one_, modifier=modifier)
         return found if more is None else (found or []) + more

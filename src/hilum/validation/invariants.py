@@ -235,7 +235,7 @@ class Judge:
     `bits`: element -> its bit, of those on which rules look. The order of rules is R4's.
     """
 
-    LARGEST: Final = 4096
+    LARGEST: Final = 1024
     """So many sets of elements are remembered."""
 
     def __init__(self, rules: tuple[Rule, ...], bits: dict[str, int]) -> None:
