@@ -33,7 +33,9 @@ def test_a_package_says_its_name_version_and_dependencies() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not gzip", gzip.compress(b"not tar" * 100), packed(profile())[:200], packed(profile())[:-9]]
+    "content",
+    [b"", b"not gzip", gzip.compress(b"not tar" * 100), packed(profile())[:200], packed(profile())[:-9]],
+    ids=["empty", "not gzip", "not tar", "its head", "without its end"],
 )
 def test_what_is_no_gzipped_tar_is_refused(content: bytes) -> None:
     with pytest.raises(Malformed, match=r"no package|package\.json is missing"):
