@@ -17,13 +17,11 @@ from hilum.oauth.keeping import Ledger
 from hilum.oauth.ledger import SETTING, Lost, Put, read, write
 from hilum.problems import Conflict, Invalid, Issue, NotFound, Unprocessable
 from hilum.store.interface import Store
-from hilum.terminology.questions import Answers
+from hilum.terminology.questions import Answers, rounds
 from hilum.validation.profiles import check
 
 Body = dict[str, Any]
 
-_ROUNDS: Final = 8
-"""Of questions and answers: an answer may lead to another question, as slices are chosen by codes."""
 _ATTEMPTS: Final = 5
 _LARGE: Final = 1 << 16
 """Bytes of a resource: what is longer is checked in a thread, so that the event loop serves others."""
@@ -59,14 +57,12 @@ async def findings(door: Door, structures: Structures, body: Body, profile: str,
     """All findings on a body by one profile, codes looked up in this store and nowhere else."""
     answers = Answers()
     found: list[Issue] = []
-    for _ in range(_ROUNDS):
+    for missing in rounds(answers):
+        answers.learn(await answer(door, missing))
         if size > _LARGE:
             found = await asyncio.to_thread(check, body, profile, structures, answers)
         else:
             found = check(body, profile, structures, answers)
-        if not answers.missing:
-            break
-        answers.learn(await answer(door, set(answers.missing)))
     return found
 
 

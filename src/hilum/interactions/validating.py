@@ -18,15 +18,12 @@ from hilum.interactions.known import Extensions
 from hilum.interactions.permit import WORDS, absent, may_remove, permits, seen
 from hilum.problems import Conflict, Forbidden, Gone, Issue, Problem
 from hilum.search.parse import parse_query
-from hilum.terminology.questions import Answers
+from hilum.terminology.questions import Answers, rounds
 from hilum.validation import validate
 from hilum.validation.profiles import conformance
 from hilum.validation.profiles.definitions import Definitions
 
 Body = dict[str, Any]
-
-ROUNDS: Final = 8
-"""Of questions and answers: an answer may lead to another question, as slices are chosen by codes."""
 
 
 def found(body: Body, definitions: Definitions, answers: Answers, profiles: tuple[str, ...]) -> list[Issue]:
@@ -56,11 +53,9 @@ async def validated(door: Door, type: str, body: Body, profiles: tuple[str, ...]
     profiles = tuple(dict.fromkeys((*await door.shelf.required(door.store, type), *profiles)))
     answers = Answers()
     issues: list[Issue] = []
-    for _ in range(ROUNDS):
+    for missing in rounds(answers):
+        answers.learn(await answer(door, missing))
         issues = await apart(size, found, body, definitions, answers, profiles)
-        if not answers.missing:
-            break
-        answers.learn(await answer(door, set(answers.missing)))
     return issues
 
 

@@ -4,11 +4,9 @@ Whoever validates is an ordinary function; code systems lie in a store. So it as
 answer is not known yet (PENDING), and is run again once `missing` has been answered, all of it in one batch:
 
     answers = Answers()
-    while True:
+    for missing in rounds(answers):
+        answers.learn(await answer(door, missing))
         issues = validate(body, answers)
-        if not answers.missing:
-            break
-        answers.learn(await answer(door, answers.missing))
 
 An answer never changes while a resource is judged, so that a run without anything missing is the result.
 https://hl7.org/fhir/R4/terminology-service.html#validation
@@ -16,7 +14,7 @@ https://hl7.org/fhir/R4/terminology-service.html#validation
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 
@@ -76,3 +74,16 @@ class Answers:
         for question in self.missing.difference(found):
             self.known[question] = Verdict(None, "unknown-system")
         self.missing.clear()
+
+
+ROUNDS: Final = 8
+"""Of questions and answers at most: an answer may lead to another question, as slices are chosen by codes."""
+
+
+def rounds(answers: Answers) -> Iterator[set[Question]]:
+    """What to find out before each run: nothing before the first one, and no more where none is missing."""
+    yield set()
+    for _ in range(ROUNDS - 1):
+        if not answers.missing:
+            return
+        yield set(answers.missing)

@@ -10,9 +10,9 @@ from hilum.cli.validating.sources import Source
 from hilum.fhir import json, xml
 from hilum.fhir.places import Place, Places
 from hilum.interactions.shelf import Structures
-from hilum.interactions.validating import ROUNDS, found
+from hilum.interactions.validating import found
 from hilum.problems import Issue, Malformed
-from hilum.terminology.questions import Answers
+from hilum.terminology.questions import Answers, rounds
 
 
 class Told(NamedTuple):
@@ -54,11 +54,9 @@ class Judge:
     def _issues(self, body: dict[str, Any]) -> list[Issue]:
         answers = Answers()
         issues: list[Issue] = []
-        for _ in range(ROUNDS):
+        for missing in rounds(answers):
+            answers.learn(self._codes.answer(missing))
             issues = found(body, self._definitions, answers, self._profiles)
-            if not answers.missing:
-                break
-            answers.learn(self._codes.answer(set(answers.missing)))
         return issues
 
 
