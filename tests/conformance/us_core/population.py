@@ -171,6 +171,11 @@ def _link(body: Body, version: str, chance: Random) -> None:
         case "MedicationRequest" | "MedicationDispense":
             medication = chance.choice([b for b in examples(version) if b["resourceType"] == "Medication"])
             write(body, "medication", {"reference": f"Medication/{medication['id']}"}, "medicationReference")
+            body.pop("contained", None)  # dom-3: nothing refers to it any more
+        case "Condition" if any(key.startswith("abatement") for key in body):  # con-4
+            for coding in body["clinicalStatus"]["coding"]:
+                if coding["code"] not in ("inactive", "resolved", "remission"):
+                    coding |= {"code": "resolved", "display": "Resolved"}
         case "Patient":
             body["extension"] = people.extensions(chance)
         case "PractitionerRole":
