@@ -42,7 +42,7 @@ def composite(code: str) -> dict[str, Any]:
 
 async def found(store: Store, code: str) -> list[str]:
     catalogue = await store.learn()
-    pairs = [(code, "http://loinc.org|1$Practitioner/late")]
+    pairs = [(code, "http://loinc.org|1$Patient/late")]
     parsed = parse_query("Observation", pairs, registry=catalogue.searchable)
     return sorted(one.id for one in (await store.search(confine(parsed.query, EVERYTHING))).resources)
 
@@ -55,7 +55,7 @@ async def test_a_custom_composite_follows_wherever_its_reference_stands(store: S
     await through(door)
     pairs = paired((await store.learn()).registry)
     assert (len(pairs.beside), len(pairs.alone)) == ((4, 0) if code == "code-performer" else (2, 2))
-    late = {"reference": "Practitioner/late"}
+    late = {"reference": "Patient/late"}
     body = {
         "resourceType": "Observation",
         "status": "final",
@@ -67,7 +67,7 @@ async def test_a_custom_composite_follows_wherever_its_reference_stands(store: S
     await update(door, WHO, "Observation", "o", body | {"id": "o"})
     await update(door, WHO, "Observation", "x", body | {"id": "x"})
     assert await found(store, code) == ["o", "x"]
-    await update(door, WHO, "Practitioner", "late", {"resourceType": "Practitioner", "id": "late"})
+    await update(door, WHO, "Patient", "late", {"resourceType": "Patient", "id": "late"})
     assert await found(store, code) == ["o", "x"]
     await sound(store)
 

@@ -382,3 +382,11 @@ def test_whatever_body_is_written_or_refused(inner: Any) -> None:
     except NotAcceptable:
         return
     xml.read(data)
+
+
+def test_a_narrative_with_a_prefix_of_its_own_is_written_without() -> None:
+    text = (
+        b'<Patient xmlns="http://hl7.org/fhir"><text><status value="generated"/>'
+        b'<h:div xmlns:h="http://www.w3.org/1999/xhtml">a <h:b>b</h:b></h:div></text></Patient>'
+    )
+    assert xml.parse(text)["text"]["div"] == '<div xmlns="http://www.w3.org/1999/xhtml">a <b>b</b></div>'

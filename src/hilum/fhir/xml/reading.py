@@ -290,7 +290,7 @@ class _Reading:
         self._push(parent, slot, _EMPTY, {})
         self.begun = self.parser.CurrentByteIndex
         self.inside = 1
-        if self.prefixes:
+        if self.prefixes or not self.data.startswith(b"<div", self.begun):
             self.rewriting = narrative.Rewriting()
             self.rewriting.start(name, attributes)
 
@@ -302,7 +302,9 @@ class _Reading:
         if self.data[end - 2 : end] != b"/>":
             end = self.data.index(b">", self.parser.CurrentByteIndex) + 1
         source = self.data[self.begun : end]
-        if self.rewriting is not None and narrative.builds_on(source, self.prefixes):
+        if self.rewriting is not None and (
+            not source.startswith(b"<div") or narrative.builds_on(source, self.prefixes)
+        ):
             text = self.rewriting.result()
         else:
             text = source.decode()

@@ -180,7 +180,10 @@ def _nested(items: list[_Item], asked: Asked) -> list[Body]:
     """Each within the nearest one before it whose hierarchy it is in."""
     found: list[Body] = []
     open_: list[tuple[_Item, Body]] = []
-    for item in sorted(items, key=lambda item: item.row.n if item.row and not item.said else -1):
+    order: dict[tuple[str, int | str], int] = {}
+    for item in items:
+        order.setdefault(item.chosen.key, len(order))
+    for item in sorted(items, key=lambda one: (order[one.chosen.key], one.row.n if one.row and not one.said else -1)):
         shown, row = _shown(item, asked), item.row
         while open_ and not (
             row is not None
@@ -232,14 +235,19 @@ def _display(item: _Item, asked: Asked) -> str:
 
 
 def in_language(some: Iterable[Designation], languages: str) -> str | None:
-    """The first designation of the first language that has one; `de` is any German. As in Accept-Language."""
+    """The first designation of the first language that has one; `de` is any German, `de-AT` German where it must be.
+
+    As in Accept-Language; shortened as https://www.rfc-editor.org/rfc/rfc4647#section-3.4 says.
+    """
     listed = list(some)
     for wanted in languages.split(","):
         language = wanted.split(";")[0].strip().lower()
-        for one in listed:
-            has = one.language.lower()
-            if language and (has == language or has.startswith(language + "-")):
-                return one.value
+        while language:
+            for one in listed:
+                has = one.language.lower()
+                if has == language or has.startswith(language + "-"):
+                    return one.value
+            language = language.rpartition("-")[0]
     return None
 
 

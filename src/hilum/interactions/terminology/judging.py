@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from hilum.interactions.terminology.knowledge import Codes, Held
+from hilum.interactions.terminology.knowledge import Codes, Held, fits
 from hilum.interactions.terminology.members import Chosen, Members
 from hilum.terminology import bits, grammars
 from hilum.terminology.concepts import Row
@@ -88,6 +88,10 @@ async def in_members(
 
 
 async def _among(codes: Codes, one: Chosen, code: str, display: str | None, version: str) -> Verdict:
+    if version and one.held is not None and not fits(version, one.held.version):
+        there = await codes.system(one.url, version)
+        if there is not None and there.complete and await there.one(code) is None:
+            return Verdict(False, "unknown-code", system=one.url)
     row = await _row(one.held, code)
     if row is not None and one.held is not None and bits.has(one.bits, row.n):
         return of_row(row, display, one.url, (str(said) for said in _said(one, row.code)))

@@ -13,7 +13,7 @@ from hilum.interactions.terminology.filters import filtered
 from hilum.interactions.terminology.knowledge import Codes, Held, fits
 from hilum.problems import Invalid
 from hilum.terminology import bits
-from hilum.terminology.concepts import Body
+from hilum.terminology.concepts import INACTIVE, Body
 
 MOST_SETS: Final = 200
 """Value sets that one may be composed of."""
@@ -138,6 +138,10 @@ async def _of(work: _Work, body: Body, within: tuple[str, ...]) -> Members:
             for key, before in list(found.items()):
                 if key[0] == one.url:
                     found[key] = await _without(before, one)
+    if body["compose"].get("inactive") is False:
+        for key, one in found.items():
+            if one.held is not None:
+                found[key] = replace(one, bits=one.bits & ~await one.held.flagged(INACTIVE))
     return {key: one for key, one in found.items() if one.url not in work.pins.excluded}
 
 
@@ -156,8 +160,10 @@ async def _selected(work: _Work, include: Body, within: tuple[str, ...]) -> Memb
         both: Members = {}
         for one in found.values():
             for other in others.values():
-                if one.url == other.url and (same := await _both(one, other)).key not in both:
-                    both[same.key] = same
+                if one.url == other.url:
+                    same = await _both(one, other)
+                    before = both.get(same.key)
+                    both[same.key] = same if before is None else _either(before, same)
         found = both
     return found or {}
 

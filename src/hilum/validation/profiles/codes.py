@@ -163,4 +163,6 @@ def _judged(
     if known is False:
         text = "has no code of" if len(given) > 1 else "is no code of"
         return noted(severity, "code-invalid", f"{text} {url}, which is {strength} ({where})")
+    if known is None and strength == "required" and not scope.run.answers.missing:
+        return noted("warning", "not-found", f"can't be judged: not all codes of {url} are known here ({where})")
     return None

@@ -263,12 +263,63 @@ async def test_a_nested_expansion_follows_the_hierarchy(service: Service) -> Non
     assert [one["code"] for one in animal["contains"][0]["contains"]] == ["owl", "dodo"]
 
 
+async def test_a_nested_expansion_keeps_code_systems_apart(service: Service) -> None:
+    oak = {"code": "oak"}
+    await update(service.door, OWNER, "CodeSystem", "plants", {
+        "resourceType": "CodeSystem", "id": "plants", "url": "http://plants", "status": "active", "content": "complete",
+        "concept": [{"code": "plant", "concept": [{"code": "tree", "concept": [oak]}, {"code": "moss"}]}],
+    })  # fmt: skip
+    both = value_set("alive", {"system": "http://animals"}, {"system": "http://plants"})
+    body = await post(
+        service, "ValueSet/$expand",
+        {"name": "valueSet", "resource": both}, {"name": "excludeNested", "valueBoolean": False},
+    )  # fmt: skip
+    assert [one["code"] for one in body["expansion"]["contains"]] == ["animal", "plant"]
+    assert codes(body) == ["animal", "bird", "owl", "dodo", "cow", "eel", "plant", "tree", "oak", "moss"]
+
+
+async def test_inactive_codes_are_left_out_where_the_value_set_says_so(service: Service) -> None:
+    body = value_set("living", filtered("concept", "is-a", "bird"))
+    body["compose"]["inactive"] = False
+    await update(service.door, OWNER, "ValueSet", "living", body)
+    assert codes(await get(service, "ValueSet/living/$expand")) == ["bird", "owl"]
+    asked = {"url": "http://v/living", "system": "http://animals"}
+    assert plain(await get(service, "ValueSet/$validate-code", code="owl", **asked))["result"] is True
+    assert plain(await get(service, "ValueSet/$validate-code", code="dodo", **asked))["result"] is False
+
+
+async def test_versions_of_a_code_system_are_told_apart(service: Service) -> None:
+    for version, some in (("1", "ab"), ("2", "bc")):
+        await update(service.door, OWNER, "CodeSystem", f"x{version}", {
+            "resourceType": "CodeSystem", "id": f"x{version}", "url": "http://x", "version": version,
+            "status": "active", "content": "complete", "concept": [{"code": code} for code in some],
+        })  # fmt: skip
+    one, two = ({"system": "http://x", "version": version} for version in "12")
+    a, c = ({**system, "concept": [{"code": code}]} for system, code in ((one, "a"), (two, "c")))
+    for body in (value_set("listed-x", a, c), value_set("both-x", one, two)):
+        await update(service.door, OWNER, "ValueSet", body["id"], body)
+    names = ["http://v/both-x", "http://v/listed-x"]
+    for include, expected in (
+        ({"valueSet": names}, ["a", "c"]),
+        ({"system": "http://x", "valueSet": names[1:]}, ["c"]),
+    ):
+        sent = {"name": "valueSet", "resource": value_set("y", include)}
+        assert codes(await post(service, "ValueSet/$expand", sent)) == expected, include
+    asked = {"url": "http://v/listed-x", "system": "http://x", "code": "a"}
+    for version, result in (("1", True), ("2", False), ("9", True)):
+        found = await get(service, "ValueSet/$validate-code", systemVersion=version, **asked)
+        assert plain(found)["result"] is result, version
+
+
 async def test_displays_and_designations_are_those_of_the_language_and_of_the_value_set(service: Service) -> None:
     body = await get(service, "ValueSet/birds/$expand", displayLanguage="de")
     assert [one["display"] for one in body["expansion"]["contains"]] == ["Vogel", "Barn owl", "Dodo"]
     listed = await get(service, "ValueSet/listed/$expand", includeDesignations=True)
     first = listed["expansion"]["contains"][0]
     assert (first["display"], first["designation"]) == ("Eule", [{"language": "la", "value": "Tyto alba"}])
+    for language in ("de-AT", "es, de-CH-1901;q=0.9"):
+        of_region = await get(service, "ValueSet/birds/$expand", displayLanguage=language)
+        assert of_region["expansion"]["contains"] == body["expansion"]["contains"], language
     some = await get(service, "ValueSet/birds/$expand", designation="urn:ietf:bcp:47|fr")
     assert some["expansion"]["contains"][0]["designation"] == [{"language": "fr", "value": "Oiseau"}]
 

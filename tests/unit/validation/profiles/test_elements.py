@@ -246,7 +246,8 @@ CODED = {"resourceType": "Observation", "code": {"coding": [{"system": "s", "cod
     [
         ("required", True, []),
         ("required", False, ["error"]),
-        ("required", None, []),
+        ("required", None, ["warning"]),
+        ("extensible", None, []),
         ("extensible", False, ["warning"]),
         ("preferred", False, []),
         ("example", False, []),
