@@ -212,20 +212,21 @@ async def test_long_searches_never_hold_up_short_ones(full: SqliteStore, monkeyp
 
     monkeypatch.setattr(store, "at_once", slow)
     long = [asyncio.create_task(full.search(query)) for _ in range(lanes.LONG + lanes.QUEUE)]
-    for _ in range(10_000):
-        if len(full._lane._waiting) == lanes.QUEUE:
-            break
-        await asyncio.sleep(0.001)
-    with pytest.raises(Busy, match="Too many long searches"):
-        await full.search(query)
-    long[0].cancel()  # nobody waits for it any more, but its thread goes on: the place stays taken
-    await asyncio.sleep(0)
-    with pytest.raises(Busy, match="Too many long searches"):
-        await full.search(query)
-    monkeypatch.setattr(store, "SHORT_SECONDS", 10.0)
-    assert (await full.search(query)).total == found
-    assert len(await full.changes(0, 2000)) == 2000
-    go_on.set()
+    try:
+        async with asyncio.timeout(120):
+            while len(full._lane._waiting) < lanes.QUEUE:
+                await asyncio.sleep(0.001)
+        with pytest.raises(Busy, match="Too many long searches"):
+            await full.search(query)
+        long[0].cancel()  # nobody waits for it any more, but its thread goes on: the place stays taken
+        await asyncio.sleep(0)
+        with pytest.raises(Busy, match="Too many long searches"):
+            await full.search(query)
+        monkeypatch.setattr(store, "SHORT_SECONDS", 10.0)
+        assert (await full.search(query)).total == found
+        assert len(await full.changes(0, 2000)) == 2000
+    finally:
+        go_on.set()
     assert [one.total for one in await asyncio.gather(*long[1:])] == [found] * (len(long) - 1)
 
 
