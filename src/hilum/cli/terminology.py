@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -43,6 +44,10 @@ Edition = Annotated[
 Url = Annotated[str, typer.Argument(metavar="URL", help="The url of the code system.", show_default=False)]
 
 
+_SHOWN: Final = 40
+"""Of more resources than these only how many there are is told, and which releases."""
+
+
 @terminology.command("import")
 def import_(
     files: Files,
@@ -70,7 +75,7 @@ def import_(
     - `hilum terminology import SnomedCT_InternationalRF2_PRODUCTION_20250101T120000Z/ --json`
     """
     from hilum.cli.loading import terms
-    from hilum.cli.terminal import json_out, out
+    from hilum.cli.terminal import json_out, out, say
 
     terms.known(format, files)
 
@@ -84,8 +89,13 @@ def import_(
         json_out({"imported": found})
         _end(found)
         return
+    if not found:
+        say("Nothing was imported: there is no CodeSystem, ValueSet, ConceptMap or NamingSystem in it.")
+    many = len(found) > _SHOWN
+    for (type, outcome), count in Counter((one["type"], one["outcome"]) for one in found if many).items():
+        out(f"{count:,} {type}: {outcome}")
     for one in found:
-        if one["outcome"] != "refused":
+        if one["outcome"] != "refused" and (one["concepts"] or not many):
             concepts = f", {one['concepts']:,} concepts" if one["concepts"] else ""
             named = f"{one['url']}|{one['version']}" if one["version"] else one["url"]
             out(f"{one['type']} {named}: {one['outcome']}{concepts}")

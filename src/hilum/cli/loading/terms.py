@@ -101,6 +101,8 @@ async def _release(
             said = snomed.read(release, bench, edition)
         else:
             said = (loinc if format == "loinc" else rxnorm).read(release, bench)
+        if not (version or said):
+            raise Misconfigured(f"{path} does not say its version: name it with --version.")
         about = _ABOUT[format](version or said)
         written, size = await imported(door, OWNER, about, bench, tick)
     found = [_told(written, about["url"], about["version"], size)]

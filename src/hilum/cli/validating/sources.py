@@ -40,7 +40,8 @@ def named(patterns: list[str]) -> list[str]:
         else:
             inside = sorted(one for one in glob.glob(pattern, recursive=True) if Path(one).is_file())
         if not inside:
-            raise Unreadable(f"{pattern}: there is no such file")
+            why = "there is no file to validate in this folder" if path.is_dir() else "there is no such file"
+            raise Unreadable(f"{pattern}: {why}")
         found.update(dict.fromkeys(inside))
     return list(found)
 

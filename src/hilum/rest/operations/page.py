@@ -33,10 +33,16 @@ def page(made: str) -> str:
 
 
 def _operation(one: Operation) -> list[str]:
-    places = dict.fromkeys(route.pattern for route in routes((one,)))
-    methods = "GET or POST" if one.by_get else "POST"
+    places: dict[str, list[str]] = {}
+    for route in routes((one,)):
+        places.setdefault(route.pattern, []).append(route.method)
     defined = f"[{HL7}{one.name}]({HL7}{one.name})" if one.hl7 else f"`[base]/OperationDefinition/{one.own_id}`"
-    found = [f"## {one.name}\n", f"{one.title}\n", *(f"    {methods} [base]/{place}" for place in places), ""]
+    found = [
+        f"## {one.name}\n",
+        f"{one.title}\n",
+        *(f"    {_by(methods)} [base]/{place}" for place, methods in places.items()),
+        "",
+    ]
     found += [f"{one.text}\n", f"Defined at {defined}.\n"]
     if one.searches:
         found.append("It takes search parameters of the type besides.\n")
@@ -46,6 +52,10 @@ def _operation(one: Operation) -> list[str]:
             found += _rows(parameter)
         found.append("")
     return found
+
+
+def _by(methods: list[str]) -> str:
+    return " or ".join(sorted(methods))
 
 
 def _rows(one: Parameter, before: str = "") -> list[str]:
