@@ -281,7 +281,7 @@ async def test_beside_others_that_write_nothing_is_lost(
             else:
                 more = {
                     "gender": dice.choice(["male", "female"]),
-                    "generalPractitioner": [{"reference": f"Patient/n{n}"}],
+                    "link": [{"other": {"reference": f"Patient/n{n}"}, "type": "seealso"}],
                 }
                 await update(door, WHO, "Patient", id, with_tribe(dice.choice("xyz"), id=id, **more))
 
@@ -377,7 +377,7 @@ async def test_what_is_written_between_looking_and_locking_is_looked_at_again(
             await update(door, WHO, "SearchParameter", "sp", body)
             await through(door)
             return
-        more = {"gender": "other", "contact": [{"relationship": [{"text": "Aunt"}]}]}
+        more = {"gender": "other", "contact": [{"name": {"text": "Aunt"}}]}
         await update(door, WHO, "Patient", "raced", with_tribe("y", id="raced", **more))
 
     def and_then(self: Any, *place: int) -> Any:
