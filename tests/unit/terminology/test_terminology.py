@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from array import array
 
 import pytest
@@ -123,13 +124,29 @@ def test_words_are_found_by_how_they_begin_without_accents_and_case() -> None:
     ],
 )
 def test_a_regex_matches_the_whole_value(pattern: str, value: str, *, matches: bool) -> None:
-    assert regexes.matches(regexes.compiled(pattern), value) is matches
+    assert (regexes.matching(regexes.compiled(pattern), [value]) == [0]) is matches
 
 
-@pytest.mark.parametrize("pattern", ["(a+)+b", "(", "(?=a)a", r"(a)\1", ".*.*.*.*", "x" * 201, "((a|b)*c)*"])
-def test_a_regex_that_may_take_long_is_refused(pattern: str) -> None:
+@pytest.mark.parametrize(
+    "pattern", [".?" * 60 + "!", "(a|b|.)" * 28, "a{0,64}" * 25, "(a+)+b", ".*.*.*.*c", "((a|b)*c)*"]
+)
+def test_a_regex_ends_soon_whatever_it_repeats(pattern: str) -> None:
+    began = time.process_time()
+    assert regexes.matching(regexes.compiled(pattern), ["a" * 199 + "!", "ab" * 100]) in ([], [0])
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("pattern", ["(", "(?=a)a", r"(a)\1", "x" * 201, "a{1001}", "(a{9}){999}", "\ud800"])
+def test_a_regex_that_is_none_of_re2_is_refused(pattern: str) -> None:
     with pytest.raises(Invalid, match="regex"):
         regexes.compiled(pattern)
+
+
+def test_a_large_regex_looks_through_few_values() -> None:
+    pattern = regexes.compiled("(?:.{0,100}){0,9}!")
+    assert regexes.matching(pattern, ["a!", "\ud800!", "x" * 201]) == [0]
+    with pytest.raises(Invalid, match="too large"):
+        regexes.matching(pattern, ["ab" * 100] * 1000)
 
 
 @pytest.mark.parametrize(

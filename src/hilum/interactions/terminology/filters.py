@@ -129,9 +129,8 @@ async def _regex_of(held: Held, _: str, value: str, which: str) -> Bits:
             f"A regex on each {which} of a code system with more than {_MOST_CODES} concepts is not supported."
         )
     rows = await held.at(range(held.size))
-    return await asyncio.to_thread(
-        lambda: bits.of(row.n for row in rows if regexes.matches(pattern, getattr(row, which)))
-    )
+    values = [getattr(row, which) for row in rows]
+    return bits.of(rows[n].n for n in await asyncio.to_thread(regexes.matching, pattern, values))
 
 
 async def _inactive(held: Held, _: str, value: str) -> Bits:
@@ -177,9 +176,8 @@ async def _regex(held: Held, property: str, value: str) -> Bits:
     found = await held.concepts.postings(held.system.number, VALUE, property + BETWEEN, property + BETWEEN + _LAST)
     if len(found) > _MOST_VALUES:
         raise Invalid(f"A regex on a property with more than {_MOST_VALUES} values is not supported.")
-    return await asyncio.to_thread(
-        lambda: bits.union(posting for key, posting in found if regexes.matches(pattern, key[start:]))
-    )
+    matching = await asyncio.to_thread(regexes.matching, pattern, [key[start:] for key, _ in found])
+    return await asyncio.to_thread(lambda: bits.union(found[n][1] for n in matching))
 
 
 _Filter = Callable[[Held, str, str], Awaitable[Bits]]
