@@ -22,10 +22,10 @@ async def answer(door: Door, questions: Collection[Question]) -> dict[Question, 
     known = await codes(door.store, door.base, door.codes)
     found: dict[Question, Verdict] = {}
     for question in questions:
-        verdict = known.answers.get(question)
+        verdict = known.known(question)
         if verdict is None:
             verdict = await _verdict(known, question)
-            known.keep(question, verdict)
+            known.keep(question, verdict, rare=question.display is not None)
         found[question] = verdict
     return found
 

@@ -23,6 +23,7 @@ from hilum.terminology.concepts import Body
 MOST: Final = 10_000
 """Concepts of a table."""
 _TRIES: Final = 8
+_VERSION: Final = re.compile(r"[0-9]{1,9}")
 _NAME: Final = re.compile(r"[A-Za-z0-9\-._~:/]{1,200}")
 Coded = tuple[str, str]
 
@@ -47,7 +48,7 @@ async def begun(store: Store, name: str) -> Body:
 async def since(store: Store, name: str, version: str) -> Body:
     """All that was added after a version."""
     steps = await _steps(store, name)
-    if not version.isdecimal() or int(version) > len(steps):
+    if not _VERSION.fullmatch(version) or int(version) > len(steps):
         raise Invalid("version must be one that this table has given.")
     return _map(name, len(steps), [pair for step in steps[int(version) :] for pair in step.pairs])
 

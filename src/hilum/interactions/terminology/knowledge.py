@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from operator import itemgetter
 from typing import Any, Final
 
 from hilum.fhir import core
 from hilum.fhir.resource import Resource
+from hilum.interactions.terminology.kept import Kept
 from hilum.problems import Invalid
 from hilum.search.alternatives import Token
 from hilum.search.clauses import Clause, Part, Permit, TokenClause, UriClause
@@ -40,6 +42,10 @@ _VERSIONS: Final = 100
 """Resources of one url that are looked at."""
 KEPT: Final = 10_000
 """Definitions, and answers, that are remembered."""
+_BYTES: Final = 32 << 20
+"""Of each kind of them; of value sets, as they were written."""
+_FEW: Final = 200
+"""Answers to what hardly anybody asks again: with versions that a client pins, or about a display that it gave."""
 ROWS: Final = 2000
 POSTINGS: Final = 5000
 """What a load writes together."""
@@ -122,15 +128,17 @@ class Knowledge:
     """What was found out in one generation. One for each store: see `Door.codes`."""
 
     generation: int = -1
-    systems: dict[tuple[str, str], Held | None] = field(default_factory=dict)
-    sets: dict[str, Body | None] = field(default_factory=dict)
-    answers: dict[Any, Any] = field(default_factory=dict)
+    systems: Kept[Held | None] = field(default_factory=lambda: Kept(KEPT, _BYTES))
+    sets: Kept[Body | None] = field(default_factory=lambda: Kept(KEPT, _BYTES))
+    answers: Kept[Any] = field(default_factory=lambda: Kept(KEPT, _BYTES))
+    few: Kept[Any] = field(default_factory=lambda: Kept(_FEW, _BYTES))
     loading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def forget(self, generation: int) -> None:
         """What was known of another generation."""
         self.generation = generation
-        self.systems, self.sets, self.answers = {}, {}, {}
+        fresh = Knowledge()
+        self.systems, self.sets, self.answers, self.few = fresh.systems, fresh.sets, fresh.answers, fresh.few
 
 
 class Codes:
@@ -140,21 +148,27 @@ class Codes:
         self._store, self._base, self._known = store, base, known
         # Those of this generation, even when another request finds a newer one meanwhile.
         self._systems, self._sets = known.systems, known.sets
-        self.answers = known.answers
-        """What follows from the definitions, by whoever computed it."""
+        self._answers, self._few = known.answers, known.few
 
-    def keep(self, key: Any, answer: Any) -> None:
-        """Remember it."""
-        trim(self.answers, KEPT)
-        self.answers[key] = answer
+    def known(self, key: Hashable) -> Any:
+        """What follows from the definitions, by whoever computed it; None when nobody did."""
+        for kept in (self._answers, self._few):
+            if key in kept:
+                return kept[key]
+        return None
+
+    def keep(self, key: Hashable, answer: Any, *, weight: int = 0, rare: bool = False) -> None:
+        """Remember it. `rare`: hardly anybody asks for it again, or it is a client's own text."""
+        (self._few if rare else self._answers).put(key, answer, weight)
 
     async def system(self, url: str, version: str = "") -> Held | None:
         """The code system of this url, and of this version where one is named. None: its concepts are not known."""
         key = url, version
-        if key not in self._systems:
-            trim(self._systems, KEPT)
-            self._systems[key] = await self._found(url, version)
-        return self._systems[key]
+        if key in self._systems:
+            return self._systems[key]
+        found = await self._found(url, version)
+        self._systems.put(key, found, len(repr(found.about)) if found is not None else 0)
+        return found
 
     async def systems(self, url: str) -> list[Resource]:
         """The CodeSystems of this url, the best first; supplements are none."""
@@ -164,10 +178,11 @@ class Codes:
     async def value_set(self, name: str) -> Body | None:
         """The ValueSet of this name: a literal address if it is one, else a url, perhaps with `|version`."""
         name = name.removeprefix(self._base + "/")
-        if name not in self._sets:
-            trim(self._sets, KEPT)
-            self._sets[name] = await self._value_set(name)
-        return self._sets[name]
+        if name in self._sets:
+            return self._sets[name]
+        body, size = await self._value_set(name)
+        self._sets.put(name, body, size)
+        return body
 
     async def resources(self, type: str, name: str) -> list[Body]:
         """All of that url (and version), the best first: of ConceptMap, NamingSystem."""
@@ -176,8 +191,12 @@ class Codes:
 
     async def resource(self, type: str, id: str) -> Body | None:
         """By its id."""
+        found = await self._stored(type, id)
+        return None if found is None else found.body
+
+    async def _stored(self, type: str, id: str) -> Resource | None:
         found = await self._store.read(type, id)
-        return None if found is None or found.deleted else found.body
+        return None if found is None or found.deleted else found
 
     async def mapping(self, system: str, *, reverse: bool = False) -> list[Body]:
         """The ConceptMaps that map codes of this system (or to it), the best first."""
@@ -185,16 +204,18 @@ class Codes:
         page = await self._store.search(Query((Part("ConceptMap", (clause,), _SERVER),), count=_VERSIONS))
         return [one.body for one in sorted(page.resources, key=_rank, reverse=True)]
 
-    async def _value_set(self, name: str) -> Body | None:
+    async def _value_set(self, name: str) -> tuple[Body | None, int]:
+        """And its bytes, where it is one of the store's."""
         id = name.removeprefix("ValueSet/")
         if id != name:
-            return await self.resource("ValueSet", id)
-        url, _, version = name.partition("|")
-        found = await self._resources("ValueSet", url, version)
-        if found:
-            return found[0].body
-        body = core.value_set(name)
-        return body if body is not None else await self._implied(name)
+            stored = await self._stored("ValueSet", id)
+        else:
+            url, _, version = name.partition("|")
+            stored = next(iter(await self._resources("ValueSet", url, version)), None)
+        if stored is not None:
+            return stored.body, len(stored.raw)
+        body = core.value_set(name) if id == name else None
+        return (body if body is not None or id != name else await self._implied(name)), 0
 
     async def _implied(self, url: str) -> Body | None:
         """A value set that a code system implies. https://hl7.org/fhir/R4/snomedct.html#implicit and loinc.html"""
@@ -294,15 +315,17 @@ def fits(asked: str, has: str) -> bool:
     return asked == has or (asked.startswith("http://snomed.info/") and has.startswith(asked + "/version/"))
 
 
-def natural(version: str) -> tuple[tuple[int, int | str], ...]:
+def natural(version: str) -> tuple[tuple[int, int, str], ...]:
     """In the order of its numbers: 4.10 comes behind 4.9."""
-    return tuple((1, int(part)) if part.isdecimal() else (0, part) for part in _NUMBERS.findall(version)[:64])
+    return tuple(_part(one) for one in islice(map(itemgetter(0), _NUMBERS.finditer(version)), 64))
 
 
-def trim(kept: dict[Any, Any], most: int) -> None:
-    """Leave room for one more."""
-    while len(kept) >= most:
-        kept.pop(next(iter(kept)))
+def _part(text: str) -> tuple[int, int, str]:
+    """Numbers as texts: the longer is the greater, and no length is too much (int() refuses 4,300 digits)."""
+    if not (text.isascii() and text.isdecimal()):
+        return 0, 0, text
+    digits = text.lstrip("0")
+    return 1, len(digits), digits
 
 
 def _rank(resource: Resource) -> tuple[bool, Any, int]:

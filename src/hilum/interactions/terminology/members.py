@@ -101,11 +101,16 @@ async def members(codes: Codes, name: str, pins: Pins | None = None) -> Members:
     """Of the value set of that url, url|version or ValueSet/id. Raises Invalid where it can't be said."""
     pins = pins or PLAIN
     known = ("members", name, pins)
-    found: Members | None = codes.answers.get(known)
+    found: Members | None = codes.known(known)
     if found is None:
         found = await _named(_Work(codes, pins), name, ())
-        codes.keep(known, found)
+        codes.keep(known, found, weight=_weight(found), rare=pins != PLAIN)
     return found
+
+
+def _weight(found: Members) -> int:
+    """About the bytes that it takes."""
+    return sum(one.bits.bit_length() // 8 + 200 * (1 + len(one.listed) + len(one.loose)) for one in found.values())
 
 
 async def members_of(codes: Codes, body: Body, pins: Pins | None = None) -> Members:

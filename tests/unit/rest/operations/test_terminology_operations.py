@@ -13,7 +13,9 @@ import pytest
 from hilum.access.granting import of_scopes
 from hilum.access.policy import EVERYTHING, Principal
 from hilum.fhir import json
+from hilum.interactions.answering import answer
 from hilum.interactions.door import Door
+from hilum.interactions.terminology.knowledge import natural
 from hilum.interactions.update import update
 from hilum.oauth.scopes import parse
 from hilum.rest import router
@@ -22,6 +24,7 @@ from hilum.rest.message import Request
 from hilum.rest.router import Router, Service
 from hilum.rest.routes import ROUTES
 from hilum.store.sqlite import open_sqlite
+from hilum.terminology.questions import Question
 
 BASE = "http://hilum.test/fhir"
 OWNER = Principal("owner", "test", "", EVERYTHING, 1 << 62)
@@ -562,6 +565,53 @@ async def test_a_closure_table_grows_with_what_is_sent(service: Service) -> None
     assert pairs(again) == pairs(second) | pairs(third)
     await update(service.door, OWNER, "CodeSystem", "animals", ANIMALS | {"version": "2"})
     assert (await post(service, "ConceptMap/$closure", name, concept("eel")))["status"] == 422
+
+
+async def test_a_version_of_many_digits_is_none_that_a_closure_table_has_given(service: Service) -> None:
+    name = {"name": "name", "valueString": "mine"}
+    await post(service, "$closure", name)
+    for version in ("9" * 5000, "\u0661", "1"):
+        found = await post(service, "$closure", name, {"name": "version", "valueString": version})
+        assert (found["status"], "version" in found["said"]) == (400, True)
+
+
+async def test_a_code_system_may_have_a_version_of_many_digits(service: Service) -> None:
+    await update(service.door, OWNER, "CodeSystem", "longest", ANIMALS | {"id": "longest", "version": "9" * 5000})
+    found = plain(await get(service, "CodeSystem/$lookup", system="http://animals", code="owl"))
+    assert (found["display"], found["version"]) == ("Barn owl", "9" * 5000)
+
+
+def test_versions_are_in_the_order_of_their_numbers() -> None:
+    versions = ["", "draft", "4.9", "4.10", "4.10-a", "04.11", "10", "9" * 5000]
+    assert sorted(versions[::-1], key=natural) == versions
+
+
+# --- what is remembered ---
+
+
+async def test_what_has_a_long_name_is_not_remembered(service: Service) -> None:
+    for number in range(3):
+        asked = f"http://v/{number}/" + "x" * 100_000
+        pins = {"name": "system-version", "valueUri": f"http://animals|{number}" + "x" * 100_000}
+        for url in (asked, "http://v/stones"):
+            await post(service, "ValueSet/$expand", {"name": "url", "valueUri": url}, pins)
+        code = {"name": "code", "valueCode": "a"}
+        await post(service, "CodeSystem/$validate-code", {"name": "url", "valueUri": asked}, code)
+    known = service.door.codes
+    assert list(known.sets) == ["http://v/stones"]
+    assert sum(kept.weight for kept in (known.systems, known.sets, known.answers, known.few)) < 20_000
+
+
+async def test_little_is_remembered_of_what_clients_pin_and_say(service: Service) -> None:
+    for number in range(300):
+        pin = f"http://animals|{number}"
+        await post(service, "ValueSet/$expand", {"name": "url", "valueUri": "http://v/listed"}, {
+            "name": "system-version", "valueUri": pin})  # fmt: skip
+    before = len(service.door.codes.answers)
+    questions = [Question(None, "http://animals", "owl", f"Owl {number}") for number in range(300)]
+    assert len(await answer(service.door, questions)) == 300
+    assert len(service.door.codes.few) == 200
+    assert len(service.door.codes.answers) == before < 20
 
 
 # --- who may ask ------------------------------------------------------------------------------------------------------
