@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hilum.fhir import json
+from hilum.fhir.xml import selecting, tree
+from hilum.fhirpath import Work
 from hilum.interactions.xml_patch import parse_xml_patch
 from hilum.problems import Invalid, Malformed, Problem, Unprocessable
 
@@ -160,6 +162,16 @@ def test_the_work_of_a_patch_is_bounded() -> None:
         with pytest.raises(Problem):
             patched(patch, body=wide)
         assert time.perf_counter() - begun < 10
+
+
+@pytest.mark.parametrize(
+    ("selector", "least"), [("[.]" * 640, 640_000), ("[. and ./././.]" * 100, 500_000), ("[last()]" * 200, 1000)]
+)
+def test_conditions_are_work_however_little_they_look_at(selector: str, least: int) -> None:
+    root = tree.parse(b"<a>" + b"<b/>" * 1000 + b"</a>")
+    work = Work(1 << 40)
+    selecting.select(root, selecting.parse(f"a/b{selector}", {}), work.spend)
+    assert (1 << 40) - work.left >= least
 
 
 def test_nesting_that_grows_step_by_step_is_refused() -> None:

@@ -175,7 +175,7 @@ class _Parser:
 
 
 def select(root: Element, selector: Selector, spend: Spend) -> list[Attribute | Found]:
-    """What a selector finds in a document; `spend` is told of every node that is looked at."""
+    """What a selector finds in a document; `spend` is told of each node looked at and each condition on it."""
     document = Element(("", ""), None, {})
     document.children = [root]
     found = _along([Found(None, document)], selector, spend)
@@ -186,6 +186,7 @@ def _along(start: Iterable[Attribute | Found], path: Selector, spend: Spend) -> 
     found = list(start)
     for step in path:
         if step.kind == "self":
+            spend(len(found))
             continue
         after: list[Attribute | Found] = []
         for one in found:
@@ -204,6 +205,7 @@ def _step(element: Element, step: _Step, spend: Spend) -> list[Attribute | Found
     found = [Found(element, child) for child in element.children if _fits(child, step)]
     for tests in step.predicates:
         size = len(found)
+        spend(size * len(tests))
         found = [
             one for place, one in enumerate(found, 1) if all(_holds(test, one, place, size, spend) for test in tests)
         ]
