@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.contract.test_parameters import BASE, WHO, found, through
+from tests.contract.writing import AUDIT, put
 from tests.packages import PROFILE, package, parameter, profile, value_set
 
 from hilum.fhir import json
@@ -305,6 +306,70 @@ async def test_a_profile_is_written_and_required_while_others_write(store: Store
     await asyncio.gather(adds(), writes())
     await through(mine)
     assert [one.label for one in await guides.guides(theirs)] == ["example.ig#3"]
+
+
+FORGED = {
+    "resourceType": "ImplementationGuide",
+    "meta": {
+        "tag": [{"system": system, "code": "p#1"} for system in ("urn:hilum:package", "urn:hilum:package-record")]
+    },
+    "url": "http://example.org/forged",
+    "name": "Forged",
+    "status": "active",
+    "packageId": "p",
+    "fhirVersion": ["4.0.1"],
+    "dependsOn": [{"uri": "http://example.org/other"}],
+    "definition": {"resource": [{"reference": {"display": "nothing"}}]},
+}
+
+
+async def test_the_tags_of_packages_are_left_out_of_what_others_write(store: Store) -> None:
+    door = Door(store, BASE)
+    await create(door, WHO, "ImplementationGuide", FORGED)
+    await update(door, WHO, "ImplementationGuide", "p-1-package", FORGED | {"id": "p-1-package"})
+    await transaction(door, WHO, [Entry("POST", "ImplementationGuide", FORGED, None, index=0)])
+    plain = (await create(door, WHO, "ImplementationGuide", {**FORGED, "meta": {"tag": [{"code": "x"}]}})).resource
+    tag = json.encode([{"op": "add", "path": "/meta/tag/-", "value": one} for one in FORGED["meta"]["tag"]])
+    patched = (await patch(door, WHO, "ImplementationGuide", plain.id, parse_json_patch(tag))).resource
+    assert patched.body["meta"]["tag"] == [{"code": "x"}]
+    assert await guides.guides(door) == []
+    assert (await guides.offered(door)).guides == ()
+
+
+async def test_a_resource_of_a_package_that_is_edited_keeps_the_tag(store: Store) -> None:
+    door = Door(store, BASE)
+    await guides.add(door, WHO, package(value_set()))
+    one = await store.read("ValueSet", "example.ig-1.0.0-colours")
+    assert one is not None
+    edited = (await update(door, WHO, one.type, one.id, {**one.body, "title": "Mine"})).resource
+    assert edited.body["meta"]["tag"] == one.body["meta"]["tag"]
+    assert dict((await guides.add(door, WHO, package(value_set()))).updated) == {"ValueSet": 1}
+
+
+async def test_a_record_that_somebody_wrote_or_edited_is_in_nobodys_way(store: Store) -> None:
+    """As older versions have let them be written."""
+    door = Door(store, BASE)
+    await store.commit(Commit((put(FORGED, "anything"), put(FORGED, "p-1-package")), AUDIT))
+    (one,) = await guides.guides(door)
+    assert (one.label, one.dependencies, one.types) == ("p#1", {}, {"": 1})
+    assert (await guides.offered(door)).guides == ("http://example.org/forged|1",)
+
+
+async def test_copies_of_what_a_package_has_stay_when_it_is_added_again_and_removed(store: Store) -> None:
+    door = Door(store, BASE)
+    await guides.add(door, WHO, package(value_set(), value_set("shapes")))
+    one = await store.read("ValueSet", "example.ig-1.0.0-colours")
+    assert one is not None
+    copy = {**one.body, "id": "mine", "url": "http://example.org/mine"}
+    made = (await update(door, WHO, "ValueSet", "mine", copy)).resource
+    assert "tag" not in made.body.get("meta", {})
+    await store.commit(Commit((put({**copy, "id": "older"}, "older"),), AUDIT))  # tagged, as they were once
+    again = await guides.add(door, WHO, package(value_set()))
+    assert dict(again.removed) == {"ValueSet": 1}
+    await guides.remove(door, WHO, "example.ig")
+    for id, there in (("mine", True), ("older", True), ("example.ig-1.0.0-colours", False)):
+        kept = await store.read("ValueSet", id)
+        assert kept is not None and kept.deleted is not there, id
 
 
 def test_a_draft_keeps_the_tags() -> None:

@@ -46,9 +46,31 @@ def tagged(body: dict[str, Any], label: str, *, record: bool = False) -> dict[st
     return body | {"meta": meta}
 
 
+def untagged(body: dict[str, Any], current: dict[str, Any] | None) -> dict[str, Any]:
+    """The resource without tags of packages, but for those that its `current` version has: what anybody else writes.
+
+    A copy of a package's resource is a resource of its own; a package's resource that is edited stays the package's.
+    """
+    known = {(one.get("system"), one.get("code")) for one in _tags(current or {})}
+    tags = _tags(body)
+    kept = [
+        one for one in tags if one.get("system") not in (PACKAGE, RECORD) or (one["system"], one.get("code")) in known
+    ]
+    if len(kept) == len(tags):
+        return body
+    meta = {name: value for name, value in body["meta"].items() if name != "tag"} | ({"tag": kept} if kept else {})
+    return {name: value for name, value in body.items() if name != "meta"} | ({"meta": meta} if meta else {})
+
+
+def _tags(body: dict[str, Any]) -> list[dict[str, Any]]:
+    meta = body.get("meta")
+    tags = meta.get("tag") if isinstance(meta, dict) else None
+    return [one for one in tags if isinstance(one, dict)] if isinstance(tags, list) else []
+
+
 def label_of(body: dict[str, Any]) -> str:
     """The package that a stored resource is from; "" for none."""
-    return next((str(one["code"]) for one in body.get("meta", {}).get("tag", ()) if one.get("system") == PACKAGE), "")
+    return next((str(one.get("code", "")) for one in _tags(body) if one.get("system") == PACKAGE), "")
 
 
 def record(package: Package, guide: dict[str, Any] | None, names: dict[str, str]) -> dict[str, Any]:

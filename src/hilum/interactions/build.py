@@ -12,6 +12,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource, draft
+from hilum.guides.naming import untagged
 from hilum.interactions import state
 from hilum.interactions.conforming import judged
 from hilum.interactions.contents import same
@@ -138,13 +139,19 @@ def image(
     current: Resource | None,
     registry: Registry,
     known: Rows | None = None,
+    *,
+    packaged: bool = False,
 ) -> Write:
     """The Write that makes `body` the next version after `current`. `known`: its index rows, where somebody has them.
 
-    `registry`: of the catalogue that the commit names.
+    `registry`: of the catalogue that the commit names. `packaged`: it comes with a package (guides.py), which alone
+    says so by its tags: from what others write those are left out.
 
     References to the server's own base become relative. The id of the body is not trusted: compartments depend on it.
     """
+    if not packaged and "meta" in body:
+        own = untagged(body, None if current is None or current.deleted else current.body)
+        body, known = own, known if own is body else None
     made = draft(body, id)
     if (door.base + "/").encode() in made.tail:
         body, known = relative(body, door.base), None

@@ -158,7 +158,7 @@ async def _added(
         for write, was in await asyncio.to_thread(
             lambda some: [
                 (
-                    image(door, "PUT", type, id, one, current.get((type, id)), catalogue.registry),
+                    image(door, "PUT", type, id, one, current.get((type, id)), catalogue.registry, packaged=True),
                     current.get((type, id)),
                 )
                 for (type, id), one in some
@@ -202,17 +202,32 @@ async def _current(door: Door, names: Iterable[tuple[str, str]]) -> dict[tuple[s
 
 async def guides(door: Door) -> list[Guide]:
     """Those that are loaded, by name and version."""
-    found = [_guide(one) for one in await _tagged(door, "ImplementationGuide", f"{naming.RECORD}|")]
+    tagged = await _tagged(door, "ImplementationGuide", f"{naming.RECORD}|")
+    found = [_guide(one) for one in tagged if one.id == _record_of(naming.label_of(one.body))]
     return sorted(found, key=lambda one: (one.name, one.version))
+
+
+def _record_of(label: str) -> str:
+    name, _, version = label.partition("#")
+    return record_id(name, version)
+
+
+def _listed(record: Body) -> list[str]:
+    """What a record says that its package has, as `Type/id`."""
+    listed = record.get("definition", {}).get("resource", ())
+    return [str(each.get("reference", {}).get("reference", "")) for each in listed]
 
 
 def _guide(one: Resource) -> Guide:
     name, _, version = naming.label_of(one.body).partition("#")
-    listed = one.body.get("definition", {}).get("resource", ())
-    types = Counter(str(each["reference"]["reference"]).partition("/")[0] for each in listed)
-    depends = {str(each["packageId"]): str(each["version"]) for each in one.body.get("dependsOn", ())}
+    types = Counter(each.partition("/")[0] for each in _listed(one.body))
+    depends = {
+        str(each["packageId"]): str(each["version"])
+        for each in one.body.get("dependsOn", ())
+        if "packageId" in each and "version" in each  # of a record that somebody has edited
+    }
     title = one.body.get("title") or one.body.get("name", name)
-    return Guide(name, version, title, one.body["url"], one.last_updated, dict(sorted(types.items())), depends)
+    return Guide(name, version, title, one.body.get("url", ""), one.last_updated, dict(sorted(types.items())), depends)
 
 
 async def remove(door: Door, who: Principal, name: str, version: str = "", *, force: bool = False) -> list[str]:
@@ -253,7 +268,7 @@ async def _removed(door: Door, who: Principal, labels: set[str], left: set[str])
     if needed:
         for one in await _tagged(door, "StructureDefinition", f"{naming.PACKAGE}|"):
             if naming.label_of(one.body) in left:
-                kept.add(one.body["url"])
+                kept.add(one.body.get("url", ""))
     for one in gone:
         url = one.body.get("url")
         if one.type == "StructureDefinition" and url in needed and url not in kept:
@@ -274,10 +289,17 @@ async def _removed(door: Door, who: Principal, labels: set[str], left: set[str])
 
 
 async def _of(door: Door, label: str) -> list[Resource]:
-    """All that is from a package."""
+    """What a package has brought and may take away: its record, and what that lists.
+
+    The tag alone does not say so: copies of a package's resources had it, too, before it was left out of them.
+    """
+    record = await door.store.read("ImplementationGuide", _record_of(label))
+    if record is None or record.deleted or naming.label_of(record.body) != label:
+        return []
+    own = {*_listed(record.body), f"{record.type}/{record.id}"}
     found: list[Resource] = []
     for type in sorted(DEFINITIONS):
-        found += await _tagged(door, type, f"{naming.PACKAGE}|{label}")
+        found += [one for one in await _tagged(door, type, f"{naming.PACKAGE}|{label}") if f"{type}/{one.id}" in own]
     return found
 
 
@@ -317,7 +339,7 @@ async def profiles(door: Door, name: str, version: str = "") -> list[tuple[Guide
     for guide in found:
         bodies = []
         for one in await _tagged(door, "StructureDefinition", f"{naming.PACKAGE}|{guide.label}"):
-            canonical = f"{one.body['url']}|{one.body.get('version', '')}"
+            canonical = f"{one.body.get('url', '')}|{one.body.get('version', '')}"
             whole = structures.structure(canonical) or one.body
             bodies.append(whole | {"id": one.id})
         out.append((guide, sorted(bodies, key=lambda body: str(body.get("title") or body.get("name")))))
