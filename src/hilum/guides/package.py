@@ -24,6 +24,10 @@ MOST_BYTES: Final = 512 * 1024 * 1024
 """Of everything in it, unpacked."""
 LARGEST: Final = 32 * 1024 * 1024
 """One file of it, unpacked."""
+LONGEST_HEADER: Final = 1 << 12
+"""Bytes of a long name, or of what pax says of a file: as long as a path may be. HL7's packages have none."""
+MOST_HEADERS: Final = 1 << 30
+"""Of all of those the sum of the squares: tarfile looks for `\\d+ hdrcharset=`, 12 s in 64 KB of digits (2026-11)."""
 
 DEFINITIONS: Final = frozenset((
     "ActivityDefinition", "CapabilityStatement", "ChargeItemDefinition", "CodeSystem", "CompartmentDefinition",
@@ -89,8 +93,34 @@ def read(stream: BinaryIO) -> Package:
     """The package in a .tgz. Raises Malformed (it is none), Invalid (not for R4), TooLarge."""
     try:
         return _read(stream)
-    except (tarfile.TarError, EOFError, zlib.error, OSError, UnicodeError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, RecursionError) as error:
         raise Malformed(f"This is no package: a gzipped tar is expected ({type(error).__name__}).") from None
+
+
+class _Archive(tarfile.TarFile):
+    members: list[tarfile.TarInfo]
+    headers = 0
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose headers have bounds: tarfile reads them whole, one within another, before it tells of any."""
+
+    _HEADERS: Final = frozenset(
+        (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+    )
+
+    def _proc_member(self, archive: _Archive) -> tarfile.TarInfo:
+        if self.type in self._HEADERS:
+            archive.headers += self.size**2
+            if not 0 <= self.size <= LONGEST_HEADER or archive.headers > MOST_HEADERS:
+                raise TooLarge("The package has a header that is too long.")
+        if self.type == tarfile.GNUTYPE_SPARSE:  # its map may go on for ever
+            raise Malformed("The package has a sparse file.")
+        made: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        return made
+
+    def _proc_gnusparse_10(self, *_: object) -> None:
+        raise Malformed("The package has a sparse file.")
 
 
 def _read(stream: BinaryIO) -> Package:
@@ -98,9 +128,13 @@ def _read(stream: BinaryIO) -> Package:
     files: dict[str, bytes] = {}
     skipped: list[Skipped] = []
     count = total = 0
-    with gzip.GzipFile(fileobj=stream) as plain, tarfile.open(fileobj=plain, mode="r|") as archive:
+    with (
+        gzip.GzipFile(fileobj=stream) as plain,
+        _Archive.open(fileobj=plain, mode="r|", tarinfo=_Member) as archive,
+    ):
         for member in archive:
-            count, total = count + 1, total + member.size
+            archive.members.clear()  # each keeps what pax says of all
+            count, total = count + 1, plain.tell() + member.size  # headers count, too
             if count > MOST_FILES or total > MOST_BYTES or member.size > LARGEST:
                 raise TooLarge(
                     f"The package is too large: {MOST_FILES:,} files, {MOST_BYTES >> 20} MB in all and "

@@ -124,6 +124,63 @@ def test_a_bomb_is_refused_by_what_its_header_says() -> None:
         read(io.BytesIO(gzip.compress(gzip.decompress(head)[:1024] + info.tobuf())))
 
 
+def headed(kind: bytes, content: bytes, times: int = 1) -> io.BytesIO:
+    """A package whose first file has such headers before its own."""
+    info = tarfile.TarInfo("long")
+    info.type, info.size = kind, len(content)
+    head = info.tobuf(tarfile.GNU_FORMAT) + content + b"\0" * (-len(content) % 512)
+    return io.BytesIO(gzip.compress(head * times + gzip.decompress(packed(profile())), 1))
+
+
+HEADERS = {
+    "name": tarfile.GNUTYPE_LONGNAME,
+    "link": tarfile.GNUTYPE_LONGLINK,
+    "pax": tarfile.XHDTYPE,
+    "pax of all": tarfile.XGLTYPE,
+    "pax of Solaris": tarfile.SOLARIS_XHDTYPE,
+}
+
+
+@pytest.mark.parametrize("kind", HEADERS.values(), ids=HEADERS)
+def test_a_long_header_is_refused_before_it_is_read(kind: bytes) -> None:
+    with pytest.raises(TooLarge, match="header"):
+        read(headed(kind, b"\0" * (packages.LONGEST_HEADER + 1)))
+    assert read(headed(tarfile.GNUTYPE_LONGLINK, b"x" * packages.LONGEST_HEADER)).name == "example.ig"
+
+
+@pytest.mark.parametrize("kind", HEADERS.values(), ids=HEADERS)
+def test_headers_within_headers_are_no_package(kind: bytes) -> None:
+    with pytest.raises(Malformed, match="no package"):
+        read(headed(kind, b"", times=2000))
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (tarfile.XHDTYPE, b"20 GNU.sparse.map=x\n"),
+        (tarfile.XHDTYPE, b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"),
+        (tarfile.GNUTYPE_SPARSE, b""),
+    ],
+    ids=["map", "sparse of pax", "sparse"],
+)
+def test_headers_that_make_no_sense_are_refused(kind: bytes, content: bytes) -> None:
+    with pytest.raises(Malformed, match=r"no package|sparse"):
+        read(headed(kind, content))
+
+
+def test_headers_have_a_bound_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "MOST_HEADERS", 3 * 4096**2)
+    assert read(headed(tarfile.XGLTYPE, b"\0" * 4096, times=3)).name == "example.ig"
+    with pytest.raises(TooLarge, match="header"):
+        read(headed(tarfile.XGLTYPE, b"\0" * 4096, times=4))
+
+
+def test_headers_count_among_the_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "MOST_BYTES", 50_000)
+    with pytest.raises(TooLarge, match="too large"):
+        read(headed(tarfile.GNUTYPE_LONGLINK, b"x" * 4000, times=12))
+
+
 def test_ids_are_readable_and_never_too_long() -> None:
     assert id_of("hl7.fhir.us.core", "7.0.0", "us-core-patient") == "hl7.fhir.us.core-7.0.0-us-core-patient"
     long = id_of("hl7.fhir.us.core", "7.0.0", "x" * 64)
