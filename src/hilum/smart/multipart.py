@@ -12,6 +12,8 @@ from hilum.problems import Malformed
 from hilum.smart.message import Form
 
 MOST_PARTS: Final = 16
+LONGEST_HEAD: Final = 2048
+"""Bytes before the content of a part: looking for a name takes the square of them."""
 
 _BOUNDARY: Final = re.compile(r'multipart/form-data\s*;.*?boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
 _NAME: Final = re.compile(rb'content-disposition:\s*form-data\s*;(?:.*?;)?\s*name="([^"\r\n]{1,100})"', re.IGNORECASE)
@@ -38,8 +40,8 @@ def parsed(content_type: str, body: bytes) -> Parts:
         raise Malformed("The form is not whole, or has more fields than it can have.")
     for piece in pieces[1:-1]:
         head, between, content = piece.partition(b"\r\n\r\n")
-        name = _NAME.search(head)
-        if not between or name is None:
+        name = _NAME.search(head) if between and len(head) <= LONGEST_HEAD else None
+        if name is None:
             raise Malformed("A part of the form has no name.")
         try:
             if _FILE.search(head):

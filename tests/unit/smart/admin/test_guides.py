@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from tests.packages import PROFILE, packed, parameter, profile, value_set
 from tests.unit.smart import pages
@@ -12,7 +14,7 @@ from tests.unit.smart.world import World
 from hilum.interactions import guides
 from hilum.interactions.conforming import require
 from hilum.problems import Malformed
-from hilum.smart.multipart import MOST_PARTS, parsed
+from hilum.smart.multipart import LONGEST_HEAD, MOST_PARTS, parsed
 
 PATH = "/admin/guides"
 ONE = f"{PATH}/example.ig-1.0.0-package"
@@ -132,6 +134,26 @@ def test_a_form_with_a_file_is_taken_apart() -> None:
     assert parsed(
         'multipart/form-data; boundary="a b"', b'--a b\r\ncontent-disposition: form-data; name="n"\r\n\r\nv\r\n--a b--'
     ).form.pairs == [("n", "v")]
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\nv"], ids=["without content", "with content"])
+def test_a_long_head_of_a_part_is_refused_before_it_is_searched(end: bytes) -> None:
+    head = b"content-disposition: form-data;" * 8_000  # to search it takes more than ten seconds
+    began = time.process_time()
+    with pytest.raises(Malformed, match="no name"):
+        parsed("multipart/form-data; boundary=x", b"--x\r\n" + head + end + b"\r\n--x--")
+    assert time.process_time() - began < 2
+
+
+def test_the_head_of_a_part_has_a_bound() -> None:
+    head = b'content-disposition: form-data; name="n"; x="'
+    for more, why in ((LONGEST_HEAD - len(head), False), (LONGEST_HEAD - len(head) + 1, True)):
+        body = b"--x\r\n" + head + b"x" * (more - 2) + b"\r\n\r\nv\r\n--x--"
+        if why:
+            with pytest.raises(Malformed, match="no name"):
+                parsed("multipart/form-data; boundary=x", body)
+        else:
+            assert parsed("multipart/form-data; boundary=x", body).form.pairs == [("n", "v")]
 
 
 @pytest.mark.parametrize(
