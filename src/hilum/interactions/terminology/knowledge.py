@@ -315,8 +315,13 @@ def fits(asked: str, has: str) -> bool:
     return asked == has or (asked.startswith("http://snomed.info/") and has.startswith(asked + "/version/"))
 
 
+_AMERICAN: Final = re.compile(r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:19|20)[0-9]{2}")
+
+
 def natural(version: str) -> tuple[tuple[int, int, str], ...]:
-    """In the order of its numbers: 4.10 comes behind 4.9."""
+    """In the order of its numbers: 4.10 comes behind 4.9. RxNorm's dates (MMDDYYYY) are in the order of days."""
+    if _AMERICAN.fullmatch(version):
+        version = version[4:] + version[:4]
     return tuple(_part(one) for one in islice(map(itemgetter(0), _NUMBERS.finditer(version)), 64))
 
 

@@ -583,7 +583,9 @@ async def test_a_code_system_may_have_a_version_of_many_digits(service: Service)
 
 def test_versions_are_in_the_order_of_their_numbers() -> None:
     versions = ["", "draft", "4.9", "4.10", "4.10-a", "04.11", "10", "9" * 5000]
-    assert sorted(versions[::-1], key=natural) == versions
+    assert sorted(reversed(versions), key=natural) == versions
+    days = ["12012025", "01052026", "20260106"]
+    assert sorted(reversed(days), key=natural) == days
 
 
 # --- what is remembered ---
