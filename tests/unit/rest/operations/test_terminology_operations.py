@@ -583,9 +583,9 @@ async def test_a_code_system_may_have_a_version_of_many_digits(service: Service)
 
 def test_versions_are_in_the_order_of_their_numbers() -> None:
     versions = ["", "draft", "4.9", "4.10", "4.10-a", "04.11", "10", "9" * 5000]
-    assert sorted(reversed(versions), key=natural) == versions
+    assert sorted(versions[3:] + versions[:3], key=natural) == versions
     days = ["12012025", "01052026", "20260106"]
-    assert sorted(reversed(days), key=natural) == days
+    assert sorted(days[1:] + days[:1], key=natural) == days
 
 
 # --- what is remembered ---
