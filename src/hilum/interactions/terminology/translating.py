@@ -6,12 +6,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hilum.fhir import json
+from hilum.interactions.build import apart
 from hilum.interactions.terminology.knowledge import Codes
-from hilum.problems import Invalid
+from hilum.problems import Invalid, Issue, Unprocessable
 from hilum.terminology.concepts import Body
 
-_MOST_MAPS: Final = 20
-"""Maps that lead to each other by `unmapped`."""
+_DEEPEST: Final = 20
+_MOST_MAPS: Final = 100
+"""Maps that lead to each other by `unmapped`: one by one, and in all."""
+_MOST_MATCHES: Final = 1000
+_BYTES: Final = 100
+"""What an element, or a target, counts as where it is decided whether to look through a map takes a thread."""
 _NO_MATCH: Final = ("unmatched", "disjoint")
 """Equivalences that say that there is none. https://hl7.org/fhir/R4/valueset-concept-map-equivalence.html"""
 _REVERSED: Final = {
@@ -34,6 +40,11 @@ class Match:
     products: tuple[tuple[str, Body], ...] = ()
 
     @property
+    def key(self) -> bytes:
+        """By which it is told from others."""
+        return json.encode([self.equivalence, self.concept, self.source, self.products])
+
+    @property
     def found(self) -> bool:
         """Whether it is one."""
         return self.equivalence not in _NO_MATCH
@@ -49,34 +60,98 @@ class Asked:
     reverse: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Onward:
+    """What another map has to say of a code: `unmapped` of mode other-map."""
+
+    url: str
+    coded: Coded
+
+    @property
+    def key(self) -> bytes:
+        """By which it is told from others."""
+        return json.encode([self.url, self.coded])
+
+
+class _Work:
+    """What was found, each once, and how many maps others led to."""
+
+    def __init__(self, codes: Codes, asked: Asked) -> None:
+        self.codes, self.asked, self.maps = codes, asked, 0
+        self.found: dict[bytes, Match] = {}
+
+    def add(self, key: bytes, match: Match) -> None:
+        """Raises Unprocessable for more than there may be."""
+        self.found.setdefault(key, match)
+        if len(self.found) > _MOST_MATCHES:
+            raise _costly(f"The code has more than {_MOST_MATCHES:,} translations: name one map, or a targetsystem.")
+
+    async def other(self, url: str) -> Body | None:
+        """A map that another one leads to. Raises Unprocessable for too many."""
+        self.maps += 1
+        if self.maps > _MOST_MAPS:
+            raise _costly(f"The concept maps lead to more than {_MOST_MAPS} others by unmapped.url.")
+        return next(iter(await self.codes.resources("ConceptMap", url)), None)
+
+
+def _costly(text: str) -> Unprocessable:
+    return Unprocessable(issues=(Issue("error", "too-costly", text),))
+
+
 async def translated(codes: Codes, maps: Iterable[Body], some: Iterable[Coded], asked: Asked) -> list[Match]:
-    """All translations of these codes by these maps, each once."""
-    found: list[Match] = []
+    """All translations of these codes by these maps, each once. Raises Invalid, and Unprocessable for too many."""
+    work, coded = _Work(codes, asked), tuple(dict.fromkeys(some))
     for map in maps:
-        for system, code in some:
-            for match in await _by(codes, map, system, code, asked, ()):
-                if match not in found:
-                    found.append(match)
+        await _by(work, map, coded, ())
+    return list(work.found.values())
+
+
+async def _by(work: _Work, map: Body, some: tuple[Coded, ...], within: tuple[str, ...]) -> None:
+    within = (*within, str(map.get("url", "")))
+    for key, one in (await apart(_BYTES * _size(map) * len(some), _said, map, some, work.asked)).items():
+        if isinstance(one, Match):
+            work.add(key, one)
+            continue
+        if one.url in within or len(within) > _DEEPEST:
+            raise Invalid("The concept map leads back to itself by its unmapped.url.")
+        other = await work.other(one.url)
+        if other is not None:
+            await _by(work, other, (one.coded,), within)
+
+
+def _size(map: Body) -> int:
+    """About how many elements and targets there are."""
+    elements = [one for group in map.get("group", ()) for one in group.get("element", ())]
+    return len(elements) + sum(len(one.get("target", ())) for one in elements[:1000])
+
+
+def _said(map: Body, some: tuple[Coded, ...], asked: Asked) -> dict[bytes, Match | _Onward]:
+    """What one map says of the codes, each once, in its order; no more than what is too many."""
+    found: dict[bytes, Match | _Onward] = {}
+    for system, code in some:
+        for one in _of(map, system, code, asked):
+            found.setdefault(one.key, one)
+            if len(found) > _MOST_MATCHES:
+                return found
     return found
 
 
-async def _by(codes: Codes, map: Body, system: str, code: str, asked: Asked, within: tuple[str, ...]) -> list[Match]:
+def _of(map: Body, system: str, code: str, asked: Asked) -> Iterator[Match | _Onward]:
     url = str(map.get("url", ""))
-    found: list[Match] = []
     for group in map.get("group", ()):
         target = str(group.get("target", ""))
         if asked.reverse:
             if target == system and asked.target_system in ("", group.get("source", "")):
-                found += _back(group, code, url)
+                yield from _back(group, code, url)
             continue
         if group.get("source") not in (None, system) or asked.target_system not in ("", target):
             continue
         elements = [one for one in group.get("element", ()) if one.get("code") == code]
         targets = [one for element in elements for one in element.get("target", ()) if _depends(one, asked)]
-        found += [_match(one, target, group.get("targetVersion"), url) for one in targets]
+        for one in targets:
+            yield _match(one, target, group.get("targetVersion"), url)
         if not targets and "unmapped" in group:
-            found += await _unmapped(codes, group, system, code, asked, (*within, url))
-    return found
+            yield from _unmapped(group, (system, code), url)
 
 
 def _back(group: Body, code: str, url: str) -> Iterator[Match]:
@@ -117,24 +192,17 @@ def _depends(target: Body, asked: Asked) -> bool:
     return True
 
 
-async def _unmapped(
-    codes: Codes, group: Body, system: str, code: str, asked: Asked, within: tuple[str, ...]
-) -> list[Match]:
+def _unmapped(group: Body, coded: Coded, url: str) -> Iterator[Match | _Onward]:
     """https://hl7.org/fhir/R4/conceptmap-definitions.html#ConceptMap.group.unmapped"""
     rule = group["unmapped"]
-    target, url = str(group.get("target", "")), within[-1]
+    target = str(group.get("target", ""))
     match rule.get("mode"):
         case "provided":
-            return [Match("equal", _coding(target, group.get("targetVersion"), {"code": code}), url)]
+            yield Match("equal", _coding(target, group.get("targetVersion"), {"code": coded[1]}), url)
         case "fixed":
-            return [Match("relatedto", _coding(target, group.get("targetVersion"), rule), url)]
+            yield Match("relatedto", _coding(target, group.get("targetVersion"), rule), url)
         case "other-map":
-            other = str(rule.get("url", ""))
-            if other in within or len(within) > _MOST_MAPS:
-                raise Invalid("The concept map leads back to itself by its unmapped.url.")
-            for map in (await codes.resources("ConceptMap", other))[:1]:
-                return await _by(codes, map, system, code, asked, within)
-    return []
+            yield _Onward(str(rule.get("url", "")), coded)
 
 
 def fits(map: Body, source: str, target: str) -> bool:

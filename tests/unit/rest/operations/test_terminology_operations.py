@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -540,6 +541,45 @@ async def test_what_a_map_depends_on_and_what_it_leaves_unmapped(service: Servic
     assert (gone["result"], gone["match"][0]["equivalence"]) == (False, "unmatched")
 
 
+def concept_map(id: str, *group: Body) -> Body:
+    groups = [{"source": "http://animals", "target": "http://stones", **one} for one in group]
+    return {"resourceType": "ConceptMap", "id": id, "url": f"http://m/{id}", "status": "active", "group": groups}
+
+
+ASKED = ({"name": "code", "valueCode": "owl"}, {"name": "system", "valueUri": "http://animals"})
+
+
+@pytest.mark.parametrize(("targets", "different", "found"), [(1000, 1000, 1000), (1001, 1001, 422), (30_000, 2, 2)])
+async def test_translations_count_once_and_are_not_too_many(
+    service: Service, targets: int, different: int, found: int
+) -> None:
+    target = [{"code": str(number % different), "equivalence": "equal"} for number in range(targets)]
+    sent = concept_map("x", {"element": [{"code": "owl", "target": target}]})
+    body = await post(service, "ConceptMap/$translate", {"name": "conceptMap", "resource": sent}, *ASKED)
+    if found == 422:
+        assert (body["status"], body["code"]) == (422, "too-costly")
+    else:
+        assert len(plain(body)["match"]) == found
+
+
+async def test_maps_that_lead_to_each_other_are_counted(service: Service) -> None:
+    element = [{"code": "eel", "target": [{"code": "flint", "equivalence": "equal"}]}]
+    last = {"element": element, "unmapped": {"mode": "fixed", "code": "pebble"}}
+    for number in range(10):
+        for letter in "ab":
+            urls = [f"http://m/{next}{number + 1}" for next in ("aab" if number < 9 else "")]
+            onward = [{"element": element, "unmapped": {"mode": "other-map", "url": url}} for url in urls]
+            body = concept_map(f"{letter}{number}", *(onward or [last]))
+            await update(service.door, OWNER, "ConceptMap", body["id"], body)
+    body = await post(service, "ConceptMap/a0/$translate", *ASKED)
+    assert (body["status"], body["code"], "100" in body["said"]) == (422, "too-costly", True)
+    found = plain(await post(service, "ConceptMap/a8/$translate", *ASKED))
+    assert [(one["source"], one["concept"]["code"]) for one in found["match"]] == [
+        ("http://m/a9", "pebble"),
+        ("http://m/b9", "pebble"),
+    ]
+
+
 async def test_a_closure_table_grows_with_what_is_sent(service: Service) -> None:
     name = {"name": "name", "valueString": "mine"}
 
@@ -586,6 +626,7 @@ def test_versions_are_in_the_order_of_their_numbers() -> None:
     assert sorted(versions[3:] + versions[:3], key=natural) == versions
     days = ["12012025", "01052026", "20260106"]
     assert sorted(days[1:] + days[:1], key=natural) == days
+    assert all(natural(one) < natural(next) for one, next in pairwise(versions))
 
 
 # --- what is remembered ---
