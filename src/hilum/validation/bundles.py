@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from hilum.fhir.definitions import TYPE_NUMBER
-from hilum.validation.findings import Found, one
+from hilum.validation.findings import Finding, Found, Kept, one
 from hilum.validation.laws import items
 
 _REST: Final = re.compile(r"(https?://.+)/([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
@@ -22,31 +22,50 @@ class Entries:
     """What is asked about a Bundle from within."""
 
     def __init__(self, bundle: dict[str, Any]) -> None:
-        self._bundle = bundle
+        self.bundle = bundle
 
     @cached_property
     def resolved(self) -> dict[str, dict[str, Any]]:
         """fullUrl -> resource."""
         found: dict[str, dict[str, Any]] = {}
-        for entry in items(self._bundle.get("entry")):
+        for entry in items(self.bundle.get("entry")):
             url, resource = entry.get("fullUrl"), entry.get("resource")
             if type(url) is str and type(resource) is dict:
                 found.setdefault(url, resource)
         return found
 
+    @cached_property
+    def ending(self) -> dict[str, dict[str, Any]]:
+        """Type/id, with /_history/version where a fullUrl has it, -> the first resource whose fullUrl ends so."""
+        found: dict[str, dict[str, Any]] = {}
+        for url, resource in self.resolved.items():
+            parts = url.rsplit("/", 4)
+            for size in (2, 4):
+                if len(parts) > size:
+                    found.setdefault("/".join(parts[-size:]), resource)
+        return found
 
-def judged(bundle: dict[str, Any], found: Found) -> Found:
+    @cached_property
+    def named(self) -> set[str]:
+        """Type/id of the resources, as they say themselves."""
+        resources = (entry.get("resource") for entry in items(self.bundle.get("entry")))
+        return {f"{one.get('resourceType')}/{one.get('id')}" for one in resources if type(one) is dict}
+
+
+def judged(all_: Entries, found: Found) -> Found:
     """The findings on a Bundle, with those on full urls and, of a document, on its Composition's references."""
-    more: list[Any] = []
+    kept = Kept()
+    kept.add(found or ())
+    bundle = all_.bundle
     entries = bundle.get("entry")
     for index, entry in enumerate(entries if type(entries) is list else ()):
         if type(entry) is dict:
             url = entry.get("fullUrl")
             if type(url) is str:
-                more += _full_url(url, entry, f".entry[{index}].fullUrl") or ()
+                kept.add(_full_url(url, entry, f".entry[{index}].fullUrl") or ())
     if bundle.get("type") == "document":
-        more += _document(bundle) or ()
-    return [*(found or ()), *more] if more else found
+        kept.add(_document(all_))
+    return kept.found or None
 
 
 def _full_url(url: str, entry: dict[str, Any], path: str) -> Found:
@@ -67,36 +86,23 @@ def _full_url(url: str, entry: dict[str, Any], path: str) -> Found:
     return None if match[3] == id_ else one("invalid", "should end in the id of the resource", path, "warning")
 
 
-def _document(bundle: dict[str, Any]) -> Found:
+def _document(all_: Entries) -> Iterator[Finding]:
     """What the Composition refers to stands in the document. https://hl7.org/fhir/R4/documents.html#content"""
-    entry = next(items(bundle.get("entry")), {})
+    entry = next(items(all_.bundle.get("entry")), {})
     composition = entry.get("resource")
     if type(composition) is not dict or composition.get("resourceType") != "Composition":
-        return None
-    there = Entries(bundle).resolved
+        return
+    there = all_.resolved
     base = _REST.fullmatch(str(entry.get("fullUrl")))
-    found: list[Any] = []
+    beside = set() if base is None else {url[base.end(1) + 1 :] for url in there if url.startswith(f"{base[1]}/")}
     for path, reference in _references(composition):
         meant = reference.partition("/_history/")[0]
         if ":" in meant:
             known = meant in there
         else:
-            known = (
-                f"{base[1]}/{meant}" in there
-                if base is not None
-                else any(url.endswith(f"/{meant}") for url in there) or _by_id(bundle, meant)
-            )
+            known = meant in beside if base is not None else meant in all_.ending or meant in all_.named
         if not known:
-            found += one("not-found", "refers to what the document does not hold", f".entry[0].resource{path}")
-    return found or None
-
-
-def _by_id(bundle: dict[str, Any], meant: str) -> bool:
-    """Whether an entry without a full url is that Type/id."""
-    return any(
-        type(resource) is dict and f"{resource.get('resourceType')}/{resource.get('id')}" == meant
-        for resource in (entry.get("resource") for entry in items(bundle.get("entry")))
-    )
+            yield from one("not-found", "refers to what the document does not hold", f".entry[0].resource{path}")
 
 
 _MEANT: Final = ("subject", "encounter", "author", "custodian")

@@ -7,7 +7,7 @@ what does the terminology say?) is answered as a finding that is settled later, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -17,8 +17,8 @@ from hilum.terminology.questions import Answers
 class Later(NamedTuple):
     """A question instead of a finding. `level`: who can answer it, one of those below.
 
-    `judge`: from what that one is (its JSON; for OF_CALLER a Caller) to findings below the same place,
-    questions for a wider view among them.
+    `judge`: from what that one is (a Container, Entries or a Caller) to findings below the same place, questions for a
+    wider view among them.
     """
 
     level: int
@@ -26,9 +26,9 @@ class Later(NamedTuple):
 
 
 OF_RESOURCE: Final = 0
-"""The resource around, contained or not: %resource."""
+"""The resource around, contained or not, as containers.Container: %resource."""
 OF_CONTAINER: Final = 1
-"""The resource around that is not contained itself: %rootResource."""
+"""The resource around that is not contained itself, as containers.Container: %rootResource."""
 OF_BUNDLE: Final = 2
 """The innermost Bundle around, as bundles.Entries. Where there is none, nobody is asked."""
 OF_CALLER: Final = 3
@@ -62,7 +62,10 @@ Check = Callable[[Any, int], Found]
 """A checker of one JSON value at a nesting depth."""
 
 MOST = 1000
-"""A list stops collecting after so many errors: a huge broken body must not make a huger answer."""
+"""A list stops collecting after so many errors: a huge broken body must not make a huger answer.
+
+Of what is no error so many are kept as well; but what comes after them is still looked at, for errors.
+"""
 
 NULL = "is null: leave the property out instead"
 
@@ -86,20 +89,39 @@ def under(prefix: str, found: list[Finding]) -> list[Finding]:
 
 def settle(found: list[Finding], level: int, known: Any) -> Found:
     """The findings, those of that level and below it judged by what is known."""
-    out: list[Finding] = []
+    kept = Kept()
     for finding in found:
         if finding.later is None or finding.later.level > level:
-            out.append(finding)
-        else:
+            kept.add((finding,))
+        elif not kept.full:
             judged = finding.later.judge(known)
             if judged is not None:
-                out += settle(under(finding.path, judged), level, known) or ()
-    return out or None
+                kept.add(settle(under(finding.path, judged), level, known) or ())
+    return kept.found or None
 
 
-def full(found: list[Finding]) -> bool:
-    """Whether there are so many errors that nobody needs more."""
-    return len(found) > MOST and sum(finding.severity == "error" for finding in found) > MOST
+class Kept:
+    """Findings as they come, counted, and no more of them than anybody needs. Questions are all kept."""
+
+    def __init__(self) -> None:
+        self.found: list[Finding] = []
+        self._errors = self._others = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether there are so many errors that nobody needs more."""
+        return self._errors > MOST
+
+    def add(self, found: Iterable[Finding]) -> None:
+        """These as well."""
+        for finding in found:
+            if finding.severity == "error":
+                self._errors += 1
+            elif finding.later is None:
+                if self._others > MOST:
+                    continue
+                self._others += 1
+            self.found.append(finding)
 
 
 def refused(found: list[Finding]) -> bool:

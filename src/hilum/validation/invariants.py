@@ -18,6 +18,7 @@ from hilum.fhirpath.syntax import Binary, Call, Constant, Expression, Indexer, M
 from hilum.problems import Invalid, Malformed, Problem, Unprocessable
 from hilum.validation import laws
 from hilum.validation.bundles import Entries
+from hilum.validation.containers import Container
 from hilum.validation.findings import OF_BUNDLE, OF_CONTAINER, OF_RESOURCE, Finding, Found, ask, one, refused
 from hilum.validation.presence import EMPTY, FALSE, OPEN, TRUE, names, weigh
 
@@ -144,13 +145,14 @@ def _evaluated(
     if resolving:
 
         def later(value: Any) -> Found:
-            def in_container(root: dict[str, Any]) -> Found:
-                found = judged(value, root, root, Surroundings(resolve=_contained(root)))
+            def in_container(around: Container) -> Found:
+                root = around.body
+                found = judged(value, root, root, Surroundings(resolve=around.contained.get))
                 if found is not None:
                     return found
                 return ask(
                     OF_BUNDLE,
-                    lambda bundle: judged(value, root, root, Surroundings(resolve=_around(root, bundle))),
+                    lambda bundle: judged(value, root, root, Surroundings(resolve=_around(around, bundle))),
                 )
 
             return ask(OF_CONTAINER, in_container)
@@ -158,7 +160,7 @@ def _evaluated(
         return later
     if outward and not whole:
         level = OF_CONTAINER if "rootResource" in outward else OF_RESOURCE
-        return lambda value: ask(level, lambda around: judged(value, around, around, _ALONE))
+        return lambda value: ask(level, lambda around: judged(value, around.body, around.body, _ALONE))
     return lambda value: judged(value, value if whole else _NOWHERE, value if whole else _NOWHERE, _ALONE)
 
 
@@ -166,24 +168,10 @@ _ALONE: Final = Surroundings()
 _NOWHERE: Final[dict[str, Any]] = {"resourceType": "Parameters"}
 
 
-def _contained(root: dict[str, Any]) -> Callable[[str], dict[str, Any] | None]:
+def _around(container: Container, bundle: Entries) -> Callable[[str], dict[str, Any] | None]:
     def resolve(reference: str) -> dict[str, Any] | None:
-        if reference == "#":
-            return root
-        return next((item for item in laws.items(root.get("contained")) if f"#{item.get('id')}" == reference), None)
-
-    return resolve
-
-
-def _around(root: dict[str, Any], bundle: Entries) -> Callable[[str], dict[str, Any] | None]:
-    within = _contained(root)
-    there = bundle.resolved
-
-    def resolve(reference: str) -> dict[str, Any] | None:
-        found = within(reference) or there.get(reference)
-        if found is None and ":" not in reference:
-            found = next((body for url, body in there.items() if url.endswith(f"/{reference}")), None)
-        return found
+        found = container.contained.get(reference) or bundle.resolved.get(reference)
+        return bundle.ending.get(reference) if found is None and ":" not in reference else found
 
     return resolve
 

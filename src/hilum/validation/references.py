@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.validation.bundles import Entries
+from hilum.validation.containers import Container
 from hilum.validation.findings import OF_BUNDLE, OF_CONTAINER, Check, Found, ask, joined, one, refused, wrong
-from hilum.validation.laws import items
 
 _REFERENCE = re.compile(
     r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?"
@@ -93,20 +93,18 @@ def _aim(value: dict[str, Any], allowed: frozenset[str], any_: bool) -> Found:
     if type(meant) is not str:
         return None
     if meant[:1] == "#":
-        return ask(OF_CONTAINER, lambda root: _contained(root, meant, named, allowed))
+        return ask(OF_CONTAINER, lambda around: _contained(around, meant, named, allowed))
     if ":" in meant:
         return ask(OF_BUNDLE, lambda bundle: _entered(bundle, meant, named, allowed))
     return None
 
 
-def _contained(root: dict[str, Any], meant: str, named: str | None, allowed: frozenset[str]) -> Found:
+def _contained(around: Container, meant: str, named: str | None, allowed: frozenset[str]) -> Found:
     """ref-1: the contained resource is there. `#` alone is the one that contains."""
-    if meant == "#":
-        return _judged(root, named, allowed)
-    for item in items(root.get("contained")):
-        if item.get("id") == meant[1:]:
-            return _judged(item, named, allowed)
-    return one("invariant", "breaks ref-1: there is no contained resource with this id")
+    found = around.contained.get(meant)
+    if found is None:
+        return one("invariant", "breaks ref-1: there is no contained resource with this id")
+    return _judged(found, named, allowed)
 
 
 def _entered(bundle: Entries, meant: str, named: str | None, allowed: frozenset[str]) -> Found:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from hilum.fhir import definitions
 from hilum.fhir.definitions import TYPE_NUMBER, Element
 from hilum.validation import bindings, bundles, extensions, invariants, narrative, references
+from hilum.validation.containers import Container
 from hilum.validation.findings import (
     NULL,
     OF_BUNDLE,
@@ -23,7 +24,7 @@ from hilum.validation.findings import (
     Check,
     Finding,
     Found,
-    full,
+    Kept,
     nameable,
     one,
     refused,
@@ -48,11 +49,12 @@ def resource(value: Any, depth: int, thorough: bool = False) -> Found:
     """
     found = _resource(value, depth, thorough)
     if found is not None:
-        found = settle(found, OF_CONTAINER, value)
+        found = settle(found, OF_CONTAINER, Container(value))
     if type(value) is dict and value.get("resourceType") == "Bundle":
-        found = bundles.judged(value, found)
+        entries = bundles.Entries(value)
+        found = bundles.judged(entries, found)
         if found is not None:
-            found = settle(found, OF_BUNDLE, bundles.Entries(value))
+            found = settle(found, OF_BUNDLE, entries)
     return found
 
 
@@ -95,7 +97,9 @@ def _contained(thorough: bool) -> Check:
         found = _resource(value, depth, thorough)
         if found is not None:
             # What is part of another resource is told in that one's narrative.
-            found = settle([one_ for one_ in found if one_.path or one_.text[:17] != _BEST], OF_RESOURCE, value)
+            found = settle(
+                [one_ for one_ in found if one_.path or one_.text[:17] != _BEST], OF_RESOURCE, Container(value)
+            )
         if type(value) is dict:
             if "contained" in value:
                 found = (found or []) + one("structure", "is not allowed in a contained resource (dom-2)", ".contained")
@@ -113,15 +117,18 @@ def _all_contained(check: Check) -> Check:
     """The array of contained resources: each has another id."""
 
     def array(value: Any, depth: int) -> Found:
-        found = check(value, depth)
+        kept = Kept()
+        kept.add(check(value, depth) or ())
         seen: set[str] = set()
         for index, item in enumerate(value if type(value) is list else ()):
             id_ = item.get("id") if type(item) is dict else None
             if type(id_) is str:
                 if id_ in seen:
-                    found = (found or []) + one("duplicate", "is the id of another contained resource", f"[{index}].id")
+                    kept.add(one("duplicate", "is the id of another contained resource", f"[{index}].id"))
+                    if kept.full:
+                        break
                 seen.add(id_)
-        return found
+        return kept.found or None
 
     return array
 
@@ -313,14 +320,14 @@ def _array(check: Check) -> Check:
             return wrong(value, "an array")
         if not value:
             return one("structure", "is an empty array: leave the property out instead")
-        out: list[Finding] = []
+        kept = Kept()
         for index, item in enumerate(value):
             found = check(item, depth)
             if found is not None:
-                out += under(f"[{index}]", found)
-                if full(out):
+                kept.add(under(f"[{index}]", found))
+                if kept.full:
                     break
-        return out or None
+        return kept.found or None
 
     return array
 
@@ -332,7 +339,11 @@ def _collect(table: _Table, name: str, value: dict[str, Any], found: list[Findin
     """Add the findings on a property, without the nulls that keep an array aligned with its extensions."""
     if table.primitives.get(name) and f"_{name}" in value:
         found = [f for f in found if f[2] is not NULL or not f[0]]
-    return (out or []) + under(table.step(name), found) if found else out
+    if not found:
+        return out
+    out = [] if out is None else out
+    out += under(table.step(name), found)
+    return out
 
 
 def _doubled(table: _Table, value: dict[str, Any], again: int, out: Found) -> Found:
@@ -383,12 +394,12 @@ def _aligned(value: Any, values: Any, name: str, depth: int) -> Found:
     beside = values if type(values) is list else [None] * len(value)
     if len(beside) != len(value):
         return one("structure", f"must have as many items in _{name} as in {name}: null stands for nothing")
-    out: list[Finding] = []
+    kept = Kept()
     for index, (item, other) in enumerate(zip(value, beside, strict=True)):
         if item is not None:
-            out += under(f"[{index}]", _extended(item, other is not None, depth) or [])
+            kept.add(under(f"[{index}]", _extended(item, other is not None, depth) or []))
         elif other is None:
-            out += one("structure", "has neither a value nor an extension", f"[{index}]")
-        if full(out):
+            kept.add(one("structure", "has neither a value nor an extension", f"[{index}]"))
+        if kept.full:
             break
-    return out or None
+    return kept.found or None
