@@ -31,6 +31,10 @@ MOST: Final = 2000
 """Resources in one document."""
 MOST_BYTES: Final = 1 << 26
 """Of all of them together."""
+MOST_SOUGHT: Final = 10 * MOST
+"""Different references that are followed, to whatever end."""
+MOST_ISSUES: Final = 100
+"""References that are told of where they can't be put in."""
 _PLACE: Final = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?")
 
 Name = tuple[str, str, str]
@@ -75,23 +79,33 @@ async def document(door: Door, who: Principal, id: str) -> Document:
     """
     composition = await read(door, who, "Composition", id)
     found = _Gathered()
-    found.add(("Composition", composition.id, ""), composition)
+    own = ("Composition", composition.id, "")
+    found.sought(own)
+    found.add(own, composition)
     issues: list[Issue] = []
     direct: list[Resource] = []
+    missed: dict[Name, tuple[str, str]] = {}
     for place, text in _referring(composition.body, "Composition"):
         if text.startswith("#"):
             continue
         name = _name(text, door.base)
         if name in found.resources:
             continue
-        resource = None if name is None else await _readable(door, who, name)
-        if resource is not None and await contents.held(door, resource) is not None:
-            issues.append(Issue("error", "too-long", _ASIDE, place))
-        elif name is None or resource is None:
-            issues.append(Issue("error", "not-found", _LACKING if name is not None else _ELSEWHERE, place))
-        else:
-            found.add(name, resource)
-            direct.append(resource)
+        wrong = ("not-found", _ELSEWHERE) if name is None else missed.get(name)
+        if name is not None and wrong is None:
+            found.sought(name)
+            resource = await _readable(door, who, name)
+            if resource is None:
+                wrong = missed[name] = ("not-found", _LACKING)
+            elif await contents.held(door, resource) is not None:
+                wrong = missed[name] = ("too-long", _ASIDE)
+            else:
+                found.add(name, resource)
+                direct.append(resource)
+        if wrong is not None:
+            issues.append(Issue("error", *wrong, place))
+            if len(issues) == MOST_ISSUES:
+                break
     if issues:
         raise Unprocessable(issues=tuple(issues))
     await _indirect(door, who, found, direct)
@@ -100,19 +114,29 @@ async def document(door: Door, who: Principal, id: str) -> Document:
 
 
 class _Gathered:
-    """What is in the document so far, by the names by which it was referred to."""
+    """What is in the document so far, by the names by which it was referred to; `met`: those that were looked for."""
 
     def __init__(self) -> None:
         self.resources: dict[Name, Resource] = {}
+        self.met: set[Name] = set()
         self._size = 0
+
+    def sought(self, name: Name) -> None:
+        """One more that is looked for. Raises Unprocessable (too costly)."""
+        self.met.add(name)
+        if len(self.met) > MOST_SOUGHT:
+            raise _too_costly(f"The document would need more than {MOST_SOUGHT} references to be followed.")
 
     def add(self, name: Name, resource: Resource) -> None:
         """One more. Raises Unprocessable (too costly)."""
         self.resources[name] = resource
         self._size += len(resource.raw)
         if len(self.resources) > MOST or self._size > MOST_BYTES:
-            text = f"The document would hold more than {MOST} resources or {MOST_BYTES >> 20} MB."
-            raise Unprocessable(issues=(Issue("error", "too-costly", text),))
+            raise _too_costly(f"The document would hold more than {MOST} resources or {MOST_BYTES >> 20} MB.")
+
+
+def _too_costly(text: str) -> Unprocessable:
+    return Unprocessable(issues=(Issue("error", "too-costly", text),))
 
 
 _LACKING: Final = (
@@ -125,16 +149,15 @@ _ELSEWHERE: Final = "What is referred to here is on no record of this server, wh
 
 async def _indirect(door: Door, who: Principal, found: _Gathered, direct: list[Resource]) -> None:
     """Add to `found` what the resources refer to, and those in turn."""
-    met = set(found.resources)
-    subjects = frozenset(id for type, id, _ in met if type == "Patient")
+    subjects = frozenset(id for type, id, _ in found.resources if type == "Patient")
     waiting = deque(direct)
     while waiting:
         resource = waiting.popleft()
         for text in references(resource.body):
             name = _name(text, door.base)
-            if name is None or name in met:
+            if name is None or name in found.met:
                 continue
-            met.add(name)
+            found.sought(name)
             other = await _beside(door, who, name, subjects)
             if other is not None and await contents.held(door, other) is None:
                 found.add(name, other)
