@@ -22,7 +22,8 @@ from hilum.interactions.shelf import LOOK_SECONDS, Shelf
 from hilum.interactions.transaction import transaction
 from hilum.interactions.update import update
 from hilum.problems import Conflict, Invalid, NotFound, Unprocessable
-from hilum.store.interface import Commit, Store
+from hilum.search.query import Query
+from hilum.store.interface import Commit, Page, Store
 
 FIT = {"resourceType": "Patient", "name": [{"family": "Doe"}]}
 UNFIT = {"resourceType": "Patient", "name": [{"given": ["Kim"]}]}
@@ -353,6 +354,33 @@ async def test_a_record_that_somebody_wrote_or_edited_is_in_nobodys_way(store: S
     (one,) = await guides.guides(door)
     assert (one.label, one.dependencies, one.types) == ("p#1", {}, {"": 1})
     assert (await guides.offered(door)).guides == ("http://example.org/forged|1",)
+
+
+async def test_what_guides_offer_is_looked_up_twice_a_second_however_often_it_is_asked(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    door = Door(store, BASE, shelf=Shelf(lambda: now[0]))
+    await guides.add(door, WHO, package(profile()))
+    searches: list[str] = []
+    real = store.search
+
+    async def counted(query: Query, *more: Any, **named: Any) -> Page:
+        searches.append(query.parts[0].type)
+        return await real(query, *more, **named)
+
+    monkeypatch.setattr(store, "search", counted)
+    first = await guides.offered(door)
+    once = len(searches)
+    many = await asyncio.gather(*(guides.offered(door) for _ in range(50)))
+    assert (once > 0, len(searches), all(one is first for one in many)) == (True, once, True)
+    now[0] += LOOK_SECONDS + 0.1
+    await asyncio.gather(*(guides.offered(door) for _ in range(50)))
+    assert len(searches) <= 2 * once
+    await guides.remove(door, WHO, "example.ig")
+    assert (first.guides, (await guides.offered(door)).guides) == (
+        *(("http://example.org/ig/ImplementationGuide/example.ig|1.0.0",), ()),
+    )
 
 
 async def test_copies_of_what_a_package_has_stay_when_it_is_added_again_and_removed(store: Store) -> None:

@@ -24,7 +24,7 @@ from hilum.interactions.defining import commit, searchable
 from hilum.interactions.door import Door
 from hilum.interactions.permit import audit, permits
 from hilum.interactions.retrying import retrying
-from hilum.interactions.shelf import EVERYTHING, Entry, required
+from hilum.interactions.shelf import EVERYTHING, Entry, Offered, required
 from hilum.problems import Conflict, Invalid, NotFound
 from hilum.search.custom import definition, kin
 from hilum.search.parse import parse_query
@@ -346,19 +346,12 @@ async def profiles(door: Door, name: str, version: str = "") -> list[tuple[Guide
     return out
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """What the guides that are loaded add to the CapabilityStatement. `profiles`: by resource type."""
-
-    guides: tuple[str, ...]
-    statements: tuple[str, ...]
-    profiles: dict[str, tuple[str, ...]]
-
-
-NO_GUIDES: Final = Offered((), (), {})
-
-
 async def offered(door: Door) -> Offered:
+    """What the guides offer, as of half a second ago at most. Raises Busy."""
+    return await door.shelf.offered(lambda: _offered(door))
+
+
+async def _offered(door: Door) -> Offered:
     """As of now. A profile of several versions is named without one, which means the latest, and with each.
 
     https://hl7.org/fhir/R4/capabilitystatement-definitions.html#CapabilityStatement.rest.resource.supportedProfile

@@ -11,7 +11,7 @@ import asyncio
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -53,6 +53,18 @@ class Setting(Record, frozen=True, omit_defaults=True):
     """The record: resource type -> the profiles that each of that type must conform to."""
 
     profiles: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What the guides that are loaded add to the CapabilityStatement. `profiles`: by resource type."""
+
+    guides: tuple[str, ...]
+    statements: tuple[str, ...]
+    profiles: dict[str, tuple[str, ...]]
+
+
+NO_GUIDES: Final = Offered((), (), {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +220,24 @@ class Shelf:
         self._counts: tuple[int, int] | None = None
         self._state = NOTHING
         self._required: dict[str, tuple[str, ...]] = {}
+        self._looking = asyncio.Lock()
+        self._forgotten = 0
+        self._read: tuple[float, int] = (float("-inf"), 0)
+        self._offered = NO_GUIDES
 
     def forget(self) -> None:
         """Look again when next asked: this process itself has written some."""
         self._looked = self._asked = float("-inf")
+        self._forgotten += 1
+
+    async def offered(self, look: Callable[[], Awaitable[Offered]]) -> Offered:
+        """What `look` finds, not older than half a second: nobody has to say who he is to ask. Raises Busy."""
+        async with self._looking:
+            now = (self._clock(), self._forgotten)
+            if now[1] != self._read[1] or now[0] - self._read[0] > LOOK_SECONDS:
+                self._offered = await look()
+                self._read = now
+            return self._offered
 
     async def required(self, store: Store, type: str) -> tuple[str, ...]:
         """The profiles that each resource of the type must conform to. Raises Busy."""

@@ -11,7 +11,8 @@ from typing import Any
 from hilum import __version__
 from hilum.fhir import json
 from hilum.fhir.definitions import FHIR_VERSION, TYPES, compartments
-from hilum.interactions.guides import NO_GUIDES, Offered, offered
+from hilum.interactions.guides import offered
+from hilum.interactions.shelf import NO_GUIDES, Offered
 from hilum.oauth.endpoints import CAPABILITIES, PATHS
 from hilum.problems import Malformed
 from hilum.rest import media, searching, stu3, subset
