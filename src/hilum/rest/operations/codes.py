@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from hilum.interactions import read
+from hilum.interactions.build import apart
 from hilum.interactions.permit import permits, unlimited
 from hilum.interactions.terminology.knowledge import Codes, codes
 from hilum.problems import Forbidden, Invalid, Malformed, NotFound
@@ -59,12 +60,13 @@ async def instance(service: Service, request: Request) -> Body | None:
     return (await read.read(service.door, request.who, request.path[0], request.path[1])).body
 
 
-def given(inputs: Inputs, name: str) -> Body | None:
+async def given(request: Request, inputs: Inputs, name: str) -> Body | None:
     """A resource that came along, if it is sound. Raises Invalid."""
     body = inputs.body(name)
     if body is None:
         return None
-    issues = tuple(one for one in validate(body) if one.severity in ("error", "fatal"))
+    found = await apart(request.size, validate, body)
+    issues = tuple(one for one in found if one.severity in ("error", "fatal"))
     if issues:
         raise Invalid(issues=issues)
     return body
@@ -73,7 +75,7 @@ def given(inputs: Inputs, name: str) -> Body | None:
 async def value_set(service: Service, request: Request, inputs: Inputs, found: Codes) -> tuple[str, Body]:
     """The ValueSet that is meant, and the name by which what follows from it is remembered ("": not at all)."""
     body = await instance(service, request)
-    url, inline = inputs.text("url"), given(inputs, "valueSet")
+    url, inline = inputs.text("url"), await given(request, inputs, "valueSet")
     if sum(one is not None for one in (body, url, inline)) != 1:
         raise Malformed("Name one value set: by its instance, by url, or by valueSet.")
     if inline is not None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hilum.fhir import json
 from hilum.fhir.definitions import type_
+from hilum.interactions.build import apart
 from hilum.problems import Invalid, Malformed
 from hilum.rest import media
 from hilum.rest.links import CURSOR
@@ -137,6 +138,7 @@ async def read(operation: Operation, request: Request) -> Inputs:
     if body is not None:
         bare = operation.bare
         if body.get("resourceType") == "Parameters" and (bare is None or bare.type != "Parameters"):
+            await apart(request.size, _check, body)
             _take_parameters(operation, declared, found, body)
         elif bare is not None:
             found.add(bare.name, _resource(bare, body, bare.name), bare.name)
@@ -163,7 +165,6 @@ def _take_pair(operation: Operation, declared: Mapping[str, Parameter], found: _
 def _take_parameters(
     operation: Operation, declared: Mapping[str, Parameter], found: _Found, body: dict[str, Any]
 ) -> None:
-    _check(body)
     for number, part in enumerate(body.get("parameter", [])):
         place = f"Parameters.parameter[{number}]"
         one = declared.get(part["name"])

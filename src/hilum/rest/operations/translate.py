@@ -27,7 +27,7 @@ async def translate(service: Service, request: Request, inputs: Inputs) -> Retur
     some = codings(inputs, inputs.text("system"), inputs.text("version") or "")
     if any(not one.system for one in some):
         raise Malformed("Each code needs its system.")
-    body, inline, url = await instance(service, request), given(inputs, "conceptMap"), inputs.text("url")
+    body, inline, url = await instance(service, request), await given(request, inputs, "conceptMap"), inputs.text("url")
     reverse = bool(inputs.flag("reverse"))
     if body is not None or inline is not None:
         maps = [one for one in (body, inline) if one is not None]

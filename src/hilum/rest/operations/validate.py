@@ -39,15 +39,16 @@ async def validate(service: Service, request: Request, inputs: Inputs) -> Return
     if mode == "profile" and "profile" not in inputs:
         raise Malformed("mode profile needs the parameter profile.", expression=_place(inputs, "mode"))
     shown: tuple[int, ...] = ()
+    size = request.size
     if body is None:
         if id is None:
             raise Malformed("resource is missing: the resource to validate.")
         stored = await read.read(service.door, request.who, type, id)
-        body, shown = stored.body, (stored.seq,)
+        body, shown, size = stored.body, (stored.seq,), len(stored.raw)
     issues = _named(type, id, mode, body)
     if not issues:
         profiles = inputs.each("profile")
-        issues = await validating.validated(service.door, type, body, profiles, size=request.size)
+        issues = await validating.validated(service.door, type, body, profiles, size=size)
     return _returned(issues, _GOOD, shown)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from hilum.interactions.build import apart
 from hilum.interactions.terminology.judging import in_held, in_members, in_system
 from hilum.interactions.terminology.knowledge import held_of
 from hilum.interactions.terminology.members import members, members_of
@@ -42,13 +43,13 @@ async def in_value_set(service: Service, request: Request, inputs: Inputs) -> Re
 async def in_code_system(service: Service, request: Request, inputs: Inputs) -> Returned:
     """Whether a code system has a code."""
     codes = await known(service, request, "CodeSystem")
-    body, inline = await instance(service, request), given(inputs, "codeSystem")
+    body, inline = await instance(service, request), await given(request, inputs, "codeSystem")
     url, version = inputs.text("url"), inputs.text("version") or ""
     named = sum(one is not None for one in (body, inline, url))
     if named > 1 or (not named and "coding" not in inputs and "codeableConcept" not in inputs):
         raise Malformed("Name one code system: by its instance, by url, or by codeSystem.")
     if inline is not None:
-        held = held_of(inline)
+        held = await apart(request.size, held_of, inline)
         some = codings(inputs, inline.get("url"), version)
         return await _judged(inputs, some, lambda one: in_held(held, one.code, one.display))
     if body is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from hilum.access.granting import of_scopes
 from hilum.access.policy import EVERYTHING, Principal
 from hilum.fhir import json
+from hilum.interactions import build
 from hilum.interactions.answering import answer
 from hilum.interactions.door import Door
 from hilum.interactions.terminology.knowledge import natural
@@ -22,6 +24,8 @@ from hilum.oauth.scopes import parse
 from hilum.rest import router
 from hilum.rest.links import Links
 from hilum.rest.message import Request
+from hilum.rest.operations import codes as operations
+from hilum.rest.operations import inputs, validate_code
 from hilum.rest.router import Router, Service
 from hilum.rest.routes import ROUTES
 from hilum.store.sqlite import open_sqlite
@@ -627,6 +631,30 @@ def test_versions_are_in_the_order_of_their_numbers() -> None:
     days = ["12012025", "01052026", "20260106"]
     assert sorted(days[1:] + days[:1], key=natural) == days
     assert all(natural(one) < natural(next) for one, next in pairwise(versions))
+
+
+@pytest.mark.parametrize("path", ["CodeSystem/$validate-code", "ValueSet/$expand", "ConceptMap/$translate"])
+async def test_a_large_resource_that_is_sent_along_is_judged_on_a_thread(
+    service: Service, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "LARGE", 100)
+    seen: list[tuple[str, bool]] = []
+    for module, name in ((inputs, "validate"), (operations, "validate"), (validate_code, "held_of")):
+        real = getattr(module, name)
+
+        def watched(body: Body, of: Any = real, name: str = name) -> Any:
+            seen.append((name, threading.current_thread() is threading.main_thread()))
+            return of(body)
+
+        monkeypatch.setattr(module, name, watched)
+    sent, code = {
+        "CodeSystem/$validate-code": (("codeSystem", ANIMALS), (ASKED[0],)),
+        "ValueSet/$expand": (("valueSet", SETS[1]), ()),
+        "ConceptMap/$translate": (("conceptMap", MAP), ASKED),
+    }[path]
+    body = await post(service, path, {"name": sent[0], "resource": sent[1]}, *code)
+    assert "said" not in body
+    assert seen == [("validate", False)] * 2 + [("held_of", False)] * path.startswith("CodeSystem")
 
 
 # --- what is remembered ---
