@@ -26,6 +26,8 @@ MOST_READ: Final = 200_000
 """Observations that are looked at; 100,000 take about two seconds."""
 MOST_FOUND: Final = 5_000
 """Observations in the answer, which has no pages."""
+MOST_BYTES: Final = 1 << 26
+"""Of the answer; at most twice as many are held meanwhile, since kinds hold more than they return."""
 _AT_ONCE: Final = 1000
 _UNDATED: Final = -(1 << 63)
 _SLACK: Final = 64
@@ -65,17 +67,23 @@ class _Kind:
     found: list[tuple[int, int, Resource]] = field(default_factory=list)
     full: int = _SLACK
 
-    def add(self, one: tuple[int, int, Resource], most: int) -> None:
+    def add(self, one: tuple[int, int, Resource], most: int) -> int:
+        """One more. Answers how many bytes more are held, which may be fewer."""
         self.found.append(one)
+        size = len(one[2].raw)
         if len(self.found) > self.full:
-            self.trim(most)
+            size -= self.trim(most)
             self.full = 2 * len(self.found) + _SLACK
+        return size
 
-    def trim(self, most: int) -> None:
-        """The newest only, and those that are as new as the last of them: "in case of a tie both will be returned"."""
+    def trim(self, most: int) -> int:
+        """The newest only, and those that are as new as the last of them: "in case of a tie both will be returned".
+
+        Answers how many bytes were let go.
+        """
         self.found.sort(key=_newest)
         if len(self.found) <= most:
-            return
+            return 0
         last = self.found[most - 1][0]
         end = most
         if last != _UNDATED:
@@ -83,7 +91,9 @@ class _Kind:
                 end += 1
         if end > MOST_FOUND:
             raise _too_costly(f"More than {MOST_FOUND} of one kind have the same time.")
+        gone = sum(len(resource.raw) for _, _, resource in self.found[end:])
         del self.found[end:]
+        return gone
 
 
 def _newest(one: tuple[int, int, Resource]) -> tuple[int, int]:
@@ -98,7 +108,7 @@ async def lastn(door: Door, who: Principal, parsed: Parsed, most: int) -> tuple[
     kinds: dict[Code, _Kind] = {}
     linked = _Linked()
     query = replace(parsed.query, count=_AT_ONCE, total="none", sort=(), includes=())
-    read = 0
+    read = held = 0
     while True:
         page = await search(door, who, replace(parsed, query=query, kept=False))
         read += len(page.resources)
@@ -107,7 +117,11 @@ async def lastn(door: Door, who: Principal, parsed: Parsed, most: int) -> tuple[
         for resource in page.resources:
             codes, when = _of(resource)
             linked.join(codes)
-            kinds.setdefault(codes[0], _Kind()).add((when, resource.seq, resource), most)
+            held += kinds.setdefault(codes[0], _Kind()).add((when, resource.seq, resource), most)
+            if held > 2 * MOST_BYTES:
+                held -= sum(kind.trim(most) for kind in kinds.values())
+                if held > MOST_BYTES:
+                    raise _too_large()
         if page.next is None:
             break
         query = replace(query, after=page.next)
@@ -116,10 +130,12 @@ async def lastn(door: Door, who: Principal, parsed: Parsed, most: int) -> tuple[
         groups.setdefault(linked.least(code), _Kind()).found += kind.found
     answer: list[Resource] = []
     for code in sorted(groups):
-        groups[code].trim(most)
+        held -= groups[code].trim(most)
         answer += [resource for _, _, resource in groups[code].found]
         if len(answer) > MOST_FOUND:
             raise _too_costly(f"More than {MOST_FOUND} would be returned.")
+    if held > MOST_BYTES:
+        raise _too_large()
     return tuple(answer)
 
 
@@ -164,6 +180,10 @@ class _Linked:
             low, high = sorted((self.least(first), self.least(other)))
             self._above[high] = low
             first = low
+
+
+def _too_large() -> Unprocessable:
+    return _too_costly(f"More than {MOST_BYTES >> 20} MB would be returned.")
 
 
 def _too_costly(text: str) -> Unprocessable:

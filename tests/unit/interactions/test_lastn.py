@@ -107,6 +107,24 @@ async def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch, limit: str) 
     assert caught.value.issues[0].code == "too-costly"
 
 
+@pytest.mark.parametrize("linked", [False, True])
+async def test_no_more_is_held_than_memory_has_room_for(monkeypatch: pytest.MonkeyPatch, linked: bool) -> None:
+    """What goes because newer ones come counts no longer, and what goes at the end does not either."""
+    long = "x" * 1000
+    some = [resource(n, [f"{n:03}"], long, effectiveDateTime=f"{1900 + n}") for n in range(30)]
+    if linked:
+        some += [resource(30 + n, [f"{n:03}", f"{n + 1:03}"], "", effectiveDateTime="1800") for n in range(29)]
+    monkeypatch.setattr(newest, "MOST_BYTES", 20_000)
+    if linked:
+        assert await ask(monkeypatch, some, 1) == ["o29"]
+        some += [resource(100 + n, [f"x{n}"], long) for n in range(30)]
+    with pytest.raises(Unprocessable, match="MB") as caught:
+        await ask(monkeypatch, some, 1)
+    assert caught.value.issues[0].code == "too-costly"
+    same = [resource(n, ["a"], long, effectiveDateTime=f"{1900 + n}") for n in range(400)]
+    assert await ask(monkeypatch, same, 1) == ["o399"]
+
+
 async def test_a_long_record_takes_little_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
     one = resource(1, ["a"], "", effectiveDateTime="2020")
     some = [replace(one, last_updated=n) for n in range(20_000)]
