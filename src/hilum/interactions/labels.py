@@ -108,11 +108,13 @@ def adding(meta: Body, where: str) -> Patch:
         for element, some in wanted.items():
             held = body.setdefault("meta", {})
             listed = held.setdefault(element, [])
-            known = {identity(one) for one in listed}
+            listed += [None] * (len(held.get(f"_{element}", ())) - len(listed))
+            known = {identity(one) for one in listed if one is not None}
             new = [copied(one) for name, one in some.items() if name not in known]
             listed += new
-            if f"_{element}" in held:  # extensions of the profiles, in step with them
-                held[f"_{element}"] += [None] * len(new)
+            beside = held.get(f"_{element}")
+            if beside is not None:  # extensions of the profiles, in step with them, which may all be without a URL
+                beside += [None] * len(new)
             if not listed:
                 del held[element]
         return body
