@@ -361,3 +361,16 @@ async def test_a_full_disk_is_told_so_and_nothing_stays(
     monkeypatch.undo()
     assert not [path for path in (tmp_path / "blobs").rglob("*") if path.is_file() and path.name != "identity"]
     assert (await create(door, OWNER, "Binary", binary(os.urandom(5000)))).created
+
+
+async def test_what_was_lost_is_mended_by_sending_it_again(blobs: Blobs, store: Store) -> None:
+    door = Door(store, "http://hilum.test/fhir", blobs=blobs, large=LARGE)
+    content = os.urandom(5000)
+    first = (await update(door, OWNER, "Binary", "b", binary(content, id="b"))).resource
+    blob = await held(door, first)
+    assert blob is not None
+    await blobs.remove(blob.key)
+    again = await update(door, OWNER, "Binary", "b", binary(content, id="b"))
+    assert (again.changed, again.resource.version) == (True, 2)
+    assert await content_of(door, again.resource) == content
+    assert (await update(door, OWNER, "Binary", "b", binary(content, id="b"))).changed is False

@@ -40,9 +40,16 @@ async def held(door: Door, resource: Resource | None) -> Blob | None:
 
 
 async def same(door: Door, current: Resource | None, blob: Blob | None) -> bool:
-    """Whether the content of the version that stands is that of this blob, or neither is one. Raises Busy."""
+    """Whether the content of the version that stands is that of this blob, or neither is one. Raises Busy.
+
+    What is lost or cut off is not the same: who sends it again mends it.
+    """
     stands = await held(door, current)
-    return (stands and stands.digest) == (blob and blob.digest)
+    if stands is None or blob is None:
+        return stands is blob
+    if stands.digest != blob.digest:
+        return False
+    return stands.key == blob.key or door.blobs is None or await door.blobs.size(stands.key) == stands.size
 
 
 def is_part(body: Body) -> bool:
