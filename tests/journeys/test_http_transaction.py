@@ -202,6 +202,8 @@ def test_reads_see_what_the_transaction_does(fhir: httpx.Client, create: Create,
     for bundle in (history, everything, found):
         assert [one["resource"] for one in bundle["entry"]] == [stored]
     assert answer.json()["entry"][7]["resource"]["total"] == 2
+    named = [one.get("fullUrl") for one in answer.json()["entry"]]
+    assert [url for url in named if url] == [f"{fhir.base_url}Patient/{new}"]  # bdl-7: once, though read twice
 
 
 def test_a_read_of_what_the_transaction_deletes_refuses_all(fhir: httpx.Client, create: Create) -> None:

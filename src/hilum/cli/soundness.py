@@ -178,10 +178,13 @@ async def contents(settings: Settings, full: bool = False) -> list[Finding]:
 
 
 async def binaries(settings: Settings) -> list[Finding]:
-    """The content of every large Binary read, and held against its digest."""
+    """The content of every large Binary read, and held against its digest; nothing where the store can't be opened."""
     try:
         if await inspect(settings) is None:
             return []
+    except (Misconfigured, Busy, Damaged):  # which `store` has told
+        return []
+    try:
         looked = await keeping.look(settings)
     except (Misconfigured, Busy, Damaged) as problem:
         return [Finding("binaries", FAIL, str(problem), "See docs/how-to/store-big-files.md.")]

@@ -96,7 +96,7 @@ def _sizes(raw: bytes) -> list[int]:
 async def _batch(service: Service, request: Request, entries: list[dict[str, Any]], sizes: list[int]) -> _Done:
     """Each entry for itself: what fails does not stop the others."""
     base = service.base
-    replies = [b""] * len(entries)
+    replies, told = [b""] * len(entries), set[tuple[str, str, int]]()
     waiting: list[tuple[int, Request]] = []
     for number, entry in enumerate(entries):
         try:
@@ -104,14 +104,14 @@ async def _batch(service: Service, request: Request, entries: list[dict[str, Any
             one.bytes_of_resource = sizes[number]
             waiting.append((number, one))
         except Problem as problem:
-            replies[number] = bundles.reply(base, outcome.response(problem))
+            replies[number] = bundles.reply(base, outcome.response(problem), told)
     for turn in range(4):
         phase = [(number, one) for number, one in waiting if ORDER.get(one.method, 3) == turn]
         for begin in range(0, len(phase), _AT_ONCE):
             part = phase[begin : begin + _AT_ONCE]
             done = await asyncio.gather(*(router.answer(service, one) for _, one in part))
             for (number, one), reply in zip(part, done, strict=True):
-                replies[number] = _reply(base, one, reply)
+                replies[number] = _reply(base, one, reply, told)
     return _Done(replies)
 
 
@@ -136,7 +136,7 @@ async def _transaction(service: Service, request: Request, entries: list[dict[st
     if problems:
         raise Invalid(issues=tuple(issue for problem in problems for issue in problem.issues))
     base = service.base
-    replies = [b""] * len(entries)
+    replies, told = [b""] * len(entries), set[tuple[str, str, int]]()
     brief = prefer(request).returns in (None, "minimal")
     judge = _judging(service, reads) if reads else None
     outcomes = await transaction(service.door, request.who, writes, judge)
@@ -144,9 +144,9 @@ async def _transaction(service: Service, request: Request, entries: list[dict[st
         if brief and found.method != "DELETE" and found.resource is not None:
             replies[found.index] = bundles.stored(base, 201 if found.created else 200, found.resource)
         else:
-            replies[found.index] = bundles.reply(base, await _written(service, request, found))
+            replies[found.index] = bundles.reply(base, await _written(service, request, found), told)
     for number, one in reads:
-        replies[number] = _reply(base, one, await router.answer(service, one))
+        replies[number] = _reply(base, one, await router.answer(service, one), told)
     stood = tuple(found.resource.seq for found in outcomes if found.resource is not None and not found.changed)
     return _Done(replies, stood, not reads and not stood and any(found.changed for found in outcomes))
 
@@ -253,8 +253,8 @@ def _preference(outer: Request) -> bytes:
     return f"return={wanted.returns or 'minimal'}, handling={'lenient' if wanted.lenient else 'strict'}".encode()
 
 
-def _reply(base: bytes, one: Request, response: Response) -> bytes:
+def _reply(base: bytes, one: Request, response: Response, told: set[tuple[str, str, int]]) -> bytes:
     """The entry that answers a request; for HEAD without what GET would hold."""
     if one.method == "HEAD" and response.status < 400:
         response.body = b""
-    return bundles.reply(base, response)
+    return bundles.reply(base, response, told)

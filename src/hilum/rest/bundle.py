@@ -79,17 +79,19 @@ def version(base: bytes, resource: Resource, raw: bytes, *, created: bool) -> by
     )
 
 
-def reply(base: bytes, response: Response) -> bytes:
+def reply(base: bytes, response: Response, told: set[tuple[str, str, int]]) -> bytes:
     """An entry of a batch-response or transaction-response, from the Response that the entry has on its own.
 
-    What a success carries is the entry's `resource`, an OperationOutcome is its `response.outcome`.
+    What a success carries is the entry's `resource`, an OperationOutcome is its `response.outcome`. `told`: the
+    versions that the Bundle holds under their fullUrl, where each stands once (bdl-7); this one is added.
     https://hl7.org/fhir/R4/http.html#transaction-response
     """
     version = response.version
     out = b""
     is_outcome = response.status >= 400 or response.body.startswith(OUTCOME)
     if response.body and not is_outcome:
-        if version is not None:
+        if version is not None and (key := (version.type, version.id, version.version)) not in told:
+            told.add(key)
             out = b'"fullUrl":"%b/%b/%b",' % (base, version.type.encode(), version.id.encode())
         out += b'"resource":%b,' % response.body
     out += b'"response":{"status":"%d"' % response.status
