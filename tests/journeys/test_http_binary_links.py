@@ -111,7 +111,9 @@ def test_of_many_at_once_one_upload_is_made(client: httpx.Client, made: str) -> 
     url, before = upload_link(client), client.get("Binary", params={"_summary": "count"}).json()["total"]
     with ThreadPoolExecutor(8) as many:
         answers = list(many.map(lambda n: httpx.post(url, content=bytes([n]) * 300_000, headers=PDF), range(8)))
-    assert sorted(answer.status_code for answer in answers) == [201] + [401] * 7
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses[0] == 201
+    assert set(statuses[1:]) <= {401, 503}, "503 while the first is under way"
     assert client.get("Binary", params={"_summary": "count"}).json()["total"] == before + 1
 
 

@@ -26,7 +26,7 @@ from hilum.access.ledger import Ledger
 from hilum.access.policy import Principal
 from hilum.access.seal import secret
 from hilum.oauth.ledger import LINK, Put, digest
-from hilum.problems import Unauthenticated
+from hilum.problems import Busy, Unauthenticated
 
 PREFIX: Final = "hlk_"
 DOWNLOAD: Final = "download"
@@ -62,6 +62,11 @@ class Link(msgspec.Struct, frozen=True, omit_defaults=True):
     context: str = ""
     size: int = 0
 
+    @property
+    def spent(self) -> Put | None:
+        """The record by which an upload uses the link up."""
+        return Put(LINK, digest(self.number), b"", self.ends * _MICRO) if self.number else None
+
 
 class Signed:
     """Makes links and opens them. `admits` None: everybody is `anyone` (`--auth off`). `clock`: seconds since 1970."""
@@ -76,6 +81,7 @@ class Signed:
     ) -> None:
         self._cipher = AESGCM(secret(root, "links"))
         self._ledger, self._admits, self._anyone, self._clock = ledger, admits, anyone, clock
+        self._under_way: set[str] = set()
 
     def make(
         self,
@@ -98,8 +104,10 @@ class Signed:
         return PREFIX + urlsafe_b64encode(sealed).decode().rstrip("="), ends
 
     async def use(self, text: str, purpose: str, path: str) -> tuple[Principal, Link]:
-        """Who comes with this link, and what it says; an upload is made by one request. Raises Unauthenticated,
-        Busy.
+        """Who comes with this link, and what it says. Raises Unauthenticated, Busy.
+
+        A link to upload is used up by the commit of what is uploaded (`Link.spent`), and by nothing else. Only one
+        request at a time comes with it into this process, so that nobody fills the disk by one link: `let_go` ends it.
         """
         link = self._opened(text)
         if self._clock() >= link.ends:
@@ -108,14 +116,16 @@ class Signed:
         if (link.purpose, link.path) != (purpose, path) or not hmac.compare_digest(link.api_key, who.api_key.hex()):
             raise NotHeld(_REFUSED, who)
         if link.number:
-            used = Put(LINK, digest(link.number), b"", link.ends * _MICRO)
-            if not await self._ledger.add(used):
+            if await self._ledger.get(LINK, digest(link.number)) is not None:
                 raise NotHeld(_REFUSED, who)
+            if link.number in self._under_way:
+                raise Busy("An upload by this link is under way. If nothing comes of it, the link may be used again.")
+            self._under_way.add(link.number)
         return who, link
 
-    async def give_back(self, link: Link) -> None:
-        """Nothing came of the upload: it may be tried again. Raises Busy."""
-        await self._ledger.remove(LINK, digest(link.number))
+    def let_go(self, link: Link) -> None:
+        """The request that came with it is answered, or its client went away."""
+        self._under_way.discard(link.number)
 
     def _opened(self, text: str) -> Link:
         if len(text) > _LONGEST or not text.startswith(PREFIX) or not text.isascii():

@@ -31,6 +31,7 @@ from hilum.interactions.permit import (
     may_remove,
     refuse_hidden,
 )
+from hilum.oauth.ledger import Put
 from hilum.problems import Invalid, Issue, Malformed, PreconditionFailed
 from hilum.search.before import before
 from hilum.search.index import index
@@ -205,14 +206,15 @@ async def put(
     size: int = 0,
     told: tuple[Issue, ...] = (),
     blob: Blob | None = None,
+    puts: tuple[Put, ...] = (),
 ) -> Written:
     """Commit `body` as the version after `current` (None: the first), judged by `allowed`.
 
     `told`: what validation said of it.
 
     What changes nothing makes no version, if the principal may read what is there. `size`: bytes of the body as it
-    came, if it may be large. `blob`: of a Binary, where its content is if not in the body. Raises Forbidden,
-    Unprocessable (a profile), VersionChanged, CriteriaChanged, Conflict, Busy.
+    came, if it may be large. `blob`: of a Binary, where its content is if not in the body. `puts`: records that are new
+    with the version. Raises Forbidden, Unprocessable (a profile), VersionChanged, CriteriaChanged, Conflict, Busy.
     """
     if type == "Basic":
         state.check(door, who, method, body, current)
@@ -235,5 +237,5 @@ async def put(
         present = await apart(size, integrity, door, [body], [])
         await refuse_hidden(door, who, allowed, targets(present), {(type, id)}, current)
         conditions += present
-    made = await commit(door, catalogue, (write,), audit(who, interaction), conditions)
+    made = await commit(door, catalogue, (write,), audit(who, interaction), conditions, puts=puts)
     return Written(made[0], created=current is None or current.deleted, readable=readable, issues=told)

@@ -11,7 +11,8 @@ from hilum.interactions.door import Door, Written
 from hilum.interactions.ids import uuid7
 from hilum.interactions.permit import Permits, permits, visible
 from hilum.interactions.retrying import retrying
-from hilum.problems import Forbidden, Issue
+from hilum.oauth.ledger import Put
+from hilum.problems import Conflict, Forbidden, Issue
 from hilum.store.blobs.blob import Blob
 from hilum.store.interface import Resolves
 
@@ -24,23 +25,25 @@ async def create(
     criteria: str | None = None,
     size: int = 0,
     blob: Blob | None = None,
+    once: Put | None = None,
 ) -> Written:
     """A new resource with an id that the server makes; an id in the body is ignored.
 
     `criteria` (If-None-Exist): with no match the resource is created, with one match that resource is the answer
     (created and changed False). `size`: bytes of the body as it came, if it may be large. `blob`: of a Binary, where
-    its content is already. Raises Invalid, Forbidden, MultipleMatches, Conflict (integrity), Busy.
+    its content is already. `once`: a record that is new with the resource; of several creates with the same one
+    is made, and the others are a Conflict. Raises Invalid, Forbidden, MultipleMatches, Conflict (integrity), Busy.
     """
     allowed = permits(who, type, "c")
     if type != contents.TYPE:
         told = await checked(door, type, body, size)
-        return await _created(door, who, allowed, type, body, criteria, size, None, told)
+        return await _created(door, who, allowed, type, body, criteria, size, None, told, once)
     async with contents.stowing(door) as stow:
         if blob is not None:
             await stow.aside(type, body, blob)
         told = await checked(door, type, body, size)
         body, blob = await stow.aside(type, body, blob)
-        found = await _created(door, who, allowed, type, body, criteria, size, blob, told)
+        found = await _created(door, who, allowed, type, body, criteria, size, blob, told, once)
         stow.settle(blob, found.changed)
         return found
 
@@ -55,14 +58,22 @@ async def _created(
     size: int,
     blob: Blob | None,
     told: tuple[Issue, ...],
+    once: Put | None,
 ) -> Written:
+    puts = () if once is None else (once,)
     if criteria is None:
         id = uuid7()
-        return await retrying(
-            lambda: put(door, who, allowed, "create", "POST", type, id, body, None, size=size, blob=blob, told=told)
-        )
 
-    async def attempt() -> Written:
+        async def attempt() -> Written:
+            if once is not None and await door.store.ledger.get(once.kind, once.key) is not None:
+                raise Conflict("What this may be created by, once, was used by another request meanwhile.")
+            return await put(
+                door, who, allowed, "create", "POST", type, id, body, None, size=size, blob=blob, told=told, puts=puts
+            )
+
+        return await retrying(attempt)
+
+    async def attempt_unless_found() -> Written:
         query = conditional.parse(door, who, type, criteria)
         match = await conditional.single(door, query)
         if match is not None:
@@ -82,9 +93,10 @@ async def _created(
             size=size,
             blob=blob,
             told=told,
+            puts=puts,
         )
 
-    return await retrying(attempt)
+    return await retrying(attempt_unless_found)
 
 
 async def readable(door: Door, who: Principal, match: Resource) -> None:

@@ -17,6 +17,7 @@ from hilum.interactions import granting
 from hilum.interactions.door import Door
 from hilum.interactions.ids import uuid7
 from hilum.interactions.retrying import retrying
+from hilum.oauth.ledger import Put
 from hilum.search import catalogue as states
 from hilum.search.catalogue import Catalogue, Defined, changes
 from hilum.search.custom import definition, judge, kin
@@ -43,10 +44,12 @@ async def commit(
     preconditions: tuple[Precondition, ...] = (),
     *,
     defined: tuple[Defined, ...] | None = None,
+    puts: tuple[Put, ...] = (),
 ) -> tuple[Resource, ...]:
     """Commit writes that were indexed by `catalogue`; their versions. A new search parameter gets its Task with it.
 
     `defined`: what becomes of search parameters, where somebody has found that out (`searchable`).
+    `puts`: records that are new with it.
 
     Raises what `Store.commit` raises, Unprocessable for a SearchParameter that can't be used or a grant's Consent that
     can't be so (`granting`), and Conflict for a SearchParameter that others need.
@@ -61,7 +64,7 @@ async def commit(
         if before is not None and (before.task != one.task or one.state == states.GONE):
             tasks += await _ended(door, catalogue, before)
     revokes = await granting.revoked(door, writes, audit)
-    puts = tuple(reference(write.id, write.version, write.blob) for write in writes if write.blob is not None)
+    puts += tuple(reference(write.id, write.version, write.blob) for write in writes if write.blob is not None)
     made = await door.store.commit(
         Commit((*writes, *tasks), audit, preconditions, catalogue.generation, defined, revokes, puts)
     )

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
 from hilum.access.bearer import NotHeld, bearer, require_key
 from hilum.access.policy import EVERYTHING, Policy, Principal
-from hilum.access.signed import DOWNLOAD, UPLOAD, Link
+from hilum.access.signed import DOWNLOAD, UPLOAD
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.interactions.permit import WORDS
 from hilum.problems import Forbidden, Malformed, Problem, Unauthenticated
@@ -136,11 +135,17 @@ class Edge:
 
         Raises Disconnected when the client went away. Token, scope and headers are judged before the body is read.
         """
+        request = Request(scope["method"], (), "", headers, b"", NOBODY)
+        try:
+            return await self._answered(request, scope, receive), request
+        finally:
+            if request.link is not None and self._service.signed is not None:
+                self._service.signed.let_go(request.link)
+
+    async def _answered(self, request: Request, scope: Mapping[str, Any], receive: body.Receive) -> Response:
         held = 0
-        link: Link | None = None
         lanes.begin(SEARCH_SECONDS)
-        method: str = scope["method"]
-        request = Request(method, (), "", headers, b"", NOBODY)
+        method, headers = request.method, request.headers
         unread = method in BODIES
         try:
             request.path = uri.path(scope["raw_path"][self._skip :])
@@ -151,7 +156,7 @@ class Edge:
                 request.who, query = await self._ticketed(method, request.path, query), b""
                 request.way = TICKET
             elif LINKED in query:
-                link = await self._linked(request, query)
+                await self._linked(request, query)
                 query = b""
             elif request.path not in self._open:
                 opened = None if b"authorization" in headers else self._opened(method, request.path)
@@ -161,7 +166,9 @@ class Edge:
             if unread:
                 limit, setting = self._expected(request)
                 if receiving.is_raw(request):
-                    limit, setting = (link.size, "") if link is not None else (self._limits.binary, "max-binary-bytes")
+                    limit, setting = self._limits.binary, "max-binary-bytes"
+                    if request.link is not None:
+                        limit, setting = request.link.size, ""
                     request.incoming = body.Incoming(receive, headers, limit, setting)
                     held = self._budget.take(self._upload if body.is_long(headers) else 0)
                 else:
@@ -175,28 +182,23 @@ class Edge:
             if unread and body.is_long(headers):
                 refused.headers.append(body.CLOSE)
             refused = await forms.written(request, refused)
-            await self._spent(link, refused.status)
-            return await self._kept(router.noted(self._service.trail, request, refused), request, refused), request
+            return await self._kept(router.noted(self._service.trail, request, refused), request, refused)
         try:
             if held > _GIANT and request.incoming is None:
                 async with self._giants:
                     response = await router.answer(self._service, request)
             else:
                 response = await router.answer(self._service, request)
-        except body.Disconnected:
-            await self._spent(link, 499)
-            raise
         finally:
             if held:
                 request.body = b""
                 self._budget.give_back(held)
-        await self._spent(link, response.status)
         if request.incoming is not None and not request.incoming.finished:
             response.headers.append(body.CLOSE)
         response = await forms.written(request, response)
         if response.ticket:
             response = await self._kept(response.ticket, request, response)
-        return response, request
+        return response
 
     def _opened(self, method: str, path: tuple[str, ...]) -> Principal | None:
         """Who asks without a token for what an administrator opened; None: it is not."""
@@ -215,27 +217,18 @@ class Edge:
             raise Unauthenticated("A ticket opens one Binary, by GET.")
         return await self._tickets.use(ticket, "/".join(path))
 
-    async def _linked(self, request: Request, query: bytes) -> Link:
-        """What the request is allowed by a link, which says who asks and what. Raises Unauthenticated, Busy."""
+    async def _linked(self, request: Request, query: bytes) -> None:
+        """What the request is allowed by a link, which says who asks and what. Raises Unauthenticated, Busy,
+        UnsupportedMediaType.
+        """
         signed, method = self._service.signed, request.method
         if signed is None or method not in ("GET", "HEAD", "POST"):
             raise Unauthenticated("A link opens the content of one Binary, by GET, or takes one in, by POST.")
         text = query.removeprefix(b"link=").decode("latin-1")
         purpose = UPLOAD if method == "POST" else DOWNLOAD
-        request.who, link = await signed.use(text, purpose, "/".join(request.path))
+        request.who, request.link = await signed.use(text, purpose, "/".join(request.path))
         request.way = LINK
-        try:
-            request.headers = receiving.by_link(request.headers, link)
-        except Problem as problem:
-            await self._spent(link, outcome.status(problem))
-            raise
-        return link
-
-    async def _spent(self, link: Link | None, status: int) -> None:
-        """An upload that came to nothing for sure may be tried again with its link."""
-        if link is not None and link.number and 400 <= status < 500 and self._service.signed is not None:
-            with suppress(Problem):
-                await self._service.signed.give_back(link)
+        request.headers = receiving.by_link(request.headers, request.link)
 
     async def _kept(self, ticket: int, request: Request, response: Response) -> Response:
         """The response once it is audited as the server promises; what can't be audited isn't shown."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hilum.access.policy import Principal
+from hilum.access.signed import Link
 from hilum.fhir.resource import Resource
 from hilum.rest.media import Form
 from hilum.rest.presentation import PLAIN, Presentation
@@ -41,6 +42,7 @@ class Request:
     most. `asked`: what the audit is told was asked, where the query string says less. Nothing else changes while a
     request is answered, so that it can be answered again.
     `original`: body and Content-Type of what is sent as a Binary, as it came, where it came in another form.
+    `link`: by which it came, if by one.
     `sent`: how its body came; by the time it is answered it is FHIR 4.0 in JSON. `form`: how the answer is to be
     written, filled in by the router; None until then.
     """
@@ -61,6 +63,7 @@ class Request:
     form: Form | None = None
     incoming: Incoming | None = None
     way: str = ""
+    link: Link | None = None
     original: tuple[bytes, str] | None = None
 
     @property
