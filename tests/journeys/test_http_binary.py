@@ -209,6 +209,14 @@ def test_what_is_not_what_its_digest_says_is_refused_and_not_kept(running: Serve
     assert len(files(running) - before) == 2
 
 
+def test_content_without_a_type_is_refused_and_told_that_any_type_does(client: httpx.Client) -> None:
+    for headers in ({}, {"content-type": ""}):
+        for method, path in (("POST", "Binary"), ("PUT", "Binary/untyped")):
+            refused = client.request(method, path, content=b"hello", headers=headers)
+            assert refused.status_code == 415
+            assert "such as application/pdf" in diagnostics(refused)
+
+
 def test_headers_can_t_be_smuggled_through_content_types(client: httpx.Client) -> None:
     body = {"resourceType": "Binary", "contentType": "text/html\nset-cookie: a=b", "data": "aGk="}
     made = client.post("Binary", json=body, headers=FHIR_JSON)

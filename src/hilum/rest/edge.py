@@ -38,6 +38,8 @@ LINKED: Final = b"link=hlk_"
 """The same of a signed link to a Binary."""
 FORM_BYTES: Final = 1 << 20
 """The most bytes that a search form or the Parameters of an operation may have."""
+_RESOURCES: Final = frozenset({"create", "update", "patch", "transaction", "batch"})
+"""Interactions whose body can't be empty; that of an operation may."""
 _GIANT: Final = 1 << 22
 _GIANTS: Final = 2
 """How many bodies of more than `_GIANT` bytes are worked on at once: parsed, they take about ten times their size."""
@@ -173,7 +175,7 @@ class Edge:
                     held = self._budget.take(self._upload if body.is_long(headers) else 0)
                 else:
                     request.body, held = await body.collect(receive, headers, limit, self._budget, setting)
-                    if request.body:
+                    if request.body or request.interaction in _RESOURCES:
                         request.sent = forms.sent(request)
         except Problem as problem:
             if isinstance(problem, NotHeld):

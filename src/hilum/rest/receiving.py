@@ -28,6 +28,10 @@ __all__ = ["TYPE", "Sent", "is_raw", "taken"]
 _RESOURCES: Final = media.JSON | {"application/fhir+xml", "application/xml+fhir"}
 """Media types under which a Binary itself may come. Other XML is content: a C-CDA document, say."""
 _GENERIC: Final = frozenset({"application/json", "text/json"})
+_UNNAMED: Final = (
+    "The body has no Content-Type: give that of the content, such as application/pdf, or application/fhir+json for a "
+    "Binary that holds it."
+)
 _CONTEXT: Final = b"x-security-context"
 _LONGEST: Final = 1024
 
@@ -51,6 +55,7 @@ def is_raw(request: Request) -> bool:
         request.path[:1] == (TYPE,)
         and request.interaction in ("create", "update")
         and sent is not None
+        and sent != b""
         and media.kind(sent) not in _RESOURCES
     )
 
@@ -120,7 +125,10 @@ async def _kept(service: Service, body: dict[str, Any], chunks: AsyncIterator[by
 
 async def _resource(request: Request) -> dict[str, Any] | None:
     """The Binary in the body, or None where the body is not one. Raises Malformed, UnsupportedMediaType."""
-    kind = media.content(request.headers.get(b"content-type"), media.JSON)
+    header = request.headers.get(b"content-type")
+    if not header:
+        raise UnsupportedMediaType(_UNNAMED)
+    kind = media.content(header, media.JSON)
     try:
         body = await parsed(request.body)
     except Malformed:
