@@ -27,6 +27,7 @@ from hilum.search.clauses import (
     NotClause,
     Part,
     ReferenceClause,
+    TokenClause,
 )
 from hilum.search.criterion import criterion
 from hilum.search.limits import MOST_PARAMETERS, MOST_TEXT, Budget, TooCostly
@@ -45,13 +46,16 @@ _SHOWN: Final = frozenset(("_format", "_pretty"))
 _UNMODIFIED: Final = _OPTIONS | _SHOWN
 _INCLUDES: Final = frozenset(("_include", "_revinclude"))
 _NOTHING: Final = AnyClause(())
+_CUT: Final = "What stood after the url, if anything did, in"
+"""What follows a # in a URL never leaves the client (https://www.rfc-editor.org/rfc/rfc3986#section-3.5)."""
 
 
 class Parsed(msgspec.Struct, frozen=True):
     """What a query string came to.
 
     `applied`: the parameters that took effect, as they did, for the `self` link. `ignored`: (name, why) of those left
-    out, or in part. `summary` and `elements` say how to show what is found (https://hl7.org/fhir/R4/search.html#summary).
+    out, or in part, or perhaps so. `summary` and `elements` say how to show what is found
+    (https://hl7.org/fhir/R4/search.html#summary).
     `kept`: the very same comes again where the same is asked (`hilum.search.again`).
     """
 
@@ -117,6 +121,8 @@ def parse_query(
                 clauses[0].append(remembered(types[0], name, value, asked))
                 if "/_history/" in value and _names((clauses[0][-1],)):
                     ignored.append((name, f"{name[:64]!r} finds references whatever version they name."))
+                elif "://" in value and "|" not in value and isinstance(clauses[0][-1], TokenClause):
+                    ignored.append((name, f"{_CUT} {name[:64]!r}: a # in it must be sent as %23, a code after |."))
             else:
                 for found, one in zip(clauses, _criteria(types, name, value, asked), strict=True):
                     found.append(one)

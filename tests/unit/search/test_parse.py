@@ -408,6 +408,19 @@ def test_has_of_what_is_no_type_is_left_out_when_asked_leniently() -> None:
     assert [name for name, _ in parsed.ignored] == ["_has:Foo:x:y"]
 
 
+def test_a_token_that_a_client_may_have_cut_at_a_hash_is_told_of() -> None:
+    parsed = parse_query("Patient", [("_tag", "http://a.org/b")])
+    assert parsed.ignored == (
+        (
+            "_tag",
+            "What stood after the url, if anything did, in '_tag': a # in it must be sent as %23, a code after |.",
+        ),
+    )
+    assert parsed.applied == (("_tag", "http://a.org/b"),)
+    for name, value in (("_tag", "http://a.org/b#c|d"), ("_tag", "http://a.org/b|"), ("_profile", "http://a.org/b")):
+        assert parse_query("Patient", [(name, value)]).ignored == ()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -20,8 +20,9 @@ def page(made: str) -> str:
         "`Parameters.parameter[2]`. Where `return` is the only parameter that comes out and is a resource, it is the "
         "body of the answer.\n",
         "`GET [base]/OperationDefinition/hilum-[name]` answers with the OperationDefinition of each; no resource can "
-        "be stored under such an id. What an operation reads or writes is judged by the scopes of the token like the "
-        "interactions that it stands for.\n",
+        "be stored under such an id. They are made when asked for, so that searches and histories do not have "
+        "them. What an operation reads or writes is judged by the scopes of the token like the interactions that it "
+        "stands for.\n",
         *(f"- [{one.name}](#{one.name.lower()}): {one.title}" for one in claimed),
         "",
     ]
