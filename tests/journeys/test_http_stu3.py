@@ -252,6 +252,23 @@ def test_search_history_and_bundles(fhir: httpx.Client) -> None:
     assert summary.status_code == 200, summary.text
 
 
+def test_searches_take_the_names_of_3(fhir: httpx.Client) -> None:
+    code = {"text": "asserted"}
+    ids = {
+        fhir.post("Condition", json={**OLD, "code": code, "assertedDate": "1951"}, headers=SENT).json()["id"]
+        for _ in range(2)
+    }
+    found = fhir.get("Condition?asserted-date=1951&_sort=asserted-date&_count=1", headers=WANTED).json()
+    (following,) = [link["url"] for link in found["link"] if link["relation"] == "next"]
+    then = fhir.get(following, headers=WANTED).json()
+    assert {one["resource"]["id"] for page in (found, then) for one in page["entry"]} == ids
+    posted = fhir.post("Condition/_search", data={"asserted-date": "1951"}, headers=WANTED).json()
+    assert {one["resource"]["id"] for one in posted["entry"]} == ids
+    assert fhir.get("Condition?context=Encounter/1", headers=WANTED).status_code == 200
+    assert fhir.get("Condition?context=Encounter/1").status_code == 400
+    assert fhir.get("Condition?asserted-date=1951").json()["total"] == 0, "in 4.0 it is that of an extension"
+
+
 def test_types_that_are_not_converted_are_406_saying_why(fhir: httpx.Client, create: Create) -> None:
     task = {"resourceType": "Task", "status": "draft", "intent": "order"}
     assert "Task can't be converted" in told(fhir.post("Task", json=task, headers=SENT), 422)["diagnostics"]

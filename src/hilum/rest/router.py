@@ -188,6 +188,8 @@ def understood(service: Service, request: Request) -> Handler:
     request.shown = shown
     if not native:
         _negotiated(request, accept, shown.format)
+    if request.form is not None and request.form.version == "3.0":
+        request.parameters = stu3.asked(request, request.parameters)
     if request.parameters and route.takes is not None:
         request.parameters = [pair for pair in request.parameters if pair[1] or pair[0] not in presentation.GENERAL]
         _refuse_unknown(route, request)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from hilum.fhir import definitions, json
 from hilum.interactions import search as searching
 from hilum.problems import Issue, Malformed, NotFound
-from hilum.rest import bundle, media, outcome, presentation, subset
+from hilum.rest import bundle, media, outcome, presentation, stu3, subset
 from hilum.rest.links import CURSOR
 from hilum.rest.matches import matches
 from hilum.rest.message import FHIR_JSON, NO_STORE, Request, Response, seqs
@@ -133,6 +133,8 @@ def _take_form(request: Request) -> str:
     form = uri.pairs(posted, "form")
     request.shown, more = presentation.general([*request.shown.parameters(), *form])
     request.form = media.negotiate(request.headers.get(b"accept"), request.shown.format)
+    if request.form.version == "3.0":
+        more = stu3.asked(request, more)
     request.parameters = [*request.parameters, *more]
     return said
 

@@ -31,6 +31,12 @@ def possible(request: Request) -> None:
             )
 
 
+def asked(request: Request, pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The parameters of a search in the names of FHIR 4.0, which all are taken as well."""
+    types = [name for name in request.path[:1] + request.path[2:3] if name in TYPE_NUMBER]
+    return versions.renamed(types[-1], pairs) if types else pairs
+
+
 def taken(body: dict[str, Any]) -> dict[str, Any]:
     """A body in FHIR 3.0 as one in FHIR 4.0. Raises Invalid, and Unprocessable for what would be lost."""
     try:

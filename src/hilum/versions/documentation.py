@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from hilum.versions.searching import NAMES
 from hilum.versions.tables import GROUPS, TYPES
 
 _HEAD = """# FHIR STU3 (3.0): what is converted
@@ -27,6 +28,11 @@ An element that only one version has, and what the other can't hold exactly, is 
 (https://hl7.org/fhir/R4/versions.html#extensions): `http://hl7.org/fhir/4.0/StructureDefinition/extension-` or
 `http://hl7.org/fhir/3.0/StructureDefinition/extension-`, and the element's path. What one version demands and the
 other does not have is said to be unknown by the extension `data-absent-reason`.
+
+Searches in FHIR 3.0 take these names, too:
+
+| Type | FHIR 4.0 | FHIR 3.0 |
+|---|---|---|
 """
 
 
@@ -36,7 +42,8 @@ def page() -> str:
     for (type_, path), groups in sorted(GROUPS.items()):
         where = f"{type_}.{path}".rstrip(".")
         lines += [f"| {where} | {_named(group.r4)} | {_named(group.r3)} |" for group in groups]
-    return "\n".join(lines) + "\n" + _TAIL
+    rows = [f"| {type_} | `{new}` | `{old}` |" for type_, names in NAMES.items() for old, new in names.items()]
+    return "\n".join(lines) + "\n" + _TAIL + "\n".join(rows) + "\n"
 
 
 def _named(names: Iterable[str]) -> str:
