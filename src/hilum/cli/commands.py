@@ -14,6 +14,7 @@ from hilum.cli.clients import clients
 from hilum.cli.demo import demo
 from hilum.cli.explain import explain
 from hilum.cli.guides import guides
+from hilum.cli.helping import Command
 from hilum.cli.keys import keys
 from hilum.cli.load import load
 from hilum.cli.migrate import migrate
@@ -61,6 +62,6 @@ GROUPS = (guides, terminology, clients, users, keys, audit)
 """Commands that have commands."""
 
 for command in COMMANDS:
-    app.command(command.__name__.rstrip("_"))(command)
+    app.command(command.__name__.rstrip("_"), cls=Command)(command)
 for group in GROUPS:
     app.add_typer(group)
