@@ -149,3 +149,12 @@ async def test_a_closure_table_grows_by_one_at_a_time(store: Store, other: Store
     assert await store.concepts.closure("a") == [(1, "x"), (2, "y")]
     assert await store.concepts.extend("a", 0, None)
     assert await store.concepts.closure("a") == []
+
+
+async def test_closure_tables_are_found_by_how_their_names_begin(store: Store) -> None:
+    for name in ("b/2", "b/1", "b", "b0", "a/1", "b.c/1"):
+        await store.concepts.extend(name, 0, None)
+    await store.concepts.extend("b/1", 0, "x")
+    assert await store.concepts.closures("b/", 10) == ["b/1", "b/2"]
+    assert await store.concepts.closures("b/", 1) == ["b/1"]
+    assert await store.concepts.closures("c/", 10) == []

@@ -155,6 +155,10 @@ class Concepts(Protocol):
         """The steps of a named closure table, as (n, JSON), ascending; None when there is none of that name."""
         ...
 
+    async def closures(self, start: str, most: int) -> list[str]:
+        """Names of closure tables that begin so, in their order; `most` of them. `start` ends in '/'."""
+        ...
+
     async def extend(self, name: str, after: int, step: str | None) -> bool:
         """Add a step behind `after`; None makes the table anew. False when another one did meanwhile."""
         ...

@@ -128,6 +128,10 @@ class MemoryConcepts:
         steps = self._closures.get(name)
         return None if steps is None else list(enumerate(steps, 1))
 
+    async def closures(self, start: str, most: int) -> list[str]:
+        """By name."""
+        return sorted(name for name in self._closures if name.startswith(start))[:most]
+
     async def extend(self, name: str, after: int, step: str | None) -> bool:
         """One more."""
         if step is None:

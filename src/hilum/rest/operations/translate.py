@@ -77,21 +77,22 @@ async def closure(service: Service, request: Request, inputs: Inputs) -> Returne
     """Begin a closure table, add to it, or tell again what was added since a version."""
     permits(request.who, "ConceptMap", "u")
     codes = await known(service, request, "ConceptMap", "CodeSystem")
-    store, version = service.door.store, inputs.text("version")
-    name = f"{request.who.client}/{inputs.text('name')}"
+    store, client, name, version = service.door.store, request.who.client, inputs.text("name"), inputs.text("version")
+    if not name:
+        raise Malformed("name must say which table.", expression=inputs.place("name"))
     concepts = inputs.each("concept")
     if version is not None and concepts:
         raise Malformed("Give concepts to add, or a version to hear what came after it: not both.")
     if len(concepts) > _MOST_CONCEPTS:
         raise Malformed(f"Up to {_MOST_CONCEPTS} concepts are added at once.")
     if version is not None:
-        found = await closing.since(store, name, version)
+        found = await closing.since(store, client, name, version)
     elif concepts:
         some = [(one.get("system", ""), one.get("code", "")) for one in concepts]
-        found = await closing.extended(store, codes, name, some)
+        found = await closing.extended(store, codes, client, name, some)
     else:
-        found = await closing.begun(store, name)
-    return Returned((resource("return", found | {"name": inputs.text("name")}),))
+        found = await closing.begun(store, client, name)
+    return Returned((resource("return", found),))
 
 
 TRANSLATE: Final = Operation(
@@ -152,9 +153,10 @@ CLOSURE: Final = Operation(
     name="ConceptMap-closure",
     title="Which of the concepts that were sent so far are under which.",
     text="A call with a name alone begins a table. A call with concepts adds them and answers with the pairs that are "
-    "new; a call with a version answers with all that came after it. Tables are the client's own, of up to "
-    f"{closing.MOST:,} concepts; 422 when a code system has changed, and the table must be begun anew. The token must "
-    "allow to update ConceptMap, and to read all ConceptMaps and CodeSystems.",
+    "new; a call with a version answers with all that came after it. Tables are the client's own, up to "
+    f"{closing.MOST_TABLES} of {closing.MOST:,} concepts and {closing.MOST_PAIRS:,} pairs; 422 when a code system has "
+    "changed, and the table must be begun anew. The token must allow to update ConceptMap, and to read all ConceptMaps "
+    "and CodeSystems.",
     levels=("system", "type"),
     types=("ConceptMap",),
     parameters=(

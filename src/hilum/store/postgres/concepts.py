@@ -28,6 +28,14 @@ _OF: Final = f"""
 SELECT {_COLUMNS} FROM unnest($2::text[]) AS w (wanted)
 CROSS JOIN LATERAL (SELECT {_COLUMNS} FROM concept WHERE system = $1 AND code = w.wanted OFFSET 0) c
 """
+_CLOSURES: Final = """
+WITH RECURSIVE found (name) AS (
+    SELECT min(name) FROM closure WHERE name >= $1 AND name < $2
+    UNION ALL SELECT (SELECT min(name) FROM closure WHERE name > found.name AND name < $2) FROM found
+    WHERE found.name IS NOT NULL
+) SELECT name FROM found WHERE name IS NOT NULL LIMIT $3
+"""
+"""'0' comes behind '/'."""
 _LESS: Final = tuple(
     f"DELETE FROM {table} WHERE ctid = ANY (ARRAY("
     f"SELECT ctid FROM {table} WHERE system = $1 LIMIT {_STEP})) RETURNING 1"
@@ -146,6 +154,10 @@ class PostgresConcepts:
         """Step 0 is that there is one."""
         found = await self._fetch("SELECT n, step FROM closure WHERE name = $1 ORDER BY n", name)
         return [(n, step) for n, step in found[1:]] if found else None
+
+    async def closures(self, start: str, most: int) -> list[str]:
+        """From name to name, past their steps."""
+        return [name for (name,) in await self._fetch(_CLOSURES, start, start[:-1] + "0", most)]
 
     async def extend(self, name: str, after: int, step: str | None) -> bool:
         """Where nobody else did since: two who try the same number meet at the primary key."""

@@ -28,6 +28,12 @@ _STEP: Final = 5000
 _SYSTEM: Final = "number, url, version, source, seq, count, about"
 _COLUMNS: Final = "place & 4294967295, code, display, flags, last, parents, over, under, detail"
 _CHANGED: Final = "UPDATE meta SET value = value + 1 WHERE key = 'terminology'"
+_CLOSURES: Final = (
+    "WITH RECURSIVE found(name) AS (SELECT min(name) FROM closure WHERE name >= ?1 AND name < ?2 UNION ALL "
+    "SELECT (SELECT min(name) FROM closure WHERE name > found.name AND name < ?2) FROM found "
+    "WHERE found.name IS NOT NULL) SELECT name FROM found WHERE name IS NOT NULL LIMIT ?3"
+)
+"""'0' comes behind '/'."""
 _SAME: Final = "state = 1 AND source = ?1 AND (?1 <> ?4 OR (url = ?2 AND version = ?3))"
 
 
@@ -145,6 +151,11 @@ class SqliteConcepts:
         """Step 0 is that there is one."""
         found = await self._scan(lambda db: rows(db, "SELECT n, step FROM closure WHERE name = ? ORDER BY n", (name,)))
         return found[1:] if found else None
+
+    async def closures(self, start: str, most: int) -> list[str]:
+        """From name to name, past their steps."""
+        found = await self._scan(lambda db: rows(db, _CLOSURES, (start, start[:-1] + "0", most)))
+        return [name for (name,) in found]
 
     async def extend(self, name: str, after: int, step: str | None) -> bool:
         """Where nobody else did since."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hilum.fhir import json
 from hilum.interactions import build
 from hilum.interactions.answering import answer
 from hilum.interactions.door import Door
+from hilum.interactions.terminology import closing
 from hilum.interactions.terminology.knowledge import natural
 from hilum.interactions.update import update
 from hilum.oauth.scopes import parse
@@ -171,10 +173,10 @@ def _each(value: Any) -> list[str]:
     return [("true" if one else "false") if isinstance(one, bool) else str(one) for one in some]
 
 
-async def post(service: Service, path: str, *listed: Body) -> Body:
+async def post(service: Service, path: str, *listed: Body, who: Principal = OWNER) -> Body:
     body = {"resourceType": "Parameters"} | ({"parameter": list(listed)} if listed else {})
     headers = {b"content-type": FHIR}
-    return await _answered(service, Request("POST", tuple(path.split("/")), "", headers, json.encode(body), OWNER))
+    return await _answered(service, Request("POST", tuple(path.split("/")), "", headers, json.encode(body), who))
 
 
 async def _answered(service: Service, request: Request) -> Body:
@@ -182,7 +184,8 @@ async def _answered(service: Service, request: Request) -> Body:
     body: Body = json.parse(found.body)
     if found.status != 200:
         issue = body["issue"][0]
-        return {"status": found.status, "code": issue["code"], "said": issue["diagnostics"]}
+        said = {"status": found.status, "code": issue["code"], "said": issue["diagnostics"]}
+        return said | ({"place": issue["expression"]} if "expression" in issue else {})
     return body
 
 
@@ -609,6 +612,39 @@ async def test_a_closure_table_grows_with_what_is_sent(service: Service) -> None
     assert pairs(again) == pairs(second) | pairs(third)
     await update(service.door, OWNER, "CodeSystem", "animals", ANIMALS | {"version": "2"})
     assert (await post(service, "ConceptMap/$closure", name, concept("eel")))["status"] == 422
+
+
+async def test_no_client_has_the_closure_table_of_another(service: Service) -> None:
+    name = {"name": "name", "valueString": "b/mine"}
+    owl = {"name": "concept", "valueCoding": {"system": "http://animals", "code": "owl"}}
+    await post(service, "$closure", name, who=replace(OWNER, client="a"))
+    assert (await post(service, "$closure", name, owl, who=replace(OWNER, client="a")))["version"] == "1"
+    name = {"name": "name", "valueString": "mine"}
+    assert (await post(service, "$closure", name, owl, who=replace(OWNER, client="a/b")))["status"] == 404
+    odd = replace(OWNER, client="https://app.example/#1 ü%")
+    assert (await post(service, "$closure", name, who=odd))["version"] == "0"
+    assert (await post(service, "$closure", name, owl, who=odd))["version"] == "1"
+
+
+async def test_closure_tables_of_a_client_are_not_too_many_nor_too_large(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def concept(code: str) -> Body:
+        return {"name": "concept", "valueCoding": {"system": "http://animals", "code": code}}
+
+    monkeypatch.setattr(closing, "MOST_TABLES", 2)
+    names = [{"name": "name", "valueString": name} for name in ("one", "two", "three")]
+    for name in (*names[:2], names[0]):
+        assert (await post(service, "$closure", name))["version"] == "0"
+    found = await post(service, "$closure", names[2])
+    assert (found["status"], found["code"], found["place"]) == (422, "too-costly", ["name"])
+    assert (await post(service, "$closure", names[2], who=replace(OWNER, client="other")))["version"] == "0"
+    for bound in ("MOST_PAIRS", "MOST_BYTES", "MOST"):
+        with monkeypatch.context() as patched:
+            patched.setattr(closing, bound, 1)
+            found = await post(service, "$closure", names[0], concept("owl"), concept("bird"), concept("animal"))
+            assert (found["status"], found["code"], found["place"]) == (422, "too-costly", ["concept"])
+    assert (await post(service, "$closure", {"name": "name", "valueString": ""}))["status"] == 400
 
 
 async def test_a_version_of_many_digits_is_none_that_a_closure_table_has_given(service: Service) -> None:
