@@ -99,7 +99,7 @@ async def _among(codes: Codes, one: Chosen, code: str, display: str | None, vers
         names = [str(said) for said in _said(one, code)]
         right = None if display is None else not names or _plain(display) in {_plain(name) for name in names}
         return Verdict(True, "", names[0] if names else None, right, one.url or None)
-    if one.whole and row is None:
+    if one.whole and row is None and code not in one.gone:
         return await in_system(codes, one.url, code, display, version or one.version)
     return Verdict(False, "not-in-value-set", system=one.url or None)
 

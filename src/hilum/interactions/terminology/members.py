@@ -20,6 +20,8 @@ MOST_SETS: Final = 200
 MOST_PARTS: Final = 2000
 MOST_REGEXES: Final = 20
 """Includes, excludes and filters of all of these; and filters that look at each value."""
+MOST_GONE: Final = 10_000
+"""Codes that may be excluded from a system that does not list its codes."""
 _DEEPEST: Final = 32
 
 
@@ -54,7 +56,7 @@ class Chosen:
 
     `bits`: concepts of `held`. `listed`: codes that were listed one by one, in that order, as the value set has them;
     those that `held` does not have (or that are of a system that is not known) are members by this alone. `whole`:
-    every code of a system that does not list its codes, or not all.
+    every code of a system that does not list its codes, or not all; but for those that are `gone`.
     """
 
     url: str
@@ -64,6 +66,7 @@ class Chosen:
     listed: dict[str, Body] = field(default_factory=dict)
     loose: frozenset[str] = frozenset()
     whole: bool = False
+    gone: frozenset[str] = frozenset()
 
     @property
     def count(self) -> int:
@@ -110,7 +113,10 @@ async def members(codes: Codes, name: str, pins: Pins | None = None) -> Members:
 
 def _weight(found: Members) -> int:
     """About the bytes that it takes."""
-    return sum(one.bits.bit_length() // 8 + 200 * (1 + len(one.listed) + len(one.loose)) for one in found.values())
+    return sum(
+        one.bits.bit_length() // 8 + 200 * (1 + len(one.listed) + len(one.loose) + len(one.gone))
+        for one in found.values()
+    )
 
 
 async def members_of(codes: Codes, body: Body, pins: Pins | None = None) -> Members:
@@ -218,12 +224,15 @@ async def _expanded(work: _Work, contains: list[Body]) -> Members:
 
 
 def _either(one: Chosen, other: Chosen) -> Chosen:
+    loose = one.loose | other.loose
+    gone = one.gone & other.gone if one.whole and other.whole else one.gone | other.gone
     return replace(
         one,
         bits=one.bits | other.bits,
         listed=one.listed | {code: said for code, said in other.listed.items() if code not in one.listed},
-        loose=one.loose | other.loose,
+        loose=loose,
         whole=one.whole or other.whole,
+        gone=gone - loose,
     )
 
 
@@ -231,21 +240,37 @@ async def _both(one: Chosen, other: Chosen) -> Chosen:
     """What is in both, as concepts of `one`, unless only the other's are known."""
     if one.held is None and other.held is not None:
         one, other = other, one
-    loose = {code for code in one.loose if code in other.loose or other.whole}
-    loose |= {code for code in other.loose if one.whole and code not in one.listed}
-    chosen = one.bits if other.whole else one.bits & await _in(one.held, other)
+    loose = {code for code in one.loose if code in other.loose or (other.whole and code not in other.gone)}
+    loose |= {code for code in other.loose if one.whole and code not in one.listed and code not in one.gone}
+    if other.whole:
+        chosen = one.bits & ~await _in(one.held, _missing(other))
+    else:
+        chosen = one.bits & await _in(one.held, other)
     listed = {**other.listed, **one.listed}
-    return replace(one, bits=chosen, listed=listed, loose=frozenset(loose), whole=one.whole and other.whole)
+    whole = one.whole and other.whole
+    gone = one.gone | other.gone if whole else frozenset[str]()
+    return replace(one, bits=chosen, listed=listed, loose=frozenset(loose), whole=whole, gone=gone)
 
 
 async def _without(one: Chosen, other: Chosen) -> Chosen:
     if other.whole:
-        return replace(one, bits=0, loose=frozenset(), whole=False)
-    if one.whole and other.count:
-        raise Invalid("The value set excludes codes of a code system that is not known here: store the CodeSystem.")
-    gone = await _in(one.held, other)
+        return await _both(one, _missing(other))
     codes = other.loose | frozenset(other.listed)
-    return replace(one, bits=one.bits & ~gone, loose=one.loose - codes)
+    gone = one.gone
+    if one.whole:
+        if other.count > MOST_GONE:
+            raise Invalid(
+                f"The value set excludes {other.count:,} codes of a code system whose codes are not all known here; "
+                f"{MOST_GONE:,} are the most: load the code system."
+            )
+        gone |= frozenset(await _codes(other))
+    return replace(one, bits=one.bits & ~await _in(one.held, other), loose=one.loose - codes, gone=gone)
+
+
+def _missing(one: Chosen) -> Chosen:
+    """What a whole system is without."""
+    known = one.held.all if one.held is not None else 0
+    return replace(one, bits=known & ~one.bits, listed={}, loose=one.gone, whole=False, gone=frozenset())
 
 
 async def _in(held: Held | None, other: Chosen) -> bits.Bits:
@@ -254,11 +279,16 @@ async def _in(held: Held | None, other: Chosen) -> bits.Bits:
         return 0
     if other.held is not None and other.held.system.number == held.system.number:
         return other.bits
-    codes = list(other.loose)
-    if other.held is not None:
-        for at in range(0, other.bits.bit_count(), _STEP):
-            codes += [row.code for row in await other.held.at(list(bits.each(other.bits, at, _STEP)))]
-    return bits.of(row.n for row in (await held.of(codes)).values())
+    return bits.of(row.n for row in (await held.of(await _codes(other))).values())
+
+
+async def _codes(one: Chosen) -> list[str]:
+    """Each code, of those that can be counted."""
+    codes = list(one.loose)
+    if one.held is not None:
+        for at in range(0, one.bits.bit_count(), _STEP):
+            codes += [row.code for row in await one.held.at(list(bits.each(one.bits, at, _STEP)))]
+    return codes
 
 
 _STEP: Final = 5000
@@ -270,10 +300,15 @@ def total(found: Members) -> int:
 
 
 async def each_code(found: Members) -> list[tuple[str | None, str | None]]:
-    """(system, code) of all; code None: every code of the system."""
+    """(system, code) of all; code None: every code of the system. Raises Invalid for all but some of one."""
     some: list[tuple[str | None, str | None]] = []
     for one in found.values():
         system: str | None = one.url or None
+        if one.whole and one.gone:
+            raise Invalid(
+                f"The value set means all codes of {one.url[:200]} but some, and these are not listed here: load the "
+                "code system, or search for the codes themselves."
+            )
         if one.whole:
             some.append((system, None))
             continue

@@ -425,6 +425,65 @@ async def test_whether_a_code_is_in_a_value_set(
     assert (found["result"], found.get("message")) == (result, said)
 
 
+_STONES: Body = {"system": "http://stones"}
+_UNITS: Body = {"system": UNITS}
+_BUT_MG = value_set("but-mg", _UNITS, exclude=[{"system": UNITS, "concept": [{"code": "mg"}, {"code": "kg"}]}])
+_BUT_G = value_set("but-g", _UNITS, exclude=[{"system": UNITS, "concept": [{"code": "g"}, {"code": "kg"}]}])
+
+
+@pytest.mark.parametrize(
+    ("sent", "members", "others"),
+    [
+        (_BUT_MG, ["g", "m"], ["mg", "kg"]),
+        (value_set("x", {"valueSet": ["http://v/but-mg"]}, {"valueSet": ["http://v/but-g"]}), ["g", "mg"], ["kg"]),
+        (value_set("x", {"valueSet": ["http://v/but-mg", "http://v/but-g"]}), ["m"], ["g", "mg", "kg"]),
+        (value_set("x", _UNITS, exclude=[{"valueSet": ["http://v/but-mg"]}]), ["mg", "kg"], ["g"]),
+        (value_set("x", {"valueSet": ["http://v/but-mg"]}, exclude=[{"valueSet": ["http://v/but-g"]}]), ["g"], ["mg"]),
+        (value_set("x", {"valueSet": ["http://v/but-mg"]}, _UNITS), ["mg", "g"], []),
+        (
+            value_set("x", {"valueSet": ["http://v/but-mg"]}, {"system": UNITS, "concept": [{"code": "mg"}]}),
+            ["mg", "g"],
+            ["kg"],
+        ),
+        (
+            value_set("x", _UNITS | {"concept": [{"code": "mg"}, {"code": "g"}], "valueSet": ["http://v/but-mg"]}),
+            ["g"],
+            ["mg"],
+        ),
+    ],
+)
+async def test_all_codes_of_a_system_but_some(
+    service: Service, sent: Body, members: list[str], others: list[str]
+) -> None:
+    for body in (_BUT_MG, _BUT_G):
+        await update(service.door, OWNER, "ValueSet", body["id"], body)
+    for code in (*members, *others):
+        coding = {"name": "coding", "valueCoding": {"system": UNITS, "code": code}}
+        body = await post(service, "ValueSet/$validate-code", {"name": "valueSet", "resource": sent}, coding)
+        assert plain(body)["result"] is (code in members), (code, body)
+
+
+async def test_all_codes_but_some_of_a_fragment(service: Service) -> None:
+    await update(service.door, OWNER, "CodeSystem", "animals", ANIMALS | {"content": "fragment"})
+    gone = [{"system": "http://animals", "concept": [{"code": "owl"}, {"code": "yak"}]}]
+    sent = {"name": "valueSet", "resource": value_set("x", {"system": "http://animals"}, exclude=gone)}
+    for code, result, said in (
+        ("cow", True, None),
+        ("owl", False, _NOT_IN),
+        ("yak", False, _NOT_IN),
+        ("gnu", False, "Nothing can be said: what is known here of the code system is not complete."),
+    ):
+        coding = {"name": "coding", "valueCoding": {"system": "http://animals", "code": code}}
+        found = plain(await post(service, "ValueSet/$validate-code", sent, coding))
+        assert (found["result"], found.get("message")) == (result, said), code
+
+
+async def test_a_search_for_all_codes_but_some_is_refused(service: Service) -> None:
+    await update(service.door, OWNER, "ValueSet", "but-mg", _BUT_MG)
+    found = await get(service, "Observation", **{"combo-value-concept:in": "http://v/but-mg"})
+    assert (found["status"], "but some" in found["said"]) == (400, True)
+
+
 async def test_one_of_several_codings_is_enough(service: Service) -> None:
     concept = {"coding": [{"system": "http://x", "code": "y"}, {"system": "http://animals", "code": "owl"}]}
     body = await post(
