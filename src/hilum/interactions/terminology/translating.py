@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hilum.fhir import json
@@ -11,6 +11,7 @@ from hilum.interactions.build import apart
 from hilum.interactions.terminology.knowledge import Codes
 from hilum.problems import Invalid, Issue, Unprocessable
 from hilum.terminology.concepts import Body
+from hilum.terminology.words import folded
 
 _DEEPEST: Final = 20
 _MOST_MAPS: Final = 100
@@ -52,12 +53,14 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What may come out: of which system, in which value set; `dependencies`: what is known besides, by property."""
+    """What may come out: of which system; `dependencies`: what is known besides, by property; `folding`: the systems
+    in whose codes case does not count.
+    """
 
     target_system: str = ""
-    target: str = ""
     dependencies: tuple[tuple[str, tuple[Coded, ...]], ...] = ()
     reverse: bool = False
+    folding: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +103,19 @@ def _costly(text: str) -> Unprocessable:
 
 async def translated(codes: Codes, maps: Iterable[Body], some: Iterable[Coded], asked: Asked) -> list[Match]:
     """All translations of these codes by these maps, each once. Raises Invalid, and Unprocessable for too many."""
-    work, coded = _Work(codes, asked), tuple(dict.fromkeys(some))
+    coded = tuple(dict.fromkeys(some))
+    folding = frozenset([system for system in {system for system, _ in coded} if await _folds(codes, system)])
+    work = _Work(codes, replace(asked, folding=folding))
     for map in maps:
         await _by(work, map, coded, ())
     return list(work.found.values())
+
+
+async def _folds(codes: Codes, system: str) -> bool:
+    for one in await codes.systems(system):
+        return one.body.get("caseSensitive") is False
+    held = await codes.system(system)
+    return held is not None and held.about.get("caseSensitive") is False
 
 
 async def _by(work: _Work, map: Body, some: tuple[Coded, ...], within: tuple[str, ...]) -> None:
@@ -137,16 +149,16 @@ def _said(map: Body, some: tuple[Coded, ...], asked: Asked) -> dict[bytes, Match
 
 
 def _of(map: Body, system: str, code: str, asked: Asked) -> Iterator[Match | _Onward]:
-    url = str(map.get("url", ""))
+    url, folds = str(map.get("url", "")), system in asked.folding
     for group in map.get("group", ()):
         target = str(group.get("target", ""))
         if asked.reverse:
             if target == system and asked.target_system in ("", group.get("source", "")):
-                yield from _back(group, code, url)
+                yield from _back(group, code, url, folds=folds)
             continue
         if group.get("source") not in (None, system) or asked.target_system not in ("", target):
             continue
-        elements = [one for one in group.get("element", ()) if one.get("code") == code]
+        elements = [one for one in group.get("element", ()) if _same(one.get("code"), code, folds=folds)]
         targets = [one for element in elements for one in element.get("target", ()) if _depends(one, asked)]
         for one in targets:
             yield _match(one, target, group.get("targetVersion"), url)
@@ -154,10 +166,15 @@ def _of(map: Body, system: str, code: str, asked: Asked) -> Iterator[Match | _On
             yield from _unmapped(group, (system, code), url)
 
 
-def _back(group: Body, code: str, url: str) -> Iterator[Match]:
+def _same(has: Any, code: str, *, folds: bool) -> bool:
+    """Whether it is the code. `folds`: the code system says that case does not count."""
+    return has == code or (folds and isinstance(has, str) and folded(has) == folded(code))
+
+
+def _back(group: Body, code: str, url: str, *, folds: bool) -> Iterator[Match]:
     for element in group.get("element", ()):
         for one in element.get("target", ()):
-            if one.get("code") == code and "code" in element:
+            if _same(one.get("code"), code, folds=folds) and "code" in element:
                 equivalence = one.get("equivalence", "relatedto")
                 back = {"code": element["code"], "display": element.get("display")}
                 yield Match(
@@ -206,7 +223,15 @@ def _unmapped(group: Body, coded: Coded, url: str) -> Iterator[Match | _Onward]:
 
 
 def fits(map: Body, source: str, target: str) -> bool:
-    """Whether a map is from and to these value sets, where they are named."""
-    has_source = map.get("sourceUri") or map.get("sourceCanonical")
-    has_target = map.get("targetUri") or map.get("targetCanonical")
-    return (not source or source == has_source) and (not target or target == has_target)
+    """Whether a map may be from and to these value sets, each a `url` or `url|version` or "". One that does not say
+    from where, or to where, has no context that it would not fit.
+    """
+    return _named(source, map, "source") and _named(target, map, "target")
+
+
+def _named(asked: str, map: Body, side: str) -> bool:
+    has = map.get(f"{side}Canonical") or map.get(f"{side}Uri")
+    if not asked or not has:
+        return True
+    (url, _, version), (other, _, its) = asked.partition("|"), str(has).partition("|")
+    return url == other and (version == its or not (version and its))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from hilum.interactions import read
 from hilum.interactions.permit import permits
 from hilum.interactions.terminology import closing
 from hilum.interactions.terminology.translating import Asked, Match, fits, translated
@@ -37,18 +38,36 @@ async def translate(service: Service, request: Request, inputs: Inputs) -> Retur
         if not maps:
             raise NotFound("No ConceptMap of this url (and version) is known here.")
     else:
-        source, target = inputs.text("source") or "", inputs.text("target") or ""
         systems = dict.fromkeys(one.system or "" for one in some)
         found = {str(map["id"]): map for one in systems for map in await codes.mapping(one, reverse=reverse)}
-        maps = [map for map in found.values() if fits(map, source, target)]
-    asked = Asked(inputs.text("targetsystem") or "", "", _dependencies(inputs), reverse)
-    matches = await translated(codes, maps, [(one.system or "", one.code) for one in some], asked)
+        maps = list(found.values())
+    source, target = [await _value_set(service, request, inputs.text(side)) for side in ("source", "target")]
+    # "This parameter reverses the meaning of the source and target parameters": the definition of `reverse`.
+    fitting = [map for map in maps if (fits(map, target, source) if reverse else fits(map, source, target))]
+    asked = Asked(inputs.text("targetsystem") or "", _dependencies(inputs), reverse)
+    matches = await translated(codes, fitting, [(one.system or "", one.code) for one in some], asked)
     result = any(one.found for one in matches)
     shown = [value("result", "boolean", result)]
     if not result:
-        said = "No map leads from the code to another." if maps else "No concept map is known for this code system."
-        shown.append(value("message", "string", said))
+        shown.append(value("message", "string", _why(maps, fitting)))
     return Returned((*shown, *(_match(one) for one in matches)))
+
+
+def _why(maps: list[Body], fitting: list[Body]) -> str:
+    if not maps:
+        return "No concept map is known for this code system: store the ConceptMap."
+    if not fitting:
+        return "The concept maps of this code are from another value set than source, or to another one than target."
+    return "No map leads from the code to another."
+
+
+async def _value_set(service: Service, request: Request, name: str | None) -> str:
+    """The canonical of a value set that is named by it, or by its address here."""
+    local = (name or "").removeprefix(service.door.base + "/")
+    if not local.startswith("ValueSet/"):
+        return name or ""
+    body = (await read.read(service.door, request.who, "ValueSet", local.removeprefix("ValueSet/"))).body
+    return str(body.get("url") or name)
 
 
 def _dependencies(inputs: Inputs) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
@@ -99,8 +118,9 @@ TRANSLATE: Final = Operation(
     code="translate",
     name="ConceptMap-translate",
     title="What a code is in another code system.",
-    text="By the map that is named, or by all maps from its code system (that are from `source` and to `target`, where "
-    "these are given). `unmapped` is followed (provided, fixed, other-map), and `dependsOn` must be met by "
+    text="By the map that is named, or by all maps from its code system; of these by those that are from `source` and "
+    "to `target`, where these are given and the map says it (`url|version`: of that version, where the map names one). "
+    "`unmapped` is followed (provided, fixed, other-map), and `dependsOn` must be met by "
     "`dependency`. With `reverse` the maps are read backwards. The token must allow to read all ConceptMaps.",
     levels=("type", "instance"),
     types=("ConceptMap",),
@@ -111,10 +131,10 @@ TRANSLATE: Final = Operation(
         Parameter("code", "code", "The code."),
         Parameter("system", "uri", "Its code system."),
         Parameter("version", "string", "The version of the code system."),
-        Parameter("source", "uri", "The value set that the map is from."),
+        Parameter("source", "uri", "The value set that the code is from: `url`, `url|version` or `ValueSet/[id]`."),
         Parameter("coding", "Coding", "Instead of code and system."),
         Parameter("codeableConcept", "CodeableConcept", "Instead of code and system: each of its codings."),
-        Parameter("target", "uri", "The value set that the map is to."),
+        Parameter("target", "uri", "The value set of the translation, named likewise."),
         Parameter("targetsystem", "uri", "The code system of the translation."),
         Parameter(
             "dependency", "", "What is known besides.", max="*",

@@ -594,6 +594,42 @@ async def test_a_code_is_translated_by_the_map_that_is_named_and_by_all_that_fit
     assert (await get(service, "ConceptMap/$translate", url="http://m/else", **asked))["status"] == 404
 
 
+@pytest.mark.parametrize("named", [{"url": "http://m/to-stones"}, {}])
+@pytest.mark.parametrize(
+    ("more", "result"),
+    [
+        ({"source": "http://v/all"}, True),
+        ({"source": "http://v/all|1"}, True),
+        ({"source": "http://v/all|2"}, False),
+        ({"source": "http://v/al"}, False),
+        ({"source": "ValueSet/all"}, True),
+        ({"source": f"{BASE}/ValueSet/birds"}, False),
+        ({"target": "http://v/stones|7"}, True),
+        ({"source": "http://v/all", "target": "http://v/birds"}, False),
+        ({"source": "http://v/stones", "reverse": True, "system": "http://stones", "code": "flint"}, True),
+        ({"source": "http://v/all", "reverse": True, "system": "http://stones", "code": "flint"}, False),
+    ],
+)
+async def test_maps_are_from_and_to_the_value_sets_that_are_named(
+    service: Service, named: Body, more: Body, *, result: bool
+) -> None:
+    await update(service.door, OWNER, "ConceptMap", "to-stones", MAP | {"sourceUri": "http://v/all|1"})
+    asked = {"system": "http://animals", "code": "owl"} | named | more
+    found = plain(await get(service, "ConceptMap/$translate", **asked))
+    assert found["result"] is result
+    assert result or "than source" in found["message"]
+
+
+async def test_codes_are_translated_in_any_case_where_it_does_not_count(service: Service) -> None:
+    asked = {"url": "http://m/to-stones"}
+    found = plain(await get(service, "ConceptMap/$translate", system="http://animals", code="OWL", **asked))
+    assert found["match"][0]["concept"]["code"] == "flint"
+    back = plain(
+        await get(service, "ConceptMap/$translate", system="http://stones", code="FLINT", reverse=True, **asked)
+    )
+    assert back["result"] is False
+
+
 async def test_what_a_map_depends_on_and_what_it_leaves_unmapped(service: Service) -> None:
     cow = {"name": "coding", "valueCoding": {"system": "http://animals", "code": "cow"}}
     concept = {"coding": [{"system": "http://q", "code": "white"}]}
