@@ -21,7 +21,7 @@ terminology = typer.Typer(
     "What changes holds at once under a running `hilum serve`.\n\n"
     "Examples:\n\n"
     "- `hilum terminology import Loinc_2.78.zip`\n\n"
-    "- `hilum terminology import hl7.terminology.r4-7.0.1.tgz CodeSystem-mine.json`\n\n"
+    "- `hilum terminology import CodeSystem-mine.json ValueSet-mine.json`\n\n"
     "- `hilum terminology remove http://loinc.org --version 2.77`",
     no_args_is_help=True,
 )
@@ -66,7 +66,10 @@ def import_(
     system is there when all of it is; imported again, it takes the place of the one before. What is wrong is told with
     file and line, and then nothing of that code system is imported. Versions stand side by side.
 
-    Licences are yours to hold: hilum brings none of these releases along. Exit status 1 when something was refused.
+    A package of definitions, such as HL7's hl7.terminology, is better loaded by `hilum ig add`: it can be removed.
+
+    Licences are yours to hold: hilum brings none of these releases along. Exit status 1 when a CodeSystem, ValueSet or
+    ConceptMap was refused; a NamingSystem that is not valid is left out, which is told.
 
     Examples:
 
@@ -95,7 +98,7 @@ def import_(
     for (type, outcome), count in Counter((one["type"], one["outcome"]) for one in found if many).items():
         out(f"{count:,} {type}: {outcome}")
     for one in found:
-        if one["outcome"] != "refused" and (one["concepts"] or not many):
+        if "why" not in one and (one["concepts"] or not many):
             concepts = f", {one['concepts']:,} concepts" if one["concepts"] else ""
             named = f"{one['url']}|{one['version']}" if one["version"] else one["url"]
             out(f"{one['type']} {named}: {one['outcome']}{concepts}")
@@ -115,9 +118,11 @@ def list_(
 
     Examples:
 
+    - `hilum terminology list`
+
     - `hilum terminology list --json`
     """
-    from hilum.cli.terminal import json_out, out, say
+    from hilum.cli.terminal import json_out, out, say, table
 
     async def work(store: Store, settings: Settings) -> list[dict[str, Any]]:
         return [
@@ -132,8 +137,14 @@ def list_(
     if json:
         json_out({"code_systems": found})
         return
+    if found:
+        table(
+            f"{len(found)} code systems",
+            ("url", "version", "concepts", "source"),
+            [(one["url"], one["version"], f"{one['concepts']:,}", one["source"]) for one in found],
+        )
     for one in found:
-        out(f"{one['url']}\t{one['version']}\t{one['concepts']}\t{one['source']}")
+        out(f"{one['url']}|{one['version']}" if one["version"] else one["url"])
     if not found:
         say("No code system stands in the tables yet. `hilum terminology import FILE` imports one.")
 
@@ -180,8 +191,9 @@ def _end(found: list[dict[str, Any]]) -> None:
     from hilum.cli.terminal import say
 
     refused = [one for one in found if one["outcome"] == "refused"]
-    for one in refused:
-        say(f"refused: {one['why']}")
+    for one in found:
+        if "why" in one:
+            say(f"{one['outcome']}: {one['why']}")
     if refused:
         sys.exit(1)
 

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 from tests.unit.cli import releases
+from typer.testing import CliRunner
 
+from hilum.cli.commands import app
 from hilum.cli.loading.door import OWNER
 from hilum.cli.loading.terms import format_of, load
 from hilum.interactions.door import Door
@@ -194,6 +196,35 @@ async def test_a_fhir_resource_that_is_refused_keeps_no_other_one_out(door: Door
     bad, fine = await put(door, tmp_path / "a.ndjson")
     assert (bad["outcome"], fine["outcome"]) == ("refused", "created")
     assert bad["why"].startswith("a.ndjson, line 1: CodeSystem.status")
+
+
+def test_a_naming_system_that_is_not_valid_is_left_out_and_no_failure(tmp_path: Path) -> None:
+    good = {"resourceType": "CodeSystem", "id": "g", "url": "http://g", "status": "active", "content": "complete"}
+    names = {"resourceType": "NamingSystem", "id": "n", "name": "N", "status": "active", "kind": "codesystem",
+             "date": "2026-01-01", "uniqueId": [{"value": "http://g"}]}  # fmt: skip
+    command = ["terminology", "import", str(tmp_path / "a.ndjson"), "--data", str(tmp_path / "data")]
+    (tmp_path / "a.ndjson").write_text("\n".join(map(json.dumps, [good, names])))
+    found = CliRunner().invoke(app, command)
+    assert found.exit_code == 0
+    assert "left out: a.ndjson, line 2: NamingSystem.uniqueId[0].type is required" in found.stderr
+    (tmp_path / "a.ndjson").write_text("\n".join(map(json.dumps, [good | {"status": "nonsense"}, names])))
+    found = CliRunner().invoke(app, command)
+    assert found.exit_code == 1
+    assert "refused: a.ndjson, line 1: CodeSystem.status" in found.stderr
+
+
+def test_the_code_systems_are_listed_as_a_table_and_by_name(tmp_path: Path) -> None:
+    some = [{"code": f"c{n}"} for n in range(LARGE + 1)]
+    large = {"resourceType": "CodeSystem", "id": "large", "url": "http://large", "version": "1", "status": "active",
+             "content": "complete", "concept": some}  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps(large))
+    place = ["--data", str(tmp_path / "data")]
+    assert CliRunner().invoke(app, ["terminology", "import", str(tmp_path / "a.json"), *place]).exit_code == 0
+    found = CliRunner().invoke(app, ["terminology", "list", *place])
+    assert found.stdout == "http://large|1\n"
+    assert [line.split() for line in found.stderr.splitlines()] == [
+        ["1", "code", "systems"], ["url", "version", "concepts", "source"], ["http://large", "1", "2,001", "import"],
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

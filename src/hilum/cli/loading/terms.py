@@ -52,7 +52,8 @@ def format_of(path: Path) -> str:
 async def load(door: Door, path: Path, format: str | None, version: str | None, edition: str | None) -> list[Told]:
     """What became of each code system and value set of a file or release. Raises Invalid naming file and line.
 
-    Of FHIR files a resource that is refused is told among them, and the others are stored.
+    Of FHIR files a resource that is refused is told among them, and the others are stored; a NamingSystem, by which no
+    code is judged, is only left out.
     """
     format = format or format_of(path)
     with progress(path.name) as bar:
@@ -77,10 +78,9 @@ async def _fhir(door: Door, path: Path, tick: Callable[[int], None]) -> list[Tol
             try:
                 written, size = await stored(door, OWNER, body, tick)
             except (Invalid, Unprocessable, Conflict) as problem:
-                why = f"{where}: {problem}"
-                found.append(
-                    {"type": body["resourceType"], "url": body.get("url", ""), "outcome": "refused", "why": why}
-                )
+                why, type = f"{where}: {problem}", body["resourceType"]
+                outcome = "left out" if type == "NamingSystem" else "refused"
+                found.append({"type": type, "url": body.get("url", ""), "outcome": outcome, "why": why})
                 continue
             found.append(_told(written, body.get("url", ""), body.get("version", ""), size))
     return found
