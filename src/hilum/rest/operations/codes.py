@@ -86,7 +86,13 @@ async def value_set(service: Service, request: Request, inputs: Inputs, found: C
     name = f"{url}|{version}" if version else str(url)
     known = await found.value_set(name)
     if known is None:
-        raise NotFound("No ValueSet of this url (and version) is known here.")
+        other = name.partition("|")[0]
+        found_other = other != name and await found.value_set(other) is not None
+        raise NotFound(
+            "No ValueSet of this url and version is known here, but one of another version: leave the version out."
+            if found_other
+            else "No ValueSet of this url (and version) is known here: store it, or send it along as valueSet."
+        )
     return name, known
 
 

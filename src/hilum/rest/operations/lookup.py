@@ -16,6 +16,7 @@ from hilum.rest.operations.inputs import Inputs
 from hilum.rest.operations.operation import Operation, Parameter
 from hilum.rest.operations.outputs import Body, Returned, parts, value
 from hilum.rest.router import Service
+from hilum.terminology import grammars
 
 
 async def lookup(service: Service, request: Request, inputs: Inputs) -> Returned:
@@ -54,8 +55,26 @@ def _property(code: str, kind: str, content: Any, description: str) -> Body:
 async def _held(codes: Codes, system: str, version: str | None) -> Held:
     held = await codes.system(system, version or "")
     if held is None:
-        raise NotFound("The concepts of this code system (and version) are not known here.")
+        raise NotFound(await _missing(codes, system, version or ""))
     return held
+
+
+async def _missing(codes: Codes, system: str, version: str) -> str:
+    if grammars.known(system):
+        return (
+            f"The codes of {system} are made by a rule, and there is no list with their displays and hierarchy: "
+            "CodeSystem/$validate-code says whether one is right."
+        )
+    other = await codes.system(system) if version else None
+    if other is not None:
+        return (
+            f"Version {version[:64]!r} of the code system {system[:200]} is not known here; without a version, "
+            f"{other.version or 'one that has none'} is meant."
+        )
+    return (
+        f"The concepts of the code system {system[:200]!r} are not known here: store a CodeSystem of this url with "
+        "them, or load it by `hilum ig add` or `hilum terminology import`."
+    )
 
 
 async def subsumes(service: Service, request: Request, inputs: Inputs) -> Returned:

@@ -22,7 +22,7 @@ from hilum.rest.router import Service
 from hilum.terminology.questions import Verdict
 
 _WHY: Final = {
-    "unknown-system": "Nothing can be said: the code system is not known here.",
+    "unknown-system": "Nothing can be said: the code system (and version) is not known here. Store or import it.",
     "incomplete": "Nothing can be said: what is known here of the code system is not complete.",
     "unknown-code": "The code system has no such code.",
     "not-in-value-set": "The code is not in the value set.",

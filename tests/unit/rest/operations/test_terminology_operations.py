@@ -348,7 +348,8 @@ async def test_a_value_set_that_is_sent_along_is_expanded(service: Service) -> N
 @pytest.mark.parametrize(
     ("given", "status", "said"),
     [
-        ({"url": "http://v/nothing"}, 404, "No ValueSet"),
+        ({"url": "http://v/nothing"}, 404, "send it along"),
+        ({"url": "http://v/all|9"}, 404, "of another version"),
         ({"url": "http://v/stones"}, 400, "not listed here"),
         ({"url": "http://v/units"}, 400, "not listed here"),
         ({}, 400, "Name one value set"),
@@ -392,7 +393,7 @@ async def test_the_next_request_sees_what_was_written(service: Service) -> None:
 _NOT_IN = "The code is not in the value set."
 _ABSTRACT = "The code is abstract: it stands for those under it, and can't be chosen."
 _OTHER_NAME = "The display is none that the code has; it has 'Barn owl'."
-_UNKNOWN = "Nothing can be said: the code system is not known here."
+_UNKNOWN = "Nothing can be said: the code system (and version) is not known here. Store or import it."
 _NO_CODE = "The code system has no such code."
 UNITS = "http://unitsofmeasure.org"
 
@@ -545,18 +546,20 @@ async def test_all_that_is_known_of_a_code(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "status"),
+    ("given", "status", "said"),
     [
-        ({"system": "http://animals", "code": "x"}, 404),
-        ({"system": "http://nowhere", "code": "x"}, 404),
-        ({"system": "http://animals", "code": "\0"}, 400),
-        ({"system": "http://animals", "code": "owl", "version": "7"}, 404),
-        ({"code": "owl"}, 400),
-        ({}, 400),
+        ({"system": "http://animals", "code": "x"}, 404, "has no such code"),
+        ({"system": "http://nowhere", "code": "x"}, 404, "store a CodeSystem of this url"),
+        ({"system": "http://unitsofmeasure.org", "code": "mg"}, 404, r"made by a rule.*CodeSystem/\$validate-code"),
+        ({"system": "http://animals", "code": "\0"}, 400, ""),
+        ({"system": "http://animals", "code": "owl", "version": "7"}, 404, "without a version, 1 is meant"),
+        ({"code": "owl"}, 400, "its system"),
+        ({}, 400, "Give a code"),
     ],
 )
-async def test_a_lookup_of_what_is_not_there(service: Service, given: Body, status: int) -> None:
-    assert (await get(service, "CodeSystem/$lookup", **given))["status"] == status
+async def test_a_lookup_of_what_is_not_there(service: Service, given: Body, status: int, said: str) -> None:
+    found = await get(service, "CodeSystem/$lookup", **given)
+    assert (found["status"], re.search(said, found["said"]) is not None) == (status, True), found
 
 
 @pytest.mark.parametrize(
