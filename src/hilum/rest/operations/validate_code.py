@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from hilum.interactions.build import apart
+from hilum.interactions.terminology.expanding import in_language
 from hilum.interactions.terminology.judging import in_held, in_members, in_system
-from hilum.interactions.terminology.knowledge import held_of
+from hilum.interactions.terminology.knowledge import Held, held_of
 from hilum.interactions.terminology.members import members, members_of
 from hilum.problems import Malformed
 from hilum.rest.message import Request
@@ -20,6 +21,7 @@ from hilum.rest.operations.operation import Operation, Parameter
 from hilum.rest.operations.outputs import Body, Returned, value
 from hilum.rest.router import Service
 from hilum.terminology.questions import Verdict
+from hilum.terminology.rows import detail_of
 
 _WHY: Final = {
     "unknown-system": "Nothing can be said: the code system (and version) is not known here. Store or import it.",
@@ -36,7 +38,7 @@ async def in_value_set(service: Service, request: Request, inputs: Inputs) -> Re
     name, body = await value_set(service, request, inputs, codes)
     found = await (members(codes, name) if name else members_of(codes, body))
     return await _judged(
-        inputs, some, lambda one: in_members(codes, found, one.system, one.code, one.display, one.version)
+        inputs, some, lambda one: in_members(codes, found, one.system, one.code, one.display, one.version), codes.system
     )
 
 
@@ -51,7 +53,11 @@ async def in_code_system(service: Service, request: Request, inputs: Inputs) -> 
     if inline is not None:
         held = await apart(request.size, held_of, inline)
         some = codings(inputs, inline.get("url"), version)
-        return await _judged(inputs, some, lambda one: in_held(held, one.code, one.display))
+
+        async def sent(system: str, version: str) -> Held:
+            return held
+
+        return await _judged(inputs, some, lambda one: in_held(held, one.code, one.display), sent)
     if body is not None:
         url, version = body.get("url"), str(body.get("version", ""))
     some = codings(inputs, url, version)
@@ -61,11 +67,17 @@ async def in_code_system(service: Service, request: Request, inputs: Inputs) -> 
             return Verdict(False, "other-system")
         return await in_system(codes, one.system or "", one.code, one.display, version or one.version)
 
-    return await _judged(inputs, some, judge)
+    return await _judged(inputs, some, judge, codes.system)
 
 
-async def _judged(inputs: Inputs, some: list[Coded], judge: Callable[[Coded], Awaitable[Verdict]]) -> Returned:
-    """Valid when one of them is; else what is wrong with each."""
+async def _judged(
+    inputs: Inputs,
+    some: list[Coded],
+    judge: Callable[[Coded], Awaitable[Verdict]],
+    systems: Callable[[str, str], Awaitable[Held | None]],
+) -> Returned:
+    """Valid when one of them is; else what is wrong with each. `systems`: where displays are, by url and version."""
+    language = inputs.text("displayLanguage") or ""
     messages: list[str] = []
     for one in some:
         verdict = await judge(one)
@@ -75,13 +87,23 @@ async def _judged(inputs: Inputs, some: list[Coded], judge: Callable[[Coded], Aw
             if verdict.inactive:
                 shown.append(value("message", "string", "The code is inactive."))
             if verdict.display:
-                shown.append(value("display", "string", verdict.display))
+                shown.append(value("display", "string", await _display(verdict, one, systems, language)))
             return Returned(tuple(shown))
         messages.append(message)
     shown = [value("result", "boolean", False), value("message", "string", " ".join(dict.fromkeys(messages)))]
     if len(some) == 1 and verdict.display:
-        shown.append(value("display", "string", verdict.display))
+        shown.append(value("display", "string", await _display(verdict, some[0], systems, language)))
     return Returned(tuple(shown))
+
+
+async def _display(
+    verdict: Verdict, one: Coded, systems: Callable[[str, str], Awaitable[Held | None]], language: str
+) -> str:
+    """In the language that is asked for, where the code has a name in it."""
+    held = await systems(verdict.system, one.version) if language and verdict.system else None
+    row = await held.one(one.code) if held is not None else None
+    found = in_language(detail_of(row).designations, language) if row is not None else None
+    return found or verdict.display or ""
 
 
 def _message(verdict: Verdict, *, abstract: bool) -> str:

@@ -485,6 +485,20 @@ async def test_a_search_for_all_codes_but_some_is_refused(service: Service) -> N
     assert (found["status"], "but some" in found["said"]) == (400, True)
 
 
+@pytest.mark.parametrize(("language", "display"), [("fr", "Oiseau"), ("de-AT", "Vogel"), ("it", "Bird"), ("", "Bird")])
+async def test_the_display_of_a_valid_code_is_in_the_language_that_is_asked_for(
+    service: Service, language: str, display: str
+) -> None:
+    more = {"displayLanguage": language} if language else {}
+    for path, url in (("ValueSet", "http://v/birds"), ("CodeSystem", "http://animals")):
+        found = plain(await get(service, f"{path}/$validate-code", url=url, code="bird", **more))
+        assert found == {"result": True, "display": display}
+    bird = ANIMALS["concept"][0]["concept"][0]
+    sent = {"name": "codeSystem", "resource": ANIMALS | {"id": "x", "concept": [bird]}}
+    some = [{"name": name, "valueCode": value} for name, value in ({"code": "bird"} | more).items()]
+    assert plain(await post(service, "CodeSystem/$validate-code", sent, *some)) == {"result": True, "display": display}
+
+
 async def test_one_of_several_codings_is_enough(service: Service) -> None:
     concept = {"coding": [{"system": "http://x", "code": "y"}, {"system": "http://animals", "code": "owl"}]}
     body = await post(
