@@ -15,6 +15,7 @@ from hilum.fhir.resource import draft
 from hilum.interactions import guides
 from hilum.interactions.conforming import require
 from hilum.interactions.create import create
+from hilum.interactions.delete import conditional_delete, delete
 from hilum.interactions.door import Door
 from hilum.interactions.entries import Entry
 from hilum.interactions.patch import parse_json_patch, patch
@@ -337,14 +338,69 @@ async def test_the_tags_of_packages_are_left_out_of_what_others_write(store: Sto
     assert (await guides.offered(door)).guides == ()
 
 
-async def test_a_resource_of_a_package_that_is_edited_keeps_the_tag(store: Store) -> None:
+async def test_what_a_package_brought_is_changed_and_deleted_with_it_alone(store: Store) -> None:
     door = Door(store, BASE)
-    await guides.add(door, WHO, package(value_set()))
-    one = await store.read("ValueSet", "example.ig-1.0.0-colours")
-    assert one is not None
-    edited = (await update(door, WHO, one.type, one.id, {**one.body, "title": "Mine"})).resource
-    assert edited.body["meta"]["tag"] == one.body["meta"]["tag"]
-    assert dict((await guides.add(door, WHO, package(value_set()))).updated) == {"ValueSet": 1}
+    await guides.add(door, WHO, package(profile(), value_set(), parameter()))
+    names = [("ValueSet", "colours"), ("StructureDefinition", "named-patient"), ("SearchParameter", "tribe")]
+    for type, own in (*names, ("ImplementationGuide", "package")):
+        id = f"example.ig-1.0.0-{own}"
+        was = await store.read(type, id)
+        assert was is not None
+        edited = {**was.body, "title": "Mine"} if type != "SearchParameter" else {**was.body, "name": "Mine"}
+        title = parse_json_patch(b'[{"op": "add", "path": "/publisher", "value": "Me"}]')
+        ways = (
+            delete(door, WHO, type, id),
+            conditional_delete(door, WHO, type, f"_id={id}", False),
+            update(door, WHO, type, id, edited),
+            update(door, WHO, type, id, {**edited, "meta": {"tag": [{"code": "x"}]}}),
+            patch(door, WHO, type, id, title),
+            transaction(door, WHO, [Entry("DELETE", f"{type}/{id}")]),
+            transaction(door, WHO, [Entry("PUT", f"{type}/{id}", edited)]),
+        )
+        for way in ways:
+            with pytest.raises(Conflict, match=r"hilum ig remove example\.ig#1\.0\.0"):
+                await way
+        assert await store.read(type, id) == was
+        assert not (await update(door, WHO, type, id, was.body)).changed
+    await guides.remove(door, WHO, "example.ig")
+    await update(door, WHO, "ValueSet", "example.ig-1.0.0-colours", value_set() | {"id": "example.ig-1.0.0-colours"})
+    await delete(door, WHO, "ValueSet", "example.ig-1.0.0-colours")
+
+
+async def test_a_profile_of_ones_own_that_is_required_stays_what_it_is(store: Store) -> None:
+    door = Door(store, BASE)
+    base = profile("base")
+    for one in (base, profile(baseDefinition=base["url"])):
+        await update(door, WHO, one["resourceType"], one["id"], one)
+    await require(store, await door.shelf.definitions(store, fresh=True), "Patient", PROFILE)
+    name = ("StructureDefinition", "named-patient")
+    lost = (
+        delete(door, WHO, *name),
+        delete(door, WHO, "StructureDefinition", "base"),
+        update(door, WHO, *name, profile(url="http://example.org/other", baseDefinition=base["url"])),
+        update(door, WHO, *name, profile(baseDefinition="http://example.org/nothing")),
+        transaction(door, WHO, [Entry("DELETE", "/".join(name))]),
+    )
+    for way in lost:
+        with pytest.raises(Conflict, match=rf"hilum ig require Patient '{PROFILE}' --remove"):
+            await way
+    await update(door, WHO, *name, profile(baseDefinition=base["url"], title="Another title"))
+    await require(store, await door.shelf.definitions(store), "Patient", PROFILE, remove=True)
+    await delete(door, WHO, *name)
+
+
+async def test_the_version_that_is_required_stays_when_others_are_there(store: Store) -> None:
+    door = Door(store, BASE)
+    for version in ("1.0.0", "2.0.0"):
+        await guides.add(door, WHO, package(profile(version=version), version=version))
+    structures = await door.shelf.definitions(store)
+    await require(store, structures, "Patient", f"{PROFILE}|1.0.0")
+    with pytest.raises(Conflict, match=r"named-patient\|1\.0\.0' --remove"):
+        await guides.remove(door, WHO, "example.ig", "1.0.0")
+    with pytest.raises(Conflict, match="required of Patient"):  # a package that has it no more
+        await guides.add(door, WHO, package(value_set()))
+    await require(store, structures, "Patient", PROFILE)
+    assert await guides.remove(door, WHO, "example.ig", "2.0.0") == ["example.ig#2.0.0"]
 
 
 async def test_a_record_that_somebody_wrote_or_edited_is_in_nobodys_way(store: Store) -> None:

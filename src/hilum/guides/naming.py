@@ -32,6 +32,18 @@ def id_of(name: str, version: str, own: str) -> str:
     return f"{id[: _LONGEST - 13]}-{digest}"
 
 
+def record_of(label: str) -> str:
+    """The id of the ImplementationGuide by which a package is known."""
+    name, _, version = label.partition("#")
+    return id_of(name, version, "package")
+
+
+def listed(record: dict[str, Any]) -> list[str]:
+    """What a record says that its package has, as `Type/id`."""
+    resources = record.get("definition", {}).get("resource", ())
+    return [str(each.get("reference", {}).get("reference", "")) for each in resources]
+
+
 def tagged(body: dict[str, Any], label: str, *, record: bool = False) -> dict[str, Any]:
     """The resource with the tag of its package, in place of tags that it came with."""
     own = body.get("meta")

@@ -13,7 +13,7 @@ from typing import Any, Final
 from hilum.fhir import json
 from hilum.fhir.definitions import SearchParameter
 from hilum.fhir.resource import Resource, draft
-from hilum.interactions import granting
+from hilum.interactions import granting, owning
 from hilum.interactions.door import Door
 from hilum.interactions.ids import uuid7
 from hilum.interactions.retrying import retrying
@@ -45,15 +45,20 @@ async def commit(
     *,
     defined: tuple[Defined, ...] | None = None,
     puts: tuple[Put, ...] = (),
+    packaged: bool = False,
 ) -> tuple[Resource, ...]:
     """Commit writes that were indexed by `catalogue`; their versions. A new search parameter gets its Task with it.
 
-    `defined`: what becomes of search parameters, where somebody has found that out (`searchable`).
-    `puts`: records that are new with it.
+    `defined`: what becomes of search parameters, where somebody has found that out (`searchable`). `puts`: records
+    that are new with it. `packaged`: the writes are those of a guide's package.
 
     Raises what `Store.commit` raises, Unprocessable for a SearchParameter that can't be used or a grant's Consent that
-    can't be so (`granting`), and Conflict for a SearchParameter that others need.
+    can't be so (`granting`), and Conflict for a SearchParameter that others need and for what others may not change
+    (`owning`).
     """
+    if not packaged:
+        await owning.refuse_of_packages(door, writes)
+    await owning.refuse_unknown(door, writes)
     if defined is None:
         defined = ()
         if any(write.type == "SearchParameter" for write in writes):

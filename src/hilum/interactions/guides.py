@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,9 +22,10 @@ from hilum.guides.package import DEFINITIONS, Package, Skipped, body
 from hilum.interactions.build import findings, image, removal, unchanged
 from hilum.interactions.defining import commit, searchable
 from hilum.interactions.door import Door
+from hilum.interactions.owning import brought
 from hilum.interactions.permit import audit, permits
 from hilum.interactions.retrying import retrying
-from hilum.interactions.shelf import EVERYTHING, Entry, Offered, required
+from hilum.interactions.shelf import EVERYTHING, Entry, Offered
 from hilum.problems import Conflict, Invalid, NotFound
 from hilum.search.custom import definition, kin
 from hilum.search.parse import parse_query
@@ -122,15 +123,8 @@ async def _bodies(package: Package, skipped: list[Skipped], tell: Tell) -> dict[
     problems = findings("ImplementationGuide", record)
     if problems:  # its own says what R4 does not allow: what package.json says has to do
         record = naming.record(package, None, names)
-    found["ImplementationGuide", record_id(package.name, package.version)] = naming.tagged(
-        record, package.label, record=True
-    )
+    found["ImplementationGuide", naming.record_of(package.label)] = naming.tagged(record, package.label, record=True)
     return found
-
-
-def record_id(name: str, version: str) -> str:
-    """The id of the ImplementationGuide by which a package is known."""
-    return naming.id_of(name, version, "package")
 
 
 def _judged(files: Iterable[tuple[str, bytes]]) -> list[tuple[str, Body | str]]:
@@ -166,7 +160,10 @@ async def _added(
             ahead[begin : begin + _AT_ONCE],
         ):
             if was is not None and not was.deleted and naming.label_of(was.body) != package.label:
-                raise Conflict(f"{write.type}/{write.id} is there already and is not from {package.label}.")
+                raise Conflict(
+                    f"{write.type}/{write.id} is there already and is not from {package.label}, which needs that id. "
+                    "Delete it, or write it under another id; then add the package again."
+                )
             if unchanged(write, was):
                 report.unchanged[write.type] += 1
                 continue
@@ -186,7 +183,7 @@ async def _added(
     report.searchable = sorted({found.code for id, (found, _) in wanted.items() if not refused.get(id)})
     report.unsearchable = sorted((wanted[id][0].code, why) for id, why in refused.items() if why)
     if writes:
-        await commit(door, catalogue, tuple(writes), audit(who, "transaction"), defined=defined)
+        await commit(door, catalogue, tuple(writes), audit(who, "transaction"), defined=defined, packaged=True)
     return report
 
 
@@ -203,24 +200,13 @@ async def _current(door: Door, names: Iterable[tuple[str, str]]) -> dict[tuple[s
 async def guides(door: Door) -> list[Guide]:
     """Those that are loaded, by name and version."""
     tagged = await _tagged(door, "ImplementationGuide", f"{naming.RECORD}|")
-    found = [_guide(one) for one in tagged if one.id == _record_of(naming.label_of(one.body))]
+    found = [_guide(one) for one in tagged if one.id == naming.record_of(naming.label_of(one.body))]
     return sorted(found, key=lambda one: (one.name, one.version))
-
-
-def _record_of(label: str) -> str:
-    name, _, version = label.partition("#")
-    return record_id(name, version)
-
-
-def _listed(record: Body) -> list[str]:
-    """What a record says that its package has, as `Type/id`."""
-    listed = record.get("definition", {}).get("resource", ())
-    return [str(each.get("reference", {}).get("reference", "")) for each in listed]
 
 
 def _guide(one: Resource) -> Guide:
     name, _, version = naming.label_of(one.body).partition("#")
-    types = Counter(each.partition("/")[0] for each in _listed(one.body))
+    types = Counter(each.partition("/")[0] for each in naming.listed(one.body))
     depends = {
         str(each["packageId"]): str(each["version"])
         for each in one.body.get("dependsOn", ())
@@ -263,43 +249,27 @@ async def remove(door: Door, who: Principal, name: str, version: str = "", *, fo
 async def _removed(door: Door, who: Principal, labels: set[str], left: set[str]) -> None:
     catalogue = door.store.catalogue
     gone = [one for label in sorted(labels) for one in await _of(door, label)]
-    needed = {url.partition("|")[0]: url for urls in (await required(door.store)).values() for url in urls}
-    kept: set[str] = set()
-    if needed:
-        for one in await _tagged(door, "StructureDefinition", f"{naming.PACKAGE}|"):
-            if naming.label_of(one.body) in left:
-                kept.add(one.body.get("url", ""))
-    for one in gone:
-        url = one.body.get("url")
-        if one.type == "StructureDefinition" and url in needed and url not in kept:
-            raise Conflict(
-                f"The profile {url} is required of a type: take that back first (hilum ig require --remove)."
-            )
     writes = [removal(permits(who, one.type, "d"), one, catalogue.registry) for one in gone]
     parameters: dict[str, None] = {one.id: None for one in gone if one.type == "SearchParameter"}
     codes = {one.definition.code for one in catalogue.defined if one.id in parameters}
     wanted: dict[str, tuple[SearchParameter, str]] = {}
     if codes:  # another version of the guide may have waited for the same code
-        for one in await _tagged(door, "SearchParameter", f"{naming.PACKAGE}|"):
+        for one in [each for label in sorted(left) for each in await _of(door, label, ("SearchParameter",))]:
             found = definition(one.body)
-            if one.id not in parameters and found is not None and found.code in codes:
+            if found is not None and found.code in codes:
                 wanted[one.id] = (found, kin(one.body))
     defined, _ = await asyncio.to_thread(searchable, catalogue, wanted, parameters)
-    await commit(door, catalogue, tuple(writes), audit(who, "transaction"), defined=defined)
+    await commit(door, catalogue, tuple(writes), audit(who, "transaction"), defined=defined, packaged=True)
 
 
-async def _of(door: Door, label: str) -> list[Resource]:
-    """What a package has brought and may take away: its record, and what that lists.
-
-    The tag alone does not say so: copies of a package's resources had it, too, before it was left out of them.
-    """
-    record = await door.store.read("ImplementationGuide", _record_of(label))
-    if record is None or record.deleted or naming.label_of(record.body) != label:
-        return []
-    own = {*_listed(record.body), f"{record.type}/{record.id}"}
+async def _of(door: Door, label: str, types: Container[str] = DEFINITIONS) -> list[Resource]:
+    """What a package has brought and may take away, of these types: its record, and what that lists."""
+    own = brought(await door.store.read("ImplementationGuide", naming.record_of(label)), label)
     found: list[Resource] = []
-    for type in sorted(DEFINITIONS):
-        found += [one for one in await _tagged(door, type, f"{naming.PACKAGE}|{label}") if f"{type}/{one.id}" in own]
+    for type in sorted({one.partition("/")[0] for one in own} & DEFINITIONS):
+        if type in types:
+            tagged = await _tagged(door, type, f"{naming.PACKAGE}|{label}")
+            found += [one for one in tagged if f"{type}/{one.id}" in own]
     return found
 
 
@@ -338,7 +308,7 @@ async def profiles(door: Door, name: str, version: str = "") -> list[tuple[Guide
     out = []
     for guide in found:
         bodies = []
-        for one in await _tagged(door, "StructureDefinition", f"{naming.PACKAGE}|{guide.label}"):
+        for one in await _of(door, guide.label, ("StructureDefinition",)):
             canonical = f"{one.body.get('url', '')}|{one.body.get('version', '')}"
             whole = structures.structure(canonical) or one.body
             bodies.append(whole | {"id": one.id})

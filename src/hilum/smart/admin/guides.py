@@ -11,10 +11,10 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from hilum.guides import documents
+from hilum.guides import documents, naming
 from hilum.guides.package import DEFINITIONS, read
 from hilum.interactions import guides
-from hilum.interactions.guides import Guide, record_id
+from hilum.interactions.guides import Guide
 from hilum.interactions.shelf import required
 from hilum.oauth.scopes import Scope
 from hilum.problems import Conflict, Forbidden, Invalid, Malformed, NotFound, TooLarge
@@ -50,7 +50,7 @@ async def _overview(
     return who.page(
         "admin-guides.html",
         422 if message else 200,
-        guides=[(one, record_id(one.name, one.version)) for one in found],
+        guides=[(one, naming.record_of(one.label)) for one in found],
         needed=await required(site.door.store),
         message=message,
         report=report,
@@ -134,7 +134,7 @@ async def profile(site: Site, asked: Asked, id: str, profile: str) -> Answer:
 
 async def _of(site: Site, id: str) -> Guide:
     for one in await guides.guides(site.door):
-        if record_id(one.name, one.version) == id:
+        if naming.record_of(one.label) == id:
             return one
     raise NotFound("No such guide is loaded.")
 

@@ -81,7 +81,7 @@ async def test_a_guide_that_is_required_stays_and_the_page_says_so(here: World) 
     await require(door.store, await door.shelf.definitions(door.store, fresh=True), "Patient", PROFILE)
     assert "hilum ig require" in (await browser.get(PATH)).text
     page = await post(browser, await browser.get(ONE), f"{ONE}/remove")
-    assert (page.status, "is required of a type" in page.text) == (422, True)
+    assert (page.status, "is required of Patient" in page.text) == (422, True)
 
 
 async def test_a_form_that_is_not_ours_changes_nothing(here: World) -> None:
