@@ -439,6 +439,15 @@ async def test_what_guides_offer_is_looked_up_twice_a_second_however_often_it_is
     )
 
 
+async def test_of_several_versions_of_a_profile_each_that_has_one_is_offered_by_it(store: Store) -> None:
+    door = Door(store, BASE)
+    await guides.add(door, WHO, package(profile()))
+    unnamed = {name: value for name, value in profile("mine", url=PROFILE).items() if name != "version"}
+    await update(door, WHO, "StructureDefinition", "mine", unnamed)
+    door.shelf.forget()
+    assert (await guides.offered(door)).profiles == {"Patient": (PROFILE, f"{PROFILE}|1.0.0")}
+
+
 async def test_copies_of_what_a_package_has_stay_when_it_is_added_again_and_removed(store: Store) -> None:
     door = Door(store, BASE)
     await guides.add(door, WHO, package(value_set(), value_set("shapes")))
@@ -447,7 +456,9 @@ async def test_copies_of_what_a_package_has_stay_when_it_is_added_again_and_remo
     copy = {**one.body, "id": "mine", "url": "http://example.org/mine"}
     made = (await update(door, WHO, "ValueSet", "mine", copy)).resource
     assert "tag" not in made.body.get("meta", {})
-    await store.commit(Commit((put({**copy, "id": "older"}, "older"),), AUDIT))  # tagged, as they were once
+    tagged = [put({**copy, "id": "older"}, "older"), put({**profile("older"), "meta": one.body["meta"]}, "older")]
+    await store.commit(Commit(tuple(tagged), AUDIT))  # tagged, as they were once
+    assert [bodies for _, bodies in await guides.profiles(door, "example.ig")] == [[]]
     again = await guides.add(door, WHO, package(value_set()))
     assert dict(again.removed) == {"ValueSet": 1}
     await guides.remove(door, WHO, "example.ig")

@@ -327,12 +327,6 @@ async def _offered(door: Door) -> Offered:
     https://hl7.org/fhir/R4/capabilitystatement-definitions.html#CapabilityStatement.rest.resource.supportedProfile
     """
     found = await guides(door)
-    statements = [
-        one.body
-        for one in await _tagged(door, "CapabilityStatement", f"{naming.PACKAGE}|")
-        if one.body.get("kind") == "requirements"
-        and any(rest.get("mode") == "server" for rest in one.body.get("rest", ()))
-    ]
     by_url: dict[str, list[Entry]] = {}
     for entry in (await door.shelf.definitions(door.store)).named("StructureDefinition"):
         if entry.of:
@@ -340,17 +334,9 @@ async def _offered(door: Door) -> Offered:
     profiles: dict[str, set[str]] = {}
     for url, entries in by_url.items():
         for entry in entries:
-            profiles.setdefault(entry.of, set()).update({url, f"{url}|{entry.version}"} if len(entries) > 1 else {url})
+            named = {url, f"{url}|{entry.version}"} if len(entries) > 1 and entry.version else {url}
+            profiles.setdefault(entry.of, set()).update(named)
     return Offered(
         tuple(sorted(f"{one.url}|{one.version}" for one in found)),
-        tuple(
-            sorted(
-                {
-                    f"{one['url']}|{one['version']}" if one.get("version") else one["url"]
-                    for one in statements
-                    if one.get("url")
-                }
-            )
-        ),
         {type: tuple(sorted(urls)) for type, urls in sorted(profiles.items())},
     )

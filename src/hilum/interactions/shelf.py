@@ -60,11 +60,10 @@ class Offered:
     """What the guides that are loaded add to the CapabilityStatement. `profiles`: by resource type."""
 
     guides: tuple[str, ...]
-    statements: tuple[str, ...]
     profiles: dict[str, tuple[str, ...]]
 
 
-NO_GUIDES: Final = Offered((), (), {})
+NO_GUIDES: Final = Offered((), {})
 
 
 @dataclass(frozen=True, slots=True)

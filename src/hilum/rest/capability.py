@@ -76,7 +76,6 @@ def statement(service: Service, loaded: Offered = NO_GUIDES) -> dict[str, Any]:
         "date": DATE,
         "publisher": "hilum",
         "kind": "instance",
-        **({"instantiates": list(loaded.statements)} if loaded.statements else {}),
         "software": {"name": "hilum", "version": __version__},
         "implementation": {"description": f"hilum, {service.environment}", "url": service.door.base},
         "fhirVersion": FHIR_VERSION,
