@@ -45,7 +45,7 @@ async def test_a_package_comes_in_as_resources_with_ids_of_their_own(store: Stor
     assert one.body["meta"]["tag"] == [{"system": "urn:hilum:package", "code": "example.ig#1.0.0"}]
     (guide,) = await guides.guides(door)
     assert (guide.label, guide.title) == ("example.ig#1.0.0", "An example")
-    assert guide.types == {"SearchParameter": 1, "StructureDefinition": 1, "ValueSet": 1}
+    assert guide.types == {"ImplementationGuide": 1, "SearchParameter": 1, "StructureDefinition": 1, "ValueSet": 1}
 
 
 async def test_to_add_it_again_changes_what_differs_and_nothing_else(store: Store) -> None:
@@ -83,7 +83,11 @@ async def test_a_search_parameter_of_a_guide_is_searchable_and_goes_with_the_las
     made = (await create(door, WHO, "Patient", {"resourceType": "Patient", "extension": extension})).resource
     first = await guides.add(door, WHO, package(parameter()))
     second = await guides.add(door, WHO, package(parameter(version="2.0.0"), version="2.0.0"))
-    assert (first.searchable, second.searchable, second.unsearchable) == (["tribe"], ["tribe"], [])
+    assert (first.searchable, second.searchable, second.unsearchable) == (
+        {"Patient": ["tribe"]},
+        {"Patient": ["tribe"]},
+        [],
+    )
     await through(door)
     assert await found(store, tribe="x") == [made.id]
     await guides.remove(door, WHO, "example.ig", "1.0.0")
@@ -100,16 +104,18 @@ async def test_a_search_parameter_that_collides_is_stored_and_said_to_be_unsearc
     clash = {**parameter("gender"), "expression": "Patient.maritalStatus"}
     report = await guides.add(door, WHO, package(clash, parameter("_count") | {"id": "count"}, parameter()))
     assert [code for code, _ in report.unsearchable] == ["_count", "gender"]
-    assert report.searchable == ["tribe"]
+    assert report.searchable == {"Patient": ["tribe"]}
     assert (await store.read("SearchParameter", "example.ig-1.0.0-gender")) is not None
 
 
 async def test_what_is_not_valid_is_left_out_and_named(store: Store) -> None:
     door = Door(store, BASE)
     wrong = {"resourceType": "ValueSet", "id": "wrong", "url": "http://x/v", "status": "perhaps"}
-    report = await guides.add(door, WHO, package(profile(), wrong, {"resourceType": "Patient", "id": "example"}))
+    others = ({"resourceType": "Patient", "id": "example"}, {"resourceType": "Account", "id": "example"})
+    report = await guides.add(door, WHO, package(profile(), wrong, *others))
     assert [(one.file, one.why[:22]) for one in report.skipped] == [
-        ("Patient-example.json", "is a Patient: no defin"),
+        ("Account-example.json", "is no definition, but "),
+        ("Patient-example.json", "is no definition, but "),
         ("ValueSet-wrong.json", "is no valid ValueSet: "),
     ]
     assert await store.read("ValueSet", "example.ig-1.0.0-wrong") is None
@@ -408,7 +414,7 @@ async def test_a_record_that_somebody_wrote_or_edited_is_in_nobodys_way(store: S
     door = Door(store, BASE)
     await store.commit(Commit((put(FORGED, "anything"), put(FORGED, "p-1-package")), AUDIT))
     (one,) = await guides.guides(door)
-    assert (one.label, one.dependencies, one.types) == ("p#1", {}, {"": 1})
+    assert (one.label, one.dependencies, one.types) == ("p#1", {}, {"": 1, "ImplementationGuide": 1})
     assert (await guides.offered(door)).guides == ("http://example.org/forged|1",)
 
 

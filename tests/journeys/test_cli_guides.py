@@ -110,16 +110,41 @@ def test_documents_loads_and_what_is_no_package(tmp_path: Path) -> None:
     file.write_bytes(packed(profile()))
     told("add", file, *place)
     written = told("docs", "example.ig", "--out", tmp_path / "docs", *place)["written"]
+    assert [str(Path(path).relative_to(tmp_path)) for path in written] == [
+        f"docs/example.ig-1.0.0/{name}.md" for name in ("named-patient", "README")
+    ]
     page, index = (Path(path).read_text() for path in written)
     assert "| `name` | **S** | 1..* | HumanName |" in page
     assert "`name.family` |  | 1..1 | string |" in page
-    assert "[Named patient](example.ig-1.0.0-named-patient.md) | Patient | 1 |" in index
+    assert "[Named patient](named-patient.md) | Patient | 1 |" in index
     told("require", "Patient", PROFILE, *place)
     patients.write_text("".join(json.dumps({**one, "id": f"p{n}"}) + "\n" for n, one in enumerate((FIT, UNFIT, FIT))))
     done = hilum("load", patients, *place, "--json")
     report = json.loads(done.stdout)
     assert (done.returncode, report["created"]) == (1, {"Patient": 2})
     assert [one["position"] for one in report["refusals"]][:1] == [2]
+
+
+def test_what_is_told_of_guides_is_whole_and_in_order(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.stop()
+    place = ["--data", server.data]
+    none = hilum("ig", "list", *place)
+    assert (none.returncode, none.stdout, "`hilum ig add FILE.tgz` adds it" in none.stderr) == (0, "", True)
+    file = tmp_path / "example.tgz"
+    examples = [{"resourceType": "Patient", "id": f"p{n}"} for n in reversed(range(10, 40))]
+    clashes = [{**parameter("gender"), "id": f"c{n}", "url": f"http://x/c{n}"} for n in range(10, 40)]
+    file.write_bytes(packed(profile(), parameter(), *clashes, *examples))
+    done = hilum("ig", "add", file, *place)
+    assert (done.returncode, done.stdout) == (0, "example.ig#1.0.0\n")
+    lines = [line.split() for line in done.stderr.splitlines()]
+    left = [line[0] for line in lines if line and line[0].startswith("Patient-p")]
+    assert left == [f"Patient-p{n}.json" for n in range(10, 40)]
+    assert len([line for line in lines if line[:1] == ["gender"]]) == 30
+    for text in ("Files left out: 30", "kept, and not used: 30", "Patient  tribe", "in all               33"):
+        assert text in done.stderr
+    again = hilum("ig", "list", *place)
+    assert (again.stdout, again.stderr.split()[-1]) == ("example.ig#1.0.0\n", "33")
 
 
 WHOLE = {"ImplementationGuide": 1, "StructureDefinition": 1, "ValueSet": 250}

@@ -124,28 +124,29 @@ def _told(one: Report) -> dict[str, object]:
     }
 
 
-_SHOWN = 20
-
-
 def _report(one: Report) -> None:
     from hilum.cli.terminal import out, say, table
 
     out(one.label)
-    types = sorted({*one.created, *one.updated, *one.unchanged, *one.removed})
-    rows = [
-        (type, *(str(counter[type] or "") for counter in (one.created, one.updated, one.unchanged, one.removed)))
-        for type in types
-    ]
+    counters = (one.created, one.updated, one.unchanged, one.removed)
+    types = sorted({type for counter in counters for type in counter})
+    rows = [(type, *(str(counter[type] or "") for counter in counters)) for type in types]
+    if len(rows) > 1:
+        rows.append(("in all", *(str(counter.total() or "") for counter in counters)))
     table(one.title, ("type", "new", "changed", "unchanged", "removed"), rows)
     if one.searchable:
-        say(f"Search parameters: {', '.join(one.searchable)}.")
+        found = [(type, ", ".join(codes)) for type, codes in one.searchable.items()]
+        table("Search parameters that can be used", ("type", "parameters"), found)
     if one.unsearchable:
-        table("Kept, and not used", ("search parameter", "why"), one.unsearchable[:_SHOWN])
+        table(f"Search parameters kept, and not used: {len(one.unsearchable)}", ("parameter", "why"), one.unsearchable)
     if one.skipped:
-        some = [(each.file, each.why) for each in one.skipped[:_SHOWN]]
-        table(f"Left out ({len(one.skipped)})", ("file", "why"), some)
+        some = [(each.file, each.why) for each in one.skipped]
+        table(f"Files left out: {len(some)}", ("file", "why"), some)
     if one.missing:
-        say(f"It depends on packages that are not loaded: {', '.join(one.missing)}.")
+        say(
+            f"It depends on packages that are not loaded: {', '.join(one.missing)}. What they define is not checked "
+            "until `hilum ig add` adds them."
+        )
 
 
 @guides.command("list")
@@ -179,13 +180,17 @@ def list_(
         json_out({"packages": packages, "required": needed})
         return
     rows = [(one.name, one.version, one.title, str(sum(one.types.values()))) for one in found]
-    table(f"{len(rows)} guides", ("name", "version", "title", "resources"), rows)
+    if rows:
+        table(f"Guides: {len(rows)}", ("name", "version", "title", "resources"), rows)
     if needed:
         table("Required", ("type", "profile"), [(type, url) for type, urls in needed.items() for url in urls])
     for one in found:
         out(one.label)
     if not found:
-        say("No guide is loaded: `hilum ig add FILE.tgz`.")
+        say(
+            "No guide is loaded. A guide comes as a package, the .tgz that its publisher gives out: "
+            "`hilum ig add FILE.tgz` adds it."
+        )
 
 
 @guides.command()
@@ -288,13 +293,16 @@ def docs(
 ) -> None:
     """Write a guide's profiles as Markdown: each with its elements, cardinalities, must-support, bindings and rules.
 
+    There is a folder for each version that is meant, in it a file for each profile, named by its id in the guide, and
+    README.md, which leads to them.
+
     Example:
 
     - `hilum ig docs hl7.fhir.us.core#7.0.0 --out us-core/`
     """
     from hilum.cli.records import done
     from hilum.cli.terminal import json_out, out
-    from hilum.guides import documents
+    from hilum.guides import documents, naming
     from hilum.interactions.guides import profiles
 
     async def work(opened: Store, settings: Settings) -> list[tuple[Guide, list[dict[str, object]]]]:
@@ -305,11 +313,11 @@ def docs(
     for guide, bodies in done({"store": store, "data": data, "environment": environment}, work):
         pages = to / f"{guide.name}-{guide.version}"
         pages.mkdir(parents=True, exist_ok=True)
-        files = [f"{one['id']}.md" for one in bodies]
+        files = [f"{naming.own_of(guide.label, str(one['id']))}.md" for one in bodies]
         for one, file in zip(bodies, files, strict=True):
             (pages / file).write_text(documents.markdown(one), encoding="utf-8")
             written.append(str(pages / file))
-        index = pages / "index.md"
+        index = pages / "README.md"
         index.write_text(documents.overview(guide.label, guide.title, bodies, files), encoding="utf-8")
         written.append(str(index))
     if json:

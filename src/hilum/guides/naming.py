@@ -32,6 +32,11 @@ def id_of(name: str, version: str, own: str) -> str:
     return f"{id[: _LONGEST - 13]}-{digest}"
 
 
+def own_of(label: str, id: str) -> str:
+    """An id without what `id_of` put before it: `us-core-patient`."""
+    return id.removeprefix(_ID.sub("-", label) + "-")
+
+
 def record_of(label: str) -> str:
     """The id of the ImplementationGuide by which a package is known."""
     name, _, version = label.partition("#")

@@ -185,7 +185,7 @@ def _unfit(raw: bytes) -> str:
     if not type:
         return "is no FHIR resource"
     if type not in DEFINITIONS:
-        return f"is a {type[:40]}: no definition, but an example or an aid"
+        return f"is no definition, but an example or an aid ({type[:40]})"
     return ""
 
 

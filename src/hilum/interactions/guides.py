@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -42,7 +43,7 @@ Tell = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """A package that is loaded. `types`: how many resources it has of each."""
+    """A package that is loaded. `types`: how many resources it has of each, its own record among them."""
 
     name: str
     version: str
@@ -60,7 +61,11 @@ class Guide:
 
 @dataclass(slots=True)
 class Report:
-    """What came of adding a package. The counters are by type. `missing`: dependencies that are not loaded."""
+    """What came of adding a package. The counters are by type.
+
+    `searchable`: by type the search parameters of the package that can be used, of which those that the server had not
+    before may have to be indexed first. `missing`: dependencies that are not loaded.
+    """
 
     label: str
     title: str
@@ -69,7 +74,7 @@ class Report:
     unchanged: Counter[str] = field(default_factory=Counter)
     removed: Counter[str] = field(default_factory=Counter)
     skipped: list[Skipped] = field(default_factory=list)
-    searchable: list[str] = field(default_factory=list)
+    searchable: dict[str, list[str]] = field(default_factory=dict)
     unsearchable: list[tuple[str, str]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
@@ -83,6 +88,7 @@ async def add(door: Door, who: Principal, package: Package, tell: Tell = lambda 
             permits(who, type, letter)
     skipped = list(package.skipped)
     bodies = await _bodies(package, skipped, tell)
+    skipped.sort(key=lambda one: one.file)
 
     async def attempt() -> Report:
         return await _added(door, who, package, bodies, skipped)
@@ -180,7 +186,8 @@ async def _added(
         writes.append(removal(permits(who, one.type, "d"), one, catalogue.registry))
     gone = {one.id: None for one in stale if one.type == "SearchParameter"}
     defined, refused = await asyncio.to_thread(searchable, catalogue, wanted, gone)
-    report.searchable = sorted({found.code for id, (found, _) in wanted.items() if not refused.get(id)})
+    usable = sorted({(type, one.code) for id, (one, _) in wanted.items() if not refused.get(id) for type in one.base})
+    report.searchable = {type: [code for _, code in some] for type, some in groupby(usable, key=lambda pair: pair[0])}
     report.unsearchable = sorted((wanted[id][0].code, why) for id, why in refused.items() if why)
     if writes:
         await commit(door, catalogue, tuple(writes), audit(who, "transaction"), defined=defined, packaged=True)
@@ -206,7 +213,7 @@ async def guides(door: Door) -> list[Guide]:
 
 def _guide(one: Resource) -> Guide:
     name, _, version = naming.label_of(one.body).partition("#")
-    types = Counter(each.partition("/")[0] for each in naming.listed(one.body))
+    types = Counter(each.partition("/")[0] for each in (*naming.listed(one.body), f"{one.type}/{one.id}"))
     depends = {
         str(each["packageId"]): str(each["version"])
         for each in one.body.get("dependsOn", ())

@@ -111,5 +111,5 @@ async def test_tags_of_a_guide_that_is_loaded_change_nothing_of_it(app: Applicat
     assert await metadata(asking) == said
     ((guide, bodies),) = await guides.profiles(door, "example.ig")
     assert (guide.types, [one["url"] for one in bodies]) == (
-        *({"CapabilityStatement": 1, "StructureDefinition": 1}, [PROFILE]),
+        *({"CapabilityStatement": 1, "ImplementationGuide": 1, "StructureDefinition": 1}, [PROFILE]),
     )

@@ -69,7 +69,7 @@ def test_examples_and_what_is_no_definition_are_left_out() -> None:
     }
     found = read(io.BytesIO(tgz(files)))
     assert {one.file: one.why for one in found.skipped} == {
-        "Patient-y.json": "is a Patient: no definition, but an example or an aid",
+        "Patient-y.json": "is no definition, but an example or an aid (Patient)",
         "aid.json": "is no FHIR resource",
         "broken.json": "is no JSON object",
         "list.json": "is no JSON object",

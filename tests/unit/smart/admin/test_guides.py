@@ -52,7 +52,7 @@ async def test_a_package_is_put_in_read_and_taken_out(here: World) -> None:
     assert "No guide is loaded." in (await browser.get(PATH)).text
     page = await uploaded(browser, packed(profile(), value_set(), parameter(), dependencies={"other.ig": "1.0.0"}))
     assert page.status == 200
-    for text in ("<b>example.ig#1.0.0</b> is loaded: 4 resources new", "Search parameters: tribe", "other.ig#1.0.0"):
+    for text in ("<b>example.ig#1.0.0</b> is loaded: 4 resources new", "<li>Patient: tribe</li>", "other.ig#1.0.0"):
         assert text in page.text
     one = await browser.get(ONE)
     assert f'<td data-label="Canonical address" class="long">{PROFILE}</td>' in one.text
