@@ -34,7 +34,16 @@ def test_an_administrator_loads_a_guide(browser: Any, served: Any) -> None:
     assert tab.locator("td b", has_text="must").count() > 10
     looked_at(tab, "profile")
     tab.go_back()
+    tab.focus("summary >> text=Remove the guide")  # by the keyboard alone
+    tab.keyboard.press("Enter")
+    looked_at(tab, "guide-remove")
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Enter")  # the browser asks for the tick
+    assert tab.evaluate("document.activeElement.name") == "sure"
+    tab.keyboard.press("Space")
+    tab.keyboard.press("Tab")
     with tab.expect_navigation(timeout=120_000):
-        tab.click("text=Remove the guide")
+        tab.keyboard.press("Enter")
     tab.get_by_text("The guide is removed.").wait_for()
     context.close()

@@ -56,12 +56,15 @@ async def test_a_package_is_put_in_read_and_taken_out(here: World) -> None:
         assert text in page.text
     one = await browser.get(ONE)
     assert f'<td data-label="Canonical address" class="long">{PROFILE}</td>' in one.text
-    assert "1 elements" in one.text
+    assert ">1 element<" in one.text
     shown = await browser.get(f"{ONE}/example.ig-1.0.0-named-patient")
     assert shown.status == 200
     for text in ("<code>name.<wbr>family</code>", "<b>must</b>", '<td data-label="Cardinality">1..*</td>'):
         assert text in shown.text
-    gone = await post(browser, one, f"{ONE}/remove")
+    unsure = await post(browser, one, f"{ONE}/remove")
+    assert (unsure.status, "Nothing is removed yet" in unsure.text) == (422, True)
+    assert len(await guides.guides(here.site.door)) == 1
+    gone = await post(browser, one, f"{ONE}/remove", sure="yes")
     assert (gone.path, "The guide is removed." in gone.text) == (f"{PATH}?removed=1", True)
     assert await guides.guides(here.site.door) == []
     assert told(here, "setting") == [{"guide": "example.ig#1.0.0"}, {"guide removed": "example.ig#1.0.0"}]
@@ -80,7 +83,10 @@ async def test_a_guide_that_is_required_stays_and_the_page_says_so(here: World) 
     door = here.site.door
     await require(door.store, await door.shelf.definitions(door.store, fresh=True), "Patient", PROFILE)
     assert "hilum ig require" in (await browser.get(PATH)).text
-    page = await post(browser, await browser.get(ONE), f"{ONE}/remove")
+    one = await browser.get(ONE)
+    assert "Named patient</a> <b>required</b>" in one.text
+    assert "<b>Required</b>: every Patient" in (await browser.get(f"{ONE}/example.ig-1.0.0-named-patient")).text
+    page = await post(browser, one, f"{ONE}/remove", sure="yes")
     assert (page.status, "is required of Patient" in page.text) == (422, True)
 
 
@@ -109,11 +115,21 @@ async def test_an_old_sign_in_is_asked_for_again_before_a_guide_is_added(here: W
     assert await guides.guides(here.site.door) == []
 
 
-@pytest.mark.parametrize("path", [f"{PATH}/nothing", f"{ONE}/nothing"])
-async def test_what_is_not_there_is_not_found(here: World, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "text", "link"),
+    [
+        (f"{PATH}/nothing", "No guide is loaded under this address", f'<a href="{ONE}">'),
+        (f"{PATH}/nothing/at-all", "No guide is loaded under this address", f'<a href="{ONE}">'),
+        (f"{ONE}/nothing", "The guide has no profile at this address", f"{ONE}/example.ig-1.0.0-named-patient"),
+    ],
+)
+async def test_what_is_not_there_is_not_found_and_the_page_leads_to_what_is(
+    here: World, path: str, text: str, link: str
+) -> None:
     browser = await signed_in(here)
     await uploaded(browser, packed(profile()))
-    assert (await browser.get(path)).status == 404
+    page = await browser.get(path)
+    assert (page.status, text in page.text, link in page.text) == (404, True, True)
 
 
 async def test_what_a_package_says_is_text_and_no_markup(here: World) -> None:
