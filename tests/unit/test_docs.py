@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import typer
 
 from hilum.app.settings import ENTRIES
 from hilum.cli.commands import app
+from hilum.demo import population
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -19,6 +21,7 @@ DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 _NAMED = re.compile(r"docs/[\w./-]+\.md")
 _FENCE = re.compile(r"```(?:sh|console)\n(.*?)```", re.DOTALL)
+_RECORD = re.compile(r"(?:8080/fhir/|\"reference\": \"|Context: )([A-Z]\w+/[\w.-]+)")
 _DOUBLE_DASH = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
 
@@ -102,3 +105,16 @@ def test_the_examples_of_shell_are_well_formed():
     for page in DOCS:
         for block in _FENCE.findall(page.read_text()):
             shlex.split(block, comments=True)
+
+
+def test_what_is_read_or_meant_in_the_examples_of_how_to_is_in_the_demo_data():
+    """Besides what an example itself has put there: Binary/42."""
+    there = {
+        f"{entry['resource']['resourceType']}/{entry['resource']['id']}"
+        for bundle in islice(population(), 2)
+        for entry in bundle["entry"]
+    }
+    for page in (ROOT / "docs" / "how-to").glob("*.md"):
+        for block in _FENCE.findall(page.read_text()):
+            for name in _RECORD.findall(block):
+                assert name in there | {"Binary/42"}, f"{page.name}: {name}"
