@@ -72,6 +72,10 @@ async def test_versions_lie_side_by_side_and_the_latest_is_meant_without_one(sto
         *("1.10.0", "1.9.0", "1.9.0"),
     ]
     assert structures.structure(f"{PROFILE}|2.0.0") is None
+    assert structures.why_not(f"{PROFILE}|2.0.0") == "is not known here in that version, but in 1.9.0, 1.10.0"
+    for name, version in (("example.ig", "2.0.0"), ("other", "")):
+        with pytest.raises(NotFound, match=r"There is: example\.ig#1\.10\.0, example\.ig#1\.9\.0\.$"):
+            await guides.remove(door, WHO, name, version)
     await guides.remove(door, WHO, "example.ig", "1.10.0")
     assert [one.label for one in await guides.guides(door)] == ["example.ig#1.9.0"]
     assert (await door.shelf.definitions(store)).structure(PROFILE)["version"] == "1.9.0"
@@ -143,10 +147,12 @@ async def test_what_is_missing_is_named_and_what_others_need_stays(store: Store)
     )
     assert report.missing == ["example.ig#1.0.x"]
     await guides.add(door, WHO, package(profile()))
+    await guides.add(door, WHO, package(profile(version="1.0.1"), version="1.0.1"))
     with pytest.raises(Conflict, match=r"above#1\.0\.0 depends on example\.ig"):
         await guides.remove(door, WHO, "example.ig")
+    assert await guides.remove(door, WHO, "example.ig", "1.0.1") == ["example.ig#1.0.1"]  # 1.0.0 will do
     assert await guides.remove(door, WHO, "example.ig", force=True) == ["example.ig#1.0.0"]
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="There is: above#1"):
         await guides.remove(door, WHO, "example.ig")
 
 

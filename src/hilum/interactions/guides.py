@@ -230,9 +230,7 @@ async def remove(door: Door, who: Principal, name: str, version: str = "", *, fo
     first), Forbidden, Busy.
     """
     there = await guides(door)
-    doomed = [one for one in there if one.name == name and version in ("", one.version)]
-    if not doomed:
-        raise NotFound(f"No package {name}{'#' + version if version else ''} is loaded.")
+    doomed = _meant(there, name, version)
     labels = {one.label for one in doomed}
     left = {one.label for one in there} - labels
     if not force:
@@ -241,9 +239,13 @@ async def remove(door: Door, who: Principal, name: str, version: str = "", *, fo
                 if (
                     one.label not in labels
                     and other == name
-                    and any(_loaded(other, wanted, {label}) for label in labels)
+                    and _loaded(other, wanted, labels)
+                    and not _loaded(other, wanted, left)
                 ):
-                    raise Conflict(f"{one.label} depends on {other}#{wanted}. Remove that first, or say --force.")
+                    raise Conflict(
+                        f"{one.label} depends on {other}#{wanted}. Remove {one.label} first; `hilum ig remove --force` "
+                        "does not ask for that."
+                    )
 
     async def attempt() -> None:
         await _removed(door, who, labels, left)
@@ -251,6 +253,20 @@ async def remove(door: Door, who: Principal, name: str, version: str = "", *, fo
     await retrying(attempt)
     door.shelf.forget()
     return sorted(labels)
+
+
+def _meant(there: list[Guide], name: str, version: str) -> list[Guide]:
+    """Those of a name, and of a version if that is said. Raises NotFound, saying what there is."""
+    found = [one for one in there if one.name == name]
+    meant = [one for one in found if version in ("", one.version)]
+    if not meant:
+        labels = ", ".join(one.label for one in found or there)
+        wanted = f"{name}#{version}" if version else name
+        raise NotFound(
+            f"No package {wanted[:200]} is loaded. "
+            + (f"There is: {labels}." if labels else "There is none: `hilum ig add FILE.tgz` adds one.")
+        )
+    return meant
 
 
 async def _removed(door: Door, who: Principal, labels: set[str], left: set[str]) -> None:
@@ -308,9 +324,7 @@ async def profiles(door: Door, name: str, version: str = "") -> list[tuple[Guide
 
     Raises NotFound, Busy.
     """
-    found = [one for one in await guides(door) if one.name == name and version in ("", one.version)]
-    if not found:
-        raise NotFound(f"No package {name}{'#' + version if version else ''} is loaded.")
+    found = _meant(await guides(door), name, version)
     structures = await door.shelf.definitions(door.store)
     out = []
     for guide in found:

@@ -24,7 +24,7 @@ from hilum.problems import Problem
 from hilum.search.clauses import Part, Permit
 from hilum.search.query import Query
 from hilum.store.interface import HistoryQuery, Store
-from hilum.validation.profiles.definitions import choose, generation, split
+from hilum.validation.profiles.definitions import choose, generation, ordered, split
 from hilum.validation.profiles.snapshot import snapshot
 
 LOOK_SECONDS: Final = 0.5
@@ -136,7 +136,11 @@ class Structures:
         """Why there is no structure of that name, as the end of a sentence."""
         body = self._get("StructureDefinition", canonical)
         if body is None:
-            return "is not known here"
+            others = sorted(self._found["StructureDefinition"].get(split(canonical)[0], {}), key=ordered)
+            if not others:
+                return "is not known here"
+            versions = ", ".join(one or "one without a version" for one in others)
+            return f"is not known here in that version, but in {versions}"
         found = self.broken.get(f"{body['url']}|{body.get('version', '')}", "has no snapshot")
         return f"can't be checked: {found}"
 
