@@ -20,6 +20,7 @@ from hilum.interactions.door import Door
 from hilum.interactions.entries import Entry
 from hilum.interactions.patch import parse_json_patch, patch
 from hilum.interactions.shelf import LOOK_SECONDS, Shelf
+from hilum.interactions.terminology.importing import removed, stored
 from hilum.interactions.transaction import transaction
 from hilum.interactions.update import update
 from hilum.problems import Conflict, Invalid, NotFound, Unprocessable
@@ -377,6 +378,22 @@ async def test_what_a_package_brought_is_changed_and_deleted_with_it_alone(store
     await guides.remove(door, WHO, "example.ig")
     await update(door, WHO, "ValueSet", "example.ig-1.0.0-colours", value_set() | {"id": "example.ig-1.0.0-colours"})
     await delete(door, WHO, "ValueSet", "example.ig-1.0.0-colours")
+
+
+async def test_what_is_imported_lies_beside_what_a_package_brought(store: Store) -> None:
+    door = Door(store, BASE)
+    url = "http://example.org/ig/colour"
+    system = {"resourceType": "CodeSystem", "id": "colour", "url": url, "version": "1", "status": "active",
+              "content": "complete", "concept": [{"code": "red"}]}  # fmt: skip
+    await guides.add(door, WHO, package(system, value_set()))
+    was = await store.read("CodeSystem", "example.ig-1.0.0-colour")
+    for body in (system, {**system, "concept": [{"code": "blue"}]}, value_set()):
+        written, _ = await stored(door, WHO, body, lambda done: None)
+        assert written.resource.id == body["id"]
+    assert await removed(door, WHO, url, None) == ["1"]
+    assert await store.read("CodeSystem", "example.ig-1.0.0-colour") == was
+    with pytest.raises(Conflict, match="hilum ig remove"):
+        await removed(door, WHO, url, None)
 
 
 async def test_a_profile_of_ones_own_that_is_required_stays_what_it_is(store: Store) -> None:

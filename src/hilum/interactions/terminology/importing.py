@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from hilum.access.policy import Principal
+from hilum.guides.naming import label_of
 from hilum.interactions.build import checked
 from hilum.interactions.delete import delete
 from hilum.interactions.door import Door, Written
@@ -70,14 +71,16 @@ async def stored(door: Door, who: Principal, body: Body, tick: Tick) -> tuple[Wr
 
 
 async def removed(door: Door, who: Principal, url: str, version: str | None) -> list[str]:
-    """Take code systems of this url (and version) away, resources and concepts; their versions."""
+    """Take code systems of this url (and version) away, resources and concepts; their versions.
+
+    What a guide brought stays with it. Raises Conflict where there is nothing else.
+    """
     known = await codes(door.store, door.base, door.codes)
     gone: list[str] = []
-    for resource in await known.systems(url):
-        has = str(resource.body.get("version", ""))
-        if version in (None, has):
-            await delete(door, who, "CodeSystem", resource.id)
-            gone.append(has)
+    meant = [one for one in await known.systems(url) if version in (None, str(one.body.get("version", "")))]
+    for resource in [one for one in meant if not label_of(one.body)] or meant:
+        await delete(door, who, "CodeSystem", resource.id)
+        gone.append(str(resource.body.get("version", "")))
     for system in await door.store.concepts.systems(url):
         if version in (None, system.head.version):
             await door.store.concepts.retire(system.number)
@@ -86,12 +89,15 @@ async def removed(door: Door, who: Principal, url: str, version: str | None) -> 
 
 
 async def _id(door: Door, body: Body) -> str:
-    """That of the resource with this url and version, where there is one; its own; else one that follows from them."""
+    """That of the resource with this url and version, where there is one; its own; else one that follows from them.
+
+    What a guide brought is not meant: that stays as the guide has it, and this one lies beside it.
+    """
     url, version = body.get("url"), str(body.get("version", ""))
     if url:
         known = await codes(door.store, door.base, door.codes)
         for one in await known.resources(body["resourceType"], url):
-            if str(one.get("version", "")) == version:
+            if str(one.get("version", "")) == version and not label_of(one):
                 return str(one["id"])
     own = body.get("id")
     if isinstance(own, str):
