@@ -47,17 +47,19 @@ def reference(node: Node) -> str | None:
 
 
 def target(text: str, scope: Scope) -> Node | None:
-    """What a reference leads to: a contained resource, or what the surroundings find."""
-    if text.startswith("#"):
-        root = scope.root.value
-        if text == "#":
-            return scope.root
-        contained = root.get("contained") if type(root) is dict else None
-        for one in contained if type(contained) is list else ():
-            if type(one) is dict and one.get("id") == text[1:]:
-                return Node(one, resource_type(one))
-        return None
+    """What a reference leads to: what the surroundings find, or a contained resource.
+
+    They are asked first: contained resources may be thousands, which those who know them need not go through.
+    """
+    if text == "#":
+        return scope.root
     body = None if scope.around.resolve is None else scope.around.resolve(text)
+    if body is None and text.startswith("#"):
+        root = scope.root.value
+        contained = root.get("contained") if type(root) is dict else None
+        if type(contained) is list:
+            scope.work.spend(len(contained))
+            body = next((one for one in contained if type(one) is dict and one.get("id") == text[1:]), None)
     return None if body is None else Node(body, resource_type(body))
 
 

@@ -41,6 +41,17 @@ CORRECTED: Final = {
     "con-3": (None, "R4 compares a CodeableConcept with a string; its words are kept instead (laws.py)"),
     "que-7": (None, "R4 asks for System.Boolean where the element is a FHIR boolean (laws.py)"),
     "dom-3": (None, "R4 casts collections with as(); what it means is kept (laws.py)"),
+    "sdf-8": (
+        "(%resource.kind = 'logical' or element.first().path = %resource.type) and "
+        "defineVariable('root', element.first().path & '.').element.tail().all(path.startsWith(%root))",
+        "R4 reads all elements again for each of them: the same, in linear time",
+    ),
+    "sdf-8a": (
+        "(%resource.kind = 'logical' or element.first().path.startsWith(%resource.type)) and "
+        "(element.tail().empty() or defineVariable('root', element.first().path.replaceMatches('\\\\..*','') & '.')"
+        ".element.tail().all(path.startsWith(%root)))",
+        "as sdf-8",
+    ),
 }
 """Key -> (what is evaluated instead; None: a law of ours, and why R4's text isn't)."""
 

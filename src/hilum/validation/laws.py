@@ -162,12 +162,25 @@ def _rng_2(value: Any) -> bool:
 def _obs_7(value: Any) -> bool:
     """The value of an Observation is not that of a component with the same code."""
     code = value.get("code")
-    mine = list(items(code.get("coding"))) if type(code) is dict else []
+    mine = {_key(coding) for coding in items(code.get("coding"))} if type(code) is dict else set()
     for component in items(value.get("component")):
         other = component.get("code")
-        if type(other) is dict and any(coding in mine for coding in items(other.get("coding"))):
+        if type(other) is dict and any(_key(coding) in mine for coding in items(other.get("coding"))):
             return False
     return True
+
+
+def _key(value: Any, depth: int = 0) -> Any:
+    """The value in a form that can be looked up among many; equal if the values are. Deeper than any may be: alike."""
+    if depth > _DEEPEST:
+        return None
+    if type(value) is dict:
+        return frozenset((name, _key(child, depth + 1)) for name, child in value.items())
+    return tuple(_key(child, depth + 1) for child in value) if type(value) is list else value
+
+
+_DEEPEST: Final = 2 * 64
+"""Objects and arrays within each other: see structure.py."""
 
 
 def _con_3(value: Any) -> bool:

@@ -157,6 +157,42 @@ def test_presence_and_laws_say_what_the_fhirpath_says() -> None:
     assert len(kinds) > 20, "mutations break something"
 
 
+_PATHS = [None, "Patient", "Patient.name", "Patient.name.given", "Patientx", "Patientx.name", "Person", "Person.name"]
+
+
+@given(
+    paths=st.lists(st.sampled_from(_PATHS), max_size=4),
+    kind=st.sampled_from(["logical", "resource"]),
+    part=st.sampled_from(["snapshot", "differential"]),
+)
+@settings(max_examples=300, deadline=None)
+def test_paths_of_definitions_are_judged_as_r4_writes_it(paths: list[str | None], kind: str, part: str) -> None:
+    elements: list[Body] = [{"id": "x"} if path is None else {"path": path} for path in paths]
+    value: Body = {"element": elements} if elements else {"id": "x"}
+    body = {"resourceType": "StructureDefinition", "kind": kind, "type": "Patient", part: value}
+    key = {"snapshot": "sdf-8", "differential": "sdf-8a"}[part]
+    (one,) = (one for one in definitions.type_("StructureDefinition").invariants[part] if one.key == key)
+    asked = (one.expression, invariants.CORRECTED[key][0] or "")
+    ours, theirs = (condition(text, "StructureDefinition", part)(value, resource=body) for text in asked)
+    assert ours is theirs
+
+
+_CODINGS: st.SearchStrategy[list[Body]] = st.lists(
+    st.fixed_dictionaries({"code": st.sampled_from("ab")}, optional={"system": st.just("urn:a"), "extension": st.just(
+        [{"url": "urn:x", "valueDecimal": Decimal("1.0")}]
+    )}),
+    max_size=3,
+)  # fmt: skip
+
+
+@given(own=_CODINGS, theirs=_CODINGS)
+@settings(deadline=None)
+def test_codes_of_components_are_judged_as_r4_writes_it(own: list[Body], theirs: list[Body]) -> None:
+    body = observation(code={"coding": own}, valueInteger=1, component=[{"code": {"coding": theirs}}])
+    (one,) = (one for one in definitions.type_("Observation").invariants[""] if one.key == "obs-7")
+    assert laws.LAWS["obs-7"](body) is condition(one.expression, "Observation")(body, resource=body)
+
+
 _DAYS = ("2019", "2020", "2020-01", "2020-02", "2020-01-31", "2020-02-01")
 _TIMES = ("10:00:00Z", "10:00:00.5Z", "12:00:00+02:00", "12:00:01+02:00", "23:30:00-11:00")
 _DATES = st.sampled_from([*_DAYS, *(f"2020-01-31T{time}" for time in _TIMES), "2020-02-01T00:30:00+14:00"])

@@ -102,7 +102,7 @@ class Run:
     indexes: dict[int, Index] = field(default_factory=dict)
 
     def index(self, body: dict[str, Any]) -> Index:
-        """The resources in a Bundle or Parameters, found once."""
+        """The resources in another one, found once."""
         found = self.indexes.get(id(body))
         if found is None:
             found = self.indexes[id(body)] = _index(body)
@@ -148,9 +148,10 @@ class Scope:
         body = self.body
         if type(value) is not dict or value is body:
             return self
-        if any(one is value for one in _dicts(body.get("contained"))):
+        index = self.run.index(body)
+        if id(value) in index.held:
             return Scope(self.run, value, self, None, True)
-        return Scope(self.run, value, self, self.run.index(body).url_of.get(id(value)))
+        return Scope(self.run, value, self, index.url_of.get(id(value)))
 
     def find(self, reference: str) -> tuple[dict[str, Any], Scope, str] | None:
         """What a reference leads to, its scope, and how: `contained`, `bundled` or `referenced`. None: not known."""
@@ -158,10 +159,8 @@ class Scope:
             holder = self.outer if self.contained and self.outer is not None else self
             if reference == "#":
                 return holder.body, holder, "contained"
-            for one in _dicts(holder.body.get("contained")):
-                if one.get("id") == reference[1:]:
-                    return one, Scope(self.run, one, holder, None, True), "contained"
-            return None
+            one = self.run.index(holder.body).contained.get(reference[1:])
+            return None if one is None else (one, Scope(self.run, one, holder, None, True), "contained")
         holder = self.outer if self.contained and self.outer is not None else self
         bundle = self.bundle
         if bundle is not None:
@@ -216,12 +215,15 @@ def _entry(bundle: Scope, reference: str, base: str | None) -> tuple[dict[str, A
 class Index:
     """The resources of a Bundle by full url, and those without one, or of Parameters, by type and id.
 
-    `url_of`: the full url of a resource, by its identity.
+    `url_of`: the full url of a resource, by its identity. `contained`: by id, the first that has it; `held`: the
+    identities of all that are contained.
     """
 
     by_url: dict[str, list[tuple[dict[str, Any], str | None]]] = field(default_factory=dict)
     by_name: dict[str, dict[str, Any]] = field(default_factory=dict)
     url_of: dict[int, str] = field(default_factory=dict)
+    contained: dict[str, dict[str, Any]] = field(default_factory=dict)
+    held: set[int] = field(default_factory=set)
 
 
 def _index(body: dict[str, Any]) -> Index:
@@ -235,6 +237,11 @@ def _index(body: dict[str, Any]) -> Index:
             made.url_of[id(resource)] = url
         else:
             made.by_name.setdefault(f"{resource.get('resourceType')}/{resource.get('id')}", resource)
+    for one in _dicts(body.get("contained")):
+        made.held.add(id(one))
+        named = one.get("id")
+        if type(named) is str:
+            made.contained.setdefault(named, one)
     return made
 
 
