@@ -120,6 +120,34 @@ def test_prefer_puts_resources_or_outcomes_into_the_response(fhir: httpx.Client)
         assert "resource" not in post(fhir, kind, [entry("POST", "Patient", patient())]).json()["entry"][0]
 
 
+def test_each_entry_tells_what_was_warned_of(fhir: httpx.Client, create: Create) -> None:
+    old = create()
+    add = base64.b64encode(b'[{"op":"add","path":"/gender","value":"other"}]').decode()
+    patch = {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": add}
+    told = {"resourceType": "Patient", "text": {"status": "generated", "div": DIV}}
+    claim = {"profile": ["http://example.org/unknown"]}
+    for kind in ("batch", "transaction"):
+        entries = [
+            entry("POST", "Patient", patient(meta=claim)),
+            entry("PUT", f"Patient/{old['id']}", {**old, "active": kind == "batch"}),
+            entry("POST", "Patient", told),
+            entry("DELETE", "Patient/nobody"),
+        ]
+        answer = post(fhir, kind, entries, prefer="return=OperationOutcome").json()["entry"]
+        assert [_warned(one) for one in answer] == [["Patient", "Patient.meta.profile"], ["Patient"], [], []]
+        answer = post(fhir, kind, [entry("PATCH", f"Patient/{old['id']}", patch)], prefer="return=OperationOutcome")
+        assert [_warned(one) for one in answer.json()["entry"]] == [["Patient"]]
+        assert all(one.get("response", {}).get("outcome") is None for one in post(fhir, kind, entries).json()["entry"])
+
+
+DIV = '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'
+
+
+def _warned(answered: dict[str, Any]) -> list[str]:
+    issues = answered["response"].get("outcome", {"issue": ()})["issue"]
+    return [place for issue in issues if issue["severity"] == "warning" for place in issue["expression"]]
+
+
 def test_what_fails_in_a_batch_does_not_stop_the_rest(fhir: httpx.Client, create: Create) -> None:
     old = create()
     id_ = old["id"]

@@ -80,14 +80,15 @@ def _found(type: str, body: Body, extensions: Container[str]) -> tuple[Issue, ..
 async def checked(door: Door, type: str, body: Body, size: int = 0) -> tuple[Issue, ...]:
     """What is found in a body that may be stored: warnings and informations. Raises Invalid with all errors, Busy."""
     try:
-        return await apart(size, _check, type, body, NONE)
+        return await apart(size, valid, type, body)
     except Invalid as problem:
         if not unknown(problem):
             raise
-    return await apart(size, _check, type, body, await extensions(door))
+    return await apart(size, valid, type, body, await extensions(door))
 
 
-def _check(type: str, body: Body, extensions: Container[str]) -> tuple[Issue, ...]:
+def valid(type: str, body: Body, extensions: Container[str] = NONE) -> tuple[Issue, ...]:
+    """As `checked`, with the modifiers that are known beyond R4's own."""
     found = _found(type, body, extensions)
     if found:
         refusing = _refusing(found)

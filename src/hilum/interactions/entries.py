@@ -48,7 +48,8 @@ class Entry:
 class EntryOutcome:
     """What came of the entry at `index`: as `Written`.
 
-    `resource` is None for a DELETE with nothing to delete, and for one that may delete several.
+    `resource` is None for a DELETE with nothing to delete, and for one that may delete several. `issues`: the warnings
+    of validation.
     """
 
     index: int
@@ -56,6 +57,7 @@ class EntryOutcome:
     resource: Resource | None
     created: bool
     changed: bool
+    issues: tuple[Issue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

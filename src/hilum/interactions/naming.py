@@ -31,7 +31,7 @@ from hilum.interactions.patches import Patch
 from hilum.interactions.permit import Permits, absent, permits, seen, unlimited, visible
 from hilum.interactions.state import refuse_blind
 from hilum.interactions.update import free
-from hilum.problems import Forbidden, Gone, Invalid, NotFound, Problem
+from hilum.problems import Forbidden, Gone, Invalid, Issue, NotFound, Problem
 from hilum.search.catalogue import EMPTY, Catalogue
 from hilum.search.parameters import R4
 from hilum.search.query import Query
@@ -39,10 +39,16 @@ from hilum.store.interface import Precondition, Resolves
 
 T = TypeVar("T")
 
+_TOLD: Final = 10_000
+"""So many findings that refuse nothing are told of one transaction."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An entry, understood and found valid by itself: all that does not depend on the state of the store."""
+    """An entry, understood and found valid by itself: all that does not depend on the state of the store.
+
+    `told`: what validation said of its body.
+    """
 
     number: int
     entry: Entry
@@ -50,6 +56,7 @@ class Step:
     allowed: Permits
     query: Query | None
     patch: Patch | None
+    told: tuple[Issue, ...] = ()
 
 
 @dataclass(slots=True)
@@ -59,7 +66,7 @@ class Plan:
     By the number of the step: `names`, the identity that it writes; `current`, what stands there now; `found`, the
     resource that a conditional create answers with instead; `same`, the step with the same criteria, which creates it;
     `removals`, what it deletes. `deleted` names all of that. `drafts`: what is written, once the bodies are made.
-    `catalogue`: by which all of it is indexed.
+    `catalogue`: by which all of it is indexed. `told`: what validation said of the bodies; `tell` adds to it.
     """
 
     links: Links
@@ -71,9 +78,22 @@ class Plan:
     bodies: dict[int, Body] = field(default_factory=dict)
     preconditions: list[Precondition] = field(default_factory=list)
     deleted: set[Name] = field(default_factory=set)
+    told: dict[int, tuple[Issue, ...]] = field(default_factory=dict)
     catalogue: Catalogue = EMPTY
     drafts: Drafts = field(default_factory=lambda: Drafts({}, {}, {}, R4))
     _replaced: dict[str, frozenset[str]] | None = None
+    _telling: int = 0
+
+    def tell(self, number: int, found: tuple[Issue, ...]) -> None:
+        """This is to be said of an entry, as long as not too much is said of all of them."""
+        left = max(0, _TOLD - self._telling)
+        more = len(found) - left
+        if more > 0:
+            text = f"{more} findings are not shown: a transaction tells {_TOLD} of all its entries."
+            found = (*found[:left], Issue("information", "informational", text))
+        if found:
+            self.told[number] = self.told.get(number, ()) + found
+            self._telling += len(found)
 
     def replaced(self, type: str) -> frozenset[str]:
         """The ids of this type of which the version that is stored now won't be current: changed or deleted here."""

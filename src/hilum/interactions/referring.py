@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from hilum.access.policy import Principal
 from hilum.interactions import criteria as conditional
-from hilum.interactions.build import LARGE, Body, findings
+from hilum.interactions.build import LARGE, Body, apart, checked
 from hilum.interactions.door import Door
 from hilum.interactions.drafts import Drafts
 from hilum.interactions.entries import again, placed
@@ -53,6 +53,8 @@ async def link(door: Door, who: Principal, steps: list[Step], plan: Plan) -> Non
         links.pending.clear()
         large = sizes[number] > LARGE
         try:
+            if step.patch is not None:
+                await _patched(door, step, plan, sizes[number])
             plan.bodies[number] = await asyncio.to_thread(_body, step, plan) if large else _body(step, plan)
         except Problem as problem:
             raise again(problem, placed(problem.issues, step.entry.index)) from None
@@ -65,15 +67,17 @@ async def link(door: Door, who: Principal, steps: list[Step], plan: Plan) -> Non
         await _resolve(door, who, owners, waiting, plan)
 
 
+async def _patched(door: Door, step: Step, plan: Plan, size: int) -> None:
+    """What a patch makes of what stands."""
+    current = plan.current[step.number]
+    assert current is not None and step.patch is not None
+    body = await apart(size, step.patch.applied, current.raw)
+    plan.tell(step.number, await checked(door, step.target.type, body, size))
+    plan.bodies[step.number] = body
+
+
 def _body(step: Step, plan: Plan) -> Body:
-    body = step.entry.body
-    if step.patch is not None:
-        current = plan.current[step.number]
-        assert current is not None
-        body = step.patch.applied(current.raw)
-        found = findings(step.target.type, body)
-        if found:
-            raise Invalid(issues=found)
+    body = step.entry.body if step.patch is None else plan.bodies[step.number]
     assert body is not None
     return plan.links.body(body, root(step.entry.full_url))
 

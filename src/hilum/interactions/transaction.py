@@ -22,12 +22,12 @@ from hilum.interactions.auditing import refuse_own
 from hilum.interactions.build import (
     LARGE,
     check_id,
-    findings,
     image,
     integrity,
     removal,
     targets,
     unchanged,
+    valid,
 )
 from hilum.interactions.conforming import judged
 from hilum.interactions.defining import commit
@@ -50,7 +50,7 @@ from hilum.interactions.permit import Lent, audit, covers, judged_by, lying, may
 from hilum.interactions.referring import link
 from hilum.interactions.retrying import retrying
 from hilum.interactions.terminology.knowledge import Knowledge
-from hilum.problems import Conflict, Invalid, Problem
+from hilum.problems import Conflict, Issue, Problem
 from hilum.store.blobs.blob import Blob
 from hilum.store.interface import Write
 
@@ -168,16 +168,15 @@ def _understand(door: Door, who: Principal, number: int, entry: Entry, known: Co
     if entry.method == "PATCH":
         permits(who, asked.type, "r")  # see patch.py
     patch = None
+    told: tuple[Issue, ...] = ()
     if entry.method == "PATCH":
         patch = patch_of(entry)
     elif entry.body is not None:
-        found = findings(asked.type, entry.body, known)
-        if found:
-            raise Invalid(issues=found)
+        told = valid(asked.type, entry.body, known)
         if asked.id is not None:
             check_id(asked.type, asked.id, entry.body)
     query = None if asked.criteria is None else conditional.parse(door, who, asked.type, asked.criteria)
-    return Step(number, entry, asked, allowed, query, patch)
+    return Step(number, entry, asked, allowed, query, patch, told)
 
 
 async def _refuse_made(door: Door, steps: list[Step]) -> None:
@@ -197,6 +196,7 @@ async def _attempt(
     for number, step in enumerate(steps):
         if number % _BREATH == 0:
             await asyncio.sleep(0)
+        plan.tell(step.number, step.told)
         await at(step, NAME[step.entry.method](door, who, step, plan))
     refuse_overlaps(steps, plan)
     await link(door, who, steps, plan)
@@ -229,7 +229,8 @@ async def _commit(
                 writes[step.number] = made
                 if step.number in plan.bodies:
                     type, _ = plan.names[step.number]
-                    await at(step, judged(door, type, plan.bodies[step.number], size(step, plan)))
+                    more = await at(step, judged(door, type, plan.bodies[step.number], size(step, plan)))
+                    plan.tell(step.number, more)
     versions: dict[int, tuple[Resource, ...]] = {}
     if writes:
         await _refuse_hidden(door, who, steps, plan, writes)
@@ -312,13 +313,16 @@ def _writes(
 
 def _outcome(step: Step, plan: Plan, made: dict[int, tuple[Resource, ...]]) -> EntryOutcome:
     number, method = step.number, step.entry.method
+    told = plan.told.get(number, ())
     if method == "DELETE":
         gone = made.get(number, ())
         one = gone[0] if gone and not step.target.multiple else None
         return EntryOutcome(step.entry.index, method, one, False, bool(gone))
     if number in made:
         current = plan.current[number]
-        return EntryOutcome(step.entry.index, method, made[number][0], current is None or current.deleted, True)
+        return EntryOutcome(step.entry.index, method, made[number][0], current is None or current.deleted, True, told)
     if number in plan.same:
         return EntryOutcome(step.entry.index, method, made[plan.same[number]][0], False, False)
-    return EntryOutcome(step.entry.index, method, plan.found.get(number) or plan.current.get(number), False, False)
+    if number in plan.found:
+        return EntryOutcome(step.entry.index, method, plan.found[number], False, False)
+    return EntryOutcome(step.entry.index, method, plan.current.get(number), False, False, told)

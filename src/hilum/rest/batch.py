@@ -187,7 +187,8 @@ async def _written(service: Service, request: Request, found: EntryOutcome) -> R
     if resource is None or found.method == "DELETE":
         return Response(204, [], b"", resource)
     readable = found.method == "POST" or await _readable(service, request, resource)
-    return write.written(service, request, Written(resource, found.created, found.changed, readable), "minimal")
+    made = Written(resource, found.created, found.changed, readable, found.issues)
+    return write.written(service, request, made, "minimal")
 
 
 async def _readable(service: Service, request: Request, resource: Resource) -> bool:
