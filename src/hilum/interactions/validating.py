@@ -6,6 +6,7 @@ again, until it has no more. Nothing leaves the machine.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -29,9 +30,25 @@ Body = dict[str, Any]
 def found(body: Body, definitions: Definitions, answers: Answers, profiles: tuple[str, ...]) -> list[Issue]:
     """All findings, as far as the answers go. What R4's own rules say of a place is not said again."""
     own = validate(body, answers=answers, extensions=Extensions(definitions))
-    said = {(issue.severity, place) for issue in own for place in _about(issue.expression)}
+    said: dict[tuple[str, str], list[Issue]] = {}
+    for issue in own:
+        for place in _about(issue.expression):
+            said.setdefault((issue.severity, place), []).append(issue)
     more = conformance(body, definitions, answers, profiles=profiles)
-    return [*own, *(issue for issue in more if said.isdisjoint((issue.severity, p) for p in _about(issue.expression)))]
+    return [*own, *(issue for issue in more if not _said(issue, said))]
+
+
+def _said(issue: Issue, said: dict[tuple[str, str], list[Issue]]) -> bool:
+    """Whether R4's own rules say the same there. A profile may ask for the codes of another value set beside R4's."""
+    before = [one for place in _about(issue.expression) for one in said.get((issue.severity, place), ())]
+    return any(one.code != "code-invalid" or _urls(one) <= _urls(issue) for one in before)
+
+
+def _urls(issue: Issue) -> set[str]:
+    return {found.partition("|")[0] for found in _URL.findall(issue.diagnostics)}
+
+
+_URL: Final = re.compile(r"https?://[^\s,()]+")
 
 
 _PARTS: Final = (".url", ".code", ".system", ".display")

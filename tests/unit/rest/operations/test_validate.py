@@ -103,6 +103,37 @@ async def test_a_profile_is_asked_for_or_claimed(service: Service) -> None:
     assert sorted(map(str, named[1])) == sorted(map(str, claimed[1])) == sorted(map(str, meant[1]))
 
 
+async def test_a_value_set_of_a_profile_is_asked_for_beside_that_of_r4(service: Service) -> None:
+    value_set = {"resourceType": "ValueSet", "id": "v", "url": "http://example.org/v", "status": "active"}
+    include = [{"system": "http://terminology.hl7.org/CodeSystem/v3-MaritalStatus", "concept": [{"code": "M"}]}]
+    element = {
+        "id": "Patient.maritalStatus",
+        "path": "Patient.maritalStatus",
+        "binding": {"strength": "extensible", "valueSet": value_set["url"]},
+    }
+    profile = {
+        "resourceType": "StructureDefinition",
+        "id": "p",
+        "url": "http://example.org/p",
+        "name": "P",
+        "status": "active",
+        "kind": "resource",
+        "abstract": False,
+        "type": "Patient",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
+        "derivation": "constraint",
+        "differential": {"element": [element]},
+    }
+    for body in (value_set | {"compose": {"include": include}}, profile):
+        await update(service.door, OWNER, str(body["resourceType"]), str(body["id"]), body)
+    place = "Patient.maritalStatus"
+    for system, code, count in ((include[0]["system"], "M", 0), (include[0]["system"], "S", 1), ("urn:x", "S", 2)):
+        coding = {"system": system, "code": code}
+        body = GOOD | {"maritalStatus": {"coding": [coding]}, "meta": {"profile": [profile["url"]]}}
+        status, issues = await ask(service, "Patient/$validate", body)
+        assert (status, issues.count(("warning", place))) == (200, count)
+
+
 async def test_what_is_stored_is_validated_by_get_and_without_a_resource(service: Service) -> None:
     await update(service.door, OWNER, "Patient", "a", {"resourceType": "Patient", "id": "a"})
     warned: Found = (200, [("warning", "Patient")])
