@@ -77,9 +77,10 @@ RESOURCE: Final = Operation(
     title="Validate a resource, as it would be written or as it is stored.",
     text="By R4's own rules, by the profiles that it claims in meta.profile and the one that is asked for, and by what "
     "the server knows of codes. Nothing is written. The answer to a validation is 200 with an OperationOutcome, "
-    "whatever was found; errors are what would refuse a write. By GET, or without a resource, what is stored is "
-    "validated. The mode create or update says which write is meant, and the token must allow it; delete, on an "
-    "instance, tells whether it could be deleted; profile needs a profile.",
+    "whatever was found. Errors are what must be corrected: more than a write is refused for, which does without "
+    "some of that (whether codes are of their systems, what a Bundle's links are). By GET, or without a resource, what "
+    "is stored is validated. The mode create or update says which write is meant, and the token must allow it; delete, "
+    "on an instance, tells whether it could be deleted; profile needs a profile.",
     levels=("type", "instance"),
     parameters=(
         Parameter("resource", "Resource", "The resource; what is stored where there is none."),
