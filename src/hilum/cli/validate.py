@@ -52,12 +52,11 @@ def validate(
     from hilum.cli.validating.definitions import packages
     from hilum.cli.validating.judging import Judge
     from hilum.cli.validating.sources import Unreadable, named, sources
-    from hilum.problems import Problem
 
     try:
         names = named(files)
         definitions = packages(ig or ())
-    except (Unreadable, Problem) as problem:
+    except Unreadable as problem:
         raise typer.Exit(fail(str(problem), status=2)) from None
     except OSError as error:
         raise typer.Exit(fail(f"{error.filename}: {error.strerror}", status=2)) from None

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from hilum.access.policy import EVERYTHING, Principal
+from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.interactions import search as searching
 from hilum.interactions.answering import answer
 from hilum.interactions.build import apart, rows_of
@@ -30,6 +31,9 @@ Body = dict[str, Any]
 def found(body: Body, definitions: Definitions, answers: Answers, profiles: tuple[str, ...]) -> list[Issue]:
     """All findings, as far as the answers go. What R4's own rules say of a place is not said again."""
     own = validate(body, answers=answers, extensions=Extensions(definitions))
+    name = body.get("resourceType")
+    if type(name) is not str or name not in TYPE_NUMBER:
+        return own
     said: dict[tuple[str, str], list[Issue]] = {}
     for issue in own:
         for place in _about(issue.expression):

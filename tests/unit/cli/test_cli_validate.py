@@ -64,7 +64,7 @@ def test_each_line_of_ndjson_is_a_resource(folder: Path) -> None:
     assert code == 1
     first, second = out.splitlines()
     assert first.startswith(f"a.ndjson:3:{len(json.dumps(GOOD)) + 2}: {AT}")
-    assert second.startswith("a.ndjson:4:17: error: The body is not valid JSON")
+    assert second.startswith("a.ndjson:4:17: error: The resource is not valid JSON")
     assert err.startswith("1 file, 3 resources: 2 errors")
 
 
@@ -76,6 +76,46 @@ def test_xml_has_lines(folder: Path) -> None:
     assert run("b.xml")[0] == 0
     (folder / "c.xml").write_text("<Patient")
     assert run("c.xml")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("<Patient xmlns='http://hl7.org/fhir'>\n <gender value='male'/>\n <name>\n </name>\n</Patient>", "3:1"),
+        ("<Patient xmlns='http://hl7.org/fhir'>\n <name>\n  <famly value='x'/>\n </name>\n</Patient>", "3:1"),
+        ("<Patient xmlns='http://hl7.org/fhir'>\n <gender value='male'>\n</Patient>", "3:3"),
+    ],
+)
+def test_what_is_wrong_with_xml_as_such_has_its_place(folder: Path, text: str, place: str) -> None:
+    (folder / "a.xml").write_text(text)
+    assert [line.split(" ")[0] for line in run("a.xml")[1].splitlines()] == [f"a.xml:{place}:"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "1:1: error: The resource is empty: expected one JSON object"),
+        ("hello", "1:1: error: The resource is not valid JSON"),
+        ('{\n "a":}', "2:6: error: The resource is not valid JSON"),
+        ("[]", "1:1: error: The resource must be one JSON object"),
+        ('{"a": 1}', "1:1: error: Resource.resourceType must say what it is"),
+        ('{"resourceType": [1]}', "1:2: error: Resource.resourceType must be a string"),
+        ("<html/>", "1:1: error: The root element must be a resource of FHIR R4"),
+    ],
+)
+def test_what_is_no_resource_is_told_once_and_in_the_words_of_files(folder: Path, text: str, said: str) -> None:
+    (folder / "a").write_text(text)
+    code, out, _ = run("a")
+    (line,) = out.splitlines()
+    assert (code, line[: len(said) + 2]) == (1, f"a:{said}")
+
+
+def test_a_package_that_is_none_is_named(folder: Path) -> None:
+    (folder / "a.json").write_text(json.dumps(GOOD))
+    (folder / "x.tgz").write_text("x")
+    code, out, err = run("a.json", "--ig", "x.tgz")
+    assert (code, out) == (2, "")
+    assert err.startswith("hilum: x.tgz: This is no package")
 
 
 def test_folders_patterns_gzip_and_standard_input(folder: Path) -> None:

@@ -10,11 +10,13 @@ from typing import cast
 
 import msgspec
 
+from hilum.cli.validating.sources import Unreadable
 from hilum.fhir.resource import Resource
 from hilum.guides import package
 from hilum.interactions.answering import answer
 from hilum.interactions.door import Door
 from hilum.interactions.shelf import KINDS, Entry, Structures, packed
+from hilum.problems import Problem
 from hilum.search.clauses import TokenClause, UriClause
 from hilum.search.query import Query
 from hilum.store.interface import Page, Store
@@ -30,11 +32,14 @@ _head = msgspec.json.Decoder(_Head)
 
 
 def packages(files: Iterable[Path]) -> Structures:
-    """The definitions of packages, on top of R4's own. Raises OSError, Malformed, Invalid, TooLarge."""
+    """The definitions of packages, on top of R4's own. Raises OSError, Unreadable."""
     entries: dict[tuple[str, str], Entry] = {}
     for file in files:
-        with file.open("rb") as stream:
-            read = package.read(stream)
+        try:
+            with file.open("rb") as stream:
+                read = package.read(stream)
+        except Problem as problem:
+            raise Unreadable(f"{file}: {problem}") from None
         for name, raw in read.files.items():
             try:
                 head = _head.decode(raw)

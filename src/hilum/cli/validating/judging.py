@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json as _json
-from typing import Any, NamedTuple
+import re
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
 
 from hilum.cli.validating.definitions import Codes
 from hilum.cli.validating.sources import Source
@@ -39,7 +41,7 @@ class Judge:
         try:
             body = json.parse(source.data)
         except Malformed as problem:
-            return [Told(problem.issues[0], _broken(source))]
+            return [Told(_unreadable(problem), _broken(source))]
         places = Places(source.data.decode(), source.line)
         return [Told(issue, places.find(issue.expression)) for issue in self._issues(body)]
 
@@ -48,8 +50,10 @@ class Judge:
         try:
             body, issues = xml.read(source.data, lines)
         except Malformed as problem:
-            return [Told(problem.issues[0], Place(source.line, 1))]
-        return [Told(issue, Place(_line(issue.expression, lines), 1)) for issue in issues or self._issues(body)]
+            return [Told(_unreadable(problem), _said(str(problem)) or Place(source.line, 1))]
+        if issues:
+            return [Told(one, _said(one.diagnostics) or Place(_line(one.expression, lines), 1)) for one in issues]
+        return [Told(issue, Place(_line(issue.expression, lines), 1)) for issue in self._issues(body)]
 
     def _issues(self, body: dict[str, Any]) -> list[Issue]:
         answers = Answers()
@@ -58,6 +62,21 @@ class Judge:
             answers.learn(self._codes.answer(missing))
             issues = found(body, self._definitions, answers, self._profiles)
         return issues
+
+
+def _unreadable(problem: Malformed) -> Issue:
+    """What is wrong with a text that a server would call the body of a request."""
+    issue = problem.issues[0]
+    return replace(issue, diagnostics=re.sub("^The body ", "The resource ", issue.diagnostics))
+
+
+_LINE: Final = re.compile(r"\(line (\d+)(?:, column (\d+))?\)\.$")
+
+
+def _said(text: str) -> Place | None:
+    """The place that reading XML names in what it says."""
+    found = _LINE.search(text)
+    return None if found is None else Place(int(found[1]), int(found[2] or 1))
 
 
 def _broken(source: Source) -> Place:
