@@ -191,11 +191,13 @@ def test_colours_are_for_terminals(folder: Path, monkeypatch: pytest.MonkeyPatch
         def isatty(self) -> bool:
             return True
 
-    for stream in (Terminal(), io.StringIO()):
+    for stream, asked in ((Terminal(), "1"), (Terminal(), ""), (io.StringIO(), "")):
         monkeypatch.setattr(sys, "stdout", stream)
         monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("NO_COLOR", asked)
         teller = telling.Lines()
         told = Told(Issue("error", "value", "Patient.x [bold]is wrong", "Patient.x"), Place(1, 2))
         teller.tell(Source("a.json", b"", 1, xml=False), [told])
         assert ("\x1b[" in stream.getvalue()) == stream.isatty()
+        assert ("31m" in stream.getvalue()) == (stream.isatty() and not asked)
         assert "[bold]is wrong" in stream.getvalue()
