@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from typing import Any
 from urllib.parse import quote
 
@@ -138,6 +139,31 @@ def test_each_entry_tells_what_was_warned_of(fhir: httpx.Client, create: Create)
         answer = post(fhir, kind, [entry("PATCH", f"Patient/{old['id']}", patch)], prefer="return=OperationOutcome")
         assert [_warned(one) for one in answer.json()["entry"]] == [["Patient"]]
         assert all(one.get("response", {}).get("outcome") is None for one in post(fhir, kind, entries).json()["entry"])
+
+
+def test_a_patch_in_a_transaction_knows_the_modifiers_that_are_defined(fhir: httpx.Client, create: Create) -> None:
+    url = "http://example.org/StructureDefinition/modifier-of-a-guide"
+    create(
+        "StructureDefinition",
+        url=url,
+        name="Modifier",
+        status="active",
+        kind="complex-type",
+        abstract=False,
+        type="Extension",
+        context=[{"type": "element", "expression": "Patient"}],
+        baseDefinition="http://hl7.org/fhir/StructureDefinition/Extension",
+        derivation="constraint",
+        differential={
+            "element": [{"id": "Extension", "path": "Extension", "isModifier": True, "isModifierReason": "a test"}]
+        },
+    )
+    time.sleep(1)  # definitions are looked for twice a second
+    old = create(modifierExtension=[{"url": url, "valueBoolean": True}])
+    add = base64.b64encode(b'[{"op":"add","path":"/gender","value":"other"}]').decode()
+    patch = {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": add}
+    answer = post(fhir, "transaction", [entry("PATCH", f"Patient/{old['id']}", patch)])
+    assert [one["response"]["status"] for one in answer.json()["entry"]] == ["200"]
 
 
 DIV = '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'
