@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from typing import Any
 from urllib.parse import quote
 
@@ -158,12 +157,25 @@ def test_a_patch_in_a_transaction_knows_the_modifiers_that_are_defined(fhir: htt
             "element": [{"id": "Extension", "path": "Extension", "isModifier": True, "isModifierReason": "a test"}]
         },
     )
-    time.sleep(1)  # definitions are looked for twice a second
+    # At once: who has written a definition need not wait for it.
     old = create(modifierExtension=[{"url": url, "valueBoolean": True}])
     add = base64.b64encode(b'[{"op":"add","path":"/gender","value":"other"}]').decode()
     patch = {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": add}
     answer = post(fhir, "transaction", [entry("PATCH", f"Patient/{old['id']}", patch)])
     assert [one["response"]["status"] for one in answer.json()["entry"]] == ["200"]
+
+
+def test_a_profile_holds_from_the_answer_to_its_write_on(fhir: httpx.Client, create: Create) -> None:
+    url, claims = (
+        "http://example.org/StructureDefinition/needs-a-gender",
+        {"profile": ["http://example.org/StructureDefinition/needs-a-gender"]},
+    )
+    assert fhir.post("Patient", json=patient(meta=claims), headers=FHIR_JSON).status_code == 201
+    create("StructureDefinition", url=url, name="Needs", status="active", kind="resource", abstract=False,
+           type="Patient", baseDefinition="http://hl7.org/fhir/StructureDefinition/Patient", derivation="constraint",
+           differential={"element": [{"id": "Patient.gender", "path": "Patient.gender", "min": 1}]})  # fmt: skip
+    refused = fhir.post("Patient", json=patient(meta=claims), headers=FHIR_JSON)
+    assert (refused.status_code, "gender" in refused.text) == (422, True)
 
 
 DIV = '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'

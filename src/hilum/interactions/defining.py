@@ -17,6 +17,7 @@ from hilum.interactions import granting, owning
 from hilum.interactions.door import Door
 from hilum.interactions.ids import uuid7
 from hilum.interactions.retrying import retrying
+from hilum.interactions.shelf import KINDS
 from hilum.oauth.ledger import Put
 from hilum.search import catalogue as states
 from hilum.search.catalogue import Catalogue, Defined, changes
@@ -73,6 +74,8 @@ async def commit(
     made = await door.store.commit(
         Commit((*writes, *tasks), audit, preconditions, catalogue.generation, defined, revokes, puts)
     )
+    if any(write.type in KINDS for write in writes):  # whoever used it before the answer would still be refused
+        door.shelf.forget()
     return tuple(made[: len(writes)])
 
 

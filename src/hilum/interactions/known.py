@@ -35,4 +35,4 @@ def unknown(problem: Problem) -> bool:
 
 async def extensions(door: Door) -> Extensions:
     """Those that are defined now. Raises Busy."""
-    return Extensions(await door.shelf.definitions(door.store))
+    return Extensions(await door.shelf.definitions(door.store, fresh=True))

@@ -245,9 +245,9 @@ class Shelf:
     async def required(self, store: Store, type: str) -> tuple[str, ...]:
         """The profiles that each resource of the type must conform to. Raises Busy."""
         if self._clock() - self._asked > LOOK_SECONDS:
-            began = self._clock()
+            began, forgotten = self._clock(), self._forgotten
             self._required = await required(store)
-            self._asked = began
+            self._asked = began if forgotten == self._forgotten else float("-inf")
         return self._required.get(type, ())
 
     async def definitions(self, store: Store, *, fresh: bool = False) -> Structures:
@@ -257,12 +257,12 @@ class Shelf:
         async with self._lock:
             if not fresh and self._clock() - self._looked <= LOOK_SECONDS:
                 return self._state
-            began = self._clock()
+            began, forgotten = self._clock(), self._forgotten
             counts = (await store.structures(), await store.concepts.generation())
             if counts != self._counts:
                 self._state = await self._learnt(store, counts)
                 self._counts = counts
-            self._looked = began
+            self._looked = began if forgotten == self._forgotten else float("-inf")
         return self._state
 
     async def _learnt(self, store: Store, counts: tuple[int, int]) -> Structures:

@@ -70,7 +70,7 @@ async def validated(door: Door, type: str, body: Body, profiles: tuple[str, ...]
 
     `size`: bytes of it, if it may be large. Raises Busy.
     """
-    definitions = await door.shelf.definitions(door.store)
+    definitions = await door.shelf.definitions(door.store, fresh=True)
     profiles = tuple(dict.fromkeys((*await door.shelf.required(door.store, type), *profiles)))
     answers = Answers()
     issues: list[Issue] = []
