@@ -57,6 +57,8 @@ clean: ## Remove the environment and everything made, but not hilum-data
 .venv/.run: .venv/bin/python pyproject.toml
 	@echo "Installing hilum"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@# Now, since Python does not where PYTHONDONTWRITEBYTECODE is set, and each start would then take twice as long.
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 .venv/.test: .venv/.run
