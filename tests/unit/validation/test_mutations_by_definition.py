@@ -74,6 +74,10 @@ ILLEGAL: Final[dict[str, Any]] = {
 }
 
 
+TOLD_ABOVE: Final = {("Reference", "reference")}
+"""(type, element) of what is told at the element that holds it, as HL7's validator does; of other tests."""
+
+
 @cache
 def bodies() -> tuple[Body, ...]:
     """One of each folder of records, and a part of the core package."""
@@ -118,7 +122,9 @@ def places(draw: st.DrawFn, values: dict[str, Any], legal: bool) -> tuple[Body, 
     able = [
         (element, key, name)
         for element, key, name in absent(one)
-        if name in values and not (legal and (element.name in named(one.type) or outside(one) or bound(element)))
+        if name in values
+        and not (legal and (element.name in named(one.type) or outside(one) or bound(element)))
+        and (one.type, element.name) not in TOLD_ABOVE
     ]
     if not able:
         return body, "", ""
