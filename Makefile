@@ -21,7 +21,7 @@ run: .venv/.run ## Serve 120 synthetic patients at http://127.0.0.1:8080 (ARGS="
 
 test: check node chromium strace ## Everything the tests need, then the tests at their small size
 	@mkdir -p .cache && rm -f .cache/tests.xml
-	@status=0; $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q --junitxml=.cache/tests.xml $(ARGS) || status=$$?; \
+	@status=0; $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --small -q --junitxml=.cache/tests.xml $(ARGS) || status=$$?; \
 	$(BIN)/python scripts/summarize_tests.py .cache/tests.xml || status=1; exit $$status
 
 test-full: export HILUM_FULL = 1

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import re
 import time
+import zlib
 from collections.abc import Generator
 from contextlib import nullcontext
 
@@ -48,6 +50,12 @@ class Telling:
         )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--small", action="store_true", help="Long tests that run on both stores run on one, half of them on each."
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     capture = config.pluginmanager.get_plugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
@@ -56,8 +64,30 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Telling(config), "telling")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+LONG = ("tests/journeys/", "tests/oracle/leaks/")
+"""Of these a test starts processes or asks thousands of questions; what each store does is for `tests/contract`."""
+_STORE = re.compile(r"(?<=[\[-])(sqlite|postgresql)(?=[\]-])")
+
+
+def one_of_both(items: list[pytest.Item]) -> None:
+    """Of a long test that runs on both stores the one or the other is skipped, by a checksum of its name."""
+    elsewhere = pytest.mark.skip(reason="runs on the other store; HILUM_FULL=1 runs it on this one, too")
+    names = {item.nodeid for item in items}
+    for item in items:
+        match = _STORE.search(item.nodeid)
+        if match is None or not item.nodeid.startswith(LONG):
+            continue
+        begin, end = item.nodeid[: match.start()], item.nodeid[match.end() :]
+        if all(f"{begin}{store}{end}" in names for store in ("sqlite", "postgresql")):
+            chosen = "postgresql" if zlib.crc32(f"{begin}{end}".encode()) & 1 else "sqlite"
+            if match[0] != chosen:
+                item.add_marker(elsewhere)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """At full size tests take as long as they take, and a hang is ended all the same."""
+    if config.getoption("--small") and not os.environ.get("HILUM_FULL"):
+        one_of_both(items)
     if os.environ.get("HILUM_FULL"):
         for item in items:
             if item.get_closest_marker("timeout") is None:
