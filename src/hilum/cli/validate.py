@@ -26,7 +26,11 @@ def validate(
     ] = None,
     ig: Annotated[
         list[Path] | None,
-        typer.Option("--ig", metavar="FILE.tgz", help="A package whose definitions are known. Can be given again."),
+        typer.Option(
+            "--ig",
+            metavar="FILE",
+            help="A package (.tgz) whose definitions are known; or a file or a folder with some. Can be given again.",
+        ),
     ] = None,
     information: Annotated[
         bool, typer.Option("--information", help="Print informations as well, beside errors and warnings.")
@@ -45,17 +49,19 @@ def validate(
 
     - `hilum validate 'out/**/*.json' --ig hl7.fhir.us.core-6.1.0.tgz`
 
+    - `hilum validate examples/ --ig profiles/ --profile http://example.org/StructureDefinition/our-patient`
+
     - `hilum validate - --profile http://hl7.org/fhir/StructureDefinition/vitalsigns --json < observation.json`
     """
     from hilum.cli.terminal import fail
     from hilum.cli.validating import telling
-    from hilum.cli.validating.definitions import packages
+    from hilum.cli.validating.definitions import known
     from hilum.cli.validating.judging import Judge
     from hilum.cli.validating.sources import Unreadable, named, sources
 
     try:
         names = named(files)
-        definitions = packages(ig or ())
+        definitions = known(ig or ())
     except Unreadable as problem:
         raise typer.Exit(fail(str(problem), status=2)) from None
     except OSError as error:

@@ -118,6 +118,49 @@ def test_a_package_that_is_none_is_named(folder: Path) -> None:
     assert err.startswith("hilum: x.tgz: This is no package")
 
 
+def ours(**more: Any) -> dict[str, Any]:
+    """A profile of Patient that asks for a birth date, without a snapshot."""
+    differential = {"element": [{"id": "Patient.birthDate", "path": "Patient.birthDate", "min": 1}]}
+    return {
+        "resourceType": "StructureDefinition",
+        "url": OURS,
+        "name": "Ours",
+        "status": "active",
+        "kind": "resource",
+        "abstract": False,
+        "type": "Patient",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
+        "derivation": "constraint",
+        "differential": differential,
+        **more,
+    }
+
+
+OURS = "http://example.org/StructureDefinition/ours"
+
+
+def test_definitions_may_be_files_and_folders_of_them(folder: Path) -> None:
+    (folder / "a.json").write_text(json.dumps(GOOD))
+    (folder / "ig").mkdir()
+    (folder / "ig" / "notes.json").write_text("[]")
+    (folder / "ig" / "patient.json").write_text(json.dumps(GOOD))
+    (folder / "ig" / "ours.xml").write_bytes(xml.encode(ours()))
+    (folder / "ours.json").write_text(json.dumps(ours(copyrightLabel="as R5 has it"), indent=2))
+    assert run("a.json", "--profile", OURS)[0] == 2
+    for given in ("ig", "ig/ours.xml", "ours.json"):
+        code, out, _ = run("a.json", "--ig", given, "--profile", OURS)
+        assert (code, out.count("birthDate")) == (1, 1)
+
+
+def test_a_file_of_definitions_that_can_not_be_read_is_named(folder: Path) -> None:
+    (folder / "a.json").write_text(json.dumps(GOOD))
+    (folder / "x.json").write_text("{")
+    (folder / "y.json").write_text(json.dumps(ours(differential="x")))
+    for name, said in (("x.json", "It is not valid JSON"), ("y.json", "StructureDefinition.differential must be an")):
+        code, _, err = run("a.json", "--ig", name)
+        assert (code, err[: len(f"hilum: {name}: {said}")]) == (2, f"hilum: {name}: {said}")
+
+
 def test_folders_patterns_gzip_and_standard_input(folder: Path) -> None:
     (folder / "deep").mkdir()
     (folder / "deep" / "a.json").write_text(json.dumps(GOOD))

@@ -1,16 +1,18 @@
-"""What `hilum validate` knows: R4's own definitions and those of packages; nothing is stored, nothing is fetched."""
+"""What `hilum validate` knows: R4's own definitions and those it is given; nothing is stored, nothing is fetched."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 import msgspec
 
-from hilum.cli.validating.sources import Unreadable
+from hilum.cli.validating.sources import Unreadable, named, sources
+from hilum.fhir import json, xml
 from hilum.fhir.resource import Resource
 from hilum.guides import package
 from hilum.interactions.answering import answer
@@ -22,6 +24,7 @@ from hilum.search.query import Query
 from hilum.store.interface import Page, Store
 from hilum.terminology.memory import MemoryConcepts
 from hilum.terminology.questions import Question, Verdict
+from hilum.validation import validate
 
 
 class _Head(msgspec.Struct):
@@ -31,25 +34,59 @@ class _Head(msgspec.Struct):
 _head = msgspec.json.Decoder(_Head)
 
 
-def packages(files: Iterable[Path]) -> Structures:
-    """The definitions of packages, on top of R4's own. Raises OSError, Unreadable."""
+def known(files: Iterable[Path]) -> Structures:
+    """The definitions of packages, and those that lie in files and folders, on top of R4's own.
+
+    Raises OSError, Unreadable.
+    """
     entries: dict[tuple[str, str], Entry] = {}
     for file in files:
-        try:
-            with file.open("rb") as stream:
-                read = package.read(stream)
-        except Problem as problem:
-            raise Unreadable(f"{file}: {problem}") from None
-        for name, raw in read.files.items():
+        for name, raw in _loose(file) if file.is_dir() or _LOOSE.search(file.name) else _packed(file):
             try:
                 head = _head.decode(raw)
             except msgspec.MsgspecError:
                 continue
-            id_ = f"{read.label}/{name}"
-            entry = packed(head.resourceType, id_, len(entries), raw) if head.resourceType in KINDS else None
+            entry = packed(head.resourceType, name, len(entries), raw) if head.resourceType in KINDS else None
             if entry is not None:
-                entries[entry.type, id_] = entry
+                entries[entry.type, name] = entry
     return Structures(entries)
+
+
+_LOOSE: Final = re.compile(r"\.(?:json|ndjson|xml)(?:\.gz)?$")
+
+
+_OF_ANOTHER_TYPE: Final = ", but is "
+"""What makes a definition useless; that it says more than R4 lets it say does not."""
+
+
+def _packed(file: Path) -> Iterator[tuple[str, bytes]]:
+    """The definitions of a package by names of their own."""
+    try:
+        with file.open("rb") as stream:
+            read = package.read(stream)
+    except Problem as problem:
+        raise Unreadable(f"{file}: {problem}") from None
+    for name, raw in read.files.items():
+        yield f"{read.label}/{name}", raw
+
+
+def _loose(path: Path) -> Iterator[tuple[str, bytes]]:
+    """The definitions in a file, or in a folder, where what is no resource is passed over. Raises Unreadable."""
+    for name in named([str(path)]):
+        for source in sources(name):
+            try:
+                body = xml.read(source.data, ordered=False)[0] if source.xml else json.parse(source.data)
+            except Problem as problem:
+                if path.is_dir():
+                    continue
+                why = str(problem).replace("The body", "It", 1)
+                raise Unreadable(f"{name}: {why}") from None
+            if body.get("resourceType") not in KINDS:
+                continue
+            for issue in validate(body):
+                if issue.code == "structure" and _OF_ANOTHER_TYPE in issue.diagnostics:
+                    raise Unreadable(f"{name}: {issue.diagnostics}")
+            yield f"{name}:{source.line}", json.encode(body)
 
 
 class _Files:
