@@ -38,7 +38,7 @@ GOOD: dict[str, list[Any]] = {
 }
 
 BAD: dict[str, list[Any]] = {
-    "base64Binary": ["", "A", "AAA", "====", "QUJD!", "AA==AA==", "é===", 1],
+    "base64Binary": ["", "A", "AAA", "====", "QUJD!", "AA==AA==", "QUJD=", "QUJD==", "QUJD====", "é===", 1],
     "boolean": ["true", 0, 1, "False"],
     "canonical": ["", "a b", 1],
     "code": ["", " a", "a ", "a  b", "a\x00", "\ud800", 1, True],
