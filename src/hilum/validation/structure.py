@@ -124,7 +124,7 @@ def _all_contained(check: Check) -> Check:
             id_ = item.get("id") if type(item) is dict else None
             if type(id_) is str:
                 if id_ in seen:
-                    kept.add(one("duplicate", "is the id of another contained resource", f"[{index}].id"))
+                    kept.add(one("duplicate", "has the id of another contained resource", f"[{index}]"))
                     if kept.full:
                         break
                 seen.add(id_)

@@ -51,7 +51,7 @@ OTHER = {"resourceType": "Practitioner", "id": "o"}
         (to("#none"), WHERE),
         (to("#o") | {"contained": [OTHER]}, WHERE),
         (to("#o", type="Organization") | {"contained": [OTHER]}, WHERE),
-        (to("#o") | {"contained": [ORGANIZATION, ORGANIZATION]}, ["Patient.contained[1].id"]),
+        (to("#o") | {"contained": [ORGANIZATION, ORGANIZATION]}, ["Patient.contained[1]"]),
     ],
 )
 def test_what_a_reference_may_lead_to(body: Body, expected: list[str]) -> None:

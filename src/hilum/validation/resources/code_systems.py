@@ -186,7 +186,8 @@ def supplements(here: Here) -> Found:
     if content is not None and content != "supplement":
         text_ = "must be supplement, as the system supplements another one"
         out = (out or []) + error("business-rule", text_, ".content")
-    if "caseSensitive" in value:
-        text_ = "must not be there: the system that is supplemented says it"
-        out = (out or []) + error("business-rule", text_, ".caseSensitive")
+    for name in ("caseSensitive", "hierarchyMeaning"):
+        if name in value:
+            text_ = "must not be there: the system that is supplemented says it"
+            out = (out or []) + error("business-rule", text_, f".{name}")
     return out

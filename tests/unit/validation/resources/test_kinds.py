@@ -216,6 +216,10 @@ CONCEPTS = "http://hl7.org/fhir/concept-properties#"
         ({"property": [{"code": "x", "type": "code"}, {"code": "x", "type": "code"}]}, ["CodeSystem.property[1]"]),
         ({"supplements": "http://x", "content": "complete"}, ["CodeSystem.content"]),
         ({"content": "supplement"}, ["CodeSystem.content"]),
+        (
+            {"supplements": "http://x", "content": "supplement", "hierarchyMeaning": "is-a"},
+            ["CodeSystem.hierarchyMeaning"],
+        ),
     ],
 )
 def test_parts_of_a_code_system_agree(said: dict[str, Any], expected: list[str]) -> None:
