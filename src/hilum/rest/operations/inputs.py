@@ -137,7 +137,8 @@ async def read(operation: Operation, request: Request) -> Inputs:
         _take_pair(operation, declared, found, name, value)
     if body is not None:
         bare = operation.bare
-        if body.get("resourceType") == "Parameters" and (bare is None or bare.type != "Parameters"):
+        given = body.get("resourceType") == "Parameters" and (bare is None or bare.type != "Parameters")
+        if given and not (bare is not None and _itself(request, declared, body)):
             await apart(request.size, _check, body)
             _take_parameters(operation, declared, found, body)
         elif bare is not None:
@@ -147,6 +148,16 @@ async def read(operation: Operation, request: Request) -> Inputs:
     if request.body or request.resource is not None:
         request.asked = uri.encode([*found.asked, *found.beside])
     return found.whole(operation.inputs)
+
+
+def _itself(request: Request, declared: Mapping[str, Parameter], body: dict[str, Any]) -> bool:
+    """Whether Parameters are what the operation is about, not what it is given: at Parameters/$validate, where none of
+    the operation's own parameters is in them.
+    """
+    listed = body.get("parameter")
+    parts = listed if type(listed) is list else [] if listed is None else [listed]
+    named = any(type(one) is dict and type(one.get("name")) is str and one["name"] in declared for one in parts)
+    return request.path[0] == "Parameters" and not named and (len(request.path) == 2 or bool(parts))
 
 
 def _take_pair(operation: Operation, declared: Mapping[str, Parameter], found: _Found, name: str, value: str) -> None:

@@ -80,7 +80,8 @@ RESOURCE: Final = Operation(
     "whatever was found. Errors are what must be corrected: more than a write is refused for, which does without "
     "some of that (whether codes are of their systems, what a Bundle's links are). By GET, or without a resource, what "
     "is stored is validated. The mode create or update says which write is meant, and the token must allow it; delete, "
-    "on an instance, tells whether it could be deleted; profile needs a profile.",
+    "on an instance, tells whether it could be deleted; profile needs a profile. Parameters that are sent to "
+    "Parameters/$validate are validated themselves where none of these parameters is in them.",
     levels=("type", "instance"),
     parameters=(
         Parameter("resource", "Resource", "The resource; what is stored where there is none."),

@@ -78,6 +78,17 @@ async def test_another_type_and_another_id_are_findings(service: Service) -> Non
     assert await ask(service, "Patient/a/$validate", wrapped(GOOD, mode="update")) == (200, [("error", "Patient.id")])
 
 
+async def test_parameters_are_validated_themselves_where_none_is_one_of_the_operation(service: Service) -> None:
+    body = {"resourceType": "Parameters", "parameter": [{"name": "limit", "valueInteger": 1}]}
+    assert await ask(service, "Parameters/$validate", body) == ALL_OK
+    assert await ask(service, "Parameters/a/$validate", {**body, "id": "a"}) == ALL_OK
+    assert await ask(service, "Parameters/$validate", {"resourceType": "Parameters"}) == ALL_OK
+    broken = {"resourceType": "Parameters", "parameter": [{"name": "limit"}]}
+    for sent in (broken, wrapped(broken)):
+        assert await ask(service, "Parameters/$validate", sent) == (200, [("error", "Parameters.parameter[0]")])
+    assert await ask(service, "Patient/$validate", body) == (400, [("error", "Parameters.parameter[0].name")])
+
+
 async def test_codes_are_looked_up(service: Service) -> None:
     system = {
         "url": "http://example.org/codes",
