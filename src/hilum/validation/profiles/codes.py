@@ -32,7 +32,7 @@ def bound(profile: Mapping[str, Any], element: Mapping[str, Any], where: str) ->
     sets = [(binding.get("valueSet"), binding.get("strength"))]
     extensions = _dicts(binding.get("extension"))
     sets += [(e.get("valueCanonical") or e.get("valueUri"), "required") for e in extensions if e.get("url") == _MAX]
-    sets = [(url, _ERRATA.get((str(element.get("path")), str(url)), strength)) for url, strength in sets]
+    sets = [(url, ERRATA.get((str(element.get("path")), str(url)), strength)) for url, strength in sets]
     added = [_extended(e) for e in extensions if e.get("url") in _ADDITIONAL] + _dicts(binding.get("additional"))
     asked: list[tuple[str, str, list[dict[str, Any]]]] = [
         (url, str(strength), [])
@@ -63,7 +63,7 @@ def bound(profile: Mapping[str, Any], element: Mapping[str, Any], where: str) ->
     return coded
 
 
-_ERRATA: Final = {
+ERRATA: Final = {
     ("Observation.component.value[x]", "http://hl7.org/fhir/ValueSet/ucum-vitals-common|4.0.1"): "extensible",
 }
 """R4's vital signs bind units to values of every type; HL7's own tools read that as extensible (as of 2026-08)."""

@@ -11,9 +11,10 @@ from typing import Any, Final
 from hilum.fhir import definitions
 from hilum.fhirpath import condition, parse
 from hilum.problems import Problem
+from hilum.validation.profiles.codes import ERRATA
 from hilum.validation.profiles.element_types import type_codes
 from hilum.validation.profiles.running import Found, error
-from hilum.validation.profiles.shapes import Kind, properties
+from hilum.validation.profiles.shapes import Kind, is_a, properties
 from hilum.validation.profiles.snapshot import snapshot
 from hilum.validation.profiles.walking import Here
 from hilum.validation.resources.lists import dicts, numbered, text
@@ -78,7 +79,41 @@ def base(here: Here) -> Found:
         return error("exception", f"has a differential that does not fit its base: {problem}")
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return error("exception", "has a differential that does not fit its base")
-    return None
+    return _widened(value, above)
+
+
+def _widened(value: dict[str, Any], above: dict[str, Any]) -> Found:
+    """Where the differential allows what the base does not. https://hl7.org/fhir/R4/profiling.html#cardinality"""
+    bases = {str(one.get("path")): one for one in dicts(above["snapshot"].get("element")) if "sliceName" not in one}
+    out: Found = None
+    for path, one in numbered(value["differential"].get("element"), ".differential.element"):
+        was = bases.get(str(one.get("path")))
+        if was is None or ":" in str(one.get("id")).rpartition(".")[0]:
+            continue
+        for wrong in _wider(one, was):
+            out = (out or []) + error("business-rule", wrong, path)
+    return out
+
+
+def _wider(one: dict[str, Any], was: dict[str, Any]) -> Iterator[str]:
+    least, lowest, most, highest = (of.get(key) for key in ("min", "max") for of in (one, was))
+    if type(least) is int and type(lowest) is int and least < lowest and "sliceName" not in one:
+        yield f"must have a min of {lowest} at least, as its base has"
+    if type(most) is str and type(highest) is str and _count(most) > _count(highest):
+        yield f"must have a max of {highest} at most, as its base has"
+    allowed = type_codes(was)
+    for code in type_codes(one) if allowed and not _ALL & set(allowed) else ():
+        if code in _R4 and not any(is_a(Kind(code), name) for name in allowed):
+            yield f"must be of the types that its base allows, and {code} is none of them: {', '.join(allowed[:12])}"
+    said, before = one.get("binding"), was.get("binding")
+    if type(said) is dict and type(before) is dict and said.get("strength") not in (None, "required"):
+        known = (str(was.get("path")), str(before.get("valueSet")))
+        if ERRATA.get(known, before.get("strength")) == "required":
+            yield "must have a required binding, as its base has"
+
+
+def _count(most: str) -> float:
+    return int(most) if most.isascii() and most.isdigit() and len(most) < 10 else float("inf")
 
 
 def contexts(here: Here) -> Found:

@@ -432,3 +432,23 @@ def test_experimental_definitions_are_refused_where_that_is_asked_for() -> None:
     body = {"resourceType": "Measure", "experimental": True}
     assert errors(body) == []
     assert errors(body, rules=Rules(experimental=False)) == ["Measure"]
+
+
+@pytest.mark.parametrize(
+    ("said", "good"),
+    [
+        ({"path": "Patient.gender", "min": 1, "max": "1"}, True),
+        ({"path": "Patient.gender", "max": "2"}, False),
+        ({"path": "Patient.name", "max": "3"}, True),
+        ({"path": "Patient.link.other", "min": 0}, False),
+        ({"path": "Patient.deceased[x]", "type": [{"code": "boolean"}]}, True),
+        ({"path": "Patient.deceased[x]", "type": [{"code": "string"}]}, False),
+        ({"path": "Patient.contained", "type": [{"code": "Organization"}]}, True),
+        ({"path": "Patient.gender", "binding": {"strength": "required", "valueSet": "http://example.org/v"}}, True),
+        ({"path": "Patient.gender", "binding": {"strength": "extensible"}}, False),
+        ({"path": "Patient.language", "binding": {"strength": "extensible"}}, True),
+    ],
+)
+def test_a_profile_narrows_what_its_base_allows(said: dict[str, Any], good: bool) -> None:
+    body = structure(differential={"element": [{"path": "Patient"}, said]})
+    assert errors(body) == ([] if good else ["StructureDefinition.differential.element[1]"])
