@@ -71,6 +71,25 @@ async def test_errors_and_warnings_are_an_answer_of_200(service: Service) -> Non
     )
 
 
+@pytest.mark.parametrize(
+    ("type_", "said", "place"),
+    [
+        ("Observation", {"code": {"coding": [1]}}, "Observation.code.coding[0]"),
+        ("Patient", {"managingOrganization": "x"}, "Patient.managingOrganization"),
+        ("Patient", {"identifier": [1]}, "Patient.identifier[0]"),
+        ("Media", {"content": 1}, "Media.content"),
+        ("CodeSystem", {"concept": [{"code": {}}]}, "CodeSystem.concept[0].code"),
+        ("SearchParameter", {"base": [[]], "expression": "x"}, "SearchParameter.base[0]"),
+        ("Patient", {"maritalStatus": True, "meta": {"profile": [VITAL]}}, "Patient.maritalStatus"),
+    ],
+)
+async def test_json_of_another_type_is_a_finding(
+    service: Service, type_: str, said: dict[str, Any], place: str
+) -> None:
+    status, found = await ask(service, f"{type_}/$validate", {"resourceType": type_, **said})
+    assert (status, ("error", place) in found) == (200, True)
+
+
 async def test_another_type_and_another_id_are_findings(service: Service) -> None:
     assert await ask(service, "Observation/$validate", GOOD) == (200, [("error", "Observation.resourceType")])
     asked = wrapped({**GOOD, "id": "b"}, mode="update")
