@@ -39,6 +39,7 @@ from hilum.search.clauses import (
     TermClause,
     TextClause,
     TokenClause,
+    UnequalClause,
     UriClause,
 )
 from hilum.search.dates import MAX_DATE, MIN_DATE, interval
@@ -255,6 +256,10 @@ class Some:
     def tokens(self, type: str, code: str, systems: list[str | None], values: list[str]) -> Clause:
         return TokenClause(numbers(type, code), tuple(self.token(systems, values) for _ in self.many))
 
+    def unequal(self, type: str, code: str, systems: list[str | None], values: list[str]) -> Clause:
+        listed = tuple(self.token(systems, values) for _ in self.many)
+        return UnequalClause(numbers(type, code), listed, system=self.chance.choice([*systems, "urn:none"]))
+
     def range_(self) -> DateRange:
         low, high = self.chance.choice([interval(day) for day in DAYS] + [(MIN_DATE, MAX_DATE), (0, 0)])
         return DateRange(self.chance.choice(PREFIXES), low, high)
@@ -349,6 +354,7 @@ class Some:
         own: dict[str, list[Callable[[], Clause]]] = {
             "Patient": [
                 lambda: self.tokens("Patient", "identifier", list(SYSTEMS), CODES),
+                lambda: self.unequal("Patient", "identifier", list(SYSTEMS), CODES),
                 lambda: self.tokens(
                     "Patient", "gender", ["http://hl7.org/fhir/administrative-gender"], ["male", "female"]
                 ),
@@ -362,6 +368,7 @@ class Some:
                 lambda: self.tokens(
                     "Observation", "status", ["http://hl7.org/fhir/observation-status"], ["final", "amended"]
                 ),
+                lambda: self.unequal("Observation", "combo-code", [LOINC, "urn:a"], CODES),
                 lambda: self.dates("Observation", "date"),
                 lambda: self.references("Observation", "subject", ["Patient", None], PATIENTS),
                 lambda: self.references("Observation", "performer", ["Patient"], PATIENTS),

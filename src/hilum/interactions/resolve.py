@@ -19,7 +19,7 @@ from hilum.fhir.resource import Resource
 from hilum.interactions.door import Door
 from hilum.interactions.terminology import filters
 from hilum.interactions.terminology.knowledge import codes
-from hilum.interactions.terminology.members import each_code, members, total
+from hilum.interactions.terminology.members import all_but, each_code, members, total
 from hilum.problems import Invalid
 from hilum.search.alternatives import Token
 from hilum.search.clauses import (
@@ -35,10 +35,12 @@ from hilum.search.clauses import (
     PlaceClause,
     ReferenceClause,
     TokenClause,
+    UnequalClause,
     ValueSetClause,
 )
 from hilum.search.index import index
 from hilum.search.limits import TooCostly
+from hilum.search.plain import any_of
 from hilum.search.query import Query
 from hilum.terminology import bits
 
@@ -117,7 +119,7 @@ def _put(clause: Clause, found: dict[Clause, Clause]) -> Clause:
 async def _plain(door: Door, who: Principal, clause: Pending) -> Clause:
     match clause:
         case ValueSetClause(parameters, name):
-            return _tokens(parameters, await _expanded(door, name))
+            return await _expanded(door, parameters, name)
         case HierarchyClause(parameters, values, below):
             return _tokens(parameters, await _related(door, values, below))
         case PlaceClause(parameters, names, steps, below):
@@ -136,12 +138,17 @@ def _tokens(parameters: tuple[int, ...], codes: Collection[Code]) -> Clause:
 # --- codes ------------------------------------------------------------------------------------------------------------
 
 
-async def _expanded(door: Door, name: str) -> Collection[Code]:
-    """The codes of a value set. Raises TooCostly before any is read."""
+async def _expanded(door: Door, parameters: tuple[int, ...], name: str) -> Clause:
+    """One of the codes of a value set. Raises TooCostly before any is read."""
     found = await members(await codes(door.store, door.base, door.codes), name)
     if total(found) > MOST_CODES:
         raise _too_many(total(found))
-    return await each_code(found)
+    listed = _tokens(parameters, await each_code(found))
+    others: list[Clause] = [
+        UnequalClause(parameters, tuple(Token(system, code) for code in sorted(gone)), system=system)
+        for system, gone in all_but(found)
+    ]
+    return any_of([listed, *others] if listed != AnyClause(()) else others) if others else listed
 
 
 async def _related(door: Door, values: Sequence[Token], below: bool) -> Collection[Code]:

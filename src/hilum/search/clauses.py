@@ -22,11 +22,15 @@ class TokenClause(msgspec.Struct, frozen=True):
 
 
 class UnequalClause(msgspec.Struct, frozen=True):
-    """`ne` of `_filter`: a code of the parameters that is none of `values`; or a uri that is none of `uris`."""
+    """`ne` of `_filter`: a code of the parameters that is none of `values`; or a uri that is none of `uris`.
+
+    `system`: only of codes of that one, as `:in` a value set of all of its codes but some.
+    """
 
     parameters: tuple[int, ...]
     values: tuple[Token, ...]
     uris: tuple[str, ...] = ()
+    system: str | None = None
 
 
 class StringClause(msgspec.Struct, frozen=True):

@@ -70,10 +70,13 @@ def matches(clause: Clause, rows: Rows, *, id: str, last_updated: int) -> bool:
             return not set(owners).isdisjoint(rows.compartments)
         case MissingClause(parameters, missing):
             return any(row[0] in parameters for kind in KINDS for row in getattr(rows, kind)) is not missing
-        case UnequalClause(parameters, values, uris):
+        case UnequalClause(parameters, values, uris, system):
             return any(
-                row.parameter in parameters and not any(_token(row, value) for value in values) for row in rows.tokens
-            ) or any(row.parameter in parameters and row.value not in uris for row in rows.uris)
+                row.parameter in parameters
+                and system in (None, row.system)
+                and not any(_token(row, value) for value in values)
+                for row in rows.tokens
+            ) or any(system is None and row.parameter in parameters and row.value not in uris for row in rows.uris)
     found = _TESTS.get(clause.__class__)
     if found is None:
         raise ValueError(f"{clause.__class__.__name__} is not about the rows of one resource.")

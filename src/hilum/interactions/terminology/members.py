@@ -295,27 +295,30 @@ _STEP: Final = 5000
 
 
 def total(found: Members) -> int:
-    """How many codes, of those that can be counted."""
-    return sum(one.count for one in found.values())
+    """How many codes a search names for them."""
+    return sum(len(one.gone) if one.whole else one.count for one in found.values())
 
 
 async def each_code(found: Members) -> list[tuple[str | None, str | None]]:
-    """(system, code) of all; code None: every code of the system. Raises Invalid for all but some of one."""
+    """(system, code) of all; code None: every code of the system. Beside these, what `all_but` tells."""
     some: list[tuple[str | None, str | None]] = []
     for one in found.values():
         system: str | None = one.url or None
-        if one.whole and one.gone:
-            raise Invalid(
-                f"The value set means all codes of {one.url[:200]} but some, and these are not listed here: load the "
-                "code system, or search for the codes themselves."
-            )
-        if one.whole:
+        if one.whole and not one.gone:
             some.append((system, None))
-            continue
-        some += [(system, code) for code in one.loose]
-        if one.held is not None and one.bits:
-            some += [(system, row.code) for row in await one.held.at(list(bits.each(one.bits)))]
+        elif one.whole:  # but those that another include brings back
+            rows = (await one.held.of(list(one.gone))).values() if one.held is not None else ()
+            some += [(system, row.code) for row in rows if bits.has(one.bits, row.n)]
+        else:
+            some += [(system, code) for code in one.loose]
+            if one.held is not None and one.bits:
+                some += [(system, row.code) for row in await one.held.at(list(bits.each(one.bits)))]
     return some
+
+
+def all_but(found: Members) -> list[tuple[str, frozenset[str]]]:
+    """The systems of which all codes are meant but some, and these."""
+    return [(one.url, one.gone) for one in found.values() if one.whole and one.gone]
 
 
 def described(found: Members) -> list[tuple[str, str]]:

@@ -136,16 +136,22 @@ def token(on: Planning, clause: TokenClause) -> Steps[Access]:
 
 def unequal(on: Planning, clause: UnequalClause) -> Steps[Access]:
     """A code that is none of the tokens: of few that occur the others; of many what lies between the keys."""
-    params = clause.parameters
+    params, within = clause.parameters, (keys.LEAST, keys.GREATEST)
+    if clause.system is not None:
+        numbers = yield from numbered(on, [clause.system])
+        if clause.system not in numbers:  # nobody ever wrote it
+            return NOTHING
+        within = keys.system_range(numbers[clause.system])
     exact, ranges = yield from token_keys(on, "token", "value", params, clause.values)
     exact += [on.dialect.keys.texts[uri] for uri in clause.uris]
-    occurring = yield from _codes(on, params, keys.LEAST, keys.GREATEST)
+    occurring = yield from _codes(on, params, *within)
     if len(occurring) <= on.limits.beside:
         equal = frozenset(exact)
         others = [key for key in occurring if key not in equal and not any(a <= key <= b for a, b in ranges)]
         return points(on, "unequal", "token", "value", params, others, on.limits.beside)
     name = on.dialect.table("token", "a")
-    apart = [Part("NOT a.value BETWEEN ? AND ?", limits) for limits in ranges]
+    apart = [Part("a.value BETWEEN ? AND ?", within)] if clause.system is not None else []
+    apart += [Part("NOT a.value BETWEEN ? AND ?", limits) for limits in ranges]
     if exact:
         listed = on.dialect.within("a.value", exact)
         apart.append(Part(f"NOT ({listed.sql})", listed.values))
