@@ -123,8 +123,10 @@ class Plan:
             self._post(WORD, word, n)
         for property in one.properties:
             value = valued(property)
-            if value is not None and len(value) <= _SELECTABLE:
-                self._post(VALUE, property.code + BETWEEN + value, n)
+            if value is not None:
+                # Of what is longer it can be asked whether it is there: BETWEEN stands in no value that is asked for.
+                key = value if len(value) <= _SELECTABLE else value[:_SELECTABLE] + BETWEEN
+                self._post(VALUE, property.code + BETWEEN + key, n)
         for flag, holds in ((INACTIVE, one.inactive), (ABSTRACT, one.abstract), (ROOT, root)):
             if holds:
                 self._post(FLAG, flag, n)

@@ -11,7 +11,7 @@ Row = Mapping[str, str]
 
 _LOINC = (
     "LOINC_NUM COMPONENT PROPERTY TIME_ASPCT SYSTEM SCALE_TYP METHOD_TYP CLASS VersionLastChanged STATUS CLASSTYPE "
-    "SHORTNAME RELATEDNAMES2 LONG_COMMON_NAME DefinitionDescription"
+    "SHORTNAME RELATEDNAMES2 LONG_COMMON_NAME DefinitionDescription EXTERNAL_COPYRIGHT_NOTICE"
 )
 GLUCOSE = {
     "LOINC_NUM": "1-8", "COMPONENT": "Sweetose", "PROPERTY": "MCnc", "TIME_ASPCT": "Pt", "SYSTEM": "Ser/Plas",
@@ -22,7 +22,8 @@ GLUCOSE = {
 GONE = {"LOINC_NUM": "2-6", "COMPONENT": "Bitterase", "STATUS": "DEPRECATED", "VersionLastChanged": "2.70",
         "LONG_COMMON_NAME": "Bitterase in Serum", "CLASS": "CHEM"}  # fmt: skip
 SMOKING = {"LOINC_NUM": "3-4", "COMPONENT": "Whistling status", "STATUS": "ACTIVE", "VersionLastChanged": "2.9",
-           "LONG_COMMON_NAME": "Whistling status", "CLASS": "H&P", "CLASSTYPE": "2"}  # fmt: skip
+           "LONG_COMMON_NAME": "Whistling status", "CLASS": "H&P", "CLASSTYPE": "2",
+           "EXTERNAL_COPYRIGHT_NOTICE": "Whistlers, all rights reserved. " * 20}  # fmt: skip
 
 
 def comma(rows: Iterable[Row], columns: Iterable[str] | None = None) -> str:

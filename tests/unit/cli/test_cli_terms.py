@@ -91,11 +91,29 @@ async def test_loinc_with_its_hierarchy_parts_and_answers(door: Door, tmp_path: 
         ([("CLASS", "=", "CHEM"), ("STATUS", "=", "ACTIVE")], ["1-8"]),
         ([("LIST", "=", "LL1-9")], ["LA1-0", "LA2-8"]),
         ([("SYSTEM", "regex", "Ser.*")], ["1-8"]),
+        ([("ancestor", "in", "LP1-1,LP2-9")], ["1-8", "LP2-9"]),
+        ([("parent", "in", "LP1-1,LP2-9")], ["1-8", "LP2-9"]),
+        ([("copyright", "=", "3rdParty")], ["3-4"]),
+        ([("copyright", "=", "LOINC"), ("STATUS", "=", "ACTIVE")], ["1-8", "LP2-9"]),
+        ([("EXTERNAL_COPYRIGHT_NOTICE", "exists", "true")], ["3-4"]),
+        ([("child", "exists", "true")], ["LP1-1", "LP2-9"]),
     ):
         assert sorted(await expanded(door, composed(LOINC, *filters))) == wanted, filters
     assert await expanded(door, "http://loinc.org/vs", filter="sugar") == ["1-8"]
+    assert await expanded(door, "http://loinc.org/vs|2.77", filter="sugar") == ["1-8"]
+    assert sorted(await expanded(door, "http://loinc.org/vs/LP1-1")) == ["1-8", "LP2-9"]
+    with pytest.raises(Invalid, match="takes LOINC or 3rdParty"):
+        await expanded(door, composed(LOINC, ("copyright", "=", "x")))
     assert "2-6" not in await expanded(door, "http://loinc.org/vs", active=True)
     assert [one["outcome"] for one in await put(door, path)] == ["unchanged"] * 3
+
+
+async def test_the_hierarchy_of_an_older_loinc_has_another_name(door: Door, tmp_path: Path) -> None:
+    path = releases.loinc(tmp_path / "Loinc")
+    (tree,) = path.rglob("ComponentHierarchyBySystem.csv")
+    tree.rename(tree.with_name("MultiAxialHierarchy.csv"))
+    await put(door, path)
+    assert said(await looked(door, LOINC, "1-8"), "parent") == ["LP1-1", "LP2-9"]
 
 
 async def test_snomed_ct_with_preferred_terms_and_implicit_value_sets(door: Door, tmp_path: Path) -> None:
@@ -118,7 +136,12 @@ async def test_snomed_ct_with_preferred_terms_and_implicit_value_sets(door: Door
     assert await subsumption(system, "999", "56265001") == "not-subsumed"
     assert sorted(await expanded(door, f"{SNOMED}?fhir_vs=isa/404684003")) == ["22298006", "404684003", "56265001"]
     assert await expanded(door, f"{SNOMED}?fhir_vs=refset/700043003") == ["22298006"]
+    assert await expanded(door, composed(SNOMED, ("concept", "in", "700043003"))) == ["22298006"]
+    assert sorted(await expanded(door, composed(SNOMED, ("concept", "in", "999,22298006")))) == ["22298006", "999"]
+    for value in ("true", "false"):
+        assert len(await expanded(door, composed(SNOMED, ("expressions", "=", value)))) == 8
     assert len(await expanded(door, f"{EDITION}?fhir_vs")) == 8
+    assert len(await expanded(door, SNOMED)) == 8
     assert await expanded(door, composed(SNOMED, ("363698007", "=", "80891009"))) == ["22298006"]
     assert await expanded(door, f"{SNOMED}?fhir_vs=isa/404684003", filter="hear att") == ["22298006"]
     with pytest.raises(Invalid, match="ECL"):
@@ -153,6 +176,7 @@ async def test_rxnorm_with_relations_and_attributes(door: Door, tmp_path: Path) 
     assert said(await looked(door, RXNORM, "9"), "inactive") == [True]
     assert await expanded(door, composed(RXNORM, ("has_ingredient", "=", "7"))) == ["161"]
     assert sorted(await expanded(door, composed(RXNORM, ("TTY", "in", "IN,DF")))) == ["7", "8", "9"]
+    assert len(await expanded(door, f"{RXNORM}/vs")) == 4
     with pytest.raises(Misconfigured, match="--version"):
         await put(door, folder)
 
@@ -231,7 +255,7 @@ def test_the_code_systems_are_listed_as_a_table_and_by_name(tmp_path: Path) -> N
     ("file", "old", "new", "message"),
     [
         ("LoincTable/Loinc.csv", '"2-6"', '"1-8"', r"Loinc.csv, line 3: the code '1-8' is defined twice"),
-        ("LoincTable/Loinc.csv", '"2-6"', '"2-6","more"', r"Loinc.csv, line 3: 16 fields, where 15 are expected"),
+        ("LoincTable/Loinc.csv", '"2-6"', '"2-6","more"', r"Loinc.csv, line 3: 17 fields, where 16 are expected"),
         ("LoincTable/Loinc.csv", "STATUS", "Status", r"Loinc.csv, line 1: the column STATUS is missing"),
         ("LoincTable/Loinc.csv", '"2-6"', '""', r"Loinc.csv, line 3: there is no code"),
     ],

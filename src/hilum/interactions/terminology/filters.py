@@ -18,6 +18,8 @@ from hilum.terminology.concepts import ABSTRACT, BETWEEN, CHILD, INACTIVE, VALUE
 
 Body = dict[str, Any]
 
+_Filter = Callable[[Held, str, str], Awaitable[Bits]]
+
 _LAST: Final = "\U0010ffff"
 _MOST_VALUES: Final = 100_000
 _MOST_CODES: Final = 20_000
@@ -30,13 +32,14 @@ async def filtered(held: Held, filter: Body) -> Bits:
     of = _CONCEPT if property in ("concept", "code") else _RELATED.get(property, _PROPERTY)
     if of is _PROPERTY and property == "display":
         of = _DISPLAY
-    found = of.get(op)
-    if of is _PROPERTY and not await _is_there(held, property):
+    own = _OWN.get(held.url, {}).get(property, {})
+    found = own.get(op) or of.get(op)
+    if of is _PROPERTY and not own and not await _is_there(held, property):
         raise Invalid(
             f"The value set has a filter that is not supported: the code system has no property {property[:64]!r}."
         )
     if found is None:
-        named = ", ".join(of)
+        named = ", ".join(own if of is _PROPERTY and own else {**of, **own})
         raise Invalid(
             f"The value set has a filter that is not supported: {op[:32]!r} on the property {property[:64]!r}. "
             f"Supported there: {named}."
@@ -105,16 +108,44 @@ async def _in_refset(held: Held, _: str, value: str) -> Bits:
     return await held.posted(VALUE, f"inRefset{BETWEEN}{value}")
 
 
+async def _members(held: Held, _: str, value: str) -> Bits:
+    """Of one reference set, as SNOMED CT reads `in`; of several codes these."""
+    return await (_codes if "," in value else _in_refset)(held, _, value.strip())
+
+
+async def _precoordinated(held: Held, _: str, value: str) -> Bits:
+    """Whether expressions are meant, too: there are none here."""
+    return held.all
+
+
+async def _copyright(held: Held, _: str, value: str) -> Bits:
+    """Whose LOINC's codes are: of LOINC alone, or of a third party, too."""
+    if value not in ("LOINC", "3rdParty"):
+        raise Invalid("The filter 'copyright' of LOINC takes LOINC or 3rdParty.")
+    return await _exists(held, "EXTERNAL_COPYRIGHT_NOTICE", "true" if value == "3rdParty" else "false")
+
+
 async def _parents_of(held: Held, _: str, value: str) -> Bits:
     row = await held.one(value)
     return bits.of(bits.numbers(row.parents)) if row else 0
 
 
-async def _children_of_each(held: Held, _: str, value: str) -> Bits:
-    found = 0
-    for code in value.split(","):
-        found |= await held.posted(CHILD, code.strip())
+def _any(one: _Filter) -> _Filter:
+    """The same of any of several values."""
+
+    async def found(held: Held, property: str, value: str) -> Bits:
+        some = 0
+        for each in value.split(","):
+            some |= await one(held, property, each.strip())
+        return some
+
     return found
+
+
+async def _has_child(held: Held, _: str, value: str) -> Bits:
+    posted = await held.concepts.postings(held.system.number, CHILD, "", _LAST)
+    over = bits.of(row.n for row in (await held.of([code for code, _ in posted])).values())
+    return held.all & ~over if value == "false" else over
 
 
 async def _has_parent(held: Held, _: str, value: str) -> Bits:
@@ -180,8 +211,6 @@ async def _regex(held: Held, property: str, value: str) -> Bits:
     return await asyncio.to_thread(lambda: bits.union(found[n][1] for n in matching))
 
 
-_Filter = Callable[[Held, str, str], Awaitable[Bits]]
-
 _CONCEPT: Final[dict[str, _Filter]] = {
     "is-a": _is_a,
     "descendent-of": _descendent_of,
@@ -202,10 +231,19 @@ _PROPERTY: Final[dict[str, _Filter]] = {
 }
 _DISPLAY: Final[dict[str, _Filter]] = {"regex": _display_regex}
 _RELATED: Final[dict[str, dict[str, _Filter]]] = {
-    "parent": {"=": _child_of, "in": _children_of_each, "exists": _has_parent},
-    "child": {"=": _parents_of},
-    "ancestor": {"=": _descendent_of},
-    "descendant": {"=": _generalizes},
+    "parent": {"=": _child_of, "in": _any(_child_of), "exists": _has_parent},
+    "child": {"=": _parents_of, "in": _any(_parents_of), "exists": _has_child},
+    "ancestor": {"=": _descendent_of, "in": _any(_descendent_of)},
+    "descendant": {"=": _generalizes, "in": _any(_generalizes)},
     "inactive": {"=": _inactive},
     "notSelectable": {"=": _not_selectable},
 }
+_OWN: Final[dict[str, dict[str, dict[str, _Filter]]]] = {
+    "http://snomed.info/sct": {
+        "concept": {"in": _members},
+        "code": {"in": _members},
+        "expressions": {"=": _precoordinated},
+    },
+    "http://loinc.org": {"copyright": {"=": _copyright}},
+}
+"""What R4 defines for one code system. https://hl7.org/fhir/R4/snomedct.html#filters and loinc.html#filters"""

@@ -217,11 +217,21 @@ class Codes:
         body = core.value_set(name) if id == name else None
         return (body if body is not None or id != name else await self._implied(name)), 0
 
-    async def _implied(self, url: str) -> Body | None:
-        """A value set that a code system implies. https://hl7.org/fhir/R4/snomedct.html#implicit and loinc.html"""
-        if url in ("http://loinc.org/vs", "http://loinc.org/vs/"):
-            return _composed(url, {"system": "http://loinc.org"})
-        edition, asked, query = url.partition("?fhir_vs")
+    async def _implied(self, name: str) -> Body | None:
+        """A value set that a code system implies. https://hl7.org/fhir/R4/snomedct.html#implicit and loinc.html
+
+        Of any code system its own url means all of its codes, as terminology-service.html#validation says.
+        """
+        url, _, version = name.partition("|")
+        of = {"version": version} if version else {}
+        if url in _WHOLE:
+            return _composed(url, {"system": _WHOLE[url]} | of)
+        if url.startswith("http://loinc.org/vs/LP"):
+            part = url.removeprefix("http://loinc.org/vs/")
+            return _composed(url, {"system": "http://loinc.org"} | of | _filter("ancestor", "=", part))
+        if await self.system(url, version) is not None:
+            return _composed(url, {"system": url} | of)
+        edition, asked, query = name.partition("?fhir_vs")
         if not asked or not edition.startswith("http://snomed.info/sct"):
             return None
         include: Body = {"system": "http://snomed.info/sct"}
@@ -338,6 +348,12 @@ def _rank(resource: Resource) -> tuple[bool, Any, int]:
     return body.get("status") != "retired", natural(str(body.get("version", ""))), resource.seq
 
 
+_WHOLE: Final = {
+    "http://loinc.org/vs": "http://loinc.org",
+    "http://loinc.org/vs/": "http://loinc.org",
+    "http://www.nlm.nih.gov/research/umls/rxnorm/vs": "http://www.nlm.nih.gov/research/umls/rxnorm",
+}
+"""Value sets of all codes of a system, by url."""
 _NUMBERED: Final[dict[str, Held | None]] = {}
 
 

@@ -16,6 +16,8 @@ from hilum.terminology.releases.files import Release
 
 URL: Final = "http://loinc.org"
 TABLE: Final = "Loinc.csv"
+_MULTI_AXIAL: Final = "MultiAxialHierarchy.csv"
+"""The name of the hierarchy of components in releases before 2.73."""
 _NAMED: Final = ("COMPONENT", "PROPERTY", "TIME_ASPCT", "SYSTEM", "SCALE_TYP", "METHOD_TYP")
 """The six axes: by name, and by part where the links are there."""
 _TEXTS: Final = (
@@ -98,7 +100,8 @@ def _answers(release: Release, bench: Bench) -> None:
 
 
 def _hierarchy(release: Release, bench: Bench) -> None:
-    if tree := release.one("ComponentHierarchyBySystem.csv", needed=False):
+    tree = release.one("ComponentHierarchyBySystem.csv", needed=False) or release.one(_MULTI_AXIAL, needed=False)
+    if tree:
         for row, where in release.csv(tree, "IMMEDIATE_PARENT", "CODE", "CODE_TEXT"):
             bench.concept(row["CODE"], row["CODE_TEXT"], rank=1, where=where)
             if row["IMMEDIATE_PARENT"]:
