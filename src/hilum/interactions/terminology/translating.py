@@ -9,6 +9,7 @@ from typing import Any, Final
 from hilum.fhir import json
 from hilum.interactions.build import apart
 from hilum.interactions.terminology.knowledge import Codes
+from hilum.interactions.terminology.knowledge import fits as fits_version
 from hilum.problems import Invalid, Issue, Unprocessable
 from hilum.terminology.concepts import Body
 from hilum.terminology.words import folded
@@ -54,13 +55,14 @@ class Match:
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What may come out: of which system; `dependencies`: what is known besides, by property; `folding`: the systems
-    in whose codes case does not count.
+    in whose codes case does not count; `versions`: of which the codes are, by system, where that is said.
     """
 
     target_system: str = ""
     dependencies: tuple[tuple[str, tuple[Coded, ...]], ...] = ()
     reverse: bool = False
     folding: frozenset[str] = frozenset()
+    versions: frozenset[Coded] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,8 @@ def _of(map: Body, system: str, code: str, asked: Asked) -> Iterator[Match | _On
     url, folds = str(map.get("url", "")), system in asked.folding
     for group in map.get("group", ()):
         target = str(group.get("target", ""))
+        if not _of_version(group.get("targetVersion" if asked.reverse else "sourceVersion"), system, asked):
+            continue
         if asked.reverse:
             if target == system and asked.target_system in ("", group.get("source", "")):
                 yield from _back(group, code, url, folds=folds)
@@ -164,6 +168,12 @@ def _of(map: Body, system: str, code: str, asked: Asked) -> Iterator[Match | _On
             yield _match(one, target, group.get("targetVersion"), url)
         if not targets and "unmapped" in group:
             yield from _unmapped(group, (system, code), url)
+
+
+def _of_version(has: str | None, system: str, asked: Asked) -> bool:
+    """Whether a group is for the version that the code is of, where both are said."""
+    wanted = [version for url, version in asked.versions if url == system]
+    return not has or not wanted or any(fits_version(one, has) for one in wanted)
 
 
 def _same(has: Any, code: str, *, folds: bool) -> bool:

@@ -5,23 +5,29 @@ https://hl7.org/fhir/R4/terminology-service.html
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final, NamedTuple
 
 from hilum.interactions import read
 from hilum.interactions.build import apart
 from hilum.interactions.permit import permits, unlimited
 from hilum.interactions.terminology.knowledge import Codes, codes
-from hilum.problems import Forbidden, Invalid, Malformed, NotFound
+from hilum.problems import Forbidden, Invalid, Issue, Malformed, NotFound, Unprocessable
 from hilum.rest.message import Request
 from hilum.rest.operations.inputs import Inputs
 from hilum.rest.operations.operation import Parameter
 from hilum.rest.router import Service
+from hilum.search.dates import interval
 from hilum.validation import validate
 
 Body = dict[str, Any]
 
 MOST_CODINGS: Final = 100
 """Codings of a CodeableConcept."""
+_DAY: Final = 86_400_000_000
+"""Microseconds: where it is today, nobody says."""
+DATE: Final = Parameter("date", "dateTime", "As of when: today, or later. What was so before can't be told.")
+CONTEXT: Final = Parameter("context", "uri", "Instead of url: what an element is bound to, `[profile]#[element]`.")
 LANGUAGE: Final = Parameter("displayLanguage", "code", "The language of the display; `de` is any German.")
 RESULT: Final = (
     Parameter("result", "boolean", "Whether the code is valid.", 1, use="out"),
@@ -72,12 +78,42 @@ async def given(request: Request, inputs: Inputs, name: str) -> Body | None:
     return body
 
 
+def as_of_now(inputs: Inputs) -> None:
+    """Raises Unprocessable where definitions are asked for as they were on another day.
+
+    "or return an error if this is not possible": https://hl7.org/fhir/R4/valueset-operation-expand.html
+    """
+    date = inputs.text("date")
+    if date is not None and interval(date)[1] < time.time_ns() // 1000 - _DAY:
+        text = "Only what is so now can be told, and not what was so on a day before: leave date out."
+        raise Unprocessable(issues=(Issue("error", "not-supported", text, inputs.place("date")),))
+
+
+async def _bound(service: Service, request: Request, context: str, place: str) -> str:
+    """The value set that an element of a profile is bound to. Raises NotFound."""
+    if not unlimited(permits(request.who, "StructureDefinition", "r")):
+        raise Forbidden("The token lets only some StructureDefinition resources be read, and context names one.")
+    profile, _, element = context.partition("#")
+    structures = await service.door.shelf.definitions(service.door.store, fresh=True)
+    body = structures.structure(profile)
+    if body is None:
+        raise NotFound(f"The profile {profile[:200]} {structures.why_not(profile)}.", expression=place)
+    for one in body["snapshot"]["element"]:
+        if element in (one.get("id"), one.get("path"), one.get("sliceName")) and "binding" in one:
+            value_set: str | None = one["binding"].get("valueSet")
+            if value_set is not None:
+                return value_set
+    raise NotFound(f"No element {element[:200]!r} of {profile[:200]} is bound to a value set.", expression=place)
+
+
 async def value_set(service: Service, request: Request, inputs: Inputs, found: Codes) -> tuple[str, Body]:
     """The ValueSet that is meant, and the name by which what follows from it is remembered ("": not at all)."""
     body = await instance(service, request)
-    url, inline = inputs.text("url"), await given(request, inputs, "valueSet")
-    if sum(one is not None for one in (body, url, inline)) != 1:
-        raise Malformed("Name one value set: by its instance, by url, or by valueSet.")
+    url, inline, context = inputs.text("url"), await given(request, inputs, "valueSet"), inputs.text("context")
+    if sum(one is not None for one in (body, url, inline, context)) != 1:
+        raise Malformed("Name one value set: by its instance, by url, by context, or by valueSet.")
+    if context is not None:
+        url = await _bound(service, request, context, inputs.place("context"))
     if inline is not None:
         return "", inline
     if body is not None:

@@ -8,7 +8,7 @@ from hilum.interactions.terminology.expanding import MOST, Asked, expansion
 from hilum.interactions.terminology.members import Pins, members, members_of
 from hilum.problems import Malformed
 from hilum.rest.message import Request
-from hilum.rest.operations.codes import LANGUAGE, known, value_set
+from hilum.rest.operations.codes import CONTEXT, DATE, LANGUAGE, as_of_now, known, value_set
 from hilum.rest.operations.inputs import Inputs
 from hilum.rest.operations.operation import Operation, Parameter
 from hilum.rest.operations.outputs import Returned, resource
@@ -20,6 +20,7 @@ _DEFINITION: Final = ("compose", "text", "contained")
 async def expand(service: Service, request: Request, inputs: Inputs) -> Returned:
     """The value set with its expansion."""
     codes = await known(service, request, "ValueSet", "CodeSystem")
+    as_of_now(inputs)
     asked = _asked(inputs)
     name, body = await value_set(service, request, inputs, codes)
     found = await (members(codes, name, asked.pins) if name else members_of(codes, body, asked.pins))
@@ -33,6 +34,8 @@ async def expand(service: Service, request: Request, inputs: Inputs) -> Returned
 
 
 def _asked(inputs: Inputs) -> Asked:
+    if inputs.text("contextDirection") not in (None, "incoming", "outgoing"):
+        raise Malformed("contextDirection must be incoming or outgoing.", expression=inputs.place("contextDirection"))
     offset, count = inputs.number("offset") or 0, inputs.number("count")
     for name, number in (("offset", offset), ("count", count or 0)):
         if number < 0:
@@ -97,7 +100,10 @@ EXPAND: Final = Operation(
         Parameter("url", "uri", "The canonical url, `|version` perhaps behind it."),
         Parameter("valueSet", "ValueSet", "A value set that is sent along."),
         Parameter("valueSetVersion", "string", "Of url."),
+        CONTEXT,
+        Parameter("contextDirection", "code", "`incoming` or `outgoing`: one value set is bound for both."),
         Parameter("filter", "string", "Words, or beginnings of words."),
+        DATE,
         Parameter("offset", "integer", "How many codes to pass over."),
         Parameter("count", "integer", "How many to show; 0: only how many there are."),
         Parameter("includeDesignations", "boolean", "Show all names of each code."),

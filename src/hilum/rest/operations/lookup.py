@@ -11,7 +11,7 @@ from hilum.interactions.terminology.knowledge import Codes, Held
 from hilum.interactions.terminology.looking import looked_up, subsumption
 from hilum.problems import Malformed, NotFound
 from hilum.rest.message import Request
-from hilum.rest.operations.codes import LANGUAGE, instance, known
+from hilum.rest.operations.codes import DATE, LANGUAGE, as_of_now, instance, known
 from hilum.rest.operations.inputs import Inputs
 from hilum.rest.operations.operation import Operation, Parameter
 from hilum.rest.operations.outputs import Body, Returned, parts, value
@@ -22,6 +22,7 @@ from hilum.terminology import grammars
 async def lookup(service: Service, request: Request, inputs: Inputs) -> Returned:
     """All that is known of a code."""
     codes = await known(service, request, "CodeSystem")
+    as_of_now(inputs)
     code, coding = inputs.text("code"), inputs.body("coding")
     if (code is None) == (coding is None):
         raise Malformed("Give a code with its system, or a coding.")
@@ -83,18 +84,21 @@ async def subsumes(service: Service, request: Request, inputs: Inputs) -> Return
     body = await instance(service, request)
     system = inputs.text("system") if body is None else str(body.get("url", ""))
     version = inputs.text("version") if body is None else str(body.get("version", ""))
-    named = []
+    named, versions = [], {version} if version else set[str]()
     for letter in "AB":
         code, coding = inputs.text(f"code{letter}"), inputs.body(f"coding{letter}")
         if (code is None) == (coding is None):
             raise Malformed(f"Give one of code{letter} and coding{letter}.")
         named.append((system, code) if coding is None else (coding.get("system", system), coding.get("code")))
+        versions.update({str(coding["version"])} if coding is not None and "version" in coding else ())
     (a, first), (b, second) = named
     if not a or not b or not first or not second:
         raise Malformed("Each code needs its system.")
     if a != b or (body is not None and a != system):
         raise Malformed("The codes are of different code systems: nothing is known to be between those.")
-    outcome = await subsumption(await _held(codes, a, version), first, second)
+    if len(versions) > 1:
+        raise Malformed("The codes are of different versions of the code system: name one version, or none.")
+    outcome = await subsumption(await _held(codes, a, next(iter(versions), None)), first, second)
     return Returned((value("outcome", "code", outcome),))
 
 
@@ -115,6 +119,7 @@ LOOKUP: Final = Operation(
         Parameter("code", "code", "The code."),
         *_SYSTEM,
         Parameter("coding", "Coding", "Instead of code and system."),
+        DATE,
         LANGUAGE,
         Parameter("property", "code", "A property to show.", max="*"),
         Parameter("name", "string", "Of the code system.", 1, use="out"),

@@ -44,7 +44,8 @@ async def translate(service: Service, request: Request, inputs: Inputs) -> Retur
     source, target = [await _value_set(service, request, inputs.text(side)) for side in ("source", "target")]
     # "This parameter reverses the meaning of the source and target parameters": the definition of `reverse`.
     fitting = [map for map in maps if (fits(map, target, source) if reverse else fits(map, source, target))]
-    asked = Asked(inputs.text("targetsystem") or "", _dependencies(inputs), reverse)
+    versions = frozenset((one.system or "", one.version) for one in some if one.version)
+    asked = Asked(inputs.text("targetsystem") or "", _dependencies(inputs), reverse, versions=versions)
     matches = await translated(codes, fitting, [(one.system or "", one.code) for one in some], asked)
     result = any(one.found for one in matches)
     shown = [value("result", "boolean", result)]

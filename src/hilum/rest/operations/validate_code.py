@@ -15,7 +15,19 @@ from hilum.interactions.terminology.knowledge import Held, held_of
 from hilum.interactions.terminology.members import members, members_of
 from hilum.problems import Malformed
 from hilum.rest.message import Request
-from hilum.rest.operations.codes import LANGUAGE, RESULT, Coded, codings, given, instance, known, value_set
+from hilum.rest.operations.codes import (
+    CONTEXT,
+    DATE,
+    LANGUAGE,
+    RESULT,
+    Coded,
+    as_of_now,
+    codings,
+    given,
+    instance,
+    known,
+    value_set,
+)
 from hilum.rest.operations.inputs import Inputs
 from hilum.rest.operations.operation import Operation, Parameter
 from hilum.rest.operations.outputs import Body, Returned, value
@@ -34,6 +46,7 @@ _WHY: Final = {
 async def in_value_set(service: Service, request: Request, inputs: Inputs) -> Returned:
     """Whether a code, or one of several, is in a value set."""
     codes = await known(service, request, "ValueSet", "CodeSystem")
+    as_of_now(inputs)
     some = codings(inputs, inputs.text("system"), inputs.text("systemVersion") or "")
     name, body = await value_set(service, request, inputs, codes)
     found = await (members(codes, name) if name else members_of(codes, body))
@@ -45,6 +58,7 @@ async def in_value_set(service: Service, request: Request, inputs: Inputs) -> Re
 async def in_code_system(service: Service, request: Request, inputs: Inputs) -> Returned:
     """Whether a code system has a code."""
     codes = await known(service, request, "CodeSystem")
+    as_of_now(inputs)
     body, inline = await instance(service, request), await given(request, inputs, "codeSystem")
     url, version = inputs.text("url"), inputs.text("version") or ""
     named = sum(one is not None for one in (body, inline, url))
@@ -121,6 +135,7 @@ _CODE: Final = (
     Parameter("display", "string", "A display that is to be checked, too; case and spaces do not count."),
     Parameter("coding", "Coding", "Instead of code."),
     Parameter("codeableConcept", "CodeableConcept", "Instead of code: one of its codings must be valid."),
+    DATE,
     Parameter("abstract", "boolean", "Whether abstract codes count."),
     LANGUAGE,
     *RESULT,
@@ -140,6 +155,7 @@ VALUE_SET: Final = Operation(
     types=("ValueSet",),
     parameters=(
         Parameter("url", "uri", "The canonical url of the value set, `|version` perhaps behind it."),
+        CONTEXT,
         Parameter("valueSet", "ValueSet", "A value set that is sent along."),
         Parameter("valueSetVersion", "string", "Of url."),
         Parameter("code", "code", "The code."),

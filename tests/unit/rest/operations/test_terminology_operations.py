@@ -374,6 +374,54 @@ async def test_the_work_of_a_value_set_that_is_sent_along_is_bounded(
         assert (body["status"] if "said" in body else None) == status
 
 
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        ("http://hl7.org/fhir/StructureDefinition/Patient#Patient.gender", ["male", "female", "other", "unknown"]),
+        ("http://p/owls#Observation.code", ["bird", "owl", "dodo"]),
+        ("http://p/owls#Observation.interpretation", ["bird", "owl"]),
+    ],
+)
+async def test_a_value_set_is_named_by_the_element_that_is_bound_to_it(
+    service: Service, context: str, expected: list[str]
+) -> None:
+    base = "http://hl7.org/fhir/StructureDefinition/Observation"
+    bound = {"strength": "required", "valueSet": "http://v/birds"}
+    code = {"id": "Observation.code", "path": "Observation.code", "binding": bound}
+    other: Body = {"id": "Observation.interpretation", "path": "Observation.interpretation"}
+    other["binding"] = bound | {"valueSet": "http://v/legs"}
+    profile = {"resourceType": "StructureDefinition", "id": "owls", "url": "http://p/owls", "name": "Owls",
+               "status": "active", "kind": "resource", "abstract": False, "type": "Observation",
+               "baseDefinition": base, "derivation": "constraint",
+               "differential": {"element": [code, other]}}  # fmt: skip
+    await update(service.door, OWNER, "StructureDefinition", "owls", profile)
+    more = {"contextDirection": "incoming"}
+    assert codes(await get(service, "ValueSet/$expand", context=context, **more)) == expected
+    found = await get(service, "ValueSet/$validate-code", context=context, code=expected[0])
+    assert plain(found)["result"] is True
+    for wrong in ("http://nowhere#x", "http://p/owls#Observation.id", "http://p/owls"):
+        assert (await get(service, "ValueSet/$expand", context=wrong))["status"] == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "given"),
+    [
+        ("ValueSet/$expand", {"url": "http://v/birds"}),
+        ("ValueSet/$validate-code", {"url": "http://v/birds", "code": "owl"}),
+        ("CodeSystem/$validate-code", {"url": "http://animals", "code": "owl"}),
+        ("CodeSystem/$lookup", {"system": "http://animals", "code": "owl"}),
+    ],
+)
+async def test_what_is_so_now_is_told_and_what_was_so_is_not(service: Service, path: str, given: Body) -> None:
+    plainly = await get(service, path, **given)
+    for date in ("2999-01-01", "2999"):
+        found = await get(service, path, **given, date=date)
+        assert found.get("parameter") == plainly.get("parameter")
+        assert "status" not in found or found["status"] == "active"
+    refused = await get(service, path, **given, date="2020-01-01")
+    assert (refused["status"], refused["code"]) == (422, "not-supported")
+
+
 async def test_r4s_own_value_sets_are_always_there(service: Service) -> None:
     body = await get(service, "ValueSet/$expand", url="http://hl7.org/fhir/ValueSet/administrative-gender")
     assert codes(body) == ["male", "female", "other", "unknown"]
@@ -609,6 +657,44 @@ async def test_how_two_codes_stand_to_each_other(service: Service, a: str, b: st
 
 
 # --- $translate, $closure ---------------------------------------------------------------------------------------------
+
+
+async def test_codes_of_several_versions_are_compared_in_the_one_that_is_named(service: Service) -> None:
+    flat = [{"code": "bird"}, {"code": "owl"}]
+    body = ANIMALS | {"id": "two", "version": "2", "concept": flat}
+    await update(service.door, OWNER, "CodeSystem", "two", body)
+
+    async def compared(*versions: str) -> Any:
+        some = [
+            {"name": f"coding{letter}", "valueCoding": {"system": "http://animals", "version": version, "code": code}}
+            for letter, code, version in zip("AB", ("bird", "owl"), versions, strict=True)
+        ]
+        return await post(service, "CodeSystem/$subsumes", *some)
+
+    assert plain(await compared("1", "1"))["outcome"] == "subsumes"
+    assert plain(await compared("2", "2"))["outcome"] == "not-subsumed"
+    assert (await compared("1", "2"))["status"] == 400
+
+
+async def test_a_code_is_translated_by_the_group_of_its_version(service: Service) -> None:
+    def group(version: str, code: str) -> Body:
+        target = {"code": code, "equivalence": "equal"}
+        own = {"source": "http://animals", "sourceVersion": version, "target": "http://stones", "targetVersion": "9"}
+        return own | {"element": [{"code": "owl", "target": [target]}]}
+
+    map = MAP | {"id": "versions", "url": "http://m/versions", "group": [group("1", "jade"), group("2", "opal")]}
+    await update(service.door, OWNER, "ConceptMap", "versions", map)
+    given = {"url": "http://m/versions", "system": "http://animals", "code": "owl"}
+
+    async def found(**more: str) -> list[str]:
+        body = plain(await get(service, "ConceptMap/$translate", **(given | more)))
+        return [one["concept"]["code"] for one in body.get("match", [])]
+
+    assert await found() == ["jade", "opal"]
+    assert await found(version="2") == ["opal"]
+    assert await found(version="3") == []
+    back = {"system": "http://stones", "code": "opal", "reverse": "true"}
+    assert (await found(**back, version="9"), await found(**back, version="8")) == (["owl"], [])
 
 
 async def test_a_code_is_translated_by_the_map_that_is_named_and_by_all_that_fit(service: Service) -> None:
