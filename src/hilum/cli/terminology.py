@@ -61,7 +61,7 @@ def import_(
 ) -> None:
     """Import FHIR files and packages, and releases of LOINC, SNOMED CT (RF2) and RxNorm (RRF), zipped or not.
 
-    Of FHIR files (JSON, NDJSON, .tgz) every CodeSystem, ValueSet, ConceptMap and NamingSystem is stored. A release
+    Of FHIR files (JSON, XML, NDJSON, .tgz) every CodeSystem, ValueSet, ConceptMap and NamingSystem is stored. A release
     becomes one CodeSystem whose concepts stand in the tables alone; LOINC's answer lists become ValueSets. A code
     system is there when all of it is; imported again, it takes the place of the one before. What is wrong is told with
     file and line, and then nothing of that code system is imported. Versions stand side by side.

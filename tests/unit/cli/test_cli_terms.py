@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from hilum.cli.commands import app
 from hilum.cli.loading.door import OWNER
 from hilum.cli.loading.terms import format_of, load
+from hilum.fhir import xml
 from hilum.interactions.door import Door
 from hilum.interactions.terminology.expanding import Asked, expansion
 from hilum.interactions.terminology.importing import LARGE, removed
@@ -211,6 +212,27 @@ async def test_fhir_files_of_every_kind(door: Door, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(large | {"concept": some[1:]}))
     (again,) = await put(door, tmp_path / "a.json")
     assert (again["outcome"], (await held(door, "http://large")).size) == ("updated", LARGE)
+
+
+async def test_fhir_files_in_xml_and_in_a_zip(door: Door, tmp_path: Path) -> None:
+    small: dict[str, Any] = {"resourceType": "CodeSystem", "id": "s", "url": "http://s", "status": "active",
+                             "content": "complete", "concept": [{"code": "a"}, {"code": "b"}]}  # fmt: skip
+    folder = tmp_path / "definitions"
+    folder.mkdir()
+    (folder / "codes.xml").write_bytes(xml.encode({"resourceType": "Bundle", "type": "collection",
+                                                   "entry": [{"resource": small}]}))  # fmt: skip
+    (folder / "more.json").write_text(json.dumps(small | {"id": "t", "url": "http://t"}))
+    (folder / "version.info").write_text("[FHIR]")
+    archive = Path(shutil.make_archive(str(tmp_path / "definitions.xml"), "zip", folder))
+    for path in (folder / "codes.xml", archive):
+        assert format_of(path) == "fhir"
+        told = [(one["url"], one["outcome"]) for one in await put(door, path)]
+        assert told == ([("http://s", "created")] if path != archive
+                        else [("http://s", "unchanged"), ("http://t", "created")])  # fmt: skip
+    assert (await held(door, "http://s")).size == 2
+    (folder / "codes.xml").write_text("<CodeSystem>")
+    with pytest.raises(Invalid, match=r"codes\.xml: "):
+        await put(door, folder / "codes.xml")
 
 
 async def test_a_fhir_resource_that_is_refused_keeps_no_other_one_out(door: Door, tmp_path: Path) -> None:

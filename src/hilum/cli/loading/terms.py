@@ -44,7 +44,7 @@ def format_of(path: Path) -> str:
     if any(name.lower().endswith(fhir.SUFFIXES) for name in release.sizes):
         return "fhir"
     raise Misconfigured(
-        f"{path} is none of the known formats: FHIR (.json, .ndjson, .tgz), LOINC ({loinc.TABLE}), SNOMED CT "
+        f"{path} is none of the known formats: FHIR (.json, .xml, .ndjson, .tgz), LOINC ({loinc.TABLE}), SNOMED CT "
         f"(sct2_Concept_Snapshot…), RxNorm ({rxnorm.ATOMS})."
     )
 
