@@ -57,7 +57,7 @@ class _Item:
 async def expansion(found: Members, asked: Asked) -> Body:
     """`ValueSet.expansion`. Raises Invalid where a system's codes are not known, Unprocessable for too many."""
     for one in found.values():
-        if one.whole:
+        if one.whole and one.held is None:
             raise Invalid(
                 f"The value set means every code of {one.url[:200]}, whose codes are not listed here: load the code "
                 "system, or ask $validate-code for one code."
@@ -75,7 +75,7 @@ async def expansion(found: Members, asked: Asked) -> Body:
     paged = asked.count is not None or asked.offset
     if paged:
         body["offset"] = asked.offset
-    parameters = [*_echo(asked), *_versions(found)]
+    parameters = [*_echo(asked), *_versions(found), *_parts(found)]
     if parameters:
         body["parameter"] = parameters
     items = await _page(some, asked, many, MOST if asked.count is None else asked.count)
@@ -294,3 +294,11 @@ def _echo(asked: Asked) -> list[Body]:
 
 def _versions(found: Members) -> list[Body]:
     return [{"name": "version", "valueUri": f"{url}|{version}"} for url, version in described(found) if version]
+
+
+def _parts(found: Members) -> list[Body]:
+    """The code systems of which only a part is known here. https://hl7.org/fhir/R4/valueset.html#parameters"""
+    held = {one.url: one.held for one in found.values() if one.held is not None and not one.held.complete}
+    return [
+        {"name": f"{url}#CodeSystem.content", "valueCode": one.about.get("content", "")} for url, one in held.items()
+    ]

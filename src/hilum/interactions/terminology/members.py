@@ -161,8 +161,10 @@ async def _selected(work: _Work, include: Body, within: tuple[str, ...]) -> Memb
     work.part(include)
     found: Members | None = None
     if "system" in include:
-        one = await _of_system(work, include)
-        found = {one.key: one}
+        found = {}
+        for each in await _versions(work, include):
+            one = await _of_system(work, each)
+            found[one.key] = one
     for name in include.get("valueSet", ()):
         others = await _named(work, name, within)
         if found is None:
@@ -177,6 +179,19 @@ async def _selected(work: _Work, include: Body, within: tuple[str, ...]) -> Memb
                     both[same.key] = same if before is None else _either(before, same)
         found = both
     return found or {}
+
+
+async def _versions(work: _Work, include: Body) -> list[Body]:
+    """One include for each version of the code system that is known, where the version is `*`.
+
+    https://hl7.org/fhir/R4/valueset.html#compositions
+    """
+    url = include["system"]
+    if include.get("version") != "*" or url in dict(work.pins.force):
+        return [include]
+    plainly = {name: value for name, value in include.items() if name != "version"}
+    known = {str(one.body.get("version", "")) for one in await work.codes.systems(url)}
+    return [plainly | ({"version": one} if one else {}) for one in sorted(known)] or [plainly]
 
 
 async def _of_system(work: _Work, include: Body) -> Chosen:

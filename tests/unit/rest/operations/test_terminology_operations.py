@@ -527,6 +527,14 @@ async def test_all_codes_but_some_of_a_fragment(service: Service) -> None:
         assert (found["result"], found.get("message")) == (result, said), code
 
 
+async def test_what_is_known_of_a_fragment_is_expanded_and_said_to_be_one(service: Service) -> None:
+    await update(service.door, OWNER, "CodeSystem", "animals", ANIMALS | {"content": "fragment"})
+    body = await get(service, "ValueSet/$expand", url="http://v/but")
+    assert codes(body) == ["animal", "cow", "eel"]
+    content = {"name": "http://animals#CodeSystem.content", "valueCode": "fragment"}
+    assert content in body["expansion"]["parameter"]
+
+
 async def test_a_search_for_all_codes_but_some(service: Service) -> None:
     mine = value_set(
         "mine", {"valueSet": ["http://v/but-mg"]}, {"system": "http://animals", "concept": [{"code": "owl"}]}
@@ -657,6 +665,16 @@ async def test_how_two_codes_stand_to_each_other(service: Service, a: str, b: st
 
 
 # --- $translate, $closure ---------------------------------------------------------------------------------------------
+
+
+async def test_a_value_set_of_all_versions_of_a_code_system(service: Service) -> None:
+    body = ANIMALS | {"id": "two", "version": "2", "concept": [{"code": "owl"}, {"code": "yak"}]}
+    await update(service.door, OWNER, "CodeSystem", "two", body)
+    sent = {"name": "valueSet", "resource": value_set("x", {"system": "http://animals", "version": "*"})}
+    found = (await post(service, "ValueSet/$expand", sent))["expansion"]["contains"]
+    assert {(one["version"], one["code"]) for one in found if one["code"] in ("owl", "yak", "cow")} == {
+        ("1", "owl"), ("1", "cow"), ("2", "owl"), ("2", "yak"),
+    }  # fmt: skip
 
 
 async def test_codes_of_several_versions_are_compared_in_the_one_that_is_named(service: Service) -> None:
