@@ -214,6 +214,8 @@ async def _of_system(work: _Work, include: Body) -> Chosen:
 async def _enumerated(url: str, version: str, held: Held | None, concepts: Iterable[Body]) -> Chosen:
     listed = {one["code"]: one for one in concepts}
     known = await held.of(list(listed)) if held else {}
+    if held is not None and held.complete:  # "If codes are listed, check that they are valid": valueset.html#expansion
+        listed = {code: one for code, one in listed.items() if code in known}
     loose = frozenset(listed).difference(known)
     chosen = bits.of(row.n for row in known.values())
     # The order is that of the value set; a code in other letters is the code that the system has.

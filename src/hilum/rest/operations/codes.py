@@ -148,5 +148,6 @@ def codings(inputs: Inputs, system: str | None, version: str) -> list[Coded]:
         if isinstance(one.get("code"), str)
     ]
     if not found:
-        raise Malformed("There is no coding with a code to judge.", expression=inputs.place("codeableConcept"))
+        where = inputs.place("coding" if coding is not None else "codeableConcept")
+        raise Malformed("There is no coding with a code to judge.", expression=where)
     return found

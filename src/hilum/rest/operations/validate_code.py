@@ -50,9 +50,14 @@ async def in_value_set(service: Service, request: Request, inputs: Inputs) -> Re
     some = codings(inputs, inputs.text("system"), inputs.text("systemVersion") or "")
     name, body = await value_set(service, request, inputs, codes)
     found = await (members(codes, name) if name else members_of(codes, body))
-    return await _judged(
-        inputs, some, lambda one: in_members(codes, found, one.system, one.code, one.display, one.version), codes.system
-    )
+
+    async def judge(one: Coded) -> Verdict:
+        known = one.system is None or not one.version or await codes.system(one.system, one.version) is not None
+        if not known and await codes.system(one.system or "") is not None:  # in other versions
+            return Verdict(None, "unknown-system", system=one.system)
+        return await in_members(codes, found, one.system, one.code, one.display, one.version)
+
+    return await _judged(inputs, some, judge, codes.system)
 
 
 async def in_code_system(service: Service, request: Request, inputs: Inputs) -> Returned:

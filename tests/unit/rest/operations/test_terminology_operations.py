@@ -317,7 +317,7 @@ async def test_versions_of_a_code_system_are_told_apart(service: Service) -> Non
         sent = {"name": "valueSet", "resource": value_set("y", include)}
         assert codes(await post(service, "ValueSet/$expand", sent)) == expected, include
     asked = {"url": "http://v/listed-x", "system": "http://x", "code": "a"}
-    for version, result in (("1", True), ("2", False), ("9", True)):
+    for version, result in (("1", True), ("2", False), ("9", False)):
         found = await get(service, "ValueSet/$validate-code", systemVersion=version, **asked)
         assert plain(found)["result"] is result, version
 
@@ -572,6 +572,22 @@ async def test_the_display_of_a_valid_code_is_in_the_language_that_is_asked_for(
     assert plain(await post(service, "CodeSystem/$validate-code", sent, *some)) == {"result": True, "display": display}
 
 
+async def test_nothing_is_said_of_a_version_that_is_not_known(service: Service) -> None:
+    given = {"url": "http://v/birds", "system": "http://animals", "code": "owl"}
+    assert plain(await get(service, "ValueSet/$validate-code", **given, systemVersion="1"))["result"] is True
+    found = plain(await get(service, "ValueSet/$validate-code", **given, systemVersion="9"))
+    assert (found["result"], found["message"]) == (False, _UNKNOWN)
+    flint = {
+        "url": "http://v/listed",
+        "system": "http://stones",
+        "code": "flint",
+    }  # of a system that is not here at all
+    assert plain(await get(service, "ValueSet/$validate-code", **flint, systemVersion="9"))["result"] is True
+    wrong = {"name": "coding", "valueCoding": {"system": "http://animals"}}
+    body = await post(service, "ValueSet/$validate-code", {"name": "url", "valueUri": "http://v/birds"}, wrong)
+    assert (body["status"], body["place"]) == (400, ["Parameters.parameter[1]"])
+
+
 async def test_one_of_several_codings_is_enough(service: Service) -> None:
     concept = {"coding": [{"system": "http://x", "code": "y"}, {"system": "http://animals", "code": "owl"}]}
     body = await post(
@@ -665,6 +681,16 @@ async def test_how_two_codes_stand_to_each_other(service: Service, a: str, b: st
 
 
 # --- $translate, $closure ---------------------------------------------------------------------------------------------
+
+
+async def test_what_a_value_set_lists_and_its_code_system_does_not_have_is_no_member(service: Service) -> None:
+    listed = {"system": "http://animals", "concept": [{"code": "owl"}, {"code": "yak"}]}
+    await update(service.door, OWNER, "ValueSet", "old", value_set("old", listed))
+    assert codes(await get(service, "ValueSet/old/$expand")) == ["owl"]
+    found = plain(await get(service, "ValueSet/old/$validate-code", system="http://animals", code="yak"))
+    assert (found["result"], found["message"]) == (False, _NO_CODE)
+    await update(service.door, OWNER, "CodeSystem", "animals", ANIMALS | {"content": "fragment"})
+    assert codes(await get(service, "ValueSet/old/$expand")) == ["owl", "yak"]
 
 
 async def test_a_value_set_of_all_versions_of_a_code_system(service: Service) -> None:
