@@ -10,9 +10,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from hilum.problems import Invalid
 from hilum.terminology import bits
+
+MOST_OVER: Final = 30_000_000
+"""Ancestors of all concepts together: SNOMED CT has some 6 million. A chain of 7,700 concepts has so many."""
 
 
 class Numbered(NamedTuple):
@@ -26,7 +30,7 @@ class Numbered(NamedTuple):
 
 
 def numbered(parents: Sequence[Sequence[int]]) -> Numbered:
-    """Number concepts, given the indexes of the parents of each."""
+    """Number concepts, given the indexes of the parents of each. Raises Invalid for a hierarchy that is too deep."""
     groups, group_of = _circles(parents)
     up = [sorted({group_of[p] for one in group for p in parents[one]} - {g}) for g, group in enumerate(groups)]
     down: list[list[int]] = [[] for _ in groups]
@@ -48,11 +52,17 @@ def numbered(parents: Sequence[Sequence[int]]) -> Numbered:
     under = [b""] * len(parents)
     above: list[array[int]] = [array("I")] * len(groups)
     over_of = [b""] * len(parents)
+    many = 0
     for g in order:
         found: set[int] = set()
         for p in up[g]:
             found.update(above[p])
             found.update(range(low[p], low[p] + len(groups[p])))
+        many += (len(found) + len(groups[g]) - 1) * len(groups[g])
+        if many > MOST_OVER:
+            raise Invalid(
+                f"The hierarchy of the code system is too deep: its concepts have more than {MOST_OVER:,} ancestors."
+            )
         above[g] = array("I", sorted(found))
         runs = bits.runs((low[g], high[g], *(end for pair in beside[g] for end in pair)))
         packed = above[g].tobytes()

@@ -9,7 +9,7 @@ from array import array
 import pytest
 
 from hilum.problems import Invalid
-from hilum.terminology import bits, grammars, regexes
+from hilum.terminology import bits, grammars, numbering, regexes
 from hilum.terminology.concepts import WORD
 from hilum.terminology.numbering import numbered
 from hilum.terminology.resource import Resource
@@ -60,6 +60,16 @@ def test_what_is_under_and_over_a_concept_is_what_a_walk_finds(seed: int) -> Non
         assert over == reached(one, parents)
         assert {index[m] for m in made.parents[n]} == set(parents[one])
         assert {index[m] for m in range(n, made.last[n] + 1)} <= under
+
+
+@pytest.mark.parametrize("circle", [False, True])
+def test_a_hierarchy_that_is_too_deep_is_refused(monkeypatch: pytest.MonkeyPatch, *, circle: bool) -> None:
+    parents = [[n - 1] if n else [29] if circle else [] for n in range(30)]
+    monkeypatch.setattr(numbering, "MOST_OVER", 30 * 29)
+    numbering.numbered(parents)
+    monkeypatch.setattr(numbering, "MOST_OVER", (30 * 29 if circle else 30 * 29 // 2) - 1)
+    with pytest.raises(Invalid, match="too deep"):
+        numbering.numbered(parents)
 
 
 def test_a_hierarchy_is_nested_or_written_by_properties() -> None:

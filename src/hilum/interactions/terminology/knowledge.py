@@ -270,6 +270,8 @@ class Codes:
     async def _loaded(self, resource: Resource, loaded: list[System]) -> System:
         """What the tables have of a resource; loaded now where they have none of its version."""
         source = f"CodeSystem/{resource.id}"
+        if (why := self.known(("refused", source, resource.seq))) is not None:
+            raise Invalid(why)
         async with self._known.loading:
             for one in (*loaded, *await self._store.concepts.systems(resource.body["url"])):
                 if (one.head.source, one.head.seq) == (source, resource.seq):
@@ -277,10 +279,14 @@ class Codes:
             body = resource.body
             listed = Listed(body)
             folds = body.get("caseSensitive") is False
-            if listed.size > _APART:
-                plan = await asyncio.to_thread(Plan, listed, folds=folds)
-            else:
-                plan = Plan(listed, folds=folds)
+            try:
+                if listed.size > _APART:
+                    plan = await asyncio.to_thread(Plan, listed, folds=folds)
+                else:
+                    plan = Plan(listed, folds=folds)
+            except Invalid as problem:
+                self.keep(("refused", source, resource.seq), str(problem))
+                raise
             made = head(body, source, resource.seq, plan.size)
             return System(await load(self._store.concepts, made, plan), made)
 
