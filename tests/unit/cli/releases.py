@@ -167,4 +167,6 @@ def rxnorm(folder: Path) -> Path:
         "rrf/RXNREL.RRF": bars(relation("7", "161", "has_ingredient"), relation("161", "7", "ingredient_of"),
                                relation("8", "161", "isa"), relation("161", "8", "inverse_isa")),
         "rrf/RXNSAT.RRF": bars(attribute),
+        "rrf/RXNSTY.RRF": bars(("161", "T200", "A1.3.3", "Clinical Drug", "AT1", ""),
+                               ("7", "T121", "A1.4.1.1.1", "Pharmacologic Substance", "AT2", "")),
     })  # fmt: skip

@@ -177,6 +177,8 @@ async def test_rxnorm_with_relations_and_attributes(door: Door, tmp_path: Path) 
     assert said(await looked(door, RXNORM, "9"), "inactive") == [True]
     assert await expanded(door, composed(RXNORM, ("has_ingredient", "=", "7"))) == ["161"]
     assert sorted(await expanded(door, composed(RXNORM, ("TTY", "in", "IN,DF")))) == ["7", "8", "9"]
+    assert await expanded(door, composed(RXNORM, ("STY", "=", "T200"))) == ["161"]
+    assert sorted(await expanded(door, composed(RXNORM, ("STY", "in", "TUI:T200,T121")))) == ["161", "7"]
     assert len(await expanded(door, f"{RXNORM}/vs")) == 4
     with pytest.raises(Misconfigured, match="--version"):
         await put(door, folder)

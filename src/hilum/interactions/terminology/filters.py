@@ -130,6 +130,11 @@ async def _parents_of(held: Held, _: str, value: str) -> Bits:
     return bits.of(bits.numbers(row.parents)) if row else 0
 
 
+async def _semantic_type(held: Held, property: str, value: str) -> Bits:
+    """By TUI, which may be said."""
+    return await _equals(held, property, value.removeprefix("TUI:"))
+
+
 def _any(one: _Filter) -> _Filter:
     """The same of any of several values."""
 
@@ -245,5 +250,6 @@ _OWN: Final[dict[str, dict[str, dict[str, _Filter]]]] = {
         "expressions": {"=": _precoordinated},
     },
     "http://loinc.org": {"copyright": {"=": _copyright}},
+    "http://www.nlm.nih.gov/research/umls/rxnorm": {"STY": {"=": _semantic_type, "in": _any(_semantic_type)}},
 }
-"""What R4 defines for one code system. https://hl7.org/fhir/R4/snomedct.html#filters and loinc.html#filters"""
+"""What R4 defines for one code system. https://hl7.org/fhir/R4/snomedct.html, loinc.html and rxnorm.html"""

@@ -1,6 +1,7 @@
 """An RxNorm release, RRF. https://www.nlm.nih.gov/research/umls/rxnorm/docs/techdoc.html, https://hl7.org/fhir/R4/rxnorm.html
 
-`RXNCONSO.RRF` (atoms of SAB RXNORM), `RXNREL.RRF` (relations between concepts) and `RXNSAT.RRF` (attributes).
+`RXNCONSO.RRF` (atoms of SAB RXNORM), `RXNREL.RRF` (relations between concepts), `RXNSAT.RRF` (attributes) and
+`RXNSTY.RRF` (semantic types).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ ATOMS: Final = "RXNCONSO.RRF"
 _ATOM: Final = "RXCUI LAT TS LUI STT SUI ISPREF RXAUI SAUI SCUI SDUI SAB TTY CODE STR SRL SUPPRESS CVF"
 _RELATION: Final = "RXCUI1 RXAUI1 STYPE1 REL RXCUI2 RXAUI2 STYPE2 RELA RUI SRUI SAB SL DIR RG SUPPRESS CVF"
 _ATTRIBUTE: Final = "RXCUI LUI SUI RXAUI STYPE CODE ATUI SATUI ATN SAB ATV SUPPRESS CVF"
+_TYPE: Final = "RXCUI TUI STN STY ATUI CVF"
 _SOURCE: Final = "VCUI RCUI VSAB RSAB SON SF SVER"
 _SYNONYMS: Final = ("PSN", "SY", "TMSY", "ET")
 """Kinds of atoms that name what another atom is."""
@@ -52,6 +54,9 @@ def read(release: Release, bench: Bench) -> str:
         for row, _ in release.piped(attributes, _ATTRIBUTE):
             if row["SAB"] == _OWN and row["SUPPRESS"] in ("", "N") and row["ATV"]:
                 bench.property(row["RXCUI"], row["ATN"], "string", row["ATV"])
+    if types := release.one("RXNSTY.RRF", needed=False):
+        for row, _ in release.piped(types, _TYPE):
+            bench.property(row["RXCUI"], "STY", "code", row["TUI"])
     bench.done()
     return _version(release)
 
@@ -84,5 +89,8 @@ def about(version: str) -> dict[str, Any]:
         "caseSensitive": True,
         "hierarchyMeaning": "is-a",
         "valueSet": f"{URL}/vs",
-        "property": [{"code": "TTY", "description": "Term type", "type": "code"}],
+        "property": [
+            {"code": "TTY", "description": "Term type", "type": "code"},
+            {"code": "STY", "description": "Semantic type, by its TUI", "type": "code"},
+        ],
     }
