@@ -26,7 +26,12 @@ async def lookup(service: Service, request: Request, inputs: Inputs) -> Returned
     code, coding = inputs.text("code"), inputs.body("coding")
     if (code is None) == (coding is None):
         raise Malformed("Give a code with its system, or a coding.")
-    said = coding or {"system": inputs.text("system"), "version": inputs.text("version"), "code": code}
+    body = await instance(service, request)
+    own: Body = {} if body is None else {"system": body.get("url"), "version": body.get("version")}
+    named = coding or {"system": inputs.text("system"), "version": inputs.text("version"), "code": code}
+    said: Body = own | {name: one for name, one in named.items() if one is not None}
+    if own and said.get("system") != own["system"]:
+        raise Malformed("The code is of another code system than the one that is asked.")
     if not said.get("system") or not said.get("code"):
         raise Malformed("Both the code and its system are needed.", expression=inputs.place("coding"))
     held = await _held(codes, said["system"], said.get("version"))
@@ -113,7 +118,7 @@ LOOKUP: Final = Operation(
     title="What is known of a code: display, definition, other names, properties, parents and children.",
     text="All properties, or those that are asked for (`property`; `lang.de`: names in German). 404 when the code "
     "system or the code is not known. The token must allow to read all CodeSystems.",
-    levels=("type",),
+    levels=("type", "instance"),
     types=("CodeSystem",),
     parameters=(
         Parameter("code", "code", "The code."),

@@ -703,6 +703,15 @@ async def test_a_value_set_of_all_versions_of_a_code_system(service: Service) ->
     }  # fmt: skip
 
 
+async def test_a_code_system_is_asked_by_its_address(service: Service) -> None:
+    plainly = await get(service, "CodeSystem/$lookup", system="http://animals", code="owl")
+    assert await get(service, "CodeSystem/animals/$lookup", code="owl") == plainly
+    coding = {"name": "coding", "valueCoding": {"system": "http://animals", "code": "owl"}}
+    assert await post(service, "CodeSystem/animals/$lookup", coding) == plainly
+    assert (await get(service, "CodeSystem/animals/$lookup", system="http://x", code="owl"))["status"] == 400
+    assert (await get(service, "CodeSystem/nothing/$lookup", code="owl"))["status"] == 404
+
+
 async def test_codes_of_several_versions_are_compared_in_the_one_that_is_named(service: Service) -> None:
     flat = [{"code": "bird"}, {"code": "owl"}]
     body = ANIMALS | {"id": "two", "version": "2", "concept": flat}
