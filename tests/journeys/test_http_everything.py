@@ -163,3 +163,46 @@ def test_an_illness_that_is_not_over_does_not_drop_out_of_a_later_time(ward: Ser
             assert client.put(f"Condition/{name}", json=content, headers=FHIR_JSON).status_code == 201
         found = client.get("Patient/cas/$everything?start=2020-01-01&end=2020-12-31").json()
         assert names(found) == ["Patient/cas", "Condition/asthma"]
+
+
+def test_attachments_bring_their_binaries_but_nothing_of_another_patient(start: Callable[..., Server]) -> None:
+    running = start()
+    with running.client() as client:
+        for name in ("ann", "bob"):
+            client.put(f"Patient/{name}", json={"resourceType": "Patient", "id": name}, headers=FHIR_JSON)
+        text = {"content-type": "text/plain"}
+        owners = {"hers": "Patient/ann", "by-note": "DocumentReference/note", "his": "Patient/bob", "nobodys": None}
+        note = {
+            "resourceType": "DocumentReference",
+            "id": "note",
+            "status": "current",
+            "subject": {"reference": "Patient/ann"},
+            "context": {"encounter": [{"reference": "Encounter/visit"}]},
+            "content": [
+                {"attachment": {"url": url}}
+                for url in ("Binary/hers", f"{client.base_url}Binary/nobodys", "Binary/his/_history/1",
+                            "Binary/by-note", "https://elsewhere.example/fhir/Binary/none", "Binary/gone")
+            ],
+        }  # fmt: skip
+        visit = {
+            "resourceType": "Encounter",
+            "id": "visit",
+            "status": "finished",
+            "class": {"code": "AMB"},
+            "subject": {"reference": "Patient/ann"},
+        }
+        for body in (visit, note):
+            put = client.put(f"{body['resourceType']}/{body['id']}", json=body, headers=FHIR_JSON)
+            assert put.status_code == 201, put.text
+        for id, owner in owners.items():
+            headers = text | ({} if owner is None else {"x-security-context": owner})
+            assert client.put(f"Binary/{id}", content=b"x", headers=headers).status_code == 201
+        hers = {"Binary/hers", "Binary/by-note", "Binary/nobodys"}
+        for path in ("Patient/ann", "Encounter/visit"):
+            answer = client.get(f"{path}/$everything").json()
+            assert {name for name in names(answer) if name.startswith("Binary/")} == hers
+            assert outcomes(answer) == []
+    with running.client("patient/*.rs", patient="ann") as client:
+        answer = client.get("Patient/ann/$everything").json()
+        assert {name for name in names(answer) if name.startswith("Binary/")} == hers - {"Binary/nobodys"}
+        assert outcomes(answer) == []

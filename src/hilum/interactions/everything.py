@@ -3,9 +3,9 @@
 https://hl7.org/fhir/R4/patient-operation-everything.html, https://hl7.org/fhir/R4/encounter-operation-everything.html
 
 First the patient, then what is in the patient's compartment, newest first, then what those refer to one step out and is
-in no patient's compartment (practitioners, organizations, locations, medications, ...), each once over all pages.
-Of all patients at once: one record after the other, each resource once on a page. Of an encounter: the encounter, what
-is in its compartment, and what those refer to one step out, of the same patient or nobody's.
+in no patient's compartment (practitioners, organizations, locations, medications, Binaries of attachments, ...), each
+once over all pages. Of all patients at once: one record after the other, each resource once on a page. Of an encounter:
+the encounter, what is in its compartment, and what those refer to one step out, of the same patient or nobody's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hilum.fhir.definitions import TYPE_NUMBER, TYPES, compartments
 from hilum.fhir.resource import Resource
 from hilum.interactions.care import given
 from hilum.interactions.door import Door
-from hilum.interactions.permit import permits, permits_for, placed, unbound
+from hilum.interactions.permit import lent, permits, permits_for, placed, unbound
 from hilum.interactions.read import read
 from hilum.problems import Gone, NotFound
 from hilum.search.alternatives import DateRange
@@ -41,6 +41,8 @@ _PLACES: Final = {name: frozenset({name, *compartments()[name]}) for name in ("P
 _AT_ONCE: Final = 500
 _REFERENCE: Final = re.compile(rb'"reference":"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})["/]')
 """In stored bytes, which are compact: inside a JSON string the quotes would be escaped."""
+_ATTACHED: Final = re.compile(rb'"url":"([^"\\]{0,255}?)Binary/([A-Za-z0-9\-.]{1,64})["/]')
+"""Attachment.url, likewise: on this server where what stands before is its base, or nothing."""
 
 _PATIENTS: Final = 200
 """How many records one page goes through at most, so that a page of small ones is not long in coming."""
@@ -234,22 +236,23 @@ async def _further_out(
     The position to go on from, and at the end the types of what was left out for want of a scope.
     """
     inside = tuple(name for name in TYPES if who.policy.permits(name, "s"))
-    names: set[Name] = set(_references(focus))
+    names: set[Name] = set(_references(focus, door.base))
     members: set[Name] = {(focus.type, focus.id)}
     if inside:
         async for resource in _all(door, _query(who, focus, inside, None)):
             members.add((resource.type, resource.id))
             if asked.holds(resource):
-                names.update(_references(resource))
+                names.update(_references(resource, door.base))
     subjects = frozenset[str]()
+    persons = frozenset((focus.id,))
     if focus.type != "Patient":
         names -= members
-        subjects = frozenset(id for type, id in _references(focus) if type == "Patient")
+        persons = subjects = frozenset(id for type, id in _references(focus, door.base) if type == "Patient")
     names = {name for name in names if name[0] in types and name[0] in TYPE_NUMBER}
     for position, (type, id) in sorted(((_position(name), name) for name in names), reverse=True):
         if position >= after:
             continue
-        resource_ = await _outside(door, who, type, id, subjects)
+        resource_ = await _outside(door, who, type, id, persons if type == "Binary" else subjects)
         if resource_ is None or (asked.since is not None and resource_.last_updated < asked.since):
             continue
         if len(found) >= count:
@@ -257,7 +260,8 @@ async def _further_out(
         found.append(resource_)
         after = position
     if focus.type == "Patient":
-        closed = {type for type, _ in names if type not in MEMBERS and not unbound(who.policy.permits(type, "r"))}
+        read = {type: who.policy.permits(type, "r") for type, _ in names if type not in MEMBERS}
+        closed = {type for type, some in read.items() if not (some if type == "Binary" else unbound(some))}
     else:
         closed = {type for type, _ in names if not who.policy.permits(type, "r")}
     return None, tuple(sorted(closed))
@@ -267,8 +271,10 @@ def _position(name: Name) -> int:
     return _FIRST - 1 - (xxh3_64_intdigest("/".join(name).encode()) >> 2)
 
 
-def _references(resource: Resource) -> set[Name]:
-    return {(type.decode(), id.decode()) for type, id in _REFERENCE.findall(resource.raw)}
+def _references(resource: Resource, base: str) -> set[Name]:
+    found = {(type.decode(), id.decode()) for type, id in _REFERENCE.findall(resource.raw)}
+    before = (b"", f"{base}/".encode())
+    return found | {("Binary", id.decode()) for where, id in _ATTACHED.findall(resource.raw) if where in before}
 
 
 async def _all(door: Door, query: Query) -> AsyncIterator[Resource]:
@@ -283,13 +289,15 @@ async def _all(door: Door, query: Query) -> AsyncIterator[Resource]:
 
 
 async def _outside(door: Door, who: Principal, type: str, id: str, subjects: frozenset[str]) -> Resource | None:
-    """A resource that may be read and is in no patient's compartment but that of the `subjects`."""
+    """A resource that may be read and is in no patient's compartment but that of the `subjects`.
+
+    A Binary lies where its securityContext does.
+    """
     allowed = who.policy.permits(type, "r")
     found = await placed(door, who, allowed, type, id) if allowed else None
-    if (
-        found is None
-        or found.resource.deleted
-        or any(kind == "Patient" and owner not in subjects for kind, owner in found.compartments)
-    ):
+    if found is None or found.resource.deleted:
+        return None
+    owners = await lent(door, who, found.resource.body) if type == "Binary" else found.compartments
+    if any(kind == "Patient" and owner not in subjects for kind, owner in owners):
         return None
     return found.resource

@@ -155,8 +155,8 @@ PATIENT: Final = Operation(
     name="Patient-everything",
     title="The patient and all of their record; of the type: of all patients that the token may see.",
     text="The patient, what is in the patient's compartment, newest first, and what those refer to one step out: "
-    "practitioners, organizations, locations, medications. What the token may not see is left out, and its types are "
-    "named.",
+    "practitioners, organizations, locations, medications, Binaries of attachments. What the token may not see is left "
+    "out, and its types are named.",
     levels=("instance", "type"),
     types=("Patient",),
     parameters=(*_PERIOD, *_PAGED),
@@ -171,8 +171,8 @@ ENCOUNTER: Final = Operation(
     name="Encounter-everything",
     title="The encounter and all that belongs to it.",
     text="The encounter, what is in its compartment, newest first, and what those refer to one step out: the patient, "
-    "conditions, practitioners, locations; nothing of another patient. What the token may not see is left out, and its "
-    "types are named.",
+    "conditions, practitioners, locations, Binaries of attachments; nothing of another patient. What the token may not "
+    "see is left out, and its types are named.",
     levels=("instance",),
     types=("Encounter",),
     parameters=_PAGED,
