@@ -183,6 +183,122 @@ TYPICAL: list[dict[str, Any]] = [
         "questionnaire": {"reference": "urn:x"},
         "context": WHO,
     },
+    {
+        "resourceType": "Questionnaire",
+        "status": "draft",
+        "item": [
+            {"linkId": "1", "type": "boolean", "initialBoolean": True},
+            {
+                "linkId": "2",
+                "type": "group",
+                "item": [
+                    {
+                        "linkId": "2.1",
+                        "type": "choice",
+                        "enableWhen": [
+                            {"question": "1", "answerBoolean": True},
+                            {"question": "2.2", "hasAnswer": False},
+                        ],
+                        "options": {"reference": "http://example.org/ValueSet/x"},
+                    },
+                    {
+                        "linkId": "2.2",
+                        "type": "choice",
+                        "enableWhen": [{"question": "1", "answerUri": "urn:x"}],
+                        "option": [{"valueCoding": {"code": "a"}}, {"valueString": "b"}],
+                    },
+                ],
+            },
+        ],
+    },
+    {
+        "resourceType": "Task",
+        "status": "requested",
+        "intent": "order",
+        "priority": "urgent",
+        "definitionUri": "urn:x",
+        "context": WHO,
+        "requester": {"agent": WHO, "onBehalfOf": WHO},
+        "reason": SOME,
+        "input": [{"type": SOME, "valueReference": WHO}],
+    },
+    {
+        "resourceType": "Coverage",
+        "status": "active",
+        "beneficiary": WHO,
+        "payor": [WHO],
+        "grouping": {"group": "1", "groupDisplay": "one", "subPlan": "2", "classDisplay": "three"},
+        "sequence": "4",
+    },
+    {"resourceType": "Account", "status": "active", "subject": WHO, "period": {"start": "2017"}},
+    {
+        "resourceType": "Communication",
+        "status": "suspended",
+        "notDone": True,
+        "notDoneReason": SOME,
+        "topic": [WHO],
+        "context": WHO,
+        "payload": [{"contentString": "x"}],
+    },
+    {
+        "resourceType": "DetectedIssue",
+        "status": "final",
+        "category": SOME,
+        "date": "2017",
+        "identifier": {"value": "1"},
+    },
+    {"resourceType": "DeviceMetric", "identifier": {"value": "1"}, "type": SOME, "category": "measurement"},
+    {"resourceType": "DocumentManifest", "status": "current", "content": [{"pReference": WHO}]},
+    {
+        "resourceType": "HealthcareService",
+        "category": SOME,
+        "eligibility": SOME,
+        "eligibilityNote": "x",
+        "programName": ["a", "b"],
+        "availableTime": [{"daysOfWeek": ["mon"], "availableStartTime": "08:00:00"}],
+    },
+    {
+        "resourceType": "Media",
+        "type": "photo",
+        "subtype": SOME,
+        "occurrenceDateTime": "2017",
+        "context": WHO,
+        "duration": 3,
+        "content": {"contentType": "image/png", "data": "AAAA"},
+    },
+    {
+        "resourceType": "MessageHeader",
+        "event": {"system": "urn:x", "code": "y"},
+        "timestamp": "2017-01-01T00:00:00Z",
+        "receiver": WHO,
+        "source": {"endpoint": "http://example.org"},
+    },
+    {
+        "resourceType": "RiskAssessment",
+        "status": "final",
+        "subject": WHO,
+        "context": WHO,
+        "reasonReference": WHO,
+        "prediction": [{"outcome": SOME, "probabilityDecimal": 0.5}],
+        "comment": "x",
+    },
+    {
+        "resourceType": "Subscription",
+        "status": "requested",
+        "reason": "x",
+        "criteria": "Observation?status=final",
+        "channel": {"type": "rest-hook", "endpoint": "https://example.org/x", "payload": "application/fhir+json"},
+        "tag": [{"code": "x"}],
+    },
+    {
+        "resourceType": "FamilyMemberHistory",
+        "status": "completed",
+        "notDone": True,
+        "notDoneReason": SOME,
+        "patient": WHO,
+        "relationship": SOME,
+    },
+    {"resourceType": "SupplyDelivery", "status": "completed", "patient": WHO, "identifier": {"value": "1"}},
 ]
 
 
@@ -270,12 +386,20 @@ def test_searches_take_the_names_of_3(fhir: httpx.Client) -> None:
 
 
 def test_types_that_are_not_converted_are_406_saying_why(fhir: httpx.Client, create: Create) -> None:
-    task = {"resourceType": "Task", "status": "draft", "intent": "order"}
-    assert "Task can't be converted" in told(fhir.post("Task", json=task, headers=SENT), 422)["diagnostics"]
-    for answer in (fhir.get("Task/1", headers=WANTED), fhir.get("Patient/1/Task", headers=WANTED)):
-        assert "Task can't be converted" in told(answer, 406)["diagnostics"]
-    id_ = create("Task", **{k: v for k, v in task.items() if k != "resourceType"})["id"]
-    mixed = fhir.get("", params={"_type": "Task", "_id": id_}, headers=WANTED)
+    body = {"status": "active", "intent": "order", "patient": {"display": "someone"}, "dateTime": "2020"}
+    rest = {name: value for name, value in body.items() if name != "intent"}
+    sent = fhir.post("NutritionOrder", json={"resourceType": "NutritionOrder", **rest}, headers=SENT)
+    assert "NutritionOrder can't be converted" in told(sent, 406)["diagnostics"]
+    for answer in (fhir.get("NutritionOrder/1", headers=WANTED), fhir.get("Patient/1/NutritionOrder", headers=WANTED)):
+        assert "NutritionOrder can't be converted" in told(answer, 406)["diagnostics"]
+    within = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"resource": {"resourceType": "NutritionOrder", **rest}}],
+    }
+    assert told(fhir.post("Bundle", json=within, headers=SENT), 422)["expression"] == ["Bundle.entry[0].resource"]
+    id_ = create("NutritionOrder", **body)["id"]
+    mixed = fhir.get("", params={"_type": "NutritionOrder", "_id": id_}, headers=WANTED)
     issue = told(mixed, 406)
     assert issue["expression"] == ["Bundle.entry[0].resource"]
 
@@ -312,7 +436,7 @@ def test_the_capability_statement_of_3(fhir: httpx.Client) -> None:
     assert (body["fhirVersion"], body["acceptUnknown"]) == ("3.0.2", "no")
     types = {one["type"] for one in body["rest"][0]["resource"]}
     assert "Condition" in types
-    assert "Task" not in types
+    assert "NutritionOrder" not in types
     patient = next(one for one in body["rest"][0]["resource"] if one["type"] == "Patient")
     assert patient["profile"] == {"reference": "http://hl7.org/fhir/StructureDefinition/Patient"}
     as_xml = fhir.get("metadata", headers={"accept": "application/fhir+xml; fhirVersion=3.0"})

@@ -37,12 +37,14 @@ def sent(request: Request) -> Form | None:
 
 
 async def take(request: Request) -> Response | None:
-    """Let the body be FHIR 4.0 in JSON, whatever it was. Raises Malformed, Invalid, Unprocessable.
+    """Let the body be FHIR 4.0 in JSON, whatever it was. Raises Malformed, Invalid, Unprocessable, NotAcceptable.
 
     Who asks to have it validated is answered at once, where it is not even that.
     """
     form = request.sent
     assert form is not None
+    if form.version != "4.0":
+        stu3.possible(request)
     if request.path[:1] == ("Binary",) and request.interaction in ("create", "update"):
         # What is no Binary is the content of one, as it came.
         request.original = request.body, request.header(b"content-type") or ""

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from hilum.fhir import definitions
 from hilum.validation.findings import OF_CALLER, Caller, Check, Found, ask, one, refused
+from hilum.versions import KNOWN_MODIFIERS
 
 
 class _Own(NamedTuple):
@@ -76,7 +77,7 @@ def _unknown(url: str, *, modifier: bool, inner: bool, thorough: bool) -> Found:
 
 
 def _unknown_modifier(url: str, caller: Caller) -> Found:
-    if url in caller.extensions:
+    if url in KNOWN_MODIFIERS or url in caller.extensions:
         return None
     return one("extension", f"{UNKNOWN_MODIFIER}, so that its element can't be understood")
 

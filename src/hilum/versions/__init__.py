@@ -6,6 +6,6 @@ https://hl7.org/fhir/R4/versioning.html
 from hilum.versions.convert import Refused, down, up
 from hilum.versions.schema import xml_of_r3
 from hilum.versions.searching import renamed
-from hilum.versions.tables import TYPES
+from hilum.versions.tables import KNOWN_MODIFIERS, TYPES
 
-__all__ = ["TYPES", "Refused", "down", "renamed", "up", "xml_of_r3"]
+__all__ = ["KNOWN_MODIFIERS", "TYPES", "Refused", "down", "renamed", "up", "xml_of_r3"]

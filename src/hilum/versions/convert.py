@@ -247,7 +247,7 @@ def _object(way: _Way, body: Body, src: Place, dst: Place, label: str, other: st
     touched |= {plan.to[name] for name in waiting if name in plan.to}
     for row in (plan.rows[number] for number in sorted(touched)):
         values = {
-            name: _values(way, body, sources[name], present[name], _pair(row, name, targets), label, depth)
+            name: _values(way, body, sources[name], present[name], _pair(row, name, targets), depth)
             if name in present
             else []
             for name in row.src
@@ -392,7 +392,6 @@ def _values(
     element: Element,
     types: Iterable[str],
     pair: Element | None,
-    label: str,
     depth: int,
 ) -> Items:
     """The values of an element; those of datatypes are the other version's already."""
@@ -403,13 +402,13 @@ def _values(
     out = []
     for index, item in enumerate(found):
         try:
-            out.append(_value(way, item, element, pair, f"{label}.{element.name}", depth + 1))
+            out.append(_value(way, item, element, pair, depth + 1))
         except Refused as refused:
             raise refused.under(f".{element.name}" + (f"[{index}]" if element.many else "")) from None
     return out
 
 
-def _value(way: _Way, item: Item, element: Element, pair: Element | None, label: str, depth: int) -> Item:
+def _value(way: _Way, item: Item, element: Element, pair: Element | None, depth: int) -> Item:
     if is_primitive(item.type):
         if item.extra is None or "extension" not in item.extra:
             return item
@@ -424,9 +423,9 @@ def _value(way: _Way, item: Item, element: Element, pair: Element | None, label:
         return item._replace(value=_object(way, item.value, src, (item.type, ""), item.type, item.type, depth))
     dst = pair.places[pair.types.index(BACKBONE)] if pair is not None and BACKBONE in pair.types else None
     if dst is None:
-        return item._replace(value=_alone(way, item.value, src, label, depth))
-    other = f"{label.rpartition('.')[0]}.{pair.name}" if pair is not None else label
-    return item._replace(value=_object(way, item.value, src, dst, label, other, depth))
+        return item._replace(value=_alone(way, item.value, src, depth))
+    names = way.src.label(src), way.dst.label(dst)
+    return item._replace(value=_object(way, item.value, src, dst, *names, depth))
 
 
 def _has(schema: Schema, type_: str) -> bool:
@@ -442,14 +441,14 @@ def _known(is_r4: bool, place: Place) -> dict[str, tuple[str, str]]:
     return _properties(R4 if is_r4 else r3(), place)
 
 
-def _alone(way: _Way, body: Body, src: Place, label: str, depth: int) -> Body:
+def _alone(way: _Way, body: Body, src: Place, depth: int) -> Body:
     """What the other version has no place for, with the values in it as that version writes them."""
     if depth > DEEPEST:
         raise Refused("is nested too deeply")
     sources = way.src.elements(src)
     out: Body = {}
     for name, types in _present(way, body, _known(way.down, src)).items():
-        put(out, sources[name], _values(way, body, sources[name], types, None, label, depth))
+        put(out, sources[name], _values(way, body, sources[name], types, None, depth))
     return out
 
 
@@ -554,7 +553,7 @@ def _meant(way: _Way, extension: Body, element: Element, depth: int) -> Item | N
             if found is not None:
                 extra = found.get(f"_{name}")
                 item = Item(type_, found.get(name), extra if isinstance(extra, dict) else None)
-                return _value(way, item, element, None, "", depth + 1)
+                return _value(way, item, element, None, depth + 1)
         elif isinstance(extension.get(name), dict) and _has(way.src, type_):
             value = _object(way, extension[name], (type_, ""), (type_, ""), type_, type_, depth + 1)
             return Item(type_, value)

@@ -36,11 +36,14 @@ class Element(NamedTuple):
 
 
 class Schema(NamedTuple):
-    """One version: `elements` of a place by name, the resource `types`, and the url of its elements as extensions."""
+    """One version: `elements` of a place by name, the resource `types`, and what a place is called, as
+    `Questionnaire.item`, wherever below itself it may be again.
+    """
 
     version: str
     elements: Callable[[Place], dict[str, Element]]
     types: frozenset[str]
+    label: Callable[[Place], str]
 
     @property
     def url(self) -> str:
@@ -124,12 +127,26 @@ def _concrete() -> frozenset[str]:
 
 
 @cache
+def _labels() -> dict[str, str]:
+    """Class of 3.0 -> what it is called: `EncounterDiagnosis` -> `Encounter.diagnosis`."""
+    found = {name: name for name in _file().types if name in definitions.names()}
+    waiting = list(found)
+    for name in waiting:
+        for element in _r3((name, "")).values():
+            for place in element.places:
+                if place is not None and place[0] not in found:
+                    found[place[0]] = f"{found[name]}.{element.name}"
+                    waiting.append(place[0])
+    return found
+
+
+@cache
 def r3() -> Schema:
     """FHIR 3.0."""
-    return Schema("3.0", _r3, _concrete())
+    return Schema("3.0", _r3, _concrete(), lambda place: _labels()[place[0]])
 
 
-R4: Final = Schema("4.0", _r4, frozenset(definitions.TYPES))
+R4: Final = Schema("4.0", _r4, frozenset(definitions.TYPES), lambda place: ".".join(filter(None, place)))
 
 
 def _written(type_: str, path: str) -> Iterable[Known]:

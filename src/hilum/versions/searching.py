@@ -12,9 +12,12 @@ from typing import Final
 NAMES: Final[dict[str, dict[str, str]]] = {
     "CarePlan": {"context": "encounter"},
     "CareTeam": {"context": "encounter"},
+    "Communication": {"context": "encounter"},
     "Composition": {"class": "category"},
     "Condition": {"asserted-date": "recorded-date", "context": "encounter"},
+    "DetectedIssue": {"category": "code", "date": "identified"},
     "DiagnosticReport": {"context": "encounter", "diagnosis": "conclusion", "image": "media"},
+    "DocumentManifest": {"content-ref": "item"},
     "DocumentReference": {
         "class": "category",
         "indexed": "date",
@@ -25,7 +28,9 @@ NAMES: Final[dict[str, dict[str, str]]] = {
     "EpisodeOfCare": {"incomingreferral": "incoming-referral"},
     "FamilyMemberHistory": {"gender": "sex"},
     "Goal": {"status": "lifecycle-status"},
+    "HealthcareService": {"category": "service-category", "type": "service-type"},
     "Immunization": {"practitioner": "performer", "reason": "reason-code", "reason-not-given": "status-reason"},
+    "Media": {"context": "encounter", "date": "created", "subtype": "modality"},
     "MedicationAdministration": {"prescription": "request"},
     "MedicationRequest": {"context": "encounter"},
     "Observation": {"context": "encounter"},
@@ -33,6 +38,7 @@ NAMES: Final[dict[str, dict[str, str]]] = {
     "QuestionnaireResponse": {"context": "encounter", "parent": "part-of"},
     "Schedule": {"type": "service-type"},
     "Slot": {"slot-type": "service-type"},
+    "Task": {"context": "encounter"},
 }
 """Type -> name in FHIR 3.0 -> name in FHIR 4.0."""
 

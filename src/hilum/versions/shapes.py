@@ -174,19 +174,20 @@ def coding(name: str) -> Group:
     return Group((name,), (name,), down, up)
 
 
-def text(name: str) -> Group:
+def text(name: str, r3_name: str = "") -> Group:
     """A CodeableConcept in 4.0, in 3.0 a string."""
+    other = r3_name or name
 
     def down(values: Values) -> dict[str, Items]:
         found = [item.value["text"] for item in values[name] if isinstance(item.value.get("text"), str)]
-        return {name: [Item("string", one) for one in found]}
+        return {other: [Item("string", one) for one in found]}
 
     def up(values: Values) -> dict[str, Items]:
         return {
-            name: [Item("CodeableConcept", {"text": item.value}) for item in values[name] if item.value is not None]
+            name: [Item("CodeableConcept", {"text": item.value}) for item in values[other] if item.value is not None]
         }
 
-    return Group((name,), (name,), down, up)
+    return Group((name,), (other,), down, up)
 
 
 def note(r4: str = "note", r3: str = "comment") -> Group:
@@ -215,17 +216,18 @@ def _is_episode(value: Any) -> bool:
     return "EpisodeOfCare/" in str(value.get("reference", ""))
 
 
-def canonical(name: str) -> Group:
+def canonical(name: str, r3_name: str = "") -> Group:
     """A canonical in 4.0, in 3.0 a Reference to it."""
+    other = r3_name or name
 
     def down(values: Values) -> dict[str, Items]:
-        return {name: [Item("Reference", {"reference": item.value}) for item in values[name] if item.value]}
+        return {other: [Item("Reference", {"reference": item.value}) for item in values[name] if item.value]}
 
     def up(values: Values) -> dict[str, Items]:
-        found = [item.value.get("reference") for item in values[name]]
+        found = [item.value.get("reference") for item in values[other]]
         return {name: [Item("canonical", one) for one in found if isinstance(one, str)]}
 
-    return Group((name,), (name,), down, up)
+    return Group((name,), (other,), down, up)
 
 
 def typed(r4: str, r3: str, type_: str) -> Group:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from hilum.versions import singular
 from hilum.versions.items import Item, Items
 from hilum.versions.schema import BACKBONE
 from hilum.versions.shapes import (
@@ -22,6 +23,7 @@ from hilum.versions.shapes import (
     context,
     flagged,
     note,
+    only_r4,
     renamed,
     text,
     typed,
@@ -29,12 +31,13 @@ from hilum.versions.shapes import (
 )
 
 _TYPES: Final = """
-AllergyIntolerance Appointment AppointmentResponse Basic Binary Bundle CapabilityStatement CarePlan CareTeam
-CodeSystem Composition Condition Device DiagnosticReport DocumentReference Encounter Endpoint EpisodeOfCare
-FamilyMemberHistory Flag Goal Group Immunization Linkage List Location Medication MedicationAdministration
-MedicationDispense MedicationRequest MedicationStatement Observation OperationOutcome Organization Parameters Patient
-Person Practitioner PractitionerRole Procedure Provenance QuestionnaireResponse RelatedPerson Schedule Slot Specimen
-Substance ValueSet
+Account AllergyIntolerance Appointment AppointmentResponse Basic Binary Bundle CapabilityStatement CarePlan CareTeam
+CodeSystem Communication Composition Condition Coverage DetectedIssue Device DeviceMetric DiagnosticReport
+DocumentManifest DocumentReference Encounter Endpoint EpisodeOfCare FamilyMemberHistory Flag Goal Group
+HealthcareService Immunization Linkage List Location Media Medication MedicationAdministration MedicationDispense
+MedicationRequest MedicationStatement MessageHeader Observation OperationOutcome Organization Parameters Patient Person
+Practitioner PractitionerRole Procedure Provenance Questionnaire QuestionnaireResponse RelatedPerson RiskAssessment
+Schedule Slot Specimen Subscription Substance SupplyDelivery Task ValueSet
 """
 TYPES: Final = frozenset(_TYPES.split())
 """The resource types that are converted."""
@@ -148,6 +151,7 @@ GROUPS: Final[dict[tuple[str, str], tuple[Group, ...]]] = {
         codes("when", r3="MORN.early MORN.late NOON AFT.early AFT.late EVE.early EVE.late PHS"),
     ),
     # --- resources ---
+    ("Account", ""): (codes("status", r3="on-hold unknown"), renamed("servicePeriod", "period")),
     ("AllergyIntolerance", ""): (
         coded("clinicalStatus", f"{_CODES}allergyintolerance-clinical"),
         coded("verificationStatus", f"{_CODES}allergyintolerance-verification"),
@@ -177,6 +181,14 @@ GROUPS: Final[dict[tuple[str, str], tuple[Group, ...]]] = {
         text("statusReason"),
     ),
     ("CareTeam", ""): (_CONTEXT,),
+    ("Communication", ""): (
+        _CONTEXT,
+        flagged("status", "notDone", "not-done", "suspended", r4_only="on-hold=suspended stopped=aborted"),
+        renamed("statusReason", "notDoneReason"),
+        canonical("instantiatesCanonical", "definition"),
+        renamed("about", "topic"),
+        only_r4("topic"),
+    ),
     ("Composition", ""): (renamed("category", "class"),),
     ("Condition", ""): (
         coded("clinicalStatus", f"{_CODES}condition-clinical", "recurrence=recurrence relapse=recurrence"),
@@ -184,6 +196,8 @@ GROUPS: Final[dict[tuple[str, str], tuple[Group, ...]]] = {
         renamed("recordedDate", "assertedDate"),
         _CONTEXT,
     ),
+    ("Coverage", ""): (singular.COVERAGE_CLASS,),
+    ("DetectedIssue", ""): (renamed("code", "category"), typed("identified", "date", "dateTime")),
     ("Device", ""): (
         renamed("udiCarrier", "udi"),
         renamed("modelNumber", "model"),
@@ -195,12 +209,14 @@ GROUPS: Final[dict[tuple[str, str], tuple[Group, ...]]] = {
         renamed("conclusionCode", "codedDiagnosis"),
         renamed("media", "image"),
     ),
+    ("DocumentManifest", ""): (wrapped("content", "content", "pReference"),),
     ("DocumentReference", ""): (renamed("category", "class"), renamed("date", "indexed")),
     ("DocumentReference", "context"): (Group(("related",), ("related",), _documents_down, _documents_up),),
     ("Encounter", ""): (renamed("reasonCode", "reason"),),
     ("Encounter", "diagnosis"): (renamed("use", "role"),),
     ("FamilyMemberHistory", ""): (coded("sex", "http://hl7.org/fhir/administrative-gender", r3_name="gender"),),
     ("Goal", ""): (codes("lifecycleStatus", _GOALS, r3_name="status"),),
+    ("HealthcareService", ""): (singular.ELIGIBILITY, text("program", "programName")),
     ("Immunization", ""): (
         flagged("status", "notGiven", "not-done", "completed", other=False),
         typed("occurrence", "date", "dateTime"),
@@ -212,6 +228,13 @@ GROUPS: Final[dict[tuple[str, str], tuple[Group, ...]]] = {
     ("Immunization", "protocolApplied"): (
         typed("doseNumber", "doseSequence", "positiveInt"),
         typed("seriesDoses", "seriesDoses", "positiveInt"),
+    ),
+    ("Media", ""): (
+        _CONTEXT,
+        coded("type", f"{_CODES}media-type", "image=photo"),
+        renamed("modality", "subtype"),
+        renamed("created", "occurrence"),
+        singular.WHOLE_DURATION,
     ),
     ("Medication", "ingredient"): (renamed("strength", "amount"),),
     ("MedicationAdministration", ""): (
@@ -249,11 +272,32 @@ GROUPS: Final[dict[tuple[str, str], tuple[Group, ...]]] = {
     ),
     ("Procedure", "performer"): (renamed("function", "role"),),
     ("Provenance", ""): (typed("occurred", "period", "Period"), coding("reason"), coding("activity")),
+    ("Questionnaire", "item"): (
+        singular.ENABLE_WHEN,
+        canonical("answerValueSet", "options"),
+        renamed("answerOption", "option"),
+        singular.INITIAL,
+    ),
     ("QuestionnaireResponse", ""): (_CONTEXT, canonical("questionnaire"), renamed("partOf", "parent")),
+    ("RiskAssessment", ""): (_CONTEXT, note(), singular.REASON),
+    ("Task", ""): (
+        _CONTEXT,
+        wrapped("requester", "requester", "agent"),
+        renamed("reasonCode", "reason"),
+        singular.DEFINITION,
+        codes("intent", r3="unknown"),
+    ),
 }  # fmt: skip
 """Place in 4.0 -> what has another name or another shape there."""
 
-MODIFIERS: Final = frozenset(
-    {"MedicationRequest.doNotPerform", "Immunization.isSubpotent", "FamilyMemberHistory.notDone"}
+_NEW_MODIFIERS: Final = frozenset(
+    {"MedicationRequest.doNotPerform", "Immunization.isSubpotent", "Media.status", "Questionnaire.item.enableWhen"}
 )
+_OLD_MODIFIERS: Final = frozenset({"FamilyMemberHistory.notDone", "Questionnaire.item.enableWhen"})
+MODIFIERS: Final = _NEW_MODIFIERS | _OLD_MODIFIERS
 """Elements that change what the rest means, so that an extension in their place must be a modifierExtension."""
+
+KNOWN_MODIFIERS: Final = frozenset(
+    f"http://hl7.org/fhir/3.0/StructureDefinition/extension-{name}" for name in _OLD_MODIFIERS
+)
+"""Those of FHIR 3.0, as they are kept in FHIR 4.0: a client of 3.0 is told by its own element."""

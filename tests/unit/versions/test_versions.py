@@ -233,6 +233,63 @@ def test_plans_goals_families_and_provenance() -> None:
     )
 
 
+def test_conditions_of_questions() -> None:
+    both(
+        of("Questionnaire", item=[{"linkId": "1", "item": [
+            {"linkId": "2", "enableBehavior": "any", "enableWhen": [
+                {"question": "1", "operator": "exists", "answerBoolean": False},
+                {"question": "1", "operator": "=", "answerInteger": 1}]},
+            {"linkId": "3", "initial": [{"valueDateTime": "2020"}], "answerValueSet": "urn:x",
+             "answerOption": [{"valueString": "a"}]}]}]),
+        of("Questionnaire", item=[{"linkId": "1", "item": [
+            {"linkId": "2", "enableWhen": [
+                {"question": "1", "hasAnswer": False}, {"question": "1", "answerInteger": 1}]},
+            {"linkId": "3", "initialDateTime": "2020", "options": {"reference": "urn:x"},
+             "option": [{"valueString": "a"}]}]}]),
+    )  # fmt: skip
+    more = {"question": "1", "operator": ">", "answerInteger": 1}
+    deep = of("Questionnaire", item=[{"linkId": "1", "item": [{"linkId": "2", "enableWhen": [more]}]}])
+    told = down(deep)["item"][0]["item"][0]
+    assert "enableWhen" not in told, "3.0 knows no greater than"
+    assert [one["url"] for one in told["modifierExtension"]] == [f"{NEW}Questionnaire.item.enableWhen"]
+    every = [{"question": name, "operator": "=", "answerInteger": 1} for name in "12"]
+    all_of = of("Questionnaire", item=[{"linkId": "3", "enableWhen": every, "enableBehavior": "all"}])
+    assert "enableWhen" not in down(all_of)["item"][0], "of several in 3.0 one is enough"
+    assert up(down(all_of)) == all_of
+
+
+def test_classes_of_a_coverage() -> None:
+    kind = "coverage-class"
+    both(
+        of("Coverage", status="active", beneficiary=REFERENCE, payor=[REFERENCE], **{"class": [
+            {"type": coded(kind, "group"), "value": "1", "name": "one"}, {"type": coded(kind, "subplan"), "value": "2"},
+            {"type": coded(kind, "sequence"), "value": "3"}]}),
+        of("Coverage", status="active", beneficiary=REFERENCE, payor=[REFERENCE], sequence="3",
+           grouping={"group": "1", "groupDisplay": "one", "subPlan": "2"}),
+    )  # fmt: skip
+
+
+def test_tasks_and_media() -> None:
+    both(
+        of("Task", status="draft", intent="order", instantiatesUri="urn:x", requester=REFERENCE, reasonCode=CONCEPT),
+        of(
+            "Task",
+            status="draft",
+            intent="order",
+            definitionUri="urn:x",
+            requester={"agent": REFERENCE},
+            reason=CONCEPT,
+        ),
+    )
+    both(
+        of("Task", status="draft", intent="order", instantiatesCanonical="urn:x"),
+        of("Task", status="draft", intent="order", definitionReference={"reference": "urn:x"}),
+    )
+    wrong = down(of("Media", status="entered-in-error", content={}, type=coded("media-type", "image")))
+    assert wrong["type"] == "photo"
+    assert wrong["modifierExtension"] == [{"url": f"{NEW}Media.status", "valueCode": "entered-in-error"}]
+
+
 def test_performers_that_were_elements() -> None:
     both(of("DiagnosticReport", performer=[REFERENCE]), of("DiagnosticReport", performer=[{"actor": REFERENCE}]))
     old = of("DiagnosticReport", performer=[{"role": CONCEPT, "actor": REFERENCE}])
@@ -276,7 +333,11 @@ def test_bundles_are_converted_entry_by_entry_and_may_have_more_than_3_has() -> 
     ("body", "path", "words"),
     [
         (of("ServiceRequest"), "Resource", "ServiceRequest can't be converted"),
-        (of("Bundle", entry=[{}, {"resource": of("Task")}]), "Bundle.entry[1].resource", "Task can't be converted"),
+        (
+            of("Bundle", entry=[{}, {"resource": of("Goal")}, {"resource": of("ServiceRequest")}]),
+            "Bundle.entry[2].resource",
+            "ServiceRequest can't be converted",
+        ),
         (of("Patient", contained=[of("Consent")]), "Patient.contained[0]", "Consent can't be converted"),
         (of("Patient", animal={}), "Patient.animal", "is no element of FHIR 4.0"),
         (of("Patient", name={}), "Patient.name", "must be an array"),
