@@ -206,3 +206,41 @@ def test_attachments_bring_their_binaries_but_nothing_of_another_patient(start: 
         answer = client.get("Patient/ann/$everything").json()
         assert {name for name in names(answer) if name.startswith("Binary/")} == hers - {"Binary/nobodys"}
         assert outcomes(answer) == []
+
+
+def test_what_is_in_no_compartment_of_an_encounter_but_refers_to_it_belongs_to_it(start: Callable[..., Server]) -> None:
+    here = {"reference": "Encounter/visit"}
+    ann, bob = ({"reference": f"Patient/{name}"} for name in ("ann", "bob"))
+    vaccine = {"status": "completed", "vaccineCode": {"text": "x"}, "occurrenceDateTime": "2020"}
+    associated = "http://hl7.org/fhir/StructureDefinition/encounter-associatedEncounter"
+    bodies: dict[str, dict[str, Any]] = {
+        "Patient/ann": {},
+        "Patient/bob": {},
+        "Practitioner/doc": {},
+        "Encounter/visit": {"status": "finished", "class": {"code": "AMB"}, "subject": ann},
+        "Immunization/here": {**vaccine, "patient": ann, "encounter": here,
+                              "performer": [{"actor": {"reference": "Practitioner/doc"}}]},
+        "Immunization/his": {**vaccine, "patient": bob, "encounter": here},
+        "Immunization/before": {**vaccine, "patient": ann},
+        "Goal/by-extension": {"lifecycleStatus": "active", "description": {"text": "x"}, "subject": ann,
+                              "extension": [{"url": associated, "valueReference": here}]},
+    }  # fmt: skip
+    found = ["Encounter/visit", "Goal/by-extension", "Immunization/here", "Patient/ann", "Practitioner/doc"]
+    running = start()
+    with running.client() as client:
+        for place, body in bodies.items():
+            type_, _, id = place.partition("/")
+            put = client.put(place, json={"resourceType": type_, "id": id, **body}, headers=FHIR_JSON)
+            assert put.status_code == 201, put.text
+        assert sorted(names(client.get("Encounter/visit/$everything").json())) == found
+        seen, url = [], "Encounter/visit/$everything?_count=2"
+        while url is not None:
+            page = client.get(url).json()
+            seen += names(page)
+            url = link(page, "next")
+        assert sorted(seen) == found
+        assert names(client.get("Encounter/visit/$everything?_type=Immunization").json()) == ["Immunization/here"]
+    with running.client("patient/Encounter.rs patient/Patient.rs patient/Goal.rs", patient="ann") as client:
+        page = client.get("Encounter/visit/$everything").json()
+        assert sorted(names(page)) == [found[0], found[1], found[3]]
+        assert "Immunization" in outcomes(page)[0]["issue"][0]["diagnostics"]

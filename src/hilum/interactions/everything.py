@@ -5,7 +5,8 @@ https://hl7.org/fhir/R4/patient-operation-everything.html, https://hl7.org/fhir/
 First the patient, then what is in the patient's compartment, newest first, then what those refer to one step out and is
 in no patient's compartment (practitioners, organizations, locations, medications, Binaries of attachments, ...), each
 once over all pages. Of all patients at once: one record after the other, each resource once on a page. Of an encounter:
-the encounter, what is in its compartment, and what those refer to one step out, of the same patient or nobody's.
+the encounter, what is in its compartment, what else in the patient's record refers to it, and what those refer to one
+step out, of the same patient or nobody's.
 """
 
 from __future__ import annotations
@@ -36,8 +37,14 @@ _OUTSIDE: Final = "o"
 """A position that begins so is further out; a number follows, below which it goes on."""
 MEMBERS: Final = frozenset({"Patient", *compartments()["Patient"]})
 """Types that can be in a patient's compartment."""
-_PLACES: Final = {name: frozenset({name, *compartments()[name]}) for name in ("Patient", "Encounter")}
-"""What the record is of -> types that can be in its compartment."""
+_BESIDE: Final = tuple(sorted({*compartments()["Patient"]} - {*compartments()["Encounter"], "AuditEvent"}))
+"""Types that may tell of an encounter, in an element or an extension (encounter-associatedEncounter), and are not in
+its compartment, as an Immunization: they are found in the record of its patient."""
+_PLACES: Final = {
+    "Patient": frozenset({"Patient", *compartments()["Patient"]}),
+    "Encounter": frozenset({"Encounter", *compartments()["Encounter"], *_BESIDE}),
+}
+"""What the record is of -> types that can be in it."""
 _AT_ONCE: Final = 500
 _REFERENCE: Final = re.compile(rb'"reference":"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})["/]')
 """In stored bytes, which are compact: inside a JSON string the quotes would be escaped."""
@@ -186,8 +193,8 @@ def _withheld(who: Principal, wanted: tuple[str, ...], type: str = "Patient") ->
     return tuple(name for name in wanted if name in _PLACES[type] and not who.policy.permits(name, "s"))
 
 
-def _query(who: Principal, focus: Resource, types: tuple[str, ...], since: int | None) -> Query:
-    clauses: tuple[Clause, ...] = (CompartmentClause(((focus.type, focus.id),)),)
+def _query(who: Principal, focus: tuple[Name, ...], types: tuple[str, ...], since: int | None) -> Query:
+    clauses: tuple[Clause, ...] = (CompartmentClause(focus),)
     if since is not None:
         clauses += (LastUpdatedClause((DateRange("ge", since, since),)),)
     return Query(tuple(Part(type, clauses, who.policy.permits(type, "s")) for type in types))
@@ -210,7 +217,7 @@ async def _compartment(
     """Fill up `found` from the compartment; the position to go on from."""
     if not types:
         return f"{_OUTSIDE}{_FIRST}"
-    query = _query(who, focus, types, asked.since)
+    query = _query(who, ((focus.type, focus.id),), types, asked.since)
     while True:
         page = await door.store.search(replace(query, count=count - len(found), after=after))
         found += [r for r in page.resources if (r.type, r.id) != (focus.type, focus.id) and asked.holds(r)]
@@ -239,15 +246,17 @@ async def _further_out(
     names: set[Name] = set(_references(focus, door.base))
     members: set[Name] = {(focus.type, focus.id)}
     if inside:
-        async for resource in _all(door, _query(who, focus, inside, None)):
+        async for resource in _all(door, _query(who, ((focus.type, focus.id),), inside, None)):
             members.add((resource.type, resource.id))
             if asked.holds(resource):
                 names.update(_references(resource, door.base))
     subjects = frozenset[str]()
     persons = frozenset((focus.id,))
     if focus.type != "Patient":
-        names -= members
         persons = subjects = frozenset(id for type, id in _references(focus, door.base) if type == "Patient")
+        async for resource in _beside(door, who, focus, subjects):
+            names |= {(resource.type, resource.id), *_references(resource, door.base)}
+        names -= members
     names = {name for name in names if name[0] in types and name[0] in TYPE_NUMBER}
     for position, (type, id) in sorted(((_position(name), name) for name in names), reverse=True):
         if position >= after:
@@ -265,6 +274,16 @@ async def _further_out(
     else:
         closed = {type for type, _ in names if not who.policy.permits(type, "r")}
     return None, tuple(sorted(closed))
+
+
+async def _beside(door: Door, who: Principal, focus: Resource, subjects: frozenset[str]) -> AsyncIterator[Resource]:
+    """What tells of the encounter in the record of its patient, besides its own compartment."""
+    types = tuple(name for name in _BESIDE if who.policy.permits(name, "s"))
+    if types and subjects:
+        owners = tuple(("Patient", id) for id in sorted(subjects))
+        async for resource in _all(door, _query(who, owners, types, None)):
+            if (focus.type, focus.id) in _references(resource, door.base):
+                yield resource
 
 
 def _position(name: Name) -> int:

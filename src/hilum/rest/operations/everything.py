@@ -170,9 +170,10 @@ ENCOUNTER: Final = Operation(
     code="everything",
     name="Encounter-everything",
     title="The encounter and all that belongs to it.",
-    text="The encounter, what is in its compartment, newest first, and what those refer to one step out: the patient, "
-    "conditions, practitioners, locations, Binaries of attachments; nothing of another patient. What the token may not "
-    "see is left out, and its types are named.",
+    text="The encounter, what is in its compartment, newest first, what else in the patient's record refers to it "
+    "(immunizations, medication statements), and what those refer to one step out: the patient, conditions, "
+    "practitioners, locations, Binaries of attachments; nothing of another patient. What the token may not see is left "
+    "out, and its types are named.",
     levels=("instance",),
     types=("Encounter",),
     parameters=_PAGED,
