@@ -427,6 +427,10 @@ def test_errors_are_told_in_3(fhir: httpx.Client, create: Create) -> None:
     fhir.delete(f"Patient/{id_}")
     gone = told(fhir.get(f"Patient/{id_}", headers=WANTED), 410)
     assert gone["code"] == "not-found"  # 3.0 has no code for what was deleted
+    wrong = fhir.post("Condition", json={**OLD, "recordedDate": "2017"}, headers=SENT)
+    assert (wrong.status_code, wrong.headers["content-type"]) == (400, IS_JSON3), (
+        "by the body, where nothing is asked for"
+    )
 
 
 def test_the_capability_statement_of_3(fhir: httpx.Client) -> None:

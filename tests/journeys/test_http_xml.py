@@ -232,6 +232,8 @@ def test_a_format_that_is_not_there_is_told_in_json(fhir: httpx.Client) -> None:
 )
 def test_bad_xml_is_refused_with_its_place(fhir: httpx.Client, body: str, words: str) -> None:
     assert words in outcome(fhir.post("Patient", content=body, headers={**XML, **WANTED}), 400)
+    told = fhir.post("Patient", content=body, headers=XML)
+    assert told.headers["content-type"] == "application/fhir+xml; charset=utf-8", "as what was sent"
 
 
 def test_bad_xml_is_a_finding_for_who_asks_to_validate_it(fhir: httpx.Client) -> None:

@@ -62,7 +62,7 @@ async def written(request: Request, response: Response) -> Response:
     """The answer as it was asked for, with what every answer of this API says over HTTP."""
     form = request.form
     if form is None:  # it was refused before
-        form = media.supposed(request.headers.get(b"accept"), _format(request))
+        form = media.supposed(request.headers.get(b"accept"), _format(request), request.sent)
     if form != PLAIN and response.body and FHIR_JSON in response.headers:
         try:
             work = _remembered if request.interaction == "capabilities" else _rendered

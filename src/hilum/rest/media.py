@@ -167,11 +167,11 @@ def _asked(accept: bytes | None, format_: str | None) -> Wish:
     return Wish(Form(is_xml))
 
 
-def supposed(accept: bytes | None, format_: str | None) -> Form:
+def supposed(accept: bytes | None, format_: str | None, sent: Form | None = None) -> Form:
     """How the answer to a request is written that is refused before it is understood: whatever comes nearest."""
     try:
-        return negotiate(accept, format_)
-    except NotAcceptable:
+        return negotiate(accept, format_, sent)
+    except (NotAcceptable, Malformed):
         return PLAIN
 
 
