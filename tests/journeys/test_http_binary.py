@@ -88,6 +88,16 @@ def test_what_is_asked_for_in_another_form_is_406(client: httpx.Client) -> None:
     assert client.get(at, params={"_elements": "contentType"}).json()["contentType"] == "application/pdf"
 
 
+def test_pretty_changes_nothing_of_the_content(client: httpx.Client) -> None:
+    for content, type_ in ((b"%PDF", "application/pdf"), (b'{"a":1}', "application/fhir+json; charset=utf-8")):
+        made = client.post("Binary", content=content, headers={"content-type": type_})
+        at = f"Binary/{made.json()['id']}"
+        for path in (at, f"{at}/_history/1"):
+            answer = client.get(path, params={"_pretty": "true"})
+            assert (answer.status_code, answer.content) == (200, content), answer.text
+        assert client.get(at, params={"_pretty": "true", "_format": "json"}).text.startswith("{\n")
+
+
 def test_json_is_content_unless_it_is_a_binary(client: httpx.Client) -> None:
     patient = b'{"resourceType":"Patient","active":true}'
     made = client.post("Binary", content=patient, headers=FHIR_JSON)

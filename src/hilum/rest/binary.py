@@ -45,6 +45,7 @@ async def shown(service: Service, request: Request, resource: Resource) -> Respo
     if not raw and (blob is None or not _with_data(request.shown)):
         return None
     if raw:
+        request.shown = request.shown._replace(pretty=False)  # content is shown as it is, JSON too
         headers = _content_headers(request, resource, body) + _version(resource)
     else:
         headers = [_form(request), NO_STORE, *conditions.version_headers(resource)]
