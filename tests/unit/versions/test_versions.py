@@ -419,7 +419,23 @@ _JUNK = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["url", "extension", "valueCode", "status", "related", "version", "coding", "note", "type"]
+                [
+                    "url",
+                    "extension",
+                    "valueCode",
+                    "status",
+                    "related",
+                    "version",
+                    "coding",
+                    "note",
+                    "type",
+                    "enableWhen",
+                    "initial",
+                    "option",
+                    "value",
+                    "code",
+                    "operator",
+                ]
             ),
             inner,
             max_size=3,
@@ -431,11 +447,15 @@ _JUNK = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.sampled_from(["Observation", "Condition", "Device", "Immunization", "Procedure", "DocumentReference"]),
+    st.sampled_from(
+        ["Observation", "Condition", "Device", "Immunization", "Procedure", "DocumentReference", "Questionnaire",
+         "Coverage", "Task", "Media", "HealthcareService", "RiskAssessment"]
+    ),
     st.dictionaries(
         st.sampled_from(
             ["status", "related", "clinicalStatus", "explanation", "version", "note", "context", "extension", "notDone",
-             "performer", "code", "udiCarrier", "text", "meta", "reasonCode", "_status"]
+             "performer", "code", "udiCarrier", "text", "meta", "reasonCode", "_status", "item", "class", "grouping", "sequence",
+             "eligibility", "eligibilityNote", "reason", "type", "duration", "definitionReference", "definitionUri"]
         ),
         _JUNK,
         max_size=4,
