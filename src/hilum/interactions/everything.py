@@ -37,7 +37,7 @@ _OUTSIDE: Final = "o"
 """A position that begins so is further out; a number follows, below which it goes on."""
 MEMBERS: Final = frozenset({"Patient", *compartments()["Patient"]})
 """Types that can be in a patient's compartment."""
-_BESIDE: Final = tuple(sorted({*compartments()["Patient"]} - {*compartments()["Encounter"], "AuditEvent"}))
+_BESIDE: Final = tuple(sorted({*compartments()["Patient"]} - {*compartments()["Encounter"], "AuditEvent", "Patient"}))
 """Types that may tell of an encounter, in an element or an extension (encounter-associatedEncounter), and are not in
 its compartment, as an Immunization: they are found in the record of its patient."""
 _PLACES: Final = {

@@ -454,8 +454,9 @@ _JUNK = st.recursive(
     st.dictionaries(
         st.sampled_from(
             ["status", "related", "clinicalStatus", "explanation", "version", "note", "context", "extension", "notDone",
-             "performer", "code", "udiCarrier", "text", "meta", "reasonCode", "_status", "item", "class", "grouping", "sequence",
-             "eligibility", "eligibilityNote", "reason", "type", "duration", "definitionReference", "definitionUri"]
+             "performer", "code", "udiCarrier", "text", "meta", "reasonCode", "_status", "item", "class", "grouping",
+             "sequence", "eligibility", "eligibilityNote", "reason", "type", "duration", "definitionReference",
+             "definitionUri"]
         ),
         _JUNK,
         max_size=4,
