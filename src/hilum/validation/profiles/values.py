@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any
@@ -113,8 +113,6 @@ def _moments(value: Any, limit: Any) -> int | None:
             return None
         if (one.tzinfo is None) != (other.tzinfo is None):
             return None
-        if one.tzinfo is not None:
-            one, other = one.astimezone(UTC), other.astimezone(UTC)
         return (one > other) - (one < other)
     length = min(len(value), len(limit))
     head, tail = value[:length], limit[:length]

@@ -171,7 +171,10 @@ def _searched(bundle: dict[str, Any]) -> frozenset[str]:
     """The types that the self link searches; empty when it does not say."""
     for link in dicts(bundle.get("link")):
         if link.get("relation") == "self" and type(link.get("url")) is str:
-            address = urlsplit(link["url"])
+            try:
+                address = urlsplit(link["url"])
+            except ValueError:  # http://[ is no address
+                continue
             named = re.findall(r"(?:^|&)_type=([A-Za-z,]+)", address.query)
             if named:
                 return frozenset(named[0].split(","))

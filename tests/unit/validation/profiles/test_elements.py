@@ -120,6 +120,8 @@ def test_true_is_not_one() -> None:
         ("2020-01-01T00:00:00Z", "not a date T", "dateTime", None),
         ("x", 4, "integer", None),
         (True, 0, "integer", None),
+        ("0001-01-01T00:00:00+14:00", "2020-01-01T00:00:00Z", "dateTime", -1),
+        ("9999-12-31T23:59:59-12:00", "2020-01-01T00:00:00Z", "instant", 1),
     ],
 )
 def test_values_and_limits_are_compared_by_their_type(value: Any, limit: Any, kind: str, expected: int | None) -> None:

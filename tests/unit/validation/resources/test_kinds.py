@@ -156,6 +156,10 @@ def test_results_of_a_search_are_of_the_type_and_have_ids() -> None:
         result = entry("urn:uuid:6a2ee390-978e-42c6-8f88-c17dff3bd8a1", resource, search={"mode": mode})
         told = errors(bundle("searchset", result, link=link))
         assert told == ([] if good else ["Bundle.entry[0].resource"]), (resource, mode)
+    nowhere = [{"relation": "self", "url": "http://[x"}]
+    assert (
+        errors(bundle("searchset", entry("http://x/Patient/1", PATIENT, search={"mode": "match"}), link=nowhere)) == []
+    )
 
 
 def document(*references: str, base: str = "http://x/Composition/c") -> dict[str, Any]:
