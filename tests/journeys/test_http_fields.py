@@ -126,7 +126,7 @@ def test_metadata_has_the_modes_of_fhir(fhir: httpx.Client, server: Server) -> N
         "date": full["date"],
     }
     assert {"uri": "http://unitsofmeasure.org", "subsumption": False} in terminology["codeSystem"]
-    assert (terminology["codeSearch"], terminology["expansion"]["paging"]) == ("all", True)
+    assert (terminology["codeSearch"], terminology["expansion"]["paging"]) == ("explicit", True)
     refused = fhir.get("metadata?mode=everything")
     assert (refused.status_code, diagnostics(refused)) == (400, "mode must be one of full, normative, terminology.")
 

@@ -126,7 +126,7 @@ def terminology(service: Service, _: Offered = NO_GUIDES) -> dict[str, Any]:
             "parameter": [{"name": one.name, "documentation": one.text} for one in expand.inputs],
             "textFilter": "Every word must begin a word of a display or designation; case and accents do not count.",
         },
-        "codeSearch": "all",
+        "codeSearch": "explicit",
         "validateCode": {"translations": True},
         "translation": {"needsMap": True},
         "closure": {"translation": False},
