@@ -216,6 +216,23 @@ async def test_fhir_files_of_every_kind(door: Door, tmp_path: Path) -> None:
     assert (again["outcome"], (await held(door, "http://large")).size) == ("updated", LARGE)
 
 
+async def test_a_large_fragment_stays_one_and_a_supplement_is_no_code_system(door: Door, tmp_path: Path) -> None:
+    some = [{"code": f"c{n}"} for n in range(LARGE + 1)]
+    part = {"resourceType": "CodeSystem", "id": "f", "url": "http://f", "status": "active", "content": "fragment",
+            "count": 9000, "concept": some}  # fmt: skip
+    more = part | {"id": "m", "url": "http://m", "content": "supplement", "supplements": "http://f"}
+    del more["count"]
+    (tmp_path / "a.ndjson").write_text("\n".join(map(json.dumps, [part, more])))
+    assert [one["concepts"] for one in await put(door, tmp_path / "a.ndjson")] == [LARGE + 1, 0]
+    body = (await door.store.read("CodeSystem", "f")).body  # type: ignore[union-attr]
+    assert (body["content"], body["count"], "concept" in body) == ("fragment", 9000, False)
+    system = await held(door, "http://f")
+    assert (system.size, system.complete) == (LARGE + 1, False)
+    known = await codes(door.store, door.base, door.codes)
+    assert await known.system("http://m") is None
+    assert [one.head.url for one in await door.store.concepts.systems()] == ["http://f"]
+
+
 async def test_fhir_files_in_xml_and_in_a_zip(door: Door, tmp_path: Path) -> None:
     small: dict[str, Any] = {"resourceType": "CodeSystem", "id": "s", "url": "http://s", "status": "active",
                              "content": "complete", "concept": [{"code": "a"}, {"code": "b"}]}  # fmt: skip

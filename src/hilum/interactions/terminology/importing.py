@@ -1,8 +1,8 @@
 """Code systems into the tables, and the resources that say that they are there.
 
-A large code system is a CodeSystem without concepts, `content` complete and `count` how many; its concepts are in the
-tables alone. It is seen when all of it is there: the tables first, then the resource. Imported again, it takes the
-place of the one before at once, for whoever asks next.
+A large code system is a CodeSystem without concepts, `content` complete (or fragment, or example, where it says so) and
+`count` how many; its concepts are in the tables alone. It is seen when all of it is there: the tables first, then the
+resource. Imported again, it takes the place of the one before at once, for whoever asks next.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ async def imported(door: Door, who: Principal, about: Body, source: Source, tick
     """A code system of which `about` says everything but the concepts. All of it, or nothing."""
     plan = await asyncio.to_thread(Plan, source, folds=about.get("caseSensitive") is False, tick=tick)
     made = Head(str(about["url"]), str(about.get("version", "")), IMPORTED, 0, plan.size, {})
-    body = {"resourceType": "CodeSystem", "status": "active", **about, "content": "complete", "count": plan.size}
+    body = {"resourceType": "CodeSystem", "status": "active", "content": "complete", **about}
+    if body["content"] == "complete" or "count" not in body:  # of a part it may say how many the whole has
+        body["count"] = plan.size
     body["id"] = await _id(door, body)
     await checked(door, "CodeSystem", body)
     number = await load(door.store.concepts, made._replace(about=head(body, "", 0, 0).about), plan)
@@ -57,7 +59,7 @@ async def _stands(door: Door, made: Head) -> bool:
 async def stored(door: Door, who: Principal, body: Body, tick: Tick) -> tuple[Written, int]:
     """A CodeSystem, ValueSet, ConceptMap or NamingSystem; a large code system goes into the tables alone."""
     body = dict(body)
-    if body["resourceType"] == "CodeSystem" and body.get("concept"):
+    if body["resourceType"] == "CodeSystem" and body.get("concept") and body.get("content") != "supplement":
         source = Resource(body)
         if (size := source.size) > LARGE:
             if "url" not in body:
