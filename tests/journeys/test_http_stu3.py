@@ -447,6 +447,15 @@ def test_the_capability_statement_of_3(fhir: httpx.Client) -> None:
     assert xml.parse(as_xml.content, None, xml_of_r3()) == body
 
 
+def test_the_versions_that_may_be_named(fhir: httpx.Client) -> None:
+    expected = [("version", "3.0"), ("version", "4.0"), ("default", "4.0")]
+    for answer in (fhir.get("$versions"), fhir.post("$versions"), fhir.get("$versions", headers=WANTED)):
+        assert answer.status_code == 200, answer.text
+        assert [(one["name"], one["valueCode"]) for one in answer.json()["parameter"]] == expected
+    told_of = fhir.get("metadata").json()["rest"][0]["operation"]
+    assert "versions" in {one["name"] for one in told_of}
+
+
 @pytest.mark.parametrize("version", ["1.0", "5.0", "3", "nonsense"])
 def test_other_versions_are_not_there(fhir: httpx.Client, version: str) -> None:
     kind = f"application/fhir+json; fhirVersion={version}"

@@ -21,6 +21,7 @@ from hilum.rest.operations import (
     translate,
     validate,
     validate_code,
+    versions,
 )
 from hilum.rest.operations.operation import Operation
 
@@ -35,6 +36,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     meta.DELETE,
     validate.RESOURCE,
     diff.RESOURCE,
+    versions.CAPABILITIES,
     expand.EXPAND,
     validate_code.VALUE_SET,
     validate_code.CODE_SYSTEM,
