@@ -12,7 +12,7 @@ from hilum.fhirpath.parser import parse
 from hilum.fhirpath.types import Property, Type, is_a, is_abstract, properties
 from hilum.interactions.patches import Patch, copied
 from hilum.interactions.places import Item, Place, by_key, place_of
-from hilum.problems import Invalid, Unprocessable
+from hilum.problems import Invalid, Malformed, Unprocessable
 from hilum.validation import validate
 
 MOST_OPERATIONS: Final = 10_000
@@ -68,7 +68,10 @@ def _operation(item: dict[str, Any], where: str) -> Callable[[dict[str, Any], Wo
     arguments: dict[str, Any] = {
         part: _value(parts, where) if part == "value" else _simple(parts, part, where) for part in _PARTS[name]
     }
-    parse(arguments["path"])
+    try:
+        parse(arguments["path"])
+    except Malformed as problem:
+        raise Malformed(str(problem), expression=where) from None
     return lambda body, work: _APPLY[name](body, where, work, **arguments)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from hilum.fhir import json
 from hilum.interactions.fhirpath_patch import parse_fhirpath_patch
-from hilum.problems import Invalid
+from hilum.problems import Invalid, Malformed
 
 PATIENT: dict[str, Any] = {
     "resourceType": "Patient",
@@ -47,3 +47,9 @@ def test_a_path_that_compares_and_computes_selects_elements(path: str) -> None:
 def test_a_path_that_computes_values_selects_nothing_to_change(path: str) -> None:
     with pytest.raises(Invalid, match="must select elements, not compute values"):
         without(path)
+
+
+def test_a_path_that_is_no_fhirpath_is_told_with_its_operation() -> None:
+    with pytest.raises(Malformed) as refused:
+        without("Patient.name.((")
+    assert refused.value.issues[0].expression == "Parameters.parameter[0]"
