@@ -97,10 +97,11 @@ ASKED: dict[str, tuple[str, bytes, Any]] = {
     "$closure": ("name=a", FORM, None),
     "$download-link": ("", b"", None),
     "$upload-link": ("", FHIR, UPLOAD),
+    "$versions": ("", FORM, None),
 }
 THERE = [route for route in ROUTES if not route.reserved]
-ANSWERS = frozenset(("capabilities", "batch", "$graphql"))
-"""What answers 200 to everybody, and says within what was refused."""
+ANSWERS = frozenset(("capabilities", "$versions", "batch", "$graphql"))
+"""What answers 200 to everybody: what the server can do, or what says within what was refused."""
 
 SHARED = ("ValueSet/", "CodeSystem/")
 """What who is bound to a patient may read by its name: docs/adr/0008-shared-types-by-name.md."""
@@ -170,7 +171,7 @@ async def test_who_may_see_it_is_asked_the_same(service: Service, route: Route) 
     found = await answer(service, route, Principal("owner", "test", "", EVERYTHING, 1 << 62))
     assert found.status < 300, found.body
     silent = ("capabilities", "delete", "update", "create", "patch", "$validate", "$subsumes", "$closure")
-    silent += ("$download-link", "$upload-link")
+    silent += ("$download-link", "$upload-link", "$versions")
     same = route.interaction == "$diff" and route.level == "instance"  # of a version with itself
     assert same or route.interaction in silent or MARK.encode() in found.body
 
