@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 import re
 import time
@@ -88,6 +89,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """At full size tests take as long as they take, and a hang is ended all the same."""
     if config.getoption("--small") and not os.environ.get("HILUM_FULL"):
         one_of_both(items)
+    gc.freeze()  # tens of thousands of tests stay to the end: nothing is gained by going through them again and again
     if os.environ.get("HILUM_FULL"):
         for item in items:
             if item.get_closest_marker("timeout") is None:

@@ -46,10 +46,10 @@ def done(*arguments: object) -> dict[str, Any]:
     return dict(json.loads(answer.stdout))
 
 
-CASES = ["sqlite, beside a server", "postgresql, without one"]
+CASES = ["sqlite, beside a server"]
 """Beside a server it takes a minute: so often it looks for what commands have left."""
 if os.environ.get("HILUM_FULL"):
-    CASES += ["postgresql, beside a server", "sqlite, without one"]
+    CASES += ["postgresql, beside a server", "sqlite, without one", "postgresql, without one"]
 
 
 @pytest.fixture(params=CASES)
