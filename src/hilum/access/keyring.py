@@ -166,7 +166,7 @@ class Keyring:
         jwk = await asyncio.to_thread(jwt.new_key, USES[use])
         key = f"{use}:{generation}".encode()
         private = self.seal.seal(KEY, key, msgspec.json.encode(jwk).decode())
-        public = jwt.public(jwt.import_key(jwk), jwk["kid"])
+        public = jwt.public(jwt.own_key(jwk), jwk["kid"])
         return Put(KEY, key, write(KeyRecord(use, USES[use], private, public, int(begins * _MICRO))), expires=NEVER)
 
     def _opened(self, row: Row) -> RingKey:
@@ -176,7 +176,7 @@ class Keyring:
         if kept is not None and kept.kid == found.public["kid"]:
             key = kept.key
         else:
-            key = jwt.import_key(msgspec.json.decode(self.seal.open(KEY, row.key, found.private)))
+            key = jwt.own_key(msgspec.json.decode(self.seal.open(KEY, row.key, found.private)))
         return RingKey(found.use, _generation(row.key), found.public["kid"], found.alg, key, begins, until)
 
 

@@ -13,9 +13,11 @@ from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers, RSAPublicNumbers
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
+from joserfc.util import base64_to_int
 
 Key = ECKey | RSAKey
 
@@ -61,6 +63,20 @@ def import_key(jwk: Mapping[str, Any]) -> Key:
     except _BROKEN:
         raise NotVerified from None
     return key
+
+
+def own_key(jwk: Mapping[str, Any]) -> Key:
+    """A key that hilum made, from the JWK that it kept sealed: what was made whole, and can't have been changed, is not
+    proved to be a key of RSA again, which takes 120 ms. Raises NotVerified.
+    """
+    if jwk.get("kty") != "RSA":
+        return import_key(jwk)
+    try:
+        n, e, d, p, q, dp, dq, qi = (base64_to_int(jwk[name]) for name in ("n", "e", "d", "p", "q", "dp", "dq", "qi"))
+        numbers = RSAPrivateNumbers(p, q, d, dp, dq, qi, RSAPublicNumbers(e, n))
+        return RSAKey.import_key(numbers.private_key(unsafe_skip_rsa_key_validation=True))
+    except _BROKEN:
+        raise NotVerified from None
 
 
 def algorithm(key: Key) -> str:
