@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from tests import forking
 from tests.postgres import postgres_url
 
 __all__ = ["another_database", "database", "hilum", "postgres_database", "postgres_url"]
@@ -24,8 +25,11 @@ _numbers = itertools.count(1)
 def hilum(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     """`hilum ARGUMENTS` in its own process, without settings from the environment of the tests."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("HILUM_")}
-    command = [sys.executable, "-m", "hilum.cli", *map(str, arguments)]
     options = {"timeout": 120, "env": environ} | options
+    words = list(map(str, arguments))
+    if forking.can(options["env"]):
+        return forking.run(words, **options)
+    command = [sys.executable, "-m", "hilum.cli", *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 

@@ -11,12 +11,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
+from tests import forking
 
 from hilum.access.keys import load_or_create
 from hilum.access.tokens import Minter
+
+Process = subprocess.Popen[bytes] | forking.Forked
 
 FHIR_JSON = {"content-type": "application/fhir+json"}
 HANGS_SECONDS = 180
@@ -29,6 +32,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def started(arguments: list[str], env: dict[str, str], out: IO[bytes], errors: IO[bytes]) -> Process:
+    """`hilum ARGUMENTS` in a process of its own."""
+    if forking.can(env):
+        return forking.Forked(arguments, (0, out.fileno(), errors.fileno()), env, os.getcwd())
+    return subprocess.Popen([sys.executable, "-m", "hilum.cli", *arguments], stdout=out, stderr=errors, env=env)
 
 
 class Server:
@@ -50,22 +60,11 @@ class Server:
         self.base = self.url + "/fhir"
         self._errors = (folder / "stderr").open("wb")
         self._folder = folder
-        command = [
-            sys.executable,
-            "-m",
-            "hilum.cli",
-            "serve",
-            "--port",
-            str(self.port),
-            "--data",
-            str(self.data),
-            *flags,
-        ]
-        self.process = subprocess.Popen(
-            command,
-            stdout=(folder / "stdout").open("wb"),
-            stderr=self._errors,
-            env=os.environ | {"PYTHONFAULTHANDLER": "1"} | (environment or {}),
+        self.process = started(
+            ["serve", "--port", str(self.port), "--data", str(self.data), *flags],
+            os.environ | {"PYTHONFAULTHANDLER": "1"} | (environment or {}),
+            (folder / "stdout").open("wb"),
+            self._errors,
         )
         if files is not None:  # before its interpreter has got anywhere
             resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, files)
