@@ -35,6 +35,15 @@ TICKET: Final = 17
 SETTING: Final = 18
 BLOB: Final = 19
 LINK: Final = 20
+EHR: Final = 21
+EHR_KEY: Final = 22
+EHR_TOKEN: Final = 23
+SIGN_IN: Final = 24
+PARCEL: Final = 25
+LEASE: Final = 26
+CURSOR: Final = 27
+DESTINATION: Final = 28
+DIRECTORY: Final = 29
 
 FRESH: Final = 0
 USED: Final = 1
