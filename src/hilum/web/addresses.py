@@ -90,9 +90,9 @@ class Target:
         return host if self.port == {"https": 443, "http": 80}[self.scheme] else f"{host}:{self.port}"
 
 
-def target(url: str) -> Target | str:
+def target(url: str, longest: int = LONGEST) -> Target | str:
     """The URL taken apart, or the kind of what is wrong with it (form, port)."""
-    if len(url) > LONGEST or not _URL.fullmatch(url) or "#" in url or "\\" in url:
+    if len(url) > longest or not _URL.fullmatch(url) or "#" in url or "\\" in url:
         return "form"
     try:
         parts = urlsplit(url)

@@ -71,7 +71,7 @@ _asked: dict[tuple[str, int], Future[Any]] = {}
 
 
 @lru_cache(maxsize=1)
-def _trusting() -> ssl.SSLContext:
+def trusting() -> ssl.SSLContext:
     """The system's certificates; made once, for it takes 20 ms."""
     return ssl.create_default_context()
 
@@ -110,7 +110,7 @@ async def send(method: str, url: str, headers: Mapping[str, str], body: bytes, *
         raise Unreachable(where)
     try:
         async with asyncio.timeout(guard.seconds):
-            addresses = await _judged(where, guard)
+            addresses = await judged(where, guard)
             reader, writer = await _connected(where, addresses, guard)
             try:
                 return await _exchanged(method, where, headers, body, reader, writer, limit)
@@ -124,8 +124,8 @@ async def send(method: str, url: str, headers: Mapping[str, str], body: bytes, *
         raise Unreachable("connect") from None
 
 
-async def _judged(where: Target, guard: Guard) -> Sequence[str]:
-    """All addresses of the target: none when one of them may not be reached."""
+async def judged(where: Target, guard: Guard) -> Sequence[str]:
+    """All addresses of the target, each of which may be reached. Raises Unreachable when one of them may not."""
     if where.literal:
         addresses: Sequence[str] = (where.host,)
     else:
@@ -144,7 +144,7 @@ async def _connected(
     where: Target, addresses: Sequence[str], guard: Guard
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection to the first address that takes one; the certificate is that of the name."""
-    tls = (guard.tls or _trusting()) if where.scheme == "https" else None
+    tls = (guard.tls or trusting()) if where.scheme == "https" else None
     name = where.host if tls is not None else None
     for last, address in enumerate(addresses, 1 - len(addresses)):
         try:
