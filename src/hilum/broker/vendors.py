@@ -1,0 +1,173 @@
+"""What is peculiar to the EHRs of each vendor, as a table (`vendors.toml`): each row with where it is told, and when.
+
+https://hl7.org/fhir/R4/operationoutcome.html
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Final, get_args
+
+from hilum.broker.far import Kind
+from hilum.problems import Misconfigured
+
+TOLD: Final = "as told by clinics' projects"
+CHOSEN: Final = "hilum's own choice"
+"""Sources that are no page's address."""
+
+NOTHING: Final = "nothing"
+PARTIAL: Final = "partial"
+NOTE: Final = "note"
+KINDS: Final = frozenset(get_args(Kind))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table: what it is about (`codes.4101`), where that is told, and when it was read there."""
+
+    about: str
+    source: str
+    read: date
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What a vendor's code means: a `Kind`, or NOTHING, PARTIAL or NOTE. `says`: the same for people."""
+
+    means: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A search that the vendor takes only in parts: one for each of `values` of the parameter `by`, unless one of
+    `unless` is among its parameters.
+    """
+
+    by: str
+    values: tuple[str, ...]
+    unless: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """A vendor's EHRs. What has a default here may be a row of `facts`.
+
+    `code_system`: the URIs of the system that its codes are of. `counts`: what to send as `_count` for a type.
+    """
+
+    name: str
+    title: str
+    codes: Mapping[str, Code] = field(repr=False)
+    parts: Mapping[str, Parts]
+    counts: Mapping[str, int]
+    rows: tuple[Row, ...] = field(repr=False)
+    code_system: re.Pattern[str] | None = None
+
+    concurrency: int = 8
+    """Requests at a time to one host."""
+    per_second: float = 0.0
+    """Requests a second to one host; 0: as many as it answers."""
+    longest_wait: float = 30.0
+    """Seconds that a Retry-After may ask for; beyond, the request fails and names the time to come back at."""
+    token_seconds: int = 300
+    """How long an access token lives whose answer does not say so."""
+    new_refresh_token: bool = True
+    """Whether an answer to a refresh may hold a new refresh token."""
+    wildcard_scopes: bool = True
+    retry_bare_400: int = 0
+    """How often to ask a token endpoint again that answers 400 without an error in it."""
+    transactions: bool = True
+    """Whether its base takes a transaction Bundle."""
+    issuer_slash: bool = False
+    """Whether the issuer of a launch may differ from the base by a slash at its end."""
+    mrn_system_differs: bool = False
+    """Whether the system of MRNs is another one at each site, so that a connection must name it."""
+    id_stands_alone: bool = False
+    """Whether a search by `_id` takes no other parameter."""
+
+
+Vendors = Mapping[str, Vendor]
+_FACTS: Final[Mapping[str, type]] = {
+    "concurrency": int,
+    "per_second": float,
+    "longest_wait": float,
+    "token_seconds": int,
+    "new_refresh_token": bool,
+    "wildcard_scopes": bool,
+    "retry_bare_400": int,
+    "transactions": bool,
+    "issuer_slash": bool,
+    "mrn_system_differs": bool,
+    "id_stands_alone": bool,
+}
+
+
+@cache
+def packaged() -> Vendors:
+    """The vendors that hilum knows."""
+    return vendors((files("hilum.broker") / "vendors.toml").read_text("utf-8"))
+
+
+def vendor(name: str) -> Vendor:
+    """A vendor by its name. Raises Misconfigured, which names those that there are."""
+    found = packaged().get(name)
+    if found is None:
+        raise Misconfigured(f"No vendor is called {name[:40]!r}: expected {', '.join(packaged())}.")
+    return found
+
+
+def vendors(text: str) -> Vendors:
+    """The vendors of a TOML text. Raises Misconfigured naming the row."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"The table of vendors is not TOML: {error}.") from None
+    return MappingProxyType({name: _vendor(name, table) for name, table in tables.items()})
+
+
+def _vendor(name: str, table: Mapping[str, Any]) -> Vendor:
+    rows: list[Row] = []
+
+    def each(group: str, columns: Mapping[str, type]) -> dict[str, Mapping[str, Any]]:
+        found: dict[str, Mapping[str, Any]] = table.get(group, {})
+        for key, row in found.items():
+            about = f"{group}.{key}"
+            _check(f"{name}.{about}", row, {**columns, "source": str, "read": date})
+            rows.append(Row(about, row["source"], row["read"]))
+        return found
+
+    facts = {key: row["value"] for key, row in each("facts", {"value": object}).items()}
+    for key, value in facts.items():
+        if type(value) is not _FACTS.get(key):
+            expected = _FACTS[key].__name__ if key in _FACTS else f"one of {', '.join(_FACTS)}"
+            raise Misconfigured(f"Vendors, {name}.facts.{key}: found {type(value).__name__}, expected {expected}.")
+    parts = {
+        key: Parts(row["by"], tuple(row["values"]), frozenset(row["unless"]))
+        for key, row in each("parts", {"by": str, "values": list, "unless": list}).items()
+    }
+    codes = {key: Code(row["means"], row["says"]) for key, row in each("codes", {"means": str, "says": str}).items()}
+    for key, code in codes.items():
+        if code.means not in KINDS and code.means not in (NOTHING, PARTIAL, NOTE):
+            raise Misconfigured(f"Vendors, {name}.codes.{key}: {code.means!r} is no meaning of a code.")
+    counts = {key: row["value"] for key, row in each("counts", {"value": int}).items()}
+    system = re.compile(table["code_system"]) if "code_system" in table else None
+    frozen = MappingProxyType(codes), MappingProxyType(parts), MappingProxyType(counts)
+    return Vendor(name, table["title"], *frozen, tuple(rows), system, **facts)
+
+
+def _check(about: str, row: Mapping[str, Any], columns: Mapping[str, type]) -> None:
+    if row.keys() != columns.keys():
+        raise Misconfigured(f"Vendors, {about}: found {', '.join(row)}; expected {', '.join(columns)}.")
+    for column, expected in columns.items():
+        if not isinstance(row[column], expected):
+            raise Misconfigured(f"Vendors, {about}: {column} must be of type {expected.__name__}.")
+    if not row["source"].startswith("https://") and row["source"] not in (TOLD, CHOSEN):
+        raise Misconfigured(f"Vendors, {about}: source must be a page's address, {TOLD!r} or {CHOSEN!r}.")
