@@ -18,7 +18,6 @@ from hilum.web.outbound import HEAD_BYTES, Unreachable
 
 _HIGH: Final = 256 * 1024
 """So much of a body may wait to be read by who streams it before the sender has to."""
-_PIECES_AHEAD: Final = 64
 _NO_BODY: Final = frozenset({204, 304})
 _READY, _HEAD, _BODY, _DONE = range(4)
 """Where it stands: between two requests, within a head, within a body, after an answer that was its last."""
@@ -45,9 +44,9 @@ class Line(asyncio.Protocol):
     def _reset(self, limit: int, *, flowing: bool) -> None:
         self.headers = {}
         self._limit, self._flowing = limit, flowing
-        self._left = 2 * limit + HEAD_BYTES  # of what comes over the line: chunks may be small, but not without end
+        self._read = 0  # over the line, where chunks may be small, but not without end
         self._came = self._size = 0  # of the body, as it came and unfolded
-        self._pieces: list[bytes] = []
+        self._content = bytearray()
         self._unfolding: Any = None
         self._to_the_end = False
         self._paused = False
@@ -89,13 +88,13 @@ class Line(asyncio.Protocol):
 
     def body(self) -> bytes:
         """All of it, once the answer is there."""
-        pieces, self._pieces = self._pieces, []
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        content, self._content = self._content, bytearray()
+        return bytes(content)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body as it comes. Raises Unreachable where it does not come whole."""
         while True:
-            if self._pieces:
+            if self._content:
                 yield self.body()
                 self._resume()
             elif self._state == _READY or self._state == _DONE:
@@ -118,7 +117,7 @@ class Line(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Some bytes of an answer; when none was asked for, they can be of nothing good."""
         self._heard = True
-        self._left -= len(data)
+        self._read += len(data)
         if self._state == _READY:
             self._fail("protocol")
             return
@@ -127,8 +126,10 @@ class Line(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail("protocol")
-        if self._left < 0 and (self._state == _HEAD or self._state == _BODY):
-            self._fail("size" if self._state == _BODY else "protocol")
+        if self._state == _HEAD and self._read > HEAD_BYTES:
+            self._fail("protocol")
+        elif self._state == _BODY and self._read > 2 * self._limit + HEAD_BYTES:
+            self._fail("size")
 
     def eof_received(self) -> None:
         """The other side is done: where nothing said how long the body is, that is its end."""
@@ -197,13 +198,11 @@ class Line(asyncio.Protocol):
         if self._size > self._limit:
             self._fail("size")
             return
-        if piece:
-            self._pieces.append(piece)
+        self._content += piece
         if self._flowing:
             self._wake()
-            if not self._paused and (len(self._pieces) > _PIECES_AHEAD or sum(map(len, self._pieces)) > _HIGH):
+            if len(self._content) > _HIGH and not self._paused and self._transport is not None:
                 self._paused = True
-                assert self._transport is not None
                 self._transport.pause_reading()
 
     def on_message_complete(self) -> None:

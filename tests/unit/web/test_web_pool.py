@@ -202,6 +202,7 @@ async def test_a_bomb_is_measured_as_it_unfolds() -> None:
         (b"hello", "protocol"),
         (b"", "connect"),
         (chunked(*[b"a"] * 200_000), "size"),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 2_000, "protocol"),
     ],
 )
 async def test_answers_that_are_none(answer: bytes, expected: str) -> None:
