@@ -1,4 +1,6 @@
-"""Write docs/reference/cli.md, settings.md and operations.md from the code, so that they can't drift. A test compares.
+"""Write docs/reference/cli.md, settings.md, operations.md and ehr-vendors.md from the code, so that they can't drift.
+
+A test compares.
 
 python scripts/generate_docs.py
 """
@@ -12,6 +14,7 @@ from typing import Any
 import typer
 
 from hilum.app.settings import ENTRIES, Settings
+from hilum.broker import vendors
 from hilum.cli.commands import app
 from hilum.rest.operations.page import page as operations_page
 
@@ -64,6 +67,44 @@ def operations() -> str:
     return operations_page(MADE)
 
 
+def ehr_vendors() -> str:
+    """docs/reference/ehr-vendors.md"""
+    parts = [
+        "# What is peculiar to EHRs\n",
+        MADE,
+        "hilum reads this table where it signs in to an EHR and asks it for resources; a connection names its vendor. "
+        "Each row says where that is told and when it was read there: by a page's address, *as told by clinics' "
+        "projects* where no open page says it, or as *hilum's own choice* where the vendor names no figure. Epic's "
+        "pages show their tables to browsers only: they were read in the copy of 2026-08-14 in "
+        "[api-evangelist/epic-systems](https://github.com/api-evangelist/epic-systems).\n",
+        "| fact | what it means | any other server |\n|---|---|---|",
+        *(f"| `{name}` | {says} | {_default(getattr(vendors.vendor('plain'), name))} |" for name, says in FACTS),
+        "",
+    ]
+    for vendor in vendors.packaged().values():
+        if vendor.rows:
+            parts += [f"## {vendor.title}: `{vendor.name}`\n", "| about | hilum takes it as | says | source | read |"]
+            parts += ["|---|---|---|---|---|", *(_row(vendor, row) for row in vendor.rows), ""]
+    return "\n".join(parts)
+
+
+FACTS = vendors.FACTS.items()
+
+
+def _row(vendor: vendors.Vendor, row: vendors.Row) -> str:
+    group, name = row.about.split(".")
+    match group:
+        case "facts":
+            taken = _default(getattr(vendor, name))
+        case "parts":
+            taken = f"one search for each `{vendor.parts[name].by}`: {', '.join(vendor.parts[name].values)}"
+        case "counts":
+            taken = f"`_count={vendor.counts[name]}`"
+        case _:
+            taken = vendor.codes[name].means
+    return f"| {name} | {taken} | {row.says} | {row.source} | {row.read} |"
+
+
 def leaves(group: Any, before: str = "") -> dict[str, Any]:
     """Every command that does something, by its words: `clients add`."""
     found: dict[str, Any] = {}
@@ -86,7 +127,7 @@ def _default(value: Any) -> str:
     return f"`{value}`" if str(value) else "empty"
 
 
-PAGES = {"settings.md": settings, "cli.md": cli, "operations.md": operations}
+PAGES = {"settings.md": settings, "cli.md": cli, "operations.md": operations, "ehr-vendors.md": ehr_vendors}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

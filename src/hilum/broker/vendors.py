@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -30,9 +30,10 @@ KINDS: Final = frozenset(get_args(Kind))
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the table: what it is about (`codes.4101`), where that is told, and when it was read there."""
+    """One row of the table: what it is about (`codes.4101`), what it says, where that is told, and when it was read."""
 
     about: str
+    says: str
     source: str
     read: date
 
@@ -58,7 +59,7 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """A vendor's EHRs. What has a default here may be a row of `facts`.
+    """A vendor's EHRs; from `concurrency` on see FACTS, where the defaults are those of any other server.
 
     `code_system`: the URIs of the system that its codes are of. `counts`: what to send as `_count` for a type.
     """
@@ -72,42 +73,34 @@ class Vendor:
     code_system: re.Pattern[str] | None = None
 
     concurrency: int = 8
-    """Requests at a time to one host."""
     per_second: float = 0.0
-    """Requests a second to one host; 0: as many as it answers."""
     longest_wait: float = 30.0
-    """Seconds that a Retry-After may ask for; beyond, the request fails and names the time to come back at."""
     token_seconds: int = 300
-    """How long an access token lives whose answer does not say so."""
     new_refresh_token: bool = True
-    """Whether an answer to a refresh may hold a new refresh token."""
     wildcard_scopes: bool = True
     retry_bare_400: int = 0
-    """How often to ask a token endpoint again that answers 400 without an error in it."""
     transactions: bool = True
-    """Whether its base takes a transaction Bundle."""
     issuer_slash: bool = False
-    """Whether the issuer of a launch may differ from the base by a slash at its end."""
     mrn_system_differs: bool = False
-    """Whether the system of MRNs is another one at each site, so that a connection must name it."""
     id_stands_alone: bool = False
-    """Whether a search by `_id` takes no other parameter."""
 
+
+FACTS: Final[Mapping[str, str]] = {
+    "concurrency": "Requests at a time to one host.",
+    "per_second": "Requests a second to one host; 0: as many as it answers.",
+    "longest_wait": "Seconds that a Retry-After may ask for; beyond, a request fails with the time to come back at.",
+    "token_seconds": "How long an access token lives whose answer does not say so.",
+    "new_refresh_token": "Whether the answer to a refresh may hold a new refresh token.",
+    "wildcard_scopes": "Whether scopes with a `*` are taken.",
+    "retry_bare_400": "How often a token endpoint is asked again that answers 400 without an error in it.",
+    "transactions": "Whether the base takes a transaction Bundle.",
+    "issuer_slash": "Whether the issuer of a launch may differ from the base by a slash at its end.",
+    "mrn_system_differs": "Whether the system of MRNs is another one at each site, so that a connection must name it.",
+    "id_stands_alone": "Whether a search by `_id` takes no other parameter.",
+}
+_TYPES: Final = {one.name: type(one.default) for one in fields(Vendor) if one.name in FACTS}
 
 Vendors = Mapping[str, Vendor]
-_FACTS: Final[Mapping[str, type]] = {
-    "concurrency": int,
-    "per_second": float,
-    "longest_wait": float,
-    "token_seconds": int,
-    "new_refresh_token": bool,
-    "wildcard_scopes": bool,
-    "retry_bare_400": int,
-    "transactions": bool,
-    "issuer_slash": bool,
-    "mrn_system_differs": bool,
-    "id_stands_alone": bool,
-}
 
 
 @cache
@@ -140,20 +133,20 @@ def _vendor(name: str, table: Mapping[str, Any]) -> Vendor:
         found: dict[str, Mapping[str, Any]] = table.get(group, {})
         for key, row in found.items():
             about = f"{group}.{key}"
-            _check(f"{name}.{about}", row, {**columns, "source": str, "read": date})
-            rows.append(Row(about, row["source"], row["read"]))
+            _check(f"{name}.{about}", row, {**columns, "says": str, "source": str, "read": date})
+            rows.append(Row(about, row["says"], row["source"], row["read"]))
         return found
 
     facts = {key: row["value"] for key, row in each("facts", {"value": object}).items()}
     for key, value in facts.items():
-        if type(value) is not _FACTS.get(key):
-            expected = _FACTS[key].__name__ if key in _FACTS else f"one of {', '.join(_FACTS)}"
+        if type(value) is not _TYPES.get(key):
+            expected = _TYPES[key].__name__ if key in FACTS else f"one of {', '.join(FACTS)}"
             raise Misconfigured(f"Vendors, {name}.facts.{key}: found {type(value).__name__}, expected {expected}.")
     parts = {
         key: Parts(row["by"], tuple(row["values"]), frozenset(row["unless"]))
         for key, row in each("parts", {"by": str, "values": list, "unless": list}).items()
     }
-    codes = {key: Code(row["means"], row["says"]) for key, row in each("codes", {"means": str, "says": str}).items()}
+    codes = {key: Code(row["means"], row["says"]) for key, row in each("codes", {"means": str}).items()}
     for key, code in codes.items():
         if code.means not in KINDS and code.means not in (NOTHING, PARTIAL, NOTE):
             raise Misconfigured(f"Vendors, {name}.codes.{key}: {code.means!r} is no meaning of a code.")

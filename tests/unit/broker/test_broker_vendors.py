@@ -9,7 +9,7 @@ import pytest
 from hilum.broker.vendors import CHOSEN, KINDS, NOTE, NOTHING, PARTIAL, TOLD, Code, Parts, packaged, vendor, vendors
 from hilum.problems import Misconfigured
 
-ROW = 'source = "https://ehr.example/"\nread = 2026-11-23'
+ROW = 'says = "Gone."\nsource = "https://ehr.example/"\nread = 2026-11-23'
 
 
 def test_the_vendors_are_those_of_the_issue() -> None:
@@ -21,6 +21,7 @@ def test_every_row_says_where_it_is_told_and_when_it_was_read(name: str) -> None
     for row in vendor(name).rows:
         assert row.source.startswith("https://") or row.source in (TOLD, CHOSEN), row
         assert date(2026, 1, 1) <= row.read, row
+        assert row.says.endswith("."), row
 
 
 def test_a_plain_server_has_nothing_peculiar() -> None:
@@ -44,9 +45,7 @@ def test_epic_is_as_the_issue_tells() -> None:
         "4134": "break-the-glass",
         "4135": "throttled",
     }
-    assert all(
-        code.means in KINDS | {NOTHING, PARTIAL, NOTE} and code.says.endswith(".") for code in epic.codes.values()
-    )
+    assert all(code.means in KINDS | {NOTHING, PARTIAL, NOTE} for code in epic.codes.values())
     assert {"category", "code"} <= epic.parts["Observation"].unless
     assert not epic.transactions
     assert epic.mrn_system_differs
@@ -82,7 +81,6 @@ def test_a_text_becomes_vendors() -> None:
     {ROW}
     [acme.codes.17]
     means = "gone"
-    says = "Gone."
     {ROW}
     [acme.counts.Task]
     value = 7
@@ -99,12 +97,18 @@ def test_a_text_becomes_vendors() -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("[acme.facts.concurrency]\nvalue = 1", "acme.facts.concurrency: found value; expected value, source, read"),
+        (
+            "[acme.facts.concurrency]\nvalue = 1",
+            "acme.facts.concurrency: found value; expected value, says, source, read",
+        ),
         (f"[acme.facts.concurrency]\nvalue = 'x'\n{ROW}", "acme.facts.concurrency: found str, expected int"),
         (f"[acme.facts.speed]\nvalue = 1\n{ROW}", "acme.facts.speed: found int, expected one of concurrency, "),
-        (f"[acme.codes.1]\nmeans = 'bad'\nsays = 'x'\n{ROW}", "acme.codes.1: 'bad' is no meaning of a code"),
+        (f"[acme.codes.1]\nmeans = 'bad'\n{ROW}", "acme.codes.1: 'bad' is no meaning of a code"),
         (f"[acme.counts.Task]\nvalue = 'x'\n{ROW}", "acme.counts.Task: value must be of type int"),
-        ("[acme.counts.Task]\nvalue = 1\nsource = 'hearsay'\nread = 2026-11-23", "acme.counts.Task: source must be"),
+        (
+            "[acme.counts.Task]\nvalue = 1\nsays = ''\nsource = 'hearsay'\nread = 2026-11-23",
+            "acme.counts.Task: source must be",
+        ),
         ("[acme", "not TOML"),
     ],
 )
