@@ -9,14 +9,16 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urljoin
 
 from hilum.broker.far import Failed, Kind, Note, Page, Side
 from hilum.broker.outcomes import failure, found_nothing, notes
 from hilum.broker.throttle import Clock, Sleep, Throttle, retry_at
+from hilum.broker.together import together
 from hilum.broker.vendors import Parts, Vendor
 from hilum.fhir import json
 from hilum.problems import Malformed
@@ -49,9 +51,6 @@ _ON_THE_WAY: Final[Mapping[str, tuple[Kind, Side, bool, str]]] = {
 }
 """What kept a request from an answer (`Unreachable.kind`): kind, side, whether it may pass, and what to tell."""
 
-_OF_THE_WHOLE: Final = frozenset({"unreachable", "unauthorized", "break-the-glass", "throttled", "ambiguous"})
-"""Kinds of failure that would meet the other parts of a search too."""
-
 
 class Asking:
     """A connection that is signed in: see `Far`. `patient`: that of the launch context. `pages` bounds one search,
@@ -79,22 +78,23 @@ class Asking:
         self._clock, self._sleep = clock, sleep
         self._root = base.rstrip("/") + "/"
 
-    async def search(self, type: str, parameters: Sequence[tuple[str, str]]) -> AsyncIterator[Page]:
+    async def search(self, type: str, parameters: Sequence[tuple[str, str]]) -> AsyncGenerator[Page, None]:
         """All pages in their order, no match twice. Where only some parts of a search failed, a last page says so."""
         parts = self._vendor.parts.get(type)
         each = _in_parts(parts, parameters) if parts is not None else (parameters,)
         seen: set[tuple[Any, Any]] = set()
+        if len(each) == 1:
+            async with aclosing(self._part(type, parameters, seen)) as pages:
+                async for page in pages:
+                    yield page
+            return
         failed: list[Failed] = []
-        for left, one in enumerate(each, 1 - len(each)):
-            try:
-                async with aclosing(self._part(type, one, seen)) as pages:
-                    async for page in pages:
-                        more = page.more or left < 0 or bool(failed)
-                        yield page if more == page.more else Page(page.matches, page.included, page.notes, more)
-            except Failed as caught:
-                if len(each) == 1 or caught.kind in _OF_THE_WHOLE:
-                    raise
-                failed.append(caught)
+        async with aclosing(together([self._part(type, one, seen) for one in each])) as found:
+            async for number, came in found:
+                if isinstance(came, Failed):
+                    failed.append(came)
+                else:
+                    yield replace(came, more=came.more or number < len(each) - 1 or bool(failed))
         if len(failed) == len(each):
             raise failed[0]
         if failed:

@@ -31,6 +31,7 @@ _KINDS: Final[Mapping[int, Kind]] = {
     401: "unauthorized",
     403: "forbidden",
     404: "absent",
+    408: "broken",  # said of a connection that was kept too long, as a request went out
     410: "absent",
     429: "throttled",
 }

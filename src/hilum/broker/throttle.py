@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from hilum.broker.far import Failed
 from hilum.broker.vendors import Vendor
@@ -82,8 +83,9 @@ class Throttles:
     def __init__(self) -> None:
         self._of: dict[str, Throttle] = {}
 
-    def of(self, host: str, vendor: Vendor) -> Throttle:
-        """The throttle of a host (with its port); made as the vendor of who asks first wants it."""
+    def of(self, base: str, vendor: Vendor) -> Throttle:
+        """The throttle of the host that a URL names; made as the vendor of who asks first wants it."""
+        host = urlsplit(base).netloc.lower()
         found = self._of.get(host)
         if found is None:
             found = self._of[host] = Throttle(vendor)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from hilum.broker.asking import Asking
 from hilum.broker.far import Failed, Far, Note, Page
 from hilum.broker.throttle import Throttle
 from hilum.broker.vendors import Vendor, vendor
+from hilum.fhir import json
 from hilum.web.outbound import Guard
 from hilum.web.pool import Pool
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "ehr"
 EPIC, ORACLE, PLAIN = vendor("epic"), vendor("oracle"), vendor("plain")
 CATEGORIES = EPIC.parts["Observation"].values
+EPIC_SYSTEM = "urn:oid:1.2.840.114350.1.13.5325.1.7.2.657369"
 
 
 class Time:
@@ -258,12 +261,51 @@ async def test_epics_observations_are_asked_for_by_category() -> None:
 
     async with ehr(answer, EPIC) as it:
         pages = await it.search("Observation", ("patient", "p"))
-        assert [asked.query for asked in it.far.asked] == [(("patient", "p"), ("category", one)) for one in CATEGORIES]
+        queries = [asked.query for asked in it.far.asked]
+        assert queries[0] == (("patient", "p"), ("category", CATEGORIES[0]))
+        assert sorted(queries) == sorted((("patient", "p"), ("category", one)) for one in CATEGORIES)
         assert ids(pages) == [[CATEGORIES[0], "both"], *[[one] for one in CATEGORIES[1:]]]
         assert [page.more for page in pages] == [True] * (len(CATEGORIES) - 1) + [False]
         it.far.asked.clear()
         await it.search("Observation", ("patient", "p"), ("category", "exam"))
         assert len(it.far.asked) == 1
+
+
+async def test_the_first_category_is_asked_for_alone_and_the_others_at_a_time_within_the_throttle() -> None:
+    waiting: list[str] = []
+    full = asyncio.Event()
+
+    def answer(asked: Asked) -> Said:
+        category = dict(asked.query)["category"]
+        page = fhir(bundle(observation(category)))
+        if category == CATEGORIES[0]:
+            assert waiting == []
+            return page
+
+        async def once_all_are_here(writer: asyncio.StreamWriter) -> None:
+            waiting.append(category)
+            if len(waiting) == EPIC.concurrency:
+                full.set()
+            await full.wait()
+            writer.write(page)
+
+        return once_all_are_here
+
+    async with ehr(answer, EPIC) as it:
+        assert ids(await it.search("Observation", ("patient", "p"))) == [[one] for one in CATEGORIES]
+
+
+async def test_a_search_that_is_left_midway_asks_for_nothing_more() -> None:
+    def answer(asked: Asked) -> bytes:
+        page = int(dict(asked.query).get("page", 0))
+        return fhir(bundle(observation(f"{asked.query}"), next=f"?page={page + 1}&of={asked.query[-1][1]}"))
+
+    async with ehr(answer, EPIC) as it:
+        async with aclosing(it.asking.search("Observation", (("patient", "p"),))) as pages:
+            async for _ in pages:
+                break
+        assert not [task for task in asyncio.all_tasks() if "_run" in repr(task.get_coro())]
+        assert it.asking.requests <= 1 + 3 * len(CATEGORIES)
 
 
 async def test_a_category_that_fails_loses_none_of_the_others() -> None:
@@ -312,7 +354,9 @@ async def test_break_the_glass_is_never_asked_again_nor_for_another_category() -
 
 
 async def test_break_the_glass_within_a_success_is_the_same() -> None:
-    within = bundle({"resource": {**_sample("epic-break-the-glass")}, "search": {"mode": "outcome"}})
+    within = bundle(
+        {"resource": json.parse((SAMPLES / "epic-break-the-glass.json").read_bytes()), "search": {"mode": "outcome"}}
+    )
     async with ehr(lambda _: fhir(within), EPIC) as it:
         assert (await it.failed("Condition", ("patient", "p"))).kind == "break-the-glass"
     async with ehr(
@@ -456,13 +500,3 @@ async def test_an_answer_that_is_too_long_is_ours_to_bound() -> None:
     async with ehr(lambda _: fhir(bundle(*[observation(str(n)) for n in range(100)])), limit=1000) as it:
         failed = await it.failed("Observation")
     assert (failed.kind, failed.side, failed.again) == ("limit", "ours", False)
-
-
-EPIC_SYSTEM = "urn:oid:1.2.840.114350.1.13.5325.1.7.2.657369"
-
-
-def _sample(name: str) -> dict[str, Any]:
-    import json
-
-    found: dict[str, Any] = json.loads((SAMPLES / f"{name}.json").read_text())
-    return found

@@ -108,8 +108,9 @@ async def test_for_longer_than_hilum_waits_a_request_fails_at_once_with_the_time
 
 async def test_connections_to_one_host_share_its_throttle() -> None:
     throttles = Throttles()
-    assert throttles.of("ehr.example:443", PLAIN) is throttles.of("ehr.example:443", vendor("epic"))
-    assert throttles.of("ehr.example:443", PLAIN) is not throttles.of("ehr.example:8443", PLAIN)
+    one = throttles.of("https://ehr.example/site/1", PLAIN)
+    assert one is throttles.of("https://EHR.example/site/2", vendor("epic"))
+    assert one is not throttles.of("https://ehr.example:8443/site/1", PLAIN)
 
 
 @pytest.mark.parametrize(
