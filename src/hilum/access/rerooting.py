@@ -6,9 +6,9 @@ with the new one: who runs it again finds that, and only has to put the file in 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -18,8 +18,11 @@ from hilum.access.ledger import Ledger
 from hilum.access.revoking import LONGEST_TOKEN_SECONDS
 from hilum.access.seal import Seal
 from hilum.oauth import jwt
-from hilum.oauth.ledger import CHALLENGE, KEY, TICKET, USER, Key, Lost, Put, Record, Row, User, read, write
+from hilum.oauth.ledger import CHALLENGE, EHR, EHR_KEY, KEY, TICKET, USER, Key, Lost, Put, Row, read, write
 from hilum.problems import Conflict, Misconfigured
+
+_SEALED: Final[Mapping[int, str]] = {USER: "totp", EHR: "secret", EHR_KEY: "private"}
+"""Kinds, beside keys of our own -> the member of their values that is sealed for their place."""
 
 _SHORT: Final = (CHALLENGE, TICKET)
 """Kinds that last some minutes: what of them is sealed is not worth it, and goes."""
@@ -43,7 +46,7 @@ async def reroot(ledger: Ledger, old: SigningKey, new: SigningKey, now: float, *
     seals = Seal(old), Seal(new)
     until = int(now * 1_000_000) if at_once else None
     puts = [_key(row, *seals, until) async for row in _every(ledger, KEY)]
-    puts += [put async for row in _every(ledger, USER) for put in _user(row, *seals)]
+    puts += [put for kind in _SEALED async for row in _every(ledger, kind) for put in _sealed(row, *seals)]
     count = len(puts)
     if not at_once:
         puts.append(_verifying(old, seals[1], now, [row.key async for row in _every(ledger, KEY)]))
@@ -73,19 +76,20 @@ def _key(row: Row, old: Seal, new: Seal, until: int | None) -> Put:
     private = new.seal(KEY, row.key, old.open(KEY, row.key, found.private))
     found = msgspec.structs.replace(found, private=private)
     if until is None or found.use != ROOT:
-        return _put(row, found)
-    return replace(_put(row, msgspec.structs.replace(found, ends=until)), expires=until)
+        return _put(row, write(found))
+    return replace(_put(row, write(msgspec.structs.replace(found, ends=until))), expires=until)
 
 
-def _user(row: Row, old: Seal, new: Seal) -> Iterator[Put]:
-    found = read(row, User)
-    if found.totp:
-        totp = new.seal(USER, row.key, old.open(USER, row.key, found.totp))
-        yield _put(row, msgspec.structs.replace(found, totp=totp))
+def _sealed(row: Row, old: Seal, new: Seal) -> Iterator[Put]:
+    found: dict[str, Any] = msgspec.json.decode(row.value)
+    name = _SEALED[row.kind]
+    if text := found.get(name):
+        found[name] = new.seal(row.kind, row.key, old.open(row.kind, row.key, text))
+        yield _put(row, msgspec.json.encode(found))
 
 
-def _put(row: Row, value: Record) -> Put:
-    return Put(row.kind, row.key, write(value), row.expires, row.owner, row.peer, row.state, row.version)
+def _put(row: Row, value: bytes) -> Put:
+    return Put(row.kind, row.key, value, row.expires, row.owner, row.peer, row.state, row.version)
 
 
 async def _every(ledger: Ledger, kind: int) -> AsyncIterator[Row]:

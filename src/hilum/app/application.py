@@ -12,6 +12,7 @@ from typing import Any
 
 from hilum.access.keys import SigningKey, load_or_create
 from hilum.access.opened import Opened
+from hilum.access.seal import Seal
 from hilum.access.signed import Signed
 from hilum.app import address, cors, data, memory, streaming, tracing
 from hilum.app.authorizing import Authorizing
@@ -29,6 +30,7 @@ from hilum.app.site import Site
 from hilum.app.stores import open_to_serve
 from hilum.audit.context import ORIGIN, Origin
 from hilum.audit.recording import SILENT
+from hilum.broker.keys import ClientKeys
 from hilum.interactions.door import Door
 from hilum.problems import Busy, Damaged, Misconfigured, Problem
 from hilum.rest import forms, outcome, router
@@ -184,7 +186,8 @@ class Application:
         tickets = self._authorizing.tickets if self._authorizing else None
         self._edge = Edge(service, verifier, limits, PREFIX, tickets)
         unreadable = self._recording.unreadable if self._recording else tuple
-        self._site = Site(settings, service, verifier, self.metrics, unreadable)
+        client_keys = ClientKeys(store.ledger, Seal(key), settings.environment)
+        self._site = Site(settings, service, verifier, self.metrics, client_keys, unreadable)
         memory.settle()
         log.info(
             "started",

@@ -8,6 +8,7 @@ from typing import Any
 from hilum import __version__
 from hilum.app.metrics import CONTENT_TYPE, Metrics
 from hilum.app.settings import Settings, is_loopback
+from hilum.broker.keys import CACHE_SECONDS, ClientKeys, jwks_path
 from hilum.console.pages import Pages
 from hilum.fhir import json
 from hilum.interactions.counts import counts
@@ -36,9 +37,11 @@ class Site:
         service: Service,
         verifier: Verifies | None,
         metrics: Metrics,
+        client_keys: ClientKeys,
         unreadable: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """`unreadable`: what is wrong with files of the audit trail that can't be settled."""
+        self._client_keys = client_keys
         self._service = service
         self._unreadable = unreadable
         self._verifier = verifier
@@ -50,6 +53,7 @@ class Site:
             "/ready": self._ready,
             "/metrics": self._metrics_text,
             "/api/v1/counts": self._counts,
+            jwks_path(settings.environment): self._jwks,
         }
 
     async def respond(self, scope: Mapping[str, Any], headers: Headers) -> tuple[Response, Request]:
@@ -116,3 +120,8 @@ class Site:
         trail = self._service.trail
         await trail.flushed(trail.note(who, "counts", None, "", 0, 200, "", ()))
         return Response(200, [JSON, NO_STORE], json.encode({"counts": found}))
+
+    async def _jwks(self, asked: Asked) -> Response:
+        """The public keys by which EHRs know hilum: those of this environment, which is all that is known here."""
+        kept: Header = (b"cache-control", b"public, max-age=%d" % CACHE_SECONDS)
+        return Response(200, [JSON, kept], json.encode(await self._client_keys.jwks()))

@@ -1,4 +1,4 @@
-"""`hilum keys`: what signs tokens."""
+"""`hilum keys`: what signs tokens, and what hilum signs in to EHRs with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hilum.cli import options
+from hilum.cli import clientkeys, options
+from hilum.cli.clientkeys import moment
 
 if TYPE_CHECKING:
     from hilum.access.keyring import Keyring, RingKey
@@ -15,14 +16,20 @@ if TYPE_CHECKING:
 
 keys = typer.Typer(
     name="keys",
-    help="List the keys that sign tokens, and change them.\n\nExamples:\n\n- `hilum keys list`\n\n"
-    "- `hilum keys rotate --use id`",
+    help="List the keys that sign tokens, and those that hilum signs in to EHRs with, and change them.\n\nExamples:\n\n"
+    "- `hilum keys list`\n\n- `hilum keys rotate --use id`\n\n- `hilum keys new --use ehr`",
     no_args_is_help=True,
 )
+for command in (clientkeys.new, clientkeys.export, clientkeys.drop):
+    keys.command()(command)
 
 
 @keys.command("list")
 def list_(
+    use: Annotated[
+        str,
+        typer.Option("--use", help="Only those for this use: `access`, `id`, `audit`, `root`, `ehr`.", metavar="USE"),
+    ] = "",
     store: options.Store = None,
     data: options.Data = None,
     environment: options.Environment = None,
@@ -30,22 +37,36 @@ def list_(
 ) -> None:
     """List the keys: what for, since when, until when. Private parts stay where they are.
 
-    Example:
+    Keys for EHRs are `published`, then `signing`, then `retired`, and listed until they are dropped.
+
+    Examples:
 
     - `hilum keys list --json`
+
+    - `hilum keys list --use ehr`
     """
     from hilum.cli.records import done
     from hilum.cli.terminal import json_out, out, table
 
-    async def work(opened: Store, settings: Settings) -> list[RingKey]:
-        return (await _ring(opened, settings)).shown()
+    async def work(opened: Store, settings: Settings) -> list[dict[str, Any]]:
+        ours = [_shown(one) for one in (await _ring(opened, settings)).shown()]
+        return ours + [clientkeys.shown(one) for one in await clientkeys.client_keys(opened, settings).shown()]
 
-    found = [_shown(one) for one in done({"store": store, "data": data, "environment": environment}, work)]
+    all = done({"store": store, "data": data, "environment": environment}, work)
+    found = [one for one in all if use in ("", one["use"])]
     if json:
         json_out({"keys": found})
         return
-    rows = [(one["use"], one["alg"], one["begins"] or "", one["until"] or "", one["kid"]) for one in found]
-    table(f"{len(rows)} keys", ("use", "algorithm", "signs from", "verifies until", "kid"), rows)
+    columns = {
+        "use": "use",
+        "alg": "algorithm",
+        "state": "state",
+        "begins": "signs from",
+        "until": "until",
+        "kid": "kid",
+    }
+    rows = [tuple(one.get(column) or "" for column in columns) for one in found]
+    table(f"{len(rows)} keys", tuple(columns.values()), rows)
     for one in found:
         out(f"{one['use']} {one['kid']}")
 
@@ -56,8 +77,8 @@ def rotate(
         str,
         typer.Option(
             "--use",
-            help="`access` (access tokens), `id` (id_tokens), `audit` (anchors), or `root`, which seals the others and "
-            "signs what `hilum token` makes.",
+            help="`access` (access tokens), `id` (id_tokens), `audit` (anchors), `ehr` (signing in to EHRs), or "
+            "`root`, which seals the others and signs what `hilum token` makes.",
             metavar="USE",
         ),
     ] = "access",
@@ -69,12 +90,17 @@ def rotate(
             "signed, `--use root`.",
         ),
     ] = False,
+    alg: Annotated[str, typer.Option("--alg", help="Of `--use ehr`: RS384 or ES384.", metavar="ALG")] = "RS384",
+    wait: clientkeys.Wait = clientkeys.WAIT,
     store: options.Store = None,
     data: options.Data = None,
     environment: options.Environment = None,
     json: options.Json = False,
 ) -> None:
     """Make a new key. It is published at once and signs ten minutes later; the one before ends an hour after that.
+
+    A key for EHRs signs after `--wait` hours, and the one before is dropped after as many more. `hilum keys drop` takes
+    that back.
 
     The root is a file in the data directory: stop all servers of the store first, and copy the new file to all of their
     hosts. Tokens of `hilum token` hold on; forms and paging links from before do not. A backup of before needs the file
@@ -84,6 +110,8 @@ def rotate(
 
     - `hilum keys rotate --use id`
 
+    - `hilum keys rotate --use ehr --wait 72`
+
     - `hilum keys rotate --use root --at-once` where the data directory was seen by somebody else.
     """
     from hilum.access.keyring import USES
@@ -91,16 +119,21 @@ def rotate(
     from hilum.cli.terminal import json_out, out
     from hilum.problems import Invalid
 
+    flags = {"store": store, "data": data, "environment": environment}
+    if use == clientkeys.USE:
+        clientkeys.say_made(*done(flags, clientkeys.rotating(alg, wait, at_once)), json=json)
+        return
+
     async def work(opened: Store, settings: Settings) -> RingKey:
         if use == "root":
             return await _another_root(opened, settings, at_once)
         ring = await _ring(opened, settings)
         if use not in USES:
-            raise Invalid(f"There are keys for {', '.join(sorted(USES))} and root; {use!r} is none of them.")
+            raise Invalid(f"There are keys for {', '.join(sorted(USES))}, ehr and root; {use!r} is none of them.")
         await tell(opened, settings, "key", {"rotated": use} | ({"at_once": "true"} if at_once else {}))
         return await ring.rotate(opened.ledger, use, at_once=at_once)
 
-    made = _shown(done({"store": store, "data": data, "environment": environment}, work))
+    made = _shown(done(flags, work))
     if json:
         json_out(made)
     else:
@@ -144,12 +177,6 @@ def _shown(key: RingKey) -> dict[str, Any]:
         "generation": key.generation,
         "alg": key.algorithm,
         "kid": key.kid,
-        "begins": _moment(key.begins),
-        "until": _moment(key.until),
+        "begins": moment(key.begins),
+        "until": moment(key.until),
     }
-
-
-def _moment(seconds: float | None) -> str | None:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else None

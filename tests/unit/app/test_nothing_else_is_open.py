@@ -27,6 +27,7 @@ OPEN = frozenset((
     "GET /.well-known/openid-configuration",
     "GET /.well-known/oauth-authorization-server",
     "GET /.well-known/jwks.json",
+    "GET /broker/jwks/sandbox.json",
     # What people see before they are signed in, and where they sign in.
     "GET /auth/static/{name}",
     "GET /auth/style.json",
@@ -58,7 +59,7 @@ OPEN = frozenset((
     "GET /browse/Patient/x/_history/1",
 ))  # fmt: skip
 REFUSES = frozenset(f"POST /auth/{name}" for name in ("token", "introspect", "revoke", "register", "console-token"))
-BESIDE = ("/health", "/ready", "/metrics", "/api/v1/counts")
+BESIDE = ("/health", "/ready", "/metrics", "/api/v1/counts", "/broker/jwks/sandbox.json")
 TYPES = ("Patient", "ValueSet", "AuditEvent", "Consent", "Binary")
 PLACES = {"[type]": "Observation", "[id]": "x", "[vid]": "1"}
 
