@@ -29,8 +29,8 @@ USE: Final = "ehr"
 """What these keys are for, beside the uses of `hilum.access.keyring`."""
 
 WAIT_SECONDS: Final = 24 * 3600
-"""How long a key is published before it signs, and after. An EHR may keep the set for `CACHE_SECONDS`, but some have
-nightly jobs that carry what was registered to their sites, and a portal that takes files waits for a person.
+"""How long a key is published before it signs, and after: an EHR that reads the set has it within `CACHE_SECONDS`, but
+a portal that takes files waits for a person.
 """
 
 CACHE_SECONDS: Final = 300

@@ -26,7 +26,7 @@ from hilum.oauth.keyset import KEY_TYPE, Unfit, usable
 from hilum.problems import Invalid
 
 ALGORITHMS: Final = tuple(KEY_TYPE)
-"""RS384 and ES384: what SMART has every server take."""
+"""RS384 and ES384: a server takes one of them at least, so that a client has to know both (SMART, same page)."""
 
 CERTIFICATE_DAYS: Final = 3650
 """A portal judges the key by the registration, not by the certificate around it: one that ended would only stop us."""

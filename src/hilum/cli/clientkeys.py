@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 USE = "ehr"
 
 Use = Annotated[str, typer.Option("--use", help="`ehr`: keys for signing in to EHRs.", metavar="USE")]
-Alg = Annotated[str, typer.Option("--alg", help="RS384, which every EHR takes, or ES384.", metavar="ALG")]
+Alg = Annotated[
+    str,
+    typer.Option(
+        "--alg", help="RS384 (RSA) or ES384 (P-384): what the EHR takes, which is one of them at least.", metavar="ALG"
+    ),
+]
 Wait = Annotated[
     int,
     typer.Option(

@@ -20,8 +20,6 @@ keys = typer.Typer(
     "- `hilum keys list`\n\n- `hilum keys rotate --use id`\n\n- `hilum keys new --use ehr`",
     no_args_is_help=True,
 )
-for command in (clientkeys.new, clientkeys.export, clientkeys.drop):
-    keys.command()(command)
 
 
 @keys.command("list")
@@ -45,8 +43,13 @@ def list_(
 
     - `hilum keys list --use ehr`
     """
+    from hilum.access.keyring import ROOT, USES
     from hilum.cli.records import done
     from hilum.cli.terminal import json_out, out, table
+    from hilum.problems import Invalid
+
+    if use not in ("", *USES, ROOT, clientkeys.USE):
+        raise Invalid(f"There are keys for {', '.join(sorted(USES))}, ehr and root; {use[:32]!r} is none of them.")
 
     async def work(opened: Store, settings: Settings) -> list[dict[str, Any]]:
         ours = [_shown(one) for one in (await _ring(opened, settings)).shown()]
@@ -69,6 +72,9 @@ def list_(
     table(f"{len(rows)} keys", tuple(columns.values()), rows)
     for one in found:
         out(f"{one['use']} {one['kid']}")
+
+
+keys.command()(clientkeys.new)
 
 
 @keys.command()
@@ -138,6 +144,10 @@ def rotate(
         json_out(made)
     else:
         out(f"{made['use']} {made['kid']} signs from {made['begins'] or 'now on'}")
+
+
+keys.command()(clientkeys.export)
+keys.command()(clientkeys.drop)
 
 
 async def _another_root(opened: Store, settings: Settings, at_once: bool) -> RingKey:

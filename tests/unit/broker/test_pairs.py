@@ -168,10 +168,21 @@ def too_long() -> rsa.RSAPrivateKey:
     return numbers.private_key(unsafe_skip_rsa_key_validation=True)
 
 
+def long_exponent() -> rsa.RSAPrivateKey:
+    """A public exponent of 33 bits: who verifies with it works for long."""
+    found = rsa.generate_private_key(65537, 2048).private_numbers()
+    e = (1 << 32) + 15
+    d = pow(e, -1, lcm(found.p - 1, found.q - 1))
+    public = rsa.RSAPublicNumbers(e, found.p * found.q)
+    numbers = rsa.RSAPrivateNumbers(found.p, found.q, d, d % (found.p - 1), d % (found.q - 1), found.iqmp, public)
+    return numbers.private_key()
+
+
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "RSA of 1024 bits": (lambda: rsa.generate_private_key(65537, 1024), "has 1024 bits; 2048 to 8192 are taken"),
     "RSA of 2047 bits": (lambda: rsa.generate_private_key(65537, 2047), "has 2047 bits"),
     "RSA of 8676 bits": (too_long, "has 8676 bits"),
+    "RSA with a long exponent": (long_exponent, "public exponent of at most 32"),
     "P-256": (lambda: ec.generate_private_key(ec.SECP256R1()), "curve secp256r1; ES384 needs P-384"),
     "P-521": (lambda: ec.generate_private_key(ec.SECP521R1()), "curve secp521r1"),
     "secp256k1": (lambda: ec.generate_private_key(ec.SECP256K1()), "curve secp256k1"),
