@@ -206,7 +206,7 @@ class ClientKeys:
     async def _held(self, alg: str = "") -> list[_Held]:
         """What is not dropped, by algorithm and generation."""
         rows = await self._ledger.of(EHR_KEY, owner=self._environment.encode())
-        all = [_Held(row, read(row, EhrKey)) for row in rows if row.expires > self._now]
+        all = [_Held(row, read(row, EhrKey)) for row in rows]
         return sorted((one for one in all if alg in ("", one.key.alg)), key=lambda one: (one.key.alg, one.generation))
 
     async def _add(self, pair: Pair, wait: float, *, at_once: bool = False, brought: bool = False) -> ClientKey:

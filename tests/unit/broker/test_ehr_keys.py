@@ -62,6 +62,12 @@ async def states(keys: ClientKeys) -> list[tuple[int, str]]:
     return [(one.generation, one.state) for one in await keys.shown()]
 
 
+async def privates(world: World) -> list[bool]:
+    """Whether there is a private half, of all keys that ever were."""
+    rows = sorted(await world.ledger.changed(EHR_KEY, 0), key=lambda row: row.key)
+    return [bool(read(row, EhrKey).private) for row in rows]
+
+
 async def kids(keys: ClientKeys) -> list[str]:
     return [key["kid"] for key in (await keys.jwks())["keys"]]
 
@@ -128,8 +134,7 @@ async def test_at_once_drops_all_that_were_before_and_their_private_halves(world
     made = await keys.rotate("ES384", at_once=True)
     assert await kids(keys) == [made.kid]
     assert (await keys.signing("ES384")).kid == made.kid
-    privates = [read(row, EhrKey).private for row in await world.ledger.changed(EHR_KEY, 0)]
-    assert [bool(one) for one in privates] == [False, False, True]
+    assert await privates(world) == [False, False, True]
     await world.ledger.sweep()
     assert await kids(keys) == [made.kid]
 
@@ -138,7 +143,11 @@ async def test_algorithms_rotate_apart(world: World, rsa: Pair) -> None:
     await world.sandbox.import_(rsa)
     await world.sandbox.new("ES384")
     await world.sandbox.rotate("ES384", at_once=True)
-    assert (await world.sandbox.signing("RS384")).kid == rsa.kid
+    next_ = await world.sandbox.rotate("ES384")
+    await world.sandbox.drop(rsa.kid)
+    assert (await world.sandbox.shown())[-1] == next_, "it waits as before"
+    with pytest.raises(Misconfigured):
+        await world.sandbox.signing("RS384")
 
 
 async def test_a_rotation_is_taken_back_by_dropping_what_it_made(world: World) -> None:
@@ -147,6 +156,7 @@ async def test_a_rotation_is_taken_back_by_dropping_what_it_made(world: World) -
     second = await keys.rotate("ES384")
     world.now += WAIT_SECONDS + 1
     assert (await keys.drop(second.kid)).kid == second.kid
+    assert await privates(world) == [True, False], "nor is its private half kept"
     assert (await keys.signing("ES384")).kid == first.kid
     world.now += 10 * WAIT_SECONDS
     assert await kids(keys) == [first.kid], "for good"

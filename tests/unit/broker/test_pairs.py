@@ -178,11 +178,21 @@ def long_exponent() -> rsa.RSAPrivateKey:
     return numbers.private_key()
 
 
+def mismade() -> rsa.RSAPrivateKey:
+    """Its private exponent is another key's."""
+    found = rsa.generate_private_key(65537, 2048).private_numbers()
+    numbers = rsa.RSAPrivateNumbers(
+        found.p, found.q, found.d + 2, found.dmp1, found.dmq1, found.iqmp, found.public_numbers
+    )
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)
+
+
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "RSA of 1024 bits": (lambda: rsa.generate_private_key(65537, 1024), "has 1024 bits; 2048 to 8192 are taken"),
     "RSA of 2047 bits": (lambda: rsa.generate_private_key(65537, 2047), "has 2047 bits"),
     "RSA of 8676 bits": (too_long, "has 8676 bits"),
     "RSA with a long exponent": (long_exponent, "public exponent of at most 32"),
+    "RSA whose numbers do not fit": (mismade, "can't be read: it is damaged"),
     "P-256": (lambda: ec.generate_private_key(ec.SECP256R1()), "curve secp256r1; ES384 needs P-384"),
     "P-521": (lambda: ec.generate_private_key(ec.SECP521R1()), "curve secp521r1"),
     "secp256k1": (lambda: ec.generate_private_key(ec.SECP256K1()), "curve secp256k1"),
