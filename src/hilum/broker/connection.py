@@ -19,10 +19,11 @@ class Connection(Record, frozen=True, omit_defaults=True):
 
     `environment`: `sandbox` or `production`; nothing of one is ever used for the other. `vendor`: a row of the table of
     vendors. `base`: the FHIR base URL, without a slash at its end. `issuer`: what the EHR calls itself in a launch
-    (`iss`) where that is not its base to the letter. `method`: how hilum proves who it is at the token endpoint. `secret`:
-    sealed for (EHR, name). `alg`: RS384 or ES384. `system_scopes` are asked for by Backend Services, `user_scopes` by
-    App Launch. `recipes`: names of those that may be used with it. `mrn_system`: of the identifiers that its patients
-    are looked for by. `origin`: `file` for what stands in the data directory's file, else who added it.
+    (`iss`) where that is not its base to the letter. `method`: how hilum proves who it is at the token endpoint.
+    `secret`: sealed for (EHR, name). `alg`: RS384 or ES384. `system_scopes` are asked for by Backend Services,
+    `user_scopes` by App Launch. `recipes`: names of those that may be used with it. `mrn_system`: of the identifiers
+    that its patients are looked for by. `origin`: `file` for what stands in the data directory's file, else who added
+    it.
     """
 
     name: str

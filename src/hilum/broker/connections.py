@@ -1,0 +1,161 @@
+"""The registry of EHRs: those of the data directory's file, and those that were added (records of kind EHR).
+
+All are of the environment of this hilum: keys, tokens and connections of the other one live in another data directory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from hilum.access.seal import Seal
+from hilum.broker import file
+from hilum.broker.connection import Connection
+from hilum.broker.rules import SECRET, judge
+from hilum.oauth.keeping import Ledger
+from hilum.oauth.ledger import EHR, EHR_TOKEN, LEASE, Put, read, write
+from hilum.problems import Conflict, Forbidden, Invalid, Misconfigured, NotFound
+from hilum.web import log
+
+VENDORS: Final = frozenset(("plain", "epic", "oracle", "meditech"))
+Stamp = tuple[int, int, int] | None
+"""By which a file is known to be another one: time of change, size, inode; None: it can't be seen."""
+
+
+class Connections:
+    """What there is at this moment, in all processes. `folder`: the data directory; None: there is no file.
+
+    The file is read again when it changes; one that is not sound any more changes nothing, and the log says so. Raises
+    Misconfigured where it is not sound at the start.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        seal: Seal,
+        environment: str,
+        folder: Path | None = None,
+        *,
+        vendors: frozenset[str] = VENDORS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._ledger, self._seal, self._clock = ledger, seal, clock
+        self.environment, self._vendors = environment, vendors
+        self._path = None if folder is None else folder / file.FILE
+        self._seen = self._stamp()
+        self._filed = self._read()
+
+    async def get(self, name: str) -> Connection:
+        """The connection, be it disabled. Raises NotFound, Busy."""
+        found = self.filed.get(name)
+        if found is None and name.isascii():
+            row = await self._ledger.get(EHR, name.encode())
+            found = None if row is None else read(row, Connection)
+        if found is None:
+            raise NotFound(f"There is no EHR {name[:40]!r}. `hilum ehr list` shows those that there are.")
+        return found
+
+    async def usable(self, name: str) -> Connection:
+        """The connection, to be used. Raises NotFound, Forbidden, Busy."""
+        found = await self.get(name)
+        if found.disabled:
+            raise Forbidden(f"The EHR {name!r} is disabled.")
+        if found.environment != self.environment:  # a ledger that was moved
+            raise Forbidden(f"The EHR {name!r} is of {found.environment}, and this hilum of {self.environment}.")
+        return found
+
+    async def every(self) -> list[Connection]:
+        """All of them by name. Raises Busy."""
+        found = dict(self.filed)
+        after = b""
+        while rows := await self._ledger.of(EHR, after=after):
+            for row in rows:
+                found.setdefault(row.key.decode(), read(row, Connection))
+            after = rows[-1].key
+        return [found[name] for name in sorted(found)]
+
+    async def add(self, connection: Connection, secret: str = "") -> Connection:
+        """Add it; by whom is its `origin`. Raises Invalid, Conflict where the name is taken, Busy."""
+        connection = msgspec.structs.replace(
+            connection, base=connection.base.rstrip("/"), created=int(self._clock()), secret=""
+        )
+        self.judge(connection, secret)
+        if secret:
+            connection = file.sealed(connection, secret, self._seal.seal)
+        key = connection.name.encode()
+        if connection.name in self.filed or not await self._ledger.add(Put(EHR, key, write(connection))):
+            raise Conflict(f"There is an EHR {connection.name!r} already. Choose another name, or remove that one.")
+        return connection
+
+    def judge(self, connection: Connection, secret: str = "") -> None:
+        """Raises Invalid where `add` would, but for the name being taken."""
+        judge(connection)
+        file.fitting(connection, self.environment, self._vendors)
+        if connection.origin == file.ORIGIN:
+            raise Invalid(f"origin may not be {file.ORIGIN!r}: that is for what stands in {file.FILE}.")
+        if bool(secret) != (connection.method in SECRET):
+            raise Invalid(f"A secret goes with {' and '.join(SECRET)}, and with nothing else.")
+
+    async def remove(self, name: str) -> None:
+        """Forget it, and the tokens that it gave. Raises NotFound, Conflict where it stands in the file, Busy."""
+        if name in self.filed:
+            raise Conflict(f"The EHR {name!r} stands in {file.FILE}: take it out there.")
+        await self.get(name)
+        await self._ledger.remove(EHR, name.encode())
+        while rows := await self._ledger.of(EHR_TOKEN, owner=name.encode()):
+            for row in rows:
+                await self._ledger.remove(EHR_TOKEN, row.key)
+        for row in await self._ledger.of(LEASE, owner=name.encode()):
+            await self._ledger.remove(LEASE, row.key)
+
+    def secret(self, connection: Connection) -> str:
+        """Its client secret. Raises Misconfigured where it does not open here."""
+        return self._seal.open(EHR, connection.name.encode(), connection.secret)
+
+    def inner(self) -> frozenset[str]:
+        """Hosts that may have private addresses: whoever can write the file may reach them anyway."""
+        return frozenset(urlsplit(one.base).hostname or "" for one in self.filed.values())
+
+    @property
+    def filed(self) -> Mapping[str, Connection]:
+        """Those of the file, as it is now."""
+        stamp = self._stamp()
+        if stamp != self._seen:
+            self._seen = stamp
+            try:
+                self._filed = self._read()
+            except Misconfigured as problem:
+                log.error("the connections are as they were", text=str(problem))
+        return self._filed
+
+    def _read(self) -> Mapping[str, Connection]:
+        if self._path is None:
+            return {}
+        return file.connections(self._path, self.environment, self._vendors, self._seal.seal)
+
+    def _stamp(self) -> Stamp:
+        if self._path is None:
+            return None
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def fingerprint(connection: Connection) -> str:
+    """Another one for each client, place and wish: a token belongs to what it was asked for, not to a name.
+
+    A connection that is aimed at another server must not bring the token of the first one there.
+    """
+    told = (
+        connection.name, connection.environment, connection.base, connection.client_id, connection.method,
+        connection.alg, connection.system_scopes,
+    )  # fmt: skip
+    return hashlib.sha256("\0".join(told).encode()).hexdigest()

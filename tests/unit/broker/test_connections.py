@@ -1,0 +1,256 @@
+"""The registry of EHRs: what a connection must be, where it stands, and what is told when it is wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import structs
+from tests.unit.broker.ehr import connection, seal
+from tests.unit.smart.pages import Clock
+
+from hilum.broker import rules
+from hilum.broker.connections import Connections
+from hilum.oauth.keeping import Ledger
+from hilum.oauth.ledger import EHR, EHR_TOKEN, LEASE, Put
+from hilum.problems import Conflict, Forbidden, Invalid, Misconfigured, NotFound
+from hilum.store.sqlite import open_sqlite
+from hilum.web import log
+
+LAKE = """
+[lake]
+environment = "sandbox"
+vendor = "epic"
+base = "https://ehr.example.org/api/FHIR/R4/"
+client_id = "3f2a"
+method = "private_key_jwt"
+system_scopes = "system/Patient.rs system/Observation.rs"
+mrn_system = "urn:oid:1.2.840.114350"
+recipes = ["visit"]
+"""
+SEA = """
+[sea]
+environment = "sandbox"
+vendor = "oracle"
+base = "https://sea.example.org/r4"
+client_id = "sea"
+method = "client_secret_basic"
+client_secret_file = "sea.secret"
+grants = ["client_credentials", "authorization_code"]
+system_scopes = "system/Patient.read"
+user_scopes = "launch patient/Patient.read"
+"""
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+    store = await open_sqlite(str(tmp_path / "store.sqlite"))
+    yield store.ledger
+    await store.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "ehrs.toml").write_text(LAKE + SEA)
+    (tmp_path / "sea.secret").write_text("a secret\n")
+    return tmp_path
+
+
+def registry(ledger: Ledger, folder: Path, environment: str = "sandbox") -> Connections:
+    return Connections(ledger, seal(folder), environment, folder, clock=Clock())
+
+
+async def test_what_was_added_is_there_in_every_process(ledger: Ledger, tmp_path: Path) -> None:
+    one, other = registry(ledger, tmp_path), registry(ledger, tmp_path)
+    added = await one.add(connection("https://ehr.example.org/fhir/"))
+    assert added == connection(created=int(Clock()()))
+    assert await other.get("lake") == added
+    assert await other.every() == [added]
+
+
+async def test_a_secret_is_sealed_for_its_connection_and_never_in_the_clear(ledger: Ledger, tmp_path: Path) -> None:
+    here = registry(ledger, tmp_path)
+    added = await here.add(connection(method="client_secret_post"), "s3cret words")
+    row = await ledger.get(EHR, b"lake")
+    assert row is not None
+    assert b"s3cret" not in row.value
+    assert "s3cret" not in repr(added)
+    assert here.secret(added) == "s3cret words"
+    with pytest.raises(Misconfigured):
+        here.secret(structs.replace(added, name="sea"))
+
+
+async def test_a_name_is_taken_once(ledger: Ledger, folder: Path) -> None:
+    here = registry(ledger, folder)
+    await here.add(connection(name="hill"))
+    for name in ("hill", "lake"):
+        with pytest.raises(Conflict, match=f"an EHR '{name}' already"):
+            await here.add(connection(name=name))
+
+
+async def test_what_is_removed_takes_its_tokens_along(ledger: Ledger, tmp_path: Path) -> None:
+    here = registry(ledger, tmp_path)
+    await here.add(connection())
+    for kind in (EHR_TOKEN, LEASE):
+        await ledger.add(Put(kind, b"of lake", b"{}", owner=b"lake"))
+        await ledger.add(Put(kind, b"of sea", b"{}", owner=b"sea"))
+    await here.remove("lake")
+    assert await here.every() == []
+    assert [[row.key for row in await ledger.of(kind)] for kind in (EHR_TOKEN, LEASE)] == [[b"of sea"]] * 2
+    with pytest.raises(NotFound, match="hilum ehr list"):
+        await here.remove("lake")
+
+
+async def test_a_disabled_connection_is_shown_and_not_used(ledger: Ledger, tmp_path: Path) -> None:
+    here = registry(ledger, tmp_path)
+    added = await here.add(connection(disabled=True))
+    assert await here.get("lake") == added
+    with pytest.raises(Forbidden, match="disabled"):
+        await here.usable("lake")
+
+
+async def test_a_connection_of_the_other_environment_is_neither_added_nor_used(ledger: Ledger, tmp_path: Path) -> None:
+    here = registry(ledger, tmp_path)
+    with pytest.raises(Invalid, match="The two never mix"):
+        await here.add(connection(environment="production"))
+    await here.add(connection())
+    here.environment = "production"
+    with pytest.raises(Forbidden, match="is of sandbox, and this hilum of production"):
+        await here.usable("lake")
+
+
+async def test_more_connections_than_a_page_of_the_ledger_are_all_told(ledger: Ledger, tmp_path: Path) -> None:
+    here = registry(ledger, tmp_path)
+    names = [f"clinic-{number:03}" for number in range(205)]
+    for name in names:
+        await here.add(connection(name=name))
+    assert [one.name for one in await here.every()] == names
+
+
+# --- the file ---------------------------------------------------------------------------------------------------------
+
+
+async def test_connections_of_the_file_are_there_beside_those_that_were_added(ledger: Ledger, folder: Path) -> None:
+    here = registry(ledger, folder)
+    await here.add(connection(name="hill"))
+    assert [(one.name, one.origin) for one in await here.every()] == [
+        ("hill", "kim"), ("lake", "file"), ("sea", "file"),
+    ]  # fmt: skip
+    assert await here.usable("lake") == connection(
+        "https://ehr.example.org/api/FHIR/R4",
+        vendor="epic",
+        client_id="3f2a",
+        system_scopes="system/Patient.rs system/Observation.rs",
+        mrn_system="urn:oid:1.2.840.114350",
+        recipes=("visit",),
+        alg="RS384",
+        origin="file",
+    )
+    assert here.secret(await here.get("sea")) == "a secret"
+    assert here.inner() == {"ehr.example.org", "sea.example.org"}
+    with pytest.raises(Conflict, match="take it out there"):
+        await here.remove("lake")
+
+
+async def test_a_file_that_changes_is_read_again_and_one_that_is_unsound_changes_nothing(
+    ledger: Ledger, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.configure()
+    here, file = registry(ledger, folder), folder / "ehrs.toml"
+    file.write_text(LAKE)
+    os.utime(file, ns=(1, 1))
+    assert [one.name for one in await here.every()] == ["lake"]
+    file.write_text(LAKE.replace("epic", "nobody"))
+    os.utime(file, ns=(2, 2))
+    assert [one.vendor for one in await here.every()] == ["epic"]
+    assert "the connections are as they were" in capsys.readouterr().err
+    file.unlink()
+    assert await here.every() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (LAKE + "[sea", "is not TOML"),
+        (LAKE + "\n[sea]\nbase = 7", "line 12 and below: of the connection 'sea', a key is wrong: Expected `str`"),
+        (LAKE + 'clientid = "x"', "line 2 and below: of the connection 'lake', a key is wrong: .* `clientid`"),
+        (LAKE.replace("vendor", "#"), "missing required field `vendor`"),
+        (LAKE.replace("[lake]", "[Lake]"), "of the connection 'Lake', name must have 1 to 40 letters"),
+        (LAKE.replace("epic", "acme"), "of the connection 'lake', vendor must be one of epic, meditech, oracle, plain"),
+        (LAKE.replace('"sandbox"', '"production"'), "environment is production, and this data directory belongs to"),
+        (LAKE.replace("https", "http"), "base must be the FHIR base URL"),
+        (SEA, "client_secret_file sea.secret can't be read beside ehrs.toml"),
+        (LAKE + 'client_secret_file = "x"', "client_secret_file must name a file with client_secret_basic and"),
+        (SEA.replace("client_secret_file", "#"), "client_secret_file must name a file with"),
+        ("lake = 1", "of the connection 'lake', a key is wrong: Expected `object`, got `int`"),
+    ],
+)
+async def test_what_is_wrong_in_the_file_is_told_by_line_table_and_key(
+    ledger: Ledger, tmp_path: Path, text: str, says: str
+) -> None:
+    (tmp_path / "ehrs.toml").write_text(text)
+    with pytest.raises(Misconfigured, match=says):
+        registry(ledger, tmp_path)
+
+
+# --- the rules --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"base": "http://127.0.0.1:8081/fhir"},
+        {"base": "http://localhost:8081/fhir"},
+        {"base": "https://ehr.example.org"},
+        {"name": "a", "title": "Lake Clinic, Ward 3", "issuer": "https://ehr.example.org/fhir/"},
+        {"method": "none", "grants": ("authorization_code",), "system_scopes": "", "user_scopes": "launch openid"},
+        {"system_scopes": "athena/service/Athenanet.MDP.* system/Patient.read"},
+    ],
+)
+def test_connections_that_are_well_formed(changed: dict[str, Any]) -> None:
+    rules.judge(connection(**changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "key"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "../x"}, "name"),
+        ({"name": "a" * 41}, "name"),
+        ({"environment": "test"}, "environment"),
+        ({"base": "ehr.example.org"}, "base"),
+        ({"base": "http://ehr.example.org/fhir"}, "base"),
+        ({"base": "http://127.0.0.1/fhir", "environment": "production"}, "base"),
+        ({"base": "https://ehr.example.org/fhir?x=1"}, "base"),
+        ({"base": "https://user:word@ehr.example.org/fhir"}, "base"),
+        ({"issuer": "the hospital"}, "issuer"),
+        ({"client_id": ""}, "client_id"),
+        ({"client_id": " id"}, "client_id"),
+        ({"client_id": "a\nb"}, "client_id"),
+        ({"method": "tls_client_auth"}, "method"),
+        ({"method": "none"}, "method"),
+        ({"grants": ()}, "grants"),
+        ({"grants": ("password",)}, "grants"),
+        ({"grants": ("client_credentials", "client_credentials")}, "grants"),
+        ({"alg": "HS256"}, "alg"),
+        ({"system_scopes": " "}, "system_scopes"),
+        ({"system_scopes": "system/*.rs launch"}, "system_scopes"),
+        ({"system_scopes": 'system/*.rs"'}, "system_scopes"),
+        ({"user_scopes": "patient/*.rs"}, "user_scopes"),
+        (
+            {"grants": ("authorization_code",), "system_scopes": "", "user_scopes": "launch system/*.rs"},
+            "user_scopes",
+        ),
+        ({"recipes": ("A visit",)}, "recipes"),
+        ({"mrn_system": "MRN"}, "mrn_system"),
+        ({"title": "a\x1b[31m"}, "title"),
+    ],
+)
+def test_what_is_not_well_formed_is_told_by_its_key(changed: dict[str, Any], key: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        rules.judge(connection(**changed))
+    assert caught.value.issues[0].expression == key
+    assert str(caught.value).startswith(f"{key} m")
