@@ -143,18 +143,18 @@ REASONS: Final = (
         True,
     ),
     Reason(
-        lambda r: r.client and r.signed and "algorithm" in r.topics,
-        "unauthorized",
-        "ours",
-        "The EHR does not take {alg} of this client.",
-        "Register {alg} there, or set alg = \"{other}\" here and register a key of that kind (`hilum keys list`).",
-    ),
-    Reason(
         lambda r: r.client and r.signed and bool({"key", "signature"} & r.topics),
         "unauthorized",
         "ours",
         "The EHR does not know the key (kid) that signed, or has another one by that name.",
         _KEY_TODO,
+    ),
+    Reason(
+        lambda r: r.client and r.signed and "algorithm" in r.topics,
+        "unauthorized",
+        "ours",
+        "The EHR does not take {alg} of this client.",
+        "Register {alg} there, or set alg = \"{other}\" here and register a key of that kind (`hilum keys list`).",
     ),
     Reason(
         lambda r: r.client and r.signed and "time" in r.topics,

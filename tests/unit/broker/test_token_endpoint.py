@@ -79,6 +79,21 @@ def test_whose_side_a_refusal_is_on(
     assert "{" not in found.text
 
 
+@pytest.mark.parametrize(
+    ("says", "todo"),
+    [
+        (assertion.KEY_SAYS, "JWK Set"),
+        (assertion.SIGNATURE_SAYS, "JWK Set"),
+        (assertion.REPLAY_SAYS, "twice"),
+        *((check.says, {8: "gateway", 9: "clock", 10: "twice"}[check.number]) for check in assertion.OF_CLAIMS),
+        *((check.says, {"C": "in this order", "A": "RS384", "K": "JWK Set"}[check.says[0]])
+          for check in assertion.OF_CLIENT),
+    ],
+)  # fmt: skip
+def test_what_hilum_says_of_an_assertion_is_understood(says: str, todo: str) -> None:
+    assert todo in told(401, "invalid_client", says).todo
+
+
 def test_every_row_of_the_table_is_reached() -> None:
     reached = {id(told(status, error, says, **of).reason) for status, error, says, of, *_ in CASES}
     assert [row.text for row in REASONS if id(row) not in reached] == []
