@@ -102,6 +102,7 @@ EVENTS: Final = {
     "role": "Security Alert",
     "consent": "Security Alert",
     "key": "Security Alert",
+    "ehr": "Security Alert",
     "setting": "Security Alert",
     "admin": "Security Alert",
     "audit-export": "Audit Log Used",

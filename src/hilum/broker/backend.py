@@ -28,8 +28,9 @@ from hilum.broker.rules import BACKEND
 from hilum.broker.token_endpoint import Granted, Keys, Refused
 from hilum.oauth.keeping import Ledger
 from hilum.oauth.ledger import EHR_TOKEN, Put, Record, read, write
-from hilum.problems import Busy, Invalid
+from hilum.problems import Busy, Invalid, Misconfigured
 from hilum.web import log
+from hilum.web.addresses import target
 
 LEASE_SECONDS: Final = 45.0
 SIGN_IN_SECONDS: Final = 40.0
@@ -41,6 +42,10 @@ MARGIN: Final = 30
 asked for with it may take that long to begin."""
 REFUSED_SECONDS: Final = 10.0
 """How long a refusal holds in this process: a thousand gathers must not ask for a token a thousand times."""
+PACE_SECONDS: Final = 1.0
+"""How long is waited where an EHR refuses the token, too, that it gave in the place of a refused one: one that takes
+none at all is not asked for tokens as fast as it refuses them.
+"""
 PAUSES: Final = (0.5, 2.0)
 """Seconds before a request is sent once more, where the table of vendors or the answer itself says that this helps."""
 _FIRST_LOOK: Final = 0.05
@@ -65,17 +70,18 @@ class Token(Record, frozen=True, omit_defaults=True):
     """A record of kind EHR_TOKEN; its owner is the connection's name. `sealed` for (EHR_TOKEN, key)."""
 
     sealed: str
-    scope: str
     ends: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A token as this process has it."""
+    """A token as this process has it. `paced`: until when it is not asked for another one in its place, since this one
+    was gotten in the place of a refused one already.
+    """
 
     token: str = field(repr=False)
-    scope: str
     ends: float
+    paced: float = 0.0
 
 
 class Backend:
@@ -104,7 +110,7 @@ class Backend:
     async def token(self, connection: Connection, *, refused: str = "") -> str:
         """A token to send. `refused`: one that the EHR does not take any more, and that is not given again.
 
-        Raises Failed; Problem where it lies with our own set-up.
+        Raises Failed; Invalid where a person has to be there; Busy.
         """
         return (await self._have(connection, refused)).token
 
@@ -131,6 +137,7 @@ class Backend:
         if BACKEND not in connection.grants:
             raise Invalid(f"The EHR {connection.name!r} is not signed in to by {BACKEND}: a person has to be there.")
         found = await self._discovery.of(connection.base)
+        await self._not_of_another(connection, found.token)
         tried = 0
         while True:
             form = {"grant_type": BACKEND, "scope": connection.system_scopes}
@@ -146,6 +153,23 @@ class Backend:
                     raise
             await self._sleep(PAUSES[tried])
             tried += 1
+
+    async def _not_of_another(self, connection: Connection, url: str) -> None:
+        """Raises Failed where an EHR's discovery leads to the token endpoint of another EHR that knows hilum by the
+        same client id, as all sites of Epic do: the token of that one would be sent to this one.
+        """
+        place = _origin(url)
+        if place == _origin(connection.base):
+            return
+        for other in await self._connections.every():
+            if other.client_id == connection.client_id and _origin(other.base) == place:
+                raise Failed(
+                    "refused",
+                    f"The discovery of {connection.name!r} names a token endpoint of the EHR {other.name!r}, which "
+                    "knows hilum by the same client id: a token of that one would be sent to this one. Ask the EHR "
+                    "about it; if both are one, remove one of the connections.",
+                    side="theirs",
+                )
 
     def _times(self, connection: Connection, failure: Failed) -> int:
         """How often the same request is sent again after this."""
@@ -164,6 +188,8 @@ class Backend:
                 until, failure = self._failed.get(key, (0.0, None))
                 if failure is not None and self._clock() < until:
                     raise failure.with_traceback(None)
+                if known is not None and self._clock() < known.paced:
+                    await self._sleep(known.paced - self._clock())
                 try:
                     known = await self._over_all(connection, key, refused)
                 except Failed as error:
@@ -187,7 +213,7 @@ class Backend:
                     known = await self._kept(key)  # the holder before us may just have written it
                     if known is not None and self._good(known, refused):
                         return known
-                    return await self._anew(connection, key)
+                    return await self._anew(connection, key, bool(refused))
                 finally:
                     with suppress(Busy):  # it ends by itself
                         await lease.leave(self._ledger, held)
@@ -207,9 +233,12 @@ class Backend:
         if row is None:
             return None
         token = read(row, Token)
-        return _Known(self._seal.open(EHR_TOKEN, key, token.sealed), token.scope, token.ends)
+        try:
+            return _Known(self._seal.open(EHR_TOKEN, key, token.sealed), token.ends)
+        except Misconfigured:  # sealed by the root key before this one: the EHR gives another
+            return None
 
-    async def _anew(self, connection: Connection, key: bytes) -> _Known:
+    async def _anew(self, connection: Connection, key: bytes, again: bool) -> _Known:
         began = self._clock()
         try:
             async with asyncio.timeout(SIGN_IN_SECONDS):
@@ -221,20 +250,27 @@ class Backend:
         except Failed as failure:
             log.warning("ehr sign-in failed", ehr=connection.name, kind=failure.kind, codes=failure.codes)
             raise
+        except Misconfigured as problem:  # there is no key, or it does not open
+            raise Failed("unauthorized", str(problem), side="ours") from None
         seconds = granted.seconds or self._vendors[connection.vendor].token_seconds
         ends = began + seconds - min(MARGIN, seconds / 5)
         sealed = self._seal.seal(EHR_TOKEN, key, granted.token)
         put = Put(
             EHR_TOKEN,
             key,
-            write(Token(sealed, granted.scope, ends)),
+            write(Token(sealed, ends)),
             expires=int(ends * 1_000_000),
             owner=connection.name.encode(),
         )
         await self._ledger.remove(EHR_TOKEN, key)  # an ended one is in the way of `add`
         await self._ledger.add(put)  # taken: by a lease that passed on meanwhile; both tokens are good
         log.info("ehr sign-in", ehr=connection.name, seconds=seconds)
-        return _Known(granted.token, granted.scope, ends)
+        return _Known(granted.token, ends, self._clock() + PACE_SECONDS if again else 0.0)
 
     def _good(self, known: _Known, refused: str) -> bool:
         return self._clock() < known.ends and known.token != refused
+
+
+def _origin(url: str) -> tuple[str, str, int] | None:
+    found = target(url)
+    return None if isinstance(found, str) else (found.scheme, found.host, found.port)

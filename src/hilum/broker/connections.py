@@ -9,7 +9,6 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,7 +22,6 @@ from hilum.oauth.ledger import EHR, EHR_TOKEN, LEASE, Put, read, write
 from hilum.problems import Conflict, Forbidden, Invalid, Misconfigured, NotFound
 from hilum.web import log
 
-VENDORS: Final = frozenset(("plain", "epic", "oracle", "meditech"))
 Stamp = tuple[int, int, int] | None
 """By which a file is known to be another one: time of change, size, inode; None: it can't be seen."""
 
@@ -42,7 +40,7 @@ class Connections:
         environment: str,
         folder: Path | None = None,
         *,
-        vendors: frozenset[str] = VENDORS,
+        vendors: frozenset[str],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger, self._seal, self._clock = ledger, seal, clock
@@ -104,15 +102,19 @@ class Connections:
 
     async def remove(self, name: str) -> None:
         """Forget it, and the tokens that it gave. Raises NotFound, Conflict where it stands in the file, Busy."""
-        if name in self.filed:
-            raise Conflict(f"The EHR {name!r} stands in {file.FILE}: take it out there.")
-        await self.get(name)
+        await self.removable(name)
         await self._ledger.remove(EHR, name.encode())
         while rows := await self._ledger.of(EHR_TOKEN, owner=name.encode()):
             for row in rows:
                 await self._ledger.remove(EHR_TOKEN, row.key)
         for row in await self._ledger.of(LEASE, owner=name.encode()):
             await self._ledger.remove(LEASE, row.key)
+
+    async def removable(self, name: str) -> None:
+        """Raises as `remove` would."""
+        if name in self.filed:
+            raise Conflict(f"The EHR {name!r} stands in {file.FILE}: take it out there.")
+        await self.get(name)
 
     def secret(self, connection: Connection) -> str:
         """Its client secret. Raises Misconfigured where it does not open here."""

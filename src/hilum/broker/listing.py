@@ -99,11 +99,12 @@ class _There:
         self.others = 0
         for number, entry in enumerate(bundle.entry):
             if entry.resource is not None:
-                self._place(entry.resource, _text(entry.fullUrl) or f"#{number}")
+                self._place(entry.resource, _text(entry.fullUrl) or f"urn:entry:{number}")
         self._names = {
             f"{type}/{_text(one.id)}": url
             for type, all in (("Organization", self.organizations), ("Endpoint", self.endpoints))
             for url, one in all.items()
+            if "#" not in url
         }
 
     def _place(self, resource: _Resource, url: str) -> None:

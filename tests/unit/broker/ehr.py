@@ -76,6 +76,7 @@ def connection(base: str = "https://ehr.example.org/fhir", **other: Any) -> Conn
 
 
 def seal(folder: Path) -> Seal:
+    folder.mkdir(exist_ok=True)
     return Seal(load_or_create(folder, "sandbox"))
 
 
@@ -247,7 +248,7 @@ class Broker:
 def broker(folder: Path, clock: Clock, ledger: Ledger | None = None, send: Send = HERE, **other: Any) -> Broker:
     shared = ledger or MemoryLedger(lambda: int(clock() * 1_000_000))
     slept, sealing = Slept(clock), seal(folder)
-    connections = Connections(shared, sealing, "sandbox", clock=clock)
+    connections = Connections(shared, sealing, "sandbox", vendors=frozenset(VENDORS), clock=clock)
     values = {"clock": clock, "sleep": slept} | other
     keys = values.pop("keys", Keys())
     discovery = Discovery(send, clock, clock)

@@ -23,7 +23,7 @@ from hilum.broker.far import Failed
 from hilum.broker.reach import Send
 from hilum.oauth import jwt
 from hilum.oauth.ledger import EHR_TOKEN, LEASE, NEVER, read
-from hilum.problems import Invalid
+from hilum.problems import Invalid, Misconfigured
 from hilum.store.memory import MemoryLedger
 from hilum.store.sqlite import open_sqlite
 from hilum.web.outbound import Fetched
@@ -106,6 +106,13 @@ async def test_another_process_uses_the_same_token_and_the_ledger_does_not_show_
         assert b"a.secret.token" not in rows[0].value
 
 
+async def test_a_token_that_another_root_key_sealed_is_gotten_anew(tmp_path: Path) -> None:
+    async with ehr.telling(answering(granted("old"), granted("new"))) as here:
+        one = broker(tmp_path / "before", here.clock)
+        assert await one.backend.token(connection(here.base)) == "old"
+        assert await broker(tmp_path / "after", here.clock, one.ledger).backend.token(connection(here.base)) == "new"
+
+
 async def test_of_many_at_once_in_two_processes_one_asks(tmp_path: Path) -> None:
     """On the ledger that processes share."""
     async with ehr.telling(answering(*(granted(f"t-{n}") for n in range(20)))) as here:
@@ -139,6 +146,19 @@ async def test_a_token_that_was_refused_is_gotten_anew_once_for_all_who_had_it(t
         assert len(here.asked) == 2
 
 
+async def test_an_ehr_that_refuses_every_token_is_not_asked_for_them_as_fast_as_it_refuses(tmp_path: Path) -> None:
+    async with ehr.telling(answering(*(granted(f"t-{n}") for n in range(99)))) as here:
+        one = broker(tmp_path, here.clock)
+        token = one.backend.tokens(connection(here.base))
+        began = here.clock()
+        await token(False)
+        await token(True)
+        assert one.slept.seconds == [], "a token may end by itself"
+        for _ in range(10):
+            await token(True)
+        assert here.clock() - began == 10 * backend.PACE_SECONDS
+
+
 async def test_a_connection_that_is_aimed_elsewhere_does_not_bring_its_token_there(tmp_path: Path) -> None:
     async with ehr.telling(answering(granted("of-one"))) as here, ehr.telling(answering(granted("of-two"))) as there:
         one = broker(tmp_path, here.clock)
@@ -159,6 +179,30 @@ async def test_a_connection_that_is_aimed_elsewhere_does_not_bring_its_token_the
     ]
     assert len({fingerprint(one) for one in (lake, *changed)}) == 8
     assert fingerprint(connection(title="Lake Clinic", recipes=("visit",))) == fingerprint(lake)
+
+
+async def test_no_ehr_gets_the_token_of_another_by_naming_its_token_endpoint(tmp_path: Path) -> None:
+    """All sites of Epic know hilum by one client id, and would take its assertion."""
+    async with ehr.telling(answering(granted("of-the-lake"))) as lake:
+        token = lake.base.replace("/fhir", "/token")
+        async with ehr.telling(lambda *_: said(200, {"token_endpoint": token})) as thief:
+            one = broker(tmp_path, lake.clock)
+            await one.connections.add(connection(lake.base))
+            with pytest.raises(Failed, match="names a token endpoint of the EHR 'lake'") as caught:
+                await one.backend.token(connection(thief.base, name="thief"))
+            assert (caught.value.side, lake.asked) == ("theirs", [])
+            assert await one.backend.token(connection(thief.base, name="other", client_id="other")) == "of-the-lake"
+
+
+async def test_a_key_that_is_missing_is_ours_to_make(tmp_path: Path) -> None:
+    class Keyless(ehr.Keys):
+        async def signing(self, alg: str) -> ehr.Signing:
+            raise Misconfigured("There is no client key for ES384.")
+
+    async with ehr.telling(answering(granted())) as here:
+        with pytest.raises(Failed, match="no client key for ES384") as caught:
+            await broker(tmp_path, here.clock, keys=Keyless()).backend.token(connection(here.base))
+        assert (caught.value.kind, caught.value.side) == ("unauthorized", "ours")
 
 
 async def test_a_refusal_holds_for_a_while_so_that_the_ehr_is_not_asked_by_everyone(tmp_path: Path) -> None:

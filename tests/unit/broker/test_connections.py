@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from msgspec import structs
-from tests.unit.broker.ehr import connection, seal
+from tests.unit.broker.ehr import VENDORS, connection, seal
 from tests.unit.smart.pages import Clock
 
 from hilum.broker import rules
@@ -60,7 +60,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def registry(ledger: Ledger, folder: Path, environment: str = "sandbox") -> Connections:
-    return Connections(ledger, seal(folder), environment, folder, clock=Clock())
+    return Connections(ledger, seal(folder), environment, folder, vendors=frozenset(VENDORS), clock=Clock())
 
 
 async def test_what_was_added_is_there_in_every_process(ledger: Ledger, tmp_path: Path) -> None:
