@@ -1,6 +1,7 @@
 """Cookies: the one that was asked for, out of a header, and a header that sets one.
 
-https://www.rfc-editor.org/rfc/rfc6265, https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis
+https://www.rfc-editor.org/rfc/rfc6265, https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis,
+https://datatracker.ietf.org/doc/html/draft-cutler-httpbis-partitioned-cookies
 """
 
 from __future__ import annotations
@@ -37,17 +38,28 @@ def read(headers: Mapping[bytes, bytes], wanted: str) -> str | None:
 
 
 def written(
-    name: str, value: str, *, secure: bool, seconds: int | None = None, path: str = "/", same_site: str = "Lax"
+    name: str,
+    value: str,
+    *,
+    secure: bool,
+    seconds: int | None = None,
+    path: str = "/",
+    same_site: str = "Lax",
+    framed: bool = False,
 ) -> Header:
     """A Set-Cookie header that scripts can't read (4.1). `seconds`: how long it lasts; None: until the browser closes.
+    `framed`: it is set and sent in a frame of another site's page, too, of each such site another one; over https only.
 
     Raises ValueError for names and values that are no tokens of a cookie.
     """
     if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value) or (name.startswith(_HOST_ONLY) and path != "/"):
         raise ValueError(name)
-    said = [f"{name}={value}", f"Path={path}", "HttpOnly", f"SameSite={same_site}"]
+    framed = framed and secure
+    said = [f"{name}={value}", f"Path={path}", "HttpOnly", f"SameSite={'None' if framed else same_site}"]
     if secure:
         said.append("Secure")
+    if framed:
+        said.append("Partitioned")
     if seconds is not None:
         said.append(f"Max-Age={seconds}")
     return b"set-cookie", "; ".join(said).encode()

@@ -35,12 +35,12 @@ _AGENT: Final = "hilum"
 
 class Unreachable(Exception):
     """There is no answer that could be used. `kind`, for logs and never for who named the URL: form, scheme, port,
-    name, address, connect, tls, time, protocol, redirect, coding, size.
+    name, address, connect, tls, time, protocol, redirect, coding, size. `sent`: the request may have arrived.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, *, sent: bool = False) -> None:
         super().__init__(kind)
-        self.kind = kind
+        self.kind, self.sent = kind, sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +108,24 @@ async def send(method: str, url: str, headers: Mapping[str, str], body: bytes, *
     where = target(url)
     if isinstance(where, str):
         raise Unreachable(where)
+    sent = False
     try:
         async with asyncio.timeout(guard.seconds):
             addresses = await judged(where, guard)
             reader, writer = await _connected(where, addresses, guard)
+            sent = True
             try:
                 return await _exchanged(method, where, headers, body, reader, writer, limit)
             finally:
                 writer.transport.abort()
+    except Unreachable as error:
+        raise Unreachable(error.kind, sent=sent) from None
     except TimeoutError:
-        raise Unreachable("time") from None
+        raise Unreachable("time", sent=sent) from None
     except h11.ProtocolError:
-        raise Unreachable("protocol") from None
+        raise Unreachable("protocol", sent=sent) from None
     except (OSError, EOFError):
-        raise Unreachable("connect") from None
+        raise Unreachable("connect", sent=sent) from None
 
 
 async def judged(where: Target, guard: Guard) -> Sequence[str]:

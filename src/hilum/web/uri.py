@@ -17,6 +17,9 @@ _LINES: Final = {ord("\n"): None, ord("\r"): None, ord("\t"): None}
 _OF_LINES: Final = frozenset(("query", "variables"))
 """The parameters of $graphql are texts of several lines."""
 
+_LOCAL: Final = re.compile(r"/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@?%][A-Za-z0-9\-._~!$&'()*+,;=:@?%/]*)?")
+_LONGEST_LOCAL: Final = 2048
+
 _SAFE = "-._~!$'()*,;:@/?|"
 """Left readable in links that hilum writes; `|` is not in RFC 3986, but browsers and FHIR clients all take it."""
 
@@ -45,6 +48,11 @@ def path(raw: bytes) -> tuple[str, ...]:
     if "%" not in text and text.isascii() and text.isprintable():
         return tuple(text.split("/"))
     return tuple(decode(segment, "path") for segment in text.split("/"))
+
+
+def is_local(path: str) -> bool:
+    """Whether a link to this path, with its query, stays on this server, whoever made it: `//host` does not."""
+    return len(path) <= _LONGEST_LOCAL and _LOCAL.fullmatch(path) is not None
 
 
 def pairs(query: str, where: str = "query string") -> list[tuple[str, str]]:

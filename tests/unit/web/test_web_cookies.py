@@ -77,3 +77,13 @@ def test_the_prefix_goes_with_the_whole_site_only() -> None:
 def test_what_is_written_is_read(value: str) -> None:
     _, header = cookies.written("hilum", value, secure=False)
     assert cookies.read({b"cookie": header.split(b";")[0]}, "hilum") == value
+
+
+def test_a_cookie_for_frames_is_one_over_https_only() -> None:
+    assert cookies.written("a", "b", secure=True, framed=True) == (
+        b"set-cookie", b"a=b; Path=/; HttpOnly; SameSite=None; Secure; Partitioned",
+    )  # fmt: skip
+    assert cookies.written("a", "b", secure=False, framed=True) == (
+        b"set-cookie",
+        b"a=b; Path=/; HttpOnly; SameSite=Lax",
+    )

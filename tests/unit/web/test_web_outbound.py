@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.loopback import always, certificate, response, serving
+from tests.loopback import Answers, always, certificate, response, serving
 
 from hilum.web import outbound
 from hilum.web.outbound import Fetched, Guard, Unreachable
@@ -292,3 +292,33 @@ async def test_plain_http_behind_an_https_url_is_none(tmp_path: Path) -> None:
     async with serving(always(response(b"1"))) as server:
         assert await kind(server.url(scheme="https"), SHORT) in ("tls", "connect", "time")
     assert server.seen == []
+
+
+async def silent(request: bytes, writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (always(b""), "protocol"),
+        (always(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx"), "protocol"),
+        (always(response(status=b"302 Found")), "redirect"),
+        (silent, "time"),
+    ],
+    ids=["cut", "half", "redirect", "silent"],
+)
+async def test_of_a_request_without_an_answer_it_is_told_that_it_may_have_arrived(answer: Answers, kind: str) -> None:
+    async with serving(answer) as server:
+        with pytest.raises(Unreachable) as caught:
+            await outbound.post(server.url(), {}, limit=1000, guard=SHORT)
+    assert (caught.value.kind, caught.value.sent) == (kind, True)
+
+
+async def test_what_can_not_or_may_not_be_reached_was_not_sent_to() -> None:
+    async with serving(silent) as server:
+        closed = server.url()
+    for url in (closed, "http://10.0.0.1/", "https://127.0.0.1:22/", "ftp://x", "http://nowhere.invalid/"):
+        with pytest.raises(Unreachable) as caught:
+            await outbound.post(url, {}, limit=1000, guard=SHORT)
+        assert not caught.value.sent

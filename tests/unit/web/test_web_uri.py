@@ -55,3 +55,15 @@ def test_a_path_that_does_not_decode_is_malformed(raw: bytes) -> None:
 def test_pairs_keep_order_repeats_and_empty_values() -> None:
     assert uri.pairs("b=1&a=&&b=2+3&c") == [("b", "1"), ("a", ""), ("b", "2 3"), ("c", "")]
     assert uri.pairs("code=http%3A%2F%2Floinc.org%7C1-1&x=%3D%26") == [("code", "http://loinc.org|1-1"), ("x", "=&")]
+
+
+@pytest.mark.parametrize("path", ["/", "/a", "/a/b?c=d&e=%2F", "/auth/account", "/a//b", "/@a"])
+def test_a_path_of_this_server_is_local(path: str) -> None:
+    assert uri.is_local(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["", "a", "//a", "//a/b", "/\\a", "https://a", "/a b", "/a\n", "/a#b", "/" + "a" * 2048]
+)
+def test_a_link_that_may_lead_away_is_not(path: str) -> None:
+    assert not uri.is_local(path)

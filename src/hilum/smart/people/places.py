@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
 from hilum.smart.people import sessions
+from hilum.web import uri
 
 if TYPE_CHECKING:
     from hilum.smart.going import Going
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 HOME: Final = "/auth/account"
 """Where who signs in without an app arrives."""
-
-_LOCAL: Final = re.compile(r"/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@?%][A-Za-z0-9\-._~!$&'()*+,;=:@?%/]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ def alone(form: Form, path: str) -> Place:
 
 def local(path: str) -> str:
     """The path if it is one of this server, else that of one's own account: no link of somebody else leads away."""
-    return path if len(path) <= 2048 and _LOCAL.fullmatch(path) else HOME
+    return path if uri.is_local(path) else HOME
 
 
 def onward(path: str, next: str, **more: str) -> str:

@@ -9,15 +9,16 @@ import json
 import re
 import time
 import tomllib
-from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import urlsplit
 
-from hilum.oauth import jwt, keyset
+from hilum.oauth import id_token, proof
+from hilum.oauth.id_token import Untrusted
+from hilum.oauth.keyset import Jwk
 from hilum.problems import Misconfigured
 from hilum.web import outbound
 from hilum.web.outbound import Guard, Unreachable
@@ -27,10 +28,6 @@ FILE: Final = "providers.toml"
 MOST_BYTES: Final = 128 * 1024
 LIFE: Final = 300.0
 """Seconds that what a provider publishes is kept."""
-LEEWAY: Final = 60
-"""Seconds by which its clock may be off."""
-ALGORITHMS: Final[Mapping[str, tuple[str, str | None]]] = {"RS256": ("RSA", None), "ES256": ("EC", "P-256")}
-"""What an id_token may be signed with -> `kty` and `crv` of the key."""
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _KNOWN: Final = frozenset(("title", "issuer", "client_id", "client_secret_file", "scopes", "by_email"))
@@ -38,14 +35,6 @@ _NEEDED: Final = ("issuer", "client_id", "client_secret_file")
 
 
 NOWHERE: Final = Guard()
-
-
-class Untrusted(Exception):
-    """The provider's answer is not one to believe. `kind`, for the log: fetch, status, form, issuer, token, key, ..."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__(kind)
-        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +65,7 @@ class Told:
 class _Published:
     authorize: str
     token: str
-    keys: tuple[Mapping[str, Any], ...]
+    keys: tuple[Jwk, ...]
     post: bool
     until: float
 
@@ -145,14 +134,11 @@ class Outside:
         """What the id_token says that comes for a code; other tokens are thrown away. Raises Untrusted."""
         published = await self._published(provider)
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect, "code_verifier": verifier}
-        headers = {}
-        if published.post:
-            form |= {"client_id": provider.client_id, "client_secret": provider.secret}
-        else:  # both are form-encoded first: RFC 6749, 2.3.1
-            pair = f"{quote_plus(provider.client_id)}:{quote_plus(provider.secret)}"
-            headers["authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+        more, headers = (proof.post if published.post else proof.basic)(provider.client_id, provider.secret)
         try:
-            answer = await outbound.post(published.token, form, headers, limit=MOST_BYTES, guard=self._guard)
+            answer = await outbound.post(
+                published.token, {**form, **more}, headers, limit=MOST_BYTES, guard=self._guard
+            )
         except Unreachable as error:
             raise Untrusted(f"fetch {error.kind}") from None
         token = _object(answer.status, answer.body).get("id_token")
@@ -162,30 +148,11 @@ class Outside:
 
     async def _verified(self, provider: Provider, token: str) -> dict[str, Any]:
         """The claims of a token that one of the provider's keys has signed."""
-        try:
-            head, claims = jwt.unverified(token)
-        except jwt.NotVerified:
-            raise Untrusted("token") from None
-        algorithm = head.get("alg")
-        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or "crit" in head:
-            raise Untrusted("algorithm")
-        for again in (False, True):  # once more for a key that is newer than what is kept
-            keys = (await self._published(provider, again=again)).keys
-            fitting = [
-                key
-                for key in keys
-                if (key.get("kty"), key.get("crv")) == ALGORITHMS[algorithm]
-                and head.get("kid") in (None, key.get("kid"))
-            ]
-            if fitting:
-                break
-        if len(fitting) != 1:
-            raise Untrusted("key")
-        try:
-            jwt.signed_by(token, keyset.usable(fitting[0]), [algorithm])
-        except (jwt.NotVerified, keyset.Unfit):
-            raise Untrusted("signature") from None
-        return claims
+
+        async def keys(again: bool) -> Sequence[Jwk]:
+            return (await self._published(provider, again=again)).keys
+
+        return await id_token.verified(token, keys)
 
     async def _published(self, provider: Provider, *, again: bool = False) -> _Published:
         kept = self._kept.get(provider.id)
@@ -202,12 +169,7 @@ class Outside:
         if not all(isinstance(place, str) and place.startswith(schemes) for place in places):
             raise Untrusted("form")
         authorize, token, jwks = map(str, places)
-        keys = (await self._fetched(jwks)).get("keys")
-        if not isinstance(keys, list):
-            raise Untrusted("form")
-        public = tuple(
-            key for key in keys if isinstance(key, dict) and key.get("use", "sig") == "sig" and "d" not in key
-        )
+        public = id_token.published(await self._fetched(jwks))
         methods = found.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
         post = isinstance(methods, list) and "client_secret_basic" not in methods
         return _Published(authorize, token, public, post, self._clock() + LIFE)
@@ -221,32 +183,13 @@ class Outside:
 
 
 def judged(claims: Mapping[str, Any], provider: Provider, nonce: str, now: float) -> Told:
-    """Who a verified id_token is about. Raises Untrusted.
-
-    https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
-    """
-    audience = claims.get("aud")
-    several = audience if isinstance(audience, list) else [audience]
-    ends, issued = claims.get("exp"), claims.get("iat")
-    checks: tuple[tuple[str, bool], ...] = (
-        ("issuer", claims.get("iss") == provider.issuer),
-        ("audience", provider.client_id in several),
-        (
-            "party",
-            claims.get("azp", provider.client_id) == provider.client_id and (len(several) == 1 or "azp" in claims),
-        ),
-        ("expired", isinstance(ends, int | float) and now < ends + LEEWAY),
-        ("issued", isinstance(issued, int | float) and now - 600 - LEEWAY < issued < now + LEEWAY),
-        ("nonce", claims.get("nonce") == nonce),
-        ("subject", isinstance(claims.get("sub"), str) and 0 < len(claims["sub"]) <= 255),
-    )
-    for kind, holds in checks:
-        if not holds:
-            raise Untrusted(kind)
+    """Who a verified id_token is about. Raises Untrusted."""
+    issuers = (provider.issuer,)
+    subject = id_token.judged(claims, issuers=issuers, client=provider.client_id, nonce=nonce, now=now)
     email = claims.get("email")
     proven = claims.get("amr")
     return Told(
-        claims["sub"],
+        subject,
         email if isinstance(email, str) and claims.get("email_verified") is True else "",
         tuple(one for one in proven if one in ("otp", "hwk", "swk", "mfa")) if isinstance(proven, list) else (),
     )

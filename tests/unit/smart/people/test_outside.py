@@ -17,10 +17,11 @@ from tests.unit.smart.login import EC, RSA, SECRET, Login, Person
 from tests.unit.smart.pages import ORIGIN, PASSWORD, Browser, Page, events, site, user
 
 from hilum.oauth import pkce
+from hilum.oauth.id_token import Untrusted
 from hilum.oauth.ledger import CLIENT, FEDERATED, Client, Put, write
 from hilum.problems import Misconfigured
 from hilum.smart.people import users
-from hilum.smart.people.providers import Outside, Provider, Untrusted, judged, providers
+from hilum.smart.people.providers import Outside, Provider, judged, providers
 from hilum.smart.site import Site
 from hilum.smart.smart import STEPS
 from hilum.store.memory import MemoryLedger
