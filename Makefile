@@ -19,7 +19,7 @@ run: .venv/.run ## Serve 120 synthetic patients at http://127.0.0.1:8080 (ARGS="
 	@$(BIN)/hilum demo --if-empty
 	@exec $(BIN)/hilum serve $(ARGS)
 
-test: check node chromium strace ## Everything the tests need, then the tests at their small size
+test: check node chromium redis strace ## Everything the tests need, then the tests at their small size
 	@mkdir -p .cache && rm -f .cache/tests.xml
 	@status=0; $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --small -q --junitxml=.cache/tests.xml $(ARGS) || status=$$?; \
 	$(BIN)/python scripts/summarize_tests.py .cache/tests.xml || status=1; exit $$status
@@ -64,7 +64,7 @@ clean: ## Remove the environment and everything made, but not hilum-data
 .venv/.test: .venv/.run
 	@echo "Installing what the tests need"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[otel,s3]' --group test --group check
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[otel,redis,s3]' --group test --group check
 	@touch $@
 
 node: ## The FHIR clients and examples from npm that journeys use, where npm is
@@ -86,6 +86,16 @@ chromium: | .cache
 		|| echo "SKIPPED: chromium could not be installed (.cache/chromium.log), so browser journeys skip."; \
 	else echo "SKIPPED: no chromium here, so browser journeys skip."; fi
 
+# Sessions of the broker can be kept in it.
+redis: | .cache
+	@if command -v redis-server >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "Installing Debian's redis-server"; \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server; } \
+			>.cache/redis.log 2>&1 \
+			|| echo "SKIPPED: redis-server could not be installed (.cache/redis.log), so tests of sessions in Redis skip."; \
+	else echo "SKIPPED: no redis-server here, so tests of sessions in Redis skip."; fi
+
 # To see the order of a server's system calls.
 strace: | .cache
 	@if command -v strace >/dev/null 2>&1; then :; \
@@ -95,7 +105,7 @@ strace: | .cache
 			|| echo "SKIPPED: strace could not be installed (.cache/strace.log), so the flush test skips."; \
 	else echo "SKIPPED: no strace here, so the flush test skips."; fi
 
-.PHONY: help run test test-full check bench docs clean node chromium strace
+.PHONY: help run test test-full check bench docs clean node chromium redis strace
 
 .cache:
 	@mkdir -p $@

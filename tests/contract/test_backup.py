@@ -37,6 +37,7 @@ from hilum.oauth.ledger import (
     CLIENT,
     CLIENT_REVOKED,
     CODE,
+    EHR_TOKEN,
     FRESH,
     GRANT,
     KEY,
@@ -44,6 +45,7 @@ from hilum.oauth.ledger import (
     REFRESH,
     REVOKED,
     SESSION,
+    SIGN_IN,
     TOKEN_REVOKED,
     USER,
     Put,
@@ -191,7 +193,7 @@ async def test_records_and_the_trail_come_along_and_whoever_was_signed_in_is_not
     store: Store, restored: Restore, tmp_path: Path
 ) -> None:
     """What was revoked or used up after the copy was made is not known to it."""
-    stay, end = (CLIENT, USER, GRANT, KEY), (SESSION, CODE, REFRESH)
+    stay, end = (CLIENT, USER, GRANT, KEY), (SESSION, CODE, REFRESH, EHR_TOKEN, SIGN_IN)
     await store.ledger.many([Put(kind, b"k%d" % kind, b"v", owner=b"o") for kind in stay + end])
     await store.ledger.revoke([Revoked(TOKEN_REVOKED, b"jti", 1, NEVER), Revoked(TOKEN_REVOKED, b"spent", 1, 1)])
     await store.ledger.sweep()

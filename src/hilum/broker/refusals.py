@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from hilum.broker.connection import Connection
 from hilum.broker.far import Kind, Side
-from hilum.broker.rules import KEYS, SECRET
+from hilum.broker.rules import BACKEND, KEYS, SECRET
 
 SKEW: Final = 60.0
 """Seconds by which clocks may differ: servers allow that much, and the Date of an answer is exact to one."""
@@ -48,7 +48,7 @@ def topics(description: str) -> frozenset[str]:
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """What is known of an answer that brings no token. `error`: one of `ERRORS`, or "". `ahead`: seconds by which the
-    EHR's clock is; `again`: whether Retry-After asks for time.
+    EHR's clock is; `later`: whether Retry-After asks for time. `grant`: the grant type that was asked with.
     """
 
     connection: Connection
@@ -57,6 +57,7 @@ class Refusal:
     topics: frozenset[str] = frozenset()
     ahead: float | None = None
     later: bool = False
+    grant: str = BACKEND
 
     @property
     def skewed(self) -> bool:
@@ -185,7 +186,7 @@ REASONS: Final = (
         "forbidden",
         "theirs",
         "The EHR knows the client, and does not allow it to sign in this way.",
-        "In the EHR's portal, allow the client Backend Services (client_credentials) in the {environment}.",
+        "In the EHR's portal, allow the client the grant type {grant} in the {environment}.",
     ),
     Reason(
         lambda r: r.client and r.connection.method in SECRET,
@@ -203,26 +204,33 @@ REASONS: Final = (
         "that takes an hour, or an approval of each site); it is registered for {method}. " + _KEY_TODO,
     ),
     Reason(
+        lambda r: r.error == "invalid_grant",
+        "unauthorized",
+        "theirs",
+        "The EHR does not take the sign-in any more: it has ended there, was used already, or is another client's.",
+        "Somebody has to sign in again.",
+    ),
+    Reason(
         lambda r: r.error == "invalid_scope" and r.connection.vendor == "oracle",
         "forbidden",
         "ours",
         # https://docs.oracle.com/en/industries/health/millennium-platform-apis/fhir-authorization-framework/
         "The EHR does not give these scopes; Oracle Health knows no wildcards.",
-        "Name each resource type in system_scopes (system/Patient.read, ...), as the registration does.",
+        "Name each resource type in {scopes} (Patient.read, ...), as the registration does.",
     ),
     Reason(
         lambda r: r.error == "invalid_scope" or "scope" in r.topics,
         "forbidden",
         "ours",
         "The EHR does not give these scopes.",
-        "Ask in system_scopes for those that the client is registered for, spelled as there (.rs or .read).",
+        "Ask in {scopes} for those that the client is registered for, spelled as there (.rs or .read).",
     ),
     Reason(
         lambda r: r.error == "unsupported_grant_type",
         "refused",
         "theirs",
-        "The EHR does not do Backend Services (client_credentials) at this endpoint.",
-        "Ask the EHR where it does, or use App Launch, where a person signs in.",
+        "The EHR does not know the grant type {grant} at this endpoint.",
+        "Ask the EHR where it does, or use the other one: Backend Services, or App Launch, where a person signs in.",
     ),
     Reason(
         lambda r: r.error == "access_denied" or r.status == 403,
@@ -257,6 +265,8 @@ def reason(refusal: Refusal) -> tuple[Reason, str, str]:
         "environment": connection.environment,
         "method": connection.method,
         "alg": connection.alg,
+        "grant": refusal.grant,
+        "scopes": "system_scopes" if refusal.grant == BACKEND else "user_scopes",
         "other": "ES384" if connection.alg == "RS384" else "RS384",
         "seconds": str(round(abs(refusal.ahead or 0))),
     }

@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
 from joserfc import jws
 
@@ -23,9 +22,11 @@ from hilum.broker.discovery import ahead
 from hilum.broker.far import Failed
 from hilum.broker.reach import Send, unreachable
 from hilum.broker.refusals import ERRORS, Reason, Refusal, reason, topics
-from hilum.broker.rules import KEYS
+from hilum.broker.rules import BACKEND, KEYS
 from hilum.oauth import assertion
+from hilum.oauth import proof as proving
 from hilum.oauth.jwt import Key
+from hilum.oauth.proof import Proof
 from hilum.web.outbound import Fetched, Unreachable
 
 ASSERTION_SECONDS: Final = 240
@@ -112,18 +113,17 @@ def asserted(client_id: str, audience: str, signing: Signing, now: float) -> str
 
 async def proof(
     connection: Connection, audience: str, keys: Keys, secret: Callable[[Connection], str], now: float
-) -> tuple[dict[str, str], dict[str, str]]:
+) -> Proof:
     """Fields of the form and headers that prove who asks. Raises Problem where a key or secret is missing."""
     if connection.method == KEYS:
         signing = await keys.signing(connection.alg)
         made = asserted(connection.client_id, audience, signing, now)
         return {"client_assertion_type": assertion.TYPE, "client_assertion": made}, {}
     if connection.method == "client_secret_basic":
-        pair = f"{quote_plus(connection.client_id)}:{quote_plus(secret(connection))}"
-        return {}, {"authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+        return proving.basic(connection.client_id, secret(connection))
     if connection.method == "client_secret_post":
-        return {"client_id": connection.client_id, "client_secret": secret(connection)}, {}
-    return {"client_id": connection.client_id}, {}
+        return proving.post(connection.client_id, secret(connection))
+    return proving.none(connection.client_id)
 
 
 async def asked(
@@ -142,7 +142,7 @@ async def asked(
         raise unreachable(error, url) from None
     said = _object(answer)
     if answer.status != 200:
-        raise refused(connection, answer, said, clock())
+        raise refused(connection, answer, said, clock(), form.get("grant_type", BACKEND))
     token, kind = said.get("access_token"), said.get("token_type")
     if not isinstance(token, str) or len(token) > _LONGEST_TOKEN or not _TOKEN.fullmatch(token):
         raise _no_token("brings no access_token that could be sent")
@@ -152,7 +152,9 @@ async def asked(
     return Granted(token, _seconds(said.get("expires_in")), scope if isinstance(scope, str) else "", said)
 
 
-def refused(connection: Connection, answer: Fetched, said: Mapping[str, Any], now: float) -> Refused:
+def refused(
+    connection: Connection, answer: Fetched, said: Mapping[str, Any], now: float, grant: str = BACKEND
+) -> Refused:
     """What an answer without a token means."""
     error, description = said.get("error"), said.get("error_description")
     refusal = Refusal(
@@ -162,6 +164,7 @@ def refused(connection: Connection, answer: Fetched, said: Mapping[str, Any], no
         topics(description) if isinstance(description, str) else frozenset(),
         ahead(answer, now),
         "retry-after" in answer.headers,
+        grant,
     )
     return Refused(refusal, retry_at(answer, now))
 

@@ -6,10 +6,9 @@ https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
 from urllib.parse import quote_plus
 
-Proof = tuple[Mapping[str, str], Mapping[str, str]]
+Proof = tuple[dict[str, str], dict[str, str]]
 """Fields of the form, and headers."""
 
 

@@ -58,6 +58,7 @@ CASES = [
     (401, "", None, {}, "unauthorized", "ours", "in this order"),
     (401, "invalid_client", None, {"method": "client_secret_post"}, "unauthorized", "ours", "client_secret_post"),
     (400, "unauthorized_client", None, {}, "forbidden", "theirs", "client_credentials"),
+    (400, "invalid_grant", "scope", {}, "unauthorized", "theirs", "sign in again"),
     (400, "invalid_scope", None, {"vendor": "oracle"}, "forbidden", "ours", "each resource type"),
     (400, "invalid_scope", None, {}, "forbidden", "ours", "system_scopes"),
     (400, "unsupported_grant_type", None, {}, "refused", "theirs", "App Launch"),
@@ -92,6 +93,12 @@ def test_whose_side_a_refusal_is_on(
 )  # fmt: skip
 def test_what_hilum_says_of_an_assertion_is_understood(says: str, todo: str) -> None:
     assert todo in told(401, "invalid_client", says).todo
+
+
+def test_what_is_to_be_done_is_said_of_the_grant_that_was_asked_with() -> None:
+    for error, words in (("unauthorized_client", "authorization_code"), ("invalid_scope", "user_scopes")):
+        refusal = Refusal(connection(), 400, error, grant="authorization_code")
+        assert words in reason(refusal)[2]
 
 
 def test_every_row_of_the_table_is_reached() -> None:

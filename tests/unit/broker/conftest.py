@@ -1,0 +1,16 @@
+"""Tests of the broker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from hilum.web import log
+
+
+@pytest.fixture(autouse=True)
+def _log_afterwards() -> Iterator[None]:
+    """What sends the log to a test's own standard error does so until that test ends."""
+    yield
+    log.configure()
