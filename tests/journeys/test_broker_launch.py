@@ -23,12 +23,7 @@ from hilum.broker.far import Failed
 ORIGIN = "http://127.0.0.1:4713"
 BACK = f"{ORIGIN}/callback/lake"
 SCOPES = "openid fhirUser offline_access patient/Patient.rs patient/Observation.rs"
-WAYS = {
-    "none": "--public",
-    "client_secret_basic": "--secret",
-    "client_secret_post": "--secret-post",
-    "private_key_jwt": "--jwks",
-}
+WAYS = {"none": "--public", "client_secret_basic": "--secret", "private_key_jwt": "--jwks"}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +78,7 @@ async def test_a_patient_signs_in_from_here_and_the_token_is_renewed(
     third = await bearer(fresh=True)
     assert third not in (first, second)
     await store.close()
-    with sqlite3.connect(next((tmp_path / "data").glob("*.db"))) as db:
+    with sqlite3.connect(next((tmp_path / "data").glob("*.sqlite"))) as db:
         values = [value for (value,) in db.execute("SELECT value FROM ledger")]
     assert len(values) >= 3
     assert not any(token.encode() in value for value in values for token in (first, second, third))
