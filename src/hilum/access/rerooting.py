@@ -18,13 +18,37 @@ from hilum.access.ledger import Ledger
 from hilum.access.revoking import LONGEST_TOKEN_SECONDS
 from hilum.access.seal import Seal
 from hilum.oauth import jwt
-from hilum.oauth.ledger import CHALLENGE, EHR, EHR_KEY, KEY, TICKET, USER, Key, Lost, Put, Row, read, write
+from hilum.oauth.ledger import (
+    CHALLENGE,
+    DESTINATION,
+    EHR,
+    EHR_KEY,
+    EHR_TOKEN,
+    KEY,
+    PARCEL,
+    SIGN_IN,
+    TICKET,
+    USER,
+    Key,
+    Lost,
+    Put,
+    Row,
+    read,
+    write,
+)
 from hilum.problems import Conflict, Misconfigured
 
-_SEALED: Final[Mapping[int, str]] = {USER: "totp", EHR: "secret", EHR_KEY: "private"}
-"""Kinds, beside keys of our own -> the member of their values that is sealed for their place."""
+_SEALED: Final[Mapping[int, tuple[str, ...]]] = {
+    USER: ("totp",),
+    EHR: ("secret",),
+    EHR_KEY: ("private",),
+    EHR_TOKEN: ("sealed", "tokens"),
+    DESTINATION: ("secret",),
+    PARCEL: ("sealed",),
+}
+"""Kinds, beside keys of our own -> the members of their values that are sealed for their place, where not empty."""
 
-_SHORT: Final = (CHALLENGE, TICKET)
+_SHORT: Final = (CHALLENGE, TICKET, SIGN_IN)
 """Kinds that last some minutes: what of them is sealed is not worth it, and goes."""
 
 
@@ -82,9 +106,9 @@ def _key(row: Row, old: Seal, new: Seal, until: int | None) -> Put:
 
 def _sealed(row: Row, old: Seal, new: Seal) -> Iterator[Put]:
     found: dict[str, Any] = msgspec.json.decode(row.value)
-    name = _SEALED[row.kind]
-    if text := found.get(name):
-        found[name] = new.seal(row.kind, row.key, old.open(row.kind, row.key, text))
+    kept = {name: found[name] for name in _SEALED[row.kind] if found.get(name)}
+    if kept:
+        found |= {name: new.seal(row.kind, row.key, old.open(row.kind, row.key, text)) for name, text in kept.items()}
         yield _put(row, msgspec.json.encode(found))
 
 

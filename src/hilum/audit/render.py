@@ -78,7 +78,12 @@ _UNKNOWN: Final = _OPERATION._replace(query=False)
 """Refused before it was clear what was asked."""
 _PATHS: Final = {"history-instance": "/_history", "history-type": "/_history", "history-system": "_history"}
 
-DICOM: Final = {"User Authentication": "110114", "Security Alert": "110113", "Audit Log Used": "110101"}
+DICOM: Final = {
+    "User Authentication": "110114",
+    "Security Alert": "110113",
+    "Audit Log Used": "110101",
+    "Export": "110106",
+}
 SUBTYPES: Final = {
     "sign-in": "110122",
     "sign-in-failed": "110122",
@@ -87,6 +92,7 @@ SUBTYPES: Final = {
     "client": "110129",
     "key": "110129",
     "setting": "110129",
+    "destination": "110129",
     "register": "110129",
     "user": "110137",
     "role": "110136",

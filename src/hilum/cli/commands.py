@@ -12,6 +12,7 @@ from hilum.cli.backup import backup, restore
 from hilum.cli.check import check
 from hilum.cli.clients import clients
 from hilum.cli.demo import demo
+from hilum.cli.destinations import destination
 from hilum.cli.ehr import ehr
 from hilum.cli.explain import explain
 from hilum.cli.guides import guides
@@ -59,7 +60,7 @@ def hilum(
 COMMANDS = (serve, load, demo, validate, token, open_, explain, check, backup, restore, migrate, reindex)
 """In the order of `hilum --help`: the journey of a newcomer first."""
 
-GROUPS = (guides, terminology, clients, users, keys, ehr, audit)
+GROUPS = (guides, terminology, clients, users, keys, ehr, destination, audit)
 """Commands that have commands."""
 
 for command in COMMANDS:

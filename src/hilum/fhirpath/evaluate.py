@@ -132,9 +132,11 @@ def _place(type: str, path: str) -> Type:
     return found
 
 
-def static_types(expression: str, type: str) -> frozenset[Type] | None:
-    """The types that the expression can yield; None when only the data can tell."""
-    root = frozenset((Type(type),))
+def static_types(expression: str, type: str, path: str = "") -> frozenset[Type] | None:
+    """The types that the expression can yield on a `type`, or on the backbone element at `path` in it; None when only
+    the data can tell.
+    """
+    root = frozenset((Type(type, path),))
     return _code(Compiler(root, root, frozenset()), expression)[0].types
 
 

@@ -26,24 +26,26 @@ async def create(
     size: int = 0,
     blob: Blob | None = None,
     once: Put | None = None,
+    id: str = "",
 ) -> Written:
     """A new resource with an id that the server makes; an id in the body is ignored.
 
     `criteria` (If-None-Exist): with no match the resource is created, with one match that resource is the answer
     (created and changed False). `size`: bytes of the body as it came, if it may be large. `blob`: of a Binary, where
     its content is already. `once`: a record that is new with the resource; of several creates with the same one
-    is made, and the others are a Conflict. Raises Invalid, Forbidden, MultipleMatches, Conflict (integrity), Busy.
+    is made, and the others are a Conflict. `id`: what the server has made already (`uuid7`), where the record names it
+    (without criteria). Raises Invalid, Forbidden, MultipleMatches, Conflict (integrity), Busy.
     """
     allowed = permits(who, type, "c")
     if type != contents.TYPE:
         told = await checked(door, type, body, size)
-        return await _created(door, who, allowed, type, body, criteria, size, None, told, once)
+        return await _created(door, who, allowed, type, body, criteria, size, None, told, once, id)
     async with contents.stowing(door) as stow:
         if blob is not None:
             await stow.aside(type, body, blob)
         told = await checked(door, type, body, size)
         body, blob = await stow.aside(type, body, blob)
-        found = await _created(door, who, allowed, type, body, criteria, size, blob, told, once)
+        found = await _created(door, who, allowed, type, body, criteria, size, blob, told, once, id)
         stow.settle(blob, found.changed)
         return found
 
@@ -59,10 +61,11 @@ async def _created(
     blob: Blob | None,
     told: tuple[Issue, ...],
     once: Put | None,
+    id: str,
 ) -> Written:
     puts = () if once is None else (once,)
     if criteria is None:
-        id = uuid7()
+        id = id or uuid7()
 
         async def attempt() -> Written:
             if once is not None and await door.store.ledger.get(once.kind, once.key) is not None:

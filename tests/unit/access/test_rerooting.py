@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hilum.access.keys import SigningKey
 from hilum.access.seal import Seal
 from hilum.access.tokens import Minter
 from hilum.access.verifier import Verifier
-from hilum.oauth.ledger import CHALLENGE, TICKET, USER, Put, User, read, write
+from hilum.oauth.ledger import CHALLENGE, DESTINATION, PARCEL, TICKET, USER, Put, User, read, write
 from hilum.problems import Misconfigured, Unauthenticated
 from hilum.store.memory import MemoryLedger
 
@@ -147,3 +148,20 @@ async def test_a_key_that_sealed_nothing_is_refused_and_changes_nothing(world: W
 
 async def test_nothing_is_begun_where_nothing_is_sealed(tmp_path: Path) -> None:
     assert not await rerooting.begun(MemoryLedger(), keys.prepared(tmp_path, "sandbox"))
+
+
+@pytest.mark.parametrize(("kind", "name"), [(DESTINATION, "secret"), (PARCEL, "sealed")])
+async def test_of_other_records_one_field_is_sealed_anew_and_the_rest_stays(world: World, kind: int, name: str) -> None:
+    old = Seal(world.root)
+    sealed = b'{"url":"x","n":1,"%s":"%s","more":[]}' % (name.encode(), old.seal(kind, b"key", "SECRET").encode())
+    end = int((NOW + 60) * 1_000_000)
+    await world.ledger.add(Put(kind, b"key", sealed, expires=end, owner=b"dead:video"))
+    await world.ledger.add(Put(kind, b"open", b'{"url":"y"}'))
+    new = keys.prepared(world.folder, "sandbox")
+    await rerooting.reroot(world.ledger, world.root, new, world.now)
+    row, other = await world.ledger.of(kind)
+    found = json.loads(row.value)
+    assert Seal(new).open(kind, b"key", found.pop(name)) == "SECRET"
+    assert found == {"url": "x", "n": 1, "more": []}
+    assert (row.expires, row.owner) == (end, b"dead:video")
+    assert other.value == b'{"url":"y"}'

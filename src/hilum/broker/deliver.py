@@ -1,0 +1,113 @@
+"""One POST of a payload, signed as Standard Webhooks has it, and what its answer means for the next one.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md (read 2026-11-23)
+https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header
+
+| header | what it says |
+|---|---|
+| `webhook-id` | the order's id, the same at every attempt and replay |
+| `webhook-timestamp` | seconds since 1970, of this attempt |
+| `webhook-signature` | `v1,` and base64 of HMAC-SHA256 of `id.timestamp.body` |
+| `Idempotency-Key` | the order's id, as a quoted string: a receiver that has it already answers 2xx, and does nothing |
+"""
+
+from __future__ import annotations
+
+import hmac
+import random
+from base64 import b64encode
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from hashlib import sha256
+from typing import Final
+
+from hilum.broker.destinations import Destination
+from hilum.broker.order import DELIVERED, REFUSED, UNANSWERED
+from hilum.web import outbound
+from hilum.web.addresses import Target, target
+from hilum.web.outbound import Guard, Unreachable
+
+SECONDS: Final = 30.0
+"""For one attempt, connecting and the answer included."""
+MOST_BYTES: Final = 1 << 20
+"""Of an answer, which nobody reads."""
+
+BACKOFF: Final = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+"""Seconds after the first attempt, the second, ...; after the last of them the letter is dead: three days in all."""
+NEVER_AGAIN: Final = frozenset((400, 410, 413, 415, 422))
+"""Statuses that the same request would meet for good: the body is not understood, too large, another one was sent with
+the same key (422), or nobody wants any (410).
+"""
+LONGEST_WAIT: Final = 86_400.0
+"""Of a Retry-After: a receiver may not hold a payload back longer than it would be tried anyway."""
+_JITTER: Final = (0.9, 1.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one POST: `result` as an Attempt has it. `wait`: Retry-After in seconds, 0 for none."""
+
+    result: str
+    status: int = 0
+    kind: str = ""
+    wait: float = 0.0
+
+
+def headers(secret: bytes, id: str, at: int, body: bytes) -> dict[str, str]:
+    """Those of an attempt at that second."""
+    signed = hmac.new(secret, b".".join((id.encode(), str(at).encode(), body)), sha256).digest()
+    return {
+        "content-type": "application/json",
+        "accept": "application/json",
+        "webhook-id": id,
+        "webhook-timestamp": str(at),
+        "webhook-signature": f"v1,{b64encode(signed).decode()}",
+        "idempotency-key": f'"{id}"',
+    }
+
+
+async def post(destination: Destination, id: str, body: bytes, guard: Guard, now: float) -> Answer:
+    """Send it once. What the receiver says beside its status is not read."""
+    said = headers(destination.secret, id, int(now), body)
+    try:
+        found = await outbound.send(
+            "POST", destination.url, said, body, limit=MOST_BYTES, guard=_guard(guard, destination)
+        )
+    except Unreachable as problem:
+        return Answer(UNANSWERED, kind=problem.kind)
+    if 200 <= found.status < 300:
+        return Answer(DELIVERED, found.status)
+    return Answer(REFUSED, found.status, wait=retry_after(found.headers.get("retry-after", ""), now))
+
+
+def _guard(guard: Guard, destination: Destination) -> Guard:
+    """Loopback for a sandbox alone; a private address where the operator has said so of this very host."""
+    where = target(destination.url)
+    inner = {where.host} if destination.private and isinstance(where, Target) else set()
+    return replace(
+        guard,
+        loopback=guard.loopback and destination.environment == "sandbox",
+        inner=guard.inner | inner,
+        seconds=SECONDS,
+    )
+
+
+def again(answer: Answer, attempt: int) -> float | None:
+    """Seconds until the next attempt, after the `attempt`-th (from 1); None: there is none."""
+    if answer.status in NEVER_AGAIN or attempt > len(BACKOFF):
+        return None
+    return max(BACKOFF[attempt - 1] * random.uniform(*_JITTER), answer.wait)
+
+
+def retry_after(text: str, now: float) -> float:
+    """Seconds of a Retry-After, as a number or a date; 0 for what is none. https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3"""
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), LONGEST_WAIT)
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    moment = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return min(max(0.0, (moment - datetime.fromtimestamp(now, UTC)).total_seconds()), LONGEST_WAIT)

@@ -1,0 +1,201 @@
+"""Destinations: the services that payloads are delivered to, by name.
+
+They stand in a file of the data directory, which is the operator's own, or were added with `hilum destination add`
+(kind DESTINATION of the ledger, the secret sealed). Each has an environment, and takes what comes from EHRs of that one
+alone.
+
+    [video]                                          # destinations.toml
+    url = "https://render.example.org/hilum"
+    environment = "production"
+    secret_file = "video.secret"                     # beside it; whsec_..., as the receiver has it
+    private = true                                   # its address may be one of our own network
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import tomllib
+from base64 import b64decode, b64encode
+from binascii import Error
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from hilum.access.seal import Seal
+from hilum.broker.connection import ENVIRONMENTS
+from hilum.oauth.keeping import Ledger
+from hilum.oauth.ledger import DESTINATION, Put, Record, Row, read, write
+from hilum.problems import Conflict, Invalid, Misconfigured, NotFound, Problem
+from hilum.web.addresses import target
+
+FILE: Final = "destinations.toml"
+"""In the data directory."""
+PREFIX: Final = "whsec_"
+"""Of a secret, as Standard Webhooks writes it; then base64 of 24 to 64 bytes."""
+SHORTEST: Final = 24
+LONGEST: Final = 64
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_KNOWN: Final[Mapping[str, type]] = {"url": str, "environment": str, "secret_file": str, "private": bool}
+_NEEDED: Final = ("url", "environment", "secret_file")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """`secret`: what signs, in bytes. `private`: its host may have an address of our own network, since an operator
+    says so. `origin`: `file`, or who added it.
+    """
+
+    name: str
+    url: str
+    environment: str
+    secret: bytes = field(repr=False)
+    private: bool = False
+    origin: str = "file"
+
+
+class Kept(Record, frozen=True, omit_defaults=True):
+    """A record of kind DESTINATION; its key is its name. `secret`: sealed."""
+
+    url: str
+    environment: str
+    secret: str
+    origin: str
+    created: int
+    private: bool = False
+
+
+class Destinations:
+    """Those of the file, read once, and those of the ledger, read anew each time. Raises Misconfigured for the file."""
+
+    def __init__(self, ledger: Ledger, seal: Seal, folder: Path | None = None) -> None:
+        self._ledger, self._seal = ledger, seal
+        self._file = {} if folder is None else _of_file(folder)
+
+    async def get(self, name: str) -> Destination | None:
+        """One of them; what the file says comes first. Raises Busy, Misconfigured (the seal)."""
+        if name in self._file:
+            return self._file[name]
+        row = await self._ledger.get(DESTINATION, name.encode())
+        return None if row is None else self._opened(row)
+
+    async def every(self) -> list[Destination]:
+        """All of them, by name. Raises as `get`."""
+        found = dict(self._file)
+        after = b""
+        while rows := await self._ledger.of(DESTINATION, after=after):
+            for row in rows:
+                found.setdefault(row.key.decode(), self._opened(row))
+            after = rows[-1].key
+        return [found[name] for name in sorted(found)]
+
+    async def add(self, destination: Destination, now: float) -> None:
+        """Keep a new one. Raises Invalid, Conflict (the name is taken), Busy."""
+        await self.refuse(destination)
+        key = destination.name.encode()
+        secret = self._seal.seal(DESTINATION, key, shown(destination.secret))
+        kept = Kept(destination.url, destination.environment, secret, destination.origin, int(now), destination.private)
+        if not await self._ledger.add(Put(DESTINATION, key, write(kept))):
+            raise _taken(destination.name)
+
+    async def refuse(self, destination: Destination) -> None:
+        """Judge a new one. Raises Invalid, Conflict, Busy."""
+        if judged(destination).name in self._file or await self._ledger.get(DESTINATION, destination.name.encode()):
+            raise _taken(destination.name)
+
+    async def remove(self, name: str) -> None:
+        """Forget one: what was not delivered to it yet becomes a dead letter. Raises NotFound, Conflict, Busy."""
+        await self.refuse_removal(name)
+        await self._ledger.remove(DESTINATION, name.encode())
+
+    async def refuse_removal(self, name: str) -> None:
+        """Raises NotFound; Conflict where the file has it; Busy."""
+        if name in self._file:
+            raise Conflict(f"The destination {name!r} stands in {FILE}: take it out there, and start hilum again.")
+        if await self._ledger.get(DESTINATION, name.encode()) is None:
+            raise NotFound(f"There is no destination {name[:64]!r}. `hilum destination list` shows those there are.")
+
+    def _opened(self, row: Row) -> Destination:
+        kept = read(row, Kept)
+        secret = decoded(self._seal.open(DESTINATION, row.key, kept.secret))
+        return Destination(row.key.decode(), kept.url, kept.environment, secret, kept.private, kept.origin)
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"There is a destination {name!r} already. Remove it first, or choose another name.")
+
+
+def new_secret() -> bytes:
+    """256 random bits."""
+    return secrets.token_bytes(32)
+
+
+def shown(secret: bytes) -> str:
+    """A secret as people and libraries of Standard Webhooks have it."""
+    return PREFIX + b64encode(secret).decode()
+
+
+def decoded(text: str) -> bytes:
+    """The bytes of such a text. Raises Invalid, never with the text."""
+    try:
+        found = b64decode(text.strip().removeprefix(PREFIX), validate=True)
+    except (Error, ValueError):
+        found = b""
+    if not SHORTEST <= len(found) <= LONGEST:
+        raise Invalid(
+            f"This is no secret of Standard Webhooks: expected {PREFIX} and base64 of {SHORTEST} to {LONGEST} bytes."
+        )
+    return found
+
+
+def judged(one: Destination) -> Destination:
+    """The same. Raises Invalid for what can't be one."""
+    if not _NAME.fullmatch(one.name):
+        raise Invalid(
+            f"The name {one.name[:64]!r} must have letters a-z, digits and '-', 40 at most, and not begin with '-'."
+        )
+    if one.environment not in ENVIRONMENTS:
+        raise Invalid(f"The environment {one.environment[:32]!r} must be {' or '.join(ENVIRONMENTS)}.")
+    where = target(one.url)
+    if isinstance(where, str):
+        raise Invalid(f"The URL of {one.name!r} is none that hilum can POST to, such as https://render.example.org/in.")
+    if where.scheme != "https" and one.environment == "production":
+        raise Invalid(
+            f"The URL of {one.name!r} must begin with https: in production patient data goes encrypted alone."
+        )
+    return one
+
+
+def _of_file(folder: Path) -> dict[str, Destination]:
+    file = folder / FILE
+    try:
+        tables = tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError):
+        raise Misconfigured(f"{file} can't be read.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"{file} is not TOML: {error}.") from None
+    return {name: _of_table(folder, name, table) for name, table in tables.items()}
+
+
+def _of_table(folder: Path, name: str, table: Any) -> Destination:
+    where = f"{folder / FILE}, [{name}]:"
+    if not isinstance(table, dict):
+        raise Misconfigured(f"{where} a destination is a table with a url, an environment and a secret_file.")
+    for key, value in table.items():
+        if key not in _KNOWN or type(value) is not _KNOWN[key]:
+            raise Misconfigured(f"{where} {key} is not known, or no text (private: true or false).")
+    for key in _NEEDED:
+        if not table.get(key):
+            raise Misconfigured(f"{where} {key} is missing.")
+    try:
+        text = (folder / table["secret_file"]).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise Misconfigured(f"{where} secret_file can't be read.") from None
+    try:
+        return judged(Destination(name, table["url"], table["environment"], decoded(text), table.get("private", False)))
+    except Problem as problem:
+        raise Misconfigured(f"{where} {problem}") from None

@@ -1,0 +1,144 @@
+"""A lease: of all who want to do one thing, in all processes, one does it at a time; whoever dies loses it by time.
+
+https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html: a lease saves work being done twice, and
+makes nothing safe, since its holder may have slept past its end. What is done under one names, at each write, the
+version that it replaces.
+
+Its record (kind LEASE) stays until it is ended: an expired one could neither be seen nor be written over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+from hilum.oauth.keeping import Ledger
+from hilum.oauth.ledger import LEASE, Put, Record, Row, read, write
+from hilum.problems import Busy
+
+SECONDS: Final = 15.0
+_MICRO: Final = 1_000_000
+_PAGE: Final = 200
+
+T = TypeVar("T")
+
+
+class Lease(Record, frozen=True, omit_defaults=True):
+    """`until`, in microseconds since 1970, nobody but `holder` may take it; "": nobody at all, until then."""
+
+    holder: str = ""
+    until: int = 0
+
+
+class Lapsed(Exception):
+    """The lease went to somebody else, or was ended, while work was done under it."""
+
+
+class Leases:
+    """Those that one process takes. `clock`: seconds since 1970. `seconds`: how long one holds unless it is renewed."""
+
+    def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.time, seconds: float = SECONDS) -> None:
+        self.ledger, self.clock, self.seconds = ledger, clock, seconds
+        self.holder = secrets.token_hex(8)
+
+    async def offer(self, key: bytes, owner: bytes = b"") -> bool:
+        """There is something to be done from now on. False: that was known. Raises Busy."""
+        return await self.ledger.add(offered(key, owner))
+
+    async def due(self, owner: bytes) -> AsyncIterator[bytes]:
+        """Keys of those of this owner that can be taken now. Raises Busy."""
+        after = b""
+        while rows := await self.ledger.of(LEASE, owner=owner, after=after, limit=_PAGE):
+            for row in rows:
+                if read(row, Lease).until <= self.clock() * _MICRO:
+                    yield row.key
+            after = rows[-1].key
+
+    async def hasten(self, key: bytes) -> bool:
+        """What nobody was to take before some time may be taken now. False: there is none such. Raises Busy."""
+        row = await self.ledger.get(LEASE, key)
+        if row is None or read(row, Lease).holder:
+            return False
+        return await self.ledger.replace(offered(key, row.owner), row.version)
+
+    async def take(self, key: bytes) -> Held | None:
+        """Take one that is there and free. None: there is none, or somebody has it. Raises Busy."""
+        row = await self.ledger.get(LEASE, key)
+        if row is None or read(row, Lease).until > self.clock() * _MICRO:
+            return None
+        held = Held(self, row)
+        return held if await held.renew() else None
+
+    async def claim(self, key: bytes, owner: bytes = b"") -> Held | None:
+        """The same, and it is made where there is none. Raises Busy."""
+        held = await self.take(key)
+        if held is None and await self.offer(key, owner):
+            held = await self.take(key)
+        return held
+
+
+class Held:
+    """One that is ours, as long as it is renewed in time."""
+
+    def __init__(self, leases: Leases, row: Row) -> None:
+        self._leases = leases
+        self.key, self._owner, self._version = row.key, row.owner, row.version
+        self._turn = asyncio.Lock()
+        self.until = 0.0
+
+    async def renew(self) -> bool:
+        """Hold it for longer. False: it is lost. Raises Busy."""
+        until = self._leases.clock() + self._leases.seconds
+        if not await self._written(Lease(self._leases.holder, int(until * _MICRO))):
+            return False
+        self.until = until
+        return True
+
+    async def lay_down(self, until: float = 0.0) -> bool:
+        """Let anybody take it, from then on. False: it was lost. Raises Busy."""
+        return await self._written(Lease("", int(until * _MICRO)))
+
+    async def end(self) -> bool:
+        """There is nothing left to be done. False: it was lost. Raises Busy."""
+        return await self.renew() and await self._leases.ledger.remove(LEASE, self.key)
+
+    async def _written(self, value: Lease) -> bool:
+        async with self._turn:
+            put = Put(LEASE, self.key, write(value), owner=self._owner)
+            if not await self._leases.ledger.replace(put, self._version):
+                return False
+            self._version += 1  # as every ledger counts
+            return True
+
+    async def during(self, work: Coroutine[Any, Any, T], wanted: Callable[[], Awaitable[bool]] | None = None) -> T:
+        """What `work` comes to, the lease being renewed meanwhile; whoever cancels this cancels it.
+
+        `wanted` is asked as often as it is renewed, whether the work is to go on. Raises Lapsed when it is not, and
+        when the lease is lost: the work is cancelled then.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            while True:
+                await asyncio.wait({task}, timeout=self._leases.seconds / 3)
+                if task.done():
+                    return task.result()
+                if not await self._goes_on(wanted):
+                    raise Lapsed
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+
+    async def _goes_on(self, wanted: Callable[[], Awaitable[bool]] | None) -> bool:
+        try:
+            return await self.renew() and (wanted is None or await wanted())
+        except Busy:
+            return self._leases.clock() < self.until
+
+
+def offered(key: bytes, owner: bytes = b"") -> Put:
+    """The record of one that anybody may take, for a commit of more than that."""
+    return Put(LEASE, key, write(Lease()), owner=owner)

@@ -1,0 +1,131 @@
+"""Destinations: in the operator's file or in the ledger, their secrets sealed, each of one environment."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+from tests.unit.broker.receiver import SECRET
+
+from hilum.access.keys import load_or_create
+from hilum.access.seal import Seal
+from hilum.broker.destinations import Destination, Destinations, decoded, judged, new_secret, shown
+from hilum.oauth.ledger import DESTINATION
+from hilum.problems import Conflict, Invalid, Misconfigured, NotFound
+from hilum.store.memory import MemoryLedger
+
+URL = "https://render.example.org/in"
+VIDEO = Destination("video", URL, "production", decoded(SECRET), True, "ada")
+FILE = f"""
+[letters]
+url = "{URL}"
+environment = "sandbox"
+secret_file = "letters.secret"
+private = true
+"""
+
+
+class World:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ledger = MemoryLedger()
+        self.seal = Seal(load_or_create(folder, "sandbox"))
+
+    def file(self, text: str = FILE, secret: str = SECRET) -> None:
+        (self.folder / "destinations.toml").write_text(text)
+        (self.folder / "letters.secret").write_text(secret + "\n")
+
+    def open(self) -> Destinations:
+        return Destinations(self.ledger, self.seal, self.folder)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+async def test_one_that_is_added_is_there_for_all_processes_and_its_secret_is_sealed(here: World) -> None:
+    await here.open().add(VIDEO, 1.0)
+    assert await here.open().get("video") == VIDEO
+    row = await here.ledger.get(DESTINATION, b"video")
+    assert row is not None
+    assert SECRET.encode() not in row.value
+    assert b64encode(VIDEO.secret) not in row.value
+    assert SECRET not in repr(VIDEO)
+    assert repr(VIDEO.secret) not in repr(VIDEO)
+
+
+async def test_those_of_the_file_come_first_and_are_the_operators(here: World) -> None:
+    here.file()
+    places = here.open()
+    letters = Destination("letters", URL, "sandbox", decoded(SECRET), True, "file")
+    assert await places.get("letters") == letters
+    await places.add(VIDEO, 1.0)
+    assert await places.every() == [letters, VIDEO]
+    with pytest.raises(Conflict, match="already"):
+        await places.add(Destination("letters", URL, "sandbox", VIDEO.secret), 1.0)
+    with pytest.raises(Conflict, match=r"destinations\.toml"):
+        await places.remove("letters")
+
+
+async def test_one_that_is_removed_is_gone(here: World) -> None:
+    places = here.open()
+    await places.add(VIDEO, 1.0)
+    with pytest.raises(Conflict):
+        await places.add(VIDEO, 1.0)
+    await places.remove("video")
+    assert await places.get("video") is None
+    with pytest.raises(NotFound):
+        await places.remove("video")
+
+
+@pytest.mark.parametrize(
+    ("text", "secret", "says"),
+    [
+        ("[letters", SECRET, "is not TOML"),
+        ("letters = 1", SECRET, "a destination is a table"),
+        (FILE + 'title = "x"', SECRET, "title is not known"),
+        (FILE.replace("true", '"yes"'), SECRET, "private is not known, or no text"),
+        (FILE.replace("url", "uri"), SECRET, "uri is not known"),
+        (FILE.replace(f'url = "{URL}"', ""), SECRET, "url is missing"),
+        (FILE.replace("letters.secret", "other.secret"), SECRET, "secret_file can't be read"),
+        (FILE, "whsec_short", "no secret of Standard Webhooks"),
+        (FILE.replace("sandbox", "test"), SECRET, "must be sandbox or production"),
+        (FILE.replace("https://render", "render"), SECRET, "none that hilum can POST to"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_with_the_place(here: World, text: str, secret: str, says: str) -> None:
+    here.file(text, secret)
+    with pytest.raises(Misconfigured) as caught:
+        here.open()
+    assert str(caught.value).startswith(str(here.folder / "destinations.toml"))
+    assert says in str(caught.value)
+    assert "whsec_short" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "says"),
+    [
+        (Destination("Video", URL, "production", b""), "letters a-z"),
+        (Destination("-video", URL, "production", b""), "letters a-z"),
+        (Destination("video", "http://render.example.org/", "production", b""), "must begin with https"),
+        (Destination("video", "https://render.example.org/#here", "production", b""), "none that hilum can POST to"),
+        (Destination("video", URL, "prod", b""), "must be sandbox or production"),
+    ],
+)
+def test_what_can_not_be_one_is_refused(one: Destination, says: str) -> None:
+    with pytest.raises(Invalid, match=says):
+        judged(one)
+
+
+def test_a_secret_is_as_standard_webhooks_writes_it() -> None:
+    for _ in range(20):
+        secret = new_secret()
+        assert len(secret) == 32
+        assert decoded(shown(secret)) == secret
+    assert decoded("whsec_" + b64encode(b"x" * 24).decode()) == b"x" * 24
+    for wrong in ("", "whsec_", "whsec_!", shown(b"x" * 23), shown(b"x" * 65), "Amy"):
+        with pytest.raises(Invalid) as caught:
+            decoded(wrong)
+        assert not wrong or wrong == "whsec_" or wrong not in str(caught.value)

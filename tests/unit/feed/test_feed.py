@@ -1,0 +1,112 @@
+"""The feed: all that is committed, in its order, at least once, to one follower over all processes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from hilum.feed.feed import Cursor, Feed
+from hilum.fhir.resource import Resource
+from hilum.interactions import granting
+from hilum.interactions.create import create
+from hilum.interactions.door import Door
+from hilum.oauth.lease import Leases
+from hilum.oauth.ledger import CURSOR, read
+from hilum.store.interface import Store
+from hilum.store.sqlite import open_sqlite
+
+
+class World:
+    """One store, time that stands still, and what was shown."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.now = 1_800_000_000.0
+        self.shown: list[str] = []
+
+    def feed(self) -> Feed:
+        """As another process has it."""
+        return Feed(self.store, "test", Leases(self.store.ledger, lambda: self.now))
+
+    async def commit(self, count: int = 1) -> list[str]:
+        door = Door(self.store, "https://hilum.test/fhir")
+        body = {"resourceType": "Basic", "code": {"text": "x"}}
+        return [(await create(door, granting.server(), "Basic", body)).resource.id for _ in range(count)]
+
+    async def work(self, some: Sequence[Resource]) -> None:
+        self.shown += [one.id for one in some]
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncIterator[World]:
+    store = await open_sqlite(str(tmp_path / "hilum.sqlite"), environment="sandbox")
+    yield World(store)
+    await store.close()
+
+
+async def test_what_is_committed_after_the_beginning_is_shown_in_its_order(here: World) -> None:
+    await here.commit(2)
+    feed = here.feed()
+    await feed.begin()
+    ids = await here.commit(5)
+    assert [await feed.turn(here.work, limit=2) for _ in range(4)] == [2, 2, 1, 0]
+    assert here.shown == ids
+
+
+async def test_what_failed_is_shown_again(here: World) -> None:
+    feed = here.feed()
+    await feed.begin()
+    ids = await here.commit(2)
+
+    async def fails(some: Sequence[Resource]) -> None:
+        await here.work(some[:1])
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await feed.turn(fails)
+    await feed.turn(here.work)
+    assert here.shown == [ids[0], *ids]
+
+
+async def test_another_process_goes_on_where_one_has_stopped_or_died(here: World) -> None:
+    one, other = here.feed(), here.feed()
+    await one.begin()
+    first = await here.commit()
+    assert await one.turn(here.work) == 1
+    second = await here.commit()
+    assert await other.turn(here.work) == 0, "the first one follows"
+    await one.stop()
+    assert await other.turn(here.work) == 1
+    third = await here.commit()
+    here.now += 16
+    assert await one.turn(here.work) == 1
+    assert here.shown == [*first, *second, *third]
+
+
+async def test_who_slept_while_another_one_followed_moves_no_cursor_back(here: World) -> None:
+    one, other = here.feed(), here.feed()
+    await one.begin()
+    await here.commit()
+
+    async def sleeps(some: Sequence[Resource]) -> None:
+        here.now += 16
+        await here.commit(2)
+        assert await other.turn(here.work) == 3
+
+    assert await one.turn(sleeps) == 1
+    row = await here.store.ledger.get(CURSOR, b"test")
+    assert row is not None
+    assert read(row, Cursor).seq == (await here.store.counts()).seq
+    assert await one.turn(here.work) == 0
+    assert len(here.shown) == 3
+
+
+async def test_a_follower_that_is_new_begins_with_what_comes_and_is_remembered(here: World) -> None:
+    await here.commit(3)
+    assert await here.feed().turn(here.work) == 0
+    await here.commit()
+    here.now += 16
+    await here.feed().begin()
+    assert await here.feed().turn(here.work) == 1

@@ -1,0 +1,187 @@
+"""Leases: one holder at a time, taken over when its end has passed, and never a word from one who slept past it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from hilum.oauth.lease import Lapsed, Lease, Leases, offered
+from hilum.oauth.ledger import LEASE, read
+from hilum.problems import Busy
+from hilum.store.memory import MemoryLedger
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(clock: Clock) -> MemoryLedger:
+    return MemoryLedger(lambda: int(clock.now * 1_000_000))
+
+
+def some(ledger: MemoryLedger, clock: Clock, seconds: float = 15.0) -> tuple[Leases, Leases]:
+    """Those of two processes."""
+    return Leases(ledger, clock, seconds), Leases(ledger, clock, seconds)
+
+
+async def due(leases: Leases) -> list[bytes]:
+    return [key async for key in leases.due(b"work")]
+
+
+async def test_what_was_offered_is_taken_by_one_and_by_another_when_its_end_has_passed(
+    ledger: MemoryLedger, clock: Clock
+) -> None:
+    one, other = some(ledger, clock)
+    assert await one.offer(b"a", b"work")
+    assert not await other.offer(b"a", b"work")
+    first = await one.take(b"a")
+    assert first is not None
+    assert await other.take(b"a") is None
+    clock.now += 14.9
+    assert await first.renew()
+    clock.now += 14.9
+    assert (await other.take(b"a"), await due(other)) == (None, [])
+    clock.now += 0.2
+    assert await due(other) == [b"a"]
+    second = await other.take(b"a")
+    assert second is not None
+    assert not await first.renew()
+    assert not await first.lay_down()
+    assert not await first.end()
+    assert await second.end()
+    assert await ledger.get(LEASE, b"a") is None
+
+
+async def test_nobody_takes_what_was_not_offered(ledger: MemoryLedger, clock: Clock) -> None:
+    one, other = some(ledger, clock)
+    assert await one.take(b"a") is None
+    assert await one.claim(b"a") is not None
+    assert await other.claim(b"a") is None
+
+
+async def test_one_that_was_laid_down_until_later_is_not_due_before_unless_it_is_hastened(
+    ledger: MemoryLedger, clock: Clock
+) -> None:
+    one, other = some(ledger, clock)
+    held = await one.claim(b"a", b"work")
+    assert held is not None
+    assert not await other.hasten(b"a"), "it is being worked on"
+    await held.lay_down(clock.now + 60)
+    assert (await due(other), await one.take(b"a")) == ([], None)
+    clock.now += 60
+    assert await due(other) == [b"a"]
+    clock.now -= 30
+    assert await other.hasten(b"a")
+    assert await due(other) == [b"a"]
+    assert not await other.hasten(b"b")
+
+
+async def test_those_that_are_due_are_found_among_many_pages(ledger: MemoryLedger, clock: Clock) -> None:
+    one, _ = some(ledger, clock)
+    for number in range(450):
+        await ledger.add(offered(b"%04d" % number, b"work"))
+    await ledger.add(offered(b"0000-of-another", b"other"))
+    taken = await one.take(b"0007")
+    assert taken is not None
+    assert len(await due(one)) == 449
+
+
+async def test_one_is_renewed_as_long_as_the_work_goes_on(ledger: MemoryLedger, clock: Clock) -> None:
+    one, _ = some(ledger, clock, seconds=0.03)
+    held = await one.claim(b"a")
+    assert held is not None
+
+    async def work() -> str:
+        for _ in range(3):
+            clock.now += 1
+            before = held.until
+            while held.until == before:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        return "done"
+
+    assert await held.during(work()) == "done"
+    row = await ledger.get(LEASE, b"a")
+    assert row is not None
+    assert read(row, Lease) == Lease(one.holder, int((clock.now + 0.03) * 1_000_000))
+
+
+@pytest.mark.parametrize("how", ["taken", "unwanted"])
+async def test_work_is_cancelled_when_its_lease_is_lost_or_nobody_wants_it(
+    ledger: MemoryLedger, clock: Clock, how: str
+) -> None:
+    one, other = some(ledger, clock, seconds=0.03)
+    held = await one.claim(b"a")
+    assert held is not None
+    if how == "taken":
+        clock.now += 1
+        assert await other.take(b"a") is not None
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    async def wanted() -> bool:
+        return how == "taken"
+
+    with pytest.raises(Lapsed):
+        await held.during(work(), wanted)
+    assert ended.is_set()
+
+
+async def test_what_the_work_raises_is_raised_and_who_cancels_cancels_it(ledger: MemoryLedger, clock: Clock) -> None:
+    one, _ = some(ledger, clock)
+    held = await one.claim(b"a")
+    assert held is not None
+
+    async def fails() -> None:
+        raise Busy("full")
+
+    with pytest.raises(Busy, match="full"):
+        await held.during(fails())
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def long() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    waiting = asyncio.create_task(held.during(long()))
+    await begun.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert ended.is_set()
+
+
+async def test_a_store_that_is_busy_ends_nothing_before_the_lease_does(ledger: MemoryLedger, clock: Clock) -> None:
+    one, _ = some(ledger, clock, seconds=0.03)
+    held = await one.claim(b"a")
+    assert held is not None
+    asked = 0
+
+    async def wanted() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            clock.now += 1
+        raise Busy("full")
+
+    with pytest.raises(Lapsed):
+        await held.during(asyncio.sleep(60), wanted)
+    assert asked == 3
