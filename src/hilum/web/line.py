@@ -76,11 +76,7 @@ class Line(asyncio.Protocol):
         self._until = now + seconds
         self._timer = loop.call_later(min(seconds, silence), self._ring)
         self._transport.write(request)
-        try:
-            await self._changed()
-        except asyncio.CancelledError:
-            self.abort()
-            raise
+        await self._changed()
         if self._state == _HEAD or self._state == _BODY:  # else it is whole, whatever came after it
             if self._broken is not None:
                 raise Unreachable(self._broken)

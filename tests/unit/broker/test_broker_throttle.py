@@ -106,6 +106,24 @@ async def test_for_longer_than_hilum_waits_a_request_fails_at_once_with_the_time
         pass
 
 
+async def test_who_waited_for_a_turn_and_may_not_take_it_gives_it_back() -> None:
+    time = Time()
+    throttle = Throttle(replace(PLAIN, concurrency=1), clock=time, sleep=time.sleep)
+
+    async def one() -> None:
+        async with throttle:
+            pass
+
+    async with throttle:
+        waiting = asyncio.create_task(one())
+        await asyncio.sleep(0)
+        throttle.hold(time() + 7200)
+    with pytest.raises(Failed, match="throttled"):
+        await waiting
+    time.now += 7200
+    await one()
+
+
 async def test_connections_to_one_host_share_its_throttle() -> None:
     throttles = Throttles()
     one = throttles.of("https://ehr.example/site/1", PLAIN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import ssl
+import tracemalloc
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -184,7 +185,22 @@ async def test_a_bomb_is_measured_as_it_unfolds() -> None:
     bomb = gzip.compress(bytes(50_000_000))
     assert len(bomb) < 100_000
     async with serving(lambda _: raw(bomb, content_encoding="gzip")) as far:
+        tracemalloc.start()
         assert await kind(far.url(), limit=200_000) == "size"
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert most < 5_000_000
+
+
+async def test_a_head_without_end_is_cut_whatever_the_body_may_be() -> None:
+    async def endless(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while not writer.is_closing():
+            writer.write(b"x: y\r\n" * 1000)
+            await writer.drain()
+
+    async with serving(lambda _: endless) as far:
+        assert await kind(far.url(), limit=1 << 40) == "protocol"
 
 
 @pytest.mark.parametrize(
