@@ -130,5 +130,6 @@ def test_whom_a_type_is_about_is_known_of_all_types_of_a_patients_record() -> No
     }  # fmt: skip
     assert paths("Appointment") == (("participant", "actor"),)
     assert paths("AuditEvent") == (("agent", "who"), ("entity", "what"))
+    assert paths("Condition") == (("subject",),)
     assert paths("Coverage") == (("beneficiary",),)
     assert paths("Practitioner") == ()

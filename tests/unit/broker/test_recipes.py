@@ -11,6 +11,7 @@ import pytest
 from hilum.broker.gathered import Reason, State
 from hilum.broker.recipes import Ask, Limits, Recipe, packaged, recipe, recipes
 from hilum.problems import Misconfigured
+from hilum.search.parse import parse_query
 
 VISITS = """
 title = "Visits"
@@ -93,6 +94,13 @@ def test_the_example_of_the_reference_page_is_sound() -> None:
 def test_the_packaged_recipes_are_sound() -> None:
     assert list(packaged()) == ["demographics", "documents", "record", "visits"]
     assert packaged()["visits"].types[:3] == ("Patient", "Encounter", "Observation")
+
+
+@pytest.mark.parametrize("name", sorted(packaged()))
+def test_the_packaged_recipes_ask_by_parameters_of_r4(name: str) -> None:
+    for ask in packaged()[name].asks:
+        if ask.search:
+            parse_query(ask.type, [(one, value.replace("{patient}", "p1")) for one, value in ask.search])
 
 
 def test_a_folder_adds_recipes_and_takes_the_place_of_packaged_ones(tmp_path: Path) -> None:

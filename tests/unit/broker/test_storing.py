@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.unit.broker.played import BASE, Ehr, encounter, observation, patient, practitioner
 
 from hilum.access.policy import EVERYTHING, Grant, Policy, Principal
@@ -337,6 +338,23 @@ async def test_gathers_of_one_patient_at_the_same_time_write_him_once(door: Door
     assert (await stands(door, "Patient", "p1")).version == 1
 
 
+async def test_each_provenance_of_gathers_at_the_same_time_names_the_version_that_it_made(door: Door) -> None:
+    await keep(door, *RECORD)
+    states = ["amended", "corrected", "preliminary", "registered"]
+    found = await asyncio.gather(*(keep(door, RECORD[0], RECORD[2] | {"status": state}) for state in states))
+    id = here("Observation", "o1")
+    for stored, state in zip(found, states, strict=True):
+        told = await door.store.read("Provenance", stored.provenance)
+        assert told is not None
+        (version,) = (
+            one["reference"].rpartition("/")[2]
+            for one in told.body["target"]
+            if f"Observation/{id}" in one["reference"]
+        )
+        made = await door.store.read("Observation", id, int(version))
+        assert made is not None and made.body["status"] == state
+
+
 # --- what is not there any more ---------------------------------------------------------------------------------------
 
 
@@ -348,6 +366,16 @@ async def test_what_has_vanished_there_is_told_and_stays_here(door: Door) -> Non
     assert stored.vanished == (f"Observation/{here('Observation', 'o2')}",)
     assert await seq(door) == before
     assert not (await stands(door, "Observation", "o2")).deleted
+
+
+async def test_what_another_connection_brought_from_the_same_ehr_has_not_vanished(door: Door) -> None:
+    gathered = await gather(Ehr(RECORD), RECIPE, Start("patient", "p1"))
+    other = replace(NORTH, name="other")
+    await Keeper(door, OWNER, other, RECIPE, Authority("client_credentials")).store(gathered, NOW)
+    moved = observation(here("Observation", "o7", other), f"Patient/{here('Patient', 'p1')}")
+    moved["meta"] = {"source": f"{BASE}/Observation/o7"}
+    await update(door, OWNER, "Observation", moved["id"], moved)
+    assert (await keep(door, *RECORD)).vanished == ()
 
 
 @pytest.mark.parametrize(
