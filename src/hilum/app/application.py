@@ -12,15 +12,16 @@ from typing import Any
 
 from hilum.access.keys import SigningKey, load_or_create
 from hilum.access.opened import Opened
-from hilum.access.seal import Seal
 from hilum.access.signed import Signed
 from hilum.app import address, cors, data, memory, streaming, tracing
 from hilum.app.authorizing import Authorizing
 from hilum.app.blobs import open_blobs
+from hilum.app.brokering import Brokering, brokering, ordered
 from hilum.app.collecting import Collecting
 from hilum.app.cors import Cors
 from hilum.app.indexing import Indexing
 from hilum.app.metrics import Measured, Metrics
+from hilum.app.ordering import Ordering
 from hilum.app.packing import Packing
 from hilum.app.patience import Patience
 from hilum.app.recording import Recording
@@ -30,7 +31,6 @@ from hilum.app.site import Site
 from hilum.app.stores import open_to_serve
 from hilum.audit.context import ORIGIN, Origin
 from hilum.audit.recording import SILENT
-from hilum.broker.keys import ClientKeys
 from hilum.interactions.door import Door
 from hilum.problems import Busy, Damaged, Misconfigured, Problem
 from hilum.rest import forms, outcome, router
@@ -76,6 +76,8 @@ class Application:
         self._recording: Recording | None = None
         self._authorizing: Authorizing | None = None
         self._smart: Smart | None = None
+        self._brokering: Brokering | None = None
+        self._ordering: Ordering | None = None
         self._cors: Cors | None = None
         self._proxies = address.networks(settings.trusted_proxies)
 
@@ -186,8 +188,10 @@ class Application:
         tickets = self._authorizing.tickets if self._authorizing else None
         self._edge = Edge(service, verifier, limits, PREFIX, tickets)
         unreadable = self._recording.unreadable if self._recording else tuple
-        client_keys = ClientKeys(store.ledger, Seal(key), settings.environment)
-        self._site = Site(settings, service, verifier, self.metrics, client_keys, unreadable)
+        self._brokering = ways = brokering(settings, store, key)
+        self._ordering = Ordering(ordered(settings, ways, door, key, service.trail).running)
+        self._ordering.start()
+        self._site = Site(settings, service, verifier, self.metrics, ways.keys, unreadable)
         memory.settle()
         log.info(
             "started",
@@ -206,6 +210,11 @@ class Application:
 
     async def stop(self) -> None:
         """Close the store; what was acknowledged is on disk already."""
+        if self._ordering is not None:
+            await self._ordering.stop()
+        if self._brokering is not None:
+            await self._brokering.renewing.close()
+            await self._brokering.pools.close()
         if self._indexing is not None:
             await self._indexing.stop()
         if self._packing is not None:

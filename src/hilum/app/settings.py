@@ -219,8 +219,17 @@ class Settings:
         Entry(
             "--allow-private-keys",
             TEXT,
-            "Hosts within your network, such as `ehr.internal`, from which key sets of apps may be fetched. Others "
-            "must have public addresses.",
+            "Hosts within your network, such as `ehr.internal`, from which key sets of apps may be fetched, and where "
+            "EHRs and services may be reached. Others must have public addresses.",
+        ),
+    ] = ""
+    redis: Annotated[
+        str,
+        Entry(
+            "--redis",
+            TEXT,
+            "`redis://host:6379/0`: where browsers are remembered that sign in at EHRs (`hilum[redis]`). Without it, "
+            "in the store.",
         ),
     ] = ""
     workers: Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 from typing import Any
 
 from hypothesis import given
@@ -58,7 +59,7 @@ def read(raw: bytes, cuts: list[int], *, flowing: bool, ends: bool) -> tuple[str
         asked = asyncio.create_task(line.ask(b"GET", LIMIT, 5, 5, flowing=flowing))
         await asyncio.sleep(0)
         edges = [0, *sorted(cut % (len(raw) + 1) for cut in cuts), len(raw)]
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in itertools.pairwise(edges):
             if start < end and not wire.aborted:
                 line.data_received(raw[start:end])
                 await asyncio.sleep(0)
