@@ -34,6 +34,7 @@ STALE: Final = 24 * 3600.0
 @dataclass(frozen=True, slots=True)
 class Found:
     """What an EHR says. `source`: where. `ahead`: seconds by which its clock was ahead of ours; None: it did not say.
+    `signs`: its answers to sign-ins name their issuer (RFC 9207).
 
     What it leaves out is empty, and means nothing: many EHRs leave out what they can do.
     """
@@ -52,6 +53,7 @@ class Found:
     methods: frozenset[str] = frozenset()
     algorithms: frozenset[str] = frozenset()
     challenges: frozenset[str] = frozenset()
+    signs: bool = False
     ahead: float | None = None
 
 
@@ -127,6 +129,7 @@ def configured(base: str, document: Mapping[str, Any], ahead: float | None = Non
         methods=_words(document, "token_endpoint_auth_methods_supported"),
         algorithms=_words(document, "token_endpoint_auth_signing_alg_values_supported"),
         challenges=_words(document, "code_challenge_methods_supported"),
+        signs=document.get("authorization_response_iss_parameter_supported") is True,
         ahead=ahead,
     )
 

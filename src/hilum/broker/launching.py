@@ -136,6 +136,7 @@ async def _begun(
         redirect=redirect(here.origin, connection.name),
         scopes=wanted,
         next=next,
+        signs=found.signs,
     )
     begun = await here.sessions.begin(pending, headers)
     asks = {

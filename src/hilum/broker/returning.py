@@ -63,7 +63,7 @@ async def callback(here: Launching, ehr: str, query: Pairs, headers: Mapping[byt
     """
     pending = await here.sessions.came_back(once(query, "state"), headers)
     issuer = once(query, "iss")
-    if pending.connection != ehr or (pending.issuer and issuer and issuer.rstrip("/") != pending.issuer.rstrip("/")):
+    if pending.connection != ehr or not _named(pending, issuer):
         log.warning("ehr sign-in", ehr=pending.connection, kind="mix-up")
         raise Forbidden("Another EHR answered than the one that was asked, so its answer was not used. Start again.")
     code, error = once(query, "code"), once(query, "error")
@@ -80,6 +80,13 @@ async def callback(here: Launching, ehr: str, query: Pairs, headers: Mapping[byt
     grant = await here.grants.new(connection, pending.issuer, tokens, pending.scopes, who.fhir_user, who.subject)
     log.info("ehr sign-in", ehr=ehr, grant=grant)
     return Arrived(grant, ehr, pending.next, await here.sessions.signed_in(grant, headers))
+
+
+def _named(pending: Pending, issuer: str) -> bool:
+    """Whether an answer can be one of the issuer that was asked, which is to be named where it said so (RFC 9207)."""
+    if not issuer:
+        return not pending.signs
+    return not pending.issuer or issuer.rstrip("/") == pending.issuer.rstrip("/")
 
 
 async def _exchanged(here: Launching, connection: Connection, pending: Pending, code: str) -> Tokens:

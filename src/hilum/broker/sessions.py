@@ -62,7 +62,8 @@ class Shelf(Protocol):
 
 class Pending(Record, frozen=True, omit_defaults=True):
     """A browser is at an EHR. `issuer`, `token`, `jwks`: what its discovery said when the browser left, so that the
-    code goes where it was asked for. `scopes`: those that were asked for. `next`: where the browser goes on.
+    code goes where it was asked for; `signs`: its answer has to name the issuer. `scopes`: those that were asked for.
+    `next`: where the browser goes on.
     """
 
     environment: str
@@ -77,6 +78,7 @@ class Pending(Record, frozen=True, omit_defaults=True):
     next: str
     nonce: str = ""
     verifier: str = ""
+    signs: bool = False
 
 
 class Back(Record, frozen=True, omit_defaults=True):

@@ -79,7 +79,7 @@ def here(
     """hilum with these connections; processes that share something are given the same folder and ledger."""
     kept = ledger or MemoryLedger(lambda: int(clock() * 1_000_000))
     seal = Seal(load_or_create(folder, "sandbox"))
-    connections = Connections(kept, seal, "sandbox", clock=clock)
+    connections = Connections(kept, seal, "sandbox", vendors=frozenset(VENDORS), clock=clock)
     exchange = Exchange(connections, keys or NoKeys(), sender, VENDORS, clock=clock, sleep=at_once)
     parties = Parties(connections, Discovery(sender, clock, clock), exchange)
     grants = Grants(kept, seal, "sandbox", clock)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import hmac
 import json
 import secrets
 import time
@@ -215,7 +216,5 @@ def _by_hand(head: dict[str, str], raw: bytes) -> str:
     parts = [base64.urlsafe_b64encode(one).rstrip(b"=").decode() for one in (json.dumps(head).encode(), raw)]
     mac = b""
     if head["alg"] == "HS256":
-        import hmac
-
         mac = hmac.digest(RSA.as_pem(private=False), ".".join(parts).encode(), "sha256")
     return ".".join([*parts, base64.urlsafe_b64encode(mac).rstrip(b"=").decode()])

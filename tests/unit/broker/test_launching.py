@@ -237,6 +237,15 @@ async def test_an_issuer_that_names_itself_with_a_slash_or_not_at_all_is_who_it_
         await browser.back(ehr.agreed(await browser.connect()))
 
 
+async def test_an_ehr_that_says_that_its_answers_name_it_is_held_to_that(tmp_path: Path, ehr: Strict) -> None:
+    ehr.metadata = {"authorization_response_iss_parameter_supported": True}
+    browser = Browser(await at(tmp_path, ehr))
+    ehr.answers = {"iss": None}
+    await refused(browser, ehr.agreed(await browser.connect()))
+    ehr.answers = {}
+    await browser.back(ehr.agreed(await browser.connect()))
+
+
 async def test_an_answer_at_another_ehrs_address_is_refused(tmp_path: Path, ehr: Strict) -> None:
     found = await at(tmp_path, ehr)
     await found.connections.add(connection(ehr.base, name="pond"), SECRET)
@@ -402,6 +411,24 @@ async def test_a_code_that_does_not_hold_is_told_as_such(tmp_path: Path, ehr: St
     found = await refused(browser, ehr.agreed(await browser.connect()))
     assert isinstance(found, Failed)
     assert (found.kind, found.status, found.codes) == ("unauthorized", 400, ("invalid_grant",))
+
+
+@pytest.mark.parametrize(("vendor", "tries"), [("epic", 3), ("plain", 1)])
+async def test_a_bare_400_is_tried_again_where_the_table_of_vendors_says_so(
+    tmp_path: Path, ehr: Strict, vendor: str, tries: int
+) -> None:
+    browser = Browser(await at(tmp_path, ehr, registered={"vendor": vendor}))
+
+    async def bare(form: dict[str, str]) -> tuple[int, Any, dict[str, str]] | None:
+        return (400, b"", {}) if len(ehr.asked) < 3 else None
+
+    ehr.before = bare
+    url = ehr.agreed(await browser.connect())
+    if tries == 1:
+        await refused(browser, url)
+    else:
+        await browser.back(url)
+    assert len(ehr.asked) == tries
 
 
 async def test_what_is_kept_of_a_sign_in_is_no_token_nor_code_verifier(tmp_path: Path, ehr: Strict) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.broker.launched import Browser, Clock, Here, at, here, signed_in
+from tests.unit.broker.launched import Browser, Clock, Here, at, connection, here, signed_in
 from tests.unit.broker.strict import SECRET, Strict, running
 
 from hilum.broker.far import Failed
 from hilum.broker.grants import KEPT
 from hilum.broker.renewing import SPENDING
-from hilum.oauth.ledger import EHR_TOKEN
+from hilum.oauth.ledger import EHR_TOKEN, Put
 from hilum.problems import Forbidden, Misconfigured
 from hilum.store.memory import MemoryLedger
 
@@ -341,8 +341,6 @@ async def test_a_renewal_for_another_patient_ends_the_sign_in(tmp_path: Path, eh
 async def test_a_connection_that_is_another_by_now_gets_no_token(
     tmp_path: Path, ehr: Strict, clock: Clock, other: dict[str, str]
 ) -> None:
-    from tests.unit.broker.launched import connection
-
     where = await process(tmp_path, ehr, clock)
     grant = await signed_in(where, ehr)
     clock.now += 570
@@ -351,19 +349,13 @@ async def test_a_connection_that_is_another_by_now_gets_no_token(
     ledger = MemoryLedger(lambda: int(clock() * 1_000_000))
     changed = here(tmp_path, ehr.send, ledger=ledger, clock=clock)
     await changed.connections.add(connection(**({"base": ehr.base} | other)), SECRET)
-    await ledger.add(_put(row))
+    await ledger.add(Put(row.kind, row.key, row.value, row.expires, row.owner))
     with pytest.raises(Failed):
         await changed.renewing.current(grant)
     assert not ehr.spent
     await where.connections.remove("lake")
     with pytest.raises(Failed, match="ended"):
         await where.renewing.current(grant)
-
-
-def _put(row: Any) -> Any:
-    from hilum.oauth.ledger import Put
-
-    return Put(row.kind, row.key, row.value, row.expires, row.owner)
 
 
 async def test_an_issuer_that_is_another_by_now_gets_no_token(tmp_path: Path, ehr: Strict, clock: Clock) -> None:

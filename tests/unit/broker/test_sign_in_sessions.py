@@ -50,6 +50,7 @@ def redis() -> Iterator[str]:
         process.wait(10)
 
 
+FORGED = f"https://hilum.example.org/callback/lake?state={'x' * 43}&code=c"
 Begin = tuple[str, int]
 Back = tuple[str, int, int]
 ACTIONS = st.lists(
@@ -75,7 +76,7 @@ async def lawful(folder: Path, actions: list[Begin | Back], shelf: Shelf | None)
             begun.append((strict.agreed(await browsers[action[1]].connect()), action[1]))
             continue
         _, which, who = action
-        url, owner = begun[which] if 0 <= which < len(begun) else (f"{ORIGIN}?state={'x' * 43}&code=c", -2)
+        url, owner = begun[which] if 0 <= which < len(begun) else (FORGED, -2)
         browser = browsers[who] if who >= 0 else Browser(found)
         if owner == who and which not in used:
             used.add(which)
@@ -84,9 +85,6 @@ async def lawful(folder: Path, actions: list[Begin | Back], shelf: Shelf | None)
             with pytest.raises(Forbidden):
                 await browser.back(url)
     assert len(strict.asked) == len(used), "a code is sent for each answer that was taken, and for no other"
-
-
-ORIGIN = "https://hilum.example.org/callback/lake"
 
 
 @hypothesis_settings(max_examples=60, deadline=None)
