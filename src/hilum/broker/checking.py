@@ -16,7 +16,7 @@ from hilum.broker.backend import Backend
 from hilum.broker.connection import Connection
 from hilum.broker.discovery import METADATA, MOST_METADATA_BYTES, WELL_KNOWN, Discovery, Found
 from hilum.broker.far import Failed, Side
-from hilum.broker.reach import Send, unreachable
+from hilum.broker.reach import CAUSES, Send, unreachable
 from hilum.broker.refusals import SKEW
 from hilum.broker.token_endpoint import Granted, Keys, Refused
 from hilum.fhir.definitions import TYPE_NUMBER
@@ -137,7 +137,8 @@ def _failed(step: str, failure: Failed) -> Step:
     if isinstance(failure, Refused):
         code = f" ({failure.codes[0]})" if failure.codes else f" (status {failure.status})"
         return Step(step, "fails", failure.found.removesuffix(".") + code + ".", failure.todo, failure.side)
-    return Step(step, "fails", failure.text, side=failure.side)
+    todo = next((CAUSES[code].todo for code in failure.codes if code in CAUSES), "")
+    return Step(step, "fails", failure.text.removesuffix(f" {todo}"), todo, failure.side)
 
 
 def _place(found: Found) -> str:

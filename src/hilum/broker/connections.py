@@ -17,6 +17,7 @@ from hilum.access.seal import Seal
 from hilum.broker import file
 from hilum.broker.connection import Connection
 from hilum.broker.rules import SECRET, judge
+from hilum.broker.vendors import packaged
 from hilum.oauth.keeping import Ledger
 from hilum.oauth.ledger import EHR, EHR_TOKEN, LEASE, Put, read, write
 from hilum.problems import Conflict, Forbidden, Invalid, Misconfigured, NotFound
@@ -27,7 +28,8 @@ Stamp = tuple[int, int, int] | None
 
 
 class Connections:
-    """What there is at this moment, in all processes. `folder`: the data directory; None: there is no file.
+    """What there is at this moment, in all processes. `folder`: the data directory; None: there is no file. `vendors`:
+    their names; None: those of the table.
 
     The file is read again when it changes; one that is not sound any more changes nothing, and the log says so. Raises
     Misconfigured where it is not sound at the start.
@@ -40,11 +42,12 @@ class Connections:
         environment: str,
         folder: Path | None = None,
         *,
-        vendors: frozenset[str],
+        vendors: frozenset[str] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger, self._seal, self._clock = ledger, seal, clock
-        self.environment, self._vendors = environment, vendors
+        self.environment = environment
+        self._vendors = frozenset(packaged()) if vendors is None else vendors
         self._path = None if folder is None else folder / file.FILE
         self._seen = self._stamp()
         self._filed = self._read()

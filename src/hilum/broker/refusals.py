@@ -176,7 +176,7 @@ REASONS: Final = (
         lambda r: r.error == "invalid_client" and r.connection.vendor == "epic" and r.signed and r.sandbox,
         "unauthorized",
         "ours",
-        "Epic does not take the client, and says of nothing why.",
+        "Epic does not take the client, and does not say why.",
         "A registration, or a change of its keys, takes up to an hour to reach Epic's sandbox: wait first. Then look, "
         "in this order: the Non-Production Client ID is the one used here; the JWK Set URL is registered and reached "
         "from the internet; the app is one of Backend Systems.",

@@ -99,11 +99,9 @@ def add(
 
     Examples:
 
-    - `hilum ehr add lake --vendor epic --base https://ehr.example.org/api/FHIR/R4 --client-id 3f2a --scopes
-    'system/Patient.rs'`
+    - `hilum ehr add lake --vendor epic --base https://ehr.example.org/R4 --client-id 3f2a --scopes 'system/Patient.rs'`
 
-    - `hilum ehr add sea --base https://sea.example.org/r4 --client-id sea --secret-file - --user-scopes
-    'launch patient/*.rs'`
+    - `hilum ehr add sea --base https://sea.example.org/r4 --client-id sea --public --user-scopes 'launch patient/*.rs'`
     """
     from hilum.app.recording import owner
     from hilum.broker import rules

@@ -84,7 +84,13 @@ async def test_where_discovery_fails_nothing_else_is_tried(tmp_path: Path) -> No
         base = here.base
     here.base = base
     (step,) = await checked(tmp_path, here)
-    assert (step.step, step.state, step.side) == ("discovery", "fails", "network")
+    assert step == Step(
+        "discovery",
+        "fails",
+        "127.0.0.1: no connection could be made, or it was cut.",
+        "Look whether a firewall lets this machine out to that host; else the EHR is down.",
+        "network",
+    )
 
 
 @pytest.mark.parametrize(
