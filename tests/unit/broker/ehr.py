@@ -26,6 +26,7 @@ from hilum.broker.connection import Connection
 from hilum.broker.connections import Connections
 from hilum.broker.discovery import Discovery
 from hilum.broker.reach import Send, guarded
+from hilum.broker.vendors import packaged
 from hilum.oauth.jwt import Key
 from hilum.oauth.keeping import Ledger
 from hilum.smart.message import Answer
@@ -35,6 +36,7 @@ from hilum.web.outbound import Guard
 
 RSA = RSAKey.generate_key(2048)
 EC = ECKey.generate_key("P-384")
+VENDORS = packaged()
 HERE = guarded(lambda: Guard(loopback=True, seconds=5))
 
 
@@ -208,17 +210,6 @@ def answering(*answers: Said) -> Callable[[str, str, Mapping[str, str]], Said]:
         return said(404)
 
     return tell
-
-
-@dataclass(frozen=True)
-class Vendor:
-    """What is to be known of a vendor here."""
-
-    retry_bare_400: int = 0
-    token_seconds: int = 300
-
-
-VENDORS = {"plain": Vendor(), "epic": Vendor(2), "oracle": Vendor(0, 570), "meditech": Vendor()}
 
 
 class Slept:

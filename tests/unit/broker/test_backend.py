@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ from hilum.oauth import jwt
 from hilum.oauth.ledger import EHR_TOKEN, LEASE, NEVER, read
 from hilum.problems import Invalid, Misconfigured
 from hilum.store.memory import MemoryLedger
-from hilum.store.sqlite import open_sqlite
 from hilum.web.outbound import Fetched
 
 REFUSED = said(401, {"error": "invalid_client"})
@@ -111,24 +109,6 @@ async def test_a_token_that_another_root_key_sealed_is_gotten_anew(tmp_path: Pat
         one = broker(tmp_path / "before", here.clock)
         assert await one.backend.token(connection(here.base)) == "old"
         assert await broker(tmp_path / "after", here.clock, one.ledger).backend.token(connection(here.base)) == "new"
-
-
-async def test_of_many_at_once_in_two_processes_one_asks(tmp_path: Path) -> None:
-    """On the ledger that processes share."""
-    async with ehr.telling(answering(*(granted(f"t-{n}") for n in range(20)))) as here:
-        clock = Clock(time.time())
-        stores = [await open_sqlite(str(tmp_path / "store.sqlite")) for _ in range(2)]
-        try:
-            all = [broker(tmp_path, clock, store.ledger, sleep=asyncio.sleep) for store in stores]
-            lake = connection(here.base)
-            tokens = await asyncio.gather(*(one.backend.token(lake) for one in all for _ in range(25)))
-            assert set(tokens) == {"t-0"}
-            again = await asyncio.gather(*(one.backend.token(lake, refused="t-0") for one in all for _ in range(25)))
-            assert set(again) == {"t-1"}
-            assert len(here.asked) == 2
-        finally:
-            for store in stores:
-                await store.close()
 
 
 async def test_a_token_that_was_refused_is_gotten_anew_once_for_all_who_had_it(tmp_path: Path) -> None:

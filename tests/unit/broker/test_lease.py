@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +11,6 @@ from tests.unit.smart.pages import Clock
 from hilum.broker import lease
 from hilum.broker.lease import Lease
 from hilum.store.memory import MemoryLedger
-from hilum.store.sqlite import open_sqlite
 
 KEY = b"what is done once"
 SECONDS = 10
@@ -51,19 +49,6 @@ def test_nobody_has_it_while_another_has(steps: list[tuple[int, str, int]]) -> N
 
     asyncio.run(play())
     assert terms == list(range(1, len(terms) + 1))
-
-
-async def test_of_many_who_take_it_at_once_in_two_processes_one_has_it(tmp_path: Path) -> None:
-    stores = [await open_sqlite(str(tmp_path / "store.sqlite")) for _ in range(2)]
-    clock = Clock()
-    try:
-        for _ in range(5):
-            taken = await asyncio.gather(*(lease.take(s.ledger, KEY, 5, clock) for s in stores for _ in range(10)))
-            assert len([one for one in taken if one is not None]) == 1
-            clock.now += 5
-    finally:
-        for store in stores:
-            await store.close()
 
 
 async def test_who_slept_too_long_neither_keeps_it_nor_gives_that_of_another_back() -> None:
