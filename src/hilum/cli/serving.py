@@ -12,7 +12,10 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -48,9 +51,21 @@ def run(settings: Settings) -> None:
     counts = asyncio.run(_sound(settings))
     data.note_serving(settings)
     os.environ.update(settings.environ())
-    config = uvicorn.Config(
-        "hilum.cli.worker:application",
-        factory=True,
+    config = configured("hilum.cli.worker:application", settings, factory=True)
+    if settings.workers > 1:
+        threading.Thread(target=_announce_when_ready, args=(settings, counts), daemon=True).start()
+        Multiprocess(config, [listening]).run()
+    else:
+        Announcing(config, partial(banner.show, settings, counts)).run(sockets=[listening])
+
+
+def configured(application: Any, settings: Settings, *, factory: bool = False) -> uvicorn.Config:
+    """uvicorn for this application, or for what makes it. Signals end it cleanly from now on."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again after its shutdown: that is a clean end
+        signal.signal(number, lambda *_: None)
+    return uvicorn.Config(
+        application,
+        factory=factory,
         interface="asgi3",
         http=Protocol,
         ws="none",
@@ -63,13 +78,6 @@ def run(settings: Settings) -> None:
         backlog=_BACKLOG,
         timeout_graceful_shutdown=settings.grace_seconds,
     )
-    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again after its shutdown: that is a clean end
-        signal.signal(number, lambda *_: None)
-    if settings.workers > 1:
-        threading.Thread(target=_announce_when_ready, args=(settings, counts), daemon=True).start()
-        Multiprocess(config, [listening]).run()
-    else:
-        _Announcing(config, settings, counts).run(sockets=[listening])
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -114,18 +122,18 @@ async def _sound(settings: Settings) -> Counts:
         await store.close()
 
 
-class _Announcing(uvicorn.Server):
+class Announcing(uvicorn.Server):
     """Says where it is once it answers."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings, counts: Counts) -> None:
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
-        self._settings, self._counts = settings, counts
+        self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then print the banner."""
         await super().startup(sockets)
         if self.started and not self.should_exit:
-            banner.show(self._settings, self._counts)
+            self._announce()
 
 
 def _announce_when_ready(settings: Settings, counts: Counts) -> None:
