@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.journeys.cli import database
+from tests.journeys.sandboxes import Sandbox
 from tests.journeys.server import FHIR_JSON, Server
 from tests.postgres import postgres_url
 
@@ -46,6 +47,22 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
     for running in started:
         if running.process.poll() is None:
             running.stop()
+
+
+@pytest.fixture(scope="session")
+def epic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox EHR that behaves like Epic's."""
+    running = Sandbox(tmp_path_factory.mktemp("epic"), "epic")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox EHR that behaves like Oracle Health's."""
+    running = Sandbox(tmp_path_factory.mktemp("oracle"), "oracle")
+    yield running
+    running.stop()
 
 
 @pytest.fixture(scope="session")

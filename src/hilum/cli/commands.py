@@ -22,6 +22,7 @@ from hilum.cli.load import load
 from hilum.cli.migrate import migrate
 from hilum.cli.open import open_
 from hilum.cli.reindex import reindex
+from hilum.cli.sandbox import sandbox
 from hilum.cli.serve import serve
 from hilum.cli.terminology import terminology
 from hilum.cli.token import token
@@ -57,7 +58,7 @@ def hilum(
     """Nothing of its own: the options before a command."""
 
 
-COMMANDS = (serve, load, demo, validate, token, open_, explain, check, backup, restore, migrate, reindex)
+COMMANDS = (serve, load, demo, sandbox, validate, token, open_, explain, check, backup, restore, migrate, reindex)
 """In the order of `hilum --help`: the journey of a newcomer first."""
 
 GROUPS = (guides, terminology, clients, users, keys, ehr, destination, audit)

@@ -61,6 +61,13 @@ def run_demo(settings: Settings, patients: int, seed: int, *, if_empty: bool, as
     return _told(settings, report, None, "bundles", as_json=as_json)
 
 
+def fill(settings: Settings, sources: Iterable[Source], total: int) -> None:
+    """Load what is made as it is taken, `total` of it. Raises Misconfigured when some of it was not taken."""
+    report = _loaded(settings, sources, total, put_off=False)
+    if report.stopped or report.refused:
+        raise Misconfigured(f"{report.refused} of the bundles were refused, or loading was stopped. Start it again.")
+
+
 async def _filled(settings: Settings) -> bool:
     store = await open_store(settings)
     try:

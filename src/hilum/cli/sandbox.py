@@ -1,0 +1,98 @@
+"""`hilum sandbox`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hilum.cli import options
+
+
+def sandbox(
+    profile: Annotated[
+        str,
+        typer.Option(
+            "--profile", help="Whose EHR it behaves like: `epic`, `oracle` (Oracle Health), or `plain`.", metavar="NAME"
+        ),
+    ] = "plain",
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault",
+            help="Let something go wrong, written KIND or KIND:NAME=VALUE,… as in `429:every=5,retry-after=30`. "
+            "Give it again for more. See below for kinds and names.",
+            metavar="FAULT",
+        ),
+    ] = None,
+    patients: Annotated[
+        int, typer.Option("--patients", min=2, max=100_000, help="How many synthetic patients.", metavar="N")
+    ] = 8,
+    broker: Annotated[
+        str,
+        typer.Option(
+            "--broker",
+            help="The address of the hilum that is to sign in here: the registered apps have their redirect and their "
+            "keys there.",
+            metavar="URL",
+        ),
+    ] = "http://127.0.0.1:8080",
+    jwks: Annotated[
+        str,
+        typer.Option(
+            "--jwks",
+            help="The public keys of who signs in, where they are elsewhere: a JWK Set's file, or its URL.",
+            metavar="FILE|URL",
+        ),
+    ] = "",
+    port: options.Port = None,
+    data: options.Data = None,
+) -> None:
+    """Serve an EHR to try a client against: a second hilum that behaves like a vendor's, with synthetic patients.
+
+    It prints who can sign in, the two apps that are registered (Backend Services and App Launch), what to paste so that
+    `hilum serve` knows it, and the key that sets faults while it runs: POST `{"fault": "429"}` to `/sandbox/faults`.
+    The port is 8090 unless --port says otherwise; everything is kept in `hilum-sandbox-PROFILE` unless --data does.
+    Environment variables are those of your own hilum, and not looked at. What each profile does, and how that is known:
+    docs/how-to/sandbox.md
+
+    Faults:
+
+    - `expired` the access token ends: 401, until there is another one
+
+    - `429` too many requests; `retry-after=SECONDS`, 2 unless given
+
+    - `slow` the answer takes `seconds=N`, 10 unless given
+
+    - `500` something is broken
+
+    - `truncated` the answer ends in its middle
+
+    - `page-gone` the next page of a search is no longer kept
+
+    - `daily-cap` enough documents for today (epic)
+
+    - `token-400` the token endpoint refuses without a reason
+
+    Each strikes once. `every=N` lets it strike each n-th request and go on, `after=N` lets the first n pass, `times=N`
+    is how often at most, `on=TYPE` is the resource type that it is about.
+
+    Examples:
+
+    - `hilum sandbox --profile epic`
+
+    - `hilum sandbox --profile oracle --fault 429:every=5,retry-after=30 --fault expired:after=20`
+    """
+    from hilum.cli.sandboxing import Wanted, run
+
+    run(
+        Wanted(
+            profile=profile,
+            faults=tuple(fault or ()),
+            patients=patients,
+            broker=broker.rstrip("/"),
+            jwks=jwks,
+            port=port or "8090",
+            data=data or f"hilum-sandbox-{profile}",
+        )
+    )

@@ -1,0 +1,300 @@
+"""Setting up and serving a sandbox EHR: patients, people, registered apps, then hilum behind a vendor's manners."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from hilum.access.keys import load_or_create
+from hilum.access.tokens import Minter
+from hilum.app import create_app, data, files
+from hilum.app.settings import Settings
+from hilum.app.stores import open_store
+from hilum.cli.banner import program
+from hilum.cli.loading.command import fill
+from hilum.cli.loading.sources import Source
+from hilum.cli.serving import Announcing, configured, listen
+from hilum.cli.terminal import bold, out
+from hilum.demo import population
+from hilum.fhir import json as fhir_json
+from hilum.oauth.ledger import Client, User
+from hilum.problems import Invalid, Misconfigured
+from hilum.sandbox import faults
+from hilum.sandbox.emulator import Emulator
+from hilum.sandbox.patients import record_number, renumbered
+from hilum.sandbox.profile import Profile, profiles
+from hilum.smart.apps import clients
+from hilum.smart.people import passwords, users
+from hilum.store.interface import Store
+
+BACKEND: Final = "hilum-backend"
+LAUNCH: Final = "hilum-launch"
+"""Client ids of the two apps that are registered."""
+STAFF: Final = "kim"
+PATIENT: Final = "pat"
+"""Who can sign in. Pat is the first patient."""
+SEED: Final = 1
+RESTRICTED: Final = 2
+"""Which patient is behind the glass, where the vendor has one."""
+
+TYPES: Final = (
+    "AllergyIntolerance", "Appointment", "CarePlan", "CareTeam", "Condition", "Coverage", "Device", "DiagnosticReport",
+    "DocumentReference", "Encounter", "Goal", "Immunization", "Location", "Medication", "MedicationRequest",
+    "Observation", "Organization", "Patient", "Practitioner", "PractitionerRole", "Procedure", "ServiceRequest",
+)  # fmt: skip
+"""What the apps may read. Named one by one, since Oracle Health grants no scope for all types."""
+KEPT: Final = "sandbox.json"
+JWKS_PATH: Final = "/broker/jwks/sandbox.json"
+"""Where a hilum that signs in to EHRs has its public keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asks for."""
+
+    profile: str
+    faults: tuple[str, ...]
+    patients: int
+    broker: str
+    jwks: str
+    port: str
+    data: str
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """`sandbox.json` in the data directory: what this sandbox is, so that it is the same when it is started again.
+
+    `password`: of the people who sign in; `key`: of the faults' endpoint. Neither opens anything but synthetic data.
+    """
+
+    profile: str
+    patients: int
+    password: str
+    key: str
+
+
+def run(wanted: Wanted) -> None:
+    """Set up what is not there yet, then serve until told to stop. Raises Misconfigured, Invalid."""
+    profile = profiles().get(wanted.profile)
+    if profile is None:
+        raise Misconfigured(f"There is no profile {wanted.profile[:40]!r}. There are {', '.join(sorted(profiles()))}.")
+    set_ = faults.Faults()
+    for text in wanted.faults:
+        set_.add(faults.read(text, profile))
+    settings = _settings(wanted, profile)
+    apps = _clients(wanted, int(time.time()))
+    data.prepare(settings)
+    kept = _kept(settings.data, wanted)
+    listening = listen(settings.host, settings.port)
+    settings = replace(settings, port=listening.getsockname()[1], connections=files.room(settings.connections))
+    if kept.patients < wanted.patients:
+        fill(settings, _sources(profile, wanted.patients), wanted.patients + 1)
+        kept = _keep(settings.data, msgspec.structs.replace(kept, patients=wanted.patients))
+    asyncio.run(_registered(settings, apps, kept))
+    data.note_serving(settings)
+    mint = Minter(load_or_create(settings.data, settings.environment), settings.fhir_base)
+    emulator = Emulator(
+        create_app(settings),
+        profile,
+        settings.fhir_base,
+        mint=mint,
+        key=kept.key,
+        restricted=frozenset((_patient(RESTRICTED),)),
+        faults=set_,
+    )
+    announce = partial(_show, settings, wanted, profile, kept, set_)
+    Announcing(configured(emulator, settings), announce).run(sockets=[listening])
+
+
+def _settings(wanted: Wanted, profile: Profile) -> Settings:
+    flags = {
+        "port": wanted.port,
+        "data": wanted.data,
+        "environment": "sandbox",
+        "audit": "grouped",
+        "organization": f"{profile.title} (sandbox)",
+        "log_level": "warning",
+        "log_format": "text" if sys.stderr.isatty() else "json",
+    }
+    return Settings.read(flags, {})
+
+
+def _kept(folder: Path, wanted: Wanted) -> Kept:
+    """What an earlier start left; else what this one is to be, without patients yet. Raises Misconfigured."""
+    try:
+        kept = msgspec.json.decode((folder / KEPT).read_bytes(), type=Kept)
+    except FileNotFoundError:
+        if (folder / "hilum.sqlite").exists():
+            raise Misconfigured(
+                f"{folder} holds another hilum's data. Name a directory of its own by --data."
+            ) from None
+        return _keep(folder, Kept(wanted.profile, 0, passwords.made(), secrets.token_urlsafe(24)))
+    except (OSError, msgspec.DecodeError):
+        raise Misconfigured(f"{folder / KEPT} can't be read. Remove {folder}, and start again.") from None
+    if kept.profile != wanted.profile:
+        raise Misconfigured(f"{folder} is a sandbox of profile {kept.profile}. Name another directory by --data.")
+    return kept
+
+
+def _keep(folder: Path, kept: Kept) -> Kept:
+    data.write_private(folder / KEPT, msgspec.json.encode(kept) + b"\n")
+    return kept
+
+
+def _patient(number: int) -> str:
+    """The id of the n-th patient."""
+    return f"demo-p{number:03d}"
+
+
+def _sources(profile: Profile, patients: int) -> Iterator[Source]:
+    """The town and its people, with this vendor's record numbers."""
+    for number, bundle in enumerate(population(patients=patients, seed=SEED)):
+        changed = renumbered(profile, bundle, number) if number else bundle
+        yield Source(f"sandbox bundle {number}", 1, held=fhir_json.encode(changed))
+
+
+# --- who may come in --------------------------------------------------------------------------------------------------
+
+
+async def _registered(settings: Settings, apps: Mapping[str, Client], kept: Kept) -> None:
+    """The people and the apps, as they are asked for now."""
+    store = await open_store(settings)
+    try:
+        made = passwords.Passwords()
+        try:
+            hashed = await made.hashed(kept.password)
+        finally:
+            made.close()
+        now = int(time.time())
+        for user in (
+            User(STAFF, "Kim Walsh", ("practitioner",), "Practitioner/demo-dr-walsh", password=hashed, created=now),
+            User(PATIENT, "Pat", ("patient",), f"Patient/{_patient(1)}", (_patient(1),), hashed, created=now),
+        ):
+            if await users.find(store.ledger, user.name) is None:
+                await users.add(store.ledger, user, frozenset(user.roles))
+        for id, client in apps.items():
+            await _register(store, id, client)
+    finally:
+        await store.close()
+
+
+async def _register(store: Store, id: str, client: Client) -> None:
+    found = await clients.get(store.ledger, id)
+    if found is None:
+        await clients.add(store.ledger, client, id, sandbox=True)
+    elif found.client != msgspec.structs.replace(client, created=found.client.created):
+        await clients.change(store.ledger, found, client, time.time(), sandbox=True)
+
+
+def _clients(wanted: Wanted, now: int) -> dict[str, Client]:
+    """The two apps: one that comes by itself, one that people start."""
+    keys = _keys(wanted)
+    backend = Client(
+        name="hilum (Backend Services)",
+        method=clients.KEYS,
+        scopes=_scopes("system"),
+        grants=clients.grants(redirects=False, keys=True),
+        by="sandbox",
+        created=now,
+        **keys,
+    )
+    launch = Client(
+        name="hilum (App Launch)",
+        method=clients.KEYS,
+        scopes=f"{FLAGS} {_scopes('patient')} {_scopes('user')}",
+        grants=(clients.CODE, clients.REFRESH),
+        redirects=(f"{wanted.broker}/callback",),
+        launches=(f"{wanted.broker}/launch",),
+        by="sandbox",
+        created=now,
+        **keys,
+    )
+    return {BACKEND: backend, LAUNCH: launch}
+
+
+FLAGS: Final = "openid fhirUser launch launch/patient launch/encounter online_access offline_access"
+
+
+def _scopes(level: str) -> str:
+    return " ".join(f"{level}/{type}.rs" for type in TYPES)
+
+
+def _keys(wanted: Wanted) -> dict[str, Any]:
+    """Where the apps' public keys are. Raises Misconfigured, Invalid."""
+    place = wanted.jwks or wanted.broker + JWKS_PATH
+    if place.startswith(("http:", "https:")):
+        return {"jwks_uri": place}
+    try:
+        return {"jwks": json.loads(Path(place).read_bytes())}
+    except OSError as error:
+        raise Misconfigured(f"The keys {place} can't be read: {error.strerror}.") from None
+    except ValueError:
+        raise Invalid(f"{place} is no JWK Set: a JSON object with a list of `keys`.") from None
+
+
+# --- what is printed --------------------------------------------------------------------------------------------------
+
+
+def _show(settings: Settings, wanted: Wanted, profile: Profile, kept: Kept, set_: faults.Faults) -> None:
+    for line in lines(settings, wanted, profile, kept, set_):
+        out(line)
+
+
+def lines(settings: Settings, wanted: Wanted, profile: Profile, kept: Kept, set_: faults.Faults) -> list[str]:
+    """What is printed when it answers."""
+    record, sealed = profile.record_number, "sealed-patient" in profile.issues
+    last = min(kept.patients, 8)
+    numbers = [
+        record_number(profile, number) + (" (restricted)" if sealed and number == RESTRICTED else "")
+        for number in range(1, last + 1)
+    ]
+    people = f"{STAFF} (staff), {PATIENT} (the patient {record_number(profile, 1)})"
+    said = [
+        bold(f"{profile.title} sandbox") + f"  {kept.patients:,} synthetic patients",
+        "",
+        f"FHIR      {settings.fhir_base}",
+        f"Launch    {settings.origin}/launch",
+        f"People    {people}; password {kept.password}",
+        f"Patients  {record.label} {', '.join(numbers)}{' …' if kept.patients > last else ''}",
+        f"          of {record.system}",
+        f"Apps      {BACKEND} (Backend Services), {LAUNCH} (App Launch)",
+        f"          keys from {wanted.jwks or wanted.broker + JWKS_PATH}, redirect {wanted.broker}/callback",
+        f"Data      {settings.data.resolve()}",
+        "",
+        "Make it known to your hilum:",
+        *registration(settings, wanted, profile),
+        "",
+        "Faults, as `--fault` has them (GET shows what is set, DELETE takes it away):",
+        f"curl -s -H 'Authorization: Bearer {kept.key}' -d '{{\"fault\": \"429:every=5\"}}' "
+        f"{settings.origin}/sandbox/faults",
+    ]
+    said += [f"set: {one['fault']}" for one in set_.shown()]
+    return [*said, "", "Stop with Ctrl-C."]
+
+
+def registration(settings: Settings, wanted: Wanted, profile: Profile) -> tuple[str, str, str]:
+    """The lines that make this EHR known to the hilum that signs in: a key, once, and a connection for each app."""
+    add = f"{program()} ehr add {wanted.profile}-sandbox"
+    common = f"--vendor {wanted.profile} --base {settings.fhir_base}"
+    number = f"--mrn-system {profile.record_number.system}"
+    system, patient = (" ".join(f"{level}/{type}.rs" for type in GATHERED) for level in ("system", "patient"))
+    return (
+        f"{program()} keys new --use ehr",
+        f"{add} {common} --client-id {BACKEND} {number} --scopes '{system}'",
+        f"{add}-launch {common} --client-id {LAUNCH} {number} "
+        f"--user-scopes 'openid fhirUser launch launch/patient offline_access {patient}'",
+    )
+
+
+GATHERED: Final = ("Patient", "Encounter", "Observation", "Condition", "Procedure", "MedicationRequest", "Appointment")
+"""What the printed lines ask for."""
