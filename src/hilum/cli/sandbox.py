@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-from hilum.cli import options
-
 
 def sandbox(
     profile: Annotated[
@@ -21,7 +19,7 @@ def sandbox(
         typer.Option(
             "--fault",
             help="Let something go wrong, written KIND or KIND:NAME=VALUE,… as in `429:every=5,retry-after=30`. "
-            "Give it again for more. See below for kinds and names.",
+            "Give it again for more. Kinds and names are above.",
             metavar="FAULT",
         ),
     ] = None,
@@ -45,16 +43,24 @@ def sandbox(
             metavar="FILE|URL",
         ),
     ] = "",
-    port: options.Port = None,
-    data: options.Data = None,
+    port: Annotated[str, typer.Option("--port", help="The TCP port. 0 takes any free one.", metavar="PORT")] = "8090",
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            help="The data directory, one for each sandbox. Made with mode 0700 when missing; without one it is "
+            "`hilum-sandbox-PROFILE`.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = "",
 ) -> None:
     """Serve an EHR to try a client against: a second hilum that behaves like a vendor's, with synthetic patients.
 
     It prints who can sign in, the two apps that are registered (Backend Services and App Launch), what to paste so that
     `hilum serve` knows it, and the key that sets faults while it runs: POST `{"fault": "429"}` to `/sandbox/faults`.
-    The port is 8090 unless --port says otherwise; everything is kept in `hilum-sandbox-PROFILE` unless --data does.
-    Environment variables are those of your own hilum, and not looked at. What each profile does, and how that is known:
-    docs/how-to/sandbox.md
+    Only this machine is served. Environment variables are those of your own hilum, and not looked at. What each profile
+    does, and how that is known: docs/how-to/sandbox.md
 
     Faults:
 
@@ -92,7 +98,7 @@ def sandbox(
             patients=patients,
             broker=broker.rstrip("/"),
             jwks=jwks,
-            port=port or "8090",
+            port=port,
             data=data or f"hilum-sandbox-{profile}",
         )
     )
