@@ -73,6 +73,16 @@ def test_a_page_that_is_gone_and_documents_enough_for_a_day(fault: Sandbox) -> N
         assert codes(client.get("DocumentReference?patient=demo-p001").json()) == [("fatal", "4135")]
 
 
+def test_a_record_number_finds_somebody_else_and_what_comes_tells_it(fault: Sandbox) -> None:
+    system = "urn:oid:1.2.840.114350.1.13.0.1.7.5.737384.14"
+    fault.faults("POST", fault="wrong-match")
+    with fault.client() as client:
+        wrong, right = (client.get("Patient", params={"identifier": f"{system}|203704"}).json() for _ in range(2))
+    assert (matches(wrong), matches(right)) == (["demo-p003"], [])  # there are three, and 203704 is nobody's here
+    numbers = {one["system"]: one["value"] for one in wrong["entry"][0]["resource"]["identifier"]}
+    assert numbers[system] == "203703"
+
+
 def test_the_token_endpoint_refuses_once_without_a_reason(fault: Sandbox) -> None:
     fault.faults("POST", fault="token-400")
     refused = fault.grant(scope="system/Patient.rs")

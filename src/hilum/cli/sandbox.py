@@ -78,6 +78,8 @@ def sandbox(
 
     - `daily-cap` enough documents for today (epic)
 
+    - `wrong-match` a search for a record number finds somebody else (epic, oracle)
+
     - `token-400` the token endpoint refuses without a reason
 
     Each strikes once. `every=N` lets it strike each n-th request and go on, `after=N` lets the first n pass, `times=N`

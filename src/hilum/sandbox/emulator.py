@@ -8,6 +8,7 @@ Only what a quirk or a fault is about is looked at: sign-in pages, discovery and
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -116,6 +117,8 @@ class Emulator:
         about: frozenset[About] = frozenset(("fhir", "page") if asked.interaction == "page" else ("fhir",))
         fault = self._struck(about, asked.type)
         reply = await self._broken(fault, asked) if fault is not None else None
+        if fault is not None and fault.kind == "wrong-match":
+            asked = self._elsewhere(asked)
         if reply is None:
             reply = await self._vendors(scope, receive, asked, body)
         if wants_xml(self._profile, asked) and reply.is_fhir:
@@ -160,6 +163,16 @@ class Emulator:
             case "page-gone" | "daily-cap":
                 return answers.refusal(profile, fault.kind)
         return None
+
+    def _elsewhere(self, asked: Asked) -> Asked:
+        """The same search with the record numbers of another site in place of this one's."""
+        record = self._profile.record_number
+        return replace(
+            asked,
+            parameters=tuple(
+                (name, value.replace(record.system, record.elsewhere)) for name, value in asked.parameters
+            ),
+        )
 
     async def _vendors(self, scope: Scope, receive: Receive, asked: Asked, body: bytes | None) -> Reply:
         """The right answer, as this vendor gives it."""

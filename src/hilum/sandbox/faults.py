@@ -41,6 +41,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "daily-cap": Kind(
         "fhir", "The most documents of a day were asked for (Epic 4135).", {}, "daily-cap", "DocumentReference"
     ),
+    "wrong-match": Kind(
+        "fhir", "A Patient is looked for by the number that another site gave: somebody else is found.", on="Patient"
+    ),
     "token-400": Kind("token", "The token endpoint refuses without a reason; a second try succeeds."),
 }
 """What `--fault` knows."""
@@ -79,8 +82,8 @@ def read(text: str, profile: Profile) -> Fault:
     """A fault from its text. Raises Invalid, which says what there is."""
     match = _WRITTEN.fullmatch(text)
     kind = KINDS.get(match[1]) if match else None
-    if match is None or kind is None or (kind.issue and kind.issue not in profile.issues):
-        there = ", ".join(name for name, one in KINDS.items() if not one.issue or one.issue in profile.issues)
+    if match is None or kind is None or not possible(match[1], profile):
+        there = ", ".join(name for name in KINDS if possible(name, profile))
         raise Invalid(f"{text[:40]!r} is no fault of {profile.title}. There are {there}, as in 429:every=5.")
     given = dict(part.partition("=")[::2] for part in (match[2] or "").split(",") if part)
     known = {*COMMON, *kind.numbers}
@@ -93,6 +96,12 @@ def read(text: str, profile: Profile) -> Fault:
     own = {name: numbers.get(name, default) for name, default in kind.numbers.items()}
     times = numbers.get("times", 0 if "every" in numbers else 1)
     return Fault(match[1], numbers.get("every", 1), numbers.get("after", 0), times, on, own)
+
+
+def possible(kind: str, profile: Profile) -> bool:
+    """Whether there is such a fault with this profile."""
+    issue = KINDS[kind].issue
+    return (not issue or issue in profile.issues) and (kind != "wrong-match" or profile.paging is not None)
 
 
 def _number(name: str, value: str) -> int:

@@ -48,6 +48,8 @@ def test_a_vendors_own_fault_is_only_that_vendors() -> None:
     with pytest.raises(Invalid, match="Oracle Health") as refused:
         read("daily-cap", ORACLE)
     assert "daily-cap," not in str(refused.value)
+    with pytest.raises(Invalid):
+        read("wrong-match", profiles()["plain"])
 
 
 @given(every=st.integers(1, 7), after=st.integers(0, 9), times=st.integers(1, 9), sent=st.integers(0, 60))
