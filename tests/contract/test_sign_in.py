@@ -10,7 +10,7 @@ from tests.unit.broker import ehr
 from tests.unit.broker.ehr import answering, broker, connection, granted
 from tests.unit.smart.pages import Clock
 
-from hilum.broker import lease
+from hilum.oauth.lease import Leases
 from hilum.store.interface import Store
 
 KEY = b"what is done once"
@@ -18,32 +18,30 @@ KEY = b"what is done once"
 
 async def test_of_many_who_take_a_lease_at_once_one_has_it(store: Store, other: Store) -> None:
     clock = Clock()
-    for term in range(1, 6):
-        taken = await asyncio.gather(
-            *(lease.take(one.ledger, KEY, 5, clock, b"owner") for one in (store, other) for _ in range(10))
-        )
-        (ours,) = [one for one in taken if one is not None]
-        assert ours.held.term == term
+    both = Leases(store.ledger, clock, 5), Leases(other.ledger, clock, 5)
+    for _ in range(5):
+        taken = await asyncio.gather(*(one.claim(KEY, b"owner") for one in both for _ in range(10)))
+        assert len([one for one in taken if one is not None]) == 1
         clock.now += 5
 
 
 async def test_a_lease_is_kept_left_and_lost(store: Store, other: Store) -> None:
     clock = Clock()
-    first = await lease.take(store.ledger, KEY, 5, clock)
+    ours, theirs = Leases(store.ledger, clock, 5), Leases(other.ledger, clock, 5)
+    first = await ours.claim(KEY)
     assert first is not None
     clock.now += 4
-    first = await lease.keep(store.ledger, first, 5, clock)
-    assert first is not None
+    assert await first.renew()
     clock.now += 4
-    assert await lease.take(other.ledger, KEY, 5, clock) is None
+    assert await theirs.claim(KEY) is None
     clock.now += 1
-    second = await lease.take(other.ledger, KEY, 5, clock)
+    second = await theirs.claim(KEY)
     assert second is not None
-    assert await lease.keep(store.ledger, first, 5, clock) is None
-    await lease.leave(store.ledger, first)
-    assert await lease.take(store.ledger, KEY, 5, clock) is None
-    await lease.leave(other.ledger, second)
-    assert await lease.take(store.ledger, KEY, 5, clock) is not None
+    assert not await first.renew()
+    assert not await first.lay_down()
+    assert await ours.claim(KEY) is None
+    assert await second.lay_down()
+    assert await ours.claim(KEY) is not None
 
 
 async def test_of_many_who_need_a_token_one_asks(store: Store, other: Store, tmp_path: Path) -> None:

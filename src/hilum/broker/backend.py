@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 from hilum.access.seal import Seal
-from hilum.broker import lease, token_endpoint
+from hilum.broker import token_endpoint
 from hilum.broker.connection import Connection
 from hilum.broker.connections import Connections, fingerprint
 from hilum.broker.discovery import Discovery
@@ -27,6 +27,7 @@ from hilum.broker.reach import Send
 from hilum.broker.rules import BACKEND
 from hilum.broker.token_endpoint import Granted, Keys, Refused
 from hilum.oauth.keeping import Ledger
+from hilum.oauth.lease import Leases
 from hilum.oauth.ledger import EHR_TOKEN, Put, Record, read, write
 from hilum.problems import Busy, Invalid, Misconfigured
 from hilum.web import log
@@ -103,6 +104,7 @@ class Backend:
         self._connections, self._discovery, self._keys = connections, discovery, keys
         self._ledger, self._seal, self._send = ledger, seal, send
         self._vendors, self._clock, self._sleep = vendors, clock, sleep
+        self._leases = Leases(ledger, clock, LEASE_SECONDS)
         self._known: dict[bytes, _Known] = {}
         self._failed: dict[bytes, tuple[float, Failed]] = {}
         self._locks: dict[bytes, asyncio.Lock] = {}
@@ -207,7 +209,7 @@ class Backend:
             known = await self._kept(key)
             if known is not None and self._good(known, refused):
                 return known
-            held = await lease.take(self._ledger, key, LEASE_SECONDS, self._clock, connection.name.encode())
+            held = await self._leases.claim(key, connection.name.encode())
             if held is not None:
                 try:
                     known = await self._kept(key)  # the holder before us may just have written it
@@ -216,7 +218,7 @@ class Backend:
                     return await self._anew(connection, key, bool(refused))
                 finally:
                     with suppress(Busy):  # it ends by itself
-                        await lease.leave(self._ledger, held)
+                        await held.lay_down()
             if self._clock() > gives_up:
                 raise Failed(
                     "unreachable",

@@ -16,11 +16,12 @@ from tests.unit.broker import ehr
 from tests.unit.broker.ehr import answering, broker, connection, granted, said
 from tests.unit.smart.pages import Clock
 
-from hilum.broker import backend, lease
+from hilum.broker import backend
 from hilum.broker.connections import fingerprint
 from hilum.broker.far import Failed
 from hilum.broker.reach import Send
 from hilum.oauth import jwt
+from hilum.oauth.lease import Lease, Leases
 from hilum.oauth.ledger import EHR_TOKEN, LEASE, NEVER, read
 from hilum.problems import Invalid, Misconfigured
 from hilum.store.memory import MemoryLedger
@@ -326,7 +327,7 @@ async def test_wherever_a_process_dies_the_next_one_gets_a_token_when_the_lease_
         assert clock() - began <= backend.LEASE_SECONDS + 1
         assert len(here.asked) <= 2
         row = await shared.get(LEASE, bytes.fromhex(fingerprint(lake)))
-        assert row is None or read(row, lease.Held).until <= clock() + backend.LEASE_SECONDS
+        assert row is None or read(row, Lease).until <= (clock() + backend.LEASE_SECONDS) * 1_000_000
 
 
 async def test_who_waits_for_a_process_that_hangs_is_told_in_the_end(tmp_path: Path) -> None:
@@ -334,7 +335,7 @@ async def test_who_waits_for_a_process_that_hangs_is_told_in_the_end(tmp_path: P
     one = broker(tmp_path, clock)
     lake = connection()
     key = bytes.fromhex(fingerprint(lake))
-    held = await lease.take(one.ledger, key, 10 * backend.WAIT_SECONDS, clock)
+    held = await Leases(one.ledger, clock, 10 * backend.WAIT_SECONDS).claim(key)
     assert held is not None
     with pytest.raises(Failed, match="Another process of hilum"):
         await one.backend.token(lake)
@@ -357,14 +358,14 @@ async def test_a_sign_in_that_is_cancelled_gives_its_lease_back(tmp_path: Path) 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await lease.take(one.ledger, bytes.fromhex(fingerprint(lake)), 1, clock) is not None
+    assert await Leases(one.ledger, clock, 1).claim(bytes.fromhex(fingerprint(lake))) is not None
 
 
 async def test_a_lease_does_not_expire_as_records_do(tmp_path: Path) -> None:
     """An expired record can't be written over by a version that nobody can see."""
     clock = Clock()
     ledger = MemoryLedger(lambda: int(clock() * 1_000_000))
-    assert await lease.take(ledger, b"k", 5, clock) is not None
+    assert await Leases(ledger, clock, 5).claim(b"k") is not None
     row = await ledger.get(LEASE, b"k")
     assert row is not None
     assert row.expires == NEVER

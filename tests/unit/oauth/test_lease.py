@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from hilum.oauth.lease import Lapsed, Lease, Leases, offered
+from hilum.oauth.lease import Held, Lapsed, Lease, Leases, offered
 from hilum.oauth.ledger import LEASE, read
 from hilum.problems import Busy
 from hilum.store.memory import MemoryLedger
@@ -185,3 +187,38 @@ async def test_a_store_that_is_busy_ends_nothing_before_the_lease_does(ledger: M
     with pytest.raises(Lapsed):
         await held.during(asyncio.sleep(60), wanted)
     assert asked == 3
+
+
+STEPS = st.lists(
+    st.tuples(st.integers(0, 2), st.sampled_from(("claim", "renew", "lay down", "die")), st.integers(0, 14)),
+    max_size=40,
+)
+
+
+@given(STEPS)
+@settings(max_examples=200, deadline=None)
+def test_nobody_has_one_while_another_has(steps: list[tuple[int, str, int]]) -> None:
+    """Whoever claims, renews, lays down, sleeps and dies: who is told that it is theirs is alone with it."""
+    clock = Clock()
+    ledger = MemoryLedger(lambda: int(clock() * 1_000_000))
+    processes = [Leases(ledger, clock, 10.0) for _ in range(3)]
+    has: dict[int, Held] = {}
+    dead: list[Held] = []
+
+    async def play() -> None:
+        for who, step, seconds in steps:
+            if step == "claim":
+                taken = await processes[who].claim(b"once")
+                if taken is not None:
+                    assert [one for one in (*has.values(), *dead) if one.until > clock()] == []
+                    has[who] = taken
+            elif step == "renew" and who in has:
+                if not await has[who].renew():
+                    del has[who]
+            elif step == "lay down" and who in has:
+                await has.pop(who).lay_down()
+            elif step == "die" and who in has:
+                dead.append(has.pop(who))
+            clock.now += seconds
+
+    asyncio.run(play())
