@@ -95,6 +95,14 @@ class Protocol(HttpToolsProtocol):
             self._watch = None
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """The server stops. What is being answered is answered first, but for what has no end of its own, such
+        as server-sent events: their client comes again.
+        """
+        super().shutdown()
+        if self.cycle is not None and not self.cycle.response_complete and self.cycle.chunked_encoding:
+            self.transport.close()
+
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's own type; uvicorn's None is narrower
         """The client sends nothing more, but may still read: what it asked for is answered, then the connection ends.
 

@@ -21,8 +21,12 @@ PATIENCE_SECONDS: Final = 60.0
 
 
 async def send(response: Response, stream: Callable[[], AsyncIterator[bytes]], receive: Receive, send: Send) -> None:
-    """Send it. What goes wrong on the way ends the connection before the last byte, so that the client notices."""
-    response.headers.append((b"content-length", b"%d" % response.length))
+    """Send it. What goes wrong on the way ends the connection before the last byte, so that the client notices.
+
+    An empty piece is not sent: it is a moment at which a client that has gone away is noticed.
+    """
+    if response.length >= 0:
+        response.headers.append((b"content-length", b"%d" % response.length))
     await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
     gone = asyncio.ensure_future(_gone(receive))
     try:
@@ -30,6 +34,8 @@ async def send(response: Response, stream: Callable[[], AsyncIterator[bytes]], r
             async for chunk in chunks:
                 if gone.done():
                     return
+                if not chunk:
+                    continue
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
     except Problem as problem:

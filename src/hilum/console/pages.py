@@ -13,24 +13,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hilum.fhir.definitions import TYPES
 from hilum.web.assets import assets
+from hilum.web.headers import security
 
 Page = tuple[int, list[tuple[bytes, bytes]], bytes]
 """Status, headers, body."""
 
-SECURITY: tuple[tuple[bytes, bytes], ...] = (
-    (
-        b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
-)
-"""On every page and asset: https://owasp.org/www-project-secure-headers/."""
+SECURITY = security()
 
 _TYPE = "|".join(TYPES)
 _ID = r"[A-Za-z0-9\-.]{1,64}"

@@ -83,7 +83,7 @@ class Response:
 
     `version`: the version that was read or written, where it is one. For the audit: `shown`, the seqs of what else the
     body discloses; `recorded`: a commit has its own row; `ticket`: what to wait for before it is sent.
-    `stream`: in place of the body, what makes it piece by piece, `length` bytes in all.
+    `stream`: in place of the body, what makes it piece by piece, `length` bytes in all; -1: nobody knows how many.
     """
 
     status: int
@@ -99,7 +99,7 @@ class Response:
     @property
     def size(self) -> int:
         """The bytes of the body."""
-        return len(self.body) if self.stream is None else self.length
+        return len(self.body) if self.stream is None else max(self.length, 0)
 
     def header(self, name: bytes) -> str | None:
         """The first header of that name (lower case), or None."""
