@@ -59,7 +59,7 @@ class Connections:
             row = await self._ledger.get(EHR, name.encode())
             found = None if row is None else read(row, Connection)
         if found is None:
-            raise NotFound(f"There is no EHR {name[:40]!r}. `hilum ehr list` shows those that there are.")
+            raise _absent(name)
         return found
 
     async def usable(self, name: str) -> Connection:
@@ -92,6 +92,32 @@ class Connections:
         key = connection.name.encode()
         if connection.name in self.filed or not await self._ledger.add(Put(EHR, key, write(connection))):
             raise Conflict(f"There is an EHR {connection.name!r} already. Choose another name, or remove that one.")
+        return connection
+
+    async def replace(self, connection: Connection, secret: str = "") -> Connection:
+        """Put it in place of the one of its name. Without a secret it keeps the one that it has, as long as it is aimed
+        at the same base: one that was given for an EHR is not sent to another.
+
+        Raises Invalid, NotFound, Conflict where it stands in the file or somebody else changes it, Busy.
+        """
+        name, key = connection.name, connection.name.encode()
+        if name in self.filed:
+            raise Conflict(f"The EHR {name!r} stands in {file.FILE}: change it there.")
+        row = await self._ledger.get(EHR, key) if name.isascii() else None
+        if row is None:
+            raise _absent(name)
+        before = read(row, Connection)
+        connection = msgspec.structs.replace(
+            connection, base=connection.base.rstrip("/"), created=before.created, secret=""
+        )
+        stays = not secret and connection.method in SECRET and connection.base == before.base and bool(before.secret)
+        self.judge(connection, before.secret if stays else secret)
+        if stays:
+            connection = msgspec.structs.replace(connection, secret=before.secret)
+        elif secret:
+            connection = file.sealed(connection, secret, self._seal.seal)
+        if not await self._ledger.replace(Put(EHR, key, write(connection)), row.version):
+            raise Conflict(f"Somebody else changes the EHR {name!r} at the same time. Look at it, and try again.")
         return connection
 
     def judge(self, connection: Connection, secret: str = "") -> None:
@@ -152,6 +178,10 @@ class Connections:
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _absent(name: str) -> NotFound:
+    return NotFound(f"There is no EHR {name[:40]!r}. `hilum ehr list` shows those that there are.")
 
 
 def fingerprint(connection: Connection) -> str:

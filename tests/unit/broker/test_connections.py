@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -102,6 +103,47 @@ async def test_what_is_removed_takes_its_tokens_along(ledger: Ledger, tmp_path: 
     assert [[row.key for row in await ledger.of(kind)] for kind in (EHR_TOKEN, LEASE)] == [[b"of sea"]] * 2
     with pytest.raises(NotFound, match="hilum ehr list"):
         await here.remove("lake")
+
+
+async def test_what_is_put_in_its_place_is_there_in_every_process(ledger: Ledger, tmp_path: Path) -> None:
+    one, other = registry(ledger, tmp_path), registry(ledger, tmp_path)
+    added = await one.add(connection())
+    changed = await one.replace(
+        structs.replace(added, title="Lakeside", base="https://other.example.org/fhir/", created=0)
+    )
+    assert changed == structs.replace(added, title="Lakeside", base="https://other.example.org/fhir")
+    assert await other.get("lake") == changed
+    with pytest.raises(NotFound, match="hilum ehr list"):
+        await one.replace(connection(name="sea"))
+    with pytest.raises(Invalid, match="client_id must be"):
+        await one.replace(connection(client_id=""))
+
+
+async def test_a_secret_stays_with_the_base_that_it_was_given_for(ledger: Ledger, tmp_path: Path) -> None:
+    here = registry(ledger, tmp_path)
+    added = await here.add(connection(method="client_secret_post"), "s3cret words")
+    same = await here.replace(structs.replace(added, client_id="other", secret=""))
+    assert here.secret(same) == "s3cret words"
+    elsewhere = structs.replace(added, base="https://other.example.org/fhir", secret=added.secret)
+    with pytest.raises(Invalid, match="A secret goes with"):
+        await here.replace(elsewhere)
+    assert here.secret(await here.replace(elsewhere, "new words")) == "new words"
+    assert (await here.replace(connection())).secret == ""
+
+
+async def test_of_two_who_change_it_at_once_one_is_told(ledger: Ledger, tmp_path: Path) -> None:
+    here = registry(ledger, tmp_path)
+    added = await here.add(connection())
+    changes = [here.replace(structs.replace(added, title=title)) for title in ("one", "two")]
+    found = await asyncio.gather(*changes, return_exceptions=True)
+    told = [one for one in found if isinstance(one, Conflict)]
+    assert (await here.get("lake")) in found
+    assert len(told) <= 1
+
+
+async def test_what_stands_in_the_file_is_changed_there(ledger: Ledger, folder: Path) -> None:
+    with pytest.raises(Conflict, match=r"ehrs\.toml: change it there"):
+        await registry(ledger, folder).replace(connection())
 
 
 async def test_a_disabled_connection_is_shown_and_not_used(ledger: Ledger, tmp_path: Path) -> None:
