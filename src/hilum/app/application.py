@@ -12,8 +12,10 @@ from typing import Any
 
 from hilum.access.keys import SigningKey, load_or_create
 from hilum.access.opened import Opened
+from hilum.access.roles import packaged
 from hilum.access.signed import Signed
 from hilum.app import address, cors, data, memory, streaming, tracing
+from hilum.app.api import Api, broker, is_api
 from hilum.app.authorizing import Authorizing
 from hilum.app.blobs import open_blobs
 from hilum.app.brokering import Brokering, brokering, ordered
@@ -78,6 +80,7 @@ class Application:
         self._smart: Smart | None = None
         self._brokering: Brokering | None = None
         self._ordering: Ordering | None = None
+        self._api: Api | None = None
         self._cors: Cors | None = None
         self._proxies = address.networks(settings.trusted_proxies)
 
@@ -189,7 +192,10 @@ class Application:
         self._edge = Edge(service, verifier, limits, PREFIX, tickets)
         unreadable = self._recording.unreadable if self._recording else tuple
         self._brokering = ways = brokering(settings, store, key)
-        self._ordering = Ordering(ordered(settings, ways, door, key, service.trail).running)
+        orders = ordered(settings, ways, door, key, service.trail)
+        roles = self._authorizing.roles if self._authorizing else packaged()
+        self._api = Api(broker(ways, orders, door, verifier, service.trail, roles))
+        self._ordering = Ordering(orders.running)
         self._ordering.start()
         self._site = Site(settings, service, verifier, self.metrics, ways.keys, unreadable)
         memory.settle()
@@ -268,6 +274,8 @@ class Application:
             return edge.respond(scope, headers, receive)
         if self._smart is not None and path.startswith(BESIDE):
             return self._beside(self._smart, scope, headers, receive)
+        if self._api is not None and is_api(path):
+            return self._api.respond(scope, headers, receive)
         return site.respond(scope, headers)
 
     async def _beside(

@@ -36,13 +36,13 @@ from hilum.web.outbound import Guard
 class Authorizing:
     """Keys and verifier first, since the audit trail needs the keys; `start` when there is a door.
 
-    `verifier`: whom tokens are shown to. `tickets`: whom tickets are,
+    `roles`: those that there are now. `verifier`: whom tokens are shown to. `tickets`: whom tickets are,
     `signed`: whom links are. `cors`: what pages of apps may read. `opened`:
     what is answered without a token.
     """
 
     def __init__(self, settings: Settings, store: Store, ring: Keyring, roles: Current) -> None:
-        self._settings, self._store, self._roles = settings, store, roles
+        self._settings, self._store, self.roles = settings, store, roles
         self.ring = ring
         self.opened = Opened()
         self._limits = Limits()
@@ -105,7 +105,7 @@ class Authorizing:
             ),
             limits=self._limits,
             jwks=KeySets(guard),
-            roles=self._roles,
+            roles=self.roles,
             steps=STEPS,
             passwords=self._passwords,
             outside=Outside(providers(settings.data), guard),
@@ -114,7 +114,7 @@ class Authorizing:
         )
 
     def _look_at_roles(self) -> None:
-        if self._roles.look():
+        if self.roles.look():
             self._verifier.forget()
 
     async def stop(self) -> None:

@@ -1,6 +1,6 @@
 """Which pages of other origins may read which answers. https://fetch.spec.whatwg.org/#http-cors-protocol
 
-Discovery and metadata: every page. The token endpoint and FHIR: pages of registered apps
+Discovery and metadata: every page. The token endpoint, FHIR and the broker's API: pages of registered apps
 (https://hl7.org/fhir/smart-app-launch/app-launch.html#considerations-for-cross-origin-resource-sharing-cors-support).
 Never with credentials: a browser's cookie counts for nothing there. Pages of our own (sign-in, consent) for none.
 """
@@ -28,10 +28,11 @@ _FOR_ALL: Final = frozenset(
         b"/.well-known/jwks.json",
         b"/brands",
         b"/auth/style.json",
+        b"/api/openapi.json",
     )
 )
 _FOR_APPS: Final = frozenset((b"/auth/token", b"/auth/introspect", b"/auth/revoke", b"/auth/ticket", b"/fhir"))
-_BELOW: Final = b"/fhir/"
+_BELOW: Final = (b"/fhir/", b"/api/v1/")
 
 _EXPOSED: Final[Header] = (
     b"access-control-expose-headers",
@@ -43,7 +44,7 @@ _PREFLIGHT: Final[tuple[Header, ...]] = (
     (
         b"access-control-allow-headers",
         b"authorization, content-type, accept, if-match, if-none-match, if-none-exist, if-modified-since, prefer, "
-        b"x-request-id, x-api-key, x-security-context, content-digest, repr-digest, range, if-range",
+        b"x-request-id, x-api-key, x-security-context, content-digest, repr-digest, range, if-range, last-event-id",
     ),
     (b"access-control-max-age", b"600"),
 )

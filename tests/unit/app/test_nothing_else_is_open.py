@@ -14,6 +14,9 @@ from hilum.access.keys import load_or_create
 from hilum.access.tokens import Minter
 from hilum.app.application import Application
 from hilum.app.settings import Settings
+from hilum.broker.api import pages
+from hilum.broker.api.application import OPENAPI
+from hilum.broker.api.application import application as broker_api
 from hilum.console.pages import ROUTES as SHELLS
 from hilum.rest.routes import ROUTES as FHIR
 from hilum.smart.smart import ROUTES as SMART
@@ -49,6 +52,10 @@ OPEN = frozenset((
     "POST /auth/register",
     # For a browser that is signed in, by its cookie, to a page of ours.
     "POST /auth/console-token",
+    # What teaches the broker's API, and holds no data.
+    "GET /api/openapi.json",
+    "GET /api/docs",
+    "GET /api/docs/{name}",
     # Health, counts of requests (from this machine), and shells of pages without data.
     "GET /health",
     "GET /ready",
@@ -98,6 +105,13 @@ def beside() -> list[tuple[str, str]]:
     return [(route.method, route.pattern) for route in SMART] + [("GET", path) for path in (*BESIDE, *pages)]
 
 
+def api() -> list[tuple[str, str]]:
+    """Method and path of every route of the broker's API, and of what teaches it."""
+    paths = broker_api().openapi()["paths"]
+    described = [(method.upper(), path) for path, operations in paths.items() for method in operations]
+    return [*described, ("GET", OPENAPI), *(("GET", str(getattr(route, "path", ""))) for route in pages.router.routes)]
+
+
 def closed(answer: httpx.Response) -> bool:
     """Refused for want of a token, or sent to sign in."""
     return answer.status_code == 401 or (
@@ -111,7 +125,7 @@ async def told(asking: httpx.AsyncClient, method: str, path: str) -> httpx.Respo
 
 async def test_no_route_answers_without_a_token_but_those_that_are_listed(asking: httpx.AsyncClient) -> None:
     answered = set()
-    for method, path in [*fhir(), *beside()]:
+    for method, path in [*fhir(), *beside(), *api()]:
         answer = await told(asking, method, path)
         if not closed(answer) or f"{method} {path}" in REFUSES:
             answered.add(f"{method} {path}")

@@ -1,0 +1,171 @@
+"""Orders to gather: given, listed, looked at, cancelled, replayed. docs/how-to/gather-by-api.md"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from hilum.broker import shown
+from hilum.broker.api import allowed, shapes, views, watching
+from hilum.broker.api.asking import ABSENT, PROBLEMS, TAKEN, Here, Who, said
+from hilum.broker.api.broker import PREFIX, Broker
+from hilum.broker.connection import Connection
+from hilum.broker.order import DEAD, Start
+from hilum.broker.recipes import Recipe
+from hilum.broker.replaying import replay
+from hilum.broker.rules import BACKEND
+from hilum.broker.telling import TASK
+from hilum.fhir.resource import instant
+from hilum.interactions import search as searching
+from hilum.problems import Conflict, Invalid, NotFound
+from hilum.search.parameters import Registry
+from hilum.search.parse import Parsed, parse_query
+from hilum.web import uri
+
+router: Final = APIRouter(prefix=f"{PREFIX}/gather", tags=["Gathering"])
+Status = Literal["requested", "in-progress", "completed", "failed", "cancelled"]
+
+
+@router.post("", status_code=202, response_model=shapes.Order, responses=PROBLEMS)
+async def gather(request: Request, broker: Here, who: Who, order: shapes.Gather) -> Response:
+    """Gather a patient's resources: they are signed in for, brought, stored and delivered after this has answered.
+
+    Once it is answered with 202 no crash loses the order. `Location` is where it is looked at; `/events` below that
+    tells what becomes of it as it happens. It takes a token that may create Tasks of all patients (`system/Task.c`).
+    """
+    allowed.to_gather(who)
+    connection, recipe, start = await _judged(broker, order)
+    task = await broker.orders.accept(
+        who, connection, recipe.name, start, order.deliver_to, store=recipe.store == "own"
+    )
+    return said(request, broker, task, 202, location=f"{broker.origin}{PREFIX}/gather/{task.id}")
+
+
+@router.get("", responses=PROBLEMS)
+async def list_orders(
+    broker: Here,
+    who: Who,
+    status: Annotated[Status | None, Query(description="Only those.")] = None,
+    count: Annotated[int, Query(ge=1, le=100, description="How many a page has at most.")] = 20,
+    before: Annotated[
+        str | None,
+        Query(
+            pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$", description="Only those changed before: see `next`."
+        ),
+    ] = None,
+) -> shapes.Orders:
+    """The orders that this token may search (`Task.s`), the last changed first."""
+    pairs = [("code", f"{shown.GATHER}|gather"), ("_sort", "-_lastUpdated"), ("_count", str(count))]
+    if status is not None:
+        pairs.append(("status", status))
+    if before is not None:
+        pairs.append(("_lastUpdated", f"lt{before}"))
+
+    def understood(registry: Registry) -> Parsed:
+        return parse_query(TASK, pairs, base=broker.door.base, registry=registry)
+
+    page = await searching.search(broker.door, who, await searching.understood(broker.door, pairs, understood))
+    disclosed = tuple(one.last_updated for one in page.resources)
+    await broker.trail.flushed(broker.trail.note(who, "search-type", TASK, "", 0, 200, uri.encode(pairs), disclosed))
+    following = None
+    if page.next is not None:
+        wanted = {"status": status} if status is not None else {}
+        query = urlencode({**wanted, "count": count, "before": instant(disclosed[-1])})
+        following = f"{broker.origin}{PREFIX}/gather?{query}"
+    return shapes.Orders(orders=[views.order(one, broker.door.base) for one in page.resources], next=following)
+
+
+@router.get("/{id}", response_model=shapes.Order, responses=PROBLEMS | ABSENT)
+async def get_order(request: Request, broker: Here, who: Who, id: str) -> Response:
+    """How far an order is: what came, what was refused, what failed, and each attempt to deliver (`Task.r`)."""
+    task = await broker.orders.get(who, id)
+    await broker.seen(who, task)
+    return said(request, broker, task)
+
+
+@router.get(
+    "/{id}/events",
+    status_code=200,
+    response_class=watching.Stream,
+    responses=PROBLEMS
+    | ABSENT
+    | {
+        200: {"content": {watching.MEDIA: {}}, "description": "Server-sent events, until the order is over."},
+        204: {"description": "The order is over, and you have seen the end of it: do not come again."},
+    },
+)
+async def watch_order(request: Request, broker: Here, who: Who, id: str) -> Response:
+    """What becomes of an order, as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+
+    `order`: an Order, at once and whenever it has changed; the event's id is its version. `end`: it is over, and so is
+    the stream. `problem`: an OperationOutcome; the token has ended, say. Who comes again with `Last-Event-ID` is told
+    what is newer than that; of several changes in between the last one, since each tells all. What begins with a colon
+    says that the stream is there. A browser's EventSource can't send a token: read the stream of `fetch`.
+    """
+    seen = watching.seen(request.headers.get("last-event-id", ""))
+    task = await broker.orders.get(who, id)
+    if task.version <= seen and await watching.over(broker, task):
+        return Response(status_code=204)
+    headers = dict(request.headers.raw)
+    return watching.Stream(lambda: watching.events(broker, headers, who, id, seen))
+
+
+@router.post("/{id}/cancel", response_model=shapes.Order, responses=PROBLEMS | ABSENT | TAKEN)
+async def cancel_order(request: Request, broker: Here, who: Who, id: str) -> Response:
+    """Do nothing more of it, and delete what is held (`Task.u`). An attempt that is under way may still be heard."""
+    return said(request, broker, await broker.orders.cancel(who, id))
+
+
+@router.delete("/{id}", response_model=shapes.Order, responses=PROBLEMS | ABSENT | TAKEN)
+async def delete_order(request: Request, broker: Here, who: Who, id: str) -> Response:
+    """The same as cancel: the order's Task stays, and says so."""
+    return said(request, broker, await broker.orders.cancel(who, id))
+
+
+@router.post("/{id}/replay", status_code=202, response_model=shapes.Order, responses=PROBLEMS | ABSENT | TAKEN)
+async def replay_order(request: Request, broker: Here, who: Who, id: str) -> Response:
+    """Deliver a dead letter again: the same bytes, under the same key as before (`Task.u`). Kept for 30 days."""
+    task = await broker.orders.get(who, id)
+    await allowed.to_change(broker, who, task)
+    parcel = await broker.parcels.get(id)
+    if parcel is None or parcel.order.step != DEAD:
+        raise Conflict("This order is no dead letter: it was delivered, is still tried, or was kept for 30 days.")
+    await broker.trail.certain(who, "destination", 202, {"replayed": parcel.order.deliver_to, "orders": id})
+    if not await replay(broker.parcels, parcel, broker.clock()):
+        raise Conflict("This order is no dead letter any more: somebody else has replayed it.")
+    return said(request, broker, await broker.orders.get(who, id), 202)
+
+
+async def _judged(broker: Broker, order: shapes.Gather) -> tuple[Connection, Recipe, Start]:
+    """What the order names. Raises Invalid, Forbidden (the connection may not be used), Busy."""
+    try:
+        connection = await broker.connections.usable(order.ehr)
+    except NotFound as problem:  # what the address names is there
+        raise Invalid(str(problem), expression="ehr") from None
+    recipe = broker.recipes().get(order.recipe)
+    if recipe is None:
+        raise Invalid(f"There is no recipe {order.recipe!r}. GET {PREFIX}/recipes lists them.", expression="recipe")
+    by = "mrn" if order.patient.mrn is not None else "patient"
+    if by not in recipe.start:
+        expected = ", ".join(recipe.start)
+        raise Invalid(f"The recipe {recipe.name!r} starts by {expected}, and not by {by}.", expression="patient")
+    if by == "mrn" and not connection.mrn_system:
+        raise Invalid(
+            f"The EHR {connection.name!r} has no mrn_system, so no number can be meant.", expression="patient"
+        )
+    if BACKEND not in connection.grants:
+        raise Invalid(
+            f"A person signs in to {connection.name!r}: open {broker.origin}/connect/{connection.name}.",
+            expression="ehr",
+        )
+    if order.deliver_to and not recipe.payload:
+        raise Invalid(
+            f"The recipe {recipe.name!r} makes no payload ([payload]), so nothing can be delivered.",
+            expression="deliver_to",
+        )
+    if order.patient.mrn is not None:
+        return connection, recipe, Start("mrn", order.patient.mrn)
+    return connection, recipe, Start("id", order.patient.id or "")
