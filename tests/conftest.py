@@ -12,6 +12,11 @@ from collections.abc import Generator
 from contextlib import nullcontext
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("hilum", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("hilum")
+"""How long an example takes to make says more of the machine than of the test."""
 
 pytest.register_assert_rewrite(
     "tests.journeys.apps",
