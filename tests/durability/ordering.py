@@ -35,6 +35,8 @@ from hilum.web import log, outbound
 
 WRITES = frozenset(("add", "replace", "remove", "many", "commit", "send"))
 """What leaves something behind when it returns, here or at the receiver."""
+ROUNDS = 30
+"""After which nothing can be left: more than a delivery is tried."""
 FAR = 200_000.0
 """Seconds: longer than any lease or pause."""
 
@@ -96,7 +98,7 @@ async def child(folder: Path, told: dict[str, Any]) -> None:
         for _ in range(told.get("accept", 0)):
             say({"accepted": (await orders.accept(WHO, EHR, "video", START, "video")).id})
         ledger = opened.ledger
-        while True:
+        for _ in range(ROUNDS):
             while await running.turn() or running._under_way:
                 await running.idle()
             if not told.get("finish"):
@@ -105,6 +107,8 @@ async def child(folder: Path, told: dict[str, Any]) -> None:
                 await look(opened)
                 break
             ahead[0] += FAR
+        else:
+            raise AssertionError("it is never done")
         await running.stop()
     finally:
         await opened.close()

@@ -160,7 +160,7 @@ class Executing:
         await self._telling.show(parcel, shown.STORING)
         content = await self._parcels.opened(parcel)
         try:
-            patient = await self._storing(parcel.id, parcel.order, content)
+            stored = await self._storing(parcel.id, parcel.order, content)
         except Busy:
             raise
         except Problem as problem:
@@ -168,7 +168,8 @@ class Executing:
             return await self._not_yet(parcel, Failure("unstorable", text), False)
         except Exception as error:
             return await self._not_yet(parcel, _defect(error), True)
-        return await self._made_ready(parcel, content, patient=patient)
+        came = (*parcel.order.came, *stored.came)
+        return await self._made_ready(parcel, content, patient=stored.patient, came=came)
 
     async def _made_ready(self, parcel: Parcel, content: dict[str, Any], **news: Any) -> Next:
         """The payload, frozen: what is sent again later is the same, byte for byte. Nothing else is held any longer."""

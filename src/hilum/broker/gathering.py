@@ -23,6 +23,14 @@ class Gathered:
     came: tuple[Came, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """`patient`: the reference to the patient here. `came`: what hilum's store did not take, by type."""
+
+    patient: str
+    came: tuple[Came, ...] = ()
+
+
 class Gathering(Protocol):
     """Signs in, then gathers. Both are done again after a crash: what they do twice is as good as once."""
 
@@ -38,8 +46,8 @@ class Gathering(Protocol):
 class Storing(Protocol):
     """Into hilum's own store, by one transaction, under ids that are the same when it is done again."""
 
-    async def __call__(self, id: str, order: Order, content: dict[str, Any]) -> str:
-        """`id`: of the Task, for the Provenance. The reference to the patient here. Raises Problem."""
+    async def __call__(self, id: str, order: Order, content: dict[str, Any]) -> Stored:
+        """`id`: of the Task, for the Provenance. Raises Problem."""
         ...
 
 

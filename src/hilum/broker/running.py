@@ -138,11 +138,11 @@ class Running:
         except Lost:
             log.info("order goes on elsewhere", order=id)
         except Problem as problem:
-            log.warning("order", order=id, text=str(problem))
             until = self._clock() + AGAIN_SECONDS
+            log.warning("order", order=id, text=str(problem))
         except Exception as error:  # nobody awaits it, and the others go on
-            log.error("order", order=id, error=type(error).__name__)
             until = self._clock() + 12 * AGAIN_SECONDS
+            log.error("order", order=id, error=type(error).__name__)
         finally:
             await self._let_go(held, until)
 

@@ -19,7 +19,7 @@ from hilum.audit.recording import Silent
 from hilum.broker import payload
 from hilum.broker.connection import Connection
 from hilum.broker.destinations import Destination, Destinations, decoded
-from hilum.broker.gathering import Fill, Gathered, Tell
+from hilum.broker.gathering import Fill, Gathered, Stored, Tell
 from hilum.broker.order import Came, Order, Start
 from hilum.broker.ordering import ordering
 from hilum.broker.orders import Orders
@@ -37,7 +37,7 @@ BASE = "https://hilum.test/fhir"
 WHO = Principal("ada", "app", "jti", EVERYTHING, 1 << 62)
 EHR = Connection("epic", "sandbox", "epic", "https://ehr.test/fhir", "id", "private_key_jwt", recipes=("video",))
 MRN = "MRN-4711-secret"
-START = Start("mrn", MRN)
+START = Start("mrn", MRN, "urn:mrn")
 PATIENT = {
     "resourceType": "Patient",
     "id": "far-1",
@@ -92,8 +92,9 @@ class Shelf:
     door: Door
     stored: int = 0
     raises: list[Exception] = field(default_factory=list)
+    refused: tuple[Came, ...] = ()
 
-    async def __call__(self, id: str, order: Order, content: Mapping[str, Any]) -> str:
+    async def __call__(self, id: str, order: Order, content: Mapping[str, Any]) -> Stored:
         self.stored += 1
         if self.raises:
             raise self.raises.pop(0)
@@ -103,7 +104,7 @@ class Shelf:
             if "subject" in mine:
                 mine["subject"] = {"reference": f"Patient/{order.ehr}-far-1"}
             await update(self.door, granting.server(), type, mine["id"], mine)
-        return f"Patient/{order.ehr}-far-1"
+        return Stored(f"Patient/{order.ehr}-far-1", self.refused)
 
 
 @dataclass

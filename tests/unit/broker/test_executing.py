@@ -14,6 +14,7 @@ from tests.unit.broker.receiver import CUT, LOST
 
 from hilum.broker import deliver, executing
 from hilum.broker.far import Failed
+from hilum.broker.order import Came
 from hilum.broker.replaying import replay
 from hilum.interactions import granting
 from hilum.interactions.delete import delete
@@ -271,6 +272,17 @@ async def test_what_the_store_does_not_take_fails_without_its_values(here: World
     task = await here.task(id)
     assert task["statusReason"]["text"] == "hilum's store did not take what came: invalid"
     assert here.receiver.attempts == []
+
+
+async def test_what_hilum_itself_did_not_take_is_told_beside_what_the_ehr_refused(here: World) -> None:
+    here.shelf.refused = (Came("Observation", problem="invalid"),)
+    id = await here.accept()
+    await here.work()
+    assert output(await here.task(id), "urn:hilum:gathered")[2:] == [
+        ("refused", "Condition", "forbidden"),
+        ("failed", "Observation", "invalid"),
+    ]
+    assert json.loads(here.receiver.effects[id])["complete"] is False
 
 
 async def test_a_payload_that_can_not_be_made_fails_after_all_was_stored(here: World) -> None:
