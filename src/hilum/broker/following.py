@@ -20,7 +20,7 @@ from hilum.broker.connections import Connections
 from hilum.broker.far import Failed, Far
 from hilum.broker.gather import gather
 from hilum.broker.gathered import Gathered, Part
-from hilum.broker.gathering import Fill, Tell
+from hilum.broker.gathering import Fill, Stored, Tell
 from hilum.broker.gathering import Gathered as Content
 from hilum.broker.order import Came, Order, Start
 from hilum.broker.provenance import Authority
@@ -94,7 +94,7 @@ class Following:
         grant = "authorization_code" if start.session else "client_credentials"
         return Content({**found.content, "grant": grant}, came(found.parts))
 
-    async def store(self, id: str, order: Order, content: dict[str, Any]) -> str:
+    async def store(self, id: str, order: Order, content: dict[str, Any]) -> Stored:
         """Raises Unprocessable where hilum does not take the patient, Busy, Forbidden, Invalid."""
         connection = await self.connections.usable(order.ehr)
         authority = Authority(content["grant"], behalf=order.by, order=f"Task/{id}")
@@ -111,7 +111,8 @@ class Following:
         )
         if not stored.patient:
             raise Unprocessable("The Patient that came is not one that hilum takes: it is not valid R4.")
-        return f"{PATIENT}/{stored.patient}"
+        refused = sorted({one.type for one in stored.refused})
+        return Stored(f"{PATIENT}/{stored.patient}", tuple(Came(type, problem="invalid") for type in refused))
 
     def template(self, recipe: str) -> Fill | None:
         """What makes the payload of a recipe; None where it has none, or there is no such recipe any more."""

@@ -37,7 +37,7 @@ BASE = "https://hilum.test/fhir"
 WHO = Principal("ada", "app", "jti", EVERYTHING, 1 << 62)
 EHR = Connection("epic", "sandbox", "epic", "https://ehr.test/fhir", "id", "private_key_jwt", recipes=("video",))
 MRN = "MRN-4711-secret"
-START = Start("mrn", MRN, "urn:mrn")
+START = Start("mrn", MRN)
 PATIENT = {
     "resourceType": "Patient",
     "id": "far-1",
