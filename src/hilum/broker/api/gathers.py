@@ -106,8 +106,8 @@ async def watch_order(request: Request, broker: Here, who: Who, id: str) -> Resp
     says that the stream is there. A browser's EventSource can't send a token: read the stream of `fetch`.
     """
     seen = watching.seen(request.headers.get("last-event-id", ""))
-    task = await broker.orders.get(who, id)
-    if task.version <= seen and await watching.over(broker, task):
+    task, over = await watching.look(broker, who, id)
+    if over and task.version <= seen:
         return Response(status_code=204)
     headers = dict(request.headers.raw)
     return watching.Stream(lambda: watching.events(broker, headers, who, id, seen))

@@ -50,12 +50,17 @@ def seen(last_event_id: str) -> int:
     return int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 16 else 0
 
 
-async def over(broker: Broker, task: Resource) -> bool:
-    """Whether nothing more will be done; a dead letter that was replayed has not been told of yet. Raises Busy."""
-    if task.body.get("status") not in shown.FINAL:
-        return False
-    parcel = await broker.parcels.get(task.id)
-    return parcel is None or parcel.order.step in (DEAD, SETTLED) or task.body["status"] in shown.CANCELLED
+async def look(broker: Broker, who: Principal, id: str) -> tuple[Resource, bool]:
+    """The Task of an order, and whether nothing more will be told of it. Raises as `Orders.get`.
+
+    The record is looked at first: it goes, or rests as a dead letter, when the Task has been told. That of one that was
+    cancelled tells yet what had been done by then, and a dead letter that is replayed begins again.
+    """
+    parcel = await broker.parcels.get(id)
+    task = await broker.orders.get(who, id)
+    status = task.body["status"]
+    resting = parcel is not None and parcel.order.step in (DEAD, SETTLED) and status not in shown.CANCELLED
+    return task, status in shown.FINAL and (parcel is None or resting)
 
 
 async def events(broker: Broker, headers: Headers, who: Principal, id: str, seen: int) -> AsyncIterator[bytes]:
@@ -65,12 +70,12 @@ async def events(broker: Broker, headers: Headers, who: Principal, id: str, seen
     while True:
         try:
             who = await broker.authenticate(headers)
-            task = await broker.orders.get(who, id)
+            task, over = await look(broker, who, id)
             if task.version > seen:
                 await broker.seen(who, task)
                 seen, quiet = task.version, 0
                 yield _event("order", views.order(task, broker.door.base).model_dump_json().encode(), seen)
-            if await over(broker, task):
+            if over:
                 yield _event("end", json.encode({"status": task.body["status"]}), seen)
                 return
         except Problem as problem:
