@@ -141,7 +141,7 @@ FHIR: dict[str, tuple[Example, ...]] = {
 
 EHR = {
     "vendor": "plain", "base": "{{ehr_base}}", "client_id": "{{ehr_client_id}}", "system_scopes": "system/*.rs",
-    "recipes": ["demographics"], "mrn_system": "urn:mrn", "title": "Added from Postman",
+    "recipes": ["demographics"], "mrn_system": "{{mrn_system}}", "title": "Added from Postman",
 }
 API: dict[str, tuple[Example, ...]] = {
     "EHRs": (
@@ -229,15 +229,7 @@ def collection() -> dict[str, Any]:
 
 def environment(name: str) -> dict[str, Any]:
     """examples/postman/NAME.postman_environment.json: nothing of one is in the other."""
-    origin = "http://127.0.0.1:8080" if name == "sandbox" else "https://fhir.example.org"
-    values = {
-        "origin": origin,
-        "client_id": "",
-        "ehr": f"postman-{name}",
-        "ehr_base": "http://127.0.0.1:8090/fhir" if name == "sandbox" else "https://ehr.example.org/fhir",
-        "ehr_client_id": "hilum",
-        "mrn": "E1234567",
-    }
+    values = {"client_id": "", "ehr": f"postman-{name}", **_VALUES[name]}
     secrets = ("private_jwk", "client_assertion", "token", "admin_token")
     return {
         "id": _id(name),
@@ -249,6 +241,23 @@ def environment(name: str) -> dict[str, Any]:
         "_postman_variable_scope": "environment",
     }
 
+
+_VALUES = {
+    "sandbox": {  # as `hilum sandbox --profile plain` has them: docs/how-to/sandbox.md
+        "origin": "http://127.0.0.1:8080",
+        "ehr_base": "http://127.0.0.1:8090/fhir",
+        "ehr_client_id": "hilum-backend",
+        "mrn_system": "urn:oid:2.999.1.1",
+        "mrn": "100001",
+    },
+    "production": {
+        "origin": "https://fhir.example.org",
+        "ehr_base": "https://ehr.example.org/fhir",
+        "ehr_client_id": "hilum",
+        "mrn_system": "urn:oid:1.2.36.146.595.217.0.1",
+        "mrn": "",
+    },
+}
 
 _ABOUT = """hilum's APIs by example: sign-in, FHIR R4, and the broker (`/api/v1`). Made by scripts/generate_postman.py.
 
