@@ -16,7 +16,7 @@ from hilum.broker.connection import Connection
 from hilum.broker.order import DEAD, Start
 from hilum.broker.recipes import Recipe
 from hilum.broker.replaying import replay
-from hilum.broker.rules import BACKEND
+from hilum.broker.rules import BACKEND, LAUNCH
 from hilum.broker.telling import TASK
 from hilum.fhir.resource import instant
 from hilum.interactions import search as searching
@@ -26,6 +26,8 @@ from hilum.search.parse import Parsed, parse_query
 from hilum.web import uri
 
 router: Final = APIRouter(prefix=f"{PREFIX}/gather", tags=["Gathering"])
+_STARTS: Final = {"mrn": "mrn", "id": "patient", "launch": "launch"}
+"""How an order says whom to gather -> how a recipe does."""
 Status = Literal["requested", "in-progress", "completed", "failed", "cancelled"]
 
 
@@ -148,24 +150,29 @@ async def _judged(broker: Broker, order: shapes.Gather) -> tuple[Connection, Rec
     recipe = broker.recipes().get(order.recipe)
     if recipe is None:
         raise Invalid(f"There is no recipe {order.recipe!r}. GET {PREFIX}/recipes lists them.", expression="recipe")
-    by = "mrn" if order.patient.mrn is not None else "patient"
+    start = _start(order)
+    by = _STARTS[start.by]
     if by not in recipe.start:
         expected = ", ".join(recipe.start)
         raise Invalid(f"The recipe {recipe.name!r} starts by {expected}, and not by {by}.", expression="patient")
-    if by == "mrn" and not connection.mrn_system:
-        raise Invalid(
-            f"The EHR {connection.name!r} has no mrn_system, so no number can be meant.", expression="patient"
-        )
-    if BACKEND not in connection.grants:
-        raise Invalid(
-            f"A person signs in to {connection.name!r}: open {broker.origin}/connect/{connection.name}.",
-            expression="ehr",
-        )
+    if by == "mrn" and not connection.mrn_system and "|" not in start.value:
+        text = f"The EHR {connection.name!r} has no mrn_system: name that of the number, as system|number."
+        raise Invalid(text, expression="patient")
+    if not start.session and BACKEND not in connection.grants:
+        text = f"A person signs in to {connection.name!r}: open {broker.origin}/connect/{connection.name}."
+        raise Invalid(text, expression="ehr")
+    if start.session and LAUNCH not in connection.grants:
+        raise Invalid(f"Nobody signs in to {connection.name!r} in person: leave sign_in out.", expression="sign_in")
     if order.deliver_to and not recipe.payload:
         raise Invalid(
             f"The recipe {recipe.name!r} makes no payload ([payload]), so nothing can be delivered.",
             expression="deliver_to",
         )
-    if order.patient.mrn is not None:
-        return connection, recipe, Start("mrn", order.patient.mrn)
-    return connection, recipe, Start("id", order.patient.id or "")
+    return connection, recipe, start
+
+
+def _start(order: shapes.Gather) -> Start:
+    whom = order.patient
+    if whom is None:
+        return Start("launch", session=order.sign_in)
+    return Start("mrn" if whom.mrn else "id", whom.mrn or whom.id or "", order.sign_in)

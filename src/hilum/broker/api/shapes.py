@@ -26,7 +26,7 @@ class Whom(Shape):
         max_length=128,
         pattern=r"^[^\x00-\x1f\x7f]+$",
         repr=False,
-        description="A medical record number, in the connection's `mrn_system`.",
+        description="A medical record number, in the connection's `mrn_system`; in another one as `system|number`.",
         examples=["E1234567"],
     )
     id: str | None = Field(
@@ -43,12 +43,24 @@ class Whom(Shape):
 class Gather(Shape):
     """An order: whom to gather, where, by which recipe, and where to deliver what the recipe makes of it."""
 
-    patient: Whom
+    patient: Whom | None = Field(None, description="Without one it is the patient of the sign-in (launch context).")
+    sign_in: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9_-]{0,64}$",
+        repr=False,
+        description="The id of a person's sign-in at the EHR; without one hilum signs in by itself (Backend Services).",
+    )
     ehr: Name = Field(description="A connection: `GET /api/v1/ehrs`.")
     recipe: Name = Field(description="`GET /api/v1/recipes`.", examples=["visits"])
     deliver_to: str = Field(
         "", max_length=40, description='`GET /api/v1/destinations`; "" to keep what comes, and deliver nothing.'
     )
+
+    @model_validator(mode="after")
+    def _whom(self) -> Self:
+        if self.patient is None and not self.sign_in:
+            raise ValueError("a patient is needed, or a sign_in that has one")
+        return self
 
 
 class Came(Shape):

@@ -73,6 +73,37 @@ async def test_a_patient_can_be_named_by_the_id_of_the_ehr(api: Here) -> None:
     assert api.world.gatherer.starts == [Start("id", "far-1")]
 
 
+async def kept(api: Here, **changes: Any) -> None:
+    """The connection, changed so."""
+    ledger = api.world.store.ledger
+    await ledger.remove(KIND, b"epic")
+    await ledger.add(Put(KIND, b"epic", write(replace(EHR, **{"mrn_system": "urn:mrn", **changes}))))
+
+
+@pytest.mark.parametrize(
+    ("patient", "expected"),
+    [
+        (None, Start("launch", "", "abc")),
+        ({"id": "far-1"}, Start("id", "far-1", "abc")),
+        ({"mrn": MRN}, Start("mrn", MRN, "abc")),
+    ],
+)
+async def test_who_signed_in_in_person_gathers_the_patient_of_the_launch_or_another_one(
+    api: Here, patient: dict[str, str] | None, expected: Start
+) -> None:
+    await kept(api, grants=("authorization_code",))
+    await api.order(patient=patient, sign_in="abc")
+    await api.world.work()
+    assert api.world.gatherer.starts == [expected]
+
+
+async def test_a_number_can_be_given_with_its_system(api: Here) -> None:
+    await kept(api, mrn_system="")
+    await api.order(patient={"mrn": "urn:other|4711"})
+    await api.world.work()
+    assert api.world.gatherer.starts == [Start("mrn", "urn:other|4711")]
+
+
 async def test_who_asks_for_fhir_gets_the_task_itself(api: Here) -> None:
     fhir = {"accept": "application/fhir+json"}
     made = await api.ask("POST", GATHER, ORDER, headers=fhir)
@@ -93,6 +124,9 @@ async def test_who_asks_for_fhir_gets_the_task_itself(api: Here) -> None:
         ({"patient": {"mrn": "1", "id": "2"}}, "patient", "exactly one of mrn and id"),
         ({"patient": {"mrn": ""}}, "patient.mrn", "at least 1 character"),
         ({"patient": {"id": "../Observation"}}, "patient.id", "match pattern"),
+        ({"patient": None}, None, "a patient is needed, or a sign_in that has one"),
+        ({"patient": None, "sign_in": "../x"}, "sign_in", "match pattern"),
+        ({"sign_in": "abc"}, "sign_in", "Nobody signs in to 'epic' in person"),
         ({"patients": 1}, "patients", "Extra inputs are not permitted"),
     ],
 )
@@ -126,9 +160,7 @@ async def test_a_refusal_does_not_repeat_whom_it_was_about(api: Here, changes: d
 async def test_a_connection_that_can_not_be_used_so_takes_no_order(
     api: Here, changes: dict[str, Any], status: int, says: str
 ) -> None:
-    ledger = api.world.store.ledger
-    await ledger.remove(KIND, b"epic")
-    await ledger.add(Put(KIND, b"epic", write(replace(EHR, **{"mrn_system": "urn:mrn", **changes}))))
+    await kept(api, **changes)
     answer = await api.ask("POST", GATHER, ORDER)
     assert (answer.status, says in answer.says) == (status, True), answer.says
 
