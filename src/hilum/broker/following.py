@@ -149,7 +149,9 @@ def came(all: tuple[Part, ...]) -> tuple[Came, ...]:
     """What the parts came to, by type: the first thing that is missing of each names why."""
     found: dict[str, Came] = {}
     for part in all:
-        problem = part.missing[0].kind if part.missing else next(iter(part.left_out), "")
+        problem: str = part.missing[0].kind if part.missing else next(iter(part.left_out), "")
+        if part.state == "skipped":
+            problem = part.state
         if not problem and any(note.partial for note in part.notes):
             problem = "partial"
         before = found.get(part.type, Came(part.type))

@@ -92,8 +92,8 @@ async def _numbered(far: Far, start: Start) -> Found:
     if len(carrying) > 1:
         raise Failed("ambiguous", f"{len(carrying)} patients carry this record number.")
     if not carrying:
-        others = f"{seen} came that do not carry it in this system, and were not believed." if seen else "None came."
-        raise Failed("absent", f"No patient carries this record number: {others}")
+        others = f" {seen} came that do not carry it in this system, and were not believed." if seen else ""
+        raise Failed("absent", f"No patient of the EHR carries this record number.{others}")
     (patient,) = carrying.values()
     return Found(patient, tuple(notes))
 
