@@ -53,7 +53,7 @@ def refreshed(sandbox: Sandbox, token: str) -> dict[str, Any]:
 def test_what_is_printed_names_the_apps_the_people_and_the_lines_to_paste(epic: Sandbox) -> None:
     assert "Epic sandbox  3 synthetic patients" in epic.said
     assert "203701, 203702 (restricted), 203703" in epic.said
-    assert f"hilum ehr add epic-sandbox --vendor epic --base {epic.base}" in epic.said.replace("python -m ", "")
+    assert f"hilum ehr add epic --vendor epic --base {epic.base}" in epic.said.replace("python -m ", "")
     assert "--mrn-system urn:oid:1.2.840.114350.1.13.0.1.7.5.737384.14" in epic.said
 
 

@@ -31,10 +31,21 @@ def sandbox(
         typer.Option(
             "--broker",
             help="The address of the hilum that is to sign in here: the registered apps have their redirect and their "
-            "keys there.",
+            "keys there. Without it, that of --connect, or http://127.0.0.1:8080.",
             metavar="URL",
+            show_default=False,
         ),
-    ] = "http://127.0.0.1:8080",
+    ] = "",
+    connect: Annotated[
+        str,
+        typer.Option(
+            "--connect",
+            help="Make this EHR known to the hilum of that data directory: a client key, if it has none, and a "
+            "connection for each app, called as the profile, and the profile with `-launch`.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = "",
     jwks: Annotated[
         str,
         typer.Option(
@@ -89,6 +100,8 @@ def sandbox(
 
     - `hilum sandbox --profile epic`
 
+    - `hilum sandbox --profile epic --connect hilum-data` beside `hilum serve`
+
     - `hilum sandbox --profile oracle --fault 429:every=5,retry-after=30 --fault expired:after=20`
     """
     from hilum.cli.sandboxing import Wanted, run
@@ -99,6 +112,7 @@ def sandbox(
             faults=tuple(fault or ()),
             patients=patients,
             broker=broker.rstrip("/"),
+            connect=connect,
             jwks=jwks,
             port=port,
             data=data or f"hilum-sandbox-{profile}",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,10 @@ from hilum.access.tokens import Minter
 from hilum.app import create_app, data, files
 from hilum.app.settings import Settings
 from hilum.app.stores import open_store
+from hilum.broker.connection import Connection
+from hilum.broker.rules import BACKEND as BACKEND_GRANT
+from hilum.broker.rules import LAUNCH as LAUNCH_GRANT
+from hilum.cli import connecting
 from hilum.cli.banner import program
 from hilum.cli.loading.command import fill
 from hilum.cli.loading.sources import Source
@@ -37,6 +42,8 @@ from hilum.smart.apps import clients
 from hilum.smart.people import passwords, users
 from hilum.store.interface import Store
 
+BROKER: Final = "http://127.0.0.1:8080"
+"""Where the hilum that signs in is, unless somebody says otherwise."""
 BACKEND: Final = "hilum-backend"
 LAUNCH: Final = "hilum-launch"
 """Client ids of the two apps that are registered."""
@@ -60,7 +67,7 @@ JWKS_PATH: Final = "/broker/jwks/sandbox.json"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the command line asks for."""
+    """What the command line asks for. `broker`: an origin, "" for that of `connect`, or else BROKER."""
 
     profile: str
     faults: tuple[str, ...]
@@ -69,6 +76,17 @@ class Wanted:
     jwks: str
     port: str
     data: str
+    connect: str = ""
+
+    @property
+    def name(self) -> str:
+        """What hilum calls the connection to the app that comes by itself."""
+        return self.profile
+
+    @property
+    def launch(self) -> str:
+        """What it calls the connection to the app that people start."""
+        return f"{self.profile}-launch"
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -92,6 +110,8 @@ def run(wanted: Wanted) -> None:
     for text in wanted.faults:
         set_.add(faults.read(text, profile))
     settings = _settings(wanted, profile)
+    there = connecting.known(wanted.connect) if wanted.connect else None
+    wanted = replace(wanted, broker=wanted.broker or (connecting.origin(there) if there else BROKER))
     apps = _clients(wanted, int(time.time()))
     data.prepare(settings)
     kept = _kept(settings.data, wanted)
@@ -101,6 +121,7 @@ def run(wanted: Wanted) -> None:
         fill(settings, _sources(profile, wanted.patients), wanted.patients + 1)
         kept = _keep(settings.data, msgspec.structs.replace(kept, patients=wanted.patients))
     asyncio.run(_registered(settings, apps, kept))
+    made = asyncio.run(connecting.connect(there, partial(connections, settings, wanted, profile))) if there else []
     data.note_serving(settings)
     mint = Minter(load_or_create(settings.data, settings.environment), settings.fhir_base)
     emulator = Emulator(
@@ -112,7 +133,7 @@ def run(wanted: Wanted) -> None:
         restricted=frozenset((_patient(RESTRICTED),)),
         faults=set_,
     )
-    announce = partial(_show, settings, wanted, profile, kept, set_)
+    announce = partial(_show, settings, wanted, profile, kept, set_, made)
     Announcing(configured(emulator, settings), announce).run(sockets=[listening])
 
 
@@ -213,8 +234,8 @@ def _clients(wanted: Wanted, now: int) -> dict[str, Client]:
         method=clients.KEYS,
         scopes=f"{FLAGS} {_scopes('patient')} {_scopes('user')}",
         grants=(clients.CODE, clients.REFRESH),
-        redirects=(f"{wanted.broker}/callback",),
-        launches=(f"{wanted.broker}/launch",),
+        redirects=(f"{wanted.broker}/callback/{wanted.launch}", f"{wanted.broker}/callback"),
+        launches=(f"{wanted.broker}/launch/{wanted.launch}",),
         by="sandbox",
         created=now,
         **keys,
@@ -245,13 +266,22 @@ def _keys(wanted: Wanted) -> dict[str, Any]:
 # --- what is printed --------------------------------------------------------------------------------------------------
 
 
-def _show(settings: Settings, wanted: Wanted, profile: Profile, kept: Kept, set_: faults.Faults) -> None:
-    for line in lines(settings, wanted, profile, kept, set_):
+def _show(
+    settings: Settings, wanted: Wanted, profile: Profile, kept: Kept, set_: faults.Faults, made: Sequence[str]
+) -> None:
+    for line in lines(settings, wanted, profile, kept, set_, made):
         out(line)
 
 
-def lines(settings: Settings, wanted: Wanted, profile: Profile, kept: Kept, set_: faults.Faults) -> list[str]:
-    """What is printed when it answers."""
+def lines(
+    settings: Settings,
+    wanted: Wanted,
+    profile: Profile,
+    kept: Kept,
+    set_: faults.Faults,
+    made: Sequence[str] = (),
+) -> list[str]:
+    """What is printed when it answers. `made`: what was made known where it is connected."""
     record, sealed = profile.record_number, "sealed-patient" in profile.issues
     last = min(kept.patients, 8)
     numbers = [
@@ -268,11 +298,11 @@ def lines(settings: Settings, wanted: Wanted, profile: Profile, kept: Kept, set_
         f"Patients  {record.label} {', '.join(numbers)}{' …' if kept.patients > last else ''}",
         f"          of {record.system}",
         f"Apps      {BACKEND} (Backend Services), {LAUNCH} (App Launch)",
-        f"          keys from {wanted.jwks or wanted.broker + JWKS_PATH}, redirect {wanted.broker}/callback",
+        f"          keys from {wanted.jwks or wanted.broker + JWKS_PATH}, "
+        f"redirect {wanted.broker}/callback/{wanted.launch}",
         f"Data      {settings.data.resolve()}",
         "",
-        "Make it known to your hilum:",
-        *registration(settings, wanted, profile),
+        *(_connected(wanted, profile, made) if wanted.connect else _unknown(settings, wanted, profile)),
         "",
         "Faults, as `--fault` has them (GET shows what is set, DELETE takes it away):",
         f"curl -s -H 'Authorization: Bearer {kept.key}' -d '{{\"fault\": \"429:every=5\"}}' "
@@ -282,19 +312,71 @@ def lines(settings: Settings, wanted: Wanted, profile: Profile, kept: Kept, set_
     return [*said, "", "Stop with Ctrl-C."]
 
 
-def registration(settings: Settings, wanted: Wanted, profile: Profile) -> tuple[str, str, str]:
+def _connected(wanted: Wanted, profile: Profile, made: Sequence[str]) -> list[str]:
+    where = "" if wanted.connect == Settings.read({}, {}).data.name else f" --data {shlex.quote(wanted.connect)}"
+    return [
+        f"Known to the hilum of {wanted.connect}: {', '.join(made)}. Try:",
+        f"{program()} ehr check {wanted.name}{where}",
+        f"{program()} gather {record_number(profile, 1)} --ehr {wanted.name} --recipe visits{where}",
+    ]
+
+
+def _unknown(settings: Settings, wanted: Wanted, profile: Profile) -> list[str]:
+    return ["Make it known to your hilum:", *registration(settings, wanted, profile)]
+
+
+def registration(settings: Settings, wanted: Wanted, profile: Profile) -> tuple[str, ...]:
     """The lines that make this EHR known to the hilum that signs in: a key, once, and a connection for each app."""
-    add = f"{program()} ehr add {wanted.profile}-sandbox"
-    common = f"--vendor {wanted.profile} --base {settings.fhir_base}"
-    number = f"--mrn-system {profile.record_number.system}"
-    system, patient = (" ".join(f"{level}/{type}.rs" for type in GATHERED) for level in ("system", "patient"))
     return (
         f"{program()} keys new --use ehr",
-        f"{add} {common} --client-id {BACKEND} {number} --scopes '{system}'",
-        f"{add}-launch {common} --client-id {LAUNCH} {number} "
-        f"--user-scopes 'openid fhirUser launch launch/patient offline_access {patient}'",
+        *(_added(one) for one in connections(settings, wanted, profile, PASTED, "RS384")),
     )
 
 
+def _added(one: Connection) -> str:
+    """The command that adds a connection."""
+    scopes = ("--scopes", one.system_scopes) if one.system_scopes else ("--user-scopes", one.user_scopes)
+    recipes = (word for name in one.recipes for word in ("--recipe", name))
+    words = (
+        "ehr", "add", one.name, "--vendor", one.vendor, "--base", one.base, "--client-id", one.client_id,
+        "--mrn-system", one.mrn_system, *scopes, *recipes,
+    )  # fmt: skip
+    return f"{program()} {shlex.join(words)}"
+
+
+def connections(
+    settings: Settings, wanted: Wanted, profile: Profile, recipes: tuple[str, ...], alg: str
+) -> tuple[Connection, Connection]:
+    """This EHR as the hilum that signs in knows it: for each app a connection, by which those recipes may be used."""
+    backend = Connection(
+        name=wanted.name,
+        environment=settings.environment,
+        vendor=wanted.profile,
+        base=settings.fhir_base,
+        client_id=BACKEND,
+        method=clients.KEYS,
+        grants=(BACKEND_GRANT,),
+        system_scopes=" ".join(f"system/{type}.rs" for type in GATHERED),
+        recipes=recipes,
+        title=settings.organization,
+        alg=alg,
+        mrn_system=profile.record_number.system,
+        origin=connecting.ORIGIN,
+    )
+    launch = msgspec.structs.replace(
+        backend,
+        name=wanted.launch,
+        client_id=LAUNCH,
+        grants=(LAUNCH_GRANT,),
+        system_scopes="",
+        user_scopes=" ".join(
+            ("openid fhirUser launch launch/patient offline_access", *(f"patient/{type}.rs" for type in GATHERED))
+        ),
+    )
+    return backend, launch
+
+
+PASTED: Final = ("demographics", "visits")
+"""Recipes that the printed lines allow."""
 GATHERED: Final = ("Patient", "Encounter", "Observation", "Condition", "Procedure", "MedicationRequest", "Appointment")
-"""What the printed lines ask for."""
+"""What hilum asks for: not all that recipes name, so that a gather shows what is refused, too."""

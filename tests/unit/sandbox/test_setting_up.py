@@ -58,8 +58,8 @@ def test_what_is_printed_has_the_lines_to_paste_and_what_is_set(tmp_path: Path) 
     pasted = [line.partition(" ehr add ")[2] for line in said if " ehr add " in line]
     base = "--vendor epic --base http://127.0.0.1:8090/fhir --client-id"
     assert [line.partition(" --mrn-system")[0] for line in pasted] == [
-        f"epic-sandbox {base} hilum-backend",
-        f"epic-sandbox-launch {base} hilum-launch",
+        f"epic {base} hilum-backend",
+        f"epic-launch {base} hilum-launch",
     ]
     assert not any("*" in line for line in pasted)
     assert "set: 429:every=5,retry-after=2" in said
