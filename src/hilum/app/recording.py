@@ -65,7 +65,7 @@ async def tell(settings: Settings, store: Store, ring: Keyring, event: str, abou
     trail = Trail(where)
     trail.start()
     try:
-        await trail.certain(_by_command(), event, 200, about)
+        await trail.certain(by_command(), event, 200, about)
     finally:
         await Settling(store, trail, RingSigner(ring), where).stop()
 
@@ -78,7 +78,7 @@ async def leave(settings: Settings, event: str, about: Mapping[str, str]) -> Non
     trail = Trail(folder(settings))
     trail.start()
     try:
-        await trail.certain(_by_command(), event, 200, about)
+        await trail.certain(by_command(), event, 200, about)
     finally:
         size = trail.size
         left = await trail.stop()
@@ -106,5 +106,6 @@ def owner() -> str:
         return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
 
 
-def _by_command() -> Principal:
+def by_command() -> Principal:
+    """Who runs a command: the owner of the data directory, who may do everything."""
     return Principal(owner(), CLI, "", EVERYTHING, 1 << 62)

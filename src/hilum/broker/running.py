@@ -46,10 +46,15 @@ class Running:
         self._at_once, self._clock = at_once, clock
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._wanted = asyncio.Event()
+        self._only = ""
 
     def nudge(self) -> None:
         """There is something new: look at once."""
         self._wanted.set()
+
+    def only(self, id: str) -> None:
+        """Execute this order alone, for which somebody waits here; others are left to servers."""
+        self._only = id
 
     async def run(self) -> None:
         """Until it is cancelled; then orders that are under way are left to whoever comes next."""
@@ -83,9 +88,12 @@ class Running:
             async for key in self._leases.due(OWNER):
                 if len(self._under_way) >= self._at_once:
                     break
-                if order_of(key) not in self._under_way and (held := await self._leases.take(key)) is not None:
+                if self._ours(order_of(key)) and (held := await self._leases.take(key)) is not None:
                     self._begin(held)
         return news == PAGE
+
+    def _ours(self, id: str) -> bool:
+        return id not in self._under_way and self._only in ("", id)
 
     async def stop(self) -> None:
         """Leave off: what was written is whole, and another process may go on at once. Raises nothing."""

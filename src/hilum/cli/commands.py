@@ -15,12 +15,14 @@ from hilum.cli.demo import demo
 from hilum.cli.destinations import destination
 from hilum.cli.ehr import ehr
 from hilum.cli.explain import explain
+from hilum.cli.gather import gather
 from hilum.cli.guides import guides
 from hilum.cli.helping import Command
 from hilum.cli.keys import keys
 from hilum.cli.load import load
 from hilum.cli.migrate import migrate
 from hilum.cli.open import open_
+from hilum.cli.orders import orders
 from hilum.cli.reindex import reindex
 from hilum.cli.sandbox import sandbox
 from hilum.cli.serve import serve
@@ -58,10 +60,25 @@ def hilum(
     """Nothing of its own: the options before a command."""
 
 
-COMMANDS = (serve, load, demo, sandbox, validate, token, open_, explain, check, backup, restore, migrate, reindex)
+COMMANDS = (
+    serve,
+    load,
+    demo,
+    sandbox,
+    gather,
+    validate,
+    token,
+    open_,
+    explain,
+    check,
+    backup,
+    restore,
+    migrate,
+    reindex,
+)
 """In the order of `hilum --help`: the journey of a newcomer first."""
 
-GROUPS = (guides, terminology, clients, users, keys, ehr, destination, audit)
+GROUPS = (guides, terminology, clients, users, keys, ehr, destination, orders, audit)
 """Commands that have commands."""
 
 for command in COMMANDS:
