@@ -18,7 +18,7 @@ from hilum.app import address, cors, data, memory, streaming, tracing
 from hilum.app.api import Api, broker, is_api
 from hilum.app.authorizing import Authorizing
 from hilum.app.blobs import open_blobs
-from hilum.app.brokering import Brokering, brokering, ordered
+from hilum.app.brokering import Brokering, brokering, desk, ordered
 from hilum.app.collecting import Collecting
 from hilum.app.cors import Cors
 from hilum.app.indexing import Indexing
@@ -33,6 +33,8 @@ from hilum.app.site import Site
 from hilum.app.stores import open_to_serve
 from hilum.audit.context import ORIGIN, Origin
 from hilum.audit.recording import SILENT
+from hilum.broker.pages import pages
+from hilum.broker.pages.pages import Pages
 from hilum.interactions.door import Door
 from hilum.problems import Busy, Damaged, Misconfigured, Problem
 from hilum.rest import forms, outcome, router
@@ -81,6 +83,7 @@ class Application:
         self._brokering: Brokering | None = None
         self._ordering: Ordering | None = None
         self._api: Api | None = None
+        self._pages: Pages | None = None
         self._cors: Cors | None = None
         self._proxies = address.networks(settings.trusted_proxies)
 
@@ -197,6 +200,7 @@ class Application:
         self._api = Api(broker(ways, orders, door, verifier, service.trail, roles))
         self._ordering = Ordering(orders.running)
         self._ordering.start()
+        self._pages = Pages(desk(settings, ways, orders, door, service.trail))
         self._site = Site(settings, service, verifier, self.metrics, ways.keys, unreadable)
         memory.settle()
         log.info(
@@ -272,6 +276,8 @@ class Application:
             if path == DISCOVERY and self._smart is not None:
                 return self._beside(self._smart, scope, headers, receive)
             return edge.respond(scope, headers, receive)
+        if self._pages is not None and pages.serves(path, scope["query_string"]):
+            return self._beside(self._pages, scope, headers, receive)
         if self._smart is not None and path.startswith(BESIDE):
             return self._beside(self._smart, scope, headers, receive)
         if self._api is not None and is_api(path):
@@ -279,12 +285,12 @@ class Application:
         return site.respond(scope, headers)
 
     async def _beside(
-        self, smart: Smart, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive
+        self, beside: Smart | Pages, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive
     ) -> tuple[Response, Request]:
-        """The authorization server's answer."""
+        """The authorization server's answer, or that of the broker's pages."""
         method: str = scope["method"]
         client = address.of(scope, headers, self._proxies)
-        answer, pattern = await smart.respond(
+        answer, pattern = await beside.respond(
             method, scope["raw_path"], scope["query_string"], headers, receive, client
         )
         said = Response(answer.status, answer.headers, answer.body)

@@ -24,12 +24,12 @@ from hilum.interactions.door import Door
 from hilum.rest.edge import NOBODY
 from hilum.smart.admin.checking import Checks
 from hilum.smart.apps.jwks import KeySets
-from hilum.smart.limits import Limits
 from hilum.smart.people.passwords import Passwords
 from hilum.smart.people.providers import Outside, providers
 from hilum.smart.site import Site, SiteSettings
 from hilum.smart.smart import STEPS, Smart
 from hilum.store.interface import Store
+from hilum.web.limits import Limits
 from hilum.web.outbound import Guard
 
 

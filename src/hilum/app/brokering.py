@@ -24,6 +24,7 @@ from hilum.broker.keys import ClientKeys
 from hilum.broker.launching import Launching
 from hilum.broker.ordering import ordering
 from hilum.broker.orders import Orders
+from hilum.broker.pages.desk import Desk
 from hilum.broker.parcels import Parcels
 from hilum.broker.parties import Parties
 from hilum.broker.reach import CONNECT_SECONDS, SECONDS, Send, guarded
@@ -134,6 +135,12 @@ def ordered(settings: Settings, ways: Brokering, door: Door, root: SigningKey, t
         trail=trail,
     )
     return Ordered(orders, running, Parcels(door.store.ledger, seal), destinations)
+
+
+def desk(settings: Settings, ways: Brokering, made: Ordered, door: Door, trail: Trail = SILENT) -> Desk:
+    """What the pages of who signs in stand on."""
+    organization = settings.organization
+    return Desk(ways.launching, made.orders, made.destinations, ways.recipes, door, organization, trail)
 
 
 def reaching(settings: Settings, hosts: frozenset[str] = frozenset(), seconds: float = SECONDS) -> Guard:

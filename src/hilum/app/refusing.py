@@ -12,7 +12,7 @@ from hilum.access.policy import Principal
 from hilum.access.verifier import Verifier
 from hilum.audit.context import ORIGIN
 from hilum.problems import Throttled, Unauthenticated
-from hilum.smart.limits import Limits
+from hilum.web.limits import Limits
 
 LIMIT: Final = "refused token by address"
 _TOO_MANY: Final = "Too many tokens from this address did not hold. Wait as long as Retry-After says."

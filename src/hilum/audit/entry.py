@@ -103,6 +103,8 @@ EVENTS: Final = {
     "consent": "Security Alert",
     "key": "Security Alert",
     "ehr": "Security Alert",
+    "ehr-sign-in": "User Authentication",
+    "ehr-sign-in-failed": "User Authentication",
     "setting": "Security Alert",
     "destination": "Security Alert",
     "admin": "Security Alert",

@@ -87,6 +87,8 @@ DICOM: Final = {
 SUBTYPES: Final = {
     "sign-in": "110122",
     "sign-in-failed": "110122",
+    "ehr-sign-in": "110122",
+    "ehr-sign-in-failed": "110122",
     "second-factor": "110122",
     "sign-out": "110123",
     "client": "110129",

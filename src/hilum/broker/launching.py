@@ -26,7 +26,7 @@ from hilum.web import uri
 from hilum.web.addresses import target
 from hilum.web.fields import Header
 
-HOME: Final = "/"
+HOME: Final = "/gather"
 """Where a browser goes on that did not say where it wants to."""
 OPENID: Final = "openid"
 _LONGEST: Final = 2048

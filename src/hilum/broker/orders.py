@@ -78,7 +78,9 @@ class Orders:
             store=store,
             sealed=sealed,
         )
-        made = await create(self._door, who, TASK, shown.asked(order), id=id, once=records.new(id, order))
+        made = await create(
+            self._door, who, TASK, shown.asked(order, start.session), id=id, once=records.new(id, order)
+        )
         self._accepted()
         return made.resource
 

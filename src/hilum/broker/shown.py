@@ -9,11 +9,13 @@ payload, no word of the EHR's or the receiver's. Its elements are these; what ot
 | businessStatus | `urn:hilum:gather-step`: what is being done |
 | statusReason | `urn:hilum:gather-failure`: why it failed; its text is ours |
 | input | `urn:hilum:gather`: ehr, environment, recipe, deliver-to, store |
+| groupIdentifier | `urn:hilum:ehr-sign-in`: a digest of the sign-in, where a person has signed in: those of one have the same |
 | output | `urn:hilum:gathered`: what came, was refused, or failed, by type; `urn:hilum:gather-progress`: counts, while it runs; `urn:hilum:delivery-attempt`: each POST, with its time |
 """  # noqa: E501
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -28,6 +30,8 @@ FAILURE: Final = "urn:hilum:gather-failure"
 GATHERED_OF: Final = "urn:hilum:gathered"
 PROGRESS: Final = "urn:hilum:gather-progress"
 ATTEMPT: Final = "urn:hilum:delivery-attempt"
+SIGN_IN: Final = "urn:hilum:ehr-sign-in"
+"""Of the identifier that orders of one sign-in share."""
 
 FINAL: Final = ("completed", "failed", "cancelled", "entered-in-error", "rejected")
 """Statuses after which nothing is done. https://hl7.org/fhir/R4/valueset-task-status.html"""
@@ -43,15 +47,22 @@ DEAD_LETTER: Final = "dead-letter"
 """Business statuses beside `requested` and those that an order ends with: delivered, stored, failed."""
 
 
-def asked(order: Order) -> Body:
-    """A new Task."""
+def sign_in_of(session: str) -> str:
+    """What tells orders of one sign-in from those of others, and nothing of it."""
+    return hashlib.sha256(b"order by " + session.encode()).hexdigest()
+
+
+def asked(order: Order, session: str = "") -> Body:
+    """A new Task. `session`: that of `Start`."""
     said = [("ehr", order.ehr), ("environment", order.environment), ("recipe", order.recipe)]
     if order.deliver_to:
         said.append(("deliver-to", order.deliver_to))
     inputs: list[Body] = [{"type": _concept(GATHER, name), "valueString": value} for name, value in said]
     inputs.append({"type": _concept(GATHER, "store"), "valueBoolean": order.store})
+    group = {"groupIdentifier": {"system": SIGN_IN, "value": sign_in_of(session)}} if session else {}
     return {
         "resourceType": "Task",
+        **group,
         "status": "requested",
         "businessStatus": _concept(STEP, "requested"),
         "intent": "order",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hilum.problems import NotFound
-from hilum.smart.message import NO_SNIFF, Answer, Asked
-from hilum.smart.routing import Route
 from hilum.web.assets import assets
 from hilum.web.fields import Header
+from hilum.web.message import NO_SNIFF, Answer, Asked
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

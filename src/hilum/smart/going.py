@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hilum.oauth import scopes
 from hilum.oauth.ledger import Client, Flow
-from hilum.smart.message import Answer, Asked, Form
 from hilum.web.fields import Header
+from hilum.web.message import Answer, Asked, Form
 
 if TYPE_CHECKING:
     from hilum.smart.people.sessions import Session

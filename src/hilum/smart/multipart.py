@@ -9,7 +9,7 @@ import re
 from typing import Final, NamedTuple
 
 from hilum.problems import Malformed
-from hilum.smart.message import Form
+from hilum.web.message import Form
 
 MOST_PARTS: Final = 16
 LONGEST_HEAD: Final = 2048

@@ -16,14 +16,14 @@ from hilum.access.ledger import Ledger
 from hilum.access.policy import Policy, Principal
 from hilum.audit.recording import Trail
 from hilum.interactions.door import Door
-from hilum.smart import message
 from hilum.smart.admin.checking import Checks
 from hilum.smart.apps.brands import Shelf
 from hilum.smart.apps.logos import initials
-from hilum.smart.limits import Limits
-from hilum.smart.message import Answer
 from hilum.smart.people.passwords import Passwords
 from hilum.smart.people.providers import Outside
+from hilum.web import message
+from hilum.web.limits import Limits
+from hilum.web.message import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

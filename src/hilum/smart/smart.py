@@ -18,12 +18,12 @@ from hilum.smart.apps.clientauth import tried_basic
 from hilum.smart.flow import authorize, consent, flow, mine, picker
 from hilum.smart.going import Step
 from hilum.smart.launch import launchpages
-from hilum.smart.message import Answer, Asked, Headers, refused
 from hilum.smart.people import account, halfway, outside, signin
-from hilum.smart.routing import Route, Routes, chosen
 from hilum.smart.site import Site, SiteSettings
 from hilum.smart.tokens import console, introspect, revoke, tickets, token
 from hilum.web import body, log, uri
+from hilum.web.message import Answer, Asked, Headers, refused
+from hilum.web.routing import Route, Routes, chosen
 
 __all__ = ["ROUTES", "STEPS", "Site", "SiteSettings", "Smart"]
 

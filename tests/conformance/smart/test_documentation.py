@@ -18,9 +18,9 @@ from tests.conformance.smart.ground import Ground
 from hilum.oauth import errors, requesting
 from hilum.smart.apps import clientauth, metadata, register, style
 from hilum.smart.flow import authorize
-from hilum.smart.limits import RATES
 from hilum.smart.smart import ROUTES
 from hilum.smart.tokens import introspect, redeeming, refresh, revoke, tickets, token
+from hilum.web.limits import RATES
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "reference" / "authorization.md").read_text()
 READS = (

@@ -17,6 +17,7 @@ from hilum.app.settings import Settings
 from hilum.broker.api import pages
 from hilum.broker.api.application import OPENAPI
 from hilum.broker.api.application import application as broker_api
+from hilum.broker.pages.pages import ROUTES as BROKER
 from hilum.console.pages import ROUTES as SHELLS
 from hilum.rest.routes import ROUTES as FHIR
 from hilum.smart.smart import ROUTES as SMART
@@ -56,6 +57,17 @@ OPEN = frozenset((
     "GET /api/openapi.json",
     "GET /api/docs",
     "GET /api/docs/{name}",
+    # To an EHR's sign-in and back, and what a browser that has signed in there may see and do.
+    "GET /connect/{ehr}",
+    "GET /callback/{ehr}",
+    "GET /gather",
+    "POST /gather",
+    "GET /gather/{ehr}",
+    "POST /gather/{ehr}",
+    "GET /gather/{ehr}/{order}",
+    "POST /gather/{ehr}/{order}",
+    "GET /launch?iss=x",
+    "GET /launch/{ehr}?iss=x",
     # Health, counts of requests (from this machine), and shells of pages without data.
     "GET /health",
     "GET /ready",
@@ -102,7 +114,15 @@ def beside() -> list[tuple[str, str]]:
     shells = ["/" + re.sub(r"^/", "", pattern.pattern) for pattern, _ in SHELLS]
     assert len(shells) == 4, "a new page: add its address to the list below and to OPEN"
     pages = ["/", "/browse/Patient", "/browse/Patient/x", "/browse/Patient/x/_history/1"]
-    return [(route.method, route.pattern) for route in SMART] + [("GET", path) for path in (*BESIDE, *pages)]
+    routes = [(route.method, route.pattern) for route in SMART] + broker()
+    return routes + [("GET", path) for path in (*BESIDE, *pages)]
+
+
+def broker() -> list[tuple[str, str]]:
+    """Those of the broker: an EHR launches it at addresses that are the authorization server's else."""
+    return [
+        (route.method, route.pattern + ("?iss=x" if route.pattern.startswith("/launch") else "")) for route in BROKER
+    ]
 
 
 def api() -> list[tuple[str, str]]:
@@ -135,6 +155,12 @@ async def test_no_route_answers_without_a_token_but_those_that_are_listed(asking
 async def test_the_table_of_what_is_beside_is_whole(app: Application) -> None:
     assert app._site is not None
     assert tuple(app._site._routes) == BESIDE
+
+
+async def test_who_is_signed_in_nowhere_gets_nothing_from_the_broker(asking: httpx.AsyncClient) -> None:
+    answered = {f"{method} {path}": (await told(asking, method, path)).status_code for method, path in broker()}
+    assert answered.pop("GET /gather") == 200  # says that nobody is
+    assert set(answered.values()) == {400, 403, 404}
 
 
 async def test_apps_that_prove_nothing_get_nothing(asking: httpx.AsyncClient) -> None:

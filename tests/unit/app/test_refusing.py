@@ -14,7 +14,7 @@ from hilum.audit.context import ORIGIN, Origin
 from hilum.oauth import errors
 from hilum.problems import Throttled, Unauthenticated
 from hilum.rest import outcome
-from hilum.smart.limits import Limits
+from hilum.web.limits import Limits
 
 ADA = Principal("ada", "app", "j", Policy(()), 1 << 62)
 

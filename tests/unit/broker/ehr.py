@@ -29,9 +29,9 @@ from hilum.broker.reach import Send, guarded
 from hilum.broker.vendors import packaged
 from hilum.oauth.jwt import Key
 from hilum.oauth.keeping import Ledger
-from hilum.smart.message import Answer
 from hilum.smart.site import SiteSettings
 from hilum.store.memory import MemoryLedger
+from hilum.web.message import Answer
 from hilum.web.outbound import Guard
 
 RSA = RSAKey.generate_key(2048)

@@ -54,7 +54,7 @@ async def test_an_ehr_launch_brings_its_context_and_its_user(tmp_path: Path, ehr
         "lake", PATIENT, "kim", f"{ehr.base}/Practitioner/dr", True,
     )  # fmt: skip
     assert await browser.here.renewing.bearer(arrived.grant)() in ehr.access
-    assert (arrived.connection, arrived.next) == ("lake", "/")
+    assert (arrived.connection, arrived.next) == ("lake", "/gather")
 
 
 async def test_from_here_the_ehr_has_to_find_the_patient_and_the_browser_goes_on(tmp_path: Path, ehr: Strict) -> None:
@@ -69,7 +69,7 @@ async def test_from_here_the_ehr_has_to_find_the_patient_and_the_browser_goes_on
 )
 async def test_the_browser_is_sent_to_nobody_else(tmp_path: Path, ehr: Strict, next: str) -> None:
     browser = Browser(await at(tmp_path, ehr))
-    assert (await browser.back(ehr.agreed(await browser.connect(next=next)))).next == "/"
+    assert (await browser.back(ehr.agreed(await browser.connect(next=next)))).next == "/gather"
 
 
 @pytest.mark.parametrize(

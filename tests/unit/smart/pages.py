@@ -18,14 +18,14 @@ from hilum.access.policy import Principal
 from hilum.access.roles import packaged
 from hilum.audit.recording import Silent
 from hilum.oauth.ledger import User
-from hilum.smart.limits import Limits
-from hilum.smart.message import Answer
 from hilum.smart.people import users
 from hilum.smart.people.passwords import Passwords
-from hilum.smart.routing import Route
 from hilum.smart.site import Site, SiteSettings
 from hilum.smart.smart import ROUTES, Smart
 from hilum.store.memory import MemoryLedger
+from hilum.web.limits import Limits
+from hilum.web.message import Answer
+from hilum.web.routing import Route
 
 ORIGIN = "http://localhost:8080"
 PASSWORD = "four green tractors sing"

@@ -25,17 +25,17 @@ from hilum.access.tokens import Issuer
 from hilum.access.verifier import Verifier
 from hilum.interactions.door import Door
 from hilum.oauth.ledger import KEY, Client, Put, Row
-from hilum.smart import message
 from hilum.smart.apps import clients
 from hilum.smart.apps.jwks import KeySets
 from hilum.smart.flow.possible import possible
 from hilum.smart.going import Allowed, Done, Going
-from hilum.smart.message import Answer, Form
 from hilum.smart.people import sessions, users
 from hilum.smart.site import Site
 from hilum.smart.smart import ROUTES, STEPS, Smart
 from hilum.store.interface import Store
 from hilum.store.memory import MemoryLedger
+from hilum.web import message
+from hilum.web.message import Answer, Form
 from hilum.web.outbound import Guard
 
 BASE = f"{ORIGIN}/fhir"

@@ -21,10 +21,10 @@ from hilum.smart import looking
 from hilum.smart.admin import checking, events, lists
 from hilum.smart.admin.gate import Admin, admin
 from hilum.smart.apps import clients
-from hilum.smart.message import NO_SNIFF, NO_STORE, Answer, Asked, Form, see_other
 from hilum.smart.people import users
-from hilum.smart.routing import Route
 from hilum.web import uri
+from hilum.web.message import NO_SNIFF, NO_STORE, Answer, Asked, Form, see_other
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.fhir.resource import Resource

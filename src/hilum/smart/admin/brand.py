@@ -19,8 +19,8 @@ from hilum.smart.admin import brand_form
 from hilum.smart.admin.gate import Admin, admin
 from hilum.smart.apps import brandrules, brands, composing
 from hilum.smart.apps.brandrules import CATEGORIES, REASONS, Wrong
-from hilum.smart.message import Answer, Asked, Form, see_other
-from hilum.smart.routing import Route
+from hilum.web.message import Answer, Asked, Form, see_other
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.access.policy import Principal

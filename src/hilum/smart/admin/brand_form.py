@@ -12,7 +12,7 @@ from typing import Any, Final
 from hilum.smart.admin.lists import lines
 from hilum.smart.apps import brandrules
 from hilum.smart.apps.brandrules import ABSENT, CATEGORIES, CATEGORY, DETAILS, PARTS, PORTAL, REASONS, VERSION
-from hilum.smart.message import Form
+from hilum.web.message import Form
 
 Body = dict[str, Any]
 

@@ -11,7 +11,7 @@ from hilum.oauth.ledger import Client
 from hilum.problems import Invalid
 from hilum.smart.admin.lists import lines
 from hilum.smart.apps import clients
-from hilum.smart.message import Form
+from hilum.web.message import Form
 
 METHODS: Final = {
     clients.PUBLIC: "None: it runs in a browser or on a phone and can keep no secret",

@@ -16,8 +16,8 @@ from hilum.smart.admin.gate import Admin, admin
 from hilum.smart.apps import clients
 from hilum.smart.apps.clients import Registered
 from hilum.smart.flow import mine
-from hilum.smart.message import Answer, Asked, see_other
-from hilum.smart.routing import Route
+from hilum.web.message import Answer, Asked, see_other
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

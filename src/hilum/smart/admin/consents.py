@@ -18,10 +18,10 @@ from hilum.smart.admin import lists
 from hilum.smart.admin.gate import REACH, Admin, admin
 from hilum.smart.apps import clients
 from hilum.smart.flow import mine
-from hilum.smart.message import Answer, Asked, Form, see_other
 from hilum.smart.people import users
-from hilum.smart.routing import Route
 from hilum.smart.tokens import granted
+from hilum.web.message import Answer, Asked, Form, see_other
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.fhir.resource import Resource

@@ -11,9 +11,9 @@ from hilum.access.policy import Principal
 from hilum.oauth import scopes
 from hilum.problems import Forbidden
 from hilum.smart import looking
-from hilum.smart.message import Answer, Asked, see_other
 from hilum.smart.people import places, second, sessions
 from hilum.smart.people.visitor import ADMIN, FRESH, Link, Visitor, visitor
+from hilum.web.message import Answer, Asked, see_other
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

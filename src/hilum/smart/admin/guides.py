@@ -20,9 +20,9 @@ from hilum.oauth.scopes import Scope
 from hilum.problems import Conflict, Forbidden, Invalid, Malformed, TooLarge
 from hilum.smart import looking
 from hilum.smart.admin.gate import Admin, admin
-from hilum.smart.message import Answer, Asked, see_other
 from hilum.smart.multipart import parsed
-from hilum.smart.routing import Route
+from hilum.web.message import Answer, Asked, see_other
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.access.policy import Principal

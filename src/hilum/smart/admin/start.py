@@ -8,9 +8,9 @@ from hilum.oauth.ledger import CLIENT, GRANT, USER
 from hilum.smart.admin import audit, checking, clients, consents, guides, users
 from hilum.smart.admin.gate import admin
 from hilum.smart.admin.lists import many
-from hilum.smart.message import Answer, Asked
 from hilum.smart.people.visitor import ADMIN
-from hilum.smart.routing import Route
+from hilum.web.message import Answer, Asked
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

@@ -9,7 +9,7 @@ from msgspec import structs
 from hilum.access.roles import Roles
 from hilum.oauth.ledger import User
 from hilum.smart.admin.lists import lines
-from hilum.smart.message import Form
+from hilum.web.message import Form
 
 _AUDITED: Final = {"fhir_user": "fhirUser"}
 

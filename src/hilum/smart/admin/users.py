@@ -16,10 +16,10 @@ from hilum.oauth.ledger import User
 from hilum.problems import Conflict, Forbidden, Invalid, NotFound
 from hilum.smart.admin import lists, user_form
 from hilum.smart.admin.gate import Admin, admin
-from hilum.smart.message import Answer, Asked, see_other
 from hilum.smart.people import administrators, passkeys, passwords, users
 from hilum.smart.people.users import Account
-from hilum.smart.routing import Route
+from hilum.web.message import Answer, Asked, see_other
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

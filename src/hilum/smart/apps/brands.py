@@ -22,10 +22,10 @@ from hilum.search.parameters import Registry
 from hilum.search.parse import Parsed, parse_query
 from hilum.smart.apps import brandrules
 from hilum.smart.apps.composing import Compiled, composed
-from hilum.smart.message import ANY_ORIGIN, NO_SNIFF, Answer, Asked
-from hilum.smart.routing import Route
 from hilum.store.interface import HistoryQuery
 from hilum.web.fields import Header
+from hilum.web.message import ANY_ORIGIN, NO_SNIFF, Answer, Asked
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

@@ -17,7 +17,7 @@ from hilum.oauth.errors import OAuthError
 from hilum.oauth.ledger import REFRESH, Client, digest
 from hilum.smart.apps import clients
 from hilum.smart.apps.asserted import Asserted
-from hilum.smart.message import Asked
+from hilum.web.message import Asked
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

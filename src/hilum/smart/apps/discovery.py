@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 from hilum.oauth.endpoints import CAPABILITIES, PATHS
 from hilum.oauth.keyset import KEY_TYPE
 from hilum.problems import Busy, Unprocessable
-from hilum.smart import message
 from hilum.smart.apps import brands, clients
-from hilum.smart.message import Answer, Asked
-from hilum.smart.routing import Route
+from hilum.web import message
+from hilum.web.message import Answer, Asked
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site, SiteSettings

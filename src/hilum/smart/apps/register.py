@@ -15,14 +15,14 @@ from msgspec import structs
 from hilum.fhir import json as reading
 from hilum.oauth.errors import OAuthError
 from hilum.oauth.ledger import Client
-from hilum.smart import message
 from hilum.smart.apps import clients, invitations
 from hilum.smart.apps.clients import Registered
 from hilum.smart.apps.invitations import Invitation
 from hilum.smart.apps.metadata import client_of, shown
-from hilum.smart.message import NO_CACHE, NO_SNIFF, NO_STORE, Answer, Asked
-from hilum.smart.routing import Route
 from hilum.smart.site import unknown
+from hilum.web import message
+from hilum.web.message import NO_CACHE, NO_SNIFF, NO_STORE, Answer, Asked
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

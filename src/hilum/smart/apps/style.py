@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from hilum.fhir import json
 from hilum.problems import NotFound
-from hilum.smart import message
-from hilum.smart.message import Answer, Asked
-from hilum.smart.routing import Route
+from hilum.web import message
+from hilum.web.message import Answer, Asked
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site, SiteSettings

@@ -14,9 +14,9 @@ from hilum.oauth import requesting
 from hilum.oauth.ledger import FLOW, LAUNCH, Flow, Launch, Put, digest, write
 from hilum.oauth.requesting import AuthorizationRequest, Refused
 from hilum.smart.apps import clients
-from hilum.smart.message import Answer, Asked, see_other
-from hilum.smart.routing import Route
 from hilum.smart.site import FLOW_SECONDS, unknown
+from hilum.web.message import Answer, Asked, see_other
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

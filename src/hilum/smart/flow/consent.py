@@ -19,8 +19,8 @@ from hilum.smart.flow import choices
 from hilum.smart.flow.choices import GROUPS, Choice
 from hilum.smart.flow.possible import PATIENT, consent_needed, possible
 from hilum.smart.going import Allowed
-from hilum.smart.message import Answer, Form
 from hilum.smart.people import places, users
+from hilum.web.message import Answer, Form
 
 if TYPE_CHECKING:
     from hilum.smart.going import Going

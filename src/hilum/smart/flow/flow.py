@@ -18,11 +18,11 @@ from hilum.problems import Forbidden, NotFound
 from hilum.smart.apps import clients
 from hilum.smart.flow.possible import consent_needed, possible
 from hilum.smart.going import Allowed, Going, Step
-from hilum.smart.message import Answer, Asked, see_other
 from hilum.smart.people import sessions, users
-from hilum.smart.routing import Route
 from hilum.smart.site import FLOW_SECONDS, unknown
 from hilum.smart.tokens import granted
+from hilum.web.message import Answer, Asked, see_other
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.smart.people.sessions import Session

@@ -16,13 +16,13 @@ from hilum.problems import NotFound
 from hilum.smart import looking, words
 from hilum.smart.apps import clients
 from hilum.smart.flow.choices import GROUPS
-from hilum.smart.message import Answer, Asked, see_other
 from hilum.smart.people import sessions
 from hilum.smart.people.visitor import MY_APPS, Visitor, visitor
-from hilum.smart.routing import Route
 from hilum.smart.site import unknown
 from hilum.smart.tokens import granted
 from hilum.smart.tokens.granted import ACCESS_SECONDS, CODE_SECONDS, Standing
+from hilum.web.message import Answer, Asked, see_other
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

@@ -16,8 +16,8 @@ from hilum.problems import Invalid, Unprocessable
 from hilum.smart import looking, words
 from hilum.smart.flow.possible import wants_encounter, wants_patient
 from hilum.smart.going import Done
-from hilum.smart.message import Answer, Form
 from hilum.smart.people import places, users
+from hilum.web.message import Answer, Form
 
 if TYPE_CHECKING:
     from hilum.smart.going import Going

@@ -15,10 +15,10 @@ from hilum.smart.flow import picker
 from hilum.smart.flow.picker import Found
 from hilum.smart.launch import fhircontext, launching, tasks
 from hilum.smart.launch.launching import App, Wanted
-from hilum.smart.message import Answer, Asked, Form, see_other
 from hilum.smart.people import sessions
 from hilum.smart.people.visitor import LAUNCH, Visitor, visitor
-from hilum.smart.routing import Route
+from hilum.web.message import Answer, Asked, Form, see_other
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

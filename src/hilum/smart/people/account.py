@@ -11,12 +11,12 @@ from msgspec import structs
 
 from hilum.oauth.ledger import Passkey, read
 from hilum.problems import Forbidden
-from hilum.smart.message import Answer, Asked, see_other
 from hilum.smart.people import halfway, outside, passkeys, passwords, second, sessions, users
 from hilum.smart.people.second import Refused
 from hilum.smart.people.visitor import Visitor, visitor
-from hilum.smart.routing import Route
 from hilum.smart.site import unknown
+from hilum.web.message import Answer, Asked, see_other
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

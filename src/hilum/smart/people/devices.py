@@ -14,10 +14,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from hilum.access.seal import secret
-from hilum.smart.message import Asked
 from hilum.smart.people import users
 from hilum.web import cookies
 from hilum.web.fields import Header
+from hilum.web.message import Asked
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

@@ -8,11 +8,11 @@ from markupsafe import Markup
 from msgspec import structs
 
 from hilum.smart.going import Done
-from hilum.smart.message import Answer, Asked, Form, see_other
 from hilum.smart.people import places, second, sessions, totp, users
 from hilum.smart.people.places import Place
 from hilum.smart.people.second import KEPT, OTP, Refused
-from hilum.smart.routing import Route
+from hilum.web.message import Answer, Asked, Form, see_other
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.smart.going import Going

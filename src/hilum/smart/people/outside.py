@@ -19,13 +19,13 @@ from hilum.oauth import pkce
 from hilum.oauth.id_token import Untrusted
 from hilum.oauth.ledger import CHALLENGE, FEDERATED, FLOW, FRESH, Flow, Put, Record, digest, read, write
 from hilum.problems import Forbidden, NotFound
-from hilum.smart.message import Answer, Asked, see_other
 from hilum.smart.people import places, second, sessions, users
 from hilum.smart.people.providers import Told
 from hilum.smart.people.visitor import visitor
-from hilum.smart.routing import Route
 from hilum.smart.site import unknown
 from hilum.web import log
+from hilum.web.message import Answer, Asked, see_other
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.smart.people.providers import Provider

@@ -22,10 +22,10 @@ from msgspec import json, structs
 from hilum.access.ledger import Ledger
 from hilum.access.seal import secret
 from hilum.oauth.ledger import CHALLENGE, PASSKEY, Passkey, Put, Row, digest, read, write
-from hilum.smart.message import Asked, Form
 from hilum.smart.people import second, users
 from hilum.smart.people.second import Refused
 from hilum.smart.site import unknown
+from hilum.web.message import Asked, Form
 
 if TYPE_CHECKING:
     from hilum.smart.people.sessions import Session

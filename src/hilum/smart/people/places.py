@@ -12,9 +12,9 @@ from hilum.web import uri
 
 if TYPE_CHECKING:
     from hilum.smart.going import Going
-    from hilum.smart.message import Form
     from hilum.smart.people.sessions import Session
     from hilum.smart.site import Site
+    from hilum.web.message import Form
 
 HOME: Final = "/auth/account"
 """Where who signs in without an app arrives."""

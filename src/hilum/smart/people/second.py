@@ -13,10 +13,10 @@ from msgspec import structs
 
 from hilum.oauth.ledger import CHALLENGE, TRIES, USER, Put, Record, User, read, write
 from hilum.problems import Conflict
-from hilum.smart.message import Asked, Form
 from hilum.smart.people import passwords, sessions, totp, users
 from hilum.smart.site import unknown
 from hilum.web.fields import Header
+from hilum.web.message import Asked, Form
 
 if TYPE_CHECKING:
     from hilum.smart.people.sessions import Session

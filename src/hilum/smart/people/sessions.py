@@ -23,10 +23,10 @@ from hilum.access.seal import secret
 from hilum.oauth import ledger
 from hilum.oauth.ledger import FRESH, SESSION, SESSION_REVOKED, Put, Revoked, Row, digest, read, write
 from hilum.problems import Conflict, Forbidden
-from hilum.smart.message import Asked
 from hilum.smart.people import users
 from hilum.web import cookies
 from hilum.web.fields import Header
+from hilum.web.message import Asked
 
 if TYPE_CHECKING:
     from hilum.smart.people.users import Account

@@ -14,12 +14,12 @@ from msgspec import structs
 
 from hilum.oauth.ledger import TRIES
 from hilum.smart.going import Done
-from hilum.smart.message import Answer, Asked, Form, see_other
 from hilum.smart.people import devices, outside, passkeys, places, second, sessions, users
 from hilum.smart.people.places import Place
 from hilum.smart.people.second import Refused
-from hilum.smart.routing import Route
 from hilum.smart.site import unknown
+from hilum.web.message import Answer, Asked, Form, see_other
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.smart.going import Going

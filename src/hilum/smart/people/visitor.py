@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from hilum.smart.message import Answer, Asked, see_other
 from hilum.smart.people import places, sessions, users
+from hilum.web.message import Answer, Asked, see_other
 
 if TYPE_CHECKING:
     from hilum.smart.people.sessions import Session

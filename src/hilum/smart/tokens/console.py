@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 from hilum.access.tokens import CONSOLE, CONSOLE_SCOPE, CONSOLE_SECONDS
 from hilum.oauth.errors import OAuthError
 from hilum.problems import Forbidden
-from hilum.smart import message
-from hilum.smart.message import Answer, Asked
 from hilum.smart.people import sessions, users
-from hilum.smart.routing import Route
 from hilum.smart.site import unknown
+from hilum.web import message
+from hilum.web.message import Answer, Asked
+from hilum.web.routing import Route
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

@@ -13,12 +13,12 @@ from hilum.oauth import jwt, scopes
 from hilum.oauth.errors import OAuthError
 from hilum.oauth.ledger import FRESH, GRANT, REFRESH, Grant, digest, read
 from hilum.problems import Unauthenticated
-from hilum.smart import message
 from hilum.smart.apps import clients
 from hilum.smart.apps.clientauth import authenticated
-from hilum.smart.message import Answer, Asked
 from hilum.smart.site import unknown
 from hilum.smart.tokens import granted, refresh
+from hilum.web import message
+from hilum.web.message import Answer, Asked
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

@@ -9,9 +9,9 @@ from hilum.oauth.errors import OAuthError
 from hilum.oauth.ledger import REFRESH, TOKEN_REVOKED, digest
 from hilum.problems import Unauthenticated
 from hilum.smart.apps.clientauth import authenticated
-from hilum.smart.message import NO_CACHE, NO_SNIFF, NO_STORE, Answer, Asked
 from hilum.smart.site import unknown
 from hilum.smart.tokens import granted, refresh
+from hilum.web.message import NO_CACHE, NO_SNIFF, NO_STORE, Answer, Asked
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

@@ -13,13 +13,13 @@ from hilum.access.tokens import Granted
 from hilum.oauth import scopes
 from hilum.oauth.errors import OAuthError
 from hilum.oauth.ledger import Client
-from hilum.smart import message
 from hilum.smart.apps import clients
 from hilum.smart.apps.clientauth import authenticated
-from hilum.smart.message import Answer, Asked
 from hilum.smart.site import unknown
 from hilum.smart.tokens.redeeming import redeemed
 from hilum.smart.tokens.refresh import refreshed
+from hilum.web import message
+from hilum.web.message import Answer, Asked
 
 if TYPE_CHECKING:
     from hilum.smart.site import Site

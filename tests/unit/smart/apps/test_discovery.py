@@ -13,8 +13,8 @@ from tests.unit.smart.world import World, world
 from hilum.access.granting import refusal
 from hilum.oauth import scopes
 from hilum.smart.apps import discovery
-from hilum.smart.routing import Routes
 from hilum.smart.smart import ROUTES, Smart
+from hilum.web.routing import Routes
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.oauth.ledger import CLIENT
 from hilum.oauth.scopes import LONGEST
 from hilum.smart.apps import clients, invitations
-from hilum.smart.message import Answer
 from hilum.smart.smart import ROUTES, Smart
+from hilum.web.message import Answer
 
 APP: dict[str, Any] = {
     "client_name": "Growth Chart",

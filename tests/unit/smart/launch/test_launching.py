@@ -18,8 +18,8 @@ from hilum.problems import Invalid
 from hilum.smart.apps import clients, style
 from hilum.smart.launch import launching
 from hilum.smart.launch.launching import App, Wanted
-from hilum.smart.message import Asked
 from hilum.smart.people import sessions, users
+from hilum.web.message import Asked
 
 LAUNCH_URL = "https://app.example.org/launch?tab=1"
 ASKED = "launch patient/*.rs openid fhirUser"

@@ -11,10 +11,10 @@ from msgspec import structs
 from tests.unit.smart.pages import ORIGIN, PASSWORD, Browser, clock, events, production, site, user
 
 from hilum.oauth.ledger import SESSION, SESSION_REVOKED, digest
-from hilum.smart.message import Asked
 from hilum.smart.people import sessions, signin, users
 from hilum.smart.people.passwords import Passwords
 from hilum.smart.site import Site
+from hilum.web.message import Asked
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from hilum.oauth import jwt
 from hilum.oauth.ledger import FRESH, SESSION
 from hilum.problems import Invalid
 from hilum.smart.apps import clients
-from hilum.smart.message import Answer, Asked
 from hilum.smart.people import sessions, users
+from hilum.web.message import Answer, Asked
 
 OURS = {"x-csrf": "1", "origin": ORIGIN}
 

@@ -16,8 +16,8 @@ from tests.unit.smart.world import BASE, CHALLENGE, REDIRECT, VERIFIER, World, e
 
 from hilum.oauth.ledger import GRANT
 from hilum.smart.apps import clients
-from hilum.smart.limits import RATES
 from hilum.smart.people import users
+from hilum.web.limits import RATES
 
 TOKEN = f"{ORIGIN}/auth/token"
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
 from hilum.problems import MethodNotAllowed
-from hilum.smart.message import Answer
+from hilum.web.message import Answer
 
 Handler = Callable[..., Awaitable[Answer]]
 """`async def handler(site, asked, **named_segments) -> Answer`."""

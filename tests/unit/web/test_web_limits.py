@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hilum.oauth.errors import OAuthError
-from hilum.smart import limits
-from hilum.smart.limits import Limits, Rate
+from hilum.web import limits
+from hilum.web.limits import Limits, Rate
 
 
 class Clock:

@@ -32,6 +32,8 @@ RATES: Final[Mapping[str, Rate]] = {
     "ticket by address": Rate(60, 1),
     "refused token by address": Rate(100, 60),
     "sign-in by address": Rate(30, 15 * 60),
+    "ehr sign-in by address": Rate(10, 1),
+    "order by address": Rate(20, 60),
 }
 
 BY_ADDRESS: Final = "by address"

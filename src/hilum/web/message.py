@@ -1,4 +1,4 @@
-"""What comes to the authorization server and what goes out: forms, cookies, OAuth's JSON, pages and their headers.
+"""What comes to pages and to the authorization server, and what goes out: forms, OAuth's JSON, pages, headers.
 
 https://www.rfc-editor.org/rfc/rfc6749#section-5.1 (no-store)
 https://www.rfc-editor.org/rfc/rfc9700#section-4.16 (frames)
