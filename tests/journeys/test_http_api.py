@@ -13,6 +13,7 @@ from tests.journeys.browsing import SHOTS, browser, needs_chromium, watched
 from tests.journeys.cli import hilum
 from tests.journeys.conftest import diagnostics
 from tests.journeys.server import Server, free_port
+from tests.journeys.test_http_audit import codes, found, of, references
 
 __all__ = ["browser"]
 
@@ -150,11 +151,11 @@ def test_a_server_that_is_stopped_does_not_wait_for_who_watches(waiting: Server)
 
 def test_a_connection_is_checked_step_by_step(served: Server, waiting: Server) -> None:
     with asking(served) as api:
-        found = api.post("ehrs/self/check").json()
-        assert (found["works"], {one["state"] for one in found["steps"]}) == (True, {"works"}), found
+        tried = api.post("ehrs/self/check").json()
+        assert (tried["works"], {one["state"] for one in tried["steps"]}) == (True, {"works"}), tried
     with asking(waiting) as api:
-        found = api.post("ehrs/self/check").json()
-        assert (found["works"], [(one["step"], one["state"]) for one in found["steps"]]) == (
+        tried = api.post("ehrs/self/check").json()
+        assert (tried["works"], [(one["step"], one["state"]) for one in tried["steps"]]) == (
             False, [("discovery", "fails")],
         )  # fmt: skip
 
@@ -200,3 +201,18 @@ def test_the_documentation_is_shown_and_asks_with_the_token_that_is_typed_in(ser
         assert "demographics" in tab.inner_text(".live-responses-table tbody")
         SHOTS.mkdir(parents=True, exist_ok=True)
         tab.screenshot(path=SHOTS / "api-docs.png", full_page=True)
+
+
+def test_what_was_done_by_the_api_is_in_the_audit(served: Server) -> None:
+    with asking(served) as api:
+        id = ordered(api)
+        watched_to_its_end(api, id)
+        api.get(f"gather/{id}", headers={"x-request-id": "looked"})
+        api.get("gather/nobody", headers={"x-request-id": "missed"})
+    looked, missed = (of(served, name)[0] for name in ("looked", "missed"))
+    version = references(looked)[0].rpartition("/")[2]
+    assert (codes(looked), references(looked)) == (["read"], [f"Task/{id}/_history/{version}"])
+    assert (codes(missed), missed["outcome"]) == (["api-get_order"], "4")
+    events = found(served)
+    assert [one["outcome"] for one in events if "ehr" in codes(one)] == ["0"]  # it was added once
+    assert "4711" not in json.dumps([looked, missed])
