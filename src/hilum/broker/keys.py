@@ -137,11 +137,8 @@ class ClientKeys:
     async def new(self, alg: str) -> ClientKey:
         """The first key for an algorithm, which signs at once. Raises Conflict when there is one, Invalid."""
         pairs.known(alg)
-        if await self._held(alg):
-            raise Conflict(
-                f"There is a client key for {alg} already. `hilum keys rotate --use {USE} --alg {alg}` makes the next."
-            )
-        return await self._add(await asyncio.to_thread(pairs.made, alg), WAIT_SECONDS)
+        self._first(alg, await self._held(alg))
+        return await self._add(await asyncio.to_thread(pairs.made, alg), WAIT_SECONDS, first=True)
 
     async def rotate(self, alg: str, *, wait: float = WAIT_SECONDS, at_once: bool = False) -> ClientKey:
         """The next key: it is published now, signs after `wait` seconds, and the one before is dropped after as many
@@ -209,8 +206,12 @@ class ClientKeys:
         all = [_Held(row, read(row, EhrKey)) for row in rows]
         return sorted((one for one in all if alg in ("", one.key.alg)), key=lambda one: (one.key.alg, one.generation))
 
-    async def _add(self, pair: Pair, wait: float, *, at_once: bool = False, brought: bool = False) -> ClientKey:
+    async def _add(
+        self, pair: Pair, wait: float, *, at_once: bool = False, brought: bool = False, first: bool = False
+    ) -> ClientKey:
         now, before = self._now, await self._held(pair.alg)
+        if first:
+            self._first(pair.alg, before)
         self._ready(before, at_once)
         pause = int(wait * _MICRO) if before and not at_once else 0
         key = f"{self._environment}:{pair.alg}:{await self._next(pair.alg)}".encode()
@@ -231,6 +232,13 @@ class ClientKeys:
             puts.append(before[-1].put(ends=now + 2 * pause))
         await self._write(puts)
         return next(one for one in await self.shown() if one.kid == pair.kid)
+
+    def _first(self, alg: str, before: Sequence[_Held]) -> None:
+        """Raises Conflict when there is a key: be it one that somebody else has made since this one was begun."""
+        if before:
+            raise Conflict(
+                f"There is a client key for {alg} already. `hilum keys rotate --use {USE} --alg {alg}` makes the next."
+            )
 
     def _ready(self, before: Sequence[_Held], at_once: bool) -> None:
         """Raises Conflict while the newest key waits: two that wait would both have to be made known."""

@@ -242,6 +242,24 @@ async def test_of_several_that_change_the_keys_at_once_one_wins(world: World) ->
     assert await states(world.sandbox) == [(1, "signing"), (2, "published")]
 
 
+async def test_a_first_key_that_takes_long_to_make_does_not_follow_one_that_was_faster(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, faster = world.keys("sandbox"), world.keys("sandbox")
+    made = pairs.made
+
+    def overtaken(alg: str) -> pairs.Pair:
+        monkeypatch.setattr(pairs, "made", made)
+        asyncio.run_coroutine_threadsafe(faster.new(alg), loop).result(20)
+        return made(alg)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(pairs, "made", overtaken)
+    with pytest.raises(Conflict, match="already"):
+        await slow.new("ES384")
+    assert await states(world.sandbox) == [(1, "signing")]
+
+
 async def test_what_there_is_not_is_said(world: World) -> None:
     with pytest.raises(NotFound, match="hilum keys new --use ehr --alg ES384"):
         await world.sandbox.rotate("ES384")
