@@ -87,6 +87,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     wish = ("--base", ehr.base, "--client-id", found.client, "--public", "--user-scopes", SCOPES)
     _done("ehr", "add", "lake", *wish, "--title", "Lake Hospital", "--recipe", "video", "--data", app.data)
     _done("destination", "add", "studio", f"http://127.0.0.1:{found.studio.server_port}/in", "--data", app.data)
+    password = tmp_path_factory.getbasetemp() / "password-of-all"
+    _done("users", "add", "ann.admin", "--role", "admin", "--password-file", password, "--data", app.data)
     yield found
     found.studio.shutdown()
     app.stop()
@@ -170,6 +172,34 @@ def test_staff_opens_it_from_the_ehr_and_what_can_not_be_sent_is_told(both: Both
             assert other.locator(".rows li").count() == 0
             other.goto(order)
             assert "There is no such order of this sign-in" in other.inner_text("main")
+        follow_up(both, browser)
+
+
+def follow_up(both: Both, browser: Any) -> None:
+    """An administrator tries the EHR, and has the dead letter sent again."""
+    with watched(browser) as tab:
+        tab.goto(f"{both.app.url}/admin/ehrs")
+        tab.fill("#username", "ann.admin")
+        tab.fill("#password", PASSWORD)
+        follow(tab, "main button")
+        assert "Lake Hospital" in tab.inner_text("tbody")
+        looked_at(tab, "admin-ehrs")
+        follow(tab, "tbody button")
+        assert tab.inner_text("[role=status]") == "It works, as far as it can be tried from here."
+        looked_at(tab, "admin-ehr")
+        follow(tab, ".tabs >> text=Orders")
+        assert "HTTP 400" in tab.inner_text("tbody")
+        looked_at(tab, "admin-orders")
+        both.studio.status, before = 200, len(both.studio.got)
+        follow(tab, "tbody button")
+        assert tab.inner_text(".done") == "It is being sent again."
+        ends = time.monotonic() + 60
+        while len(both.studio.got) == before and time.monotonic() < ends:
+            time.sleep(0.1)
+        assert both.studio.got[-1] == both.studio.got[-2]
+        tab.goto(f"{both.app.url}/admin/orders")
+        looked_at(tab, "admin-orders-none")
+        assert tab.locator("tbody").count() == 0
 
 
 @pytest.mark.parametrize(

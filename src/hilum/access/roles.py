@@ -20,7 +20,7 @@ from hilum.oauth.scopes import LETTERS, Search, pairs
 from hilum.problems import Invalid, Misconfigured
 from hilum.search.constraints import constraint
 
-PAGES: Final = ("clients", "users", "consents", "audit", "brand", "guides")
+PAGES: Final = ("clients", "users", "consents", "audit", "brand", "guides", "ehrs", "orders")
 """What `console` may name."""
 PICKS: Final = ("none", "own", "any")
 """Whose record a user may choose for an app."""

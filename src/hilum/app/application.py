@@ -15,6 +15,7 @@ from hilum.access.opened import Opened
 from hilum.access.roles import packaged
 from hilum.access.signed import Signed
 from hilum.app import address, cors, data, memory, streaming, tracing
+from hilum.app.administering import Administering
 from hilum.app.api import Api, broker, is_api
 from hilum.app.authorizing import Authorizing
 from hilum.app.blobs import open_blobs
@@ -170,8 +171,11 @@ class Application:
         self._packing = Packing.of(opened)
         if self._packing is not None:
             self._packing.start()
-        if self._authorizing is not None and self._recording is not None:
-            self._smart = await self._authorizing.start(door, self._recording.trail)
+        trail = self._recording.trail if self._recording else SILENT
+        self._brokering = ways = brokering(settings, store, key)
+        orders = ordered(settings, ways, door, key, trail)
+        if self._authorizing is not None:
+            self._smart = await self._authorizing.start(door, trail, Administering(ways, orders))
         service = Service(
             door=door,
             links=Links(_link_key(key)),
@@ -179,7 +183,7 @@ class Application:
             environment=settings.environment,
             token_needed=verifier is not None,
             issuer=settings.origin if verifier is not None else "",
-            trail=self._recording.trail if self._recording else SILENT,
+            trail=trail,
             opened=self._authorizing.opened if self._authorizing else Opened(),
             signed=self._authorizing.signed if self._authorizing else Signed(key, store.ledger, None, ANYONE),
             longest_link=settings.link_seconds,
@@ -194,13 +198,11 @@ class Application:
         tickets = self._authorizing.tickets if self._authorizing else None
         self._edge = Edge(service, verifier, limits, PREFIX, tickets)
         unreadable = self._recording.unreadable if self._recording else tuple
-        self._brokering = ways = brokering(settings, store, key)
-        orders = ordered(settings, ways, door, key, service.trail)
         roles = self._authorizing.roles if self._authorizing else packaged()
-        self._api = Api(broker(ways, orders, door, verifier, service.trail, roles))
+        self._api = Api(broker(ways, orders, door, verifier, trail, roles))
         self._ordering = Ordering(orders.running)
         self._ordering.start()
-        self._pages = Pages(desk(settings, ways, orders, door, service.trail))
+        self._pages = Pages(desk(settings, ways, orders, door, trail))
         self._site = Site(settings, service, verifier, self.metrics, ways.keys, unreadable)
         memory.settle()
         log.info(

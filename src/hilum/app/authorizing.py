@@ -22,6 +22,7 @@ from hilum.app.watch import Apps, Watch
 from hilum.audit.recording import Trail
 from hilum.interactions.door import Door
 from hilum.rest.edge import NOBODY
+from hilum.smart.admin.brokered import Broker
 from hilum.smart.admin.checking import Checks
 from hilum.smart.apps.jwks import KeySets
 from hilum.smart.people.passwords import Passwords
@@ -73,17 +74,17 @@ class Authorizing:
         await ring.prepare(store.ledger)
         return cls(settings, store, ring, Current(settings))
 
-    async def start(self, door: Door, trail: Trail) -> Smart:
+    async def start(self, door: Door, trail: Trail, broker: Broker) -> Smart:
         """Learn what others have changed, and answer from now on. Raises Busy, Damaged."""
         await self._watch.look()  # all there is to know, before anybody asks
         self._store.ledger.heed(self._watch.hear)
         self._watch.start()
-        site = self._site(door, trail)
+        site = self._site(door, trail, broker)
         self._housekeeping = Housekeeping(site, self._apps_out)
         self._housekeeping.start()
         return Smart(site)
 
-    def _site(self, door: Door, trail: Trail) -> Site:
+    def _site(self, door: Door, trail: Trail, broker: Broker) -> Site:
         settings = self._settings
         inner = frozenset(filter(None, (host.strip() for host in settings.allow_private_keys.split(","))))
         guard = Guard(loopback=settings.environment == "sandbox", inner=inner)
@@ -111,6 +112,7 @@ class Authorizing:
             outside=Outside(providers(settings.data), guard),
             folder=folder(settings),
             checks=self._checks,
+            broker=broker,
         )
 
     def _look_at_roles(self) -> None:

@@ -70,6 +70,15 @@ class Parcels:
             after = rows[-1].key
         return found
 
+    async def oldest(self, most: int) -> list[Parcel]:
+        """The first of all, so many at most. Raises Busy."""
+        found: list[Parcel] = []
+        after = b""
+        while len(found) < most and (rows := await self.ledger.of(PARCEL, after=after, limit=_PAGE)):
+            found += (_parcel(row) for row in rows)
+            after = rows[-1].key
+        return found[:most]
+
     async def sealed(self, id: str, content: dict[str, Any]) -> str:
         """Content as it stands in `Order.sealed`."""
         text = json.encode(content).decode()

@@ -16,6 +16,7 @@ from hilum.access.ledger import Ledger
 from hilum.access.policy import Policy, Principal
 from hilum.audit.recording import Trail
 from hilum.interactions.door import Door
+from hilum.smart.admin.brokered import Broker, Nothing
 from hilum.smart.admin.checking import Checks
 from hilum.smart.apps.brands import Shelf
 from hilum.smart.apps.logos import initials
@@ -107,6 +108,7 @@ class Site:
     clock: Callable[[], float] = time.time
     folder: Path | None = None
     checks: Checks = field(default_factory=Checks)
+    broker: Broker = field(default_factory=Nothing)
 
     @property
     def now(self) -> int:

@@ -25,13 +25,15 @@ PAGES: Final = {
     "audit": "Audit",
     "brand": "Brand",
     "guides": "Guides",
+    "ehrs": "EHRs",
+    "orders": "Orders",
 }
 """Pages (`Role.console`) -> their titles, in their order."""
-_READS: Final = {"consents": "Consent", "audit": "AuditEvent"}
+_READS: Final = {"consents": "Consent", "audit": "AuditEvent", "orders": "Task"}
 """Pages -> the type that one's roles have to let one read, all of it and by name, to see anything there."""
 _GRACE: Final = 15 * 60
 """Seconds that one has for a form that was opened while the sign-in was fresh."""
-REACH: Final = scopes.parse("user/Patient.rs user/Consent.rs user/AuditEvent.rs")
+REACH: Final = scopes.parse("user/Patient.rs user/Consent.rs user/AuditEvent.rs user/Task.rs")
 
 
 class Admin(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hilum.oauth.ledger import CLIENT, GRANT, USER
-from hilum.smart.admin import audit, checking, clients, consents, guides, users
+from hilum.smart.admin import audit, checking, clients, consents, ehrs, guides, users
 from hilum.smart.admin.gate import admin
 from hilum.smart.admin.lists import many
 from hilum.smart.people.visitor import ADMIN
@@ -35,4 +35,5 @@ ROUTES: Final = (
     *consents.ROUTES,
     *audit.ROUTES,
     *guides.ROUTES,
+    *ehrs.ROUTES,
 )
