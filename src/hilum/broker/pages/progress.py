@@ -11,7 +11,17 @@ from typing import Any, Final, NamedTuple
 
 from hilum.broker.pages import words
 from hilum.broker.pages.desk import Desk, SignedIn, at, of_our_own
-from hilum.broker.shown import ATTEMPT, DEAD_LETTER, FINAL, GATHER, GATHERED_OF, PROGRESS, SIGN_IN, sign_in_of
+from hilum.broker.shown import (
+    ATTEMPT,
+    CANCELLED,
+    DEAD_LETTER,
+    FINAL,
+    GATHER,
+    GATHERED_OF,
+    PROGRESS,
+    SIGN_IN,
+    sign_in_of,
+)
 from hilum.fhir.resource import Resource
 from hilum.problems import Conflict, NotFound
 from hilum.web.message import Answer, Asked, see_other
@@ -134,6 +144,8 @@ def _row(desk: Desk, task: Resource) -> Row:
 
 
 def _state(body: Mapping[str, Any]) -> str:
+    if body["status"] in CANCELLED:  # whoever executes it has not said so yet
+        return "cancelled"
     return str(body["businessStatus"]["coding"][0]["code"])
 
 
