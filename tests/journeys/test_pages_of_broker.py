@@ -130,8 +130,12 @@ def test_a_patient_has_it_gathered_and_sent(both: Both, browser: Any) -> None:
         looked_at(tab, "broker-choose")
         tab.keyboard.press("Tab")
         assert tab.evaluate("document.activeElement.className") == "skip"
-        tab.check("input[value=studio]")
-        follow(tab, "text=Gather now")
+        tab.focus("input[name=deliver_to]")  # by the keyboard alone
+        for key in ("ArrowDown", "Tab"):
+            tab.keyboard.press(key)
+        assert tab.evaluate("document.activeElement.innerText") == "Gather now"
+        with tab.expect_navigation():
+            tab.keyboard.press("Enter")
         assert tab.inner_text("h1") == "What a video for a patient needs: a name, visits and results"
         over(tab)
         looked_at(tab, "broker-sent")

@@ -30,6 +30,7 @@ FORM = {b"content-type": b"application/x-www-form-urlencoded"}
 OURS = {b"sec-fetch-site": b"same-origin", b"origin": ORIGIN.encode()}
 VIDEO = Recipe("video", "For a video", ("mrn", "launch"), (), payload={"fields": {"first_name": {}}})
 HELD = Recipe("held", "Held only", ("launch",), (), store="none")
+PLAIN = Recipe("plain", "Kept only", ("launch",), ())
 BY_NUMBER = Recipe("numbers", "By number", ("mrn",), ())
 
 
@@ -110,7 +111,7 @@ async def standing(folder: Path, *recipes: Recipe) -> AsyncIterator[Here]:
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Here]:
     (tmp_path / "orders").mkdir()
-    async with standing(tmp_path, VIDEO, HELD, BY_NUMBER) as found:
+    async with standing(tmp_path, VIDEO, HELD, PLAIN, BY_NUMBER) as found:
         yield found
 
 
@@ -220,6 +221,7 @@ async def test_a_form_of_another_page_orders_nothing(here: Here, headers: dict[b
 @pytest.mark.parametrize(
     ("form", "status", "says"),
     [
+        ({"recipe": "plain", "deliver_to": "video"}, 422, "says nothing of what would be sent"),
         ({}, 422, "Choose what is to be gathered"),
         ({"recipe": "numbers"}, 422, "Choose what is to be gathered"),
         ({"recipe": "held"}, 422, "Choose where it is sent to"),

@@ -89,6 +89,7 @@ async def _page(desk: Desk, asked: Asked, here: SignedIn, message: str = "") -> 
         patient=bool(here.kept.grant.patient),
         recipes=[(one, words.types(one.types), words.fields(one)) for one in recipes],
         places=places if any(one.payload for one in recipes) else [],
+        held=any(one.store == "none" for one in recipes),
         keeps=any(one.store == "own" for one in recipes),
         chosen=form.get("recipe"),
         deliver_to=form.get("deliver_to"),
