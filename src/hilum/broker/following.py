@@ -70,7 +70,8 @@ class Following:
             await token(False)
             return token, ""
         grant = (await self.renewing.current(start.session)).grant
-        if grant.connection != connection.name:
+        of = grant.connection, grant.base, grant.client_id
+        if of != (connection.name, connection.base, connection.client_id):  # its token is for nobody else's eyes
             raise Failed("unauthorized", "The sign-in that the order names is one at another EHR.", side="ours")
         return self.renewing.bearer(start.session), grant.patient
 
