@@ -66,6 +66,16 @@ def links(resource: Resource, base: str) -> set[str]:
     return found.met
 
 
+def meant(text: str, base: str) -> str:
+    """A link as it is understood from anywhere."""
+    if _SCHEME.match(text):
+        return text
+    try:
+        return urljoin(f"{base}/", text)
+    except ValueError:
+        return text
+
+
 _STAMPS: Final = frozenset(("versionId", "lastUpdated", "_versionId", "_lastUpdated", "_source"))
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:|#|$")
 _LINK: Final = re.compile(r"""(\b(?:href|src)\s*=\s*)("[^"]*"|'[^']*')""")
@@ -103,12 +113,7 @@ class _Links:
         name = named(text, self._base)
         if name is not None and name in self._here:
             return f"{name[0]}/{self._here[name]}"
-        if _SCHEME.match(text):
-            return text
-        try:
-            return urljoin(f"{self._base}/", text)
-        except ValueError:
-            return text
+        return meant(text, self._base)
 
     def _href(self, found: re.Match[str]) -> str:
         old = html.unescape(found[2][1:-1])

@@ -20,7 +20,7 @@ import msgspec
 
 from hilum.access.policy import Principal
 from hilum.broker.connection import Connection
-from hilum.broker.copies import Body, copy, id_of, links, origin
+from hilum.broker.copies import Body, copy, id_of, links, meant, origin
 from hilum.broker.gathered import Gathered
 from hilum.broker.provenance import Authority, provenance
 from hilum.broker.recipes import PATIENT, Ask, Recipe, placeholders
@@ -130,7 +130,7 @@ class Keeper:
 
     async def _plan(self, gathered: Gathered, refused: dict[Name, tuple[str, ...]]) -> list[_Copy] | None:
         """The copies as they are to stand here, beside what stands; None when the patient can't be among them."""
-        base, own = gathered.base, f"{self.door.base}/"
+        base, own = gathered.base, f"{self.door.base}/".lower()
         patient = PATIENT, gathered.patient
         taken: dict[Name, Mapping[str, Any]] = {}
         asked = {patient}
@@ -144,7 +144,7 @@ class Keeper:
             except RecursionError:
                 refused.setdefault(name, ("It is nested too deeply.",))
                 continue
-            if any(text.startswith(own) for text in texts):
+            if any(meant(text, base).lower().startswith(own) for text in texts):
                 refused.setdefault(name, ("It links to a resource of this server, for which no EHR can speak.",))
             if name not in refused:
                 taken[name] = one

@@ -247,6 +247,7 @@ async def test_a_reference_to_another_patient_never_reaches_into_the_record_here
     [
         {"performer": [{"reference": f"{HERE}/Patient/victim"}]},
         {"performer": [{"reference": f"{HERE}/Patient?identifier=1"}]},
+        {"performer": [{"reference": f"{HERE.replace('http://', 'HTTP://')}/Patient/victim"}]},
         {"extension": [{"url": "urn:x", "valueAttachment": {"url": f"{HERE}/Binary/secret"}}]},
         {"text": {"status": "generated", "div": f"<div><a href='{HERE}/Patient/victim'>x</a></div>"}},
     ],
@@ -256,6 +257,14 @@ async def test_what_links_to_this_server_is_left_out(door: Door, forged: dict[st
     stored = await keep(door, *RECORD[:1], forged, observation("o2"))
     assert stored.created == {"Observation": 1, "Patient": 1}
     assert [(one.type, one.id) for one in stored.refused] == [("Observation", here("Observation", "o1"))]
+    assert "this server" in stored.refused[0].issues[0]
+
+
+@pytest.mark.parametrize("link", ["//hilum.test/fhir/Patient/victim", " https://hilum.test/fhir/Patient/victim"])
+async def test_nor_may_a_link_come_to_mean_this_server(door: Door, link: str) -> None:
+    door = but(door, base="https://hilum.test/fhir")
+    stored = await keep(door, RECORD[0], observation("o1", performer=[{"reference": link}]))
+    assert stored.created == {"Patient": 1}
     assert "this server" in stored.refused[0].issues[0]
 
 
