@@ -107,7 +107,7 @@ def retry_after(text: str, now: float) -> float:
         return min(float(text[:9]), LONGEST_WAIT)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     moment = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
     return min(max(0.0, (moment - datetime.fromtimestamp(now, UTC)).total_seconds()), LONGEST_WAIT)

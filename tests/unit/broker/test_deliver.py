@@ -122,6 +122,8 @@ def test_what_may_be_mended_meanwhile_is_tried_again(status: int) -> None:
         ("-5", 0),
         ("soon", 0),
         ("²", 0),
+        ("Fri, 15 Jan 99999999999 08:10:00 GMT", 0),
+        ("Fri, 15 Jan 2027 08:10:00 +99999999999999999999", 0),
         ("Fri, 15 Jan 2027 08:10:00 GMT", 600),
         ("Fri, 15 Jan 2027 07:00:00 GMT", 0),
         ("Fri, 15 Jan 2027 08:10:00 -0000", 600),
