@@ -153,9 +153,10 @@ class Asking:
                 said += notes(resource, self._vendor)
             else:
                 key = resource.get("resourceType"), resource.get("id")
-                if key in seen:
-                    continue
-                seen.add(key)
+                if all(isinstance(word, str) for word in key):  # else it is nobody's, and who gathers says so
+                    if key in seen:
+                        continue
+                    seen.add(key)
                 match = mode == "match" or (mode is None and key[0] == type)
                 (matches if match else included).append(resource)
         if not matches and (failed := failure(said, self._vendor)):
@@ -189,7 +190,10 @@ class Asking:
 
     def _next(self, link: str) -> Target:
         """The next page: on the same host alone, since the token goes along."""
-        url, base = _target(urljoin(self._root, link)), _target(self._root)
+        try:
+            url, base = _target(urljoin(self._root, link)), _target(self._root)
+        except ValueError:
+            raise Failed("broken", "The link to the next page is no URL.") from None
         if (url.scheme, url.host, url.port) != (base.scheme, base.host, base.port):
             raise Failed("broken", "The link to the next page leads to another host, where hilum does not follow it.")
         return url

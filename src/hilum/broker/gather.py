@@ -255,7 +255,7 @@ class _Run:
         if self._seen > limits.resources or self._bytes > limits.bytes:
             raise self._full()
         type, id = resource.get("resourceType"), resource.get("id")
-        if type not in TYPE_NUMBER or not isinstance(id, str) or not _ID.fullmatch(id):
+        if not isinstance(type, str) or type not in TYPE_NUMBER or not isinstance(id, str) or not _ID.fullmatch(id):
             part.left.setdefault("unreadable", set()).add(raw)
             return
         name = str(type), id

@@ -195,6 +195,7 @@ async def test_pages_are_followed_by_their_links_absolute_or_relative() -> None:
         "http://127.0.0.1:1/fhir",
         "//elsewhere.example/x",
         "http://user@127.0.0.1/",
+        "http://[elsewhere",
     ],
 )
 async def test_a_page_on_another_host_is_not_asked_for(link: str) -> None:
@@ -229,6 +230,13 @@ async def test_no_match_comes_twice() -> None:
         )
     ) as it:
         assert ids(await it.search("Observation")) == [["1", "2"], ["3"]]
+
+
+async def test_names_that_are_no_texts_are_left_to_who_gathers() -> None:
+    odd = [observation("1") | {"id": {}}, observation("1") | {"resourceType": []}, observation("1")]
+    async with ehr(lambda _: fhir(bundle(*odd))) as it:
+        (page,) = await it.search("Observation")
+    assert list(page.matches) == odd
 
 
 async def test_pages_that_the_ehr_forgot_are_asked_for_from_the_start_once() -> None:

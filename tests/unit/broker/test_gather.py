@@ -270,6 +270,10 @@ async def test_what_is_included_must_not_be_another_patient_or_about_one() -> No
         ({"meta": {"tag": [SUBSETTED]}}, "incomplete"),
         ({"id": "o_1"}, "unreadable"),
         ({"id": 7}, "unreadable"),
+        ({"id": {}}, "unreadable"),
+        ({"subject": ["Patient/p1"]}, "unproven"),
+        ({"subject": {"reference": {"a": 1}}}, "unproven"),
+        ({"meta": {"tag": [SUBSETTED], "lastUpdated": {}}}, "incomplete"),
     ],
 )
 async def test_what_is_no_whole_resource_is_left_out_and_told(body: dict[str, Any], reason: str) -> None:
