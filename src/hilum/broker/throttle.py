@@ -22,6 +22,8 @@ Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
 
 _DIGITS: Final = 9
+LONGEST: Final = 7 * 24 * 3600.0
+"""Seconds that a Retry-After may ask for: nothing is held for years because a gateway has miscounted."""
 
 
 class Throttle:
@@ -98,8 +100,8 @@ def retry_at(header: str | None, now: float) -> float | None:
         return None
     text = header.strip()
     if text.isascii() and text.isdigit() and len(text) <= _DIGITS:
-        return now + int(text)
+        return now + min(int(text), LONGEST)
     try:
-        return parsedate_to_datetime(text).timestamp()
+        return min(parsedate_to_datetime(text).timestamp(), now + LONGEST)
     except (ValueError, OverflowError):
         return None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hilum.broker.far import Failed
-from hilum.broker.throttle import Throttle, Throttles, retry_at
+from hilum.broker.throttle import LONGEST, Throttle, Throttles, retry_at
 from hilum.broker.vendors import vendor
 
 PLAIN = vendor("plain")
@@ -138,6 +138,8 @@ async def test_connections_to_one_host_share_its_throttle() -> None:
         ("120", 1120.0),
         (" 0 ", 1000.0),
         ("Thu, 01 Jan 1970 01:00:00 GMT", 3600.0),
+        ("999999999", 1000.0 + LONGEST),
+        ("Fri, 31 Dec 9999 23:59:59 -0500", 1000.0 + LONGEST),
         ("-1", None),
         ("1.5", None),
         ("soon", None),
