@@ -107,7 +107,7 @@ def carries(patient: Mapping[str, Any], system: str, value: str) -> bool:
     if patient.get("resourceType") != TYPE or type(id) is not str or not _ID.fullmatch(id):
         return False
     return any(
-        _is(one, "system", system) and str(one.get("value")).strip() == value.strip() and not _is(one, "use", "old")
+        _is(one, "system", system) and _text(one, "value") == value.strip() and not _is(one, "use", "old")
         for one in _items(patient, "identifier")
     )
 
@@ -119,6 +119,11 @@ def _items(resource: Mapping[str, Any], name: str) -> list[Any]:
 
 def _is(item: Any, name: str, value: str) -> bool:
     return isinstance(item, Mapping) and item.get(name) == value
+
+
+def _text(item: Mapping[str, Any], name: str) -> str | None:
+    found = item.get(name)
+    return found.strip() if isinstance(found, str) else None
 
 
 def _escaped(value: str) -> str:

@@ -62,6 +62,13 @@ async def test_what_does_not_carry_the_number_is_not_believed(other: dict[str, A
     assert await refused(far, NUMBER) == ("absent", "theirs")
 
 
+@pytest.mark.parametrize("held", [None, {}, [], True])
+async def test_a_number_that_is_no_text_is_carried_by_nobody(held: Any) -> None:
+    far = Ehr([], heeds=False)
+    far._here = lambda type: [patient("p2") | {"identifier": [{"system": MRN, "value": held}]}]  # type: ignore[method-assign, assignment]
+    assert await refused(far, Start("mrn", str(held), MRN)) == ("absent", "theirs")
+
+
 async def test_two_patients_with_one_number_are_ambiguous_wherever_they_come() -> None:
     others = [patient(f"o{n}", "99") for n in range(7)]
     far = Ehr([patient("p1"), *others, patient("p2")], heeds=False)
