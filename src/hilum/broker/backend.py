@@ -58,7 +58,7 @@ class Quirks(Protocol):
 
     @property
     def retry_bare_400(self) -> int:
-        """How often a token endpoint is asked again that answers 400 without an error in it."""
+        """How often a token endpoint is asked again that answers 400 without a reason in it."""
         ...
 
     @property
@@ -175,7 +175,7 @@ class Backend:
 
     def _times(self, connection: Connection, failure: Failed) -> int:
         """How often the same request is sent again after this."""
-        if isinstance(failure, Refused) and failure.status == 400 and not failure.refusal.error:
+        if isinstance(failure, Refused) and failure.refusal.bare:
             return self._vendors[connection.vendor].retry_bare_400
         return 1 if failure.again and failure.retry_at is None else 0
 

@@ -115,7 +115,7 @@ class Exchange:
 
 
 def _times(failed: Failed, quirks: Quirks) -> int:
-    bare = isinstance(failed, Refused) and failed.status == 400 and not failed.refusal.error
+    bare = isinstance(failed, Refused) and failed.refusal.bare
     return quirks.retry_bare_400 if bare else 0
 
 

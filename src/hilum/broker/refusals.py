@@ -49,6 +49,7 @@ def topics(description: str) -> frozenset[str]:
 class Refusal:
     """What is known of an answer that brings no token. `error`: one of `ERRORS`, or "". `ahead`: seconds by which the
     EHR's clock is; `later`: whether Retry-After asks for time. `grant`: the grant type that was asked with.
+    `described`: whether it says more than its error.
     """
 
     connection: Connection
@@ -58,6 +59,12 @@ class Refusal:
     ahead: float | None = None
     later: bool = False
     grant: str = BACKEND
+    described: bool = True
+
+    @property
+    def bare(self) -> bool:
+        """Whether it is a 400 without a reason: no error, or that the client is not taken and no word why."""
+        return self.status == 400 and (not self.error or (self.error == "invalid_client" and not self.described))
 
     @property
     def skewed(self) -> bool:

@@ -165,6 +165,7 @@ def refused(
         ahead(answer, now),
         "retry-after" in answer.headers,
         grant,
+        bool(description) or "error_uri" in said,
     )
     return Refused(refusal, retry_at(answer, now))
 

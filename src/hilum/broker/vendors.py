@@ -92,7 +92,7 @@ FACTS: Final[Mapping[str, str]] = {
     "token_seconds": "How long an access token lives whose answer does not say so.",
     "new_refresh_token": "Whether the answer to a refresh may hold a new refresh token.",
     "wildcard_scopes": "Whether scopes with a `*` are taken.",
-    "retry_bare_400": "How often a token endpoint is asked again that answers 400 without an error in it.",
+    "retry_bare_400": "How often a token endpoint is asked again that answers 400 without a reason in it.",
     "transactions": "Whether the base takes a transaction Bundle.",
     "issuer_slash": "Whether the issuer of a launch may differ from the base by a slash at its end.",
     "mrn_system_differs": "Whether the system of MRNs is another one at each site, so that a connection must name it.",

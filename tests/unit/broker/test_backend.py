@@ -219,6 +219,8 @@ async def test_retry_after_is_waited_for(tmp_path: Path) -> None:
         ("epic", [said(400), said(400, b"<html>"), granted()], 3),
         ("epic", [said(400), said(400), said(400)], 3),
         ("epic", [said(400, {"error": "invalid_request"}), granted()], 1),
+        ("epic", [said(400, {"error": "invalid_client", "error_description": None}), granted()], 2),
+        ("epic", [said(400, {"error": "invalid_client", "error_description": "aud"}), granted()], 1),
         ("plain", [said(400), granted()], 1),
         ("plain", [said(502), granted()], 2),
         ("plain", [said(500), said(500)], 2),
