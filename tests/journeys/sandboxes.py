@@ -24,6 +24,7 @@ BROKER = "http://127.0.0.1:4718"
 TYPES = ("Patient", "Observation", "Condition", "Encounter", "Practitioner", "DocumentReference")
 SCOPE = " ".join(f"system/{type}.rs" for type in TYPES)
 SEALED = "demo-p002"
+OTHERS = {"HILUM_AUTH": "off", "HILUM_STORE": "sqlite:/nowhere/at/all"}
 
 
 class Sandbox:
@@ -47,8 +48,8 @@ class Sandbox:
             command,
             stdout=self._said.open("wb"),
             stderr=self._log.open("wb"),
-            # settings of another hilum are not its own
-            env=os.environ | {"HILUM_AUTH": "off", "HILUM_STORE": "sqlite:/nowhere/at/all"},
+            # settings of another hilum are not its own, unless it is to be known there
+            env=os.environ | ({} if "--connect" in flags else OTHERS),
         )
         ends = time.monotonic() + HANGS_SECONDS
         while "Stop with" not in self.said:

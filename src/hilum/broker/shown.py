@@ -6,7 +6,7 @@ payload, no word of the EHR's or the receiver's. Its elements are these; what ot
 | element | what it tells |
 |---|---|
 | status | requested, in-progress, completed, failed, cancelled |
-| businessStatus | `urn:hilum:gather-step`: what is being done |
+| businessStatus | `urn:hilum:gather-step`: what is being done; its text, until when it waits |
 | statusReason | `urn:hilum:gather-failure`: why it failed; its text is ours |
 | input | `urn:hilum:gather`: ehr, environment, recipe, deliver-to, store |
 | groupIdentifier | `urn:hilum:ehr-sign-in`: a digest of the sign-in, where a person has signed in: those of one have the same |
@@ -88,6 +88,8 @@ def shown(body: Body, order: Order, doing: str, progress: Mapping[str, int] | No
     """
     status, step = _status(order, doing)
     new = body | {"status": status, "businessStatus": _concept(STEP, step), "lastModified": instant(at or order.at)}
+    if step == WAITING and order.again:
+        new["businessStatus"]["text"] = f"not before {instant(order.again)}"
     new.pop("statusReason", None)
     new.pop("output", None)
     if order.failure is not None:

@@ -46,11 +46,14 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Told(msgspec.Struct, frozen=True):
-    """An order as its Task tells it. `patient`: the reference to the Patient here, "" where there is none."""
+    """An order as its Task tells it. `waits`: until when, in words; `patient`: the reference to the Patient here; ""
+    where there is none.
+    """
 
     id: str
     status: str
     step: str
+    waits: str
     ehr: str
     environment: str
     recipe: str
@@ -91,6 +94,7 @@ def told(task: Resource) -> Told:
         id=task.id,
         status=_text(body.get("status")),
         step=_coding(body.get("businessStatus"))[1],
+        waits=_text(_object(body.get("businessStatus")).get("text")),
         ehr=_text(asked.get("ehr")),
         environment=_text(asked.get("environment")),
         recipe=_text(asked.get("recipe")),

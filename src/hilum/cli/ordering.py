@@ -105,7 +105,7 @@ def _shown() -> Iterator[Any]:
         task = bar.add_task("", total=None, came="")
 
         def show(order: Told) -> None:
-            step = STEPS.get(order.step, order.step)
+            step = _step(order)
             if not where.is_terminal and not order.over and steps[-1:] != [step]:
                 say(step)
             steps.append(step)
@@ -153,10 +153,15 @@ def _attempt(where: str, one: Delivery, fields: tuple[str, ...]) -> str:
     return f"{one.begun[:19].replace('T', ' ')}  {one.result} {where}{what}{answer}"
 
 
+def _step(order: Told) -> str:
+    said = STEPS.get(order.step, order.step)
+    return f"{said}, {order.waits}" if order.waits else said
+
+
 def _end(order: Told) -> str:
     if not order.over:
         return (
-            f"It is not over: {STEPS.get(order.step, order.step)}. A running `hilum serve` goes on with it; "
+            f"It is not over: {_step(order)}. A running `hilum serve` goes on with it; "
             f"`hilum orders watch {order.id}` waits for its end."
         )
     if order.reason is not None:
