@@ -19,6 +19,14 @@ run: .venv/.run ## Serve 120 synthetic patients at http://127.0.0.1:8080 (ARGS="
 	@$(BIN)/hilum demo --if-empty
 	@exec $(BIN)/hilum serve $(ARGS)
 
+ehr: .venv/.run ## Beside `make run`: a sandbox EHR that behaves like Epic's, known to it, and a service to deliver to
+	@$(BIN)/python examples/receiver.py --secret-file video.secret & \
+	service=$$!; trap 'kill $$service 2>/dev/null' EXIT; \
+	until [ -s video.secret ]; do sleep 0.1; done; \
+	$(BIN)/hilum destination list --json | grep -q '"video"' || \
+		$(BIN)/hilum destination add video http://127.0.0.1:9010/hilum --secret-file video.secret >/dev/null; \
+	$(BIN)/hilum sandbox --profile epic --connect hilum-data $(ARGS)
+
 test: check node chromium redis strace ## Everything the tests need, then the tests at their small size
 	@mkdir -p .cache && rm -f .cache/tests.xml
 	@status=0; $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --small -q --junitxml=.cache/tests.xml $(ARGS) || status=$$?; \

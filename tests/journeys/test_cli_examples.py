@@ -14,6 +14,11 @@ from tests.journeys.server import free_port
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SAYS = {
     "first_steps.sh": ['"family": "Ngo-Lind"', "the second time: 412", '"total":1'],
+    "gather.sh": [
+        "refused: forbidden",
+        "delivered video: first_name, appointments (HTTP 200)",
+        '"first_name": "',
+    ],
     "backup_and_restore.sh": ["after the mistake: 2 patients", "after the restore: 3 patients"],
 }
 

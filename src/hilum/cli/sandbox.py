@@ -70,8 +70,8 @@ def sandbox(
 
     It prints who can sign in, the two apps that are registered (Backend Services and App Launch), what to paste so that
     `hilum serve` knows it, and the key that sets faults while it runs: POST `{"fault": "429"}` to `/sandbox/faults`.
-    Only this machine is served. Environment variables are those of your own hilum, and not looked at. What each profile
-    does, and how that is known: docs/how-to/sandbox.md
+    Only this machine is served. Environment variables are those of your own hilum: they hold for --connect alone. What
+    each profile does, and how that is known: docs/how-to/sandbox.md
 
     Faults:
 
