@@ -66,6 +66,11 @@ class Quirks(Protocol):
         """How long a token holds whose answer does not say so."""
         ...
 
+    @property
+    def offline_prompt(self) -> bool:
+        """Whether people are asked for consent where `openid` and `offline_access` are."""
+        ...
+
 
 class Token(Record, frozen=True, omit_defaults=True):
     """A record of kind EHR_TOKEN; its owner is the connection's name. `sealed` for (EHR_TOKEN, key)."""

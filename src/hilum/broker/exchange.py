@@ -74,11 +74,15 @@ class Exchange:
         self._connections, self._keys, self._send, self._vendors = connections, keys, send, vendors
         self._clock, self._sleep = clock, sleep
 
+    def quirks(self, connection: Connection) -> Quirks:
+        """What is peculiar to its vendor."""
+        return self._vendors[connection.vendor]
+
     async def tokens(self, connection: Connection, endpoint: str, form: Mapping[str, str]) -> Tokens:
         """What this grant is good for. It is sent again only where the table of vendors says that an EHR refuses what
         it then takes. Raises NotIssued.
         """
-        quirks, tried = self._vendors[connection.vendor], 0
+        quirks, tried = self.quirks(connection), 0
         while True:
             try:
                 return await self._once(connection, endpoint, form, quirks)

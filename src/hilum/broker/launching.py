@@ -29,6 +29,7 @@ from hilum.web.fields import Header
 HOME: Final = "/gather"
 """Where a browser goes on that did not say where it wants to."""
 OPENID: Final = "openid"
+OFFLINE: Final = "offline_access"
 _LONGEST: Final = 2048
 
 Pairs = Sequence[tuple[str, str]]
@@ -153,6 +154,9 @@ async def _begun(
         asks["launch"] = launch
     if jwks:
         asks["nonce"] = begun.nonce
+        if OFFLINE in wanted.split() and here.parties.exchange.quirks(connection).offline_prompt:
+            # an OpenID provider must ignore offline_access that comes without (OpenID Connect Core 1.0, 11)
+            asks["prompt"] = "consent"
     return Going(redirects.answer(found.authorize, asks), begun.headers)
 
 

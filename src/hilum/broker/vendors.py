@@ -76,6 +76,7 @@ class Vendor:
     per_second: float = 0.0
     longest_wait: float = 30.0
     token_seconds: int = 300
+    offline_prompt: bool = True
     new_refresh_token: bool = True
     wildcard_scopes: bool = True
     retry_bare_400: int = 0
@@ -90,6 +91,7 @@ FACTS: Final[Mapping[str, str]] = {
     "per_second": "Requests a second to one host; 0: as many as it answers.",
     "longest_wait": "Seconds that a Retry-After may ask for; beyond, a request fails with the time to come back at.",
     "token_seconds": "How long an access token lives whose answer does not say so.",
+    "offline_prompt": "Whether `prompt=consent` goes with `openid` and `offline_access`, as OpenID Connect asks.",
     "new_refresh_token": "Whether the answer to a refresh may hold a new refresh token.",
     "wildcard_scopes": "Whether scopes with a `*` are taken.",
     "retry_bare_400": "How often a token endpoint is asked again that answers 400 without a reason in it.",

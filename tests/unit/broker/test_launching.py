@@ -57,6 +57,25 @@ async def test_an_ehr_launch_brings_its_context_and_its_user(tmp_path: Path, ehr
     assert (arrived.connection, arrived.next) == ("lake", "/gather")
 
 
+@pytest.mark.parametrize(
+    ("scopes", "vendor", "prompt"),
+    [
+        ("openid offline_access patient/*.rs", "plain", "consent"),
+        ("openid patient/*.rs", "plain", None),
+        ("offline_access patient/*.rs", "plain", None),  # SMART without OpenID Connect
+        ("openid offline_access patient/Patient.rs", "epic", None),
+        ("openid offline_access patient/Patient.rs", "oracle", None),
+        ("openid offline_access patient/Patient.rs", "meditech", None),
+    ],
+)
+async def test_an_openid_provider_is_asked_for_consent_where_offline_access_is_wanted(
+    tmp_path: Path, ehr: Strict, scopes: str, vendor: str, prompt: str | None
+) -> None:
+    browser = Browser(await at(tmp_path, ehr, registered={"user_scopes": scopes, "vendor": vendor}))
+    assert asked(await browser.connect()).get("prompt") == prompt
+    assert asked(await browser.launch(ehr.base)).get("prompt") == prompt
+
+
 async def test_from_here_the_ehr_has_to_find_the_patient_and_the_browser_goes_on(tmp_path: Path, ehr: Strict) -> None:
     browser = Browser(await at(tmp_path, ehr))
     location = await browser.connect(next="/gather?recipe=video")
