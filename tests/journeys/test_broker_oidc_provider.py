@@ -42,6 +42,38 @@ search = "patient={patient}"
 type = "Observation"
 search = "patient={patient}"
 """
+EHRS = f"""[service]
+environment = "sandbox"
+vendor = "plain"
+base = "BASE"
+client_id = "service"
+method = "private_key_jwt"
+alg = "RS384"
+system_scopes = "{BACKEND}"
+mrn_system = "urn:mrn"
+recipes = ["results"]
+
+[lake]
+environment = "sandbox"
+vendor = "plain"
+base = "BASE"
+client_id = "app"
+method = "private_key_jwt"
+alg = "ES384"
+grants = ["authorization_code"]
+user_scopes = "{PERSON}"
+recipes = ["results"]
+
+[sea]
+environment = "sandbox"
+vendor = "plain"
+base = "BASE"
+client_id = "public"
+method = "none"
+grants = ["authorization_code"]
+user_scopes = "{PERSON}"
+recipes = ["results"]
+"""
 USED = "refresh token already used"
 CAME = {"Patient": 1, "Encounter": 2, "Observation": 3}
 
@@ -62,29 +94,20 @@ class Both:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     folder = tmp_path_factory.mktemp("ehr")
-    ehr, app = Ehr(folder), Server(tmp_path_factory.mktemp("app"))
+    ehr, here = Ehr(folder), tmp_path_factory.mktemp("app")
+    (here / "data" / "recipes").mkdir(parents=True)
+    (here / "data" / "recipes" / "results.toml").write_text(RECIPE)
+    (here / "data" / "ehrs.toml").write_text(EHRS.replace("BASE", ehr.base))
+    app = Server(here)
     record(ehr.server)
     for alg in ("RS384", "ES384"):
-        _done("keys", "new", "--use", "ehr", "--alg", alg, "--data", app.data)
-    (app.data / "recipes").mkdir()
-    (app.data / "recipes" / "results.toml").write_text(RECIPE)
+        done = hilum("keys", "new", "--use", "ehr", "--alg", alg, "--data", app.data)
+        assert done.returncode == 0, done.stderr
     ehr.provider = Provider(folder, ehr.base, app.url)
-    for name, client, *wish in (
-        ("service", "service", "--alg", "RS384", "--scopes", BACKEND, "--mrn-system", "urn:mrn"),
-        ("lake", "app", "--alg", "ES384", "--user-scopes", PERSON),
-        ("sea", "public", "--public", "--user-scopes", PERSON),
-    ):
-        given = ("--base", ehr.base, "--client-id", client, *wish, "--recipe", "results", "--data", app.data)
-        _done("ehr", "add", name, *given)
     yield Both(app, ehr, ehr.provider)
     ehr.provider.stop()
     app.stop()
     ehr.stop()
-
-
-def _done(*words: object) -> None:
-    done = hilum(*words)
-    assert done.returncode == 0, done.stderr
 
 
 def api(app: Server) -> httpx.Client:
@@ -118,7 +141,7 @@ def signed_in(both: Both, ehr: str) -> str:
     page = person.browser.get(back, follow_redirects=True)
     assert (page.status_code, page.url.path) == (200, f"/gather/{ehr}"), page.text
     (shown,) = re.findall(r'name="sign_in" value="([^"]+)"', page.text)
-    return asyncio.run(_id(both.app, ehr, shown))
+    return next(id for id in asyncio.run(ids(both.app, ehr)) if sign_in_of(id) == shown)
 
 
 @asynccontextmanager
@@ -126,13 +149,15 @@ async def kept(app: Server) -> AsyncIterator[Grants]:
     """What hilum keeps of sign-ins."""
     settings = Settings.read({"data": str(app.data)})
     store = await open_store(settings)
-    yield brokering(settings, store, load_or_create(app.data, "sandbox")).renewing.grants
-    await store.close()
+    try:
+        yield brokering(settings, store, load_or_create(app.data, "sandbox")).renewing.grants
+    finally:
+        await store.close()
 
 
-async def _id(app: Server, ehr: str, shown: str) -> str:
+async def ids(app: Server, ehr: str) -> list[str]:
     async with kept(app) as grants:
-        return next(one.id for one in await grants.of(ehr) if sign_in_of(one.id) == shown)
+        return [one.id for one in await grants.of(ehr)]
 
 
 def opened(app: Server, id: str) -> tuple[Grant, Pair]:
@@ -250,8 +275,9 @@ def test_a_refresh_token_that_somebody_else_has_sent_ends_the_sign_in_there_and_
 
 
 def test_what_the_person_does_not_allow_is_told_and_nothing_is_kept(both: Both) -> None:
-    browser = httpx.Client(timeout=30)
+    before, browser = asyncio.run(ids(both.app, "lake")), httpx.Client(timeout=30)
     page = browser.get(f"{both.app.url}/connect/lake", follow_redirects=True)
     (abort,) = re.findall(r'href="([^"]+/abort)"', page.text)
     back = browser.get(urljoin(str(page.url), abort), follow_redirects=True)
     assert (back.status_code, "did not allow it" in back.text) == (403, True), back.text
+    assert asyncio.run(ids(both.app, "lake")) == before
