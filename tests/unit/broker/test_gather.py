@@ -284,12 +284,14 @@ async def test_what_is_no_whole_resource_is_left_out_and_told(body: dict[str, An
 async def test_what_was_not_asked_for_is_left_out() -> None:
     far = Ehr([patient("p1"), observation("o")])
     far._here = lambda type: (
-        [patient("p1")] if type == "Patient" else [encounter("e1"), {"resourceType": "Observation"}]
+        [patient("p1")]
+        if type == "Patient"
+        else [encounter("e1"), {"resourceType": "Observation"}, observation("o") | {"resourceType": ["Observation"]}]
     )  # type: ignore[method-assign, assignment]
     far.heeds = False
     using = recipe("one.toml", 'title = "One"\n[[ask]]\ntype = "Observation"\nsearch = "patient={patient}"')
     found = await gathered(far, using, Start("patient", "p1"))
-    assert part(found, "Observation").left_out == {"unasked": 1, "unreadable": 1}
+    assert part(found, "Observation").left_out == {"unasked": 1, "unreadable": 2}
 
 
 async def test_what_tells_servers_how_to_work_is_not_taken_from_an_ehr() -> None:
