@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -22,6 +21,7 @@ from hilum.interactions import granting
 from hilum.interactions.door import Door
 from hilum.problems import Forbidden, NotFound
 from hilum.web import message
+from hilum.web.addresses import Target, target
 from hilum.web.limits import Limits
 from hilum.web.message import Answer, Asked
 
@@ -145,6 +145,6 @@ def _of_browser(answer: Answer, framed: tuple[str, ...]) -> Answer:
 
 
 def _origins(grant: Grant) -> tuple[str, ...]:
-    """Those of the EHR."""
-    parts = [urlsplit(url) for url in (grant.base, grant.issuer) if url]
-    return tuple(dict.fromkeys(f"{one.scheme}://{one.netloc}" for one in parts))
+    """Those of the EHR. What it calls itself is a word of its own, and need not be a URL."""
+    found = (target(url) for url in (grant.base, grant.issuer))
+    return tuple(dict.fromkeys(f"{one.scheme}://{one.authority}" for one in found if isinstance(one, Target)))

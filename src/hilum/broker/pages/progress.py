@@ -1,5 +1,7 @@
 """An order as who gave it sees it: what is being done, and what came, was refused, failed and was sent.
 
+Others may write into its Task, too: what has another shape than hilum gives it is not shown.
+
 The page has no script: while something is done, it asks the browser to load it again.
 """
 
@@ -75,7 +77,7 @@ async def show(desk: Desk, asked: Asked, ehr: str, order: str) -> Answer:
         seconds=SECONDS,
         deliver_to=_inputs(body).get("deliver-to", ""),
         why=body.get("statusReason", {}).get("text", ""),
-        progress={one["type"]["text"]: one["valueUnsignedInt"] for one in _outputs(body, PROGRESS)},
+        progress={one["type"].get("text", ""): one.get("valueUnsignedInt", 0) for one in _outputs(body, PROGRESS)},
         lines=lines(body),
         tries=tries(body),
     )
@@ -101,10 +103,10 @@ def lines(body: Mapping[str, Any]) -> tuple[Line, ...]:
     counts: dict[str, int] = {}
     missing: dict[tuple[str, str], list[str]] = {}
     for one in _outputs(body, GATHERED_OF):
-        type, code = one["type"]["text"], one["type"]["coding"][0]["code"]
+        type, code = one["type"].get("text", ""), _first(one["type"]).get("code", "")
         counts[type] = counts.get(type, 0) + one.get("valueUnsignedInt", 0)
         if code != "came":
-            problem = one["valueCode"]
+            problem = one.get("valueCode", "")
             missing.setdefault((type, code), []).append(words.WHY.get(problem, problem))
     return tuple(
         Line(words.type(one), count, tuple(missing.get((one, "refused"), ())), tuple(missing.get((one, "failed"), ())))
@@ -116,8 +118,8 @@ def tries(body: Mapping[str, Any]) -> tuple[Try, ...]:
     """Each time that it was sent, the newest last."""
     return tuple(
         Try(
-            _moment(one["valuePeriod"]["start"]),
-            words.TRIES.get(code := one["type"]["coding"][0]["code"], code),
+            _moment(one.get("valuePeriod", {}).get("start", "")),
+            words.TRIES.get(code := _first(one["type"]).get("code", ""), code),
             one["type"].get("text", ""),
         )
         for one in _outputs(body, ATTEMPT)
@@ -140,22 +142,28 @@ def _row(desk: Desk, task: Resource) -> Row:
     if tone == "good" and any(one.refused or one.failed for one in lines(body)):
         tone = ""
     title = name if recipe is None else recipe.title
-    return Row(task.id, title, _moment(body["authoredOn"]), words.STEPS.get(state, state), tone)
+    return Row(task.id, title, _moment(body.get("authoredOn", "")), words.STEPS.get(state, state), tone)
 
 
 def _state(body: Mapping[str, Any]) -> str:
     if body["status"] in CANCELLED:  # whoever executes it has not said so yet
         return "cancelled"
-    return str(body["businessStatus"]["coding"][0]["code"])
+    return str(_first(body.get("businessStatus", {})).get("code", ""))
+
+
+def _first(concept: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Its first coding; a CodeableConcept need not have one."""
+    found: Mapping[str, Any] = next(iter(concept.get("coding", ())), {})
+    return found
 
 
 def _inputs(body: Mapping[str, Any]) -> dict[str, str]:
-    found = ((one["type"]["coding"][0], one.get("valueString", "")) for one in body.get("input", []))
-    return {coding["code"]: value for coding, value in found if coding.get("system") == GATHER}
+    found = ((_first(one["type"]), one.get("valueString", "")) for one in body.get("input", []))
+    return {coding.get("code", ""): value for coding, value in found if coding.get("system") == GATHER}
 
 
 def _outputs(body: Mapping[str, Any], system: str) -> list[Mapping[str, Any]]:
-    return [one for one in body.get("output", []) if one["type"]["coding"][0].get("system") == system]
+    return [one for one in body.get("output", []) if _first(one["type"]).get("system") == system]
 
 
 def _moment(text: str) -> str:
