@@ -132,3 +132,14 @@ async def test_an_error_that_nobody_foresaw_keeps_no_other_order_from_being_done
     here.move(100)
     await here.work()
     assert [(await here.task(id))["status"] for id in ids] == ["completed"] * 2
+
+
+async def test_who_waits_for_one_order_executes_that_one_and_leaves_others_to_servers(here: World) -> None:
+    other, mine = await here.accept(), await here.accept()
+    here.running.only(mine)
+    await here.work()
+    assert (await here.orders.get(WHO, mine)).body["status"] == "completed"
+    assert (await here.orders.get(WHO, other)).body["status"] == "requested"
+    here.running.only("")
+    await here.work()
+    assert (await here.orders.get(WHO, other)).body["status"] == "completed"
