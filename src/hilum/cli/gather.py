@@ -69,6 +69,7 @@ def gather(
     from hilum.broker.wish import judged
     from hilum.cli.ordering import given, tell, waited
     from hilum.cli.records import done
+    from hilum.cli.terminal import say
     from hilum.problems import Invalid
 
     if bool(mrn) == bool(patient):
@@ -93,4 +94,8 @@ def gather(
         "allow_private_keys": allow_private_keys,
         "base_url": base_url,
     }
-    sys.exit(tell(*done(flags, work), json=json))
+    try:
+        sys.exit(tell(*done(flags, work), json=json))
+    except KeyboardInterrupt:
+        say("Left alone. An order whose id was printed goes on with a running `hilum serve`: see `hilum orders list`.")
+        sys.exit(130)
