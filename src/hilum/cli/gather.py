@@ -79,8 +79,8 @@ def gather(
     async def work(opened: Store, settings: Settings) -> tuple[Told, tuple[str, ...]]:
         async with desk(settings, opened) as here:
             connection = await here.ways.connections.usable(ehr)
-            found = judged(connection, here.ways.recipes(), recipe, "patient" if patient else "mrn", deliver_to)
             start = Start("id", patient) if patient else Start("mrn", number)
+            found = judged(connection, here.ways.recipes(), recipe, start, deliver_to)
             task = await here.ordered.orders.accept(
                 here.who, connection, found.name, start, deliver_to, store=found.store == "own"
             )

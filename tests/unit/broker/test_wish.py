@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from hilum.broker.connection import Connection
+from hilum.broker.order import Start
 from hilum.broker.recipes import packaged, recipe
 from hilum.broker.wish import judged
 from hilum.problems import Invalid
@@ -17,22 +18,31 @@ RECIPES = {**packaged(), "launched": recipe("launched.toml", 'title = "At a laun
 
 
 def test_what_fits_is_the_recipe_of_that_name() -> None:
-    assert judged(LAKE, RECIPES, "visits", "mrn", "video") is RECIPES["visits"]
-    assert judged(LAKE, RECIPES, "record", "patient") is RECIPES["record"]
+    assert judged(LAKE, RECIPES, "visits", Start("mrn", "17"), "video") is RECIPES["visits"]
+    assert judged(LAKE, RECIPES, "record", Start("id", "p1")) is RECIPES["record"]
+    other = replace(LAKE, mrn_system="")
+    assert judged(other, RECIPES, "record", Start("mrn", "urn:oid:2.999.2|17")) is RECIPES["record"]
 
 
 @pytest.mark.parametrize(
-    ("changed", "name", "by", "deliver_to", "expression", "says"),
+    ("changed", "name", "start", "deliver_to", "expression", "says"),
     [
-        ({}, "nothing", "mrn", "", "recipe", "There are demographics, documents, launched, record, visits"),
-        ({}, "launched", "mrn", "", "patient", "starts by launch, and not by mrn"),
-        ({"mrn_system": ""}, "visits", "mrn", "", "patient", "no mrn_system"),
-        ({"grants": ("authorization_code",)}, "visits", "patient", "", "ehr", "open /connect/lake"),
-        ({}, "record", "mrn", "video", "deliver_to", "has no [payload]"),
+        (
+            {},
+            "nothing",
+            Start("mrn", "17"),
+            "",
+            "recipe",
+            "There are demographics, documents, launched, record, visits",
+        ),
+        ({}, "launched", Start("mrn", "17"), "", "patient", "starts by launch, and not by mrn"),
+        ({"mrn_system": ""}, "visits", Start("mrn", "17"), "", "patient", "no mrn_system"),
+        ({"grants": ("authorization_code",)}, "visits", Start("id", "p1"), "", "ehr", "open /connect/lake"),
+        ({}, "record", Start("mrn", "17"), "video", "deliver_to", "has no [payload]"),
     ],
 )
-def test_what_does_not_fit_is_told_by_its_name(changed, name, by, deliver_to, expression, says) -> None:
+def test_what_does_not_fit_is_told_by_its_name(changed, name, start, deliver_to, expression, says) -> None:
     with pytest.raises(Invalid) as caught:
-        judged(replace(LAKE, **changed), RECIPES, name, by, deliver_to)
+        judged(replace(LAKE, **changed), RECIPES, name, start, deliver_to)
     assert says in str(caught.value)
     assert [one.expression for one in caught.value.issues] == [expression]
