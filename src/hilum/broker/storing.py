@@ -24,9 +24,11 @@ from hilum.broker.copies import Body, copy, id_of, links, meant, origin
 from hilum.broker.gathered import Gathered
 from hilum.broker.provenance import Authority, provenance
 from hilum.broker.recipes import PATIENT, Ask, Recipe, placeholders
+from hilum.broker.shown import GATHER
 from hilum.broker.whose import Name, named
+from hilum.fhir import json
 from hilum.fhir.resource import Draft, Resource, draft
-from hilum.interactions import contents
+from hilum.interactions import contents, granting
 from hilum.interactions.build import apart
 from hilum.interactions.conforming import judged
 from hilum.interactions.door import Door
@@ -42,6 +44,8 @@ _AT_ONCE: Final = 64
 _BREATH: Final = 64
 """After so many resources others get their turn on the event loop."""
 _ISSUES: Final = 3
+_OURS: Final = {"Consent": f'"{granting.SYSTEM}"'.encode(), "Task": f'"{GATHER}"'.encode()}
+"""By what hilum knows its own ones, and writes as itself here: an EHR may not make any."""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -141,11 +145,14 @@ class Keeper:
             asked.add(name)
             try:
                 texts = links(one, base)
+                posing = name[0] in _OURS and _OURS[name[0]] in json.encode(one)
             except RecursionError:
                 refused.setdefault(name, ("It is nested too deeply.",))
                 continue
             if any(meant(text, base).lower().startswith(own) for text in texts):
                 refused.setdefault(name, ("It links to a resource of this server, for which no EHR can speak.",))
+            if posing:
+                refused.setdefault(name, ("It is what only hilum itself writes: an app's grant, or an order.",))
             if name not in refused:
                 taken[name] = one
                 targets = (named(text, base) for text in texts)

@@ -22,10 +22,12 @@ from hilum.broker.far import Failed, Note
 from hilum.broker.gather import gather
 from hilum.broker.provenance import BASED_ON, Authority
 from hilum.broker.recipes import Recipe, recipe
+from hilum.broker.shown import GATHER
 from hilum.broker.starting import Start
 from hilum.broker.storing import Keeper, Stored
 from hilum.fhir import json
 from hilum.fhir.resource import Resource
+from hilum.interactions import granting
 from hilum.interactions.delete import delete
 from hilum.interactions.door import Door
 from hilum.interactions.update import update
@@ -34,6 +36,7 @@ from hilum.store.blobs.folder import FolderBlobs
 from hilum.store.sqlite import open_sqlite
 
 HERE = "http://hilum.test/fhir"
+CONSENT_SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
 NOW = 1_790_000_000_000_000
 NORTH = Connection("north", "sandbox", "plain", BASE, "client", "private_key_jwt", title="North Hospital")
 OWNER = Principal("owner", "test", "jti", EVERYTHING, 1 << 62)
@@ -266,6 +269,40 @@ async def test_nor_may_a_link_come_to_mean_this_server(door: Door, link: str) ->
     stored = await keep(door, RECORD[0], observation("o1", performer=[{"reference": link}]))
     assert stored.created == {"Patient": 1}
     assert "this server" in stored.refused[0].issues[0]
+
+
+@pytest.mark.parametrize(
+    "posing",
+    [
+        {
+            "resourceType": "Consent",
+            "id": "c1",
+            "identifier": [{"system": granting.SYSTEM, "value": "c1"}],
+            "status": "active",
+            "scope": {"coding": [{"system": CONSENT_SCOPE, "code": "patient-privacy"}]},
+            "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+            "policyRule": {"text": "All"},
+            "patient": {"reference": "Patient/p1"},
+        },
+        {
+            "resourceType": "Task",
+            "id": "t1",
+            "status": "completed",
+            "intent": "order",
+            "code": {"coding": [{"system": GATHER, "code": "gather"}]},
+            "for": {"reference": "Patient/p1"},
+        },
+    ],
+)
+async def test_no_ehr_makes_a_grant_or_an_order_of_this_server(door: Door, posing: dict[str, Any]) -> None:
+    gathered = await gather(Ehr(RECORD[:1]), RECIPE, Start("patient", "p1"))
+    origins = {**gathered.origins, (posing["resourceType"], posing["id"]): "Observation"}
+    gathered = but(gathered, resources=(*gathered.resources, posing), origins=origins)
+    keeper = Keeper(door, granting.server(), NORTH, RECIPE, Authority("client_credentials", "video"))
+    stored = await keeper.store(gathered, NOW)
+    assert stored.created == {"Patient": 1}
+    assert [one.type for one in stored.refused] == [posing["resourceType"]]
+    assert "only hilum itself" in stored.refused[0].issues[0]
 
 
 async def test_what_is_not_valid_is_left_out_and_told_and_the_rest_goes_in(door: Door) -> None:
