@@ -41,7 +41,7 @@ async def gather(request: Request, broker: Here, who: Who, order: shapes.Gather)
     allowed.to_gather(who)
     connection, recipe, start = await _judged(broker, order)
     task = await broker.orders.accept(
-        who, connection, recipe.name, start, order.deliver_to, store=recipe.store == "own"
+        who, connection, recipe.name, start, order.deliver_to or "", store=recipe.store == "own"
     )
     return said(request, broker, task, 202, location=f"{broker.origin}{PREFIX}/gather/{task.id}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 class Shape(BaseModel):
@@ -40,10 +40,22 @@ class Whom(Shape):
         return self
 
 
+def _named(said: object) -> object:
+    """What one text says: the id where it is a reference to a Patient, else a number, or a system and a number."""
+    if not isinstance(said, str):
+        return said
+    type_, slash, id = said.partition("/")
+    return {"id": id} if slash and type_ == "Patient" else {"mrn": said}
+
+
 class Gather(Shape):
     """An order: whom to gather, where, by which recipe, and where to deliver what the recipe makes of it."""
 
-    patient: Whom | None = Field(None, description="Without one it is the patient of the sign-in (launch context).")
+    patient: Annotated[Whom, BeforeValidator(_named, json_schema_input_type=Whom | str)] | None = Field(
+        None,
+        description="A text is `Patient/id`, or else a medical record number. Without one it is the patient of the "
+        "sign-in (launch context).",
+    )
     sign_in: str = Field(
         "",
         pattern=r"^[A-Za-z0-9_-]{0,64}$",
@@ -52,8 +64,10 @@ class Gather(Shape):
     )
     ehr: Name = Field(description="A connection: `GET /api/v1/ehrs`.")
     recipe: Name = Field(description="`GET /api/v1/recipes`.", examples=["visits"])
-    deliver_to: str = Field(
-        "", max_length=40, description='`GET /api/v1/destinations`; "" to keep what comes, and deliver nothing.'
+    deliver_to: str | None = Field(
+        None,
+        max_length=40,
+        description='`GET /api/v1/destinations`; "" or null to keep what comes, and deliver nothing.',
     )
 
     @model_validator(mode="after")

@@ -104,6 +104,28 @@ async def test_a_number_can_be_given_with_its_system(api: Here) -> None:
     assert api.world.gatherer.starts == [Start("mrn", "urn:other|4711")]
 
 
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        (MRN, Start("mrn", MRN)),
+        ("urn:other|4711", Start("mrn", "urn:other|4711")),
+        ("Patient/far-1", Start("id", "far-1")),
+    ],
+)
+async def test_one_text_names_the_patient_by_number_or_by_reference(api: Here, text: str, start: Start) -> None:
+    await api.order(patient=text)
+    await api.world.work()
+    assert api.world.gatherer.starts == [start]
+
+
+@pytest.mark.parametrize("nowhere", ["", None])
+async def test_an_order_may_deliver_nowhere(api: Here, nowhere: str | None) -> None:
+    id = await api.order(deliver_to=nowhere)
+    await api.world.work()
+    found = (await api.ask("GET", f"{GATHER}/{id}")).json
+    assert (found["step"], found["deliver_to"], found["deliveries"]) == ("stored", "", [])
+
+
 async def test_who_asks_for_fhir_gets_the_task_itself(api: Here) -> None:
     fhir = {"accept": "application/fhir+json"}
     made = await api.ask("POST", GATHER, ORDER, headers=fhir)
@@ -124,6 +146,8 @@ async def test_who_asks_for_fhir_gets_the_task_itself(api: Here) -> None:
         ({"patient": {"mrn": "1", "id": "2"}}, "patient", "exactly one of mrn and id"),
         ({"patient": {"mrn": ""}}, "patient.mrn", "at least 1 character"),
         ({"patient": {"id": "../Observation"}}, "patient.id", "match pattern"),
+        ({"patient": ""}, "patient.mrn", "at least 1 character"),
+        ({"patient": "Patient/../Observation"}, "patient.id", "match pattern"),
         ({"patient": None}, None, "a patient is needed, or a sign_in that has one"),
         ({"patient": None, "sign_in": "../x"}, "sign_in", "match pattern"),
         ({"sign_in": "abc"}, "sign_in", "Nobody signs in to 'epic' in person"),
@@ -140,7 +164,7 @@ async def test_what_can_not_be_done_is_refused_with_what_is_wrong(
 
 
 @pytest.mark.parametrize(
-    "changes", [{"patient": {"mrn": MRN + "\n"}}, {"patient": MRN}, {"patient": {"id": f"{MRN}/"}}]
+    "changes", [{"patient": {"mrn": MRN + "\n"}}, {"patient": [MRN]}, {"patient": f"Patient/{MRN}/"}]
 )
 async def test_a_refusal_does_not_repeat_whom_it_was_about(api: Here, changes: dict[str, Any]) -> None:
     answer = await api.ask("POST", GATHER, ORDER | changes)
