@@ -94,6 +94,12 @@ def test_a_connection_that_can_t_be_one_is_refused_in_a_line(running: Server) ->
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_connection_that_asks_for_nothing_is_told_how_to_ask(running: Server) -> None:
+    done = hilum("ehr", "add", "other", "--base", running.base, "--client-id", "c", "--data", running.data)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("hilum: Say what to ask for: --scopes where nobody is present")
+
+
 def test_a_secret_comes_by_standard_input_and_is_shown_nowhere(running: Server) -> None:
     wish = ("--base", "https://sea.example.org/r4", "--client-id", "sea", "--user-scopes", "launch patient/*.rs")
     done = hilum("ehr", "add", "sea", *wish, "--secret-file", "-", "--json", "--data", running.data, input="s3cret\n")

@@ -12,6 +12,8 @@ from hilum.oauth.ledger import Record
 ENVIRONMENTS: Final = ("sandbox", "production")
 METHODS: Final = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
 GRANTS: Final = ("client_credentials", "authorization_code")
+EVERY: Final = "*"
+"""Among `recipes`: all that there are, and that there will be."""
 
 
 class Connection(Record, frozen=True, omit_defaults=True):
@@ -21,9 +23,9 @@ class Connection(Record, frozen=True, omit_defaults=True):
     vendors. `base`: the FHIR base URL, without a slash at its end. `issuer`: what the EHR calls itself in a launch
     (`iss`) where that is not its base to the letter. `method`: how hilum proves who it is at the token endpoint.
     `secret`: sealed for (EHR, name). `alg`: RS384 or ES384. `system_scopes` are asked for by Backend Services,
-    `user_scopes` by App Launch. `recipes`: names of those that may be used with it. `mrn_system`: of the identifiers
-    that its patients are looked for by. `origin`: `file` for what stands in the data directory's file, else who added
-    it.
+    `user_scopes` by App Launch. `recipes`: names of those that may be used with it, `*` for all. `mrn_system`: of
+    the identifiers that its patients are looked for by. `origin`: `file` for what stands in the data directory's file,
+    else who added it.
     """
 
     name: str
@@ -35,7 +37,7 @@ class Connection(Record, frozen=True, omit_defaults=True):
     grants: tuple[str, ...] = ("client_credentials",)
     system_scopes: str = ""
     user_scopes: str = ""
-    recipes: tuple[str, ...] = ()
+    recipes: tuple[str, ...] = (EVERY,)
     issuer: str = ""
     title: str = ""
     secret: str = ""
@@ -44,3 +46,7 @@ class Connection(Record, frozen=True, omit_defaults=True):
     origin: str = ""
     created: int = 0
     disabled: bool = False
+
+    def allows(self, recipe: str) -> bool:
+        """Whether that recipe may be used with it."""
+        return EVERY in self.recipes or recipe in self.recipes

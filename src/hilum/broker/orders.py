@@ -87,18 +87,21 @@ class Orders:
     async def _judge(self, connection: Connection, recipe: str, deliver_to: str, *, store: bool) -> None:
         if connection.disabled:
             raise Invalid(f"The connection {connection.name!r} is disabled. `hilum ehr list` shows those that are not.")
-        if recipe not in connection.recipes:
+        if not connection.allows(recipe):
             allowed = ", ".join(connection.recipes) or "none"
-            raise Forbidden(f"The recipe {recipe[:64]!r} may not be used with {connection.name!r}. Allowed: {allowed}.")
+            text = f"The recipe {recipe[:64]!r} may not be used with {connection.name!r}. Allowed: {allowed}."
+            raise Forbidden(f"{text} Its `recipes` say so: in ehrs.toml, by `hilum ehr add --recipe`, or by the API.")
         if not (store or deliver_to):
-            raise Invalid("What is gathered is neither stored nor delivered: say where it is to go (deliver_to).")
+            raise Invalid(
+                "What is gathered is neither stored nor delivered: say where it is to go (deliver_to).",
+                expression="deliver_to",
+            )
         if not deliver_to:
             return
         destination = await self._destinations.get(deliver_to)
         if destination is None:
-            raise Invalid(
-                f"There is no destination {deliver_to[:64]!r}. `hilum destination list` shows those there are."
-            )
+            text = f"There is no destination {deliver_to[:64]!r}. `hilum destination list` shows those there are, and"
+            raise Invalid(f"{text} `hilum destination add NAME URL` adds one.", expression="deliver_to")
         if destination.environment != connection.environment:
             raise Invalid(
                 f"The destination {deliver_to!r} is for {destination.environment}, and the connection "

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from hilum.broker.connection import ENVIRONMENTS, GRANTS, METHODS, Connection
+from hilum.broker.connection import ENVIRONMENTS, EVERY, GRANTS, METHODS, Connection
 from hilum.oauth.keyset import KEY_TYPE
 from hilum.problems import Invalid
 from hilum.web.addresses import target
@@ -101,8 +101,8 @@ RULES: Final = (
     ),
     Rule(
         "recipes",
-        lambda c: all(_NAME.fullmatch(one) for one in c.recipes),
-        "must be names of recipes: letters a-z, digits and '-'.",
+        lambda c: all(one == EVERY or _NAME.fullmatch(one) for one in c.recipes),
+        "must be names of recipes: letters a-z, digits and '-'; or * for all.",
     ),
     Rule(
         "mrn_system",

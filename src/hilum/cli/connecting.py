@@ -24,8 +24,8 @@ from hilum.web import log
 ORIGIN: Final = "hilum sandbox"
 """Who has added a connection that may be put in place of another one, or taken away, by a sandbox."""
 
-Wish = Callable[[tuple[str, ...], str], Sequence[Connection]]
-"""The connections, of the recipes that there are and the algorithm of the key."""
+Wish = Callable[[str], Sequence[Connection]]
+"""The connections, of the algorithm of the key."""
 
 
 def known(folder: str) -> Settings:
@@ -53,7 +53,7 @@ async def connect(settings: Settings, wish: Wish) -> list[str]:
     try:
         ways = brokering(settings, store, load_or_create(settings.data, settings.environment))
         alg, lines = await _key(settings, store, ways.keys)
-        for one in wish(tuple(sorted(ways.recipes())), alg):
+        for one in wish(alg):
             lines.append(await _connected(settings, store, ways.connections, one))
         return lines
     finally:

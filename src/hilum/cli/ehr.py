@@ -85,7 +85,11 @@ def add(
     ] = "",
     recipe: Annotated[
         list[str] | None,
-        typer.Option("--recipe", help="A recipe that may be used with it. Give it again for more.", metavar="NAME"),
+        typer.Option(
+            "--recipe",
+            help="A recipe that may be used with it. Give it again for more; without one, all may.",
+            metavar="NAME",
+        ),
     ] = None,
     title: Annotated[str, typer.Option("--title", help="What people read on the pages.", metavar="TEXT")] = "",
     store: options.Store = None,
@@ -105,7 +109,7 @@ def add(
     """
     from hilum.app.recording import owner
     from hilum.broker import rules
-    from hilum.broker.connection import Connection
+    from hilum.broker.connection import EVERY, Connection
     from hilum.cli.records import done, tell
     from hilum.cli.terminal import json_out, out, say
     from hilum.problems import Invalid
@@ -114,6 +118,9 @@ def add(
         raise Invalid("A public client has no secret: give --public or --secret-file.")
     if secret_post and not secret_file:
         raise Invalid("Name the file with the secret, too: --secret-file.")
+    if not (scopes.split() or user_scopes.split()):
+        text = "Say what to ask for: --scopes where nobody is present, --user-scopes where a person signs in, or both."
+        raise Invalid(f"{text} Such as --scopes 'system/Patient.rs'.")
     secret = _secret(secret_file) if secret_file else ""
     basic, post = rules.SECRET
     method = "none" if public else (post if secret_post else basic) if secret_file else rules.KEYS
@@ -131,7 +138,7 @@ def add(
             grants=tuple(grant for grant, asked in wishes if asked.split()),
             system_scopes=" ".join(scopes.split()),
             user_scopes=" ".join(user_scopes.split()),
-            recipes=tuple(recipe or ()),
+            recipes=tuple(recipe or (EVERY,)),
             issuer=issuer,
             title=title,
             alg=alg,

@@ -329,25 +329,22 @@ def registration(settings: Settings, wanted: Wanted, profile: Profile) -> tuple[
     """The lines that make this EHR known to the hilum that signs in: a key, once, and a connection for each app."""
     return (
         f"{program()} keys new --use ehr",
-        *(_added(one) for one in connections(settings, wanted, profile, PASTED, "RS384")),
+        *(_added(one) for one in connections(settings, wanted, profile, "RS384")),
     )
 
 
 def _added(one: Connection) -> str:
     """The command that adds a connection."""
     scopes = ("--scopes", one.system_scopes) if one.system_scopes else ("--user-scopes", one.user_scopes)
-    recipes = (word for name in one.recipes for word in ("--recipe", name))
     words = (
         "ehr", "add", one.name, "--vendor", one.vendor, "--base", one.base, "--client-id", one.client_id,
-        "--mrn-system", one.mrn_system, *scopes, *recipes,
+        "--mrn-system", one.mrn_system, *scopes,
     )  # fmt: skip
     return f"{program()} {shlex.join(words)}"
 
 
-def connections(
-    settings: Settings, wanted: Wanted, profile: Profile, recipes: tuple[str, ...], alg: str
-) -> tuple[Connection, Connection]:
-    """This EHR as the hilum that signs in knows it: for each app a connection, by which those recipes may be used."""
+def connections(settings: Settings, wanted: Wanted, profile: Profile, alg: str) -> tuple[Connection, Connection]:
+    """This EHR as the hilum that signs in knows it: for each app a connection."""
     backend = Connection(
         name=wanted.name,
         environment=settings.environment,
@@ -357,7 +354,6 @@ def connections(
         method=clients.KEYS,
         grants=(BACKEND_GRANT,),
         system_scopes=" ".join(f"system/{type}.rs" for type in GATHERED),
-        recipes=recipes,
         title=settings.organization,
         alg=alg,
         mrn_system=profile.record_number.system,
@@ -376,7 +372,5 @@ def connections(
     return backend, launch
 
 
-PASTED: Final = ("demographics", "visits")
-"""Recipes that the printed lines allow."""
 GATHERED: Final = ("Patient", "Encounter", "Observation", "Condition", "Procedure", "MedicationRequest", "Appointment")
 """What hilum asks for: not all that recipes name, so that a gather shows what is refused, too."""

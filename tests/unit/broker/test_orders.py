@@ -13,6 +13,7 @@ from tests.unit.broker.receiver import SECRET
 
 from hilum.access.granting import of_scopes
 from hilum.access.policy import Principal
+from hilum.broker.connection import Connection
 from hilum.broker.destinations import Destination, decoded
 from hilum.interactions import granting
 from hilum.interactions.create import create
@@ -66,6 +67,15 @@ async def test_what_can_not_be_done_is_not_accepted(
     with pytest.raises(problem, match=says):
         await here.orders.accept(WHO, replace(EHR, **changes), "video", START, **options)
     assert await here.store.ledger.of(PARCEL) == []
+
+
+@pytest.mark.parametrize("named", [{}, {"recipes": ("*",)}, {"recipes": ("record", "video")}])
+async def test_a_connection_takes_every_recipe_unless_it_names_those_that_it_takes(
+    here: World, named: dict[str, Any]
+) -> None:
+    fields = {name: getattr(EHR, name) for name in EHR.__struct_fields__ if name != "recipes"}
+    await here.orders.accept(WHO, Connection(**fields | named), "video", START, "video")
+    assert len(await here.store.ledger.of(PARCEL)) == 1
 
 
 async def test_who_may_not_write_tasks_gives_no_orders_and_ends_none(here: World) -> None:

@@ -156,7 +156,7 @@ class EhrFields(Shape):
     grants: list[str] = Field(["client_credentials"], description="client_credentials, authorization_code.")
     system_scopes: str = Field("", description="Asked for by Backend Services.", examples=["system/*.rs"])
     user_scopes: str = Field("", description="Asked for by App Launch.", examples=["launch/patient patient/*.rs"])
-    recipes: list[str] = Field([], description="Those that may be used with it.", examples=[["visits"]])
+    recipes: list[str] = Field(["*"], description="Those that may be used with it; `*`: all.", examples=[["visits"]])
     issuer: str = Field("", description="What the EHR calls itself in a launch, where that is not its base.")
     title: str = Field("", examples=["General Hospital"])
     alg: str = Field("RS384", description="RS384 or ES384.")

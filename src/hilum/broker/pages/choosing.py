@@ -72,7 +72,7 @@ async def leave(desk: Desk, asked: Asked) -> Answer:
 def offered(desk: Desk, here: SignedIn) -> list[Recipe]:
     """The recipes of the connection that begin with the patient of a sign-in."""
     known = desk.recipes()
-    return [known[one] for one in here.connection.recipes if one in known and "launch" in known[one].start]
+    return [known[one] for one in sorted(known) if here.connection.allows(one) and "launch" in known[one].start]
 
 
 async def _page(desk: Desk, asked: Asked, here: SignedIn, message: str = "") -> Answer:

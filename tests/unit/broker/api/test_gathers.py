@@ -140,7 +140,7 @@ async def test_who_asks_for_fhir_gets_the_task_itself(api: Here) -> None:
     [
         ({"ehr": "nowhere"}, "ehr", "no EHR 'nowhere'"),
         ({"recipe": "nothing"}, "recipe", "no recipe 'nothing'"),
-        ({"deliver_to": "nowhere"}, None, "no destination 'nowhere'"),
+        ({"deliver_to": "nowhere"}, "deliver_to", "no destination 'nowhere'"),
         ({"recipe": "demographics"}, "deliver_to", "makes no payload"),
         ({"patient": {}}, "patient", "exactly one of mrn and id"),
         ({"patient": {"mrn": "1", "id": "2"}}, "patient", "exactly one of mrn and id"),
