@@ -54,7 +54,7 @@ class Reading(NamedTuple):
 
 READINGS: Final[Mapping[int, Reading]] = {
     400: Reading(
-        "works", "", "The token is taken; a search of {type} has to be narrower here, as at Epic."
+        "works", "", "The token is taken; a search of {type} has to be narrower here, as at most vendors."
     ),
     401: Reading(
         "fails",

@@ -106,10 +106,10 @@ def _refused(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
             f"Port {port} of {host} is taken. Perhaps hilum is running already: see http://{host}:{port}/. "
-            f"Otherwise choose another: hilum serve --port {port + 1 if port < 65535 else 8080}"
+            f"Otherwise choose another: --port {port + 1 if port < 65535 else 8080}"
         )
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"This user may not listen on port {port}. Choose one above 1023: hilum serve --port 8080"
+        return f"This user may not listen on port {port}. Choose one above 1023: --port 8080"
     return f"Can't listen on {host} port {port}: {error.strerror}. Use --host 127.0.0.1, or an address of this machine."
 
 
