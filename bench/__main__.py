@@ -2,7 +2,7 @@
 
 `python -m bench shapes`: query shapes at 10k, 100k and 1m resources; `python -m bench load`: how fast `hilum load` is;
 `python -m bench auth`: what tokens and the audit of reads cost; `python -m bench validation`: what validating does;
-`python -m bench terminology`: code systems.
+`python -m bench terminology`: code systems; `python -m bench gather`: what the broker needs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,20 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench import auth, documents, ingest, machine, profile, report, results, runner, stages, terminology, validation
+from bench import (
+    auth,
+    documents,
+    gather,
+    ingest,
+    machine,
+    profile,
+    report,
+    results,
+    runner,
+    stages,
+    terminology,
+    validation,
+)
 from bench.records import GROUP
 from bench.shapes import command
 from bench.shapes import table as shape_table
@@ -42,7 +55,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
         "command",
         nargs="?",
         default="run",
-        choices=["run", "check", "profile", "shapes", "load", "auth", "validation", "terminology"],
+        choices=["run", "check", "profile", "shapes", "load", "auth", "validation", "terminology", "gather"],
     )
     parser.add_argument("--store", default="both", choices=list(STORES))
     sizes = "small: 10,000, full: 40,000, million: 10,000 and 1,000,000; of shapes: 10k,100k,1m, several by commas"
@@ -60,7 +73,8 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=SYNTHEA, help="what `load` loads: a folder of Bundles")
     parser.add_argument("--files", type=int, default=40, help="how many of them, the largest always among them")
     asked = parser.parse_args(given)
-    known, usual = (command.SIZES, "10k,100k") if asked.command == "shapes" else (SECONDS, "full")
+    sizes_of = {"shapes": (command.SIZES, "10k,100k"), "gather": (gather.SIZES, "full")}
+    known, usual = sizes_of.get(asked.command, (SECONDS, "full"))
     asked.size = asked.size or usual
     unknown = set(asked.size.split(",") if asked.command == "shapes" else [asked.size]) - set(known)
     if unknown:
@@ -112,6 +126,7 @@ def write_docs(asked: argparse.Namespace, console: Console) -> None:
             auth.saved(OUT),
             validation.saved(OUT),
             terminology.saved(OUT),
+            gather.saved(OUT),
         )
         PAGE.write_text(documents.page(floor, scaling, *measured))
         console.print(f"Wrote {PAGE}")
@@ -192,6 +207,20 @@ async def terms(asked: argparse.Namespace, console: Console, work: Path) -> int:
     return 1 if any(one.missed for one in found) else 0
 
 
+async def gathering(asked: argparse.Namespace, console: Console, work: Path) -> int:
+    """The broker."""
+    with telling(console) as tell:
+        found = await gather.measure(gather.SIZES[asked.size], work, asked.rounds or gather.ROUNDS, tell)
+    if asked.size == "full":
+        gather.save(found, OUT)
+    for table in gather.tables(found):
+        console.print(table)
+    for error in found.errors:
+        console.print(f"[red]{error}", markup=True)
+    write_docs(asked, console)
+    return 1 if found.errors else 0
+
+
 def show(found: results.Report, console: Console) -> None:
     """Tables, then what was wrong."""
     for table, store in zip(report.tables(found), found.stores, strict=True):
@@ -251,6 +280,7 @@ def main() -> int:
         "auth": costs,
         "validation": judging,
         "terminology": terms,
+        "gather": gathering,
     }
     _, own = machine.cores()
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench import auth, ingest, terminology, validation
+from bench import auth, gather, ingest, terminology, validation
 from bench.operations import OPERATIONS
 from bench.report import FLOOR_HEAD, GUIDE, SCALING_HEAD, TITLES, disk, floor_rows, scaling_rows
 from bench.results import Report, Store, growth, median, rate_ratio
@@ -26,6 +26,7 @@ the rows of every table, the bytes stored and the bytes answered are compared.
     .venv/bin/python -m bench load                    # hilum load of real synthetic patients
     .venv/bin/python -m bench auth                    # what tokens and the audit of reads cost
     .venv/bin/python -m bench validation              # what it takes to judge a resource
+    .venv/bin/python -m bench gather                  # gathering from EHRs, and the broker beside bare httpx
 
 ## How to read it
 
@@ -62,6 +63,7 @@ def page(
     costs: Sequence[auth.Costs] = (),
     judging: validation.Figures | None = None,
     terms: Sequence[terminology.Terms] = (),
+    gathers: gather.Gathers | None = None,
 ) -> str:
     """The whole document. Parts that were not measured are said to be missing."""
     parts = [_INTRODUCTION]
@@ -72,8 +74,8 @@ def page(
         parts.append(_machine(scaling, title) + _scaling(scaling))
     if scaling is None:
         parts.append("## Growth\n\nNot measured yet: `python -m bench --size million`.\n")
-    rest = auth.section(costs), section(shapes), ingest.section(loads)
-    return "\n".join((*parts, *rest, validation.section(judging), terminology.section(terms)))
+    rest = auth.section(costs), section(shapes), ingest.section(loads), validation.section(judging)
+    return "\n".join((*parts, *rest, terminology.section(terms), gather.section(gathers)))
 
 
 def _machine(report: Report, title: str) -> str:

@@ -51,15 +51,21 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: list[str], port: int, log: Path, path: str | None = None) -> Iterator[int]:
+def running(
+    command: list[str],
+    port: int,
+    log: Path,
+    path: str | None = None,
+    cores: set[int] | None = None,
+    seconds: float = 60,
+) -> Iterator[int]:
     """A server process on its core: its pid, once it listens on `port`, or answers GET `path`. Ended with SIGINT."""
-    server_cores, _ = machine.cores()
-    with log.open("ab") as output, machine.on(server_cores):
+    with log.open("ab") as output, machine.on(cores or machine.cores()[0]):
         process = subprocess.Popen(
             command, env=environment(), cwd=ROOT, stdout=output, stderr=output, start_new_session=True
         )
     try:
-        _wait(process, port, log, path)
+        _wait(process, port, log, path, seconds)
         yield process.pid
     finally:
         process.send_signal(signal.SIGINT)
@@ -70,8 +76,8 @@ def running(command: list[str], port: int, log: Path, path: str | None = None) -
             process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path, path: str | None) -> None:
-    until = time.monotonic() + 60
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path, path: str | None, seconds: float) -> None:
+    until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
         with socket.socket() as asking, suppress(OSError):
             asking.settimeout(10)

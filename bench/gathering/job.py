@@ -1,0 +1,90 @@
+"""What the processes that are measured are told, and what they tell: JSON by standard input and output."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from bench.gathering.recorded import Recorded
+
+STORED, DELIVERED, GATHERED, BARE = "stored", "delivered", "gathered", "httpx"
+"""Whole orders that end in hilum's store; with `store: none` at a destination; sign-in and gather alone; no hilum."""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """`data`: of the broker. `numbers`: record numbers of patients. `recorded`, `base`: for the bare loop alone."""
+
+    what: str
+    data: str
+    recipe: str
+    numbers: list[str]
+    at_once: int = 8
+    recorded: Recorded | None = None
+    base: str = ""
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """`cpu`: seconds of user and system time of the whole process while it worked. `peak_kb`: the most memory that it
+    ever had resident, `start_kb`: when it began. `requests`: to the EHR. `resources`: that came.
+    """
+
+    seconds: float
+    cpu: float
+    start_kb: int
+    peak_kb: int
+    requests: int
+    resources: int
+    errors: list[str] = []
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What was done between the two looks at the clocks."""
+
+    requests: int
+    resources: int
+    errors: list[str] = []
+
+
+def memory(what: str) -> int:
+    """VmHWM (the most) or VmRSS (now) in kB. What getrusage says includes the parent's, from before exec.
+
+    https://man7.org/linux/man-pages/man5/proc_pid_status.5.html
+    """
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except FileNotFoundError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return next(int(line.split()[1]) for line in lines if line.startswith(what))
+
+
+def cpu() -> float:
+    """Seconds of user and system time, of all threads."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+async def watched(work: Callable[[], Awaitable[Work]]) -> Measured:
+    """What it took."""
+    start, used, begun = memory("VmRSS"), cpu(), time.perf_counter()
+    done = await work()
+    seconds, spent = time.perf_counter() - begun, cpu() - used
+    return Measured(seconds, spent, start, memory("VmHWM"), done.requests, done.resources, done.errors)
+
+
+def main(measure: Callable[[Job], Awaitable[Measured]]) -> None:
+    """One job, and its measurement."""
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+
+    async def run() -> Measured:
+        return await measure(job)
+
+    loop = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    with loop:
+        sys.stdout.buffer.write(msgspec.json.encode(loop.run(run())))
