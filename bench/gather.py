@@ -343,7 +343,8 @@ From {plain[0].patients:,} to {plain[-1].patients:,} patients the most memory gr
 
 The same {found.compared:,} patients from an EHR that answers from memory what the sandbox answered
 ({found.body_bytes:,} bytes in the mean), {found.at_once} requests at a time; each side is a process of its own on
-uvloop, {len(found.sides[0].rounds)} rounds in turn, CPU of all its threads by `getrusage`. **httpx** sends the very
+uvloop with the garbage collector set as `hilum serve` sets it, {len(found.sides[0].rounds)} rounds in turn, CPU of all
+its threads by `getrusage`. **httpx** sends the very
 requests that the broker sent, with the same headers, and reads each answer with `.json()`. **sign in and gather** also
 follows pages and references, judges whose each resource is, keeps decimals as they were written, and drops what came
 twice. **whole orders** are also committed, sealed, told on a Task and delivered to a receiver, signed: that has a cost

@@ -13,6 +13,7 @@ import msgspec
 import uvloop
 
 from bench.gathering.recorded import Recorded
+from hilum.app.memory import settle
 
 STORED, DELIVERED, GATHERED, BARE = "stored", "delivered", "gathered", "httpx"
 """Whole orders that end in hilum's store; with `store: none` at a destination; sign-in and gather alone; no hilum."""
@@ -71,7 +72,8 @@ def cpu() -> float:
 
 
 async def watched(work: Callable[[], Awaitable[Work]]) -> Measured:
-    """What it took."""
+    """What it took, with garbage collected as `hilum serve` has it, whoever works."""
+    settle()
     start, used, begun = memory("VmRSS"), cpu(), time.perf_counter()
     done = await work()
     seconds, spent = time.perf_counter() - begun, cpu() - used

@@ -61,7 +61,7 @@ def copy(resource: Resource, base: str, here: Mapping[Name, str]) -> Body:
 
 def links(resource: Resource, base: str) -> set[str]:
     """All that a resource links to, as it is written there."""
-    found = _Links(base, {})
+    found = _Links(base, None)
     found.walk(resource, "")
     return found.met
 
@@ -80,25 +80,30 @@ _STAMPS: Final = frozenset(("versionId", "lastUpdated", "_versionId", "_lastUpda
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:|#|$")
 _LINK: Final = re.compile(r"""(\b(?:href|src)\s*=\s*)("[^"]*"|'[^']*')""")
 _EXTENSIONS: Final = frozenset(("extension", "modifierExtension"))
+_NESTED: Final = (dict, list)
 
 
 class _Links:
-    """What becomes of references, of the URLs of attachments, and of the links in narratives. `met`: all of them."""
+    """What becomes of references, of the URLs of attachments, and of the links in narratives. `met`: all of them.
+    `here` None: they are met only, and stay as they are.
+    """
 
-    def __init__(self, base: str, here: Mapping[Name, str]) -> None:
+    def __init__(self, base: str, here: Mapping[Name, str] | None) -> None:
         self._base, self._here = base, here
         self.met: set[str] = set()
 
     def walk(self, value: Any, key: str) -> Any:
         """The value of this property."""
         if isinstance(value, list):
-            return [self.walk(one, key) for one in value]
+            return [self.walk(one, key) if isinstance(one, _NESTED) else one for one in value]
         if not isinstance(value, dict):
             return value
         made = {}
         for name, one in value.items():
-            if type(one) is not str:
+            if isinstance(one, _NESTED):
                 made[name] = self.walk(one, name)
+            elif type(one) is not str:
+                made[name] = one
             elif name == "reference" or (name == "url" and key not in _EXTENSIONS):
                 made[name] = self._link(one)
             elif name == "div":
@@ -110,9 +115,13 @@ class _Links:
     def _link(self, text: str) -> str:
         """A version is left out of what is here: the numbers of versions are ours."""
         self.met.add(text)
+        if self._here is None:
+            return text
         name = named(text, self._base)
         if name is not None and name in self._here:
             return f"{name[0]}/{self._here[name]}"
+        if name is not None and "/." not in text and not _SCHEME.match(text):  # nothing in it to resolve
+            return f"{self._base}/{text}"
         return meant(text, self._base)
 
     def _href(self, found: re.Match[str]) -> str:

@@ -157,8 +157,9 @@ class Keeper:
                 taken[name] = one
                 targets = (named(text, base) for text in texts)
                 asked.update(other for other in targets if other is not None and other[0] != PATIENT)
-        standing = await self._standing(asked)
-        here = {name: self._id(name) for name in asked if name in taken or _stands(standing[name])}
+        ids = {name: self._id(name) for name in asked}
+        standing = await self._standing(ids)
+        here = {name: id for name, id in ids.items() if name in taken or _stands(standing[name])}
         if patient not in here:
             for name in taken:
                 refused[name] = ("The patient that it is about is not here.",)
@@ -175,13 +176,13 @@ class Keeper:
     def _id(self, name: Name) -> str:
         return id_of(self.connection, *name)
 
-    async def _standing(self, names: Iterable[Name]) -> dict[Name, Resource | None]:
-        """What stands here under these names of the EHR."""
-        listed = list(names)
+    async def _standing(self, ids: Mapping[Name, str]) -> dict[Name, Resource | None]:
+        """What stands here under these ids, by the names of the EHR."""
+        listed = list(ids)
         found: dict[Name, Resource | None] = {}
         for begin in range(0, len(listed), _AT_ONCE):
             some = listed[begin : begin + _AT_ONCE]
-            read = await asyncio.gather(*(self.door.store.read(name[0], self._id(name)) for name in some))
+            read = await asyncio.gather(*(self.door.store.read(name[0], ids[name]) for name in some))
             found.update(zip(some, read, strict=True))
         return found
 

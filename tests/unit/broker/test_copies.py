@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from hypothesis import given
@@ -52,6 +53,11 @@ def test_a_copy_has_an_id_of_its_own_and_says_where_it_is_from() -> None:
 )
 def test_a_reference_is_ours_where_its_target_is_here_and_absolute_elsewhere(there: str, here: str) -> None:
     assert copied(focus=[{"reference": there, "display": "x"}]) == {"focus": [{"reference": here, "display": "x"}]}
+
+
+@given(st.from_regex(r"(Location|Device)/[a1.\-]{1,4}(/_history/[1.]{1,3})?", fullmatch=True))
+def test_what_is_not_here_becomes_absolute_as_any_relative_url_does(there: str) -> None:
+    assert copied(focus=[{"reference": there}]) == {"focus": [{"reference": urljoin(f"{BASE}/", there)}]}
 
 
 def test_links_of_contained_resources_and_extensions_mean_the_same_as_before() -> None:
