@@ -7,6 +7,7 @@ https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2, https://www.rfc-editor.org
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -79,7 +80,20 @@ async def callback(here: Launching, ehr: str, query: Pairs, headers: Mapping[byt
     who = await _identity(here, pending, tokens)
     grant = await here.grants.new(connection, pending.issuer, tokens, pending.scopes, who.fhir_user, who.subject)
     log.info("ehr sign-in", ehr=ehr, grant=grant)
-    return Arrived(grant, ehr, pending.next, await here.sessions.signed_in(grant, headers))
+    before = await _before(here, ehr, headers)
+    return Arrived(grant, ehr, pending.next, await here.sessions.signed_in(grant, headers, before))
+
+
+async def _before(here: Launching, ehr: str, headers: Mapping[bytes, bytes]) -> set[str]:
+    """The grants that this browser has at the EHR. They may be another person's, for another patient: when the new one
+    ends, none of them comes to light again.
+    """
+    found = set()
+    for id in await here.sessions.grants(headers):
+        with suppress(Failed):  # it has ended
+            if (await here.grants.get(id)).grant.connection == ehr:
+                found.add(id)
+    return found
 
 
 def _named(pending: Pending, issuer: str) -> bool:

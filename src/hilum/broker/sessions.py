@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -131,10 +131,15 @@ class Sessions:
             raise _strange()
         return structs.replace(pending, verifier=self._seal.open(SIGN_IN, key, pending.verifier))
 
-    async def signed_in(self, grant: str, headers: Mapping[bytes, bytes]) -> tuple[Header, ...]:
-        """This browser has one more grant, and a new cookie: headers that set it. Raises Busy."""
+    async def signed_in(
+        self, grant: str, headers: Mapping[bytes, bytes], before: Collection[str] = ()
+    ) -> tuple[Header, ...]:
+        """This browser has one more grant, in place of those `before`, and a new cookie: headers that set it.
+
+        Raises Busy.
+        """
         old, new = self._cookie(headers, SIGNED_IN), secrets.token_urlsafe(32)
-        had = await self.grants(headers)
+        had = [one for one in await self.grants(headers) if one not in before]
         back = Back(self._environment, (*had, grant)[-MOST:])
         await self._shelf.add(Put(SIGN_IN, digest(new), write(back), self._until(LIFE)))
         if old:

@@ -208,14 +208,17 @@ async def test_of_many_that_come_at_once_with_one_state_one_gets_on(tmp_path: Pa
     assert len(ehr.asked) == 1
 
 
-async def test_two_pages_of_one_browser_sign_in_side_by_side_and_both_grants_are_its_own(
+async def test_two_pages_of_one_browser_sign_in_side_by_side_and_the_last_stands_for_the_ehr(
     tmp_path: Path, ehr: Strict
 ) -> None:
     found = await at(tmp_path, ehr)
     browser = Browser(found)
     first, second = await browser.connect(), await browser.connect()
     grants = tuple([(await browser.back(ehr.agreed(one))).grant for one in (second, first)])
-    assert await found.launching.sessions.grants(browser.headers) == grants
+    assert await found.launching.sessions.grants(browser.headers) == grants[1:]
+    await found.launching.grants.forget(grants[1])  # who was there before does not come to light again
+    assert await found.launching.sessions.grants(browser.headers) == grants[1:]
+    assert (await found.launching.grants.get(grants[0])).grant.patient == PATIENT  # what was ordered goes on
     assert await found.launching.sessions.grants(Browser(found).headers) == ()
 
 
