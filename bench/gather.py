@@ -271,7 +271,7 @@ def saved(folder: Path) -> Gathers | None:
 
 RUN_HEAD: Final = (
     "EHR", "patients", "patients/s", "requests per patient", "resources per patient", "CPU ms per patient",
-    "memory at the start", "at most",
+    "memory at the start", "at most", "with mapped files",
 )  # fmt: skip
 SIDE_HEAD: Final = (
     "what",
@@ -301,6 +301,7 @@ def run_cells(run: Run) -> tuple[str, ...]:
         f"{1000 * it.cpu / n:,.1f}",
         f"{it.start_kb / 1024:,.0f} MB",
         f"{it.peak_kb / 1024:,.0f} MB",
+        f"{it.resident_kb / 1024:,.0f} MB",
     )
 
 
@@ -347,7 +348,8 @@ def section(found: Gathers | None) -> str:
 `python -m bench gather`: patients of a `hilum sandbox` in a process of its own are gathered by the packaged recipe
 `{found.recipe}`, each by an order of its own (given, signed in, gathered, stored by one transaction with its
 Provenance, told on its Task), by a broker that has done nothing before. Memory is what the broker's process had
-resident; requests are those to the EHR. Measured {found.date[:10]} on {found.machine["cores"]} cores of
+of its own, pages that SQLite keeps (64 MB a connection at most) among it; the store's file is mapped beside, and is
+the system's to drop. Requests are those to the EHR. Measured {found.date[:10]} on {found.machine["cores"]} cores of
 {found.machine["cpu"]}: the broker on one, the EHR on another, which bounds patients per second where the broker's CPU
 does not. Of Epic's profile hilum holds itself to the rate of its table of vendors (`broker/vendors.toml`).
 

@@ -18,6 +18,9 @@ from hilum.app.memory import settle
 STORED, DELIVERED, GATHERED, BARE = "stored", "delivered", "gathered", "httpx"
 """Whole orders that end in hilum's store; with `store: none` at a destination; sign-in and gather alone; no hilum."""
 
+_LOOK_SECONDS = 0.2
+"""Between two looks at the memory: of what is anonymous the system keeps no peak."""
+
 
 class Job(msgspec.Struct, frozen=True):
     """`data`: of the broker. `numbers`: record numbers of patients. `recorded`, `base`: for the bare loop alone."""
@@ -32,14 +35,16 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """`cpu`: seconds of user and system time of the whole process while it worked. `peak_kb`: the most memory that it
-    ever had resident, `start_kb`: when it began. `requests`: to the EHR. `resources`: that came.
+    """`cpu`: seconds of user and system time of the whole process while it worked. `peak_kb`: the most memory of its
+    own, `start_kb`: when it began; `resident_kb`: the most with what it maps of files, its store among them.
+    `requests`: to the EHR. `resources`: that came.
     """
 
     seconds: float
     cpu: float
     start_kb: int
     peak_kb: int
+    resident_kb: int
     requests: int
     resources: int
     errors: list[str] = []
@@ -54,7 +59,7 @@ class Work(msgspec.Struct, frozen=True):
 
 
 def memory(what: str) -> int:
-    """VmHWM (the most) or VmRSS (now) in kB. What getrusage says includes the parent's, from before exec.
+    """VmHWM (the most) or RssAnon (now, without files) in kB. What getrusage says has the parent's in it, before exec.
 
     https://man7.org/linux/man-pages/man5/proc_pid_status.5.html
     """
@@ -74,10 +79,21 @@ def cpu() -> float:
 async def watched(work: Callable[[], Awaitable[Work]]) -> Measured:
     """What it took, with garbage collected as `hilum serve` has it, whoever works."""
     settle()
-    start, used, begun = memory("VmRSS"), cpu(), time.perf_counter()
+    start = most = memory("RssAnon")
+
+    async def look() -> None:
+        nonlocal most
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            most = max(most, memory("RssAnon"))
+
+    used, begun = cpu(), time.perf_counter()
+    looking = asyncio.create_task(look())
     done = await work()
     seconds, spent = time.perf_counter() - begun, cpu() - used
-    return Measured(seconds, spent, start, memory("VmHWM"), done.requests, done.resources, done.errors)
+    looking.cancel()
+    most = max(most, memory("RssAnon"))
+    return Measured(seconds, spent, start, most, memory("VmHWM"), done.requests, done.resources, done.errors)
 
 
 def main(measure: Callable[[Job], Awaitable[Measured]]) -> None:
