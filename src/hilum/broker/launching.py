@@ -120,8 +120,11 @@ async def _begun(
     here: Launching, connection: Connection, headers: Mapping[bytes, bytes], *, aud: str, launch: str, next: str
 ) -> Going:
     found = await here.parties.discovery.of(connection.base)
-    if isinstance(target(found.authorize), str) or isinstance(target(found.token), str):
+    where = target(found.authorize)
+    if isinstance(where, str) or isinstance(target(found.token), str):
         raise Failed("broken", "The EHR's discovery does not say where people sign in (authorization_endpoint).")
+    if where.scheme != "https" and connection.base.startswith("https:"):
+        raise Failed("broken", "The EHR's discovery has people sign in over plain http, for all on the way to read.")
     wanted = scopes(connection.user_scopes, launched=bool(launch))
     issuer, jwks = found.issuer, ""
     if OPENID in wanted.split():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hilum.broker.launching import scopes
 from hilum.oauth.ledger import EHR_TOKEN, SIGN_IN
 from hilum.problems import Conflict, Forbidden, Invalid, NotFound
 from hilum.store.memory import MemoryLedger
+from hilum.web.outbound import Fetched
 
 
 @pytest.fixture
@@ -220,6 +222,18 @@ async def test_two_pages_of_one_browser_sign_in_side_by_side_and_the_last_stands
     assert await found.launching.sessions.grants(browser.headers) == grants[1:]
     assert (await found.launching.grants.get(grants[0])).grant.patient == PATIENT  # what was ordered goes on
     assert await found.launching.sessions.grants(Browser(found).headers) == ()
+
+
+async def test_nobody_is_sent_to_sign_in_over_plain_http_by_an_ehr_of_https(tmp_path: Path) -> None:
+    said = {"authorization_endpoint": "http://lake.example/authorize", "token_endpoint": "https://lake.example/token"}
+
+    async def sender(method: str, url: str, headers: Any, body: bytes, *, limit: int) -> Fetched:
+        return Fetched(200, {}, json.dumps(said).encode())
+
+    found = here(tmp_path, sender)
+    await found.connections.add(connection("https://lake.example/fhir", user_scopes="patient/*.rs"), SECRET)
+    with pytest.raises(Failed, match="plain http"):
+        await Browser(found).connect()
 
 
 async def test_each_sign_in_makes_a_new_cookie_and_the_old_one_is_nothing(tmp_path: Path, ehr: Strict) -> None:
