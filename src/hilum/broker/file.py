@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hilum.broker.connection import Connection
+from hilum.broker.connection import EVERY, Connection
 from hilum.broker.rules import SECRET, judge
 from hilum.oauth.ledger import EHR
 from hilum.problems import Invalid, Misconfigured
@@ -36,7 +36,7 @@ class _Table(msgspec.Struct, forbid_unknown_fields=True):
     grants: tuple[str, ...] = ("client_credentials",)
     system_scopes: str = ""
     user_scopes: str = ""
-    recipes: tuple[str, ...] = ()
+    recipes: tuple[str, ...] = (EVERY,)
     issuer: str = ""
     title: str = ""
     client_secret_file: str = ""

@@ -191,6 +191,7 @@ async def test_connections_of_the_file_are_there_beside_those_that_were_added(le
         alg="RS384",
         origin="file",
     )
+    assert (await here.get("sea")).recipes == ("*",)
     assert here.secret(await here.get("sea")) == "a secret"
     assert here.inner() == {"ehr.example.org", "sea.example.org"}
     with pytest.raises(Conflict, match="take it out there"):
