@@ -183,16 +183,17 @@ class ClientKeys:
         await self._write(puts)
         return _shown(held, all, now)
 
-    async def export(self, form: str, *, alg: str = "RS384", kid: str = "") -> str:
+    async def export(self, form: str, *, alg: str = "", kid: str = "") -> str:
         """The public half of a key as text, in a form of `FORMS`: of the one named by `kid`, else of the newest of the
-        algorithm, which is the one that a portal has to learn. Raises Invalid, NotFound.
+        algorithm, which is the one that a portal has to learn; without one, RS384 goes before ES384. Raises
+        Invalid, NotFound.
         """
         if form not in FORMS:
             raise Invalid(f"A client key is written as {', '.join(FORMS)}; {form[:32]!r} is none of them.")
         all = await self.shown()
-        chosen = [one for one in all if (one.kid == kid if kid else one.alg == alg)]
+        chosen = [one for one in all if (one.kid == kid if kid else alg in ("", one.alg))]
         if not chosen:
-            raise self._unknown(kid or alg)
+            raise self._unknown(kid or alg or "RS384")
         return FORMS[form](chosen[-1], all)
 
     @property

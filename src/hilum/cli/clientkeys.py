@@ -118,7 +118,15 @@ def export(
         str, typer.Argument(metavar="[KID]", help="Which key; without it the newest of --alg.", show_default=False)
     ] = "",
     use: Use = USE,
-    alg: Alg = "RS384",
+    alg: Annotated[
+        str,
+        typer.Option(
+            "--alg",
+            help="RS384 or ES384; without it RS384, where there is such a key.",
+            metavar="ALG",
+            show_default=False,
+        ),
+    ] = "",
     form: Annotated[
         str,
         typer.Option(

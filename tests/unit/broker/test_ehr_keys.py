@@ -290,6 +290,13 @@ async def test_the_newest_goes_to_the_portal_in_every_form_the_same_each_time(wo
     assert msgspec.json.decode(await keys.export("jwks", kid=first.kid)) == await keys.jwks()
 
 
+async def test_without_an_algorithm_the_key_that_there_is_is_exported(world: World) -> None:
+    keys = world.sandbox
+    made = await keys.new("ES384")
+    assert await keys.export("pem") == pairs.public_pem(made.public)
+    assert msgspec.json.decode(await keys.export("jwks")) == await keys.jwks()
+
+
 POOL = [pairs.made("ES384") for _ in range(9)]
 STEPS = st.lists(
     st.one_of(
