@@ -21,7 +21,19 @@ from hilum.broker import order as orders
 from hilum.broker.destinations import Destination, Destinations
 from hilum.broker.far import Failed
 from hilum.broker.gathering import Gathering, Storing, Tell, Templates, bundle
-from hilum.broker.order import ASKED, DEAD, DELIVERED, GATHERED, READY, SETTLED, Failure, Order, Start, changed
+from hilum.broker.order import (
+    ASKED,
+    DEAD,
+    DELIVERED,
+    GATHERED,
+    READY,
+    SETTLED,
+    UNANSWERED,
+    Failure,
+    Order,
+    Start,
+    changed,
+)
 from hilum.broker.parcels import Parcel, Parcels
 from hilum.broker.payload import Unfit
 from hilum.broker.telling import Stopped, Telling
@@ -198,7 +210,7 @@ class Executing:
         parcel = await self._parcels.put(parcel, orders.begun(parcel.order, self._now()))
         await self._telling.show(parcel, shown.DELIVERING)
         content = await self._parcels.opened(parcel)
-        answer = await deliver.post(destination, parcel.id, content["body"].encode(), self._guard, self._clock())
+        answer = await self._posted(destination, parcel.id, content["body"].encode())
         now = self._now()
         attempt = msgspec.structs.replace(
             parcel.order.attempts[-1], ended=now, result=answer.result, status=answer.status, kind=answer.kind
@@ -216,6 +228,14 @@ class Executing:
             await self._telling.show(parcel, shown.WAITING)
             return parcel.order.again / _MICRO
         return parcel
+
+    async def _posted(self, destination: Destination, id: str, body: bytes) -> deliver.Answer:
+        """What came of it. An error that nobody foresaw counts as no answer: each attempt has to be one of so many."""
+        try:
+            return await deliver.post(destination, id, body, self._guard, self._clock())
+        except Exception as error:
+            log.error("delivery", order=id, error=type(error).__name__)
+            return deliver.Answer(UNANSWERED, kind="defect")
 
     # --- what all steps do --------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, cast
 
 from hilum.broker.far import Failed, Kind, Note
@@ -50,10 +51,14 @@ AGAIN: Final = frozenset({"unreachable", "throttled", "broken", "gone"})
 """Kinds of failure that may be over when the same is asked later."""
 
 
+MOST_ISSUES: Final = 100
+"""Of one outcome that are looked at."""
+
+
 def notes(outcome: Mapping[str, Any], vendor: Vendor) -> tuple[Note, ...]:
     """What its issues say, in their order: under the vendor's code where there is one, else under the type of issue."""
     found = []
-    for issue in _dicts(outcome.get("issue")):
+    for issue in islice(_dicts(outcome.get("issue")), MOST_ISSUES):
         severity = issue.get("severity")
         severity = severity if severity in _SEVERITIES else "error"
         type_ = issue.get("code")

@@ -143,6 +143,21 @@ async def test_a_delivery_is_tried_again_with_the_same_bytes_under_the_same_key(
     assert len(here.receiver.effects) == 1
 
 
+async def test_an_error_that_nobody_foresaw_while_sending_is_one_attempt_of_so_many(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> deliver.Answer:
+        raise OverflowError
+
+    monkeypatch.setattr(deliver, "post", broken)
+    id = await here.accept()
+    for wait in (0, *deliver.BACKOFF):
+        here.move(wait * 1.3)
+        await here.work()
+    assert attempts(await here.task(id)) == [("unanswered", "defect")] * (1 + len(deliver.BACKOFF))
+    assert step(await here.task(id)) == ("failed", "dead-letter")
+
+
 async def test_a_delivery_that_hilum_ended_in_the_middle_of_is_told_so_and_sent_again(here: World) -> None:
     """Nobody knows whether it was heard: here it was."""
     here.receiver.gate = asyncio.Event()
