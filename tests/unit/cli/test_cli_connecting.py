@@ -26,8 +26,8 @@ WANTED = Wanted("epic", (), 3, "http://127.0.0.1:8080", "", "8090", "")
 def wish(port: str = "8090", name: str = "epic"):
     sandbox = Settings.read({"port": port, "organization": "Epic (sandbox)"}, {})
 
-    def wished(recipes: tuple[str, ...], alg: str) -> Sequence[Connection]:
-        return connections(sandbox, replace(WANTED, profile=name), profiles()[name], recipes, alg)
+    def wished(alg: str) -> Sequence[Connection]:
+        return connections(sandbox, replace(WANTED, profile=name), profiles()[name], alg)
 
     return wished
 
@@ -62,7 +62,7 @@ async def test_a_key_and_a_connection_for_each_app_are_made_once(hilum: Settings
         ("authorization_code",),
     )
     assert backend.mrn_system == profiles()["epic"].record_number.system
-    assert "visits" in backend.recipes
+    assert backend.allows("visits")
     assert backend.origin == ORIGIN
 
 
@@ -77,7 +77,7 @@ async def test_somebody_elses_connection_of_that_name_is_left_alone(hilum: Setti
     store = await open_store(hilum)
     ways = brokering(hilum, store, load_or_create(hilum.data, hilum.environment))
     theirs = await ways.connections.add(
-        msgspec.structs.replace(wish()((), "RS384")[0], base="https://ehr.example.org/R4", origin="kim")
+        msgspec.structs.replace(wish()("RS384")[0], base="https://ehr.example.org/R4", origin="kim")
     )
     await store.close()
     with pytest.raises(Conflict, match="hilum ehr remove epic"):
