@@ -119,7 +119,7 @@ def test_a_port_that_is_taken_is_told_with_what_to_do(tmp_path: Path) -> None:
         done = hilum("serve", "--data", tmp_path, "--port", port)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
     assert f"Port {port} of 127.0.0.1 is taken." in done.stderr
-    assert f"hilum serve --port {port + 1}" in done.stderr
+    assert f"choose another: --port {port + 1}" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,7 @@ class Keeper:
     async def _plan(self, gathered: Gathered, refused: dict[Name, tuple[str, ...]]) -> list[_Copy] | None:
         """The copies as they are to stand here, beside what stands; None when the patient can't be among them."""
         base, own = gathered.base, f"{self.door.base}/".lower()
+        itself = f"{base}/".lower() == own  # a client of itself speaks for what is here
         patient = PATIENT, gathered.patient
         taken: dict[Name, Mapping[str, Any]] = {}
         asked = {patient}
@@ -149,7 +150,7 @@ class Keeper:
             except RecursionError:
                 refused.setdefault(name, ("It is nested too deeply.",))
                 continue
-            if any(meant(text, base).lower().startswith(own) for text in texts):
+            if not itself and any(meant(text, base).lower().startswith(own) for text in texts):
                 refused.setdefault(name, ("It links to a resource of this server, for which no EHR can speak.",))
             if posing:
                 refused.setdefault(name, ("It is what only hilum itself writes: an app's grant, or an order.",))
