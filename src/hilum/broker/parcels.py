@@ -13,6 +13,7 @@ from msgspec import structs
 
 from hilum.access.seal import Seal
 from hilum.broker.order import DEAD, Order
+from hilum.feed import working
 from hilum.fhir import json
 from hilum.interactions.build import apart
 from hilum.oauth.keeping import Ledger
@@ -93,18 +94,15 @@ class Parcels:
         return json.stored(text.encode())
 
 
-OWNER: Final = b"order"
+ORDER: Final = "order"
+"""The kind of work that an order is (`hilum.feed.working`)."""
+OWNER: Final = ORDER.encode()
 """Of the leases that orders are executed under."""
 
 
 def lease_of(id: str) -> bytes:
     """The key of an order's lease."""
-    return b"order:" + id.encode()
-
-
-def order_of(key: bytes) -> str:
-    """The id of the order of a lease."""
-    return key.removeprefix(b"order:").decode()
+    return working.lease_of(ORDER, id)
 
 
 def new(id: str, order: Order) -> Put:

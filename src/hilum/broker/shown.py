@@ -21,6 +21,8 @@ from typing import Any, Final
 
 from hilum.broker.order import ASKED, DEAD, DELIVERED, GATHERED, INTERRUPTED, SETTLED, Attempt, Order
 from hilum.fhir.resource import instant
+from hilum.fhir.task import CANCELLED as CANCELLED
+from hilum.fhir.task import FINAL as FINAL
 
 Body = dict[str, Any]
 
@@ -33,10 +35,6 @@ ATTEMPT: Final = "urn:hilum:delivery-attempt"
 SIGN_IN: Final = "urn:hilum:ehr-sign-in"
 """Of the identifier that orders of one sign-in share."""
 
-FINAL: Final = ("completed", "failed", "cancelled", "entered-in-error", "rejected")
-"""Statuses after which nothing is done. https://hl7.org/fhir/R4/valueset-task-status.html"""
-CANCELLED: Final = ("cancelled", "entered-in-error", "rejected")
-"""Those that somebody else sets, and that end an order."""
 
 WAITING: Final = "waiting"
 SIGNING_IN: Final = "signing-in"

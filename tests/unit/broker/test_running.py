@@ -10,7 +10,8 @@ import pytest
 from tests.unit.broker.ordered import WHO, World, process, world
 
 from hilum.app.ordering import Ordering
-from hilum.broker import deliver, running
+from hilum.broker import deliver
+from hilum.feed import working
 from hilum.oauth.lease import Lease
 from hilum.oauth.ledger import LEASE, read
 from hilum.problems import Busy
@@ -31,7 +32,7 @@ async def until(world: World, id: str, status: str) -> None:
 
 
 async def test_what_is_accepted_is_done_at_once(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "POLL_SECONDS", 3600)
+    monkeypatch.setattr(working, "POLL_SECONDS", 3600)
     work = Ordering(here.running)
     work.start()
     for _ in range(3):
@@ -44,7 +45,7 @@ async def test_what_is_accepted_is_done_at_once(here: World, monkeypatch: pytest
 async def test_so_is_what_another_process_accepts_at_the_next_look(
     here: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(working, "POLL_SECONDS", 0.01)
     other = process(here.store, tmp_path, here.receiver, lambda: here.time[0])[-1]
     work = Ordering(other)
     work.start()
@@ -106,7 +107,7 @@ async def test_a_store_that_is_busy_puts_an_order_off(here: World, monkeypatch: 
     id = await here.accept()
     await here.work()
     assert here.gatherer.signed_in == 1
-    here.move(running.AGAIN_SECONDS + 1)
+    here.move(working.AGAIN_SECONDS + 1)
     await here.work()
     await until(here, id, "completed")
 

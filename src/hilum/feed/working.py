@@ -1,0 +1,178 @@
+"""Long work, done beside requests: Tasks of one kind are found through the feed, and each is executed under a lease.
+
+Every process does it. The feed has one follower over all of them; a Task is executed by whoever takes its lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hilum.feed.feed import PAGE, Feed
+from hilum.fhir.resource import Resource
+from hilum.fhir.task import CANCELLED, TASK
+from hilum.oauth.lease import Held, Lapsed, Leases
+from hilum.oauth.ledger import Lost
+from hilum.problems import Problem
+from hilum.web import log
+
+POLL_SECONDS: Final = 1.0
+AGAIN_SECONDS: Final = 5.0
+"""After which a Task is gone on with that could not be, since the store was busy."""
+
+
+def lease_of(kind: str, id: str) -> bytes:
+    """The key of the lease that a Task of the kind of this name is executed under."""
+    return f"{kind}:{id}".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Tasks of one kind. `name`: of one of them, for leases and the log. `is_one`: whether stored bytes of a Task may
+    be one of these. `run`: goes on with the one of this id; when to go on again, in seconds since 1970; None: there is
+    nothing left to be done. `wanted`: whether nobody has cancelled it.
+    """
+
+    name: str
+    is_one: Callable[[bytes], bool]
+    run: Callable[[str], Coroutine[Any, Any, float | None]]
+    wanted: Callable[[str], Awaitable[bool]]
+
+    @property
+    def owner(self) -> bytes:
+        """Of the leases."""
+        return self.name.encode()
+
+    def id_of(self, lease: bytes) -> str:
+        """The id of the Task of a lease."""
+        return lease.removeprefix(self.owner + b":").decode()
+
+
+class Working:
+    """The Tasks of a kind in one process. `at_once`: how many it executes at the same time."""
+
+    def __init__(
+        self, feed: Feed, leases: Leases, kind: Kind, at_once: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._feed, self._leases, self._kind = feed, leases, kind
+        self._at_once, self._clock = at_once, clock
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._wanted = asyncio.Event()
+        self._only = ""
+
+    def nudge(self) -> None:
+        """There is something new: look at once."""
+        self._wanted.set()
+
+    def only(self, id: str) -> None:
+        """Execute this one alone, for which somebody waits here; others are left to servers."""
+        self._only = id
+
+    async def run(self) -> None:
+        """Until it is cancelled; then what is under way is left to whoever comes next."""
+        try:
+            while True:
+                self._wanted.clear()
+                try:
+                    more = await self.turn()
+                except Problem as problem:
+                    log.warning(f"{self._kind.name}s", text=str(problem))
+                    more = False
+                if not more:
+                    await self._wait()
+        finally:
+            await self.stop()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._wanted.wait()
+        except TimeoutError:
+            return
+
+    async def turn(self) -> bool:
+        """Look once: take in what was committed, begin what is due. Whether there was more than fits into a look.
+
+        Raises Busy.
+        """
+        news = await self._feed.turn(self._found)
+        if len(self._under_way) < self._at_once:
+            async for key in self._leases.due(self._kind.owner):
+                if len(self._under_way) >= self._at_once:
+                    break
+                if self._ours(self._kind.id_of(key)) and (held := await self._leases.take(key)) is not None:
+                    self._begin(held)
+        return news == PAGE
+
+    def _ours(self, id: str) -> bool:
+        return id not in self._under_way and self._only in ("", id)
+
+    async def stop(self) -> None:
+        """Leave off: what was written is whole, and another process may go on at once. Raises nothing."""
+        some = list(self._under_way.values())
+        for one in some:
+            one.cancel()
+        if some:
+            await asyncio.wait(some)
+        try:
+            await self._feed.stop()
+        except Problem as problem:
+            log.warning(f"{self._kind.name}s", text=str(problem))
+
+    async def idle(self) -> None:
+        """Wait until nothing is under way."""
+        while self._under_way:
+            await asyncio.wait(list(self._under_way.values()))
+
+    async def _found(self, some: Sequence[Resource]) -> None:
+        """Of versions that were committed: a new Task gets the lease that it is executed under, and one that was
+        cancelled is taken up at once, for what is held of it to be deleted.
+        """
+        for one in some:
+            if one.type != TASK or not (one.deleted or self._kind.is_one(one.raw)):
+                continue
+            key = lease_of(self._kind.name, one.id)
+            if not one.deleted and one.body.get("status") == "requested":
+                await self._leases.offer(key, self._kind.owner)
+            elif one.deleted or one.body.get("status") in CANCELLED:
+                if one.id in self._under_way:
+                    self._under_way[one.id].cancel()
+                elif not await self._leases.offer(key, self._kind.owner):
+                    await self._leases.hasten(key)
+
+    def _begin(self, held: Held) -> None:
+        id = self._kind.id_of(held.key)
+        name = f"hilum-{self._kind.name}-{id}"
+        task = self._under_way[id] = asyncio.create_task(self._execute(id, held), name=name)
+        task.add_done_callback(lambda _: self._over(id))
+
+    def _over(self, id: str) -> None:
+        self._under_way.pop(id, None)
+        self.nudge()
+
+    async def _execute(self, id: str, held: Held) -> None:
+        name, about = self._kind.name, {self._kind.name: id}
+        until: float | None = 0.0
+        try:
+            until = await held.during(self._kind.run(id), lambda: self._kind.wanted(id))
+        except Lapsed:
+            log.info(f"{name} left", **about)  # cancelled, or somebody else's by now: whoever takes it sees which
+        except Lost:
+            log.info(f"{name} goes on elsewhere", **about)
+        except Problem as problem:
+            until = self._clock() + AGAIN_SECONDS
+            log.warning(name, text=str(problem), **about)
+        except Exception as error:  # nobody awaits it, and the others go on
+            until = self._clock() + 12 * AGAIN_SECONDS
+            log.error(name, error=type(error).__name__, **about)
+        finally:
+            await self._let_go(held, until)
+
+    async def _let_go(self, held: Held, until: float | None) -> None:
+        try:
+            await (held.end() if until is None else held.lay_down(until))
+        except Problem as problem:
+            log.warning("lease", text=str(problem))  # it ends by itself
