@@ -17,6 +17,7 @@ from hilum.interactions.json_patch import parse_json_patch
 from hilum.interactions.patches import Patch
 from hilum.interactions.xml_patch import XML_PATCH, parse_xml_patch
 from hilum.problems import Invalid, Issue, Malformed, MethodNotAllowed, NotFound, Problem
+from hilum.store.blobs.blob import Blob
 
 JSON_PATCH: Final = "application/json-patch+json"
 _PATCHES: Final = {JSON_PATCH: parse_json_patch, XML_PATCH: parse_xml_patch}
@@ -27,7 +28,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 class Entry:
     """One Bundle.entry that writes. `index`: its position in the bundle, for error paths. `body`: entry.resource.
 
-    `size`: bytes of the body as it came, if it may be large.
+    `size`: bytes of the body as it came, if it may be large. `blob`: of a Binary, where its content is already.
     `new_id`: the id that a POST gets instead of one the server makes, for a load that must find again what it made.
     """
 
@@ -42,6 +43,7 @@ class Entry:
     index: int = 0
     new_id: str | None = None
     size: int = 0
+    blob: Blob | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ async def _aside(stow: contents.Stow, entries: Sequence[Entry]) -> tuple[Sequenc
         if entry.body is None or entry.method not in ("POST", "PUT"):
             continue
         where = f"Bundle.entry[{entry.index}].resource"
-        body, blob = await stow.aside(entry.body.get("resourceType", ""), entry.body, None, where)
+        body, blob = await stow.aside(entry.body.get("resourceType", ""), entry.body, entry.blob, where)
         if body is not entry.body:
             out[number] = replace(entry, body=body)
         if blob is not None:

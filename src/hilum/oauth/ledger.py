@@ -44,6 +44,8 @@ LEASE: Final = 26
 CURSOR: Final = 27
 DESTINATION: Final = 28
 DIRECTORY: Final = 29
+VIDEO: Final = 30
+VIDEO_LINK: Final = 31
 
 FRESH: Final = 0
 USED: Final = 1

@@ -19,12 +19,12 @@ from hilum.fhir.resource import Resource
 from hilum.interactions import contents
 from hilum.interactions.contents import TYPE
 from hilum.problems import Issue, NotAcceptable, PreconditionFailed, Spoiled
-from hilum.rest import conditions, digests, document, forms, media, outcome, ranges, subset
+from hilum.rest import conditions, digests, document, forms, media, outcome, subset
 from hilum.rest.message import FHIR_JSON, LINK, NO_STORE, TICKET, Request, Response
 from hilum.rest.presentation import Presentation
 from hilum.rest.router import Service
 from hilum.store.blobs.blob import Blob, damaged, whole
-from hilum.web import log
+from hilum.web import log, ranges
 from hilum.web.body import LARGE
 from hilum.web.fields import Header
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hilum.rest.ranges import MOST, content_range, wanted
+from hilum.web.ranges import MOST, content_range, wanted
 
 CONTENT = bytes(range(100))
 numbers = st.integers(0, 130)

@@ -1,0 +1,113 @@
+"""Where videos are kept while they are made, and as long as links may lead to them: one record of kind VIDEO each, what
+is patient data in it sealed for its place.
+
+A record is written in place of the version that was read, or not at all: whoever has slept past the end of his lease
+finds it changed, and stops (`Lost`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final, TypeVar
+
+import msgspec
+
+from hilum.access.seal import Seal
+from hilum.feed.working import lease_of
+from hilum.fhir import json
+from hilum.oauth.keeping import Ledger
+from hilum.oauth.lease import offered
+from hilum.oauth.ledger import VIDEO, Lost, Put, Row, read, write
+from hilum.video.order import Order
+from hilum.video.script import Script
+
+KIND: Final = "video"
+"""The kind of work that a video is (`hilum.feed.working`)."""
+_PAGE: Final = 200
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class Reel:
+    """A video as it stands, and the version of its record."""
+
+    id: str
+    order: Order
+    version: int
+
+
+class Shelf:
+    """All videos that are not settled."""
+
+    def __init__(self, ledger: Ledger, seal: Seal) -> None:
+        self.ledger, self._seal = ledger, seal
+
+    async def get(self, id: str) -> Reel | None:
+        """One of them. Raises Busy."""
+        row = await self.ledger.get(VIDEO, id.encode())
+        return None if row is None else _reel(row)
+
+    async def every(self) -> list[Reel]:
+        """All. Raises Busy."""
+        found: list[Reel] = []
+        after = b""
+        while rows := await self.ledger.of(VIDEO, after=after, limit=_PAGE):
+            found += map(_reel, rows)
+            after = rows[-1].key
+        return found
+
+    async def put(self, reel: Reel, order: Order) -> Reel:
+        """Write it in place of that version. Raises Lost, Busy."""
+        if not await self.ledger.replace(new(reel.id, order), reel.version):
+            raise Lost
+        return Reel(reel.id, order, reel.version + 1)
+
+    async def go_on(self, reel: Reel, order: Order) -> None:
+        """The same of one that rests, for whichever process comes first to go on with it: its lease is made in the same
+        transaction, so that no crash comes between. Raises Lost, Busy.
+        """
+        key = lease_of(KIND, reel.id)
+        await self.ledger.many([replaced(reel, order), offered(key, KIND.encode())])
+
+    async def forget(self, reel: Reel) -> None:
+        """Take the record away. Raises Busy."""
+        await self.ledger.remove(VIDEO, reel.id.encode())
+
+    def sealed(self, id: str, content: msgspec.Struct) -> str:
+        """Content as it stands in `Order.sealed`."""
+        return self._seal.seal(VIDEO, id.encode(), json.encode(content).decode())
+
+    def opened(self, reel: Reel, type: type[T]) -> T:
+        """The content of `Order.sealed`. Raises Misconfigured where the root key is another one."""
+        text = self._seal.open(VIDEO, reel.id.encode(), reel.order.sealed)
+        return msgspec.convert(json.stored(text.encode()), type)
+
+    def script(self, reel: Reel) -> Script:
+        """The script of one that has one."""
+        return self.opened(reel, Script)
+
+
+def written(script: Script) -> bytes:
+    """A script as it is kept and shown: JSON, numbers as the record spells them."""
+    return json.encode(script)
+
+
+def digest(script: Script) -> str:
+    """What names a script, in an approval and as its ETag: SHA-256 of its JSON, hex."""
+    return sha256(written(script)).hexdigest()
+
+
+def new(id: str, order: Order) -> Put:
+    """The record of a new one, for the commit of its Task."""
+    return Put(VIDEO, id.encode(), write(order))
+
+
+def replaced(reel: Reel, order: Order) -> Put:
+    """The record in place of that version, for a write of more than that."""
+    return Put(VIDEO, reel.id.encode(), write(order), version=reel.version)
+
+
+def _reel(row: Row) -> Reel:
+    return Reel(row.key.decode(), read(row, Order), row.version)

@@ -1,0 +1,143 @@
+"""A video as the Task that people and apps see. https://hl7.org/fhir/R4/task.html
+
+It holds no patient data beyond the reference to the Patient (`for`): no MRN, no sentence of the script. Its elements are
+these; what others add to it stays.
+
+| element | what it tells |
+|---|---|
+| status | requested, in-progress, on-hold (somebody has to approve it), completed, failed, cancelled |
+| businessStatus | `urn:hilum:video-step`: what is being done, or how it ended; its text, until when it waits |
+| statusReason | `urn:hilum:video-failure`: why it failed; its text is ours |
+| for | the Patient here, once that is known |
+| input | `urn:hilum:video`: template, language, shape, codec, renderer, narrated, ehr |
+| output | `urn:hilum:video`: document, element (what to mend), seconds, spoken, edited, decided-by, decided-at, decision; `urn:hilum:video-progress`: percent, while it is rendered |
+"""  # noqa: E501
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from hilum.fhir.resource import instant
+from hilum.fhir.task import CANCELLED as CANCELLED
+from hilum.fhir.task import FINAL as FINAL
+from hilum.video.order import APPROVED, ASKED, AWAITING, REJECT, SETTLED, Order, document_of
+
+Body = dict[str, Any]
+
+VIDEO: Final = "urn:hilum:video"
+STEP: Final = "urn:hilum:video-step"
+FAILURE: Final = "urn:hilum:video-failure"
+PROGRESS: Final = "urn:hilum:video-progress"
+
+REQUESTED: Final = "requested"
+GATHERING: Final = "gathering"
+WRITING: Final = "writing"
+RENDERING: Final = "rendering"
+AWAITING_APPROVAL: Final = "awaiting-approval"
+WAITING: Final = "waiting"
+"""Business statuses beside those that a video ends with: approved, rejected, failed, cancelled."""
+RESTING: Final = (*FINAL, "on-hold")
+"""Statuses at which nothing is done before somebody does something."""
+_WHOLE: Final = 100
+
+_CODE: Final = f'"{VIDEO}"'.encode()
+
+
+def is_video(raw: bytes) -> bool:
+    """Whether stored bytes of a Task may be one of these: cheap, and never wrong about one that is."""
+    return _CODE in raw
+
+
+def asked(order: Order) -> Body:
+    """A new Task."""
+    said = [("template", order.template), ("language", order.language), ("shape", order.shape)]
+    said += [("codec", order.codec), ("renderer", order.renderer)]
+    if order.ehr:
+        said.append(("ehr", order.ehr))
+    inputs: list[Body] = [{"type": concept(VIDEO, name), "valueString": value} for name, value in said]
+    inputs.append({"type": concept(VIDEO, "narrated"), "valueBoolean": order.narrated})
+    whom = {"for": {"reference": order.patient}} if order.patient else {}
+    return {
+        "resourceType": "Task",
+        "status": "requested",
+        "businessStatus": concept(STEP, REQUESTED),
+        "intent": "order",
+        "code": concept(VIDEO, "video"),
+        **whom,
+        "authoredOn": instant(order.asked),
+        "lastModified": instant(order.at),
+        "requester": {"identifier": {"system": "urn:hilum:agent", "value": order.by}},
+        "input": inputs,
+    }
+
+
+def shown(body: Body, id: str, order: Order, doing: str = "", part: float | None = None, at: int = 0) -> Body:
+    """The Task `body` of this id, as the order is now. `doing`: the business status while something is done.
+
+    `part`: how much of it is rendered, from 0 to 1. `at`: the moment of progress, which no record has.
+    """
+    status, step = _status(order, doing)
+    new = body | {"status": status, "businessStatus": concept(STEP, step), "lastModified": instant(at or order.at)}
+    if step == WAITING and order.again:
+        new["businessStatus"]["text"] = f"not before {instant(order.again)}"
+    new.pop("statusReason", None)
+    new.pop("output", None)
+    if order.failure is not None:
+        new["statusReason"] = concept(FAILURE, order.failure.code) | {"text": order.failure.text}
+    if order.patient:
+        new["for"] = {"reference": order.patient}
+    output = list(_output(id, order))
+    if part is not None:
+        output.append({"type": concept(PROGRESS, "percent"), "valueUnsignedInt": percent(part)})
+    if output:
+        new["output"] = output
+    return new
+
+
+def ended_by_others(body: Body) -> Body:
+    """A Task that somebody has cancelled: what was made is deleted."""
+    told = body | {"businessStatus": concept(STEP, body["status"])}
+    told.pop("output", None)
+    return told
+
+
+def percent(part: float) -> int:
+    """How much of it is done, from 0 to 100."""
+    return max(0, min(_WHOLE, int(part * _WHOLE)))
+
+
+def concept(system: str, code: str) -> Body:
+    """A CodeableConcept with one coding."""
+    return {"coding": [{"system": system, "code": code}]}
+
+
+def _status(order: Order, doing: str) -> tuple[str, str]:
+    if order.step == AWAITING:
+        return "on-hold", AWAITING_APPROVAL
+    if order.step == APPROVED:
+        return "completed", "approved"
+    if order.step != SETTLED:
+        return "in-progress", doing or {ASKED: REQUESTED}.get(order.step, WAITING)
+    if order.decision is not None and order.decision.verdict == REJECT:
+        return "cancelled", "rejected"
+    return "failed", "failed"
+
+
+def _output(id: str, order: Order) -> Iterator[Body]:
+    def one(code: str, **value: Any) -> Body:
+        return {"type": concept(VIDEO, code), **value}
+
+    if order.failure is not None and order.failure.element:
+        yield one("element", valueString=order.failure.element)
+    if order.step in (AWAITING, APPROVED):
+        yield one("document", valueReference={"reference": f"DocumentReference/{document_of(id, order)}"})
+        yield one("seconds", valueDecimal=round(order.seconds, 1))
+        yield one("spoken", valueBoolean=order.spoken)
+    if order.edited:
+        yield one("edited", valueString=order.edited)
+    decision = order.decision
+    if decision is not None:
+        yield one("decision", valueCode=decision.verdict)
+        yield one("decided-by", valueString=decision.by)
+        yield one("decided-at", valueInstant=instant(decision.at))

@@ -1,0 +1,54 @@
+"""The videos of one process: the parts put together, for the server and for commands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from hilum.access.roles import Roles
+from hilum.access.seal import Seal
+from hilum.audit.recording import SILENT, Trail
+from hilum.feed.feed import Feed
+from hilum.feed.working import Kind, Working
+from hilum.interactions.door import Door
+from hilum.oauth.lease import Leases
+from hilum.video import shown
+from hilum.video.executing import Executing
+from hilum.video.making import Gather, Renderers, Writing
+from hilum.video.shelf import KIND, Shelf
+from hilum.video.videos import Videos
+
+NAME: Final = "videos"
+"""Of the follower."""
+AT_ONCE: Final = 1
+"""Videos that one process makes at the same time: a rendering takes all processors that there are."""
+
+
+def studio(
+    door: Door,
+    seal: Seal,
+    writing: Writing,
+    renderers: Renderers,
+    gather: Gather,
+    folder: Path,
+    roles: Roles,
+    *,
+    trail: Trail = SILENT,
+    at_once: int = AT_ONCE,
+    clock: Callable[[], float] = time.time,
+) -> tuple[Videos, Working]:
+    """Where videos are asked for, and what makes them, those asked for first at first: `Working.run` for as long as the
+    process lives. `folder`: where renderers work.
+    """
+    leases = Leases(door.store.ledger, clock)
+    shelf = Shelf(door.store.ledger, seal)
+    feed = Feed(door.store, NAME, leases)
+    executing = Executing(door, shelf, writing, renderers, gather, folder, clock)
+    kind = Kind(KIND, shown.is_video, executing.run, executing.wanted)
+    working = Working(feed, leases, kind, at_once, clock)
+    videos = Videos(
+        door, shelf, executing, writing, renderers, gather, feed, leases, roles, trail, working.nudge, clock
+    )
+    return videos, working
