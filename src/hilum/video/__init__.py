@@ -1,1 +1,1 @@
-"""The patient's video: from FHIR data to something that a patient understands, each sentence with where it came from."""
+"""The patient's video: from FHIR data to something that a patient understands, with the source of each sentence."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 from hilum.interactions.door import Door
 from hilum.interactions.tasks import Stopped, Tasks
 from hilum.problems import Busy, Problem
-from hilum.video import shown, sources
+from hilum.video import shown
 from hilum.video.files import Files
 from hilum.video.making import Gather, Renderers, Writing
 from hilum.video.order import (
@@ -41,6 +41,8 @@ from hilum.video.order import (
 from hilum.video.renderer import Job, Rendered, Unrendered, Wanted
 from hilum.video.script import Refused
 from hilum.video.shelf import Reel, Shelf, digest
+from hilum.video.sources import sources
+from hilum.video.templates import Template
 from hilum.web import log
 
 TRIES: Final = (10, 60, 300, 1200, 3600)
@@ -144,7 +146,11 @@ class Executing:
         reel = await self._again(reel)
         await self._show(reel, shown.GATHERING)
         try:
-            await self._gather.give(gather_of(reel.id), order.by, order.ehr, self._shelf.opened(reel, Whom))
+            template = self._template(order)
+            whom = self._shelf.opened(reel, Whom)
+            await self._gather.give(gather_of(reel.id), order.by, order.ehr, template.recipe, whom)
+        except Refused as refused:
+            return await self._failed(reel, Failure(refused.code, refused.text, refused.element))
         except Busy:
             raise
         except Problem as problem:
@@ -166,11 +172,9 @@ class Executing:
         reel = await self._again(reel)
         order = reel.order
         await self._show(reel, shown.WRITING)
-        template = self._writing.templates().get(order.template)
         try:
-            if template is None:
-                raise Refused("template-unknown", f"There is no template {order.template!r} any more.")
-            about = await sources.bundle(self._door, order.patient)
+            template = self._template(order)
+            about = await sources(self._door, order.patient)
             now = datetime.fromtimestamp(self._clock(), UTC)
             script = await asyncio.to_thread(self._writing.write, template, order.language, about, now)
         except Refused as refused:
@@ -183,6 +187,12 @@ class Executing:
             return await self._not_yet(reel, _defect(error), True)
         sealed = self._shelf.sealed(reel.id, script)
         return await self._put(reel, step=RENDERING, sealed=sealed, draft=1, held="", tries=0)
+
+    def _template(self, order: Order) -> Template:
+        found = self._writing.templates().get(order.template)
+        if found is None:
+            raise Refused("template-unknown", f"There is no template {order.template!r} any more.")
+        return found
 
     # --- rendering ----------------------------------------------------------------------------------------------------
 

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from hilum.access.policy import Principal
+from hilum.fhir.resource import Resource
+from hilum.video.editing import edited
 from hilum.video.order import Failure, Whom
 from hilum.video.renderer import Renderer
 from hilum.video.script import Script
+from hilum.video.templates import Template, Templates, packaged
+from hilum.video.writing import write
 
 
-class Template(Protocol):
-    """As far as the work on a video looks at it. `approval`: `clinician`, or `none` where it goes out by itself."""
-
-    @property
-    def name(self) -> str:
-        """By which it is asked for."""
-
-    @property
-    def title(self) -> str:
-        """For people."""
-
-    @property
-    def approval(self) -> str:
-        """Who has to approve what is made of it."""
+Write = Callable[[Template, str, Iterable[Resource], datetime], Script]
+"""What writes a script: `hilum.video.writing.write`."""
+Edit = Callable[[Script, Mapping[str, str], Template], Script]
+"""What changes one: `hilum.video.editing.edited`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """Makes scripts. `templates`: those that there are now; `languages`: codes. `write` (a template, a language, the
-    patient's Bundle, the time now) and `edit` (the new texts by id of their sentence) raise `hilum.video.script.Refused`.
-    """
+    """Makes scripts. `templates`: those that there are now."""
 
-    templates: Callable[[], Mapping[str, Template]]
-    languages: Callable[[], Sequence[str]]
-    write: Callable[[Any, str, dict[str, Any], datetime], Script]
-    edit: Callable[[Script, Mapping[str, str]], Script]
+    templates: Callable[[], Templates] = packaged
+    write: Write = write
+    edit: Edit = edited
 
 
 Renderers = Mapping[str, Renderer]
@@ -57,11 +48,11 @@ class Gathering:
 class Gather(Protocol):
     """Has a patient gathered from an EHR first. The broker does, which this room does not know (`hilum.app`)."""
 
-    async def judge(self, who: Principal, ehr: str, whom: Whom) -> None:
+    async def judge(self, who: Principal, ehr: str, recipe: str, whom: Whom) -> None:
         """Whether it could be asked for. Raises Invalid (`expression`: ehr, patient, sign_in), NotFound, Forbidden."""
         ...
 
-    async def give(self, id: str, by: str, ehr: str, whom: Whom) -> None:
+    async def give(self, id: str, by: str, ehr: str, recipe: str, whom: Whom) -> None:
         """Give the order whose Task has this id, unless that was done before. Raises Problem."""
         ...
 

@@ -1,9 +1,9 @@
-"""A patient's video that was asked for, as a record: how far it is, and what came of it. A step is one write in place of
-the one before.
+"""A patient's video that was asked for, as a record: how far it is, and what came of it. A step is one write in place
+of the one before.
 
 | step | sealed in it | what is done | then |
 |---|---|---|---|
-| asked | whom to gather (an MRN) | give an order to gather, or nothing: the patient is hilum's own | gathering, writing |
+| asked | whom to gather (an MRN) | give an order to gather, where an EHR is named | gathering, writing |
 | gathering | the same | wait for that order's end | writing; settled (failed) |
 | writing | nothing | write the script of what hilum's store has | rendering; settled (failed) |
 | rendering | the script | render it, keep the files as a draft | awaiting, deciding; settled (failed) |

@@ -95,8 +95,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 
 class Refused(Exception):
-    """No script: data that is missing, stale or in conflict stops it. `code`: of a table, for programs; `element`: where
-    it stands; the text is for people, in our words, without patient data beyond names of elements and of drugs.
+    """No script: data that is missing, stale or in conflict stops it. `code`: of a table, for programs; `element`:
+    where it stands; the text is for people, in our words, without patient data but for names of elements and of drugs.
     """
 
     def __init__(self, code: str, text: str, element: str = "") -> None:

@@ -1,12 +1,12 @@
-"""What hilum's store has of a patient that a video may tell, as a Bundle: the clinical part of the record, and whom and
-what it refers to.
+"""What hilum's store has of a patient that a video may tell: the clinical part of the record, and whom and what it refers
+to.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Final
 
 import msgspec
 
@@ -44,11 +44,9 @@ _DEPTH: Final = 3
 """A request, who asked for it, in which role, for which organization."""
 _AT_ONCE: Final = 64
 
-Body = dict[str, Any]
 
-
-async def bundle(door: Door, patient: str) -> Body:
-    """Everything, each in the version that stands. `patient`: `Patient/17`. Raises NotFound, TooLarge, Busy."""
+async def sources(door: Door, patient: str) -> list[Resource]:
+    """All of it, each in the version that stands. `patient`: `Patient/17`. Raises NotFound, TooLarge, Busy."""
     who = granting.server()
     name = local(patient)
     found = None if name is None else await door.store.read(*name)
@@ -61,11 +59,10 @@ async def bundle(door: Door, patient: str) -> Body:
             if len(all) > MOST:
                 raise TooLarge(f"The record has more than {MOST:,} resources that a video may tell.")
     await _beside(door, all)
-    entries = [{"fullUrl": f"{door.base}/{type}/{id}", "resource": one.body} for (type, id), one in all.items()]
-    return {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    return list(all.values())
 
 
-async def _searched(door: Door, who: Principal, type: str, patient: str) -> Any:
+async def _searched(door: Door, who: Principal, type: str, patient: str) -> AsyncIterator[Resource]:
     pairs = [("patient", patient), ("_count", "500")]
     parsed = await understood(door, pairs, lambda registry: parse_query(type, pairs, base=door.base, registry=registry))
     while True:

@@ -1,7 +1,8 @@
 """A video's Task read back: what was asked for, how far it is, and what came of it.
 
-The other way round from `hilum.video.shown`, and the same of the DocumentReference of one that is approved, for who sees
-no Tasks. Whoever may write either may have put anything into it: what has another shape than hilum gives it is left out.
+The other way round from `hilum.video.shown`, and the same of the DocumentReference of one that is approved, for who
+sees no Tasks. Whoever may write either may have put anything into it: what has another shape than hilum gives it is left
+out.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Decided(msgspec.Struct, frozen=True):
 
 
 class Told(msgspec.Struct, frozen=True):
-    """A video as its Task tells it. `step`: a business status; `waits`: until when, in words; `progress`: percent of what
-    is rendered; `patient`, `document`: references here; "" where there is none. `version`: of the Task.
+    """A video as its Task tells it. `step`: a business status; `waits`: until when, in words; `progress`: percent of
+    what is rendered; `patient`, `document`: references here; "" where there is none. `version`: of the Task.
     """
 
     id: str

@@ -51,7 +51,7 @@ from hilum.video import allowed, shelf, shown, sources
 from hilum.video.executing import Executing
 from hilum.video.files import BINARY, DOCUMENTS, File, Files
 from hilum.video.links import DEFAULT, LONGEST, PATH, SHORTEST, Links, Proof, Standing
-from hilum.video.making import Gather, Renderers, Template, Writing
+from hilum.video.making import Gather, Renderers, Writing
 from hilum.video.order import (
     APPROVE,
     APPROVED,
@@ -67,6 +67,7 @@ from hilum.video.order import (
 )
 from hilum.video.script import Refused, Script
 from hilum.video.shelf import KIND, Reel, Shelf, digest
+from hilum.video.templates import Templates
 from hilum.video.told import Told, of_document, told, video_of
 from hilum.video.wish import Wish, judged
 from hilum.web import log
@@ -135,13 +136,9 @@ class Videos:
 
     # --- asked for ----------------------------------------------------------------------------------------------------
 
-    def templates(self) -> Mapping[str, Template]:
+    def templates(self) -> Templates:
         """Those that there are now, by name."""
         return self._writing.templates()
-
-    def languages(self) -> builtins.list[str]:
-        """Codes of those that there are phrases in."""
-        return sorted(self._writing.languages())
 
     def renderers(self) -> builtins.list[str]:
         """Names; the first is used where none is named."""
@@ -159,7 +156,8 @@ class Videos:
             allowed.to_ask(who)
             if wish.whom is None:
                 raise Invalid("Say whom: the patient at the EHR, or a sign-in that has one.", expression="patient")
-            await self._gather.judge(who, wish.ehr, wish.whom)
+            recipe = self._writing.templates()[wish.template].recipe
+            await self._gather.judge(who, wish.ehr, recipe, wish.whom)
         else:
             patient = await sources.whom(self._door, who, wish.patient)
             allowed.to_ask(who, patient)
@@ -268,8 +266,11 @@ class Videos:
         """
         reel = await self._to_decide(who, id, if_match)
         script = self._shelf.script(reel)
+        template = self._writing.templates().get(reel.order.template)
+        if template is None:
+            raise Conflict(f"There is no template {reel.order.template!r} any more, which says what may be edited.")
         try:
-            edited = await asyncio.to_thread(self._writing.edit, script, changes)
+            edited = await asyncio.to_thread(self._writing.edit, script, changes, template)
         except Refused as refused:
             raise Invalid(refused.text, expression=refused.element or "script") from None
         if edited != script:
@@ -289,7 +290,7 @@ class Videos:
         return await self._decided(who, id, REJECT, if_match, reason)
 
     async def cancel(self, who: Principal, id: str) -> Told:
-        """Nothing more is done of it, and what is held is deleted. Raises Conflict (it is over), NotFound, Forbidden."""
+        """Nothing more is done of it, and what is held is deleted. Raises Conflict where it is over, and as `get`."""
         while True:
             task, one = await self._seen(who, id)
             if task.type != TASK:

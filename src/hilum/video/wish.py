@@ -41,10 +41,10 @@ def judged(wish: Wish, writing: Writing, renderers: Renderers) -> Wish:
     if wish.template not in templates:
         listed = ", ".join(sorted(templates)) or "none"
         raise Invalid(f"There is no template {wish.template[:_MOST]!r}. There are: {listed}.", expression="template")
-    languages = writing.languages()
+    languages = templates[wish.template].languages
     if wish.language not in languages:
-        listed = ", ".join(sorted(languages))
-        raise Invalid(f"There is no language {wish.language[:_MOST]!r}. There are: {listed}.", expression="language")
+        text = f"The template {wish.template!r} has no language {wish.language[:_MOST]!r}"
+        raise Invalid(f"{text}. It has: {', '.join(languages)}.", expression="language")
     if wish.shape not in SIZES:
         raise Invalid(f"The shape must be one of {', '.join(SIZES)}.", expression="shape")
     if wish.codec not in MEDIA:

@@ -1,0 +1,239 @@
+"""How a medicine is taken, in sentences. https://hl7.org/fhir/R4/dosage.html
+
+The dose is told with the digits and the unit of the record: nothing is rounded, converted or added up. The words of the
+prescription stand beside it, as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import time
+from decimal import Decimal
+from typing import Final
+
+from hilum.video.elements import Element
+from hilum.video.phrases import NOTHING, Phrases, Route, Told
+from hilum.video.refusals import refused
+from hilum.video.signatures import contradiction
+from hilum.video.timing import Timed, span, timed
+from hilum.video.wording import codes, concept, number, quoted
+
+_ORDERED: Final = "ordered"
+
+
+Sentences = tuple[tuple[str, Told], ...]
+"""Names of phrases, and what they came to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dosed:
+    """A Dosage in sentences. `key`: its dose and timing, to compare two; `times`: of day, for a clock."""
+
+    sentences: Sentences
+    key: tuple[object, ...]
+    times: tuple[time, ...]
+
+
+def dosed(phrases: Phrases, listed: tuple[Element, ...], drug: Element) -> Dosed:
+    """The Dosages of one medicine. Raises Refused. `drug`: what a refusal names where there are none."""
+    if not listed:
+        raise refused("dose-missing", "Nothing says how this medicine is taken.", drug.place)
+    made = [_one(phrases, one) for one in listed]
+    if len(made) > 1:
+        _apart(listed, [timing for _, timing, _ in made])
+    return Dosed(
+        tuple(sentence for sentences, _, _ in made for sentence in sentences),
+        tuple(key for _, _, key in made),
+        tuple(sorted(one for _, timing, _ in made for one in timing.times)),
+    )
+
+
+def _apart(listed: tuple[Element, ...], timings: list[Timed]) -> None:
+    """Several instructions are told only where each has parts of the day of its own: all hold at the same time."""
+    seen: set[str] = set()
+    for one, timing in zip(listed, timings, strict=True):
+        if not timing.moments or timing.moments & seen or timing.moments >= {"C"}:
+            raise refused(
+                "dose-conflict", "This medicine has several instructions that can't be told apart.", one.place
+            )
+        seen |= timing.moments
+    if len({one.value.get("sequence") for one in listed}) not in (1, len(listed)):
+        raise refused("dose-conflict", "The order of a medicine's instructions is not clear.", listed[0].place)
+    if len({one.value["sequence"] for one in listed if "sequence" in one.value}) > 1:
+        raise refused("dose-conflict", "This medicine has instructions that follow one another.", listed[0].place)
+
+
+def _one(phrases: Phrases, one: Element) -> tuple[Sentences, Timed, tuple[object, ...]]:
+    dose = _dose(phrases, one)
+    timing = timed(phrases, one.get("timing"))
+    words = [quoted(text) for name in ("text", "patientInstruction") if (text := one.get(name)) is not None]
+    words = [told for told in words if told.text]
+    if not dose.text and not words:
+        raise refused("dose-missing", "Nothing says how much of this medicine is taken.", one.place)
+    if dose.text and not timing.words.text and not words:
+        raise refused("timing-ambiguous", "Nothing says when this medicine is taken.", one.place)
+    for told in words:
+        found = contradiction(told.text, _value(one), _unit_names(phrases, one), timing.rate)
+        if found:
+            raise refused(
+                "dosage-conflict", f"The words of this dosage tell another {found} than its elements.", one.place
+            )
+    sentences = [*_said(phrases, one, dose, timing), *timing.after, *_limits(phrases, one)]
+    sentences += [("dose-quote", phrases.say("dose-quote", words=told)) for told in _different(words)]
+    sentences += [
+        ("dose-also", phrases.say("dose-also", words=told))
+        for extra in one.each("additionalInstruction")
+        if (told := concept(extra)).text
+    ]
+    key = (dose.text, timing.words.text, timing.rate, timing.moments, tuple(told.text for told in words))
+    return tuple(sentences), timing, key
+
+
+def _different(words: list[Told]) -> Iterator[Told]:
+    """Words for the patient, where there are any, else the prescription's; not the same twice."""
+    seen: set[str] = set()
+    for told in words:
+        if told.text.casefold() not in seen:
+            seen.add(told.text.casefold())
+            yield told
+
+
+def _said(phrases: Phrases, one: Element, dose: Told, timing: Timed) -> Iterator[tuple[str, Told]]:
+    if dose.text or timing.words.text:
+        route, stray = _route(phrases, one)
+        verb, words = Told(route.verb, route.verb), Told(route.words, route.words)
+        cited = one.get("route")
+        if cited is not None and not stray.text:
+            said = route.words or route.verb
+            words = Told(route.words, route.words, (cited.cite(said),))
+            if not route.words:
+                verb, words = Told(route.verb, route.verb, (cited.cite(said),)), NOTHING
+        name = "dose-route" if stray.text else "dose" if timing.words.text else "dose-only"
+        amount = dose if dose.text else phrases.say("it")
+        slots = {"verb": verb, "dose": amount, "route": stray if stray.text else words, "timing": timing.words}
+        yield name, phrases.say(name, **slots)
+    site = concept(one.get("site"))
+    if site.text:
+        yield "dose-site", phrases.say("dose-site", site=site)
+    needed = one.of("asNeeded")
+    if needed is not None and needed.choice == "Boolean" and needed.value is True:
+        told = phrases.say("dose-needed")
+        yield "dose-needed", Told(told.text, told.spoken, (needed.cite(told.text),))
+    elif needed is not None and needed.choice == "CodeableConcept":
+        reason = concept(needed)
+        if not reason.text:
+            raise refused("missing", "A reason to take a medicine has no words.", needed.place)
+        yield "dose-needed-for", phrases.say("dose-needed-for", reason=reason)
+
+
+def _limits(phrases: Phrases, one: Element) -> Iterator[tuple[str, Told]]:
+    most = one.get("maxDosePerPeriod")
+    if most is not None:
+        numerator, denominator = most.get("numerator"), most.get("denominator")
+        if numerator is None or denominator is None:
+            raise refused("dose-ambiguous", "The most of a medicine needs an amount and a time.", most.place)
+        amount = quantity(phrases, numerator)
+        yield "dose-most", phrases.say("dose-most", dose=amount, span=span(phrases, denominator))
+    for name in ("maxDosePerAdministration", "maxDosePerLifetime"):
+        if one.get(name) is not None:
+            raise refused("dose-ambiguous", "This limit of a dose can't be told.", f"{one.place}.{name}")
+
+
+def _route(phrases: Phrases, one: Element) -> tuple[Route, Told]:
+    """The route of the table, or the neutral one with the record's words."""
+    route = one.get("route")
+    other = phrases.routes["other"]
+    if route is None:
+        return other, NOTHING
+    known = {code for _, code in codes(route)}
+    words = {
+        told.casefold() for told in (route.text("text"), *(c.text("display") for c in route.each("coding"))) if told
+    }
+    for found in phrases.routes.values():
+        if known & set(found.codes) or words & set(found.names):
+            return found, NOTHING
+    return other, concept(route)
+
+
+def _dose(phrases: Phrases, one: Element) -> Told:
+    rates = one.each("doseAndRate")
+    if not rates:
+        return NOTHING
+    if len(rates) > 1:
+        ordered = [rate for rate in rates if any(code == _ORDERED for _, code in codes(rate.get("type")))]
+        if len(ordered) != 1:
+            raise refused("dose-ambiguous", "There are several doses, and it isn't clear which holds.", one.place)
+        rates = (ordered[0],)
+    if rates[0].of("rate") is not None:
+        raise refused("dose-ambiguous", "A rate can't be told.", rates[0].place)
+    dose = rates[0].of("dose")
+    if dose is None:
+        return NOTHING
+    if dose.choice != "Quantity":
+        raise refused("dose-ambiguous", "A range of doses can't be told.", dose.place)
+    return quantity(phrases, dose)
+
+
+def quantity(phrases: Phrases, dose: Element) -> Told:
+    """An amount of a medicine: its digits, its unit. Raises Refused."""
+    value = dose.get("value")
+    if value is None or dose.get("comparator") is not None:
+        raise refused("dose-ambiguous", "A dose must be one number.", dose.place)
+    if not isinstance(value.value, (int, Decimal)) or isinstance(value.value, bool) or not value.value > 0:
+        raise refused("dose-unclear", "A dose must be a number above 0.", value.place)
+    digits = number(value)
+    if re.search("[eE]", digits):
+        raise refused("dose-unclear", "A dose with an exponent is not for people.", value.place)
+    spelled, code = dose.text("unit").strip(), dose.text("code").strip()
+    if (not spelled and not code) or spelled == "1" or (not spelled and code == "1"):
+        raise refused("dose-without-unit", "This dose is a number without a unit.", dose.place)
+    by_code = _unit(phrases, code)
+    by_words = _unit(phrases, spelled)
+    if by_code and by_words and by_code != by_words:
+        raise refused("dose-conflict", "The unit's words and its code are different units.", dose.place)
+    key = by_words or by_code
+    if spelled and not by_words and by_code:
+        key = ""  # words that aren't known may say more than the code: they are told
+    if not key:
+        if not spelled:
+            raise refused(
+                "dose-unit-unknown", "The code of this dose's unit is not known, and it has no words.", dose.place
+            )
+        words = quoted(Element(dose.reference, f"{dose.path}.unit", spelled), 40).text
+        text = f"{digits} {words}"
+        return Told(text, text, (dose.cite(text),))
+    unit = phrases.units[key]
+    form = unit.one if digits == "1" else unit.other
+    text, spoken = f"{digits} {unit.text or form}", f"{digits} {form}"
+    return Told(text, spoken, (dose.cite(text),))
+
+
+def _unit(phrases: Phrases, name: str) -> str:
+    """The key of a unit that is named so, by its code or its words; "" where none is."""
+    if name in phrases.units:
+        return name
+    small = name.casefold()
+    for key, unit in phrases.units.items():
+        if small and small in (unit.one, unit.other, unit.text.casefold(), *unit.names):
+            return key
+    return ""
+
+
+def _value(one: Element) -> Decimal | None:
+    for rate in one.each("doseAndRate"):
+        found = rate.get("doseQuantity", "value")
+        if found is not None:
+            return Decimal(number(found))
+    return None
+
+
+def _unit_names(phrases: Phrases, one: Element) -> tuple[str, ...]:
+    for rate in one.each("doseAndRate"):
+        for name in ("unit", "code"):
+            key = _unit(phrases, rate.text("doseQuantity", name))
+            if key:
+                unit = phrases.units[key]
+                return tuple(filter(None, (unit.one, unit.other, unit.text.casefold(), *unit.names)))
+    return ()

@@ -1,0 +1,150 @@
+"""When each sentence is said: by the samples of a voice where there is one, else by how fast people read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from hilum.video.local.captions import Cue, pieces
+from hilum.video.local.sound import WINDOW, Sound, Track, loudness, quietest, track, trimmed
+from hilum.video.local.voices import Voice
+from hilum.video.renderer import Unrendered
+from hilum.video.script import TEACH_BACK, Script, Sentence
+
+LEAD: Final = 0.9
+"""Seconds from the start of a scene to its first sentence: the eye finds its way first."""
+GAP: Final = 0.6
+REST: Final = 1.4
+THINKING: Final = 4.0
+"""After the question at the end: for an answer."""
+EMPTY: Final = 2.0
+"""More for a scene without sentences: a heading."""
+READING: Final = 13.0
+"""Characters a second, some 150 words a minute."""
+SHORTEST: Final = 1.6
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence in time. `scene`, `sentence`: its numbers. `cues`: its captions, from its first sound to its last."""
+
+    scene: int
+    sentence: int
+    cues: tuple[Cue, ...]
+
+    @property
+    def start(self) -> float:
+        """Of its first sound."""
+        return self.cues[0].start
+
+    @property
+    def end(self) -> float:
+        """Of its last."""
+        return self.cues[-1].end
+
+    def at(self, share: float) -> float:
+        """When that share of its letters was said: from cue to cue, and evenly within each."""
+        total = sum(len(cue.text) for cue in self.cues) or 1
+        left = share * total
+        for cue in self.cues:
+            if left <= len(cue.text):
+                return cue.start + (cue.end - cue.start) * left / max(1, len(cue.text))
+            left -= len(cue.text)
+        return self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Narration:
+    """All. `scenes`: when each begins. `seconds`: how long the whole is."""
+
+    said: tuple[Said, ...]
+    scenes: tuple[float, ...]
+    seconds: float
+
+
+async def narrate(script: Script, voice: Voice | None, file: Path, tell: Callable[[float], None]) -> Narration:
+    """With a voice: the sound of the whole video is then in `file`. Raises Unrendered."""
+    if voice is None:
+        return await _timed(script, None, None, tell)
+    rate = (await voice.say("a")).rate
+    with track(file, rate) as made:
+        return await _timed(script, voice, made, tell)
+
+
+async def _timed(script: Script, voice: Voice | None, made: Track | None, tell: Callable[[float], None]) -> Narration:
+    now, done, count = 0.0, 0, sum(len(scene.sentences) for scene in script.scenes)
+    said: list[Said] = []
+    scenes: list[float] = []
+    for number, scene in enumerate(script.scenes):
+        scenes.append(now)
+        now += LEAD
+        for place, sentence in enumerate(scene.sentences):
+            now += GAP if place else 0.0
+            parts = pieces(sentence.text)
+            if not parts:
+                continue
+            if voice is not None and made is not None:
+                sound = await _sound(voice, sentence, made.rate)
+                made.rest(now)
+                ends = [now + moment for moment in await _ends(voice, sentence, parts, sound)]
+                made.add(sound)
+            else:
+                ends = [now + moment for moment in _read(parts)]
+            said.append(Said(number, place, _cues(sentence, parts, now, ends)))
+            now = ends[-1]
+            done += 1
+            tell(done / count)
+        now += (THINKING if scene.role == TEACH_BACK else REST) + (0 if scene.sentences else EMPTY)
+    if made is not None:
+        made.rest(now)
+    return Narration(tuple(said), tuple(scenes), now)
+
+
+def _cues(sentence: Sentence, parts: list[str], start: float, ends: list[float]) -> tuple[Cue, ...]:
+    return tuple(
+        Cue(sentence.id if not at else f"{sentence.id}-{at + 1}", begin, end, part)
+        for at, (part, (begin, end)) in enumerate(zip(parts, pairwise([start, *ends]), strict=True))
+    )
+
+
+async def _sound(voice: Voice, sentence: Sentence, rate: int) -> Sound:
+    sound = trimmed(await voice.say(sentence.spoken or sentence.text))
+    if sound.rate != rate:
+        raise Unrendered(
+            "voice-failed", f"The speech engine {voice.engine} changed its sampling rate between two sentences."
+        )
+    if not sound.samples:
+        raise Unrendered("voice-failed", f"The speech engine {voice.engine} gave silence for a sentence.")
+    return sound
+
+
+async def _ends(voice: Voice, sentence: Sentence, parts: list[str], sound: Sound) -> list[float]:
+    """When each piece of a sentence ends. Its pieces are said one by one, to see how long each is beside the others,
+    and then the pause is sought in the whole that is nearest to there.
+    """
+    if len(parts) == 1:
+        return [sound.seconds]
+    if sentence.spoken:  # other words than those that are seen: no pieces to say
+        weights = [float(len(part)) for part in parts]
+    else:
+        weights = [trimmed(await voice.say(part)).seconds for part in parts]
+    loud, before = loudness(sound), 0.0
+    ends: list[float] = []
+    for weight in weights[:-1]:
+        before += weight
+        about = sound.seconds * before / (sum(weights) or 1)
+        ends.append(min(max(quietest(loud, about, 0.3), (ends[-1] if ends else 0) + WINDOW), sound.seconds))
+    return [*ends, sound.seconds]
+
+
+def _read(parts: list[str]) -> list[float]:
+    """For who reads."""
+    whole = max(SHORTEST, sum(map(len, parts)) / READING)
+    ends, before = [], 0
+    for part in parts:
+        before += len(part)
+        ends.append(whole * before / sum(map(len, parts)))
+    return ends

@@ -1,0 +1,145 @@
+"""Videos of scripts, made on this machine: drawn by Pillow, said by an offline speech engine where there is one,
+encoded by ffmpeg as a program of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from hilum.video.local import ffmpeg
+from hilum.video.local.captions import webvtt
+from hilum.video.local.encoding import encode, fault
+from hilum.video.local.narration import Narration, narrate
+from hilum.video.local.transcript import transcript
+from hilum.video.local.voices import Voice, voice
+from hilum.video.local.words import words
+from hilum.video.renderer import MEDIA, Job, Rendered, Unrendered, Wanted
+
+SAYING: Final = 0.15
+"""The share of the work that speech is; the rest is drawing and encoding."""
+LONGEST: Final = 15 * 60.0
+"""Seconds of a video."""
+WORK: Final = ".work"
+"""Folder of what is not yet finished, within the job's; removed at the end, whatever the end is."""
+
+
+class Local:
+    """`program`: ffmpeg, by name or path; "" seeks it. `models`: voices of piper, by language; espeak-ng needs none."""
+
+    name = "local"
+
+    def __init__(self, program: str = "", models: Mapping[str, Path] = MappingProxyType({})) -> None:
+        self._program, self._models = program, models
+
+    def fit(self, wanted: Wanted) -> None:
+        """Raises Unrendered."""
+        _pictures()
+        ffmpeg.chosen(wanted.codec, self._program)
+        self._voice(wanted)
+        _screens(wanted)
+
+    def _voice(self, wanted: Wanted) -> Voice | None:
+        return voice(wanted.script.language, self._models) if wanted.narrated else None
+
+    async def render(self, job: Job) -> Rendered:
+        """Raises Unrendered."""
+        _pictures()
+        wanted = job.wanted
+        chosen = await asyncio.to_thread(ffmpeg.chosen, wanted.codec, self._program)
+        speaker = self._voice(wanted)
+        work = job.folder / WORK
+        made = _files(job.folder, chosen.format.suffix)
+        try:
+            shutil.rmtree(work, ignore_errors=True)
+            work.mkdir(parents=True)
+            sound = work / "sound.wav" if speaker else None
+            narration = await narrate(wanted.script, speaker, work / "sound.wav", _share(job.tell, 0, SAYING))
+            if narration.seconds > LONGEST:
+                raise Unrendered(
+                    "too-long",
+                    f"The video would take {narration.seconds / 60:.0f} minutes; {LONGEST / 60:.0f} are the most.",
+                )
+            unfinished = _files(work, chosen.format.suffix)
+            await self._film(job, chosen, narration, sound, unfinished)
+            for name, path in unfinished.items():
+                path.replace(made[name])
+        except OSError as error:
+            raise fault(
+                "disk-full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "not-writable"
+            ) from None
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        job.tell(1.0)
+        return Rendered(
+            made["video"],
+            MEDIA[wanted.codec],
+            made["captions"],
+            made["transcript"],
+            made["poster"],
+            round(narration.seconds, 3),
+            speaker is not None,
+        )
+
+    async def _film(
+        self, job: Job, chosen: ffmpeg.Chosen, narration: Narration, sound: Path | None, files: Mapping[str, Path]
+    ) -> None:
+        from hilum.video.local.frames import count, frames
+
+        script = job.wanted.script
+        screens = await asyncio.to_thread(_screens, job.wanted)
+        await asyncio.to_thread(_poster, job.wanted, files["poster"])
+        captions = [cue for one in narration.said for cue in one.cues]
+        files["captions"].write_text(webvtt(captions), "utf-8")
+        files["transcript"].write_text(transcript(script), "utf-8")
+        own = words(script.language)
+        command = chosen.command(screens[0].stage.size, sound, files["video"], own.title, own.code)
+        pictures = frames(script, screens, narration, ffmpeg.RATE)
+        await encode(command, pictures, count(narration, ffmpeg.RATE), ffmpeg.RATE, _share(job.tell, SAYING, 1.0))
+
+
+def _files(folder: Path, suffix: str) -> dict[str, Path]:
+    names = {
+        "video": f"video{suffix}",
+        "captions": "captions.vtt",
+        "transcript": "transcript.txt",
+        "poster": "poster.png",
+    }
+    return {what: folder / name for what, name in names.items()}
+
+
+def _share(tell: Callable[[float], None], start: float, end: float) -> Callable[[float], None]:
+    return lambda done: tell(start + (end - start) * min(1.0, done))
+
+
+def _pictures() -> None:
+    try:
+        import PIL  # noqa: F401
+    except ImportError:
+        raise Unrendered(
+            "no-pillow", "Pictures are drawn by Pillow, which is not installed: pip install 'hilum[video]'."
+        ) from None
+
+
+def _screens(wanted: Wanted):  # type: ignore[no-untyped-def]
+    from hilum.video.local.fonts import Unwritable
+    from hilum.video.local.screens import screens
+
+    try:
+        return screens(wanted.script, wanted.shape)
+    except Unwritable as letter:
+        raise Unrendered(
+            "letters", f"The script has a letter that the fonts of this renderer have not, {letter}."
+        ) from None
+
+
+def _poster(wanted: Wanted, to: Path) -> None:
+    from hilum.video.local.drawing import drawn, said
+
+    first = _screens(wanted)[0]
+    said(drawn(wanted.script, first), wanted.script, first, None).image.save(to, optimize=True)

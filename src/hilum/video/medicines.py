@@ -1,0 +1,117 @@
+"""The medicines that a patient takes now, each once. https://hl7.org/fhir/R4/medicationrequest.html"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from hilum.video.allergies import FORMS, allergic, ingredients
+from hilum.video.dosage import Dosed, dosed
+from hilum.video.elements import Element, Record
+from hilum.video.moments import moment
+from hilum.video.phrases import Phrases, Told
+from hilum.video.refusals import refused
+from hilum.video.wording import codes, concept
+
+_ORDERS: Final = frozenset(("order", "original-order", "reflex-order", "filler-order", "instance-order"))
+_OVER: Final = frozenset(("completed", "cancelled", "stopped", "draft", "on-hold", "not-taken", "intended", "ended"))
+
+
+@dataclass(frozen=True, slots=True)
+class Medicine:
+    """A medicine that is active. `source`: the MedicationRequest or MedicationStatement. `codes`: of the drug."""
+
+    source: Element
+    drug: Element
+    name: Told
+    codes: frozenset[tuple[str, str]]
+    dosed: Dosed
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The words of its name that are names of drugs: there are no easier ones, so the reading grade skips them."""
+        return frozenset(w for w in re.findall(r"[^\W\d_]{4,}", self.name.text) if w.casefold() not in FORMS)
+
+
+def active(record: Record, phrases: Phrases, now: datetime) -> tuple[Medicine, ...]:
+    """All that are, prescribed ones first. Raises Refused: two of one drug, one that the patient is allergic to, ..."""
+    found: list[Medicine] = []
+    for one in (*_requests(record), *_statements(record)):
+        _dated(one, now)
+        made = _medicine(record, phrases, one)
+        other = next((other for other in found if same(other, made)), None)
+        if other is None:
+            found.append(made)
+        elif one.path != "MedicationStatement" or other.dosed.key != made.dosed.key:
+            raise refused(
+                "medicine-twice", f"Two active records are of {made.name.text}.", f"{other.source.place}; {one.place}"
+            )
+    for medicine in found:
+        allergic(record, medicine.name.text, medicine.codes, medicine.drug)
+    return tuple(found)
+
+
+def same(one: Medicine, other: Medicine) -> bool:
+    """Whether two are of one drug: a code that they share, the same name, or the same ingredients by name."""
+    if one.codes & other.codes or one.name.text.casefold() == other.name.text.casefold():
+        return True
+    return bool(ingredients(one.name.text)) and ingredients(one.name.text) == ingredients(other.name.text)
+
+
+def _requests(record: Record) -> Iterator[Element]:
+    for one in record.all("MedicationRequest"):
+        status, intent = one.text("status"), one.text("intent")
+        if status in _OVER or (intent not in _ORDERS and intent):
+            continue
+        if status != "active" or not intent:
+            raise refused("status-unknown", "Nobody knows whether this medicine is taken.", f"{one.place}.status")
+        if one.value.get("doNotPerform") is True:
+            raise refused(
+                "do-not-perform", "This active request says not to take a medicine.", f"{one.place}.doNotPerform"
+            )
+        yield one
+
+
+def _statements(record: Record) -> Iterator[Element]:
+    for one in record.all("MedicationStatement"):
+        status = one.text("status")
+        if status in _OVER:
+            continue
+        if status != "active":
+            raise refused("status-unknown", "Nobody knows whether this medicine is taken.", f"{one.place}.status")
+        yield one
+
+
+def _dated(one: Element, now: datetime) -> None:
+    """Raises Refused where what is active has already ended, or was written on a day to come."""
+    effective = one.of("effective")
+    ends = [timing.get("timing", "repeat", "boundsPeriod", "end") for timing in _dosages(one)]
+    if effective is not None and effective.choice == "Period":
+        ends.append(effective.get("end"))
+    for end in ends:
+        found = moment(end)
+        if found is not None and found.last < now:
+            raise refused("dates-conflict", "This medicine is active, and its time is over.", found.element.place)
+    written = moment(one.get("authoredOn"))
+    if written is not None and written.first > now:
+        raise refused("dates-conflict", "This was prescribed on a day to come.", written.element.place)
+
+
+def _dosages(one: Element) -> tuple[Element, ...]:
+    return one.each("dosageInstruction") or one.each("dosage")
+
+
+def _medicine(record: Record, phrases: Phrases, one: Element) -> Medicine:
+    medication = one.of("medication")
+    drug = medication
+    if medication is not None and medication.choice == "Reference":
+        target = record.target(medication)
+        drug = target.get("code") if target is not None else None
+    name = concept(drug)
+    if drug is None or not name.text:
+        where = medication.place if medication is not None else one.place
+        raise refused("medicine-missing", "A medicine has no name among the resources.", where)
+    return Medicine(one, drug, name, codes(drug), dosed(phrases, _dosages(one), one))

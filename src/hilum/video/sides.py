@@ -1,0 +1,91 @@
+"""Left and right, which must never be lost. Where a procedure is done, and on which side.
+
+Sides are read from codes of SNOMED CT and from words, English and Spanish. Two elements that differ are refused, and so
+is a part of the body that there is twice, without its side.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from hilum.video.elements import Element
+from hilum.video.phrases import Phrases
+from hilum.video.refusals import refused
+from hilum.video.wording import codes
+
+LEFT: Final = "left"
+RIGHT: Final = "right"
+_CODES: Final = {"7771000": {LEFT}, "24028007": {RIGHT}, "51440002": {LEFT, RIGHT}}
+"""Qualifiers of SNOMED CT: left, right, right and left."""
+_WORDS: Final = (
+    (re.compile(r"\b(?:left|izquierd[oa]s?|LEFT|\(?L\)(?= ))\b", re.I), {LEFT}),
+    (re.compile(r"\b(?:right(?! away| now| after| before)|derech[oa]s?)\b", re.I), {RIGHT}),
+    (re.compile(r"\b(?:bilateral(?:es)?|both|ambos|ambas)\b", re.I), {LEFT, RIGHT}),
+)
+_PARTS: Final = (
+    ("eye", ("eye", "ocular", "cataract", "ojo")),
+    ("ear", ("ear", "ears", "oído", "oreja")),
+    ("shoulder", ("shoulder", "hombro")),
+    ("hand", ("hand", "wrist", "finger", "thumb", "carpal", "mano", "muñeca")),
+    ("arm", ("arm", "elbow", "forearm", "brazo", "codo")),
+    ("hip", ("hip", "cadera")),
+    ("knee", ("knee", "rodilla")),
+    ("foot", ("foot", "ankle", "toe", "heel", "pie", "tobillo")),
+    ("leg", ("leg", "thigh", "calf", "pierna")),
+    ("head", ("head", "brain", "cabeza")),
+    ("neck", ("neck", "thyroid", "throat", "cuello")),
+    ("chest", ("chest", "heart", "lung", "breast", "cardiac", "thorax", "pecho", "mammography")),
+    ("belly", ("belly", "abdomen", "abdominal", "colon", "colonoscopy", "stomach", "appendix", "abdomen")),
+    ("back", ("back", "spine", "espalda")),
+)
+_TWICE: Final = frozenset(("eye", "ear", "shoulder", "hand", "arm", "hip", "knee", "foot", "leg"))
+
+
+def sides(elements: Iterable[Element]) -> frozenset[str]:
+    """The side that elements tell: none, one or both. Raises Refused where they differ."""
+    told: frozenset[str] = frozenset()
+    for element in elements:
+        found = _sides(element)
+        if found and told and found != told:
+            raise refused("side-conflict", "One element tells another side of the body than another.", element.place)
+        told = told or found
+    return told
+
+
+def _sides(element: Element) -> frozenset[str]:
+    found: set[str] = set()
+    for text in texts(element):
+        for pattern, which in _WORDS:
+            if pattern.search(text):
+                found |= which
+    if type(element.value) is dict:
+        for _, code in codes(element):
+            found |= _CODES.get(code, set())
+    return frozenset(found)
+
+
+def texts(element: Element | None) -> tuple[str, ...]:
+    """The words of a CodeableConcept or a string."""
+    if element is None:
+        return ()
+    if type(element.value) is str:
+        return (element.value,)
+    return tuple(filter(None, (element.text("text"), *(one.text("display") for one in element.each("coding")))))
+
+
+def places(phrases: Phrases, elements: Iterable[Element], side: frozenset[str]) -> tuple[str, ...]:
+    """The places of a picture of the body that elements name. Raises Refused: a paired part whose side nobody tells."""
+    for element in elements:
+        words = set(re.findall(r"\w+", " ".join(texts(element)).casefold()))
+        for part, names in _PARTS:
+            if words & set(names):
+                if part not in _TWICE:
+                    return (part,)
+                if not side:
+                    raise refused(
+                        "side-missing", "This part of the body has a left and a right: expected which.", element.place
+                    )
+                return tuple(f"{one}-{part}" for one in sorted(side))
+    return ()

@@ -1,0 +1,59 @@
+"""The visit that a patient is told of: the latest that is over. https://hl7.org/fhir/R4/encounter.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from hilum.video.elements import Element, Record
+from hilum.video.moments import Moment, moment, ordered
+from hilum.video.phrases import Told
+from hilum.video.refusals import refused
+from hilum.video.wording import concept
+
+
+def latest(record: Record, now: datetime) -> tuple[Element, Moment]:
+    """The latest finished Encounter and when it began. Raises Refused."""
+    found: list[tuple[Moment, Element]] = []
+    doubtful: list[tuple[Moment, Element]] = []
+    for one in record.all("Encounter"):
+        start, end = moment(one.get("period", "start")), moment(one.get("period", "end"))
+        ordered(start, end)
+        status = one.text("status")
+        if start is None or status in ("planned", "cancelled", "arrived", "triaged", "in-progress", "onleave"):
+            continue
+        (found if status == "finished" else doubtful).append((start, one))
+    if not found:
+        raise refused("visit-missing", "The patient has no finished visit with a date.", "Encounter")
+    start, visit = max(found, key=lambda pair: (pair[0].first, pair[1].reference))
+    for other, one in doubtful:
+        if other.last >= start.first:
+            raise refused("status-unknown", "Nobody knows whether this visit took place.", f"{one.place}.status")
+    if start.first > now:
+        raise refused("dates-conflict", "This visit is finished and has yet to begin.", f"{visit.place}.period.start")
+    return visit, start
+
+
+def reasons(record: Record, element: Element) -> Iterator[Told]:
+    """Why an encounter, a request or an appointment is: its reasons, or what was found; each once."""
+    seen: set[str] = set()
+    concepts: list[Element | None] = [*element.each("reasonCode")]
+    for name in ("reasonReference", "diagnosis"):
+        if concepts:
+            break
+        for one in element.each(name):
+            reference = one.get("condition") if name == "diagnosis" else one
+            target = record.target(reference, needed=reference is not None and not reference.text("display"))
+            if target is not None:
+                if target.path == "Condition" and _refuted(target):
+                    raise refused("entered-in-error", "The reason was refuted.", one.place)
+                concepts.append(target.get("code"))
+    for found in concepts:
+        told = concept(found)
+        if told.text and told.text.casefold() not in seen:
+            seen.add(told.text.casefold())
+            yield told
+
+
+def _refuted(condition: Element) -> bool:
+    return any(one.text("code") == "refuted" for one in condition.each("verificationStatus", "coding"))
