@@ -64,7 +64,7 @@ def to_ask(who: Principal, patient: str = "") -> None:
 
 
 def to_decide(who: Principal, roles: Roles, video: str, patient: str) -> None:
-    """Raises Forbidden unless this video may be edited, approved, rejected, and given out: by a person who works here."""
+    """Raises Forbidden unless this video may be edited, decided about and given out: by a person who works here."""
     minted = who.client == CLI and not who.grant  # by who owns the data directory
     staff = any(name in roles and roles[name].picks == STAFF for name in who.roles)
     if not (who.policy is EVERYTHING or minted or staff):

@@ -1,7 +1,7 @@
 """A video's files in hilum's own store: a Binary each, and the DocumentReference that says what they are.
 
-As long as nobody has approved it, the DocumentReference has no `subject`, and so lies in no patient's record: no app that
-is bound to the patient finds a draft. The Binaries' securityContext is the DocumentReference
+As long as nobody has approved it, the DocumentReference has no `subject`, and so lies in no patient's record: no app
+that is bound to the patient finds a draft. The Binaries' securityContext is the DocumentReference
 (https://hl7.org/fhir/R4/binary.html#security), so that all of them come into the record by the one write that approves.
 https://hl7.org/fhir/R4/documentreference.html
 """

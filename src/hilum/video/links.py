@@ -1,8 +1,8 @@
 """Links that lead a patient to a video: a secret in an address, with an end, that can be revoked at any time.
 
-A link is 256 random bits, of which the ledger has the digest (kind VIDEO_LINK). It opens nothing by itself: who follows it
-proves who they are, by the birth date or by a sign-in, a few times at most. What proves it then is another secret, of an
-hour, that the browser has as a cookie.
+A link is 256 random bits, of which the ledger has the digest (kind VIDEO_LINK). It opens nothing by itself: who follows
+it proves who they are, by the birth date or by a sign-in, a few times at most. What proves it then is another secret,
+of an hour, that the browser has as a cookie.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Links:
         return _standing(row)
 
     async def attempt(self, token: str) -> Standing:
-        """Count that a proof is tried, before it is looked at: of several at once each counts. Raises NotFound, Busy."""
+        """Count that a proof is tried, before it is looked at: of several at once each counts. Raises NotFound."""
         return await self._counted(token, 1, 0)
 
     async def proven(self, token: str) -> str:

@@ -16,7 +16,6 @@ from hilum.video.script import Script
 from hilum.video.templates import Template, Templates, packaged
 from hilum.video.writing import write
 
-
 Write = Callable[[Template, str, Iterable[Resource], datetime], Script]
 """What writes a script: `hilum.video.writing.write`."""
 Edit = Callable[[Script, Mapping[str, str], Template], Script]

@@ -16,6 +16,7 @@ these; what others add to it stays.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, Final
 
 from hilum.fhir.resource import instant
@@ -132,7 +133,7 @@ def _output(id: str, order: Order) -> Iterator[Body]:
         yield one("element", valueString=order.failure.element)
     if order.step in (AWAITING, APPROVED):
         yield one("document", valueReference={"reference": f"DocumentReference/{document_of(id, order)}"})
-        yield one("seconds", valueDecimal=round(order.seconds, 1))
+        yield one("seconds", valueDecimal=Decimal(f"{order.seconds:.1f}"))
         yield one("spoken", valueBoolean=order.spoken)
     if order.edited:
         yield one("edited", valueString=order.edited)

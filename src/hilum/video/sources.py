@@ -1,12 +1,10 @@
-"""What hilum's store has of a patient that a video may tell: the clinical part of the record, and whom and what it refers
-to.
-"""
+"""What hilum's store has of a patient that a video may tell: the clinical part of the record, and what it refers to."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 

@@ -1,8 +1,8 @@
 """A video's Task read back: what was asked for, how far it is, and what came of it.
 
 The other way round from `hilum.video.shown`, and the same of the DocumentReference of one that is approved, for who
-sees no Tasks. Whoever may write either may have put anything into it: what has another shape than hilum gives it is left
-out.
+sees no Tasks. Whoever may write either may have put anything into it: what has another shape than hilum gives it is
+left out.
 """
 
 from __future__ import annotations

@@ -458,7 +458,10 @@ class Videos:
         if not one.patient:
             raise Conflict("The video is not that far.")
         allowed.to_decide(who, self._roles, id, one.patient)
-        return await self._reel(id)
+        reel = await self._shelf.get(id)
+        if reel is None:
+            raise Conflict(f"Nothing is kept of this video: it is {one.step}.")
+        return reel
 
     async def _to_decide(self, who: Principal, id: str, if_match: str) -> Reel:
         reel = await self._decides(who, id)

@@ -1,0 +1,582 @@
+"""A video from being asked for until a patient watches it, and who may do what on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.video.filmed import AMY, BACKEND, BEN, CONTENT, DOCTOR, OWNER, PATIENT, World, holder, process, world
+
+from hilum.interactions import granting
+from hilum.interactions.delete import delete
+from hilum.interactions.read import read
+from hilum.interactions.search import search
+from hilum.interactions.update import update
+from hilum.problems import Busy, Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
+from hilum.search.parse import parse_query
+from hilum.video import executing
+from hilum.video.making import Gathering
+from hilum.video.order import FILES, Failure, Whom, gather_of, id_of
+from hilum.video.renderer import Unrendered
+
+KEPT = ["document", "making", *FILES]
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncIterator[World]:
+    async with world(tmp_path) as found:
+        yield found
+
+
+async def content(here: World, file: Any) -> bytes:
+    return b"".join([one async for one in here.videos.chunks(file)])
+
+
+# --- made -------------------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_asked_for_is_a_task_at_once_and_then_a_draft_that_awaits_approval(here: World) -> None:
+    id = await here.ask()
+    assert (await here.videos.get(OWNER, id)).step == "requested"
+    await here.work()
+    found = await here.videos.get(OWNER, id)
+    assert (found.status, found.step, found.patient, found.seconds, found.spoken) == (
+        "on-hold", "awaiting-approval", PATIENT, 12.5, True,
+    )  # fmt: skip
+    assert found.document == f"DocumentReference/{id_of(id, 1, 'document')}"
+    assert await here.stands(id) == KEPT
+    assert await here.left() == (1, 0, 0)
+
+
+async def test_its_document_says_what_it_is_made_of_and_that_nobody_has_approved_it(here: World) -> None:
+    id = await here.draft()
+    body = await here.body("DocumentReference", id_of(id, 1, "document"))
+    assert (body["docStatus"], body["status"], "subject" in body) == ("preliminary", "current", False)
+    assert body["context"]["sourcePatientInfo"] == {"reference": PATIENT}
+    related = [one["reference"] for one in body["context"]["related"]]
+    assert related == ["Condition/c1/_history/1", "Patient/amy/_history/1", "Practitioner/doc/_history/1"]
+    assert [one["attachment"]["contentType"] for one in body["content"]] == [
+        "video/webm", "text/vtt; charset=utf-8", "text/plain; charset=utf-8", "image/png", "application/json",
+    ]  # fmt: skip
+    assert [one["attachment"]["size"] for one in body["content"]][:2] == [len(CONTENT), len(b"captions")]
+    made = await here.body("Provenance", id_of(id, 1, "making"))
+    assert [one["what"]["reference"] for one in made["entity"] if one["role"] == "source"] == related
+
+
+async def test_its_files_are_read_whole_and_in_parts(here: World) -> None:
+    id = await here.draft()
+    video = await here.videos.file(DOCTOR, id, "video")
+    assert video.blob is not None
+    assert await content(here, video) == CONTENT
+    assert b"".join([one async for one in here.videos.chunks(video, 5, 9)]) == CONTENT[5:9]
+    assert await content(here, await here.videos.file(DOCTOR, id, "captions")) == b"captions"
+    found = json.loads(await content(here, await here.videos.file(DOCTOR, id, "script")))
+    assert found["title"] == "Your visit"
+
+
+async def test_a_patient_is_named_by_a_number_too(here: World) -> None:
+    assert (await here.videos.get(OWNER, await here.ask(patient="4711"))).patient == PATIENT
+    assert (await here.videos.get(OWNER, await here.ask(patient="urn:mrn|4711"))).patient == PATIENT
+    with pytest.raises(NotFound, match="no such patient"):
+        await here.ask(patient="4712")
+
+
+@pytest.mark.parametrize(
+    ("changes", "element"),
+    [
+        ({"template": "nothing"}, "template"),
+        ({"language": "xx"}, "language"),
+        ({"shape": "round"}, "shape"),
+        ({"codec": "vp8"}, "codec"),
+        ({"renderer": "other"}, "renderer"),
+        ({"patient": ""}, "ehr"),
+        ({"ehr": "epic"}, "ehr"),
+        ({"patient": "", "ehr": "epic"}, "patient"),
+        ({"patient": "", "ehr": "other", "whom": Whom("mrn", "1")}, "ehr"),
+    ],
+)
+async def test_what_can_not_be_made_is_refused_at_once(here: World, changes: dict[str, Any], element: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        await here.ask(**changes)
+    assert caught.value.issues[0].expression == element
+    assert await here.left() == (0, 0, 0)
+
+
+async def test_data_that_stops_the_script_is_told_on_the_task_with_its_element(here: World) -> None:
+    id = await here.ask(patient="Patient/cal")
+    await here.work()
+    found = await here.videos.get(OWNER, id)
+    assert (found.status, found.step) == ("failed", "failed")
+    assert found.reason is not None
+    assert (found.reason.code, found.reason.element) == ("reason-missing", "Encounter.reasonCode")
+    assert await here.left() == (0, 0, 0)
+
+
+async def test_a_patient_of_an_ehr_is_gathered_first_once_and_waited_for(here: World) -> None:
+    here.gatherer.result = Gathering(False)
+    id = await here.ask(patient="", ehr="epic", whom=Whom("mrn", "203701"))
+    await here.work()
+    assert (await here.videos.get(OWNER, id)).step == "gathering"
+    assert here.gatherer.given == {gather_of(id): ("epic", "video", Whom("mrn", "203701"))}
+    row = (await here.store.ledger.of(30))[0]
+    assert b"203701" not in row.value
+    here.gatherer.result = Gathering(True, PATIENT)
+    here.move(executing.LOOK_SECONDS)
+    await here.work()
+    found = await here.videos.get(OWNER, id)
+    assert (found.step, found.patient, found.ehr) == ("awaiting-approval", PATIENT, "epic")
+
+
+async def test_why_gathering_has_failed_is_told(here: World) -> None:
+    here.gatherer.result = Gathering(True, failure=Failure("forbidden", "The EHR does not allow it.", side="theirs"))
+    id = await here.ask(patient="", ehr="epic", whom=Whom("mrn", "203701"))
+    await here.work()
+    reason = (await here.videos.get(OWNER, id)).reason
+    assert reason is not None
+    assert (reason.code, reason.text) == ("forbidden", "The EHR does not allow it.")
+
+
+async def test_rendering_is_tried_again_where_that_may_help(here: World) -> None:
+    here.renderer.raises = [Unrendered("down", "The service does not answer.", "theirs", again=True)]
+    id = await here.ask()
+    await here.work()
+    assert (await here.videos.get(OWNER, id)).step == "waiting"
+    here.move(executing.TRIES[0])
+    await here.work()
+    assert (await here.videos.get(OWNER, id)).step == "awaiting-approval"
+
+
+async def test_rendering_that_can_not_be_ends_the_video(here: World) -> None:
+    here.renderer.raises = [Unrendered("no-codec", "ffmpeg has no such encoder.")]
+    id = await here.ask()
+    await here.work()
+    reason = (await here.videos.get(OWNER, id)).reason
+    assert reason is not None
+    assert reason.code == "no-codec"
+    assert await here.left() == (0, 0, 0)
+
+
+async def test_an_error_that_nobody_foresaw_is_tried_again_and_tells_its_name_alone(here: World) -> None:
+    here.renderer.raises = [ValueError("Amy") for _ in range(9)]
+    id = await here.ask()
+    for wait in (0, *executing.TRIES):
+        here.move(wait)
+        await here.work()
+    reason = (await here.videos.get(OWNER, id)).reason
+    assert reason is not None
+    assert (reason.code, "ValueError" in reason.text, "Amy" in reason.text) == ("defect", True, False)
+
+
+async def test_how_far_rendering_is_stands_on_the_task(here: World) -> None:
+    here.renderer.gate = asyncio.Event()
+    id = await here.ask()
+    work = asyncio.create_task(here.work())
+    async for one in here.videos.events(OWNER, id, 0.001):
+        if one.progress == 50:
+            here.renderer.gate.set()
+    await work
+    assert (one.step, one.progress) == ("awaiting-approval", None)
+
+
+async def test_ten_asked_for_at_once_are_made_in_turn(here: World) -> None:
+    ids = [await here.ask() for _ in range(10)]
+    await here.work()
+    assert [(await here.videos.get(OWNER, id)).step for id in ids] == ["awaiting-approval"] * 10
+    assert [job.id for job in here.renderer.jobs] == [f"{id}-1" for id in ids]
+    assert here.renderer.most == 1
+
+
+async def test_a_template_may_let_its_videos_go_out_by_themselves_and_it_is_recorded_so(here: World) -> None:
+    id = await here.ask(template="free")
+    await here.work()
+    found = await here.videos.get(OWNER, id)
+    assert found.step == "approved"
+    assert found.decided is not None
+    assert found.decided.by == "template"
+    assert "itself" in (await here.body("Provenance", id_of(id, 1, "approval")))["activity"]["text"]
+
+
+# --- ended ------------------------------------------------------------------------------------------------------------
+
+
+async def test_who_cancels_ends_the_rendering_and_nothing_stays(here: World) -> None:
+    here.renderer.gate = asyncio.Event()
+    id = await here.ask()
+    await here.working.turn()
+    await here.renderer.begun.wait()
+    assert (await here.videos.cancel(OWNER, id)).status == "cancelled"
+    await here.work()
+    assert here.renderer.under_way == 0
+    assert await here.stands(id) == []
+    assert await here.left() == (0, 0, 0)
+    with pytest.raises(Conflict):
+        await here.videos.approve(DOCTOR, id)
+
+
+async def test_a_draft_can_be_cancelled_by_fhir_too_and_is_deleted(here: World) -> None:
+    id = await here.draft()
+    task = await here.store.read("Task", id)
+    assert task is not None
+    await update(here.door, OWNER, "Task", id, task.body | {"status": "cancelled"})
+    await here.work()
+    assert await here.stands(id) == []
+    assert (await here.videos.get(OWNER, id)).step == "cancelled"
+    assert await here.left() == (0, 0, 0)
+
+
+async def test_so_it_is_when_its_task_is_deleted(here: World) -> None:
+    id = await here.draft()
+    await delete(here.door, OWNER, "Task", id)
+    await here.work()
+    assert await here.stands(id) == []
+    assert await here.left() == (0, 0, 0)
+
+
+async def test_gathering_is_cancelled_with_it(here: World) -> None:
+    here.gatherer.result = Gathering(False)
+    id = await here.ask(patient="", ehr="epic", whom=Whom("mrn", "1"))
+    await here.work()
+    await here.videos.cancel(OWNER, id)
+    await here.work()
+    assert here.gatherer.cancelled == [gather_of(id)]
+    assert await here.left() == (0, 0, 0)
+
+
+async def test_what_is_rejected_is_deleted_and_who_did_so_is_told(here: World) -> None:
+    id = await here.draft()
+    found = await here.videos.reject(DOCTOR, id)
+    assert (found.status, found.step) == ("cancelled", "rejected")
+    assert found.decided is not None
+    assert (found.decided.verdict, found.decided.by) == ("rejected", "doc")
+    await here.work()
+    assert (await here.videos.get(OWNER, id)).step == "rejected"
+    assert await here.stands(id) == []
+    assert await here.left() == (0, 0, 0)
+
+
+async def test_where_references_are_kept_whole_drafts_can_be_deleted_too(tmp_path: Path) -> None:
+    async with world(tmp_path, integrity=True) as here:
+        id = await here.draft()
+        await here.videos.edit(DOCTOR, id, {"why-2": "Sleep."})
+        await here.work()
+        await here.videos.reject(DOCTOR, id)
+        assert [await here.stands(id, draft) for draft in (1, 2)] == [[], []]
+
+
+# --- approved ---------------------------------------------------------------------------------------------------------
+
+
+async def test_who_approves_which_script_and_when_is_recorded_and_the_record_has_it(here: World) -> None:
+    id = await here.draft()
+    written = await here.videos.script(DOCTOR, id)
+    found = await here.videos.approve(DOCTOR, id, written.digest)
+    assert (found.status, found.step) == ("completed", "approved")
+    body = await here.body("DocumentReference", id_of(id, 1, "document"))
+    assert (body["docStatus"], body["subject"]) == ("final", {"reference": PATIENT})
+    told = await here.body("Provenance", id_of(id, 1, "approval"))
+    assert told["agent"][0]["who"]["reference"] == "Practitioner/doc"
+    assert told["entity"][0]["what"]["identifier"]["value"] == written.digest
+    assert ("doc", "video-decide", 200) in [event[:3] for event in here.trail.events]
+    assert await here.left() == (1, 0, 0)
+
+
+async def test_what_is_approved_is_approved_once(here: World) -> None:
+    id = await here.approved()
+    for again in (here.videos.approve, here.videos.reject):
+        with pytest.raises(Conflict):
+            await again(DOCTOR, id)
+    with pytest.raises(Conflict):
+        await here.videos.cancel(OWNER, id)
+    with pytest.raises(Conflict):
+        await here.videos.edit(DOCTOR, id, {"why-2": "Sleep."})
+
+
+async def test_of_two_who_decide_at_once_one_does(here: World) -> None:
+    id = await here.draft()
+    found = await asyncio.gather(
+        here.videos.approve(DOCTOR, id), here.videos.reject(DOCTOR, id), return_exceptions=True
+    )
+    assert [isinstance(one, Conflict) for one in found].count(True) == 1
+    step = (await here.videos.get(OWNER, id)).step
+    assert step in ("approved", "rejected")
+    assert len(await here.stands(id)) == (len(KEPT) + 1 if step == "approved" else 0)
+
+
+async def test_it_needs_not_wait_for_what_is_rendered(here: World) -> None:
+    id = await here.draft()
+    here.renderer.gate = asyncio.Event()
+    here.renderer.begun.clear()
+    await here.ask()
+    await here.working.turn()
+    await here.renderer.begun.wait()
+    assert (await here.videos.approve(DOCTOR, id)).step == "approved"
+
+
+async def test_an_edit_is_rendered_as_a_new_draft_in_place_of_the_one_before(here: World) -> None:
+    id = await here.draft()
+    before = await here.videos.script(DOCTOR, id)
+    found = await here.videos.edit(DOCTOR, id, {"why-2": "Sleep well."}, before.digest)
+    assert found.status in ("in-progress", "on-hold")
+    await here.work()
+    after = await here.videos.script(DOCTOR, id)
+    assert after.script.scenes[0].sentences[1].text == "Sleep well."
+    assert after.digest != before.digest
+    assert await here.stands(id, 1) == ["document", "making"]
+    assert await here.stands(id, 2) == KEPT
+    old = await here.body("DocumentReference", id_of(id, 1, "document"))
+    new = await here.body("DocumentReference", id_of(id, 2, "document"))
+    assert (old["status"], new["status"]) == ("superseded", "current")
+    assert new["relatesTo"][0]["target"]["reference"] == f"DocumentReference/{id_of(id, 1, 'document')}"
+    assert (await here.videos.get(OWNER, id)).edited == "doc"
+    with pytest.raises(PreconditionFailed):
+        await here.videos.approve(DOCTOR, id, before.digest)
+    assert (await here.videos.approve(DOCTOR, id, after.digest)).step == "approved"
+
+
+async def test_an_edit_beyond_the_limits_is_refused_with_the_sentence(here: World) -> None:
+    id = await here.draft()
+    with pytest.raises(Invalid) as caught:
+        await here.videos.edit(DOCTOR, id, {"why-1": "You had none."})
+    assert caught.value.issues[0].expression == "why-1"
+    assert (await here.videos.get(OWNER, id)).step == "awaiting-approval"
+
+
+# --- who --------------------------------------------------------------------------------------------------------------
+
+
+async def test_apps_make_videos_and_people_approve_them(here: World) -> None:
+    id = await here.ask(BACKEND)
+    await here.work()
+    with pytest.raises(Forbidden, match="approved by a person"):
+        await here.videos.approve(BACKEND, id)
+    nurse = holder("user/Task.r user/DocumentReference.rs user/Binary.r", roles=("practitioner",))
+    assert (await here.videos.get(nurse, id)).step == "awaiting-approval"
+    with pytest.raises(Forbidden):
+        await here.videos.approve(nurse, id)
+    await here.videos.approve(DOCTOR, id)
+    with pytest.raises(Forbidden):
+        await here.videos.link(BACKEND, id)
+
+
+@pytest.mark.parametrize("scope", ["system/Task.cruds", "patient/*.cruds", "system/Task.cruds system/Patient.rs"])
+async def test_who_can_not_read_the_record_has_no_video_made_of_it(here: World, scope: str) -> None:
+    with pytest.raises(Forbidden):
+        await here.ask(holder(scope, "amy" if "patient/" in scope else None))
+
+
+async def test_a_patients_app_sees_that_patients_approved_videos_and_nothing_else(here: World) -> None:
+    draft, done = await here.draft(), await here.approved()
+    assert [one.id for one in (await here.videos.list(AMY)).videos] == [done]
+    assert (await here.videos.get(AMY, done)).step == "approved"
+    assert await content(here, await here.videos.file(AMY, done, "video")) == CONTENT
+    assert (await here.videos.script(AMY, done)).script.title == "Your visit"
+    for method in (here.videos.get, here.videos.script, here.videos.cancel):
+        with pytest.raises(NotFound):
+            await method(AMY, draft)
+    with pytest.raises(NotFound):
+        await here.videos.file(AMY, draft, "video")
+
+
+async def test_another_patients_app_sees_nothing_of_it_at_all(here: World) -> None:
+    done, draft = await here.approved(), await here.draft()
+    assert (await here.videos.list(BEN)).videos == ()
+    for id in (done, draft, "nothing"):
+        for method in (here.videos.get, here.videos.script):
+            with pytest.raises(NotFound, match="or none that this token may see"):
+                await method(BEN, id)
+        for name in FILES:
+            with pytest.raises(NotFound):
+                await here.videos.file(BEN, id, name)
+
+
+async def test_nor_does_fhir_show_a_draft_to_an_app_that_is_bound_to_the_patient(here: World) -> None:
+    id = await here.draft()
+    for type in ("DocumentReference", "Provenance"):
+        page = await search(here.door, AMY, parse_query(type, [], base=here.door.base))
+        assert page.resources == ()
+    for name in FILES:
+        with pytest.raises(NotFound):
+            await read(here.door, AMY, "Binary", id_of(id, 1, name))
+    await here.videos.approve(DOCTOR, id)
+    assert (await read(here.door, AMY, "Binary", id_of(id, 1, "captions"))).type == "Binary"
+    with pytest.raises(NotFound):
+        await read(here.door, BEN, "Binary", id_of(id, 1, "captions"))
+
+
+async def test_who_sees_all_tasks_but_the_documents_of_one_patient_sees_those_videos(here: World) -> None:
+    id = await here.draft()
+    for patient, sees in (("amy", True), ("ben", False)):
+        both = of_both(patient)
+        assert [one.id for one in (await here.videos.list(both)).videos] == ([id] if sees else [])
+        if not sees:
+            with pytest.raises(NotFound):
+                await here.videos.get(both, id)
+
+
+def of_both(patient: str) -> Any:
+    return holder("system/Task.rs patient/*.rs", patient)
+
+
+# --- links ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_link_leads_who_proves_the_birth_date_to_the_video_for_an_hour(here: World) -> None:
+    id = await here.approved()
+    url, standing = await here.videos.link(DOCTOR, id)
+    assert url.startswith("https://hilum.test/v/")
+    token = url.rpartition("/")[2]
+    assert (await here.videos.follow(token)).id == standing.id
+    proof = await here.videos.prove(token, "1970-02-03")
+    assert proof is not None
+    assert (await here.videos.watch(proof)).video == id
+    assert await content(here, await here.videos.watched_file(proof, "video")) == CONTENT
+    with pytest.raises(NotFound):
+        await here.videos.watched_file(proof, "script")
+    assert [event[:3] for event in here.trail.events[-2:]] == [
+        ("doc", "video-link", 200), ("hilum", "video-watch", 200),
+    ]  # fmt: skip
+    for wrong in (proof, token[:-1], "x"):
+        with pytest.raises(NotFound):
+            await here.videos.follow(wrong)
+    with pytest.raises(NotFound):
+        await here.videos.watch(token)
+
+
+async def test_the_ledger_has_no_token_and_no_proof(here: World) -> None:
+    url, _ = await here.videos.link(DOCTOR, await here.approved())
+    token = url.rpartition("/")[2]
+    proof = await here.videos.prove(token, "1970-02-03")
+    for row in await here.store.ledger.of(31):
+        for secret in (token, str(proof), "1970"):
+            assert secret.encode() not in row.key + row.owner + row.value
+
+
+async def test_wrong_proofs_are_few_and_right_ones_are_not_counted(here: World) -> None:
+    url, standing = await here.videos.link(DOCTOR, id := await here.approved())
+    token = url.rpartition("/")[2]
+    for _ in range(7):
+        assert await here.videos.prove(token, "1970-02-03") is not None
+    for wrong in ("1970-02-04", "", "1970", "03.02.1970", "x" * 5000):
+        assert await here.videos.prove(token, wrong) is None
+    with pytest.raises(NotFound):
+        await here.videos.prove(token, "1970-02-03")
+    found = await here.videos.link_of(DOCTOR, id, standing.id)
+    assert (found.open, found.link.tries, found.link.watched) == (False, 5, 7)
+
+
+async def test_of_many_proofs_at_once_no_more_are_looked_at(here: World) -> None:
+    url, _ = await here.videos.link(DOCTOR, await here.approved())
+    token = url.rpartition("/")[2]
+    some = (here.videos.prove(token, f"1971-01-{day:02}") for day in range(1, 21))
+    found = await asyncio.gather(*some, return_exceptions=True)
+    assert len([one for one in found if one is None]) == 5
+    assert all(one is None or isinstance(one, NotFound | Busy) for one in found)
+
+
+async def test_what_is_revoked_leads_nowhere_at_once_also_for_who_watches(here: World) -> None:
+    url, standing = await here.videos.link(DOCTOR, id := await here.approved())
+    token = url.rpartition("/")[2]
+    proof = await here.videos.prove(token, "1970-02-03")
+    assert proof is not None
+    assert (await here.videos.revoke(DOCTOR, id, standing.id)).revoked
+    with pytest.raises(NotFound):
+        await here.videos.follow(token)
+    with pytest.raises(NotFound):
+        await here.videos.watch(proof)
+    with pytest.raises(NotFound):
+        await here.videos.watched_file(proof, "video")
+    with pytest.raises(NotFound):
+        await here.videos.revoke(DOCTOR, id, "0" * 24)
+
+
+async def test_a_link_ends(here: World) -> None:
+    here.time[0] -= 120  # the ledger has a clock of its own
+    url, _ = await here.videos.link(DOCTOR, await here.approved(), expires_in=60)
+    with pytest.raises(NotFound):
+        await here.videos.follow(url.rpartition("/")[2])
+
+
+async def test_who_signs_in_as_the_patient_needs_no_birth_date_and_others_may_not(here: World) -> None:
+    url, _ = await here.videos.link(DOCTOR, await here.approved(), proof="sign-in")
+    token = url.rpartition("/")[2]
+    assert await here.videos.prove(token, "1970-02-03") is None
+    assert await here.videos.prove_as(token, BEN) is None
+    proof = await here.videos.prove_as(token, AMY)
+    assert proof is not None
+    assert (await here.videos.watch(proof)).script.first_name == "Amy"
+
+
+@pytest.mark.parametrize("seconds", [59, 91 * 86_400])
+async def test_a_link_holds_for_a_time(here: World, seconds: int) -> None:
+    with pytest.raises(Invalid):
+        await here.videos.link(DOCTOR, await here.approved(), expires_in=seconds)
+
+
+async def test_a_birth_date_that_is_no_day_proves_nothing(here: World) -> None:
+    id = await here.draft(patient="Patient/ben")
+    await here.videos.approve(DOCTOR, id)
+    with pytest.raises(Invalid) as caught:
+        await here.videos.link(DOCTOR, id)
+    assert caught.value.issues[0].expression == "proof"
+
+
+async def test_no_link_leads_to_a_draft(here: World) -> None:
+    with pytest.raises(Conflict):
+        await here.videos.link(DOCTOR, await here.draft())
+
+
+# --- crashes ----------------------------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("write", range(1, 14))
+async def test_who_is_killed_after_any_write_leaves_a_video_that_is_made_once(tmp_path: Path, write: int) -> None:
+    async with world(tmp_path) as here:
+        id = await here.ask()
+        await killed(here, tmp_path, write, id)
+        await here.work()
+        assert (await here.videos.get(OWNER, id)).step == "awaiting-approval"
+        assert await here.stands(id) == KEPT
+        assert await here.left() == (1, 0, 0)
+        page = await search(here.door, granting.server(), parse_query("DocumentReference", [], base=here.door.base))
+        assert len(page.resources) == 1
+
+
+async def killed(here: World, folder: Path, write: int, id: str) -> None:
+    """Another process begins, and is killed after so many of its writes."""
+    _, _, working, _ = process(here.store, folder, lambda: here.time[0], here.renderer, here.gatherer)
+    left = [write]
+
+    def counting(method: Any) -> Any:
+        async def counted(*arguments: Any, **named: Any) -> Any:
+            if left[0] == 0:
+                await asyncio.Event().wait()
+            found = await method(*arguments, **named)
+            left[0] -= 1
+            return found
+
+        return counted
+
+    ledger, store = here.store.ledger, here.store
+    methods = [(ledger, "replace"), (ledger, "add"), (ledger, "many"), (ledger, "remove"), (store, "commit")]
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name in methods:
+            patch.setattr(owner, name, counting(getattr(owner, name)))
+        work = asyncio.create_task(working.turn())
+        for _ in range(200):
+            await asyncio.sleep(0.005)
+            if left[0] == 0:
+                break
+        await asyncio.sleep(0.01)
+        for task in (work, *working._under_way.values()):
+            task.cancel()
+    some = [work, *working._under_way.values()]
+    await asyncio.wait(some, timeout=0.05)
+    here.move(60)  # the leases of who is dead have ended
