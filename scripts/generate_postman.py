@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from hilum.broker.api.application import application
+from hilum.app.described import application
 from hilum.rest.routes import ROUTES
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples" / "postman"

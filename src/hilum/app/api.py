@@ -1,4 +1,4 @@
-"""The broker's API at the edge: who asks is let in and the body taken in before FastAPI sees either.
+"""The API at the edge: who asks is let in and the body taken in before FastAPI sees either.
 
 FastAPI is imported on a thread when somebody first asks below /api (0.5 s): a server has to start faster than that.
 """
@@ -20,6 +20,7 @@ from hilum.problems import Malformed, Problem, UnsupportedMediaType
 from hilum.rest import forms, outcome, router
 from hilum.rest.edge import NOBODY, Verifies, authenticate
 from hilum.rest.message import NO_SNIFF, NO_STORE, Request, Response
+from hilum.video.api.filming import Filming
 from hilum.web import body, uri
 from hilum.web.fields import Header
 
@@ -31,7 +32,8 @@ MOST_BYTES: Final = 1 << 16
 _OPEN: Final = (b"/api/docs", b"/api/openapi.json")
 """What teaches, and holds no data: as /fhir/metadata, for everybody."""
 _TASK: Final = "Task"
-_ORDER: Final = ("api", "v1", "gather")
+_ORDERS: Final = (("api", "v1", "gather"), ("api", "v1", "videos"))
+"""Whose ids are those of Tasks."""
 _BODIES: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -64,8 +66,8 @@ def broker(
 class Api:
     """That of one process."""
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+    def __init__(self, broker: Broker, filming: Filming | None = None) -> None:
+        self._broker, self._filming = broker, filming
         self._budget = body.Budget(MOST_BYTES)
         self._app: asyncio.Task[Asgi] | None = None
 
@@ -90,7 +92,7 @@ class Api:
     async def _answered(self, request: Request, scope: Mapping[str, Any], receive: body.Receive) -> Response:
         raw: bytes = scope["raw_path"]
         path = uri.path(raw)
-        if path[:3] == _ORDER and len(path) > 3:
+        if path[:3] in _ORDERS and len(path) > 3:
             request.path = (_TASK, path[3])  # for the log and the audit
         if b"access_token=" in scope["query_string"]:  # it is in histories and logs by now: nobody may build on it
             raise Malformed("A token belongs into the Authorization header, never into a URL.")
@@ -116,14 +118,12 @@ class Api:
             await app(inner, answer.receive, answer.send)
         finally:
             request.interaction = _named(inner)
-        if request.method == "HEAD":
-            answer.stream = None
         return answer.response()
 
     async def _loaded(self) -> Asgi:
         """The application, imported once, whoever comes first and however many come with him."""
         if self._app is None:
-            self._app = asyncio.create_task(asyncio.to_thread(_imported, self._broker))
+            self._app = asyncio.create_task(asyncio.to_thread(_imported, self._broker, self._filming))
         return await asyncio.shield(self._app)
 
     async def _refused(self, request: Request, response: Response) -> Response:
@@ -145,6 +145,7 @@ class _Answer:
         self._headers: list[Header] = []
         self._parts: list[bytes] = []
         self.stream: Callable[[], AsyncIterator[bytes]] | None = None
+        self._length = -1
 
     async def receive(self) -> dict[str, Any]:
         return {"type": "http.request", "body": self._content, "more_body": False}
@@ -156,7 +157,7 @@ class _Answer:
         elif kind == "http.response.body":
             self._parts.append(message.get("body", b""))
         else:
-            self.stream = message["pieces"]
+            self.stream, self._length = message["pieces"], message["length"]
 
     def response(self) -> Response:
         """Without its length, which is told where it is sent."""
@@ -164,13 +165,13 @@ class _Answer:
         for one in (NO_STORE, NO_SNIFF):
             if not any(name == one[0] for name, _ in headers):
                 headers.append(one)
-        return Response(self._status, headers, b"".join(self._parts), stream=self.stream, length=-1)
+        return Response(self._status, headers, b"".join(self._parts), stream=self.stream, length=self._length)
 
 
-def _imported(broker: Broker) -> Asgi:
-    from hilum.broker.api.application import application
+def _imported(broker: Broker, filming: Filming | None) -> Asgi:
+    from hilum.app.described import application
 
-    return application(broker)
+    return application(broker, filming)
 
 
 def _named(scope: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -22,6 +23,7 @@ from hilum.app.blobs import open_blobs
 from hilum.app.brokering import Brokering, brokering, desk, ordered
 from hilum.app.collecting import Collecting
 from hilum.app.cors import Cors
+from hilum.app.filming import Making, filmed
 from hilum.app.indexing import Indexing
 from hilum.app.metrics import Measured, Metrics
 from hilum.app.ordering import Ordering
@@ -39,13 +41,14 @@ from hilum.broker.pages.pages import Pages
 from hilum.interactions.door import Door
 from hilum.problems import Busy, Damaged, Misconfigured, Problem
 from hilum.rest import forms, outcome, router
-from hilum.rest.edge import ANYONE, NOBODY, Edge, Limits
+from hilum.rest.edge import ANYONE, NOBODY, Edge, Limits, authenticate
 from hilum.rest.links import Links
 from hilum.rest.message import Request, Response
 from hilum.rest.router import Router, Service
 from hilum.rest.routes import ROUTES
 from hilum.smart.smart import Smart
 from hilum.store.interface import Store
+from hilum.video.api.filming import Filming
 from hilum.web import body, fields, log
 from hilum.web.fields import Header
 
@@ -83,6 +86,7 @@ class Application:
         self._smart: Smart | None = None
         self._brokering: Brokering | None = None
         self._ordering: Ordering | None = None
+        self._filming: Making | None = None
         self._api: Api | None = None
         self._pages: Pages | None = None
         self._cors: Cors | None = None
@@ -199,9 +203,15 @@ class Application:
         self._edge = Edge(service, verifier, limits, PREFIX, tickets)
         unreadable = self._recording.unreadable if self._recording else tuple
         roles = self._authorizing.roles if self._authorizing else packaged()
-        self._api = Api(broker(ways, orders, door, verifier, trail, roles))
+        films = filmed(settings, ways, orders, door, key, roles, trail)
+        self._api = Api(
+            broker(ways, orders, door, verifier, trail, roles),
+            Filming(films.videos, door.base, partial(authenticate, verifier)),
+        )
         self._ordering = Ordering(orders.running)
         self._ordering.start()
+        self._filming = Making(films.working)
+        self._filming.start()
         self._pages = Pages(desk(settings, ways, orders, door, trail))
         self._site = Site(settings, service, verifier, self.metrics, ways.keys, unreadable)
         memory.settle()
@@ -222,6 +232,8 @@ class Application:
 
     async def stop(self) -> None:
         """Close the store; what was acknowledged is on disk already."""
+        if self._filming is not None:
+            await self._filming.stop()
         if self._ordering is not None:
             await self._ordering.stop()
         if self._brokering is not None:

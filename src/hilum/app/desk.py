@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from hilum.access.keyring import Keyring
 from hilum.access.keys import load_or_create
 from hilum.access.policy import Principal
+from hilum.app import roles
 from hilum.app.blobs import open_blobs
 from hilum.app.brokering import Brokering, Ordered, brokering, ordered
 from hilum.app.data import prepare, served_at
+from hilum.app.filming import Filmed, filmed
 from hilum.app.recording import Recording, by_command
 from hilum.app.settings import Settings
 from hilum.audit.recording import Trail
@@ -30,6 +32,7 @@ class Desk:
     door: Door
     ways: Brokering
     ordered: Ordered
+    filmed: Filmed
     trail: Trail
 
 
@@ -54,7 +57,8 @@ async def desk(settings: Settings, store: Store) -> AsyncIterator[Desk]:
         ways = brokering(settings, store, root)
         orders = ordered(settings, ways, door, root, recording.trail)
         try:
-            yield Desk(by_command(), door, ways, orders, recording.trail)
+            films = filmed(settings, ways, orders, door, root, roles.table(settings), recording.trail)
+            yield Desk(by_command(), door, ways, orders, films, recording.trail)
         finally:
             await orders.running.stop()
             await ways.renewing.close()

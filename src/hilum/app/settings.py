@@ -223,6 +223,45 @@ class Settings:
             "EHRs and services may be reached. Others must have public addresses.",
         ),
     ] = ""
+    videos: Annotated[
+        str,
+        Entry(
+            "--videos",
+            TEXT,
+            "The folder in which videos are rendered, and in which `templates/*.toml` are templates of your own. Empty "
+            "means `videos` in the data directory.",
+        ),
+    ] = ""
+    renderer: Annotated[
+        str,
+        Entry("--renderer", TEXT, "Who renders videos where nobody else is named: `local` is this machine."),
+    ] = "local"
+    renders: Annotated[
+        int,
+        Entry(
+            "--renders",
+            _number(1, 64),
+            "How many videos one process makes at the same time; others wait for their turn.",
+        ),
+    ] = 1
+    ffmpeg: Annotated[
+        str,
+        Entry(
+            "--ffmpeg",
+            TEXT,
+            "The program ffmpeg, by name or path. Empty means the one in PATH, or that of the package "
+            "`imageio-ffmpeg`. hilum ships none.",
+        ),
+    ] = ""
+    voices: Annotated[
+        str,
+        Entry(
+            "--voices",
+            TEXT,
+            "Models of the speech engine piper, as `en=/voices/en.onnx,es=/voices/es.onnx`. For other languages "
+            "espeak-ng speaks, where it is installed; without either a video has captions and no voice.",
+        ),
+    ] = ""
     redis: Annotated[
         str,
         Entry(
@@ -424,6 +463,11 @@ class Settings:
     def store_url(self) -> str:
         """The store with its default filled in: `sqlite:PATH` or the PostgreSQL URL (which may hold a password)."""
         return self.store or f"sqlite:{self.data / 'hilum.sqlite'}"
+
+    @property
+    def videos_folder(self) -> Path:
+        """Where videos are rendered."""
+        return Path(self.videos).expanduser() if self.videos else self.data / "videos"
 
     @property
     def sqlite_path(self) -> Path:

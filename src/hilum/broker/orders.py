@@ -59,14 +59,15 @@ class Orders:
         deliver_to: str = "",
         *,
         store: bool = True,
+        id: str = "",
     ) -> Resource:
-        """A new order: its Task. When this returns, no crash loses it.
+        """A new order: its Task. When this returns, no crash loses it. `id`: of the Task, where it is made already.
 
         Raises Forbidden (the token may not create Tasks; the recipe is none of the connection's), Invalid, Busy.
         """
         await self._judge(connection, recipe, deliver_to, store=store)
         await self._feed.begin()
-        id = uuid7()
+        id = id or uuid7()
         sealed = await self._parcels.sealed(id, msgspec.to_builtins(start))
         order = Order(
             ehr=connection.name,

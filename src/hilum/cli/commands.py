@@ -30,6 +30,8 @@ from hilum.cli.terminology import terminology
 from hilum.cli.token import token
 from hilum.cli.users import users
 from hilum.cli.validate import validate
+from hilum.cli.video import video
+from hilum.cli.videos import videos
 
 app = typer.Typer(
     name="hilum",
@@ -66,6 +68,7 @@ COMMANDS = (
     demo,
     sandbox,
     gather,
+    video,
     validate,
     token,
     open_,
@@ -78,7 +81,7 @@ COMMANDS = (
 )
 """In the order of `hilum --help`: the journey of a newcomer first."""
 
-GROUPS = (guides, terminology, clients, users, keys, ehr, destination, orders, audit)
+GROUPS = (guides, terminology, clients, users, keys, ehr, destination, orders, videos, audit)
 """Commands that have commands."""
 
 for command in COMMANDS:

@@ -38,7 +38,7 @@ from hilum.video.order import (
     changed,
     gather_of,
 )
-from hilum.video.renderer import Job, Rendered, Unrendered, Wanted
+from hilum.video.renderer import Job, Unrendered, Wanted
 from hilum.video.script import Refused
 from hilum.video.shelf import Reel, Shelf, digest
 from hilum.video.sources import sources
@@ -206,7 +206,7 @@ class Executing:
                 if renderer is None:
                     raise Unrendered("no-renderer", f"There is no renderer {order.renderer!r} any more.")
                 wanted = Wanted(script, order.shape, order.codec, order.narrated)
-                renderer.fit(wanted)
+                await asyncio.to_thread(renderer.fit, wanted)
                 place = self._place(reel.id, order.draft)
                 await asyncio.to_thread(place.mkdir, mode=0o700, parents=True, exist_ok=True)
                 async with self._progress(reel) as part:
@@ -217,7 +217,8 @@ class Executing:
 
                     job = Job(f"{reel.id}-{order.draft}", wanted, place, part.append, order.held, hold)
                     made = await renderer.render(job)
-                reel = await self._kept(reel, made)
+                reel = await self._put(reel, seconds=made.seconds, spoken=made.narrated)
+                await self._files.keep(reel.id, reel.order, script, made, self._now())
             except Unrendered as unmade:
                 failure = Failure(unmade.code, unmade.text, side=unmade.side)
                 return await self._not_yet(reel, failure, unmade.again)
@@ -233,12 +234,6 @@ class Executing:
             decision = Decision(APPROVE, "template", self._now(), digest=digest(script), template=True)
             return await self._put(reel, step=DECIDING, decision=decision, held="", tries=0)
         return await self._put(reel, step=AWAITING, held="", tries=0)
-
-    async def _kept(self, reel: Reel, made: Rendered) -> Reel:
-        """The record says what the files are before they are kept, since it is not looked into them again."""
-        reel = await self._put(reel, seconds=made.seconds, spoken=made.narrated)
-        await self._files.keep(reel.id, reel.order, self._shelf.script(reel), made, self._now())
-        return reel
 
     @asynccontextmanager
     async def _progress(self, reel: Reel) -> AsyncIterator[list[float]]:

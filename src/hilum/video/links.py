@@ -35,6 +35,7 @@ _RACES: Final = 20
 _MICRO: Final = 1_000_000
 
 Proof = Literal["birth-date", "sign-in"]
+PROOFS: Final[dict[str, Proof]] = {"birth-date": "birth-date", "sign-in": "sign-in"}
 
 
 class Link(Record, frozen=True, omit_defaults=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from hilum.fhir.resource import instant
-from hilum.video.order import DOCUMENT, SCRIPT, Order, id_of
+from hilum.video.order import DOCUMENT, Order, id_of
 from hilum.video.script import Script
 from hilum.video.shelf import digest
 
@@ -31,7 +31,7 @@ def making(video: str, order: Order, script: Script, base: str, now: int) -> Bod
         "recorded": instant(now),
         "activity": {"text": f"A video was made by the template {order.template}, rendered by {order.renderer}"},
         "agent": [agent],
-        "entity": [_script(video, order, script), *_sources(script)],
+        "entity": [_script(script), *_sources(script)],
     }
 
 
@@ -51,16 +51,13 @@ def approval(video: str, order: Order, script: Script, version: int) -> Body:
         "recorded": instant(decision.at),
         "activity": {"text": text},
         "agent": [{"type": _participant("verifier", "Verifier"), "who": who}],
-        "entity": [_script(video, order, script), *_sources(script)],
+        "entity": [_script(script), *_sources(script)],
     }
 
 
-def _script(video: str, order: Order, script: Script) -> Body:
-    what = {
-        "reference": f"Binary/{id_of(video, order.draft, SCRIPT)}",
-        "identifier": {"system": DIGEST, "value": digest(script)},
-    }
-    return {"role": "derivation", "what": what}
+def _script(script: Script) -> Body:
+    """By what it says, since the file of a draft is deleted with it."""
+    return {"role": "derivation", "what": {"type": "Binary", "identifier": {"system": DIGEST, "value": digest(script)}}}
 
 
 def _sources(script: Script) -> list[Body]:

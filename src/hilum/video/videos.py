@@ -150,7 +150,7 @@ class Videos:
         Raises Invalid (`expression`: what of the wish), Forbidden, NotFound (the patient), Conflict (several patients).
         """
         permits(who, TASK, "c")
-        wish = judged(wish, self._writing, self._renderers)
+        wish = await asyncio.to_thread(judged, wish, self._writing, self._renderers)
         patient = ""
         if wish.ehr:
             allowed.to_ask(who)
@@ -189,6 +189,10 @@ class Videos:
         await self._noted(who, found)
         return one
 
+    async def look(self, who: Principal, id: str) -> Told:
+        """The same, for who looks again and again: nothing is audited. Raises as `get`."""
+        return (await self._seen(who, id))[1]
+
     async def list(
         self, who: Principal, count: int = 20, before: str = "", status: str = "", patient: str = ""
     ) -> Listed:
@@ -224,7 +228,7 @@ class Videos:
         """How it is, and again whenever that has changed, until nothing is done before somebody does something."""
         version = 0
         while True:
-            _, one = await self._seen(who, id)
+            one = await self.look(who, id)
             if one.version != version:
                 version = one.version
                 yield one
@@ -255,6 +259,10 @@ class Videos:
     def chunks(self, file: File, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         """The content of a file, or a part of it. Raises Spoiled, Busy."""
         return self._files.chunks(file, start, stop)
+
+    async def held(self, id: str) -> bool:
+        """Whether anything is kept of it beside its Task."""
+        return await self._shelf.get(id) is not None
 
     # --- decided ------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -30,6 +30,22 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 _MOST: Final = 64
+
+
+def wish(patient: str, template: str, ehr: str = "", session: str = "", **more: Any) -> Wish:
+    """What is said in words. `patient`: a medical record number, perhaps with its system, or `Patient/ID`; "" for whom
+    the sign-in is about. `more`: fields of Wish.
+    """
+    if not ehr:
+        return Wish(template, patient=patient, **more)
+    type, slash, id = patient.partition("/")
+    if not patient:
+        whom = Whom("launch", session=session)
+    elif slash and type == "Patient":
+        whom = Whom("id", id, session)
+    else:
+        whom = Whom("mrn", patient, session)
+    return Wish(template, ehr=ehr, whom=whom, **more)
 
 
 def judged(wish: Wish, writing: Writing, renderers: Renderers) -> Wish:

@@ -12,11 +12,11 @@ import pytest
 from hilum.access import opened
 from hilum.access.keys import load_or_create
 from hilum.access.tokens import Minter
+from hilum.api import pages
+from hilum.api.application import OPENAPI
 from hilum.app.application import Application
+from hilum.app.described import application
 from hilum.app.settings import Settings
-from hilum.broker.api import pages
-from hilum.broker.api.application import OPENAPI
-from hilum.broker.api.application import application as broker_api
 from hilum.broker.pages.pages import ROUTES as BROKER
 from hilum.console.pages import ROUTES as SHELLS
 from hilum.rest.routes import ROUTES as FHIR
@@ -127,7 +127,7 @@ def broker() -> list[tuple[str, str]]:
 
 def api() -> list[tuple[str, str]]:
     """Method and path of every route of the broker's API, and of what teaches it."""
-    paths = broker_api().openapi()["paths"]
+    paths = application().openapi()["paths"]
     described = [(method.upper(), path) for path, operations in paths.items() for method in operations]
     return [*described, ("GET", OPENAPI), *(("GET", str(getattr(route, "path", ""))) for route in pages.router.routes)]
 

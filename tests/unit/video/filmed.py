@@ -125,7 +125,7 @@ class Gatherer:
 
     given: dict[str, tuple[str, str, Whom]] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
-    result: Gathering = Gathering(True, PATIENT)
+    result: Gathering = field(default_factory=lambda: Gathering(True, PATIENT))
 
     async def judge(self, who: Principal, ehr: str, recipe: str, whom: Whom) -> None:
         if ehr != "epic":

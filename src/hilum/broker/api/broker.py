@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from hilum.access.policy import Principal
 from hilum.access.roles import Roles
@@ -21,7 +20,6 @@ from hilum.broker.telling import TASK
 from hilum.fhir.resource import Resource
 from hilum.interactions.door import Door
 
-PREFIX: Final = "/api/v1"
 Headers = Mapping[bytes, bytes]
 
 

@@ -8,10 +8,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from hilum.api.asking import PREFIX
+from hilum.api.watching import MEDIA, Stream
+from hilum.api.watching import seen as seen_version
 from hilum.broker import shown
 from hilum.broker.api import allowed, shapes, views, watching
 from hilum.broker.api.asking import ABSENT, PROBLEMS, TAKEN, Here, Who, said
-from hilum.broker.api.broker import PREFIX, Broker
+from hilum.broker.api.broker import Broker
 from hilum.broker.connection import Connection
 from hilum.broker.order import DEAD, Start
 from hilum.broker.recipes import Recipe
@@ -91,11 +94,11 @@ async def get_order(request: Request, broker: Here, who: Who, id: str) -> Respon
 @router.get(
     "/{id}/events",
     status_code=200,
-    response_class=watching.Stream,
+    response_class=Stream,
     responses=PROBLEMS
     | ABSENT
     | {
-        200: {"content": {watching.MEDIA: {}}, "description": "Server-sent events, until the order is over."},
+        200: {"content": {MEDIA: {}}, "description": "Server-sent events, until the order is over."},
         204: {"description": "The order is over, and you have seen the end of it: do not come again."},
     },
 )
@@ -107,12 +110,12 @@ async def watch_order(request: Request, broker: Here, who: Who, id: str) -> Resp
     what is newer than that; of several changes in between the last one, since each tells all. What begins with a colon
     says that the stream is there. A browser's EventSource can't send a token: read the stream of `fetch`.
     """
-    seen = watching.seen(request.headers.get("last-event-id", ""))
+    seen = seen_version(request.headers.get("last-event-id", ""))
     task, over = await watching.look(broker, who, id)
     if over and task.version <= seen:
         return Response(status_code=204)
     headers = dict(request.headers.raw)
-    return watching.Stream(lambda: watching.events(broker, headers, who, id, seen))
+    return Stream(lambda: watching.events(broker, headers, who, id, seen))
 
 
 @router.post("/{id}/cancel", response_model=shapes.Order, responses=PROBLEMS | ABSENT | TAKEN)

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from hilum.access.policy import Principal
+from hilum.api.asking import PREFIX
 from hilum.broker import checking, directories
 from hilum.broker.api import allowed, shapes
 from hilum.broker.api.asking import ABSENT, PROBLEMS, TAKEN, Here, Who
-from hilum.broker.api.broker import PREFIX, Broker
+from hilum.broker.api.broker import Broker
 from hilum.broker.connection import Connection
 
 router: Final = APIRouter(prefix=PREFIX)

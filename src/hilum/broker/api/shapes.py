@@ -5,14 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-
-class Shape(BaseModel):
-    """What is not known is refused, and what is made stays as it is."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+from hilum.api.shapes import Shape
 
 Name = Annotated[str, Field(min_length=1, max_length=40, examples=["general"])]
 
@@ -259,19 +254,3 @@ class Directory(Shape):
     """The organizations that were found, the nearest names first."""
 
     organizations: list[Listed]
-
-
-class Issue(BaseModel):
-    """One finding."""
-
-    severity: str
-    code: str
-    diagnostics: str
-    expression: list[str] | None = None
-
-
-class OperationOutcome(BaseModel):
-    """What went wrong, as below /fhir: what was found, what was expected, what to do."""
-
-    resourceType: Literal["OperationOutcome"]
-    issue: list[Issue]

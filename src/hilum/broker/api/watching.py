@@ -1,19 +1,12 @@
-"""An order, watched: server-sent events. https://html.spec.whatwg.org/multipage/server-sent-events.html
-
-Each event tells all that there is to know, so that nothing has to be kept of what was missed in between, and another
-process can go on with the stream. The token is looked at each time: one that ends, ends the stream.
-"""
+"""An order, watched by server-sent events. The token is looked at each time: one that ends, ends the stream."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Final
-
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from collections.abc import AsyncIterator
 
 from hilum.access.policy import Principal
+from hilum.api.watching import BEAT, RETRY, event, outcome
 from hilum.broker import shown
 from hilum.broker.api import views
 from hilum.broker.api.broker import Broker, Headers
@@ -21,33 +14,6 @@ from hilum.broker.order import DEAD, SETTLED
 from hilum.fhir import json
 from hilum.fhir.resource import Resource
 from hilum.problems import Problem
-
-MEDIA: Final = "text/event-stream"
-STREAM: Final = "hilum.response.stream"
-"""The message of an answer that has no length: its `pieces` are sent as they come; an empty one says nothing."""
-_RETRY: Final = b"retry: 2000\n\n"
-_BEAT: Final = b":\n\n"
-
-
-class Stream(Response):
-    """Handed as it is to what sends it: nothing is copied on the way, and who has gone away is seen there."""
-
-    media_type = MEDIA
-
-    def __init__(self, pieces: Callable[[], AsyncIterator[bytes]]) -> None:
-        super().__init__(headers={"x-accel-buffering": "no"})  # nginx would keep them together
-        self._pieces = pieces
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raises what `send` raises."""
-        headers = [header for header in self.raw_headers if header[0] != b"content-length"]
-        await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
-        await send({"type": STREAM, "pieces": self._pieces})
-
-
-def seen(last_event_id: str) -> int:
-    """The version that a client has seen; 0 for none, or what was no id of ours."""
-    return int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 16 else 0
 
 
 async def look(broker: Broker, who: Principal, id: str) -> tuple[Resource, bool]:
@@ -65,7 +31,7 @@ async def look(broker: Broker, who: Principal, id: str) -> tuple[Resource, bool]
 
 async def events(broker: Broker, headers: Headers, who: Principal, id: str, seen: int) -> AsyncIterator[bytes]:
     """The stream; an empty piece at each look in which there was nothing, so that who has gone away is noticed."""
-    yield _RETRY
+    yield RETRY
     quiet = 0
     while True:
         try:
@@ -74,23 +40,13 @@ async def events(broker: Broker, headers: Headers, who: Principal, id: str, seen
             if task.version > seen:
                 await broker.seen(who, task)
                 seen, quiet = task.version, 0
-                yield _event("order", views.order(task, broker.door.base).model_dump_json().encode(), seen)
+                yield event("order", views.order(task, broker.door.base).model_dump_json().encode(), seen)
             if over:
-                yield _event("end", json.encode({"status": task.body["status"]}), seen)
+                yield event("end", json.encode({"status": task.body["status"]}), seen)
                 return
         except Problem as problem:
-            yield _event("problem", _outcome(problem))
+            yield event("problem", outcome(problem))
             return
         quiet += 1
-        yield b"" if quiet % broker.beat else _BEAT
+        yield b"" if quiet % broker.beat else BEAT
         await asyncio.sleep(broker.look_seconds)
-
-
-def _event(name: str, data: bytes, version: int = 0) -> bytes:
-    """JSON as it is written here has no line breaks."""
-    return b"event: %b\n%bdata: %b\n\n" % (name.encode(), b"id: %d\n" % version if version else b"", data)
-
-
-def _outcome(problem: Problem) -> bytes:
-    issues = [{"severity": one.severity, "code": one.code, "diagnostics": one.diagnostics} for one in problem.issues]
-    return json.encode({"resourceType": "OperationOutcome", "issue": issues})

@@ -5,38 +5,38 @@ Problems are raised out of it: the edge makes OperationOutcomes of them, as belo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from hilum.broker.api import gathers, pages, registry, shapes
-from hilum.broker.api.broker import Broker
+from hilum.api import pages, shapes
 from hilum.problems import Invalid, Issue, Malformed, MethodNotAllowed, NotFound
 
 OPENAPI: Final = "/api/openapi.json"
 MOST_ISSUES: Final = 10
-_TEXT: Final = """Gather a patient's resources from an EHR that hilum signs in to, keep them, and deliver what a recipe
-makes of them to a service.
-
-1. `GET /api/v1/ehrs`, `/recipes`, `/destinations`: what there is to choose from.
-2. `POST /api/v1/gather`: an order; it is answered at once, and executed whatever happens.
-3. `GET /api/v1/gather/{id}/events`: what becomes of it, as it happens; or `GET /api/v1/gather/{id}`, now and then.
-
-Every request needs one of hilum's own access tokens; this page needs none, and shows no data. What goes wrong is told
-by an OperationOutcome, as below `/fhir`."""
 
 
-def application(broker: Broker | None = None) -> FastAPI:
-    """The routes over this broker; without one they only describe themselves."""
-    environment = "" if broker is None else f" ({broker.connections.environment})"
+@dataclass(frozen=True)
+class Room:
+    """Routes of a room, and what they stand on: `app.state.<name>`; None where they only describe themselves."""
+
+    name: str
+    routers: Sequence[APIRouter]
+    stands_on: object = None
+
+
+def application(title: str, text: str, rooms: Sequence[Room]) -> FastAPI:
+    """The routes of all rooms."""
     made = FastAPI(
-        title=f"hilum{environment}: the broker's API",
+        title=title,
         version="1",
-        description=_TEXT,
+        description=text,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_url=OPENAPI,
         docs_url=None,
@@ -45,9 +45,11 @@ def application(broker: Broker | None = None) -> FastAPI:
         exception_handlers={RequestValidationError: _misshapen, HTTPException: _refused},
         generate_unique_id_function=lambda route: route.name,
     )
-    made.state.broker = broker
-    for one in (pages.router, gathers.router, registry.router):
-        made.include_router(one)
+    made.include_router(pages.router)
+    for room in rooms:
+        setattr(made.state, room.name, room.stands_on)
+        for one in room.routers:
+            made.include_router(one)
     made.openapi = lambda: _described(made)  # type: ignore[method-assign]
     return made
 

@@ -23,14 +23,14 @@ _HEADERS: Final = {name.decode(): value.decode() for name, value in security(ima
 _FILES: Final = {
     "swagger-ui.css": ("fastapi_offline", "text/css; charset=utf-8"),
     "swagger-ui-bundle.js": ("fastapi_offline", "text/javascript; charset=utf-8"),
-    "start.js": ("hilum.broker.api", "text/javascript; charset=utf-8"),
+    "start.js": ("hilum.api", "text/javascript; charset=utf-8"),
 }
 _PAGE: Final = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>hilum: the broker's API</title>
+<title>hilum: API</title>
 <link rel="icon" href="/static/icon.svg">
 <link rel="stylesheet" href="/api/docs/swagger-ui.css">
 </head>

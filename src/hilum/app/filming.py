@@ -1,0 +1,159 @@
+"""Videos in one process: who writes, renders and gathers for them, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from hilum.access.keys import SigningKey
+from hilum.access.policy import Principal
+from hilum.access.roles import Roles
+from hilum.access.seal import Seal
+from hilum.app.background import Background
+from hilum.app.brokering import Brokering, Ordered
+from hilum.app.settings import Settings
+from hilum.audit.recording import SILENT, Trail
+from hilum.broker import told
+from hilum.broker.order import Start
+from hilum.broker.wish import judged
+from hilum.feed.working import Working
+from hilum.fhir.task import FINAL, TASK
+from hilum.interactions import granting
+from hilum.interactions.door import Door
+from hilum.problems import Conflict, Invalid, Misconfigured, NotFound
+from hilum.video import templates
+from hilum.video.local import Local
+from hilum.video.making import Gathering, Renderers, Writing
+from hilum.video.order import Failure, Whom
+from hilum.video.studio import studio
+from hilum.video.videos import Videos
+
+TEMPLATES: Final = "templates"
+WORK: Final = "work"
+"""Folders of `--videos`: of one's own templates, and what renderers work in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filmed:
+    """`working`: what makes videos in this process."""
+
+    videos: Videos
+    working: Working
+
+
+def filmed(
+    settings: Settings,
+    ways: Brokering,
+    made: Ordered,
+    door: Door,
+    root: SigningKey,
+    roles: Roles,
+    trail: Trail = SILENT,
+) -> Filmed:
+    """All of it. Raises Misconfigured where a template or a setting is not sound."""
+    folder = settings.videos_folder
+    read = partial(templates.read, folder / TEMPLATES)
+    read()
+    videos, working = studio(
+        door,
+        Seal(root),
+        Writing(read),
+        renderers(settings),
+        Gather(ways, made, door),
+        folder / WORK,
+        roles,
+        trail=trail,
+        at_once=settings.renders,
+    )
+    return Filmed(videos, working)
+
+
+def renderers(settings: Settings) -> Renderers:
+    """Those that there are, the one of the settings first. Raises Misconfigured."""
+    found: Renderers = {"local": Local(settings.ffmpeg, voices(settings.voices))}
+    if settings.renderer not in found:
+        raise Misconfigured(
+            f"There is no renderer {settings.renderer!r}. There are: {', '.join(found)}. Set --renderer."
+        )
+    return {settings.renderer: found[settings.renderer], **found}
+
+
+def voices(text: str) -> Mapping[str, Path]:
+    """Models of piper by language, of `en=PATH,es=PATH`. Raises Misconfigured."""
+    found: dict[str, Path] = {}
+    for part in filter(None, (one.strip() for one in text.split(","))):
+        language, equals, path = part.partition("=")
+        if not (language and equals and path):
+            raise Misconfigured("--voices must look like en=/voices/en.onnx,es=/voices/es.onnx.")
+        found[language.strip()] = Path(path.strip()).expanduser()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """The broker, as a video has a patient gathered by it (`hilum.video.making.Gather`)."""
+
+    ways: Brokering
+    made: Ordered
+    door: Door
+
+    async def judge(self, who: Principal, ehr: str, recipe: str, whom: Whom) -> None:
+        """Raises Invalid, Forbidden, NotFound."""
+        try:
+            connection = await self.ways.connections.usable(ehr)
+        except NotFound as problem:  # what the address names is there
+            raise Invalid(str(problem), expression="ehr") from None
+        start = Start(whom.by, whom.value, whom.session)
+        if start.session:
+            return
+        judged(connection, self.ways.recipes(), recipe, start)
+        if not connection.allows(recipe):
+            allowed = ", ".join(connection.recipes) or "none"
+            text = f"A video takes the recipe {recipe!r}, which {ehr!r} does not allow. Allowed: {allowed}."
+            raise Invalid(text, expression="ehr")
+
+    async def give(self, id: str, by: str, ehr: str, recipe: str, whom: Whom) -> None:
+        """Raises Problem."""
+        if await self.door.store.read(TASK, id) is not None:
+            return
+        connection = await self.ways.connections.usable(ehr)
+        start = Start(whom.by, whom.value, whom.session)
+        await self.made.orders.accept(granting.server(by), connection, recipe, start, id=id)
+
+    async def look(self, id: str) -> Gathering:
+        """How far the order is: it is over when its Task is."""
+        task = await self.door.store.read(TASK, id)
+        if task is None or task.deleted:
+            return Gathering(True, failure=Failure("gather", "The order to gather was deleted."))
+        order = told.told(task)
+        if order.status not in FINAL:
+            return Gathering(False)
+        if order.status == "completed" and order.patient:
+            return Gathering(True, order.patient)
+        reason = order.reason
+        if reason is None:
+            return Gathering(True, failure=Failure("gather", f"The order to gather was {order.status}."))
+        return Gathering(True, failure=Failure(reason.code, reason.text))
+
+    async def cancel(self, id: str) -> None:
+        """Where it is not over."""
+        try:
+            await self.made.orders.cancel(granting.server(), id)
+        except (NotFound, Conflict):
+            return
+
+
+class Making(Background):
+    """What a server process does for videos beside requests: it makes those that are due."""
+
+    name = "hilum-filming"
+
+    def __init__(self, working: Working) -> None:
+        super().__init__()
+        self._working = working
+
+    async def _run(self) -> None:
+        await self._working.run()

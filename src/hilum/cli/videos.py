@@ -1,0 +1,332 @@
+"""`hilum videos`: what was made, and what became of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from hilum.cli import options
+from hilum.cli.gather import WAIT, Wait
+
+if TYPE_CHECKING:
+    from hilum.app.desk import Desk
+    from hilum.app.settings import Settings
+    from hilum.store.interface import Store
+
+T = TypeVar("T")
+
+videos = typer.Typer(
+    name="videos",
+    help="Look at videos, wait for one, approve or reject one, and give it to the patient by links.\n\n"
+    "They are asked for by `hilum video`, and by the API.\n\n"
+    "Examples:\n\n"
+    "- `hilum videos list`\n\n"
+    "- `hilum videos approve 0192f6c4-8f3e-7a10-b0c5-2f1d8a9e7b66`",
+    no_args_is_help=True,
+)
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The video: the id of its Task.", show_default=False)]
+
+
+def _at_the_desk(flags: dict[str, str | None], work: Callable[[Desk], Awaitable[T]]) -> T:
+    from hilum.app.desk import desk
+    from hilum.cli.records import done
+
+    async def opened(store: Store, settings: Settings) -> T:
+        async with desk(settings, store) as here:
+            return await work(here)
+
+    return done(flags, opened)
+
+
+@videos.command("list")
+def list_(
+    most: Annotated[int, typer.Option("--most", help="How many at most.", min=1, max=100)] = 20,
+    store: options.Store = None,
+    data: options.Data = None,
+    environment: options.Environment = None,
+    json: options.Json = False,
+) -> None:
+    """List videos, the last changed first: when they were asked for, by which template, of whom, and how they are.
+
+    Example:
+
+    - `hilum videos list --json`
+    """
+    import msgspec
+
+    from hilum.cli.filming import line
+    from hilum.cli.terminal import json_out, out, table
+    from hilum.video.videos import Listed
+
+    async def work(here: Desk) -> Listed:
+        return await here.filmed.videos.list(here.who, most)
+
+    found = _at_the_desk({"store": store, "data": data, "environment": environment}, work).videos
+    if json:
+        json_out({"videos": msgspec.to_builtins(found)})
+        return
+    table(f"{len(found)} videos", ("id", "asked", "template", "language", "patient", "is"), map(line, found))
+    for one in found:
+        out(one.id)
+
+
+@videos.command()
+def show(
+    id: Id,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the video here.", metavar="FILE")] = None,
+    captions: Annotated[
+        Path | None, typer.Option("--captions", help="Write its captions (WebVTT) here.", metavar="FILE")
+    ] = None,
+    transcript: Annotated[
+        Path | None, typer.Option("--transcript", help="Write its transcript here.", metavar="FILE")
+    ] = None,
+    poster: Annotated[Path | None, typer.Option("--poster", help="Write its poster here.", metavar="FILE")] = None,
+    script: Annotated[
+        Path | None, typer.Option("--script", help="Write its script (JSON) here, with all sources.", metavar="FILE")
+    ] = None,
+    store: options.Store = None,
+    data: options.Data = None,
+    environment: options.Environment = None,
+    json: options.Json = False,
+) -> None:
+    """How a video is; and its files, where they are wanted. Exit status: 0 it is made; 1 it failed; 3 it is not over.
+
+    Example:
+
+    - `hilum videos show 0192f6c4-8f3e-7a10-b0c5-2f1d8a9e7b66 --out visit.webm --captions visit.vtt`
+    """
+    import msgspec
+
+    from hilum.cli.filming import kept, shown, status
+    from hilum.cli.terminal import json_out
+    from hilum.video.told import Told
+
+    paths = {"video": out, "captions": captions, "transcript": transcript, "poster": poster, "script": script}
+
+    async def work(here: Desk) -> Told:
+        for name, path in paths.items():
+            if path is not None:
+                await kept(here, id, path, name)
+        return await here.filmed.videos.get(here.who, id)
+
+    one = _at_the_desk({"store": store, "data": data, "environment": environment}, work)
+    if json:
+        json_out(msgspec.to_builtins(one))
+    else:
+        shown(one)
+    sys.exit(status(one))
+
+
+@videos.command()
+def watch(
+    id: Id,
+    wait: Wait = WAIT,
+    store: options.Store = None,
+    data: options.Data = None,
+    environment: options.Environment = None,
+    ffmpeg: options.Ffmpeg = None,
+    allow_private_keys: options.AllowPrivateKeys = None,
+    json: options.Json = False,
+) -> None:
+    """Wait until a video is made, going on with it where no `hilum serve` does. Exit status as `hilum videos show`.
+
+    Example:
+
+    - `hilum videos watch 0192f6c4-8f3e-7a10-b0c5-2f1d8a9e7b66`
+    """
+    from hilum.cli.filming import filmed, tell
+    from hilum.video.told import Told
+
+    async def work(here: Desk) -> tuple[Told, str]:
+        return await filmed(here, id, wait), here.door.base.removesuffix("/fhir")
+
+    flags = {"store": store, "data": data, "environment": environment, "ffmpeg": ffmpeg}
+    made, origin = _at_the_desk(flags | {"allow_private_keys": allow_private_keys}, work)
+    sys.exit(tell(made, origin, json=json))
+
+
+@videos.command()
+def approve(
+    id: Id,
+    store: options.Store = None,
+    data: options.Data = None,
+    environment: options.Environment = None,
+    json: options.Json = False,
+) -> None:
+    """Let a video go to the patient. It is recorded who approved which script: you, by the operating system's name.
+
+    Example:
+
+    - `hilum videos approve 0192f6c4-8f3e-7a10-b0c5-2f1d8a9e7b66`
+    """
+    _decide("approve", id, {"store": store, "data": data, "environment": environment}, json=json)
+
+
+@videos.command()
+def reject(
+    id: Id,
+    store: options.Store = None,
+    data: options.Data = None,
+    environment: options.Environment = None,
+    json: options.Json = False,
+) -> None:
+    """Keep a video from the patient: its draft is deleted.
+
+    Example:
+
+    - `hilum videos reject 0192f6c4-8f3e-7a10-b0c5-2f1d8a9e7b66`
+    """
+    _decide("reject", id, {"store": store, "data": data, "environment": environment}, json=json)
+
+
+@videos.command()
+def cancel(
+    id: Id,
+    store: options.Store = None,
+    data: options.Data = None,
+    environment: options.Environment = None,
+    json: options.Json = False,
+) -> None:
+    """Do nothing more of a video, and delete what is held of it.
+
+    Example:
+
+    - `hilum videos cancel 0192f6c4-8f3e-7a10-b0c5-2f1d8a9e7b66`
+    """
+    _decide("cancel", id, {"store": store, "data": data, "environment": environment}, json=json)
+
+
+def _decide(what: str, id: str, flags: dict[str, str | None], *, json: bool) -> None:
+    import msgspec
+
+    from hilum.cli.filming import cleared
+    from hilum.cli.terminal import json_out, out
+    from hilum.video.told import Told
+
+    async def work(here: Desk) -> Told:
+        decide = {
+            "approve": here.filmed.videos.approve,
+            "reject": here.filmed.videos.reject,
+            "cancel": here.filmed.videos.cancel,
+        }[what]
+        one = await decide(here.who, id)
+        if what == "cancel":
+            await cleared(here, id)
+        return one
+
+    one = _at_the_desk(flags, work)
+    if json:
+        json_out(msgspec.to_builtins(one))
+    else:
+        out(f"{id} is {one.step if what != 'cancel' else 'cancelled'}.")
+
+
+@videos.command()
+def link(
+    id: Id,
+    days: Annotated[float, typer.Option("--days", help="How long it holds.", min=0.001, max=90)] = 7,
+    proof: Annotated[
+        str,
+        typer.Option("--proof", help="How the patient proves who they are: five tries.", metavar="birth-date|sign-in"),
+    ] = "birth-date",
+    store: options.Store = None,
+    data: options.Data = None,
+    environment: options.Environment = None,
+    base_url: options.BaseUrl = None,
+    json: options.Json = False,
+) -> None:
+    """Make a link that leads the patient to an approved video; its address is shown this once.
+
+    Example:
+
+    - `hilum videos link 0192f6c4-8f3e-7a10-b0c5-2f1d8a9e7b66 --days 14`
+    """
+    from hilum.cli.terminal import json_out, out, say
+    from hilum.fhir.resource import instant
+    from hilum.problems import Invalid
+    from hilum.video.links import PROOFS, Standing
+
+    if proof not in PROOFS:
+        raise Invalid(f"--proof must be one of {', '.join(PROOFS)}.")
+
+    async def work(here: Desk) -> tuple[str, Standing]:
+        return await here.filmed.videos.link(here.who, id, int(days * 86_400), PROOFS[proof])
+
+    flags = {"store": store, "data": data, "environment": environment, "base_url": base_url}
+    url, standing = _at_the_desk(flags, work)
+    if json:
+        json_out({"url": url, "id": standing.id, "expires": instant(standing.expires)})
+        return
+    out(url)
+    until = instant(standing.expires)[:16].replace("T", " ")
+    say(f"Holds until {until}. `hilum videos revoke {id} {standing.id}` ends it.")
+
+
+@videos.command()
+def links(
+    id: Id,
+    store: options.Store = None,
+    data: options.Data = None,
+    environment: options.Environment = None,
+    json: options.Json = False,
+) -> None:
+    """List the links to a video: until when they hold, and how often they were followed.
+
+    Example:
+
+    - `hilum videos links 0192f6c4-8f3e-7a10-b0c5-2f1d8a9e7b66`
+    """
+    from hilum.cli.terminal import json_out, out, table
+    from hilum.fhir.resource import instant
+    from hilum.video.links import Standing
+
+    async def work(here: Desk) -> list[Standing]:
+        return await here.filmed.videos.links(here.who, id)
+
+    found = _at_the_desk({"store": store, "data": data, "environment": environment}, work)
+    if json:
+        some = [
+            {"id": one.id, "expires": instant(one.expires), "open": one.open, "watched": one.link.watched}
+            for one in found
+        ]
+        json_out({"links": some})
+        return
+    rows = [
+        (one.id, instant(one.expires)[:16].replace("T", " "), "open" if one.open else "ended", str(one.link.watched))
+        for one in found
+    ]
+    table(f"{len(found)} links", ("id", "until", "is", "watched"), rows)
+    for one in found:
+        out(one.id)
+
+
+@videos.command()
+def revoke(
+    id: Id,
+    name: Annotated[str, typer.Argument(metavar="LINK", help="The link: see `hilum videos links`.")],
+    store: options.Store = None,
+    data: options.Data = None,
+    environment: options.Environment = None,
+    json: options.Json = False,
+) -> None:
+    """End a link at once, also for who watches by it now.
+
+    Example:
+
+    - `hilum videos revoke 0192f6c4-8f3e-7a10-b0c5-2f1d8a9e7b66 9b1deb4d3b7d4bad9bdd2b0d`
+    """
+    from hilum.cli.terminal import json_out, out
+
+    async def work(here: Desk) -> None:
+        await here.filmed.videos.revoke(here.who, id, name)
+
+    _at_the_desk({"store": store, "data": data, "environment": environment}, work)
+    if json:
+        json_out({"id": name, "revoked": True})
+    else:
+        out(f"The link {name} is revoked.")
