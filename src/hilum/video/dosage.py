@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal
+from fractions import Fraction
 from typing import Final
 
+from hilum.video import spellings
 from hilum.video.elements import Element
 from hilum.video.phrases import NOTHING, Phrases, Route, Told
 from hilum.video.refusals import refused
@@ -75,7 +77,7 @@ def _one(phrases: Phrases, one: Element) -> tuple[Sentences, Timed, tuple[object
     if dose.text and not timing.words.text and not words:
         raise refused("timing-ambiguous", "Nothing says when this medicine is taken.", one.place)
     for told in words:
-        found = contradiction(told.text, _value(one), _unit_names(phrases, one), timing.rate)
+        found = contradiction(told.text, _value(one), _unit_names(one), timing.rate)
         if found:
             raise refused(
                 "dosage-conflict", f"The words of this dosage tell another {found} than its elements.", one.place
@@ -144,17 +146,11 @@ def _limits(phrases: Phrases, one: Element) -> Iterator[tuple[str, Told]]:
 def _route(phrases: Phrases, one: Element) -> tuple[Route, Told]:
     """The route of the table, or the neutral one with the record's words."""
     route = one.get("route")
-    other = phrases.routes["other"]
     if route is None:
-        return other, NOTHING
-    known = {code for _, code in codes(route)}
-    words = {
-        told.casefold() for told in (route.text("text"), *(c.text("display") for c in route.each("coding"))) if told
-    }
-    for found in phrases.routes.values():
-        if known & set(found.codes) or words & set(found.names):
-            return found, NOTHING
-    return other, concept(route)
+        return phrases.routes[spellings.OTHER], NOTHING
+    names = (route.text("text"), *(one.text("display") for one in route.each("coding")))
+    key = spellings.route((code for _, code in codes(route)), names)
+    return phrases.routes[key], concept(route) if key == spellings.OTHER else NOTHING
 
 
 def _dose(phrases: Phrases, one: Element) -> Told:
@@ -189,8 +185,8 @@ def quantity(phrases: Phrases, dose: Element) -> Told:
     spelled, code = dose.text("unit").strip(), dose.text("code").strip()
     if (not spelled and not code) or spelled == "1" or (not spelled and code == "1"):
         raise refused("dose-without-unit", "This dose is a number without a unit.", dose.place)
-    by_code = _unit(phrases, code)
-    by_words = _unit(phrases, spelled)
+    by_code = spellings.unit(code)
+    by_words = spellings.unit(spelled)
     if by_code and by_words and by_code != by_words:
         raise refused("dose-conflict", "The unit's words and its code are different units.", dose.place)
     key = by_words or by_code
@@ -210,30 +206,17 @@ def quantity(phrases: Phrases, dose: Element) -> Told:
     return Told(text, spoken, (dose.cite(text),))
 
 
-def _unit(phrases: Phrases, name: str) -> str:
-    """The key of a unit that is named so, by its code or its words; "" where none is."""
-    if name in phrases.units:
-        return name
-    small = name.casefold()
-    for key, unit in phrases.units.items():
-        if small and small in (unit.one, unit.other, unit.text.casefold(), *unit.names):
-            return key
-    return ""
-
-
-def _value(one: Element) -> Decimal | None:
+def _value(one: Element) -> Fraction | None:
     for rate in one.each("doseAndRate"):
         found = rate.get("doseQuantity", "value")
         if found is not None:
-            return Decimal(number(found))
+            return Fraction(number(found))
     return None
 
 
-def _unit_names(phrases: Phrases, one: Element) -> tuple[str, ...]:
+def _unit_names(one: Element) -> tuple[str, ...]:
     for rate in one.each("doseAndRate"):
         for name in ("unit", "code"):
-            key = _unit(phrases, rate.text("doseQuantity", name))
-            if key:
-                unit = phrases.units[key]
-                return tuple(filter(None, (unit.one, unit.other, unit.text.casefold(), *unit.names)))
+            if key := spellings.unit(rate.text("doseQuantity", name)):
+                return spellings.units()[key]
     return ()

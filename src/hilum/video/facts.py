@@ -131,7 +131,7 @@ class Facts:
                 slots = {"name": name}
                 if sites and (site := concept(sites[0])).text:
                     slots["site"] = site
-                yield Row(slots, places=places(self._phrases, telling, side) if sites else ())
+                yield Row(slots, places=places(telling, side) if sites else ())
 
     def _medicine(self) -> Iterator[Row]:
         of_visit = "visit" in self._template.needs
@@ -188,7 +188,7 @@ class Facts:
         slots = {"name": name, "when": when(self._phrases, of.start)}
         sites = of.source.each("bodySite")
         side = sides(of.telling)
-        marks = places(self._phrases, of.telling, side)
+        marks = places(of.telling, side)
         if sites and (site := concept(sites[0])).text:
             slots["site"] = site
         told = " ".join(text for one in (of.source.get("code"), *sites[:1]) for text in texts(one)[:1])

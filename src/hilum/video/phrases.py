@@ -43,22 +43,19 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Unit(Table, frozen=True):
     """A unit of doses. `text`: as it is written after a number, the same for all numbers; else `one` and `other` are.
-    `one`, `other`: as they are said. `names`: other spellings of it in records, in small letters.
+    `one`, `other`: as they are said.
     """
 
     one: str
     other: str
     text: str = ""
-    names: tuple[str, ...] = ()
 
 
 class Route(Table, frozen=True):
-    """How a medicine gets in: what one does, and where it goes. `codes`: of SNOMED CT and v3 RouteOfAdministration."""
+    """How a medicine gets in: what one does, and where it goes."""
 
     verb: str
     words: str = ""
-    codes: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
 
 
 class Review(Table, frozen=True):
@@ -70,7 +67,7 @@ class Review(Table, frozen=True):
 
 
 class Phrases(Table, frozen=True):
-    """All of a language. `own`: the language's own name. `home`: the one that records are taken to be in. `phrases`:
+    """All of a language. `own`: the language's own name. `phrases`:
     by name, or by name and form. `body`: places of the body, by the names of pictures;
     `when`, `weekday`: by the codes of Timing. `numbers`: words for numbers, which a person who edits may not write.
     """
@@ -78,7 +75,6 @@ class Phrases(Table, frozen=True):
     language: str
     own: str
     version: str
-    home: bool
     notice: str
     months: tuple[str, ...]
     weekdays: tuple[str, ...]

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from hilum.video.elements import Element
-from hilum.video.phrases import Phrases
 from hilum.video.refusals import refused
+from hilum.video.script import PAIRED
 from hilum.video.wording import codes
 
 LEFT: Final = "left"
@@ -40,7 +40,6 @@ _PARTS: Final = (
     ("belly", ("belly", "abdomen", "abdominal", "colon", "colonoscopy", "stomach", "appendix", "abdomen")),
     ("back", ("back", "spine", "espalda")),
 )
-_TWICE: Final = frozenset(("eye", "ear", "shoulder", "hand", "arm", "hip", "knee", "foot", "leg"))
 
 
 def sides(elements: Iterable[Element]) -> frozenset[str]:
@@ -75,13 +74,13 @@ def texts(element: Element | None) -> tuple[str, ...]:
     return tuple(filter(None, (element.text("text"), *(one.text("display") for one in element.each("coding")))))
 
 
-def places(phrases: Phrases, elements: Iterable[Element], side: frozenset[str]) -> tuple[str, ...]:
+def places(elements: Iterable[Element], side: frozenset[str]) -> tuple[str, ...]:
     """The places of a picture of the body that elements name. Raises Refused: a paired part whose side nobody tells."""
     for element in elements:
         words = set(re.findall(r"\w+", " ".join(texts(element)).casefold()))
         for part, names in _PARTS:
             if words & set(names):
-                if part not in _TWICE:
+                if part not in PAIRED:
                     return (part,)
                 if not side:
                     raise refused(
