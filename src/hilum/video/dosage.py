@@ -16,8 +16,10 @@ from typing import Final
 
 from hilum.video import spellings
 from hilum.video.elements import Element
-from hilum.video.phrases import NOTHING, Phrases, Route, Told
+from hilum.video.naming import named, placed
+from hilum.video.phrases import NOTHING, Phrases, Route, Told, languages
 from hilum.video.refusals import refused
+from hilum.video.sides import sides
 from hilum.video.signatures import contradiction
 from hilum.video.timing import Timed, span, timed
 from hilum.video.wording import codes, concept, number, quoted
@@ -83,7 +85,7 @@ def _one(phrases: Phrases, one: Element) -> tuple[Sentences, Timed, tuple[object
                 "dosage-conflict", f"The words of this dosage tell another {found} than its elements.", one.place
             )
     sentences = [*_said(phrases, one, dose, timing), *timing.after, *_limits(phrases, one)]
-    sentences += [("dose-quote", phrases.say("dose-quote", words=told)) for told in _different(words)]
+    sentences += [("dose-quote", phrases.say("dose-quote", words=told)) for told in _quotes(phrases, words)]
     sentences += [
         ("dose-also", phrases.say("dose-also", words=told))
         for extra in one.each("additionalInstruction")
@@ -93,10 +95,16 @@ def _one(phrases: Phrases, one: Element) -> tuple[Sentences, Timed, tuple[object
     return tuple(sentences), timing, key
 
 
-def _different(words: list[Told]) -> Iterator[Told]:
-    """Words for the patient, where there are any, else the prescription's; not the same twice."""
+def _quotes(phrases: Phrases, words: list[Told]) -> Iterator[Told]:
+    """The words of the prescription and those for the patient, not the same twice. Where one is in the script's
+    language, those in another that is known are left out.
+    """
+    others = [one for code, one in languages().items() if code != phrases.language]
+    foreign = [told for told in words if any(other.reads(told.text) for other in others)]
     seen: set[str] = set()
     for told in words:
+        if told in foreign and len(foreign) < len(words):
+            continue
         if told.text.casefold() not in seen:
             seen.add(told.text.casefold())
             yield told
@@ -116,7 +124,8 @@ def _said(phrases: Phrases, one: Element, dose: Told, timing: Timed) -> Iterator
         amount = dose if dose.text else phrases.say("it")
         slots = {"verb": verb, "dose": amount, "route": stray if stray.text else words, "timing": timing.words}
         yield name, phrases.say(name, **slots)
-    site = concept(one.get("site"))
+    body = one.get("site")
+    site = placed(phrases, body, sides((body,))) if body is not None else NOTHING
     if site.text:
         yield "dose-site", phrases.say("dose-site", site=site)
     needed = one.of("asNeeded")
@@ -124,7 +133,7 @@ def _said(phrases: Phrases, one: Element, dose: Told, timing: Timed) -> Iterator
         told = phrases.say("dose-needed")
         yield "dose-needed", Told(told.text, told.spoken, (needed.cite(told.text),))
     elif needed is not None and needed.choice == "CodeableConcept":
-        reason = concept(needed)
+        reason = named(phrases, needed)
         if not reason.text:
             raise refused("missing", "A reason to take a medicine has no words.", needed.place)
         yield "dose-needed-for", phrases.say("dose-needed-for", reason=reason)

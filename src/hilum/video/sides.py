@@ -24,7 +24,7 @@ _WORDS: Final = (
     (re.compile(r"\b(?:right(?! away| now| after| before)|derech[oa]s?)\b", re.I), {RIGHT}),
     (re.compile(r"\b(?:bilateral(?:es)?|both|ambos|ambas)\b", re.I), {LEFT, RIGHT}),
 )
-_PARTS: Final = (
+PARTS: Final = (
     ("eye", ("eye", "ocular", "cataract", "ojo")),
     ("ear", ("ear", "ears", "oído", "oreja")),
     ("shoulder", ("shoulder", "hombro")),
@@ -78,7 +78,7 @@ def places(elements: Iterable[Element], side: frozenset[str]) -> tuple[str, ...]
     """The places of a picture of the body that elements name. Raises Refused: a paired part whose side nobody tells."""
     for element in elements:
         words = set(re.findall(r"\w+", " ".join(texts(element)).casefold()))
-        for part, names in _PARTS:
+        for part, names in PARTS:
             if words & set(names):
                 if part not in PAIRED:
                     return (part,)

@@ -60,11 +60,11 @@ def readable(script: Script, template: Template) -> Script:
     """The script with its reading grade. Raises Refused where that is above the template's, naming a sentence."""
     found = graded(script)
     if found > template.grade:
-        id, own = hardest(script)
+        id = hardest(script)
         raise refused(
             "grade",
             f"The text has the reading grade {found}; {template.name} allows {template.grade:g}. "
-            f"The hardest sentence is {id}, of grade {own}.",
+            f"What makes it hardest to read is the sentence {id}.",
             id,
         )
     return msgspec.structs.replace(script, grade=found)
