@@ -31,12 +31,14 @@ from hilum.cli.loading.sources import Source
 from hilum.cli.serving import Announcing, configured, listen
 from hilum.cli.terminal import bold, out
 from hilum.demo import population
+from hilum.demo.population import TODAY
 from hilum.fhir import json as fhir_json
 from hilum.oauth.ledger import Client, User
 from hilum.problems import Invalid, Misconfigured
 from hilum.sandbox import faults
 from hilum.sandbox.emulator import Emulator
 from hilum.sandbox.patients import record_number, renumbered
+from hilum.sandbox.plans import planned
 from hilum.sandbox.profile import Profile, profiles
 from hilum.smart.apps import clients
 from hilum.smart.people import passwords, users
@@ -181,6 +183,8 @@ def _sources(profile: Profile, patients: int) -> Iterator[Source]:
     """The town and its people, with this vendor's record numbers."""
     for number, bundle in enumerate(population(patients=patients, seed=SEED)):
         changed = renumbered(profile, bundle, number) if number else bundle
+        if number == 1:
+            changed = planned(changed, TODAY)
         yield Source(f"sandbox bundle {number}", 1, held=fhir_json.encode(changed))
 
 

@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal
+from fractions import Fraction
 from typing import Final
 
+from hilum.video import spellings
 from hilum.video.elements import Element
-from hilum.video.phrases import NOTHING, Phrases, Route, Told
+from hilum.video.naming import named, placed
+from hilum.video.phrases import NOTHING, Phrases, Route, Told, languages
 from hilum.video.refusals import refused
+from hilum.video.sides import sides
 from hilum.video.signatures import contradiction
 from hilum.video.timing import Timed, span, timed
 from hilum.video.wording import codes, concept, number, quoted
@@ -75,13 +79,13 @@ def _one(phrases: Phrases, one: Element) -> tuple[Sentences, Timed, tuple[object
     if dose.text and not timing.words.text and not words:
         raise refused("timing-ambiguous", "Nothing says when this medicine is taken.", one.place)
     for told in words:
-        found = contradiction(told.text, _value(one), _unit_names(phrases, one), timing.rate)
+        found = contradiction(told.text, _value(one), _unit_names(one), timing.rate)
         if found:
             raise refused(
                 "dosage-conflict", f"The words of this dosage tell another {found} than its elements.", one.place
             )
     sentences = [*_said(phrases, one, dose, timing), *timing.after, *_limits(phrases, one)]
-    sentences += [("dose-quote", phrases.say("dose-quote", words=told)) for told in _different(words)]
+    sentences += [("dose-quote", phrases.say("dose-quote", words=told)) for told in _quotes(phrases, words)]
     sentences += [
         ("dose-also", phrases.say("dose-also", words=told))
         for extra in one.each("additionalInstruction")
@@ -91,10 +95,16 @@ def _one(phrases: Phrases, one: Element) -> tuple[Sentences, Timed, tuple[object
     return tuple(sentences), timing, key
 
 
-def _different(words: list[Told]) -> Iterator[Told]:
-    """Words for the patient, where there are any, else the prescription's; not the same twice."""
+def _quotes(phrases: Phrases, words: list[Told]) -> Iterator[Told]:
+    """The words of the prescription and those for the patient, not the same twice. Where one is in the script's
+    language, those in another that is known are left out.
+    """
+    others = [one for code, one in languages().items() if code != phrases.language]
+    foreign = [told for told in words if any(other.reads(told.text) for other in others)]
     seen: set[str] = set()
     for told in words:
+        if told in foreign and len(foreign) < len(words):
+            continue
         if told.text.casefold() not in seen:
             seen.add(told.text.casefold())
             yield told
@@ -114,7 +124,8 @@ def _said(phrases: Phrases, one: Element, dose: Told, timing: Timed) -> Iterator
         amount = dose if dose.text else phrases.say("it")
         slots = {"verb": verb, "dose": amount, "route": stray if stray.text else words, "timing": timing.words}
         yield name, phrases.say(name, **slots)
-    site = concept(one.get("site"))
+    body = one.get("site")
+    site = placed(phrases, body, sides((body,))) if body is not None else NOTHING
     if site.text:
         yield "dose-site", phrases.say("dose-site", site=site)
     needed = one.of("asNeeded")
@@ -122,7 +133,7 @@ def _said(phrases: Phrases, one: Element, dose: Told, timing: Timed) -> Iterator
         told = phrases.say("dose-needed")
         yield "dose-needed", Told(told.text, told.spoken, (needed.cite(told.text),))
     elif needed is not None and needed.choice == "CodeableConcept":
-        reason = concept(needed)
+        reason = named(phrases, needed)
         if not reason.text:
             raise refused("missing", "A reason to take a medicine has no words.", needed.place)
         yield "dose-needed-for", phrases.say("dose-needed-for", reason=reason)
@@ -144,17 +155,11 @@ def _limits(phrases: Phrases, one: Element) -> Iterator[tuple[str, Told]]:
 def _route(phrases: Phrases, one: Element) -> tuple[Route, Told]:
     """The route of the table, or the neutral one with the record's words."""
     route = one.get("route")
-    other = phrases.routes["other"]
     if route is None:
-        return other, NOTHING
-    known = {code for _, code in codes(route)}
-    words = {
-        told.casefold() for told in (route.text("text"), *(c.text("display") for c in route.each("coding"))) if told
-    }
-    for found in phrases.routes.values():
-        if known & set(found.codes) or words & set(found.names):
-            return found, NOTHING
-    return other, concept(route)
+        return phrases.routes[spellings.OTHER], NOTHING
+    names = (route.text("text"), *(one.text("display") for one in route.each("coding")))
+    key = spellings.route((code for _, code in codes(route)), names)
+    return phrases.routes[key], concept(route) if key == spellings.OTHER else NOTHING
 
 
 def _dose(phrases: Phrases, one: Element) -> Told:
@@ -189,8 +194,8 @@ def quantity(phrases: Phrases, dose: Element) -> Told:
     spelled, code = dose.text("unit").strip(), dose.text("code").strip()
     if (not spelled and not code) or spelled == "1" or (not spelled and code == "1"):
         raise refused("dose-without-unit", "This dose is a number without a unit.", dose.place)
-    by_code = _unit(phrases, code)
-    by_words = _unit(phrases, spelled)
+    by_code = spellings.unit(code)
+    by_words = spellings.unit(spelled)
     if by_code and by_words and by_code != by_words:
         raise refused("dose-conflict", "The unit's words and its code are different units.", dose.place)
     key = by_words or by_code
@@ -210,30 +215,17 @@ def quantity(phrases: Phrases, dose: Element) -> Told:
     return Told(text, spoken, (dose.cite(text),))
 
 
-def _unit(phrases: Phrases, name: str) -> str:
-    """The key of a unit that is named so, by its code or its words; "" where none is."""
-    if name in phrases.units:
-        return name
-    small = name.casefold()
-    for key, unit in phrases.units.items():
-        if small and small in (unit.one, unit.other, unit.text.casefold(), *unit.names):
-            return key
-    return ""
-
-
-def _value(one: Element) -> Decimal | None:
+def _value(one: Element) -> Fraction | None:
     for rate in one.each("doseAndRate"):
         found = rate.get("doseQuantity", "value")
         if found is not None:
-            return Decimal(number(found))
+            return Fraction(number(found))
     return None
 
 
-def _unit_names(phrases: Phrases, one: Element) -> tuple[str, ...]:
+def _unit_names(one: Element) -> tuple[str, ...]:
     for rate in one.each("doseAndRate"):
         for name in ("unit", "code"):
-            key = _unit(phrases, rate.text("doseQuantity", name))
-            if key:
-                unit = phrases.units[key]
-                return tuple(filter(None, (unit.one, unit.other, unit.text.casefold(), *unit.names)))
+            if key := spellings.unit(rate.text("doseQuantity", name)):
+                return spellings.units()[key]
     return ()

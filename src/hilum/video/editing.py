@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from hilum.video import spellings
 from hilum.video.allergies import CLASSES
 from hilum.video.elements import Element
 from hilum.video.phrases import Phrases
@@ -57,9 +58,7 @@ def _allowed(script: Script, phrases: Phrases, sentence: Sentence, text: str) ->
         raise refused("edit-characters", "Expected one line without control characters.", sentence.id)
     words = re.findall(r"[^\W\d_]+", text)
     small = {word.casefold() for word in words}
-    units = {
-        name for unit in phrases.units.values() for name in (unit.one, unit.other, unit.text.casefold(), *unit.names)
-    }
+    units = {name for names in spellings.units().values() for name in names}
     stated = (
         ("a number", any(one.isnumeric() for one in text) or small & set(phrases.numbers)),
         ("a unit of doses", small & units),

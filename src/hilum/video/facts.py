@@ -19,6 +19,7 @@ from hilum.video.dosage import Sentences
 from hilum.video.elements import Element, Record
 from hilum.video.medicines import Medicine, active
 from hilum.video.moments import Moment, moment
+from hilum.video.naming import named, placed
 from hilum.video.people import called, first_name, reached
 from hilum.video.phrases import NOTHING, Phrases, Told
 from hilum.video.refusals import refused
@@ -93,14 +94,12 @@ class Facts:
 
     def _visits(self) -> Iterator[Row]:
         visit, start = self._visit
-        kinds = [told for one in visit.each("type") if (told := concept(one)).text]
+        kinds = [told for one in visit.each("type") if (told := named(self._phrases, one)).text]
         people = (one.get("individual") for one in visit.each("participant"))
         clinicians = [one for one in people if one is not None and "Practitioner/" in one.text("reference")]
         slots = {"date": when(self._phrases, start, timed=False)}
         place = self._place(visit)
-        if visit.text("class", "code") == "VR":
-            slots["virtual"] = Told("", "", (visit.get("class", "code").cite(),))  # type: ignore[union-attr]
-        elif place.text:
+        if place.text and visit.text("class", "code") != "VR":  # nobody went anywhere
             slots["place"] = place
         if clinicians and (whom := called(self._record, clinicians[0])).text:
             slots["clinician"] = whom
@@ -116,7 +115,7 @@ class Facts:
 
     def _reasons(self) -> Iterator[Row]:
         of = self._planned.source if "procedure" in self._template.needs else self._visit[0]
-        for told in reasons(self._record, of):
+        for told in reasons(self._record, self._phrases, of):
             yield Row({"name": told})
 
     def _done(self) -> Iterator[Row]:
@@ -124,14 +123,14 @@ class Facts:
         for one in self._record.all("Procedure"):
             if one.text("status") != "completed" or not self._record.same(one.get("encounter"), self._visit[0]):
                 continue
-            name, sites = concept(one.get("code")), one.each("bodySite")
+            name, sites = named(self._phrases, one.get("code")), one.each("bodySite")
             if name.text:
                 telling = (*sites, *((code,) if (code := one.get("code")) is not None else ()))
                 side = sides(telling)
                 slots = {"name": name}
-                if sites and (site := concept(sites[0])).text:
+                if sites and (site := placed(self._phrases, sites[0], side)).text:
                     slots["site"] = site
-                yield Row(slots, places=places(self._phrases, telling, side) if sites else ())
+                yield Row(slots, places=places(telling, side) if sites else ())
 
     def _medicine(self) -> Iterator[Row]:
         of_visit = "visit" in self._template.needs
@@ -145,7 +144,7 @@ class Facts:
             sentences: list[tuple[str, Told]] = [
                 ("medicine-name", self._phrases.say("medicine-name", **{"medicine.name": one.name}))
             ]
-            for told in reasons(self._record, source):
+            for told in reasons(self._record, self._phrases, source):
                 sentences += [("medicine-reason", self._phrases.say("medicine-reason", reason=told))]
             yield Row({"name": one.name}, (*sentences, *one.dosed.sentences), times=one.dosed.times, exempt=one.words)
 
@@ -165,7 +164,7 @@ class Facts:
         if description is not None:
             return quoted(description, 120)
         for told in (
-            *reasons(self._record, one),
+            *reasons(self._record, self._phrases, one),
             *map(concept, one.each("serviceType")),
             concept(one.get("appointmentType")),
         ):
@@ -182,14 +181,14 @@ class Facts:
 
     def _procedure(self) -> Iterator[Row]:
         of = self._planned
-        name = concept(of.source.get("code"))
+        name = named(self._phrases, of.source.get("code"))
         if not name.text:
             raise refused("procedure-missing", "The procedure has no name.", f"{of.source.place}.code")
         slots = {"name": name, "when": when(self._phrases, of.start)}
         sites = of.source.each("bodySite")
         side = sides(of.telling)
-        marks = places(self._phrases, of.telling, side)
-        if sites and (site := concept(sites[0])).text:
+        marks = places(of.telling, side)
+        if sites and (site := placed(self._phrases, sites[0], side)).text:
             slots["site"] = site
         told = " ".join(text for one in (of.source.get("code"), *sites[:1]) for text in texts(one)[:1])
         if side and not sides((Element("", "", told),)):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from typing import Final
 
 from hilum.video.allergies import FORMS, allergic, ingredients
@@ -114,4 +115,26 @@ def _medicine(record: Record, phrases: Phrases, one: Element) -> Medicine:
     if drug is None or not name.text:
         where = medication.place if medication is not None else one.place
         raise refused("medicine-missing", "A medicine has no name among the resources.", where)
+    if any(strengths(name.text).isdisjoint(found) for found in _strengths(drug)):
+        raise refused("medicine-conflict", "The name of a medicine and its code tell different strengths.", drug.place)
     return Medicine(one, drug, name, codes(drug), dosed(phrases, _dosages(one), one))
+
+
+def _strengths(drug: Element) -> Iterator[frozenset[Fraction]]:
+    """Of what its codings display, where its name and a display have any."""
+    name = concept(drug).text
+    for coding in drug.each("coding"):
+        display = coding.text("display")
+        if strengths(name) and strengths(display) and not re.search(r"(?i)ml\b", name + display):
+            yield strengths(display)
+
+
+def strengths(name: str) -> frozenset[Fraction]:
+    """The strengths in a name of a drug, in milligrams: only to see whether two names agree, never told."""
+    found = re.finditer(r"(?i)(?<![\w.,])([0-9]+(?:\.[0-9]+)?)\s*(mg|mcg|ug|µg|g)\b", name)
+    return frozenset(Fraction(one[1]) * _MILLIGRAMS[one[2].casefold()] for one in found)
+
+
+_MILLIGRAMS: Final = {
+    "mg": Fraction(1), "g": Fraction(1000), "mcg": Fraction(1, 1000), "ug": Fraction(1, 1000), "µg": Fraction(1, 1000),
+}  # fmt: skip

@@ -43,22 +43,19 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Unit(Table, frozen=True):
     """A unit of doses. `text`: as it is written after a number, the same for all numbers; else `one` and `other` are.
-    `one`, `other`: as they are said. `names`: other spellings of it in records, in small letters.
+    `one`, `other`: as they are said.
     """
 
     one: str
     other: str
     text: str = ""
-    names: tuple[str, ...] = ()
 
 
 class Route(Table, frozen=True):
-    """How a medicine gets in: what one does, and where it goes. `codes`: of SNOMED CT and v3 RouteOfAdministration."""
+    """How a medicine gets in: what one does, and where it goes."""
 
     verb: str
     words: str = ""
-    codes: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
 
 
 class Review(Table, frozen=True):
@@ -70,15 +67,16 @@ class Review(Table, frozen=True):
 
 
 class Phrases(Table, frozen=True):
-    """All of a language. `own`: the language's own name. `home`: the one that records are taken to be in. `phrases`:
+    """All of a language. `own`: the language's own name. `phrases`:
     by name, or by name and form. `body`: places of the body, by the names of pictures;
     `when`, `weekday`: by the codes of Timing. `numbers`: words for numbers, which a person who edits may not write.
+    `common`: words that tell that a text is in the language. `names`: of
+    conditions, procedures and kinds of visits, by their code of SNOMED CT.
     """
 
     language: str
     own: str
     version: str
-    home: bool
     notice: str
     months: tuple[str, ...]
     weekdays: tuple[str, ...]
@@ -89,11 +87,23 @@ class Phrases(Table, frozen=True):
     when: Mapping[str, str]
     weekday: Mapping[str, str]
     numbers: tuple[str, ...]
+    common: tuple[str, ...]
+    names: Mapping[str, str]
     reviewed: tuple[Review, ...] = ()
 
     def by(self, reviews: Iterable[Review]) -> str:
         """The notice that a script carries: none where this version was reviewed."""
         return "" if any(one.version == self.version for one in (*self.reviewed, *reviews)) else self.notice
+
+    def reads(self, text: str) -> bool:
+        """Whether a text seems to be in the language: it has more of its common words than of any other's."""
+        words = re.findall(r"[^\W\d_]+", text.casefold())
+        own = sum(word in self.common for word in words)
+        return own > max(
+            sum(word in other.common for word in words)
+            for other in languages().values()
+            if other.language != self.language
+        )
 
     def slots(self, name: str) -> frozenset[str]:
         """The slots of a phrase, in any of its forms."""

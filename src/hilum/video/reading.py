@@ -10,17 +10,18 @@ year that he gives for it:
 
     206.84 - 0.60 * syllables in 100 words - 1.02 * words / sentences
 
-Names of drugs are not counted, neither as words nor as syllables. Numbers are words, each digit with its syllables.
+Names of drugs are not counted, neither as words nor as syllables. A number is a word of one syllable: Flesch, whose
+count Kincaid's is, leaves figures out of it ("The Art of Readable Writing", 1949).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from hilum.video.script import Script
+from hilum.video.script import Script, Sentence
 from hilum.video.syllables import english, spanish
 
 _WORD: Final = re.compile(r"[0-9]+(?:[.,:][0-9]+)*|[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -46,7 +47,7 @@ def counts(texts: Iterable[str], exempt: Iterable[str], syllables: Callable[[str
             continue
         sentences += _sentences(text)
         words += len(found)
-        spoken += sum(map(syllables, found))
+        spoken += sum(1 if one[0].isdigit() else syllables(one) for one in found)
     return Counts(sentences, words, spoken)
 
 
@@ -55,11 +56,10 @@ def _sentences(text: str) -> int:
 
 
 def kincaid(of: Counts) -> float:
-    """The grade of an English text, to one digit; 0 for nothing, and no less."""
+    """The grade of an English text; 0 for nothing, and no less."""
     if not of.words:
         return 0.0
-    grade = 0.39 * of.words / of.sentences + 11.8 * of.syllables / of.words - 15.59
-    return max(0.0, round(grade, 1))
+    return max(0.0, 0.39 * of.words / of.sentences + 11.8 * of.syllables / of.words - 15.59)
 
 
 _YEARS: Final = ((100, 3.0), (90, 4.0), (80, 5.0), (70, 6.0), (60, 8.0), (50, 10.0), (30, 12.0), (0, 16.0))
@@ -67,7 +67,7 @@ _YEARS: Final = ((100, 3.0), (90, 4.0), (80, 5.0), (70, 6.0), (60, 8.0), (50, 10
 
 
 def huerta(of: Counts) -> float:
-    """The school year of a Spanish text, to one digit: 6 is a score of 70, "algo fácil"."""
+    """The school year of a Spanish text: 6 is a score of 70, "algo fácil"."""
     if not of.words:
         return 0.0
     score = 206.84 - 60.0 * of.syllables / of.words - 1.02 * of.words / of.sentences
@@ -75,7 +75,7 @@ def huerta(of: Counts) -> float:
         return _YEARS[0][1]
     for (high, low_year), (low, high_year) in pairwise(_YEARS):
         if score >= low:
-            return round(high_year - (score - low) / (high - low) * (high_year - low_year), 1)
+            return high_year - (score - low) / (high - low) * (high_year - low_year)
     return _YEARS[-1][1]
 
 
@@ -85,23 +85,27 @@ _BY: Final[Mapping[str, tuple[Callable[[str], int], Callable[[Counts], float]]]]
 }
 
 
-def grade(texts: Iterable[str], language: str, exempt: Iterable[str] = ()) -> float:
-    """The grade of a text in a language."""
+def grade(texts: Iterable[str], language: str, exempt: Iterable[str] = (), digits: int = 1) -> float:
+    """The grade of a text in a language, to so many digits."""
     syllables, formula = _BY[language]
-    return formula(counts(texts, exempt, syllables))
-
-
-def hardest(script: Script) -> tuple[str, float]:
-    """The id of the sentence that is hardest to read, and its own grade."""
-    each = (
-        (grade((one.text,), script.language, script.exempt), one.id)
-        for scene in script.scenes
-        for one in scene.sentences
-    )
-    found, id = max(each, key=lambda pair: pair[0])
-    return id, found
+    return round(formula(counts(texts, exempt, syllables)), digits)
 
 
 def graded(script: Script) -> float:
     """The grade of all sentences of a script."""
-    return grade((one.text for scene in script.scenes for one in scene.sentences), script.language, script.exempt)
+    return grade((one.text for one in _sentences_of(script)), script.language, script.exempt)
+
+
+def hardest(script: Script) -> str:
+    """The id of the sentence without which the script would be easiest to read."""
+    listed = list(_sentences_of(script))
+
+    def without(place: int) -> float:
+        others = (one.text for number, one in enumerate(listed) if number != place)
+        return grade(others, script.language, script.exempt, digits=6)
+
+    return listed[min(range(len(listed)), key=without)].id
+
+
+def _sentences_of(script: Script) -> Iterator[Sentence]:
+    return (one for scene in script.scenes for one in scene.sentences)

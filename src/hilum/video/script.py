@@ -47,6 +47,12 @@ class Sentence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     limit: int = 0
 
 
+PAIRED: Final = ("eye", "ear", "shoulder", "arm", "hand", "hip", "leg", "knee", "foot")
+"""Parts of the body that there are twice."""
+BODY: Final = ("head", "neck", "chest", "belly", "back", *(f"{s}-{part}" for part in PAIRED for s in ("left", "right")))
+"""Places of a picture of the body, left and right being the patient's own."""
+
+
 class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A mark in a picture. `at`: of a clock HH:MM, of a calendar YYYY-MM-DD, of the body a place of `BODY`."""
 

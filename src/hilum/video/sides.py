@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from hilum.video.elements import Element
-from hilum.video.phrases import Phrases
 from hilum.video.refusals import refused
+from hilum.video.script import PAIRED
 from hilum.video.wording import codes
 
 LEFT: Final = "left"
@@ -24,7 +24,7 @@ _WORDS: Final = (
     (re.compile(r"\b(?:right(?! away| now| after| before)|derech[oa]s?)\b", re.I), {RIGHT}),
     (re.compile(r"\b(?:bilateral(?:es)?|both|ambos|ambas)\b", re.I), {LEFT, RIGHT}),
 )
-_PARTS: Final = (
+PARTS: Final = (
     ("eye", ("eye", "ocular", "cataract", "ojo")),
     ("ear", ("ear", "ears", "oído", "oreja")),
     ("shoulder", ("shoulder", "hombro")),
@@ -40,7 +40,6 @@ _PARTS: Final = (
     ("belly", ("belly", "abdomen", "abdominal", "colon", "colonoscopy", "stomach", "appendix", "abdomen")),
     ("back", ("back", "spine", "espalda")),
 )
-_TWICE: Final = frozenset(("eye", "ear", "shoulder", "hand", "arm", "hip", "knee", "foot", "leg"))
 
 
 def sides(elements: Iterable[Element]) -> frozenset[str]:
@@ -75,13 +74,13 @@ def texts(element: Element | None) -> tuple[str, ...]:
     return tuple(filter(None, (element.text("text"), *(one.text("display") for one in element.each("coding")))))
 
 
-def places(phrases: Phrases, elements: Iterable[Element], side: frozenset[str]) -> tuple[str, ...]:
+def places(elements: Iterable[Element], side: frozenset[str]) -> tuple[str, ...]:
     """The places of a picture of the body that elements name. Raises Refused: a paired part whose side nobody tells."""
     for element in elements:
         words = set(re.findall(r"\w+", " ".join(texts(element)).casefold()))
-        for part, names in _PARTS:
+        for part, names in PARTS:
             if words & set(names):
-                if part not in _TWICE:
+                if part not in PAIRED:
                     return (part,)
                 if not side:
                     raise refused(

@@ -1,50 +1,58 @@
-"""Syllables of words, English and Spanish."""
+"""Syllables of words, English and Spanish.
+
+English: as the CMU Pronouncing Dictionary has them (https://github.com/cmusphinx/cmudict), and by a rule where it
+doesn't know a word. The file beside this one has only the words that the rule gets wrong, a tenth of them: it is made
+by scripts/compile_syllables.py. Spanish spells what it says: each vowel is a syllable, but for those of a diphthong.
+"""
 
 from __future__ import annotations
 
+import gzip
 import re
 import unicodedata
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
 from typing import Final
 
-_DIGITS: Final = {"en": "2111111211", "es": "2121222222"}
-"""Syllables of zero, one, ... and cero, uno, ..."""
 _VOWELS: Final = re.compile(r"[aeiouy]+")
-_SILENT: Final = re.compile(r"(?:[^laeiouy]e|[^aeiouytdr]ed|[^sxzcg]es|[^aeiouy]les(?=$))$")
+_SILENT: Final = re.compile(r"[^aeiouyl]e$|[aeiouy]le$|[^aeiouytd]ed$|[^aeiouysxzcgh]es$")
+_HIATUS: Final = re.compile(r"(?<![cgstx])i[aou](?!u)|[aeiou]ing|eo|ua(?!r)")
+"""Neighbouring vowels that are two syllables."""
 
 
 def english(word: str) -> int:
-    """Of an English word, by its letters."""
-    if word[0].isdigit():
-        return _number(word, "en")
-    plain = unicodedata.normalize("NFD", word.casefold())
-    plain = re.sub(r"[^a-z]", "", plain)
+    """Of an English word."""
+    small = word.casefold().replace("’", "'")
+    return _exceptions().get(small) or by_letters(small)
+
+
+@cache
+def _exceptions() -> Mapping[str, int]:
+    found: dict[str, int] = {}
+    for line in gzip.decompress(files("hilum.video").joinpath("syllables.en.gz").read_bytes()).decode().splitlines():
+        syllables, *words = line.split()
+        found.update(dict.fromkeys(words, int(syllables)))
+    return found
+
+
+def by_letters(word: str) -> int:
+    """Of an English word, by its letters alone: groups of vowels, but for an e that is silent."""
+    plain = re.sub(r"[^a-z]", "", unicodedata.normalize("NFD", word.casefold()))
     count = len(_VOWELS.findall(plain))
-    if count > 1 and re.search(r"[^aeiouyl]e$|[aeiouy]le$|[^aeiouytd]ed$|[^aeiouysxzcgh]es$", plain):
+    if count > 1 and _SILENT.search(plain):
         count -= 1
-    count += len(re.findall(r"(?<![cgstx])i[aou](?!u)|[aeiou]ing|eo|ua(?!r)", plain))
-    return max(1, count)
+    return max(1, count + len(_HIATUS.findall(plain)))
+
+
+_GROUP: Final = re.compile(r"(?:[iuü](?=[aeoáéó]))?[aeoáéó](?:[iuy](?![aeoáéóíú]))?|[íú]|[iuüy]")
+"""One syllable's vowels: a strong one with the weak ones beside it; an accented weak one stands alone."""
 
 
 def spanish(word: str) -> int:
-    """Of a Spanish word: each vowel, but those of a diphthong or triphthong together."""
-    if word[0].isdigit():
-        return _number(word, "es")
-    text = re.sub(r"[qg]u(?=[eiéí])", "k", word.casefold()).replace("ü", "u")
-    count = 0
-    before = ""
-    for letter in text:
-        if letter in "aeoáéó" or letter in "íú":
-            glides = before in "iu" and before != "" and letter not in "íú"
-            count += 0 if glides else 1
-        elif letter in "iu":
-            count += 0 if before and before in "aeoáéóiu" else 1
-        elif letter == "y" and before and before in "aeiou":
-            pass
-        elif letter == "y" and text == "y":
-            count += 1
-        before = letter if letter in "aeiouáéíóú" else ""
-    return max(1, count)
-
-
-def _number(text: str, language: str) -> int:
-    return sum(int(_DIGITS[language][int(one)]) for one in text if one.isdigit())
+    """Of a Spanish word."""
+    small = unicodedata.normalize("NFC", word.casefold())
+    small = re.sub(r"qu(?=[eiéí])|gu(?=[eiéí])", "k", small)  # the u is silent
+    small = re.sub(r"y(?=[aeiouáéíóú])", "j", small)  # a consonant
+    small = re.sub(r"[iuü](?=[íúiu])", "", small)  # "viuda", "cuidar": one syllable
+    return max(1, len(_GROUP.findall(small)))

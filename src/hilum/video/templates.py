@@ -37,7 +37,7 @@ ROLES: Final = (TITLE, WHY, DO, CALL, WHOM, TEACH_BACK)
 PICTURES: Final = ("", "body", "clock", "calendar", "pill", "phone", "question", "heart")
 SLOTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "patient": ("name",),
-    "visit": ("date", "place", "clinician", "kind", "virtual"),
+    "visit": ("date", "place", "clinician", "kind"),
     "reason": ("name",),
     "done": ("name", "site"),
     "medicine": ("name",),

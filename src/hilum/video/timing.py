@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -31,8 +32,8 @@ _CODES: Final[Mapping[str, tuple[int, int, str, str]]] = MappingProxyType({
 https://hl7.org/fhir/R4/valueset-timing-abbreviation.html, and QHS, Q12H, Q24H, HS, which EHRs write as text.
 """
 HOURS: Final = MappingProxyType({
-    "s": Decimal(1) / 3600, "min": Decimal(1) / 60, "h": Decimal(1), "d": Decimal(24), "wk": Decimal(168),
-    "mo": Decimal(720), "a": Decimal(8760),
+    "s": Fraction(1, 3600), "min": Fraction(1, 60), "h": Fraction(1), "d": Fraction(24), "wk": Fraction(168),
+    "mo": Fraction(720), "a": Fraction(8760),
 })  # fmt: skip
 """Hours of a unit of time, to compare how often; nothing that is told is computed by it."""
 _RANGES: Final = ("frequencyMax", "periodMax", "durationMax", "countMax")
@@ -50,7 +51,7 @@ class Timed:
 
     words: Told = NOTHING
     after: tuple[tuple[str, Told], ...] = ()
-    rate: Decimal | None = None
+    rate: Fraction | None = None
     times: tuple[time, ...] = ()
     moments: frozenset[str] = frozenset()
 
@@ -100,7 +101,7 @@ def _coded(phrases: Phrases, code: Element | None) -> Timed | None:
     text = " ".join(filter(None, (
         phrases.say("times", frequency).text, phrases.say(f"every-{unit}", period).text, phrases.when.get(part, ""),
     )))  # fmt: skip
-    rate = Decimal(frequency) / (period * HOURS[unit])
+    rate = Fraction(frequency) / (period * HOURS[unit])
     return Timed(Told(text, text, (code.cite(text),)), (), rate, (), frozenset((part,)) - {""})
 
 
@@ -131,7 +132,7 @@ def _repeated(phrases: Phrases, repeat: Element) -> Timed:
     return Timed(whole, _bounds(phrases, repeat), rate, of_day, moments)
 
 
-def _often(phrases: Phrases, repeat: Element) -> tuple[Told, Decimal | None]:
+def _often(phrases: Phrases, repeat: Element) -> tuple[Told, Fraction | None]:
     frequency, period, unit = (repeat.get(name) for name in ("frequency", "period", "periodUnit"))
     if period is None and unit is None and frequency is None:
         return NOTHING, None
@@ -148,7 +149,7 @@ def _often(phrases: Phrases, repeat: Element) -> tuple[Told, Decimal | None]:
     cites = [period.cite(every), unit.cite(every)]
     if frequency is not None:
         cites.insert(0, frequency.cite(how_many))
-    return Told(text, text, tuple(cites)), Decimal(times) / (Decimal(number(period)) * HOURS[unit.value])
+    return Told(text, text, tuple(cites)), Fraction(times) / (Fraction(number(period)) * HOURS[unit.value])
 
 
 def _positive(element: Element) -> bool:
@@ -187,7 +188,7 @@ def _time(phrases: Phrases, one: Element) -> tuple[time, Told]:
         of = time.fromisoformat(one.value)
     except (TypeError, ValueError):
         raise refused("timing-unknown", "This is no time of day.", one.place) from None
-    text = phrases.say("at", time=clock(phrases, of)).text
+    text = clock(phrases, of)
     return of, Told(text, text, (one.cite(text),))
 
 

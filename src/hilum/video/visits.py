@@ -7,9 +7,9 @@ from datetime import datetime
 
 from hilum.video.elements import Element, Record
 from hilum.video.moments import Moment, moment, ordered
-from hilum.video.phrases import Told
+from hilum.video.naming import named
+from hilum.video.phrases import Phrases, Told
 from hilum.video.refusals import refused
-from hilum.video.wording import concept
 
 
 def latest(record: Record, now: datetime) -> tuple[Element, Moment]:
@@ -34,7 +34,7 @@ def latest(record: Record, now: datetime) -> tuple[Element, Moment]:
     return visit, start
 
 
-def reasons(record: Record, element: Element) -> Iterator[Told]:
+def reasons(record: Record, phrases: Phrases, element: Element) -> Iterator[Told]:
     """Why an encounter, a request or an appointment is: its reasons, or what was found; each once."""
     seen: set[str] = set()
     concepts: list[Element | None] = [*element.each("reasonCode")]
@@ -49,7 +49,7 @@ def reasons(record: Record, element: Element) -> Iterator[Told]:
                     raise refused("entered-in-error", "The reason was refuted.", one.place)
                 concepts.append(target.get("code"))
     for found in concepts:
-        told = concept(found)
+        told = named(phrases, found)
         if told.text and told.text.casefold() not in seen:
             seen.add(told.text.casefold())
             yield told

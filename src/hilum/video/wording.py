@@ -61,18 +61,18 @@ def day(phrases: Phrases, of: date) -> str:
 
 
 def clock(phrases: Phrases, at: time, offset: str = "") -> str:
-    """A time of day, by the twelve hours that people in the US go by; one in UTC says so."""
-    hour = str(at.hour % 12 or 12)
-    shown = phrases.say("time-minutes", hour=hour, minutes=f"{at.minute:02d}").text
+    """At a time of day, by the twelve hours that people in the US go by; one in UTC says so."""
+    shown = phrases.say("time-minutes", hour=str(at.hour % 12 or 12), minutes=f"{at.minute:02d}").text
     text = phrases.say("time-am" if at.hour < 12 else "time-pm", clock=shown).text
-    return phrases.say("time-utc", time=text).text if offset in ("Z", "+00:00", "-00:00") else text
+    text = phrases.say("time-utc", time=text).text if offset in ("Z", "+00:00", "-00:00") else text
+    return phrases.say("at", at.hour % 12 or 12, time=text).text
 
 
 def when(phrases: Phrases, of: Moment, *, timed: bool = True) -> Told:
     """A moment: its day, and its time of day where it has one and that matters."""
     text = day(phrases, of.day)
     if timed and of.time is not None:
-        text = phrases.say("date-time", date=text, time=clock(phrases, of.time, of.offset)).text
+        text = phrases.say("date-time", date=text, at=clock(phrases, of.time, of.offset)).text
     return Told(text, text, (of.element.cite(text),))
 
 

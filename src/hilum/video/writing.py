@@ -60,11 +60,11 @@ def readable(script: Script, template: Template) -> Script:
     """The script with its reading grade. Raises Refused where that is above the template's, naming a sentence."""
     found = graded(script)
     if found > template.grade:
-        id, own = hardest(script)
+        id = hardest(script)
         raise refused(
             "grade",
             f"The text has the reading grade {found}; {template.name} allows {template.grade:g}. "
-            f"The hardest sentence is {id}, of grade {own}.",
+            f"What makes it hardest to read is the sentence {id}.",
             id,
         )
     return msgspec.structs.replace(script, grade=found)
@@ -141,7 +141,8 @@ class _Writing:
             if told is None:
                 if say.optional:
                     return None
-                raise refused(MISSING.get(group, "missing"), f"{say.phrase} needs {slot}, which is not there.", slot)
+                code = _WITHOUT.get(slot, "missing" if rows else MISSING.get(group, "missing"))
+                raise refused(code, f"{say.phrase} needs {slot}, which is not there.", slot)
             slots[slot] = told
         return self.phrases.say(say.phrase, **slots)
 
@@ -178,5 +179,7 @@ class _Writing:
         return list(dict.fromkeys(names))
 
 
+_WITHOUT: Final = {"visit.kind": "reason-missing"}
+"""Refusals where a row has nothing for a slot."""
 _PLAIN: Final = {"calendar": "heart", "clock": "pill", "body": "heart"}
 """What is drawn where there is nothing to mark."""
