@@ -32,7 +32,7 @@ def drawn(script: Script, screen: Screen) -> Sheet:
             pen.panel(Box(-20, 0, where.size[0] + 40, 14), 0, tone.accent)
         if where.card:
             pen.panel(where.card, 32, tone.tint)
-        y = where.head.bottom - 16
+        y = where.head.bottom - 18
         pen.panel(Box(where.head.x, y, 96, 8), 4, tone.tint if title else tone.accent)
     if where.card:
         KINDS[scene.picture.kind](sheet, where.card.inside(24), scene.picture, tone, words(script.language))
@@ -80,11 +80,13 @@ def _foot(sheet: Sheet, script: Script, screen: Screen, tone: Tone, title: bool)
     where = screen.stage
     ground = tone.accent if title else PAPER
     count = len(script.scenes)
-    gap = min(26.0, 180 / max(1, count))
-    middle = where.foot.y + where.foot.height / 2
+    gap = min(26.0, (180 if where.shape == "wide" else 560) / max(1, count))
+    wide = where.shape == "wide"
+    middle = where.foot.y + where.foot.height / 2 if wide else where.foot.bottom - 36
+    last = where.size[0] - where.margin - 7 if wide else (where.size[0] + (count - 1) * gap) / 2
     with sheet.shapes(where.foot) as pen:
         for number in range(count):
-            at = (where.size[0] - where.margin - (count - 1 - number) * gap - 7, middle)
+            at = (last - (count - 1 - number) * gap, middle)
             here = number == screen.scene
             done = WHITE if title else tone.accent
             pen.disc(
@@ -93,7 +95,8 @@ def _foot(sheet: Sheet, script: Script, screen: Screen, tone: Tone, title: bool)
                 done if here else (tone.shape if title else LINE),
             )
     font = face(SIZE_OF_NOTICE)
-    y = middle - len(where.notice) * SIZE_OF_NOTICE * LEADING / 2 + font.ascent
+    tall = len(where.notice) * SIZE_OF_NOTICE * LEADING
+    y = (middle - tall / 2 if wide else where.foot.y + 8) + font.ascent
     for line in where.notice:
         sheet.write(font, (where.margin, y), line, WHITE if title else SOFT, ground)
         y += SIZE_OF_NOTICE * LEADING

@@ -90,7 +90,7 @@ FORMATS: Final[dict[Codec, Format]] = {
         ".mp4",
         "mp4",
         (
-            Encoder("libx264", ("-preset", "veryfast", "-tune", "stillimage", "-crf", "21")),
+            Encoder("libx264", ("-preset", "superfast", "-tune", "stillimage", "-crf", "21")),
             Encoder("libopenh264", ("-b:v", "1200k")),
             Encoder("h264_videotoolbox", ("-b:v", "1200k")),
         ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 from PIL import Image
 
@@ -78,8 +77,3 @@ def _eased(share: float) -> float:
 def count(narration: Narration, rate: int) -> int:
     """How many there are."""
     return round(narration.seconds * rate)
-
-
-def between(narration: Narration) -> list[float]:
-    """The silences between sentences."""
-    return [later.start - earlier.end for earlier, later in pairwise(narration.said)]

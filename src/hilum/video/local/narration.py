@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from hilum.video.local.captions import Cue, pieces
-from hilum.video.local.sound import WINDOW, Sound, Track, loudness, quietest, track, trimmed
+from hilum.video.local.sound import Sound, Track, loudness, pause, track, trimmed
 from hilum.video.local.voices import Voice
 from hilum.video.renderer import Unrendered
 from hilum.video.script import TEACH_BACK, Script, Sentence
@@ -25,6 +24,11 @@ EMPTY: Final = 2.0
 READING: Final = 13.0
 """Characters a second, some 150 words a minute."""
 SHORTEST: Final = 1.6
+NEAR: Final = 0.3
+"""Seconds from where a pause is expected that it is sought."""
+
+Span = tuple[float, float]
+"""Seconds from the start of a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +93,12 @@ async def _timed(script: Script, voice: Voice | None, made: Track | None, tell: 
             if voice is not None and made is not None:
                 sound = await _sound(voice, sentence, made.rate)
                 made.rest(now)
-                ends = [now + moment for moment in await _ends(voice, sentence, parts, sound)]
+                spans = await _heard(voice, sentence, parts, sound)
                 made.add(sound)
             else:
-                ends = [now + moment for moment in _read(parts)]
-            said.append(Said(number, place, _cues(sentence, parts, now, ends)))
-            now = ends[-1]
+                spans = _read(parts)
+            said.append(Said(number, place, _cues(sentence, parts, now, spans)))
+            now += spans[-1][1]
             done += 1
             tell(done / count)
         now += (THINKING if scene.role == TEACH_BACK else REST) + (0 if scene.sentences else EMPTY)
@@ -103,10 +107,10 @@ async def _timed(script: Script, voice: Voice | None, made: Track | None, tell: 
     return Narration(tuple(said), tuple(scenes), now)
 
 
-def _cues(sentence: Sentence, parts: list[str], start: float, ends: list[float]) -> tuple[Cue, ...]:
+def _cues(sentence: Sentence, parts: list[str], start: float, spans: list[Span]) -> tuple[Cue, ...]:
     return tuple(
-        Cue(sentence.id if not at else f"{sentence.id}-{at + 1}", begin, end, part)
-        for at, (part, (begin, end)) in enumerate(zip(parts, pairwise([start, *ends]), strict=True))
+        Cue(sentence.id if not at else f"{sentence.id}-{at + 1}", start + first, start + last, part)
+        for at, (part, (first, last)) in enumerate(zip(parts, spans, strict=True))
     )
 
 
@@ -121,30 +125,31 @@ async def _sound(voice: Voice, sentence: Sentence, rate: int) -> Sound:
     return sound
 
 
-async def _ends(voice: Voice, sentence: Sentence, parts: list[str], sound: Sound) -> list[float]:
-    """When each piece of a sentence ends. Its pieces are said one by one, to see how long each is beside the others,
-    and then the pause is sought in the whole that is nearest to there.
+async def _heard(voice: Voice, sentence: Sentence, parts: list[str], sound: Sound) -> list[Span]:
+    """When each piece of a sentence is heard. Its pieces are said one by one, to see how long each is beside the
+    others, and then the pause is sought in the whole that is nearest to there.
     """
-    if len(parts) == 1:
-        return [sound.seconds]
     if sentence.spoken:  # other words than those that are seen: no pieces to say
         weights = [float(len(part)) for part in parts]
-    else:
+    elif len(parts) > 1:
         weights = [trimmed(await voice.say(part)).seconds for part in parts]
-    loud, before = loudness(sound), 0.0
-    ends: list[float] = []
+    else:
+        weights = [1.0]
+    loud, spans, start, before = loudness(sound), list[Span](), 0.0, 0.0
     for weight in weights[:-1]:
         before += weight
-        about = sound.seconds * before / (sum(weights) or 1)
-        ends.append(min(max(quietest(loud, about, 0.3), (ends[-1] if ends else 0) + WINDOW), sound.seconds))
-    return [*ends, sound.seconds]
+        end, next_start = pause(loud, sound.seconds * before / (sum(weights) or 1), NEAR)
+        end = max(end, start)
+        spans.append((start, end))
+        start = max(next_start, end)
+    return [*spans, (start, max(start, sound.seconds))]
 
 
-def _read(parts: list[str]) -> list[float]:
+def _read(parts: list[str]) -> list[Span]:
     """For who reads."""
-    whole = max(SHORTEST, sum(map(len, parts)) / READING)
-    ends, before = [], 0
+    total = sum(map(len, parts))
+    whole, before, spans = max(SHORTEST, total / READING), 0, list[Span]()
     for part in parts:
-        before += len(part)
-        ends.append(whole * before / sum(map(len, parts)))
-    return ends
+        start, before = before, before + len(part)
+        spans.append((whole * start / total, whole * before / total))
+    return spans

@@ -19,7 +19,7 @@ INK: Final = (27, 38, 44)
 SOFT: Final = (78, 92, 100)
 """Sentences that are not being said just now."""
 LINE: Final = (205, 200, 190)
-MARK: Final = (196, 58, 42)
+MARK: Final = (176, 44, 30)
 """What the picture is about: a place on the body, a dose, a day."""
 SUN: Final = (176, 110, 0)
 MOON: Final = (74, 84, 150)

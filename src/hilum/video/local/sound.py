@@ -78,13 +78,18 @@ def trimmed(sound: Sound) -> Sound:
     return Sound(sound.rate, sound.samples[heard[0] * step : (heard[-1] + 1) * step])
 
 
-def quietest(loud: list[int], about: float, within: float) -> float:
-    """The middle of the quietest 50 ms near a moment: a pause between words."""
+def pause(loud: list[int], about: float, within: float) -> tuple[float, float]:
+    """The quietest moment near another: from where to where it is silent; where it nowhere is, twice its middle."""
     first, last = max(0, int((about - within) / WINDOW)), min(len(loud) - 5, int((about + within) / WINDOW))
     if first >= last:
-        return about
-    best = min(range(first, last), key=lambda at: (sum(loud[at : at + 5]), abs(at * WINDOW - about)))
-    return (best + 2.5) * WINDOW
+        return about, about
+    best = min(range(first, last), key=lambda at: (sum(loud[at : at + 5]), abs(at * WINDOW - about))) + 2
+    least = max(loud) * QUIET
+    if loud[best] > least:
+        return best * WINDOW, best * WINDOW
+    start = next((at + 1 for at in range(best, -1, -1) if loud[at] > least), 0)
+    end = next((at for at in range(best, len(loud)) if loud[at] > least), len(loud))
+    return start * WINDOW, end * WINDOW
 
 
 class Track:

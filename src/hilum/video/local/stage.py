@@ -45,9 +45,12 @@ def stage(script: Script, scene: Scene, shape: Shape) -> Stage:
     size = width, height = SIZES[shape]
     margin = 64 if shape == "wide" else 48
     notice = (
-        tuple(wrapped(plain(script.notice), face(SIZE_OF_NOTICE), width - 2 * margin - 220)) if script.notice else ()
+        tuple(wrapped(plain(script.notice), face(SIZE_OF_NOTICE), width - 2 * margin - (220 if shape == "wide" else 0)))
+        if script.notice
+        else ()
     )
-    foot_height = max(72.0, 36 + len(notice) * SIZE_OF_NOTICE * LEADING)
+    foot_height = 36 + len(notice) * SIZE_OF_NOTICE * LEADING + (36 if shape == "tall" else 0)
+    foot_height = max(72.0, foot_height)
     foot = Box(0, height - foot_height, width, foot_height)
     title = scene.role == TITLE
     inner = Box(margin, margin - 8, width - 2 * margin, foot.y - margin)
@@ -55,7 +58,7 @@ def stage(script: Script, scene: Scene, shape: Shape) -> Stage:
     head_width = card.x - margin - 48 if card and shape == "wide" else inner.width
     top = card.bottom + 40 if card and shape == "tall" and title else inner.y
     lines, heading_size = _heading(scene.heading, head_width, title)
-    head = Box(inner.x, top, head_width, len(lines) * heading_size * 1.14 + 30)
+    head = Box(inner.x, top, head_width, len(lines) * heading_size * 1.14 + 42)
     if card and shape == "tall" and not title:
         card = Box(card.x, head.bottom + 16, card.width, card.height)
     body_top = card.bottom + 32 if card and shape == "tall" and not title else head.bottom + 18

@@ -11,8 +11,10 @@ from typing import Final
 
 from hilum.video.local.fonts import Face
 
-TOGETHER: Final = re.compile(r"(?<=\d) (?=(?:mg|mcg|µg|μg|g|kg|mL|ml|L|IU|UI|units?|unidades|AM|PM|%|a\.|p\.))")
-"""A number and its unit stay in one line."""
+TOGETHER: Final = re.compile(
+    r"(?<=\d) (?=(?:mg|mcg|µg|μg|g|kg|mL|ml|L|IU|UI|units?|unidades|AM|PM|%|[ap]\.))|(?<=\b[ap]\.) (?=m\.)"
+)
+"""A number and its unit stay in one line, and so do the halves of `a. m.`."""
 
 
 def wrapped(text: str, face: Face, width: float) -> list[str]:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from hilum.video.local.palette import INK, MARK, SOFT, WHITE, Tone
 from hilum.video.local.pictures.lettering import label, labels
 from hilum.video.local.places import BACK, FRONT, spot
-from hilum.video.local.sheet import Box, Pen, Sheet
+from hilum.video.local.sheet import Box, Pen, Point, Sheet
 from hilum.video.local.words import Words
 from hilum.video.script import Picture
+
+HALF: Final = (
+    (0.022, 0.11), (0.024, 0.145), (0.05, 0.162), (0.098, 0.176), (0.128, 0.205), (0.141, 0.26), (0.155, 0.33),
+    (0.172, 0.4), (0.188, 0.468), (0.2, 0.505), (0.197, 0.54), (0.183, 0.541), (0.172, 0.508), (0.161, 0.47),
+    (0.142, 0.405), (0.121, 0.34), (0.103, 0.27), (0.094, 0.245), (0.09, 0.3), (0.08, 0.365), (0.087, 0.43),
+    (0.099, 0.49), (0.098, 0.56), (0.09, 0.65), (0.08, 0.715), (0.081, 0.78), (0.074, 0.85), (0.068, 0.92),
+    (0.08, 0.952), (0.084, 0.974), (0.05, 0.977), (0.037, 0.955), (0.036, 0.92), (0.031, 0.85), (0.028, 0.78),
+    (0.03, 0.715), (0.02, 0.62), (0.008, 0.527),
+)  # fmt: skip
+"""The outline from the neck down: the half at the right of the picture, in heights of the body."""
+CLOSER: Final = 3.6
+"""How much larger the body is where all that is marked is on the head: two eyes would be one mark."""
+HEAD: Final = 0.16
+"""Down to where that is."""
 
 
 def draw(sheet: Sheet, box: Box, picture: Picture, tone: Tone, words: Words) -> None:
@@ -19,43 +35,53 @@ def draw(sheet: Sheet, box: Box, picture: Picture, tone: Tone, words: Words) -> 
     room = box
     if text and label(sheet, Box(box.x, box.bottom - 84, box.width, 84), text, INK, tone.tint, largest=40):
         room = Box(box.x, box.y, box.width, box.height - 90)
-    if view == BACK and label(
-        sheet, Box(box.x, box.y, box.width, 38), words.behind, SOFT, tone.tint, largest=30, bold=False
-    ):
+    behind = Box(box.x, box.y, box.width, 38)
+    if view == BACK and label(sheet, behind, words.behind, SOFT, tone.tint, largest=30, bold=False):
         room = Box(room.x, room.y + 42, room.width, room.height - 42)
-    x, top, tall = room.middle[0], room.y, room.height
+    near = bool(shown) and all(one.y < HEAD for one, _ in shown)
+    tall = room.height * (CLOSER if near else 1)
+    x, top = room.middle[0], room.y + (room.height * 0.16 if near else 0)
     with sheet.shapes(room) as pen:
         _outline(pen, x, top, tall, tone)
+        if near:
+            _features(pen, x, top, tall, tone)
+    with sheet.shapes(Box(room.x, room.y - 24, room.width, room.height + 48)) as pen:  # at the feet, a mark is lower
         for one, _ in shown:
             at = (x + one.x * tall, top + one.y * tall)
             pen.disc(at, 25, None, MARK, 4)
             pen.disc(at, 15, MARK, WHITE, 3)
-    side = room.width / 2 - 0.235 * tall
+    width = max(110.0, min(room.width * 0.32, room.width / 2 - 0.13 * room.height))
     beside = (words.right, words.left) if view == FRONT else (words.left, words.right)
-    high = Box(room.x, top + 0.02 * tall, max(side, room.width * 0.32), 0.2 * tall)
-    label(sheet, high, beside[0], INK, tone.tint, largest=34, middle=False)
-    width = high.width
-    label(sheet, Box(room.right - width, high.y, width, high.height), beside[1], INK, tone.tint, largest=34)
+    for x, side in ((room.x, beside[0]), (room.right - width, beside[1])):
+        label(sheet, Box(x, room.y, width, 90), side, INK, tone.tint, largest=34)
 
 
 def _outline(pen: Pen, x: float, top: float, tall: float, tone: Tone) -> None:
-    def at(across: float, down: float) -> tuple[float, float]:
-        return x + across * tall, top + down * tall
+    right = [(x + across * tall, top + down * tall) for across, down in _curve(HALF)]
+    left = [(2 * x - across, down) for across, down in reversed(right)]
+    pen.area([*right, *left], tone.shape)
+    pen.oval(Box(x - 0.046 * tall, top, 0.092 * tall, 0.128 * tall), tone.shape)
 
-    skin = tone.shape
-    pen.oval(Box(x - 0.048 * tall, top, 0.096 * tall, 0.125 * tall), skin)
-    pen.limb([at(0, 0.11), at(0, 0.18)], 0.05 * tall, skin)
-    torso = [
-        (-0.035, 0.155), (-0.075, 0.172), (-0.115, 0.185), (-0.1, 0.26), (-0.082, 0.35), (-0.08, 0.41), (-0.092, 0.48),
-        (-0.09, 0.53), (0.09, 0.53), (0.092, 0.48), (0.08, 0.41), (0.082, 0.35), (0.1, 0.26), (0.115, 0.185),
-        (0.075, 0.172), (0.035, 0.155),
-    ]  # fmt: skip
-    pen.area([at(*point) for point in torso], skin)
+
+def _features(pen: Pen, x: float, top: float, tall: float, tone: Tone) -> None:
+    """Of a face, to tell where the eyes and ears are."""
     for side in (-1, 1):
-        pen.disc(at(side * 0.098, 0.208), 0.036 * tall, skin)
-        pen.limb([at(side * 0.108, 0.215), at(side * 0.143, 0.29), at(side * 0.157, 0.345)], 0.05 * tall, skin)
-        pen.limb([at(side * 0.157, 0.345), at(side * 0.172, 0.41), at(side * 0.185, 0.47)], 0.04 * tall, skin)
-        pen.limb([at(side * 0.187, 0.475), at(side * 0.193, 0.52)], 0.042 * tall, skin)
-        pen.limb([at(side * 0.048, 0.51), at(side * 0.051, 0.61), at(side * 0.054, 0.715)], 0.082 * tall, skin)
-        pen.limb([at(side * 0.054, 0.715), at(side * 0.056, 0.8), at(side * 0.056, 0.93)], 0.058 * tall, skin)
-        pen.limb([at(side * 0.056, 0.945), at(side * 0.076, 0.968)], 0.042 * tall, skin)
+        pen.oval(Box(x + (side * 0.046 - 0.009) * tall, top + 0.054 * tall, 0.018 * tall, 0.03 * tall), tone.shape)
+        pen.disc((x + side * 0.019 * tall, top + 0.058 * tall), 0.005 * tall, tone.accent)
+    mouth = [(x + step / 8 * 0.016 * tall, top + (0.099 - 0.004 * (step / 8) ** 2) * tall) for step in range(-8, 9)]
+    pen.limb(mouth, 0.004 * tall, tone.accent)
+
+
+def _curve(points: tuple[Point, ...], steps: int = 6) -> list[Point]:
+    """Smooth, through all of them: Catmull and Rom's."""
+    found: list[Point] = []
+    around = (points[0], *points, points[-1])
+    for before, one, other, after in zip(around, around[1:], around[2:], around[3:], strict=False):
+        for step in range(steps):
+            t = step / steps
+            x, y = (
+                0.5 * (2 * p + (q - o) * t + (2 * o - 5 * p + 4 * q - r) * t**2 + (3 * p - o - 3 * q + r) * t**3)
+                for o, p, q, r in zip(before, one, other, after, strict=True)
+            )
+            found.append((x, y))
+    return [*found, points[-1]]

@@ -67,10 +67,12 @@ def _beside(sheet: Sheet, box: Box, name: str, said: str, doses: list[tuple[tupl
     texts = [(f"{when[0] % 12 or 12}:{when[1]:02d}", plain(text)) for when, text in doses]
     y, room = box.y + 50, box.height - 50
     for size, labelled in (
+        (48, True),
         (40, True),
         (36, True),
         (34, True),
         (SMALLEST, True),
+        (48, False),
         (40, False),
         (34, False),
         (SMALLEST, False),

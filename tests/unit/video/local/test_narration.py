@@ -1,0 +1,105 @@
+"""When each sentence is said."""
+
+from __future__ import annotations
+
+from array import array
+from pathlib import Path
+
+import pytest
+from tests.unit.video.local.played import LONG_SENTENCE, SHORT, scene, script, sentence
+
+from hilum.video.local.frames import frames, views
+from hilum.video.local.narration import GAP, LEAD, READING, REST, SHORTEST, THINKING, narrate
+from hilum.video.local.screens import screens
+from hilum.video.local.sound import Sound
+from hilum.video.local.voices import Voice
+from hilum.video.renderer import Unrendered
+from hilum.video.script import DO, TEACH_BACK, Scene
+
+ASK = "When will you take it, and how much will you take of it?"
+
+
+class Spoken(Voice):
+    """A tone for each letter, silence for a comma, and silence around."""
+
+    async def say(self, text: str) -> Sound:
+        samples = array("h", bytes(1600))
+        for letter in text:
+            samples.extend([0] * 1600 if letter == "," else [6000, -6000] * 240)
+        return Sound(8000, samples + array("h", bytes(3200)))
+
+
+def letters(text: str) -> float:
+    return sum(0.2 if letter == "," else 0.06 for letter in text)
+
+
+async def test_without_a_voice_it_is_as_long_as_reading_takes(tmp_path: Path) -> None:
+    of = script(scene(DO, "A", "Short.", LONG_SENTENCE), scene(TEACH_BACK, "B", ASK))
+    found = await narrate(of, None, tmp_path / "none.wav", lambda done: None)
+    first, second, third = found.said
+    assert (first.start, first.end) == (LEAD, pytest.approx(LEAD + SHORTEST))
+    assert second.start == first.end + GAP
+    assert second.end - second.start == pytest.approx(len(LONG_SENTENCE) / READING, rel=0.05)
+    assert found.scenes == (0.0, second.end + REST)
+    assert found.seconds == third.end + THINKING
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_with_a_voice_each_sentence_begins_and_ends_with_its_sound(tmp_path: Path) -> None:
+    of = script(scene(DO, "A", "abc", "abcde"))
+    found = await narrate(of, Spoken("tried", ()), tmp_path / "a.wav", lambda done: None)
+    first, second = found.said
+    assert (first.start, first.end) == (LEAD, pytest.approx(LEAD + letters("abc"), abs=0.011))
+    assert second.end - second.start == pytest.approx(letters("abcde"), abs=0.011)
+    assert (tmp_path / "a.wav").stat().st_size == 44 + 2 * round(found.seconds * 8000)
+
+
+async def test_a_long_sentence_is_parted_at_its_pauses(tmp_path: Path) -> None:
+    of = script(scene(DO, "A", LONG_SENTENCE))
+    found = await narrate(of, Spoken("tried", ()), tmp_path / "a.wav", lambda done: None)
+    cues = found.said[0].cues
+    assert [cue.id for cue in cues] == ["do-0", "do-0-2", "do-0-3"]
+    at = LEAD
+    for cue in cues:
+        said = cue.text.rstrip(",")
+        assert cue.start == pytest.approx(at, abs=0.07)
+        assert cue.end == pytest.approx(at + letters(said), abs=0.07)
+        at += letters(cue.text) + letters(" ")
+    assert found.said[0].at(0) == cues[0].start and found.said[0].at(1) == found.said[0].end
+
+
+async def test_what_is_spoken_may_be_other_words_than_those_that_are_read(tmp_path: Path) -> None:
+    own = sentence("a", "Take 2.5 mg.", spoken="Take 2.5 milligrams of it.")
+    of = script(Scene("s", DO, "A", (own,)))
+    found = await narrate(of, Spoken("tried", ()), tmp_path / "a.wav", lambda done: None)
+    (cue,) = found.said[0].cues
+    assert cue.text == own.text and cue.end - cue.start == pytest.approx(letters(own.spoken), abs=0.011)
+
+
+async def test_an_engine_that_says_nothing_for_a_sentence_is_told(tmp_path: Path) -> None:
+    class Silent(Voice):
+        async def say(self, text: str) -> Sound:
+            return Sound(8000, array("h", bytes(800)))
+
+    with pytest.raises(Unrendered, match="gave silence"):
+        await narrate(SHORT, Silent("tried", ()), tmp_path / "a.wav", lambda done: None)
+
+
+async def test_progress_is_told_sentence_by_sentence(tmp_path: Path) -> None:
+    told: list[float] = []
+    await narrate(SHORT, None, tmp_path / "a.wav", told.append)
+    assert told == [0.5, 1.0]
+
+
+async def test_a_sentence_stands_out_from_its_first_sound_on(tmp_path: Path) -> None:
+    found = await narrate(SHORT, None, tmp_path / "a.wav", lambda done: None)
+    seen = views(screens(SHORT, "wide"), found)
+    assert [(view.start, view.screen, view.sentence) for view in seen] == [
+        (0.0, 0, None), (found.said[0].start, 0, 0), (found.scenes[1], 1, None), (found.said[1].start, 1, 0),
+    ]  # fmt: skip
+
+
+async def test_there_are_as_many_frames_as_the_length_has(tmp_path: Path) -> None:
+    found = await narrate(SHORT, None, tmp_path / "a.wav", lambda done: None)
+    sizes = [len(frame) for frame in frames(SHORT, screens(SHORT, "tall"), found, 5)]
+    assert sizes == [720 * 1280 * 3] * round(found.seconds * 5)
