@@ -28,6 +28,7 @@ from hilum.video import templates
 from hilum.video.local import Local
 from hilum.video.making import Gathering, Renderers, Writing
 from hilum.video.order import Failure, Whom
+from hilum.video.sources import OF_PATIENT
 from hilum.video.studio import studio
 from hilum.video.videos import Videos
 
@@ -132,7 +133,7 @@ class Gather:
         if order.status not in FINAL:
             return Gathering(False)
         if order.status == "completed" and order.patient:
-            return Gathering(True, order.patient)
+            return Gathering(True, order.patient, _incomplete(order))
         reason = order.reason
         if reason is None:
             return Gathering(True, failure=Failure("gather", f"The order to gather was {order.status}."))
@@ -144,6 +145,21 @@ class Gather:
             await self.made.orders.cancel(granting.server(), id)
         except (NotFound, Conflict):
             return
+
+
+def _incomplete(order: told.Told) -> Failure | None:
+    """Why what came is not to be told: a part of the record that the EHR has, and that did not come whole, is not one
+    that is not there. What it does not allow to be read at all is left out, as it is for everybody.
+    """
+    for one in order.failed:
+        if one.type in OF_PATIENT and one.why not in _NOTHING:
+            text = f"Not all of {one.type} came from the EHR ({one.why}): a video would tell a part of it. Try again."
+            return Failure("incomplete", text, one.type, "theirs")
+    return None
+
+
+_NOTHING: Final = frozenset(("absent", "skipped"))
+"""Why something is missing that is not there, or was not asked for."""
 
 
 class Making(Background):

@@ -376,5 +376,8 @@ def connections(settings: Settings, wanted: Wanted, profile: Profile, alg: str) 
     return backend, launch
 
 
-GATHERED: Final = ("Patient", "Encounter", "Observation", "Condition", "Procedure", "MedicationRequest", "Appointment")
+GATHERED: Final = (
+    "Patient", "Encounter", "Observation", "Condition", "Procedure", "MedicationRequest", "Appointment",
+    "AllergyIntolerance", "ServiceRequest", "Organization",
+)  # fmt: skip
 """What hilum asks for: not all that recipes name, so that a gather shows what is refused, too."""
