@@ -1,6 +1,6 @@
 """Write examples/postman: a collection of requests and two environments, from the routes that there are.
 
-The FHIR requests are examples of the rows of `hilum.rest.routes`, those of the broker of `/api/openapi.json`: a row
+The FHIR requests are examples of the rows of `hilum.rest.routes`, those of the broker and of videos of `/api/openapi.json`: a row
 without an example, or an example without a row, is an error. tests/journeys/test_postman.py runs them with newman.
 
 python scripts/generate_postman.py
@@ -173,6 +173,41 @@ API: dict[str, tuple[Example, ...]] = {
         Example("Remove the EHR", "DELETE /api/v1/ehrs/{name}", "ehrs/{{ehr}}", expects=(204,)),
     ),
 }
+VIDEOS: dict[str, tuple[Example, ...]] = {
+    "Made": (
+        Example("Templates", "GET /api/v1/templates", "templates"),
+        Example("Make a video", "POST /api/v1/videos", "videos",
+                {"patient": {"mrn": "{{mrn}}"}, "local": True, "template": "after-visit", "language": "en"},
+                expects=(202, 404, 409), saves=(("video", 'pm.response.json().id || "none"'),)),
+        Example("How far is it?", "GET /api/v1/videos/{id}", "videos/{{video}}", expects=(200, 404)),
+        Example("Videos", "GET /api/v1/videos", "videos?count=5"),
+    ),
+    "Looked at": (
+        Example("What is told, and where it came from", "GET /api/v1/videos/{id}/script", "videos/{{video}}/script",
+                expects=(200, 404)),
+        Example("The video, its captions, transcript or poster", "GET /api/v1/videos/{id}/{name}",
+                "videos/{{video}}/poster", expects=(200, 404)),
+        Example("Other words", "PUT /api/v1/videos/{id}/script", "videos/{{video}}/script",
+                {"sentences": {"do-1": "Rest for a day."}}, expects=(202, 400, 404, 409)),
+        Example("Approve", "POST /api/v1/videos/{id}/approve", "videos/{{video}}/approve", expects=(200, 404, 409)),
+        Example("Reject", "POST /api/v1/videos/{id}/reject", "videos/{{video}}/reject", expects=(200, 404, 409)),
+    ),
+    "Given to the patient": (
+        Example("Make a link", "POST /api/v1/videos/{id}/links", "videos/{{video}}/links", {"expires_in": 86400},
+                expects=(201, 404, 409), saves=(("link", 'pm.response.json().id || "none"'),)),
+        Example("Links", "GET /api/v1/videos/{id}/links", "videos/{{video}}/links", expects=(200, 404, 409)),
+        Example("A link", "GET /api/v1/videos/{id}/links/{link}", "videos/{{video}}/links/{{link}}",
+                expects=(200, 404, 409)),
+        Example("Revoke it", "DELETE /api/v1/videos/{id}/links/{link}", "videos/{{video}}/links/{{link}}",
+                expects=(200, 404, 409)),
+    ),
+    "Ended": (
+        Example("Cancel", "POST /api/v1/videos/{id}/cancel", "videos/{{video}}/cancel", expects=(200, 404, 409)),
+        Example("What became of it, as events", "GET /api/v1/videos/{id}/events", "videos/{{video}}/events",
+                expects=(200, 404)),
+        Example("Cancel, by DELETE", "DELETE /api/v1/videos/{id}", "videos/{{video}}", expects=(200, 404, 409)),
+    ),
+}
 # fmt: on
 
 
@@ -182,7 +217,7 @@ def fhir_rows() -> dict[str, str]:
 
 
 def api_rows() -> dict[str, str]:
-    """Operations of the broker's API -> what each does."""
+    """Operations of the API -> what each does."""
     paths = application().openapi()["paths"]
     return {
         f"{method.upper()} {path}": operation["description"]
@@ -195,7 +230,7 @@ def collection() -> dict[str, Any]:
     """examples/postman/hilum.postman_collection.json"""
     fhir, api = fhir_rows(), api_rows()
     _complete(fhir, FHIR, "the route table")
-    _complete(api, API, "/api/openapi.json")
+    _complete(api, API | VIDEOS, "/api/openapi.json")
     begin = 'pm.collectionVariables.set("run", pm.variables.replaceIn("{{$randomUUID}}"));'
     folders = [
         {"name": "Sign in", "description": _SIGN_IN, "auth": {"type": "noauth"}, "item": list(_sign_in())},
@@ -217,9 +252,18 @@ def collection() -> dict[str, Any]:
                 for name, some in API.items()
             ],
         },
+        {
+            "name": "Videos",
+            "description": "What a patient is told. docs/how-to/make-videos.md",
+            "auth": _bearer("token"),
+            "item": [
+                {"name": name, "item": [_item(one, "{{origin}}/api/v1", api[one.row]) for one in some]}
+                for name, some in VIDEOS.items()
+            ],
+        },
     ]
     folders[0]["item"][0]["event"].append({"listen": "prerequest", "script": _script(begin)})
-    names = ("run", "token_url", "patient", "binary", "order", "fhirVersion")
+    names = ("run", "token_url", "patient", "binary", "order", "video", "link", "fhirVersion")
     return {
         "info": {"_postman_id": _id("collection"), "name": "hilum", "description": _ABOUT, "schema": SCHEMA},
         "item": folders,
@@ -259,7 +303,7 @@ _VALUES = {
     },
 }
 
-_ABOUT = """hilum's APIs by example: sign-in, FHIR R4, and the broker (`/api/v1`). Made by scripts/generate_postman.py.
+_ABOUT = """hilum's APIs by example: sign-in, FHIR R4, the broker and videos (`/api/v1`). Made by scripts/generate_postman.py.
 
 Choose the environment `hilum sandbox` or `hilum production`, and set `origin`. Then either
 
