@@ -117,6 +117,15 @@ class Executing:
             await self._shelf.forget(reel)
         return None
 
+    async def resumed(self, id: str, order: Order) -> None:
+        """Tell of one that rested that it is gone on with, before anybody does. Raises Busy."""
+
+        def change(body: dict[str, Any]) -> dict[str, Any]:
+            return shown.shown(body, id, order) if body.get("status") == shown.ON_HOLD else body
+
+        with suppress(Stopped):
+            await self._tasks.tell(id, change)
+
     async def _stopped(self, id: str) -> None:
         """Somebody has cancelled it: what is held is deleted."""
         reel = await self._shelf.get(id)

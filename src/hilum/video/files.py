@@ -230,11 +230,10 @@ class Files:
             "author": [{"display": "hilum"}],
             "description": script.title,
             "content": [{"attachment": one} for one in attached],
-            "context": {
-                "sourcePatientInfo": {"reference": order.patient},
-                "related": [{"reference": one} for one in script.sources],
-            },
+            "context": {"sourcePatientInfo": {"reference": order.patient}},
         }
+        if script.sources:
+            body["context"]["related"] = [{"reference": one} for one in script.sources]
         if before is not None:
             body["relatesTo"] = [{"code": "replaces", "target": {"reference": f"{DOCUMENTS}/{before.id}"}}]
         return body

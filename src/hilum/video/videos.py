@@ -285,7 +285,9 @@ class Videos:
             await self._trail.certain(who, "video-edit", 200, self._about(reel) | {"script": digest(edited)})
             sealed = self._shelf.sealed(id, edited)
             news = {"step": RENDERING, "sealed": sealed, "draft": reel.order.draft + 1, "edited": who.agent, "tries": 0}
-            await self._go_on(reel, changed(reel.order, self._now(), **news))
+            order = changed(reel.order, self._now(), **news)
+            await self._go_on(reel, order)
+            await self._executing.resumed(id, order)
             self._accepted()
         return await self.get(who, id)
 
