@@ -149,7 +149,8 @@ class Facts:
             ]
             for told in reasons(self._record, self._phrases, source):
                 sentences += [("medicine-reason", self._phrases.say("medicine-reason", reason=told))]
-            yield Row({"name": one.name}, (*sentences, *one.dosed.sentences), times=one.dosed.times, exempt=one.words)
+            dosed = one.dosed(self._phrases)
+            yield Row({"name": one.name}, (*sentences, *dosed.sentences), times=dosed.times, exempt=one.words)
 
     def _appointments(self) -> Iterator[Row]:
         for start, one in appointments(self._record, self._now)[:1]:
