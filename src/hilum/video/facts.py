@@ -76,7 +76,11 @@ class Facts:
 
     @cached_property
     def _planned(self) -> Planned:
-        return planned(self._record, self._now)
+        found = planned(self._record, self._now)
+        written = moment(found.source.get("authoredOn"))
+        if written is not None:
+            self._fresh(written, found.source.path)
+        return found
 
     @cached_property
     def _medicines(self) -> tuple[Medicine, ...]:
@@ -84,10 +88,9 @@ class Facts:
 
     def _fresh(self, of: Moment, kind: str) -> None:
         limit = self._template.stale.get(kind)
-        if limit is not None and (self._now - of.last).days > limit:
-            raise refused(
-                "stale", f"This is more than {limit} days old, the most that the template takes.", of.element.place
-            )
+        if limit is not None and (self._now - of.last).days > limit.days:
+            text = f"This is more than {limit.days} days old, the most that the template takes."
+            raise refused("stale", text, of.element.place)
 
     def _patient(self) -> Iterator[Row]:
         yield Row({"name": first_name(self._record, self._now)})
@@ -146,7 +149,8 @@ class Facts:
             ]
             for told in reasons(self._record, self._phrases, source):
                 sentences += [("medicine-reason", self._phrases.say("medicine-reason", reason=told))]
-            yield Row({"name": one.name}, (*sentences, *one.dosed.sentences), times=one.dosed.times, exempt=one.words)
+            dosed = one.dosed(self._phrases)
+            yield Row({"name": one.name}, (*sentences, *dosed.sentences), times=dosed.times, exempt=one.words)
 
     def _appointments(self) -> Iterator[Row]:
         for start, one in appointments(self._record, self._now)[:1]:

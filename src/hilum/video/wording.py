@@ -39,8 +39,15 @@ def concept(element: Element | None) -> Told:
         return NOTHING
     for one in (element.get("text"), *(coding.get("display") for coding in element.each("coding"))):
         if one is not None and (told := quoted(one)).text:
-            return told
+            text = _TAG.sub("", told.text)
+            return Told(text, text, (one.cite(text),))
     return NOTHING
+
+
+_TAG: Final = re.compile(
+    r" \((?:procedure|disorder|finding|situation|event|body structure|regime/therapy|observable entity|environment)\)$"
+)
+"""What a fully specified name of SNOMED CT ends with: it is for those who sort terms."""
 
 
 def codes(element: Element | None) -> frozenset[tuple[str, str]]:

@@ -92,7 +92,7 @@ def test_the_example_of_the_reference_page_is_sound() -> None:
 
 
 def test_the_packaged_recipes_are_sound() -> None:
-    assert list(packaged()) == ["demographics", "documents", "record", "video", "visits"]
+    assert list(packaged()) == ["demographics", "documents", "guide", "record", "visits"]
     assert packaged()["visits"].types[:3] == ("Patient", "Encounter", "Observation")
 
 
@@ -107,7 +107,7 @@ def test_a_folder_adds_recipes_and_takes_the_place_of_packaged_ones(tmp_path: Pa
     (tmp_path / "visits.toml").write_text(VISITS)
     (tmp_path / "short.toml").write_text('title = "Short"')
     found = recipes(tmp_path)
-    assert list(found) == ["demographics", "documents", "record", "video", "visits", "short"]
+    assert list(found) == ["demographics", "documents", "guide", "record", "visits", "short"]
     assert found["visits"].store == "none"
     assert recipes(tmp_path / "nowhere") == packaged()
 

@@ -82,6 +82,7 @@ CASES: list[tuple[str, str, Change]] = [
         PROCEDURE,
         lambda r: (r.pop("appointment"), put("order", occurrenceDateTime="2026-11-01")(r)),
     ),
+    ("stale", PROCEDURE, put("order", authoredOn="2025-10-01")),
     ("dates-conflict", PROCEDURE, put("order", occurrenceDateTime="2026-12-05")),
     ("status-unknown", PROCEDURE, put("order", status="unknown")),
     ("do-not-perform", PROCEDURE, put("order", doNotPerform=True)),

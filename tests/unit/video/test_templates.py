@@ -79,7 +79,7 @@ def test_the_packaged_templates_are_sound() -> None:
 
 
 def test_their_recipe_gathers_the_types_that_facts_are_made_of() -> None:
-    assert set(recipes.packaged()["video"].types) == {
+    assert set(recipes.packaged()["guide"].types) == {
         "Patient", "Encounter", "Condition", "AllergyIntolerance", "Procedure", "MedicationRequest",
         "MedicationStatement", "ServiceRequest", "Appointment", "Practitioner", "Location", "Organization",
     }  # fmt: skip
@@ -102,9 +102,19 @@ def test_a_folder_s_templates_stand_beside_and_in_place_of_the_packaged(tmp_path
 
 def test_one_s_own_template_says_its_own_phrases_in_the_languages_that_it_has() -> None:
     own = template("vaccine.toml", OWN)
-    assert (own.languages, own.approval, own.stale) == (("en",), "none", {"Encounter": 14})
+    assert (own.languages, own.approval, own.stale) == (
+        ("en",),
+        "none",
+        {"Encounter": (14, "Side effects come within two weeks.")},
+    )
     script = write(own, "en", resources(bodies()), NOW)
     assert texts(script)[1:3] == ["You got your shot on Friday, November 20, 2026.", "Rest today if you feel tired."]
+
+
+def test_the_how_to_s_template_can_be_read() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "how-to" / "write-a-video-template.md").read_text()
+    own = template("vaccine.toml", page.partition("```toml\n")[2].partition("```")[0])
+    assert "You got your shot on Friday, November 20, 2026." in texts(write(own, "en", resources(bodies()), NOW))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tests.unit.video.records import NOW, bodies, resources, script, texts
+from tests.unit.video.records import NOW, Bodies, bodies, resources, script, texts
 
 from hilum.video import templates
 from hilum.video.phrases import Review, language
@@ -153,9 +153,16 @@ def test_placeholders_have_texts_and_a_first_name_and_no_number_of_the_patient()
         assert hidden not in whole
 
 
-def test_a_visit_with_a_medicine_of_another_day_does_not_tell_it() -> None:
-    found = script(lambda record: record["medicine"].pop("encounter"))
-    assert not any("Lisinopril" in text for text in texts(found))
+def test_a_visit_with_a_medicine_of_another_day_does_not_tell_it_whatever_it_lacks() -> None:
+    def change(record: Bodies) -> None:
+        del record["medicine"]["encounter"], record["medicine"]["dosageInstruction"]
+
+    assert not any("Lisinopril" in text for text in texts(script(change)))
+
+
+def test_the_tag_of_a_fully_specified_name_is_left_out() -> None:
+    found = script(lambda record: record["visit"].update(reasonCode=[{"text": "Acute bronchitis (disorder)"}]))
+    assert "You came for this: Acute bronchitis." in texts(found)
 
 
 def test_what_is_made_is_told_in_utc() -> None:
