@@ -7,6 +7,7 @@ import hashlib
 import os
 import resource
 import struct
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
@@ -211,6 +212,14 @@ async def test_a_folder_that_can_not_be_written_to_is_told(tmp_path: Path) -> No
     assert found.value.code == "not-writable"
 
 
+def test_without_pillow_the_package_can_be_imported_and_says_what_is_missing() -> None:
+    script = (
+        "import sys; sys.modules['PIL'] = None; from hilum.video.local.renderer import Local, _pictures; _pictures()"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, text=True)
+    assert "pip install 'hilum[video]'" in found.stderr
+
+
 def test_a_script_with_letters_that_can_not_be_drawn_is_refused_before_it_begins() -> None:
     with pytest.raises(Unrendered, match=r"U\+836F") as found:
         Local().fit(Wanted(script(scene(DO, "药", "B."))))
@@ -219,7 +228,7 @@ def test_a_script_with_letters_that_can_not_be_drawn_is_refused_before_it_begins
 
 async def test_a_script_that_is_too_long_is_refused(tmp_path: Path) -> None:
     long = script(*(scene(DO, f"Part {number}", *[LONG_SENTENCE] * 5) for number in range(20)))
-    with pytest.raises(Unrendered, match="15 are the most") as found:
+    with pytest.raises(Unrendered, match="the 15 minutes that it may") as found:
         await Local().render(job(tmp_path, Wanted(long, narrated=False)))
     assert found.value.code == "too-long"
 

@@ -70,6 +70,12 @@ def test_parts_of_a_sentence_on_several_screens_follow_each_other() -> None:
     assert (parts[0].begin, parts[-1].end) == (0, 1)
 
 
+def test_a_heading_that_leaves_no_room_for_text_takes_that_of_the_picture() -> None:
+    of = script(scene(DO, "A heading of very many words " * 8, "Text.", kind="pill"))
+    (screen,) = screens(of, "tall")
+    assert screen.stage.card is None and screen.stage.body.height > 220
+
+
 def test_a_scene_without_sentences_is_one_screen() -> None:
     (screen,) = screens(script(scene(DO, "Only a heading")), "wide")
     assert screen.parts == ()
