@@ -82,8 +82,8 @@ class Face:
         raise Unwritable(f"U+{ord(letter):04X}")
 
     def width(self, text: str) -> float:
-        """In pixels."""
-        return float(sum(font.getlength(piece) for font, piece in self.runs(text)))
+        """In pixels: of its letters, one by one, since this layout does not move them together."""
+        return _width(self, text)
 
     def draw(self, pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, colour: Colour) -> None:
         """With its base line at `at[1]`."""
@@ -91,6 +91,11 @@ class Face:
         for font, piece in self.runs(text):
             pen.text((x, y), piece, font=font, fill=colour, anchor="ls")
             x += font.getlength(piece)
+
+
+@lru_cache(maxsize=8192)
+def _width(own: Face, text: str) -> float:
+    return float(sum(font.getlength(piece) for font, piece in own.runs(text)))
 
 
 @lru_cache(maxsize=64)

@@ -30,7 +30,7 @@ def shown(of: Script, shape: Shape) -> list[list[str]]:
 
 
 @given(SENTENCES, st.sampled_from(SHAPES), st.sampled_from(["", "pill"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_all_text_is_seen_large_enough_and_none_is_cut(texts: list[str], shape: Shape, kind: str) -> None:
     of = script(scene(DO, "A heading of some length for it", *texts, kind=kind))
     assert shown(of, shape) == [[bare(plain(text)) for text in texts]]
@@ -41,9 +41,10 @@ def test_all_text_is_seen_large_enough_and_none_is_cut(texts: list[str], shape: 
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_text_lies_inside_the_frame_and_on_no_other(shape: Shape) -> None:
+def test_every_text_lies_inside_the_frame_and_on_no_other_and_the_notice_is_among_them(shape: Shape) -> None:
     for screen in screens(WHOLE, shape):
         sheet = said(drawn(WHOLE, screen), WHOLE, screen, None)
+        assert WHOLE.notice in " ".join(one.text for one in sheet.written).replace("\u00a0", " ")
         wide, high = sheet.image.size
         for one in sheet.written:
             assert one.size >= 26
@@ -53,13 +54,6 @@ def test_every_text_lies_inside_the_frame_and_on_no_other(shape: Shape) -> None:
                 middle = one.box.y + one.box.height / 2
                 apart = one.box.right <= other.box.x or other.box.right <= one.box.x
                 assert apart or not other.box.y + 8 < middle < other.box.bottom - 8, (one, other)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_the_notice_stands_in_each_scene(shape: Shape) -> None:
-    for screen in screens(WHOLE, shape):
-        written = " ".join(one.text for one in drawn(WHOLE, screen).written)
-        assert WHOLE.notice in written.replace("\u00a0", " ")
 
 
 def test_parts_of_a_sentence_on_several_screens_follow_each_other() -> None:
