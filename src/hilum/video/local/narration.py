@@ -75,7 +75,7 @@ async def narrate(script: Script, voice: Voice | None, file: Path, tell: Callabl
     """With a voice: the sound of the whole video is then in `file`. Raises Unrendered."""
     if voice is None:
         return await _timed(script, None, None, tell)
-    rate = (await voice.say("a")).rate
+    rate = voice.rate or (await voice.say("a")).rate
     with track(file, rate) as made:
         return await _timed(script, voice, made, tell)
 
