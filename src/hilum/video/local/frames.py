@@ -33,7 +33,7 @@ def views(screens: tuple[Screen, ...], narration: Narration) -> list[View]:
     found: list[View] = []
     for number, screen in enumerate(screens):
         first = number == 0 or screens[number - 1].scene != screen.scene
-        parts = [(part, times.get((screen.scene, part.sentence))) for part in screen.parts]
+        parts = [(part, times.get((screen.scene, part.sentence))) for part in screen.parts if not part.again]
         starts = [(_start(spoken, part.begin), part.sentence) for part, spoken in parts if spoken]
         if first:
             found.append(View(narration.scenes[screen.scene], number, None))

@@ -25,6 +25,8 @@ def shown(of: Script, shape: Shape) -> list[list[str]]:
     found: dict[tuple[int, int], str] = defaultdict(str)
     for screen in screens(of, shape):
         for part in screen.parts:
+            if part.again:
+                continue
             found[screen.scene, part.sentence] += "".join(part.lines)
     return [[bare(found[at, number]) for number, _ in enumerate(one.sentences)] for at, one in enumerate(of.scenes)]
 
@@ -68,6 +70,28 @@ def test_a_heading_that_leaves_no_room_for_text_takes_that_of_the_picture() -> N
     of = script(scene(DO, "A heading of very many words " * 8, "Text.", kind="pill"))
     (screen,) = screens(of, "tall")
     assert screen.stage.card is None and screen.stage.body.height > 220
+
+
+def test_what_to_do_is_never_seen_without_what_it_is_done_with() -> None:
+    texts = (
+        "Your medicine is Atorvastatin 20 mg tablet.",
+        "It is for: High cholesterol.",
+        "Take 1 tablet by mouth once every day.",
+    )
+    of = script(
+        scene(
+            DO,
+            "Your medicine",
+            *texts,
+            "Your prescription says: Take 1 tablet by mouth once a day at bedtime, with a glass of water.",
+            kind="pill",
+        )
+    )
+    found = screens(of, "wide")
+    assert len(found) > 1
+    for screen in found:
+        assert bare("".join(screen.parts[0].lines)) == bare(texts[0])
+    assert [screen.parts[0].again for screen in found] == [False] + [True] * (len(found) - 1)
 
 
 def test_a_scene_without_sentences_is_one_screen() -> None:
