@@ -123,11 +123,16 @@ def _pictures() -> None:
 
 
 def _screens(wanted: Wanted) -> tuple[Screen, ...]:
-    from hilum.video.local.fonts import Unwritable
+    from hilum.video.local.fonts import Unwritable, face, plain
     from hilum.video.local.screens import screens
 
+    script = wanted.script
+    if not script.scenes:
+        raise Unrendered("empty", "The script has no scenes, so that there is nothing to show.")
     try:
-        return screens(wanted.script, wanted.shape)
+        for label in (mark.label for scene in script.scenes for mark in scene.picture.marks):
+            face(42).runs(plain(label))
+        return screens(script, wanted.shape)
     except Unwritable as letter:
         raise Unrendered(
             "letters", f"The script has a letter that the fonts of this renderer have not, {letter}."

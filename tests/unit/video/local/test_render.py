@@ -34,7 +34,7 @@ from hilum.video.local.drawing import drawn, said
 from hilum.video.local.palette import contrast
 from hilum.video.local.screens import screens
 from hilum.video.renderer import SIZES, Job, Rendered, Renderer, Unrendered, Wanted
-from hilum.video.script import DO, Mark
+from hilum.video.script import DO, Mark, Scene
 
 LOUD = (
     b"RIFF\0\0\0\0WAVEfmt "
@@ -220,10 +220,19 @@ def test_without_pillow_the_package_can_be_imported_and_says_what_is_missing() -
     assert "pip install 'hilum[video]'" in found.stderr
 
 
-def test_a_script_with_letters_that_can_not_be_drawn_is_refused_before_it_begins() -> None:
+@pytest.mark.parametrize(
+    "bad",
+    [scene(DO, "药", "B."), scene(DO, "A", "药"), scene(DO, "A", "B.", kind="clock", marks=(Mark("08:00", "药"),))],
+)
+def test_a_script_with_letters_that_can_not_be_drawn_is_refused_before_it_begins(bad: Scene) -> None:
     with pytest.raises(Unrendered, match=r"U\+836F") as found:
-        Local().fit(Wanted(script(scene(DO, "药", "B."))))
+        Local().fit(Wanted(script(bad)))
     assert found.value.code == "letters"
+
+
+def test_a_script_without_scenes_is_refused() -> None:
+    with pytest.raises(Unrendered, match="no scenes"):
+        Local().fit(Wanted(script()))
 
 
 async def test_a_script_that_is_too_long_is_refused(tmp_path: Path) -> None:
