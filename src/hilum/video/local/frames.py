@@ -28,15 +28,15 @@ class View:
 
 
 def views(screens: tuple[Screen, ...], narration: Narration) -> list[View]:
-    """In order. A sentence stands out from its first sound on; on the first screen of a scene none does until then."""
+    """In order. A sentence stands out from its first sound on; until then, in a new scene, none does."""
     times = {(one.scene, one.sentence): one for one in narration.said}
     found: list[View] = []
     for number, screen in enumerate(screens):
         first = number == 0 or screens[number - 1].scene != screen.scene
-        parts = [(part, times.get((screen.scene, part.sentence))) for part in screen.parts]
+        parts = [(part, times.get((screen.scene, part.sentence))) for part in screen.parts if not part.again]
         starts = [(_start(spoken, part.begin), part.sentence) for part, spoken in parts if spoken]
         if first:
-            found.append(View(narration.scenes[screen.scene], number, None if starts else 0))
+            found.append(View(narration.scenes[screen.scene], number, None))
         for start, sentence in starts:
             found.append(View(start, number, sentence))
     return found
