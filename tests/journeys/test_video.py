@@ -1,4 +1,4 @@
-"""`hilum video` as the README's tour has it: a sandbox EHR, hilum, a real renderer; and a link that a patient follows."""
+"""`hilum video` as the README's tour has it: a sandbox EHR, hilum, a real renderer; and a link for the patient."""
 
 from __future__ import annotations
 
