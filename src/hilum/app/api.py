@@ -52,6 +52,7 @@ def broker(
         orders=ordered.orders,
         parcels=ordered.parcels,
         connections=ways.connections,
+        grants=ways.launching.grants,
         destinations=ordered.destinations,
         recipes=ways.recipes,
         check=lambda connection: checking.steps(connection, ways.backend, ways.discovery, ways.keys, ways.send),

@@ -14,6 +14,7 @@ from hilum.broker.checking import Step
 from hilum.broker.connection import Connection
 from hilum.broker.connections import Connections
 from hilum.broker.destinations import Destinations
+from hilum.broker.grants import Grants
 from hilum.broker.orders import LOOK_SECONDS, Orders
 from hilum.broker.parcels import Parcels
 from hilum.broker.recipes import Recipes
@@ -36,6 +37,7 @@ class Broker:
     orders: Orders
     parcels: Parcels
     connections: Connections
+    grants: Grants
     destinations: Destinations
     recipes: Callable[[], Recipes]
     check: Callable[[Connection], AsyncIterator[Step]]

@@ -13,6 +13,7 @@ from hilum.broker.api import allowed, shapes, views, watching
 from hilum.broker.api.asking import ABSENT, PROBLEMS, TAKEN, Here, Who, said
 from hilum.broker.api.broker import PREFIX, Broker
 from hilum.broker.connection import Connection
+from hilum.broker.grants import sign_in_of
 from hilum.broker.order import DEAD, Start
 from hilum.broker.recipes import Recipe
 from hilum.broker.replaying import replay
@@ -36,9 +37,12 @@ async def gather(request: Request, broker: Here, who: Who, order: shapes.Gather)
     """Gather a patient's resources: they are signed in for, brought, stored and delivered after this has answered.
 
     Once it is answered with 202 no crash loses the order. `Location` is where it is looked at; `/events` below that
-    tells what becomes of it as it happens. It takes a token that may create Tasks of all patients (`system/Task.c`).
+    tells what becomes of it as it happens. It takes a token that may create Tasks of all patients (`system/Task.c`),
+    and with `sign_in` an administrator's (`Endpoint.u`).
     """
     allowed.to_gather(who)
+    if order.sign_in:
+        allowed.to_sign_in(who, broker.roles)
     connection, recipe, start = await _judged(broker, order)
     task = await broker.orders.accept(
         who, connection, recipe.name, start, order.deliver_to or "", store=recipe.store == "own"
@@ -142,7 +146,10 @@ async def replay_order(request: Request, broker: Here, who: Who, id: str) -> Res
 
 
 async def _judged(broker: Broker, order: shapes.Gather) -> tuple[Connection, Recipe, Start]:
-    """What the order names. Raises Invalid, Forbidden (the connection may not be used), Busy."""
+    """What the order names. Raises Invalid, Forbidden (the connection may not be used), Busy.
+
+    A sign-in is told by what pages and Tasks show of it: its id stays in here.
+    """
     try:
         connection = await broker.connections.usable(order.ehr)
     except NotFound as problem:  # what the address names is there
@@ -150,7 +157,9 @@ async def _judged(broker: Broker, order: shapes.Gather) -> tuple[Connection, Rec
     recipe = broker.recipes().get(order.recipe)
     if recipe is None:
         raise Invalid(f"There is no recipe {order.recipe!r}. GET {PREFIX}/recipes lists them.", expression="recipe")
-    start = _start(order)
+    if order.sign_in and LAUNCH not in connection.grants:
+        raise Invalid(f"Nobody signs in to {connection.name!r} in person: leave sign_in out.", expression="sign_in")
+    start = _start(order, await _signed_in(broker, connection, order.sign_in))
     by = _STARTS[start.by]
     if by not in recipe.start:
         expected = ", ".join(recipe.start)
@@ -161,8 +170,6 @@ async def _judged(broker: Broker, order: shapes.Gather) -> tuple[Connection, Rec
     if not start.session and BACKEND not in connection.grants:
         text = f"A person signs in to {connection.name!r}: open {broker.origin}/connect/{connection.name}."
         raise Invalid(text, expression="ehr")
-    if start.session and LAUNCH not in connection.grants:
-        raise Invalid(f"Nobody signs in to {connection.name!r} in person: leave sign_in out.", expression="sign_in")
     if order.deliver_to and not recipe.payload:
         raise Invalid(
             f"The recipe {recipe.name!r} makes no payload ([payload]), so nothing can be delivered.",
@@ -171,8 +178,19 @@ async def _judged(broker: Broker, order: shapes.Gather) -> tuple[Connection, Rec
     return connection, recipe, start
 
 
-def _start(order: shapes.Gather) -> Start:
+async def _signed_in(broker: Broker, connection: Connection, sign_in: str) -> str:
+    """The id of the grant that is told by this; "" for none. Raises Invalid where it has ended, Busy."""
+    if not sign_in:
+        return ""
+    for kept in await broker.grants.of(connection.name):
+        if sign_in_of(kept.id) == sign_in:
+            return kept.id
+    text = f"There is no such sign-in at {connection.name!r}, or it has ended: somebody has to sign in again, at"
+    raise Invalid(f"{text} {broker.origin}/connect/{connection.name}.", expression="sign_in")
+
+
+def _start(order: shapes.Gather, session: str) -> Start:
     whom = order.patient
     if whom is None:
-        return Start("launch", session=order.sign_in)
-    return Start("mrn" if whom.mrn else "id", whom.mrn or whom.id or "", order.sign_in)
+        return Start("launch", session=session)
+    return Start("mrn" if whom.mrn else "id", whom.mrn or whom.id or "", session)

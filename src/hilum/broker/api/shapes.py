@@ -58,9 +58,10 @@ class Gather(Shape):
     )
     sign_in: str = Field(
         "",
-        pattern=r"^[A-Za-z0-9_-]{0,64}$",
+        pattern=r"^(?:[0-9a-f]{64})?$",
         repr=False,
-        description="The id of a person's sign-in at the EHR; without one hilum signs in by itself (Backend Services).",
+        description="For administrators: a person's sign-in at the EHR, by the `groupIdentifier` of the Tasks that it "
+        "began. Without one hilum signs in by itself (Backend Services).",
     )
     ehr: Name = Field(description="A connection: `GET /api/v1/ehrs`.")
     recipe: Name = Field(description="`GET /api/v1/recipes`.", examples=["visits"])

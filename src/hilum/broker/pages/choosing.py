@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from hilum.broker.grants import sign_in_of
 from hilum.broker.order import Start
 from hilum.broker.pages import words
 from hilum.broker.pages.desk import Desk, SignedIn, at, of_our_own, signed_in
 from hilum.broker.pages.progress import Row, rows
 from hilum.broker.recipes import Recipe
-from hilum.broker.shown import SIGN_IN, sign_in_of
+from hilum.broker.shown import SIGN_IN
 from hilum.interactions import search as searching
 from hilum.problems import Conflict, Forbidden, Invalid
 from hilum.search.parameters import Registry
