@@ -94,6 +94,19 @@ def test_a_connection_that_can_t_be_one_is_refused_in_a_line(running: Server) ->
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_recipe_that_there_is_not_is_told_with_those_that_there_are(running: Server) -> None:
+    wish = ("--base", running.base, "--client-id", "c", "--scopes", "system/*.rs", "--recipe", "nope")
+    done = hilum("ehr", "add", "other", *wish, "--data", running.data)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "recipes names nope, and there is no such recipe. There are demographics, documents, " in done.stderr
+    own = running.data / "recipes" / "nope.toml"
+    own.parent.mkdir()
+    own.write_text('title = "My own"')
+    assert hilum("ehr", "add", "other", *wish, "--data", running.data).returncode == 0
+    own.unlink()
+    assert hilum("ehr", "remove", "other", "--data", running.data).returncode == 0
+
+
 def test_a_connection_that_asks_for_nothing_is_told_how_to_ask(running: Server) -> None:
     done = hilum("ehr", "add", "other", "--base", running.base, "--client-id", "c", "--data", running.data)
     assert (done.returncode, done.stdout) == (1, "")

@@ -94,7 +94,8 @@ class Ordered:
 def brokering(settings: Settings, store: Store, root: SigningKey) -> Brokering:
     """All of what signs in. Raises Misconfigured where the file of connections is not sound."""
     seal, table, environment = Seal(root), vendors.packaged(), settings.environment
-    connections = Connections(store.ledger, seal, environment, settings.data, vendors=frozenset(table))
+    known = partial(recipes, settings.data / RECIPES)
+    connections = Connections(store.ledger, seal, environment, settings.data, vendors=frozenset(table), recipes=known)
     keys = ClientKeys(store.ledger, seal, environment)
 
     def guard(seconds: float = SECONDS) -> Guard:
@@ -110,9 +111,8 @@ def brokering(settings: Settings, store: Store, root: SigningKey) -> Brokering:
     sessions = Sessions(shelf, seal, environment, secure=secure)
     launching = Launching(settings.origin, parties, sessions, grants, Identities(send))
     renewing = Renewing(grants, parties.renewal)
-    folder = settings.data / RECIPES
     pools = Pools(partial(guard, GATHER_SECONDS))
-    return Brokering(connections, keys, discovery, backend, send, launching, renewing, pools, partial(recipes, folder))
+    return Brokering(connections, keys, discovery, backend, send, launching, renewing, pools, known)
 
 
 def ordered(settings: Settings, ways: Brokering, door: Door, root: SigningKey, trail: Trail = SILENT) -> Ordered:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ import msgspec
 
 from hilum.access.seal import Seal
 from hilum.broker import file
-from hilum.broker.connection import Connection
+from hilum.broker.connection import EVERY, Connection
 from hilum.broker.rules import SECRET, judge
 from hilum.broker.vendors import packaged
 from hilum.oauth.keeping import Ledger
@@ -29,7 +29,7 @@ Stamp = tuple[int, int, int] | None
 
 class Connections:
     """What there is at this moment, in all processes. `folder`: the data directory; None: there is no file. `vendors`:
-    their names; None: those of the table.
+    their names; None: those of the table. `recipes`: names of those that there are now; None: it is not known.
 
     The file is read again when it changes; one that is not sound any more changes nothing, and the log says so. Raises
     Misconfigured where it is not sound at the start.
@@ -43,11 +43,13 @@ class Connections:
         folder: Path | None = None,
         *,
         vendors: frozenset[str] | None = None,
+        recipes: Callable[[], Collection[str]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger, self._seal, self._clock = ledger, seal, clock
         self.environment = environment
         self._vendors = frozenset(packaged()) if vendors is None else vendors
+        self._recipes = recipes
         self._path = None if folder is None else folder / file.FILE
         self._seen = self._stamp()
         self._filed = self._read()
@@ -111,7 +113,7 @@ class Connections:
             connection, base=connection.base.rstrip("/"), created=before.created, secret=""
         )
         stays = not secret and connection.method in SECRET and connection.base == before.base and bool(before.secret)
-        self.judge(connection, before.secret if stays else secret)
+        self.judge(connection, before.secret if stays else secret, before.recipes)
         if stays:
             connection = msgspec.structs.replace(connection, secret=before.secret)
         elif secret:
@@ -120,14 +122,26 @@ class Connections:
             raise Conflict(f"Somebody else changes the EHR {name!r} at the same time. Look at it, and try again.")
         return connection
 
-    def judge(self, connection: Connection, secret: str = "") -> None:
-        """Raises Invalid where `add` would, but for the name being taken."""
+    def judge(self, connection: Connection, secret: str = "", taken: Collection[str] = ()) -> None:
+        """Raises Invalid where `add` would, but for the name being taken; Misconfigured where a recipe's file is not
+        sound. `taken`: recipes that it has had, be they gone.
+        """
         judge(connection)
         file.fitting(connection, self.environment, self._vendors)
         if connection.origin == file.ORIGIN:
             raise Invalid(f"origin may not be {file.ORIGIN!r}: that is for what stands in {file.FILE}.")
         if bool(secret) != (connection.method in SECRET):
             raise Invalid(f"A secret goes with {' and '.join(SECRET)}, and with nothing else.")
+        self._judge_recipes(connection, taken)
+
+    def _judge_recipes(self, connection: Connection, taken: Collection[str] = ()) -> None:
+        """Raises Invalid where it names a recipe that there is not; as `judge`."""
+        named = [one for one in connection.recipes if one != EVERY and one not in taken]
+        known = named if self._recipes is None or not named else self._recipes()
+        if unknown := [one for one in named if one not in known]:
+            text = f"recipes names {', '.join(unknown)}, and there is no such recipe. There are"
+            text = f"{text} {', '.join(sorted(known))}; your own lie in `recipes` of the data directory."
+            raise Invalid(text, expression="recipes")
 
     async def remove(self, name: str) -> None:
         """Forget it, and the tokens that it gave. Raises NotFound, Conflict where it stands in the file, Busy."""
@@ -168,7 +182,13 @@ class Connections:
     def _read(self) -> Mapping[str, Connection]:
         if self._path is None:
             return {}
-        return file.connections(self._path, self.environment, self._vendors, self._seal.seal)
+        found = file.connections(self._path, self.environment, self._vendors, self._seal.seal)
+        for one in found.values():
+            try:
+                self._judge_recipes(one)
+            except (Invalid, Misconfigured) as problem:  # they may come yet, and the connection can be used
+                log.warning("a connection waits for its recipes", ehr=one.name, text=str(problem))
+        return found
 
     def _stamp(self) -> Stamp:
         if self._path is None:

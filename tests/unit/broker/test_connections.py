@@ -239,6 +239,45 @@ async def test_what_is_wrong_in_the_file_is_told_by_line_table_and_key(
         registry(ledger, tmp_path)
 
 
+# --- recipes ----------------------------------------------------------------------------------------------------------
+
+
+def cooking(ledger: Ledger, folder: Path, *recipes: str) -> Connections:
+    return Connections(ledger, seal(folder), "sandbox", folder, vendors=frozenset(VENDORS), recipes=lambda: recipes)
+
+
+async def test_a_recipe_that_there_is_not_is_refused_with_those_that_there_are(ledger: Ledger, tmp_path: Path) -> None:
+    here = cooking(ledger, tmp_path, "visits", "record")
+    says = "recipes names nope, other, and there is no such recipe. There are record, visits; your own lie in"
+    for recipes in (("nope", "other"), ("visits", "nope", "*", "other")):
+        with pytest.raises(Invalid, match=says) as caught:
+            await here.add(connection(recipes=recipes))
+        assert caught.value.issues[0].expression == "recipes"
+    assert await here.every() == []
+    assert (await here.add(connection(recipes=("visits", "*")))).recipes == ("visits", "*")
+    with pytest.raises(Invalid, match="recipes names nope"):
+        await here.replace(connection(recipes=("nope",)))
+
+
+async def test_a_connection_whose_recipe_is_gone_can_still_be_changed(ledger: Ledger, tmp_path: Path) -> None:
+    await cooking(ledger, tmp_path, "own").add(connection(recipes=("own",)))
+    here = cooking(ledger, tmp_path, "visits")
+    assert (await here.replace(connection(recipes=("own", "visits"), disabled=True))).disabled
+
+
+async def test_the_file_may_name_a_recipe_that_is_yet_to_come_and_the_log_says_so(
+    ledger: Ledger, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.configure()
+    here = cooking(ledger, folder, "record")
+    assert (await here.usable("lake")).recipes == ("visit",)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert '"event":"a connection waits for its recipes","ehr":"lake"' in line
+    assert "recipes names visit, and there is no such recipe. There are record" in line
+    assert [one.name for one in await cooking(ledger, folder, "visit").every()] == ["lake", "sea"]
+    assert capsys.readouterr().err == ""
+
+
 # --- the rules --------------------------------------------------------------------------------------------------------
 
 

@@ -158,7 +158,12 @@ def _once(raw: bytes) -> Receive:
 async def here(folder: Path, **options: Any) -> AsyncIterator[Here]:
     async with world(folder) as found:
         connections = Connections(
-            found.store.ledger, found.seal, "sandbox", folder, vendors=frozenset(("plain", "epic"))
+            found.store.ledger,
+            found.seal,
+            "sandbox",
+            folder,
+            vendors=frozenset(("plain", "epic")),
+            recipes=lambda: {**recipes.packaged(), "video": VIDEO},
         )
         epic = Connection(
             **{name: getattr(EHR, name) for name in EHR.__struct_fields__} | {"mrn_system": "urn:mrn", "origin": "kim"}

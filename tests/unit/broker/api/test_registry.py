@@ -63,6 +63,13 @@ async def test_a_connection_is_added_shown_changed_and_removed(api: Here) -> Non
     ]
 
 
+@pytest.mark.parametrize(("method", "path", "body"), [("POST", EHRS, LAKE), ("PUT", f"{EHRS}/epic", CHANGE)])
+async def test_a_recipe_that_there_is_not_is_refused(api: Here, method: str, path: str, body: dict[str, Any]) -> None:
+    answer = await api.ask(method, path, body | {"recipes": ["visits", "nope"]}, token="admin")
+    assert (answer.status, answer.json["issue"][0]["expression"]) == (400, ["recipes"])
+    assert "recipes names nope, and there is no such recipe. There are demographics, " in answer.says
+
+
 async def test_a_secret_is_never_shown(api: Here) -> None:
     made = await api.ask("POST", EHRS, LAKE | SECRET)
     shown = [made, await api.ask("GET", EHRS), await api.ask("GET", f"{EHRS}/lake")]
