@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -114,23 +115,25 @@ def list_(
     """
     from hilum.broker.parcels import Parcels
     from hilum.cli.records import done
-    from hilum.cli.terminal import json_out, out, table
+    from hilum.cli.terminal import listed
 
     async def work(opened: Store, settings: Settings) -> list[tuple[Destination, int]]:
         parcels = Parcels(opened.ledger, _seal(settings))
         return [(one, len(await parcels.dead(one.name))) for one in await _known(opened, settings).every()]
 
     found = done({"store": store, "data": data, "environment": environment}, work)
-    if json:
-        json_out({"destinations": [_shown(one) | {"dead_letters": dead} for one, dead in found]})
-        return
-    table(
-        f"{len(found)} destinations",
-        ("name", "environment", "url", "added by", "dead letters"),
-        [(one.name, one.environment, one.url, one.origin, str(dead)) for one, dead in found],
-    )
-    for one, _ in found:
-        out(one.name)
+    columns: dict[str, Callable[[tuple[Destination, int]], str]] = {
+        "name": lambda each: each[0].name,
+        "environment": lambda each: each[0].environment,
+        "url": lambda each: each[0].url,
+        "added by": lambda each: each[0].origin,
+        "dead letters": lambda each: str(each[1]),
+    }
+
+    def shown(each: tuple[Destination, int]) -> dict[str, Any]:
+        return _shown(each[0]) | {"dead_letters": each[1]}
+
+    listed("destinations", found, columns, lambda each: each[0].name, shown, json=json)
 
 
 @destination.command()

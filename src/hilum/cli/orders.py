@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,7 +48,7 @@ def list_(
     from hilum.broker.shown import GATHER
     from hilum.broker.told import told
     from hilum.cli.records import done
-    from hilum.cli.terminal import json_out, out, table
+    from hilum.cli.terminal import listed
 
     async def work(opened: Store, settings: Settings) -> list[Told]:
         from hilum.app.data import served_at
@@ -63,16 +64,15 @@ def list_(
         return [told(one) for one in page.resources]
 
     found = done({"store": store, "data": data, "environment": environment}, work)
-    if json:
-        json_out({"orders": msgspec.to_builtins(found)})
-        return
-    table(
-        f"{len(found)} orders",
-        ("id", "given", "ehr", "recipe", "to", "is"),
-        [(one.id, one.created[5:16].replace("T", " "), one.ehr, one.recipe, one.deliver_to, one.step) for one in found],
-    )
-    for one in found:
-        out(one.id)
+    columns: dict[str, Callable[[Told], str]] = {
+        "id": lambda one: one.id,
+        "given": lambda one: one.created[5:16].replace("T", " "),
+        "ehr": lambda one: one.ehr,
+        "recipe": lambda one: one.recipe,
+        "to": lambda one: one.deliver_to,
+        "is": lambda one: one.step,
+    }
+    listed("orders", found, columns, lambda one: one.id, msgspec.to_builtins, json=json)
 
 
 @orders.command()
