@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
-from hilum.broker import rules
+from hilum.broker import file, rules
 from hilum.broker.backend import Backend
 from hilum.broker.connection import Connection
 from hilum.broker.discovery import METADATA, MOST_METADATA_BYTES, WELL_KNOWN, Discovery, Found
@@ -94,7 +94,9 @@ async def steps(
 ) -> AsyncIterator[Step]:
     """One after the other, as they are done. Raises Busy, Damaged: where it lies with our own store."""
     if connection.disabled:
-        yield Step("connection", "note", "It is disabled: nothing uses it.", "Enable it where it stands.", "ours")
+        filed = connection.origin == file.ORIGIN
+        todo = f"Take `disabled` out of {file.FILE}." if filed else f"hilum ehr change {connection.name} --enable"
+        yield Step("connection", "note", "It is disabled: nothing uses it.", todo, "ours")
     try:
         found = await discovery.of(connection.base, again=True)
     except Failed as failure:

@@ -19,7 +19,7 @@ from hilum.broker.connection import EVERY, Connection
 from hilum.broker.rules import SECRET, judge
 from hilum.broker.vendors import packaged
 from hilum.oauth.keeping import Ledger
-from hilum.oauth.ledger import EHR, EHR_TOKEN, LEASE, Put, read, write
+from hilum.oauth.ledger import EHR, EHR_TOKEN, LEASE, Put, Row, read, write
 from hilum.problems import Conflict, Forbidden, Invalid, Misconfigured, NotFound
 from hilum.web import log
 
@@ -93,34 +93,46 @@ class Connections:
             connection = file.sealed(connection, secret, self._seal.seal)
         key = connection.name.encode()
         if connection.name in self.filed or not await self._ledger.add(Put(EHR, key, write(connection))):
-            raise Conflict(f"There is an EHR {connection.name!r} already. Choose another name, or remove that one.")
+            raise Conflict(f"There is an EHR {connection.name!r} already. Choose another name, or change that one.")
         return connection
 
-    async def replace(self, connection: Connection, secret: str = "") -> Connection:
-        """Put it in place of the one of its name. Without a secret it keeps the one that it has, as long as it is aimed
-        at the same base: one that was given for an EHR is not sent to another.
+    async def replace(self, connection: Connection, secret: str = "", before: Connection | None = None) -> Connection:
+        """Put it in place of the one of its name; by whom is its `origin`. `before`: what stands there, to be replaced
+        and nothing else. Without a secret it keeps the one that it has, as long as it is aimed at the same base: one
+        that was given for an EHR is not sent to another.
 
         Raises Invalid, NotFound, Conflict where it stands in the file or somebody else changes it, Busy.
         """
-        name, key = connection.name, connection.name.encode()
+        connection, row = await self._changed(connection, secret, before)
+        if not await self._ledger.replace(Put(EHR, row.key, write(connection)), row.version):
+            raise _changing(connection.name)
+        return connection
+
+    async def replaceable(self, connection: Connection, secret: str = "", before: Connection | None = None) -> None:
+        """Raises as `replace` would now."""
+        await self._changed(connection, secret, before)
+
+    async def _changed(self, connection: Connection, secret: str, before: Connection | None) -> tuple[Connection, Row]:
+        """As it is to stand, and what stands in its place."""
+        name = connection.name
         if name in self.filed:
             raise Conflict(f"The EHR {name!r} stands in {file.FILE}: change it there.")
-        row = await self._ledger.get(EHR, key) if name.isascii() else None
+        row = await self._ledger.get(EHR, name.encode()) if name.isascii() else None
         if row is None:
             raise _absent(name)
-        before = read(row, Connection)
-        connection = msgspec.structs.replace(
-            connection, base=connection.base.rstrip("/"), created=before.created, secret=""
-        )
-        stays = not secret and connection.method in SECRET and connection.base == before.base and bool(before.secret)
-        self.judge(connection, before.secret if stays else secret, before.recipes)
-        if stays:
-            connection = msgspec.structs.replace(connection, secret=before.secret)
-        elif secret:
-            connection = file.sealed(connection, secret, self._seal.seal)
-        if not await self._ledger.replace(Put(EHR, key, write(connection)), row.version):
-            raise Conflict(f"Somebody else changes the EHR {name!r} at the same time. Look at it, and try again.")
-        return connection
+        found = read(row, Connection)
+        if before not in (None, found):
+            raise _changing(name)
+        base = connection.base.rstrip("/")
+        connection = msgspec.structs.replace(connection, base=base, created=found.created, secret="")
+        kept = connection.method in SECRET and found.secret and not secret
+        if kept and base != found.base:
+            text = f"The secret that the EHR {name!r} has was given for another base: give that of this one, too."
+            raise Invalid(text, expression="secret")
+        self.judge(connection, found.secret if kept else secret, found.recipes)
+        if kept:
+            return msgspec.structs.replace(connection, secret=found.secret), row
+        return file.sealed(connection, secret, self._seal.seal) if secret else connection, row
 
     def judge(self, connection: Connection, secret: str = "", taken: Collection[str] = ()) -> None:
         """Raises Invalid where `add` would, but for the name being taken; Misconfigured where a recipe's file is not
@@ -198,6 +210,10 @@ class Connections:
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _changing(name: str) -> Conflict:
+    return Conflict(f"Somebody else changes the EHR {name!r} at the same time. Look at it, and try again.")
 
 
 def _absent(name: str) -> NotFound:

@@ -125,7 +125,7 @@ async def test_a_secret_stays_with_the_base_that_it_was_given_for(ledger: Ledger
     same = await here.replace(structs.replace(added, client_id="other", secret=""))
     assert here.secret(same) == "s3cret words"
     elsewhere = structs.replace(added, base="https://other.example.org/fhir", secret=added.secret)
-    with pytest.raises(Invalid, match="A secret goes with"):
+    with pytest.raises(Invalid, match="was given for another base: give that of this one, too"):
         await here.replace(elsewhere)
     assert here.secret(await here.replace(elsewhere, "new words")) == "new words"
     assert (await here.replace(connection())).secret == ""
@@ -139,6 +139,16 @@ async def test_of_two_who_change_it_at_once_one_is_told(ledger: Ledger, tmp_path
     told = [one for one in found if isinstance(one, Conflict)]
     assert (await here.get("lake")) in found
     assert len(told) <= 1
+
+
+async def test_a_change_is_refused_where_it_was_thought_of_before_another_one(ledger: Ledger, tmp_path: Path) -> None:
+    here = registry(ledger, tmp_path)
+    before = await here.add(connection())
+    await here.replace(structs.replace(before, title="Lakeside"), before=before)
+    for attempt in (here.replace, here.replaceable):
+        with pytest.raises(Conflict, match="Somebody else changes the EHR 'lake'"):
+            await attempt(structs.replace(before, disabled=True), before=before)
+    assert (await here.get("lake")).title == "Lakeside"
 
 
 async def test_what_stands_in_the_file_is_changed_there(ledger: Ledger, folder: Path) -> None:

@@ -55,16 +55,17 @@ async def get_ehr(broker: Here, who: Who, name: str) -> shapes.Ehr:
 async def change_ehr(broker: Here, who: Who, name: str, ehr: shapes.EhrChange) -> shapes.Ehr:
     """Put all of this in its place (`Endpoint.u` of an administrator)."""
     allowed.to_administer(who, broker.roles, "u")
-    await broker.connections.get(name)
-    await _told(broker, who, {"changed": name[:40], "base": ehr.base, "scope": ehr.system_scopes})
-    return _shown(await broker.connections.replace(_connection(broker, name, ehr, who), ehr.secret))
+    new = _connection(broker, name, ehr, who)
+    await broker.connections.replaceable(new, ehr.secret)
+    await _told(broker, who, {"changed": new.name, "base": new.base, "scope": new.system_scopes})
+    return _shown(await broker.connections.replace(new, ehr.secret))
 
 
 @router.delete("/ehrs/{name}", status_code=204, tags=[_EHRS], responses=PROBLEMS | ABSENT | TAKEN)
 async def remove_ehr(broker: Here, who: Who, name: str) -> None:
     """Forget it, and the tokens that it gave (`Endpoint.d` of an administrator)."""
     allowed.to_administer(who, broker.roles, "d")
-    await broker.connections.get(name)
+    await broker.connections.removable(name)
     await _told(broker, who, {"removed": name[:40]})
     await broker.connections.remove(name)
 

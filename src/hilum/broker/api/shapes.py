@@ -183,7 +183,9 @@ class EhrNew(EhrChange):
 
 
 class Ehr(EhrFields):
-    """A connection. `origin`: who added it, or `file`, where it is changed in the data directory's ehrs.toml."""
+    """A connection. `origin`: who added it or changed it last, or `file`, where it is changed in the data directory's
+    ehrs.toml.
+    """
 
     name: str
     environment: str

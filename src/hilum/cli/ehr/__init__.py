@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from hilum.cli.ehr import checking, connecting, directories
+from hilum.cli.ehr import checking, connecting, directories, listing
 
 ehr = typer.Typer(
     name="ehr",
@@ -20,9 +20,10 @@ ehr = typer.Typer(
 
 for name, command in (
     ("add", connecting.add),
-    ("list", connecting.list_),
+    ("change", connecting.change),
+    ("list", listing.list_),
     ("check", checking.check),
-    ("remove", connecting.remove),
+    ("remove", listing.remove),
     ("import", directories.import_),
     ("find", directories.find),
 ):

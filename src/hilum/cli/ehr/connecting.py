@@ -1,15 +1,14 @@
-"""`hilum ehr add`, `list` and `remove`: the registry of connections."""
+"""`hilum ehr add` and `change`: connections, as they are registered here."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hilum.cli import options
+from hilum.cli.ehr import fields
+from hilum.cli.ehr.listing import shown
 from hilum.cli.ehr.opening import Name, brokering
 
 if TYPE_CHECKING:
@@ -22,59 +21,19 @@ def add(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="A name: letters a-z, digits and '-'.", show_default=False)
     ],
-    base: Annotated[str, typer.Option("--base", help="The FHIR base URL (R4) of the EHR.", metavar="URL")],
-    client_id: Annotated[
-        str, typer.Option("--client-id", help="What the EHR knows hilum by, in this environment.", metavar="ID")
-    ],
-    vendor: Annotated[
-        str, typer.Option("--vendor", help="`epic`, `oracle`, `meditech`, or `plain` for others.", metavar="VENDOR")
-    ] = "plain",
-    scopes: Annotated[
-        str,
-        typer.Option("--scopes", help="What to ask for where nobody is present (Backend Services).", metavar="SCOPES"),
-    ] = "",
-    user_scopes: Annotated[
-        str,
-        typer.Option("--user-scopes", help="What to ask for where a person signs in (App Launch).", metavar="SCOPES"),
-    ] = "",
-    public: Annotated[
-        bool, typer.Option("--public", help="The EHR has registered hilum without key and secret (App Launch only).")
-    ] = False,
-    secret_file: Annotated[
-        str,
-        typer.Option(
-            "--secret-file",
-            help="The EHR has given hilum a secret, which stands in this file; `-` is standard input. It is sealed.",
-            metavar="FILE",
-        ),
-    ] = "",
-    secret_post: Annotated[
-        bool, typer.Option("--secret-post", help="The secret is sent in the form, not by HTTP Basic.")
-    ] = False,
-    alg: Annotated[
-        str, typer.Option("--alg", help="The algorithm of the client key that signs: RS384 or ES384.", metavar="ALG")
-    ] = "RS384",
-    issuer: Annotated[
-        str,
-        typer.Option(
-            "--issuer", help="What the EHR sends as `iss` in a launch, where it is not its base.", metavar="URL"
-        ),
-    ] = "",
-    mrn_system: Annotated[
-        str,
-        typer.Option(
-            "--mrn-system", help="The system of the identifiers that patients are looked for by.", metavar="URI"
-        ),
-    ] = "",
-    recipe: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--recipe",
-            help="A recipe that may be used with it. Give it again for more; without one, all may.",
-            metavar="NAME",
-        ),
-    ] = None,
-    title: Annotated[str, typer.Option("--title", help="What people read on the pages.", metavar="TEXT")] = "",
+    base: Annotated[str, fields.BASE],
+    client_id: Annotated[str, fields.CLIENT_ID],
+    vendor: Annotated[str, fields.VENDOR] = "plain",
+    scopes: Annotated[str, fields.SCOPES] = "",
+    user_scopes: Annotated[str, fields.USER_SCOPES] = "",
+    public: Annotated[bool, fields.PUBLIC] = False,
+    secret_file: Annotated[str, fields.SECRET_FILE] = "",
+    secret_post: Annotated[bool, fields.SECRET_POST] = False,
+    alg: Annotated[str, fields.ALG] = "RS384",
+    issuer: Annotated[str, fields.ISSUER] = "",
+    mrn_system: Annotated[str, fields.MRN_SYSTEM] = "",
+    recipe: Annotated[list[str] | None, fields.RECIPE] = None,
+    title: Annotated[str, fields.TITLE] = "",
     store: options.Store = None,
     data: options.Data = None,
     environment: options.Environment = None,
@@ -93,7 +52,7 @@ def add(
     from hilum.app.recording import owner
     from hilum.broker import rules
     from hilum.broker.connection import EVERY, Connection
-    from hilum.cli.records import done, tell
+    from hilum.cli.records import done
     from hilum.cli.terminal import json_out, out, say
     from hilum.problems import Invalid
 
@@ -101,118 +60,142 @@ def add(
         raise Invalid("A public client has no secret: give --public or --secret-file.")
     if secret_post and not secret_file:
         raise Invalid("Name the file with the secret, too: --secret-file.")
-    if not (scopes.split() or user_scopes.split()):
-        text = "Say what to ask for: --scopes where nobody is present, --user-scopes where a person signs in, or both."
-        raise Invalid(f"{text} Such as --scopes 'system/Patient.rs'.")
-    secret = _secret(secret_file) if secret_file else ""
+    wishes = fields.asked(scopes, user_scopes)
+    secret = fields.secret(secret_file)
     basic, post = rules.SECRET
-    method = "none" if public else (post if secret_post else basic) if secret_file else rules.KEYS
-    wishes = ((rules.BACKEND, scopes), (rules.LAUNCH, user_scopes))
 
     async def work(opened: Store, settings: Settings) -> Connection:
-        here = brokering(opened, settings)
+        connections = brokering(opened, settings).connections
         connection = Connection(
             name=name,
             environment=settings.environment,
             vendor=vendor,
             base=base.rstrip("/"),
             client_id=client_id,
-            method=method,
-            grants=tuple(grant for grant, asked in wishes if asked.split()),
-            system_scopes=" ".join(scopes.split()),
-            user_scopes=" ".join(user_scopes.split()),
+            method="none" if public else (post if secret_post else basic) if secret else rules.KEYS,
             recipes=tuple(recipe or (EVERY,)),
             issuer=issuer,
             title=title,
             alg=alg,
             mrn_system=mrn_system,
             origin=owner(),
+            **wishes,
         )
-        here.connections.judge(connection, secret)
-        await tell(opened, settings, "ehr", {"added": name, "base": connection.base, "scope": connection.system_scopes})
-        return await here.connections.add(connection, secret)
+        connections.judge(connection, secret)
+        await _tell(opened, settings, "added", connection)
+        return await connections.add(connection, secret)
 
     added = done({"store": store, "data": data, "environment": environment}, work)
     if json:
-        json_out(_shown(added))
+        json_out(shown(added))
     else:
         out(added.name)
         say(f"Added to the {added.environment}. Try it: hilum ehr check {added.name}")
 
 
-def list_(
+def change(
+    name: Name,
+    base: Annotated[str | None, fields.BASE] = None,
+    client_id: Annotated[str | None, fields.CLIENT_ID] = None,
+    vendor: Annotated[str | None, fields.VENDOR] = None,
+    scopes: Annotated[str | None, fields.SCOPES] = None,
+    user_scopes: Annotated[str | None, fields.USER_SCOPES] = None,
+    public: Annotated[bool, fields.PUBLIC] = False,
+    secret_file: Annotated[str, fields.SECRET_FILE] = "",
+    secret_post: Annotated[bool, fields.SECRET_POST] = False,
+    keys: Annotated[
+        bool, typer.Option("--keys", help="hilum signs with its client key, in place of a secret or of nothing.")
+    ] = False,
+    alg: Annotated[str | None, fields.ALG] = None,
+    issuer: Annotated[str | None, fields.ISSUER] = None,
+    mrn_system: Annotated[str | None, fields.MRN_SYSTEM] = None,
+    recipe: Annotated[list[str] | None, fields.RECIPE] = None,
+    title: Annotated[str | None, fields.TITLE] = None,
+    disabled: Annotated[
+        bool | None, typer.Option("--disable/--enable", help="Whether nothing uses it, or it can be used again.")
+    ] = None,
     store: options.Store = None,
     data: options.Data = None,
     environment: options.Environment = None,
     json: options.Json = False,
 ) -> None:
-    """List the EHRs: name, environment, vendor, where, as whom, and how hilum signs in.
+    """Change a connection that was added here. What is not given stays as it is; an empty text takes it away.
 
-    Example:
+    Tokens of before are not used any more where base, client or scopes change. A secret stays with the base that it was
+    given for. A connection of `ehrs.toml` is changed there.
 
-    - `hilum ehr list --json`
+    Examples:
+
+    - `hilum ehr change lake --client-id 77c1 --scopes 'system/Patient.rs system/Encounter.rs'`
+
+    - `hilum ehr change lake --disable`
     """
+    from msgspec import structs
+
+    from hilum.app.recording import owner
     from hilum.cli.records import done
-    from hilum.cli.terminal import listed
+    from hilum.cli.terminal import json_out, out, say
+    from hilum.problems import Invalid
 
-    async def work(opened: Store, settings: Settings) -> list[Connection]:
-        return await brokering(opened, settings).connections.every()
-
-    found = done({"store": store, "data": data, "environment": environment}, work)
-    columns: dict[str, Callable[[Connection], str]] = {
-        "name": lambda one: one.name,
-        "environment": lambda one: one.environment.upper(),
-        "vendor": lambda one: one.vendor,
-        "base": lambda one: one.base,
-        "client id": lambda one: one.client_id,
-        "method": lambda one: one.method,
-        "from": lambda one: one.origin,
-        "": lambda one: "disabled" if one.disabled else "",
+    if public + keys + bool(secret_file or secret_post) > 1:
+        raise Invalid("hilum proves in one way who it is: give --public, --keys, or a secret.")
+    given = {
+        "base": base,
+        "client_id": client_id,
+        "vendor": vendor,
+        "alg": alg,
+        "issuer": issuer,
+        "mrn_system": mrn_system,
+        "title": title,
+        "recipes": tuple(recipe) if recipe else None,
+        "disabled": disabled,
     }
-    listed("EHRs", found, columns, lambda one: one.name, _shown, json=json)
+    news = {key: value for key, value in given.items() if value is not None}
+    if not (news or scopes is not None or user_scopes is not None or public or keys or secret_file or secret_post):
+        raise Invalid("Say what is to be changed. `hilum ehr change --help` lists what can be.")
+    secret = fields.secret(secret_file)
 
-
-def remove(
-    name: Name,
-    store: options.Store = None,
-    data: options.Data = None,
-    environment: options.Environment = None,
-) -> None:
-    """Forget an EHR that was added, and the tokens that it gave. What was gathered from it stays.
-
-    Example:
-
-    - `hilum ehr remove lake`
-    """
-    from hilum.cli.records import done, tell
-    from hilum.cli.terminal import out
-
-    async def work(opened: Store, settings: Settings) -> None:
+    async def work(opened: Store, settings: Settings) -> Connection:
         connections = brokering(opened, settings).connections
-        await connections.removable(name)
-        await tell(opened, settings, "ehr", {"removed": name})
-        await connections.remove(name)
+        before = await connections.get(name)
+        wishes: dict[str, Any] = {**news, "origin": owner()}
+        if scopes is not None or user_scopes is not None:
+            wishes |= fields.asked(
+                before.system_scopes if scopes is None else scopes,
+                before.user_scopes if user_scopes is None else user_scopes,
+            )
+        wishes["method"] = _method(before.method, public=public, keys=keys, secret=bool(secret), post=secret_post)
+        connection = structs.replace(before, **wishes)
+        await connections.replaceable(connection, secret, before)
+        await _tell(opened, settings, "changed", connection)
+        return await connections.replace(connection, secret, before)
 
-    done({"store": store, "data": data, "environment": environment}, work)
-    out(f"{name} is removed.")
+    changed = done({"store": store, "data": data, "environment": environment}, work)
+    if json:
+        json_out(shown(changed))
+    else:
+        out(changed.name)
+        say("Changed. Nothing uses it now." if changed.disabled else f"Changed. Try it: hilum ehr check {name}")
 
 
-def _secret(file: str) -> str:
-    from hilum.problems import Invalid, Misconfigured
+def _method(before: str, *, public: bool, keys: bool, secret: bool, post: bool) -> str:
+    """How hilum proves who it is from now on. Raises Invalid."""
+    from hilum.broker import rules
+    from hilum.problems import Invalid
 
-    try:
-        text = sys.stdin.readline() if file == "-" else Path(file).expanduser().read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise Misconfigured(f"The secret {file} can't be read.") from None
-    if not text.strip():
-        raise Invalid(f"There is no secret in {'the standard input' if file == '-' else file}.")
-    return text.strip()
+    by_basic, by_post = rules.SECRET
+    if public or keys:
+        return "none" if public else rules.KEYS
+    if post:
+        if not secret and before not in rules.SECRET:
+            raise Invalid("Name the file with the secret, too: --secret-file.")
+        return by_post
+    return by_basic if secret and before not in rules.SECRET else before
 
 
-def _shown(one: Connection) -> dict[str, Any]:
-    """What may be told of a connection: all but its secret."""
-    import msgspec
+async def _tell(opened: Store, settings: Settings, what: str, connection: Connection) -> None:
+    """Audit it before it is done."""
+    from hilum.cli.records import tell
 
-    said = msgspec.to_builtins(one)
-    said.pop("secret", None)
-    return dict(said)
+    about = {what: connection.name, "base": connection.base, "scope": connection.system_scopes}
+    await tell(opened, settings, "ehr", about)

@@ -123,6 +123,8 @@ async def test_what_stands_in_the_file_is_changed_there(api: Here, tmp_path: Pat
     )
     answers = [await api.ask("PUT", f"{EHRS}/hill", CHANGE), await api.ask("DELETE", f"{EHRS}/hill")]
     assert [(one.status, "ehrs.toml" in one.says) for one in answers] == [(409, True)] * 2
+    refused = await api.ask("PUT", f"{EHRS}/epic", CHANGE | {"vendor": "unheard"})
+    assert (refused.status, api.trail.events) == (400, []), "what is not done is not audited as done"
 
 
 @pytest.mark.parametrize(
