@@ -189,7 +189,7 @@ def follow_up(both: Both, browser: Any) -> None:
         assert "Lake Hospital" in tab.inner_text("tbody")
         looked_at(tab, "admin-ehrs")
         follow(tab, "tbody button")
-        assert tab.inner_text("[role=status]") == "It works, as far as it can be tried from here."
+        assert tab.inner_text("[role=status]") == "What was tried works. Not tried: launch, read; see what to do."
         looked_at(tab, "admin-ehr")
         follow(tab, ".tabs >> text=Orders")
         assert "HTTP 400" in tab.inner_text("tbody")

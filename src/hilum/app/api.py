@@ -55,7 +55,9 @@ def broker(
         grants=ways.launching.grants,
         destinations=ordered.destinations,
         recipes=ways.recipes,
-        check=lambda connection: checking.steps(connection, ways.backend, ways.discovery, ways.keys, ways.send),
+        check=lambda connection: checking.steps(
+            connection, ways.backend, ways.discovery, ways.keys, ways.send, ways.launching.origin
+        ),
         authenticate=partial(authenticate, verifier),
         trail=trail,
         roles=roles,

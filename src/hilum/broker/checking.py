@@ -90,9 +90,11 @@ ODD: Final = Reading(
 
 
 async def steps(
-    connection: Connection, backend: Backend, discovery: Discovery, keys: Keys, send: Send
+    connection: Connection, backend: Backend, discovery: Discovery, keys: Keys, send: Send, origin: str = ""
 ) -> AsyncIterator[Step]:
-    """One after the other, as they are done. Raises Busy, Damaged: where it lies with our own store."""
+    """One after the other, as they are done. `origin`: hilum's own, where browsers reach it. Raises Busy, Damaged:
+    where it lies with our own store.
+    """
     if connection.disabled:
         filed = connection.origin == file.ORIGIN
         todo = f"Take `disabled` out of {file.FILE}." if filed else f"hilum ehr change {connection.name} --enable"
@@ -106,29 +108,49 @@ async def steps(
     for step in (*_clock(found), *_abilities(connection, found)):
         yield step
     granted: Granted | None = None
-    if rules.BACKEND not in connection.grants:
-        yield Step("sign-in", "skipped", f"A person signs in: open /connect/{connection.name} in a browser.")
-    else:
+    sound = True
+    if connection.method == rules.KEYS:
         try:
-            if connection.method == rules.KEYS:
-                signing = await keys.signing(connection.alg)
-                yield Step("key", "works", f"{signing.alg}, kid {signing.kid}")
+            signing = await keys.signing(connection.alg)
+            yield Step("key", "works", f"{signing.alg}, kid {signing.kid}")
+        except Problem as problem:
+            sound = False
+            yield Step("key", "fails", str(problem), side="ours")
+    if rules.BACKEND in connection.grants and sound:
+        try:
             granted = await backend.sign_in(connection)
             yield Step("sign-in", "works", f"The EHR gave a token{_for(granted)}.")
         except Failed as failure:
             yield _failed("sign-in", failure)
-        except Problem as problem:  # no key, a secret that does not open
+        except Problem as problem:  # a secret that does not open
             yield Step("key", "fails", str(problem), side="ours")
+    if rules.LAUNCH in connection.grants:
+        yield _launch(connection, origin)
     for step in _scopes(connection, granted):
         yield step
     yield await _metadata(connection, granted, send)
     if granted is not None:
         yield await _search(connection, granted, send)
+    elif rules.BACKEND not in connection.grants:
+        yield Step("read", "skipped", "What may be read is known when somebody has signed in.")
 
 
 def works(all: list[Step]) -> bool:
     """Whether nothing fails."""
     return not any(step.state == "fails" for step in all)
+
+
+def untried(all: list[Step]) -> list[str]:
+    """What can't be tried from here, or was not, by its step."""
+    return [step.step for step in all if step.state == "skipped"]
+
+
+def _launch(connection: Connection, origin: str) -> Step:
+    """Only a person can sign in."""
+    name = connection.name
+    found = "A person signs in at the EHR: hilum can't try that by itself."
+    todo = f"Have the EHR register {origin}/callback/{name} as redirect URI."
+    return Step("launch", "skipped", found, f"{todo} Then open {origin}/connect/{name} in a browser.")
 
 
 def _for(granted: Granted) -> str:

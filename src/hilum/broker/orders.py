@@ -90,7 +90,9 @@ class Orders:
         if not connection.allows(recipe):
             allowed = ", ".join(connection.recipes) or "none"
             text = f"The recipe {recipe[:64]!r} may not be used with {connection.name!r}. Allowed: {allowed}."
-            raise Forbidden(f"{text} Its `recipes` say so: in ehrs.toml, by `hilum ehr change --recipe`, or by the API.")
+            raise Forbidden(
+                f"{text} Its `recipes` say so: in ehrs.toml, by `hilum ehr change --recipe`, or by the API."
+            )
         if not (store or deliver_to):
             raise Invalid(
                 "What is gathered is neither stored nor delivered: say where it is to go (deliver_to).",

@@ -79,6 +79,7 @@ async def check_ehr(broker: Here, who: Who, name: str) -> shapes.Checked:
     steps = [step async for step in broker.check(connection)]
     return shapes.Checked(
         works=checking.works(steps),
+        untried=checking.untried(steps),
         steps=[
             shapes.Step(step=one.step, state=one.state, found=one.found, todo=one.todo, side=one.side) for one in steps
         ],

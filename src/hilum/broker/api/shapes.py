@@ -211,9 +211,12 @@ class Step(Shape):
 
 
 class Checked(Shape):
-    """Whether a connection works, and how that was seen."""
+    """Whether a connection works, and how that was seen. `untried`: steps that were skipped, most of which take a
+    person; each says how it is done.
+    """
 
-    works: bool
+    works: bool = Field(description="Nothing that was tried fails.")
+    untried: list[str] = []
     steps: list[Step]
 
 

@@ -27,7 +27,8 @@ def check(
 ) -> None:
     """Does a connection work? Discovers, signs in, reads one thing, and says what fails and whose side it is on.
 
-    Nothing that was read is kept or shown. Exit status 1 when something fails.
+    Nothing that was read is kept or shown. What only a person can try, signing in by App Launch, is skipped, and it is
+    said where they do. Exit status 1 when something fails.
 
     Examples:
 
@@ -35,6 +36,7 @@ def check(
 
     - `hilum ehr check lake --json`
     """
+    from hilum.app.data import served_at
     from hilum.broker import checking
     from hilum.cli.records import done
     from hilum.cli.terminal import bold, json_out, out
@@ -45,7 +47,8 @@ def check(
         if not json:
             out(f"{bold(name)}  {connection.environment.upper()}  {connection.base}")
         found = []
-        async for step in checking.steps(connection, here.backend, here.discovery, here.keys, here.send):
+        origin = served_at(settings).removesuffix("/fhir")
+        async for step in checking.steps(connection, here.backend, here.discovery, here.keys, here.send, origin):
             found.append(step)
             if not json:
                 _tell(step)
@@ -53,12 +56,18 @@ def check(
 
     flags = {"store": store, "data": data, "environment": environment, "allow_private_keys": allow_private_keys}
     connection, found = done(flags, work)
-    works = checking.works(found)
+    works, untried = checking.works(found), checking.untried(found)
     if json:
         steps = [{name: getattr(step, name) for name in ("step", "state", "side", "found", "todo")} for step in found]
-        json_out({"ehr": name, "environment": connection.environment, "works": works, "steps": steps})
+        json_out(
+            {"ehr": name, "environment": connection.environment, "works": works, "untried": untried, "steps": steps}
+        )
+    elif not works:
+        out("It does not work: see the lines that begin with fails.")
+    elif untried:
+        out(f"What was tried works. Not tried: {', '.join(untried)}; see the lines that begin with skipped.")
     else:
-        out("It works." if works else "It does not work: see the lines that begin with fails.")
+        out("It works.")
     sys.exit(0 if works else 1)
 
 

@@ -163,6 +163,7 @@ async def test_a_check_tells_each_step_and_whose_side_it_is_on(api: Here) -> Non
     api.steps += [Step("discovery", "works", "It is there."), Step("sign-in", "fails", "No.", "Ask them.", "theirs")]
     assert (await api.ask("POST", f"{EHRS}/epic/check")).json == {
         "works": False,
+        "untried": [],
         "steps": [
             {"step": "discovery", "state": "works", "found": "It is there.", "todo": "", "side": ""},
             {"step": "sign-in", "state": "fails", "found": "No.", "todo": "Ask them.", "side": "theirs"},
