@@ -124,7 +124,10 @@ def test_a_patient_has_it_gathered_and_sent(both: Both, browser: Any) -> None:
         tab.goto(f"{both.app.url}/gather")
         assert "Nobody is signed in" in tab.inner_text("h1")
         looked_at(tab, "broker-nobody")
-        tab.goto(f"{both.app.url}/connect/lake")
+        follow(tab, "text=Sign in at an EHR")
+        assert tab.inner_text("h1") == "Where do you want to sign in?"
+        looked_at(tab, "broker-connect")
+        follow(tab, "[aria-label='Sign in at Lake Hospital']")
         signs_in(tab, "ada.stone")
         assert tab.inner_text("h1") == "You are signed in at Lake Hospital sandbox"
         looked_at(tab, "broker-choose")
