@@ -39,7 +39,7 @@ def add(
     environment: options.Environment = None,
     json: options.Json = False,
 ) -> None:
-    """Connect an EHR. It belongs to the environment of the data directory.
+    """Connect an EHR. It belongs to the environment of the data directory, which is made where there is none yet.
 
     hilum signs with its client key (`hilum keys new --use ehr`), unless the EHR has given it a secret.
 
@@ -85,7 +85,7 @@ def add(
         await _tell(opened, settings, "added", connection)
         return await connections.add(connection, secret)
 
-    added = done({"store": store, "data": data, "environment": environment}, work)
+    added = done({"store": store, "data": data, "environment": environment}, work, begins=True)
     if json:
         json_out(shown(added))
     else:
