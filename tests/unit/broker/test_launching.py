@@ -479,6 +479,30 @@ async def test_a_bare_400_is_tried_again_where_the_table_of_vendors_says_so(
     assert len(ehr.asked) == tries
 
 
+@pytest.mark.parametrize(
+    "slashed", [(), ("launch",), ("smart",), ("answer",), ("id_token",), ("launch", "smart", "answer", "id_token")]
+)
+@pytest.mark.parametrize("registered", [False, True])
+async def test_an_ehr_as_meditech_launches_with_a_slash_at_the_end_of_its_issuer_wherever_it_writes_one(
+    tmp_path: Path, ehr: Strict, slashed: tuple[str, ...], registered: bool
+) -> None:
+    def issuer(place: str) -> dict[str, str]:
+        return {"iss": f"{ehr.origin}/"} if place in slashed else {}
+
+    ehr.metadata = {"issuer": f"{ehr.origin}/"} if "smart" in slashed else {}
+    ehr.answers, ehr.claims = issuer("answer"), issuer("id_token")
+    more = {"issuer": f"{ehr.base}/"} if registered else {}
+    found = await at(tmp_path, ehr, registered={"vendor": "meditech", **more})
+    launched = f"{ehr.base}/" if "launch" in slashed else ehr.base
+    browser = Browser(found)
+    location = await browser.launch(launched)
+    assert asked(location)["aud"] == launched, "what an EHR calls itself is told it again to the letter"
+    arrived = await browser.back(ehr.agreed(location))
+    grant = (await found.launching.grants.get(arrived.grant)).grant
+    assert (grant.base, grant.patient, grant.fhir_user) == (ehr.base, PATIENT, f"{ehr.base}/Practitioner/dr")
+    assert (await found.renewing.current(arrived.grant, refused=1)).grant.generation == 2
+
+
 async def test_the_log_tells_sign_ins_apart_and_holds_nothing_to_use_one_by(
     tmp_path: Path, ehr: Strict, written: StringIO
 ) -> None:
