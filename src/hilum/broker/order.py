@@ -83,8 +83,8 @@ class Order(Record, frozen=True, omit_defaults=True):
     """A record of kind PARCEL; its key is the id of its Task. `by`: the user or client who asked, for the audit.
 
     `store`: whether what comes is kept in hilum's store. `sealed`: see the table above. `tries`: how often this step
-    was begun. `again`: not before then; `at`: when this was written: microseconds since 1970. `patient`: what
-    `Task.for` refers to.
+    was begun, but for the times that hilum was stopped in the middle of it, and did not die. `again`: not before then;
+    `at`: when this was written: microseconds since 1970. `patient`: what `Task.for` refers to.
     """
 
     ehr: str
@@ -130,3 +130,10 @@ def interrupted(attempt: Attempt, at: int) -> Attempt:
 def ended(order: Order, attempt: Attempt, at: int, **news: Any) -> Order:
     """With the end of the attempt that is under way."""
     return changed(order, at, attempts=(*order.attempts[:-1], attempt), **news)
+
+
+def left(order: Order, at: int) -> Order:
+    """With hilum having left off in the middle of the attempt that is under way, as it does when it is stopped: that
+    was none of its tries.
+    """
+    return ended(order, interrupted(order.attempts[-1], at), at, tries=order.tries - 1)
