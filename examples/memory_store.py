@@ -170,9 +170,14 @@ class MemoryStore:
         more = len(found) > query.count > 0
         return Versions(tuple(v.resource for v in page), page[-1].resource.seq if more else None, total)
 
-    async def changes(self, after: int, limit: int = 1000) -> Sequence[Resource]:
+    async def changes(self, after: int, limit: int = 1000, types: Collection[str] = ()) -> Sequence[Resource]:
         """In commit order; nothing is ever in flight here."""
-        return [v.resource for v in self._log if v.resource.seq > after][:limit]
+        newer = [v.resource for v in self._log if v.resource.seq > after]
+        return [one for one in newer if not types or one.type in types][:limit]
+
+    async def settled(self, after: int) -> int:
+        """The newest."""
+        return max(after, (await self.counts()).seq)
 
     async def counts(self) -> Counts:
         """Current resources per type."""
