@@ -14,6 +14,7 @@ import msgspec
 
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import Resource
+from hilum.oauth.ledger import Lost
 from hilum.problems import Conflict, CriteriaChanged, Misconfigured, VersionChanged
 from hilum.search.catalogue import BUILDING, EMPTY, GONE, READY, REMOVED, Catalogue, Defined
 from hilum.search.clauses import Part, Permit
@@ -93,6 +94,10 @@ class MemoryStore:
             made.append(version)
         for condition in commit.preconditions:
             _judge(condition, current)
+        try:
+            await self.ledger.many(commit.puts)
+        except Lost:
+            raise VersionChanged("A record to be written is another by now.") from None
         self._current, self._born = current, born
         self._log.extend(made)
         self._define(commit.defined)
@@ -100,7 +105,6 @@ class MemoryStore:
         versions = [Made(one.seq, one.type, one.id, one.version, one.method) for one in resources]
         self.segments.committed(commit.audit, seq + 1, versions)
         await self.ledger.committed(commit.revokes)
-        await self.ledger.many(commit.puts)
         return resources
 
     def _definitions(self) -> int:

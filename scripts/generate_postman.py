@@ -79,6 +79,7 @@ class Example(NamedTuple):
     expects: tuple[int, ...] = (200,)
     saves: tuple[tuple[str, str], ...] = ()
     text: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 # Name, row of the route table, address below the base, body and its type, statuses, what is kept of the answer.
@@ -160,7 +161,7 @@ API: dict[str, tuple[Example, ...]] = {
     "Gathering": (
         Example("Gather", "POST /api/v1/gather", "gather",
                 {"patient": {"mrn": "{{mrn}}"}, "ehr": "{{ehr}}", "recipe": "demographics"}, expects=(202,),
-                saves=(("order", "pm.response.json().id"),)),
+                saves=(("order", "pm.response.json().id"),), headers=(("Idempotency-Key", '"{{run}}"'),)),
         Example("How far is it?", "GET /api/v1/gather/{id}", "gather/{{order}}"),
         Example("Orders", "GET /api/v1/gather", "gather?count=5"),
         Example("Cancel", "POST /api/v1/gather/{id}/cancel", "gather/{{order}}/cancel", expects=(200, 409)),
@@ -309,7 +310,8 @@ def _sign_in() -> Iterator[dict[str, Any]]:
 
 def _item(one: Example, base: str, text: str) -> dict[str, Any]:
     method = one.row.partition(" ")[0] if one.row else ("GET" if one.body is None else "POST")
-    request: dict[str, Any] = {"method": method, "header": [], "url": _url(base, one.url), "description": text}
+    headers = [{"key": key, "value": value} for key, value in one.headers]
+    request: dict[str, Any] = {"method": method, "header": headers, "url": _url(base, one.url), "description": text}
     if one.body is not None:
         request["header"].append(
             {"key": "Content-Type", "value": one.type if "api" not in base else "application/json"}

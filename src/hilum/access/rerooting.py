@@ -24,6 +24,7 @@ from hilum.oauth.ledger import (
     EHR,
     EHR_KEY,
     EHR_TOKEN,
+    IDEMPOTENCY_KEY,
     KEY,
     PARCEL,
     SIGN_IN,
@@ -45,6 +46,7 @@ _SEALED: Final[Mapping[int, tuple[str, ...]]] = {
     EHR_TOKEN: ("sealed", "tokens"),
     DESTINATION: ("secret",),
     PARCEL: ("sealed",),
+    IDEMPOTENCY_KEY: ("asked",),
 }
 """Kinds, beside keys of our own -> the members of their values that are sealed for their place, where not empty."""
 

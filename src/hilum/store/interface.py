@@ -101,7 +101,9 @@ class Commit:
     revokes: tuple[Revoked, ...] = ()
     """Revocations that hold from the commit on. That of a grant ends its records: itself, codes, refresh tokens."""
     puts: tuple[Put, ...] = ()
-    """New records that are there from the commit on; VersionChanged where there is one of the same name already."""
+    """Records that are there from the commit on, new ones or in place of the version that each names; VersionChanged
+    where one of them is another by now.
+    """
 
 
 @dataclass(frozen=True, slots=True)
