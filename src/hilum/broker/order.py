@@ -36,6 +36,10 @@ MOST_ATTEMPTS_TOLD: Final = 40
 """Of one order, replays included, that the record and its Task tell of: the newest."""
 
 
+STARTS: Final = {"mrn": "mrn", "id": "patient", "launch": "launch"}
+"""How an order says whom to gather -> how a recipe does (`hilum.broker.recipes.STARTS`)."""
+
+
 class Start(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whom to gather. `by`: `mrn`, `id` (of the EHR's Patient) or `launch`, where the launch says whom. `session`: the
     key of the sign-in (kind EHR_TOKEN) where a person has signed in, "" for Backend Services.

@@ -13,13 +13,11 @@ from hilum.broker import repeated, shown
 from hilum.broker.api import allowed, shapes, views, watching
 from hilum.broker.api.asking import ABSENT, PROBLEMS, TAKEN, Here, Who, said
 from hilum.broker.api.broker import PREFIX, Broker
-from hilum.broker.connection import Connection
 from hilum.broker.order import DEAD, Start
-from hilum.broker.recipes import Recipe
 from hilum.broker.repeated import Key
 from hilum.broker.replaying import replay
-from hilum.broker.rules import BACKEND, LAUNCH
 from hilum.broker.telling import TASK
+from hilum.broker.wish import judged
 from hilum.fhir.resource import Resource, instant
 from hilum.interactions import search as searching
 from hilum.problems import Conflict, Invalid, Malformed, NotFound
@@ -31,8 +29,6 @@ router: Final = APIRouter(prefix=f"{PREFIX}/gather", tags=["Gathering"])
 OTHER: Final[dict[int | str, dict[str, Any]]] = {
     422: {"description": "The Idempotency-Key was given with another order."}
 }
-_STARTS: Final = {"mrn": "mrn", "id": "patient", "launch": "launch"}
-"""How an order says whom to gather -> how a recipe does."""
 Status = Literal["requested", "in-progress", "completed", "failed", "cancelled"]
 
 
@@ -170,8 +166,13 @@ async def _answered(broker: Broker, who: Principal, key: Key | None) -> Resource
 
 
 async def _ordered(broker: Broker, who: Principal, order: shapes.Gather, key: Key | None) -> Resource:
-    connection, recipe, start = await _judged(broker, order)
-    deliver_to = order.deliver_to or ""
+    """Raises Invalid, Forbidden (the connection may not be used), Busy."""
+    try:
+        connection = await broker.connections.usable(order.ehr)
+    except NotFound as problem:  # what the address names is there
+        raise Invalid(str(problem), expression="ehr") from None
+    start, deliver_to = _start(order), order.deliver_to or ""
+    recipe = judged(connection, broker.recipes(), order.recipe, start, deliver_to, broker.origin)
     try:
         return await broker.orders.accept(
             who, connection, recipe.name, start, deliver_to, store=recipe.store == "own", key=key
@@ -180,36 +181,6 @@ async def _ordered(broker: Broker, who: Principal, order: shapes.Gather, key: Ke
         if (task := await _answered(broker, who, key)) is None:
             raise
         return task
-
-
-async def _judged(broker: Broker, order: shapes.Gather) -> tuple[Connection, Recipe, Start]:
-    """What the order names. Raises Invalid, Forbidden (the connection may not be used), Busy."""
-    try:
-        connection = await broker.connections.usable(order.ehr)
-    except NotFound as problem:  # what the address names is there
-        raise Invalid(str(problem), expression="ehr") from None
-    recipe = broker.recipes().get(order.recipe)
-    if recipe is None:
-        raise Invalid(f"There is no recipe {order.recipe!r}. GET {PREFIX}/recipes lists them.", expression="recipe")
-    start = _start(order)
-    by = _STARTS[start.by]
-    if by not in recipe.start:
-        expected = ", ".join(recipe.start)
-        raise Invalid(f"The recipe {recipe.name!r} starts by {expected}, and not by {by}.", expression="patient")
-    if by == "mrn" and not connection.mrn_system and "|" not in start.value:
-        text = f"The EHR {connection.name!r} has no mrn_system: name that of the number, as system|number."
-        raise Invalid(text, expression="patient")
-    if not start.session and BACKEND not in connection.grants:
-        text = f"A person signs in to {connection.name!r}: open {broker.origin}/connect/{connection.name}."
-        raise Invalid(text, expression="ehr")
-    if start.session and LAUNCH not in connection.grants:
-        raise Invalid(f"Nobody signs in to {connection.name!r} in person: leave sign_in out.", expression="sign_in")
-    if order.deliver_to and not recipe.payload:
-        raise Invalid(
-            f"The recipe {recipe.name!r} makes no payload ([payload]), so nothing can be delivered.",
-            expression="deliver_to",
-        )
-    return connection, recipe, start
 
 
 def _start(order: shapes.Gather) -> Start:
