@@ -78,7 +78,11 @@ CAUSES: Final[Mapping[str, Cause]] = {
         "the answer is a redirect, which is not followed with credentials",
         "Use the address that it leads to (curl -I shows it) as the base URL.",
     ),
-    "coding": Cause("theirs", "the answer is compressed, which was not asked for", "Ask the EHR about its gateway."),
+    "coding": Cause(
+        "theirs",
+        "the answer is compressed otherwise than by gzip, or not to its end, and neither was asked for",
+        "Ask the EHR about its gateway.",
+    ),
     "size": Cause("theirs", "the answer is larger than any that was expected", "Look whether it is the right address."),
 }  # fmt: skip
 """By the kinds of `hilum.web.outbound.Unreachable`."""
