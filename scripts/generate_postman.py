@@ -157,6 +157,8 @@ API: dict[str, tuple[Example, ...]] = {
     "What orders can name": (
         Example("Recipes", "GET /api/v1/recipes", "recipes"),
         Example("Destinations", "GET /api/v1/destinations", "destinations"),
+        Example("Give one another secret", "POST /api/v1/destinations/{name}/rotate",
+                "destinations/{{destination}}/rotate", {"overlap_hours": 24}, expects=(200, 404)),
     ),
     "Gathering": (
         Example("Gather", "POST /api/v1/gather", "gather",
@@ -230,7 +232,7 @@ def collection() -> dict[str, Any]:
 
 def environment(name: str) -> dict[str, Any]:
     """examples/postman/NAME.postman_environment.json: nothing of one is in the other."""
-    values = {"client_id": "", "ehr": f"postman-{name}", **_VALUES[name]}
+    values = {"client_id": "", "ehr": f"postman-{name}", "destination": f"postman-{name}", **_VALUES[name]}
     secrets = ("private_jwk", "client_assertion", "token", "admin_token")
     return {
         "id": _id(name),

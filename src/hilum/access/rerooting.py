@@ -44,7 +44,7 @@ _SEALED: Final[Mapping[int, tuple[str, ...]]] = {
     EHR: ("secret",),
     EHR_KEY: ("private",),
     EHR_TOKEN: ("sealed", "tokens"),
-    DESTINATION: ("secret",),
+    DESTINATION: ("secret", "former"),
     PARCEL: ("sealed",),
     IDEMPOTENCY_KEY: ("asked",),
 }

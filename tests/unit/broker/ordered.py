@@ -176,7 +176,7 @@ def process(
 ) -> tuple[Door, Seal, Gatherer, Shelf, Destinations, Orders, Running]:
     door = Door(store, BASE)
     seal = Seal(load_or_create(folder, "sandbox"))
-    destinations = Destinations(store.ledger, seal, folder)
+    destinations = Destinations(store.ledger, seal, folder, clock)
     gatherer, shelf = gatherer or Gatherer(), Shelf(door)
     orders, running = ordering(
         door, seal, destinations, gatherer, shelf, filled, Guard(loopback=True), clock=clock, **options
