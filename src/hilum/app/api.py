@@ -55,6 +55,7 @@ def broker(
         destinations=ordered.destinations,
         recipes=ways.recipes,
         check=lambda connection: checking.steps(connection, ways.backend, ways.discovery, ways.keys, ways.send),
+        remove=ways.launching.ending.remove,
         authenticate=partial(authenticate, verifier),
         trail=trail,
         roles=roles,

@@ -63,11 +63,14 @@ async def change_ehr(broker: Here, who: Who, name: str, ehr: shapes.EhrChange) -
 
 @router.delete("/ehrs/{name}", status_code=204, tags=[_EHRS], responses=PROBLEMS | ABSENT | TAKEN)
 async def remove_ehr(broker: Here, who: Who, name: str) -> None:
-    """Forget it, and the tokens that it gave (`Endpoint.d` of an administrator)."""
+    """Forget it, and the tokens that it gave (`Endpoint.d` of an administrator).
+
+    Those of people who signed in are then revoked at the EHR, where it has a `revocation_endpoint`.
+    """
     allowed.to_administer(who, broker.roles, "d")
     await broker.connections.get(name)
     await _told(broker, who, {"removed": name[:40]})
-    await broker.connections.remove(name)
+    await broker.remove(name)
 
 
 @router.post("/ehrs/{name}/check", tags=[_EHRS], responses=PROBLEMS | ABSENT)
