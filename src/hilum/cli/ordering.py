@@ -182,3 +182,13 @@ def _errors() -> Any:
 def given(id: str, *, json: bool) -> None:
     """Print the id of an order as soon as no crash loses it; beside JSON on standard error."""
     (say if json else out)(id)
+
+
+def left(id: str) -> str:
+    """What becomes of an order that nobody waits for any more (Ctrl-C); "" where its id was not printed yet."""
+    if not id:
+        return "Left alone before an order was accepted, or in that moment: `hilum orders list` shows those there are."
+    return (
+        f"Left alone. The order is not cancelled: a running `hilum serve` goes on with it, and so does "
+        f"`hilum orders watch {id}`. `hilum orders cancel {id}` ends it."
+    )
