@@ -44,19 +44,23 @@ class Alone:
         found: dict[str, Any] = json.loads(hilum("orders", "show", id, "--json", "--data", self.data).stdout)
         return found
 
-    def left_alone(self) -> str:
-        """An order that somebody has left by Ctrl-C while it was gathered; what was printed is as it should be."""
+    def left_alone(self, watched: str = "") -> str:
+        """An order that somebody has left by Ctrl-C while it was gathered; what was printed is as it should be.
+
+        `watched`: one that was there before, and that somebody waits for.
+        """
+        asked = ("orders", "watch", watched) if watched else ASKED
         errors = self.folder / "errors"
         with errors.open("wb") as said:
             command = subprocess.Popen(
-                [sys.executable, "-m", "hilum.cli", *ASKED, "--data", str(self.data)],
+                [sys.executable, "-m", "hilum.cli", *asked, "--data", str(self.data)],
                 stdout=subprocess.PIPE,
                 stderr=said,
                 env={name: value for name, value in os.environ.items() if not name.startswith("HILUM_")},
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # else whoever tests may ignore it
             )
             assert command.stdout is not None
-            id = command.stdout.readline().decode().strip()
+            id = watched or command.stdout.readline().decode().strip()
             ends = time.monotonic() + HANGS_SECONDS
             while "gathering" not in errors.read_text():
                 assert command.poll() is None and time.monotonic() < ends, errors.read_text()
@@ -94,6 +98,7 @@ def test_with_no_server_beside_it_a_gather_does_all_of_it(here: Alone) -> None:
 
 def test_what_is_left_by_ctrl_c_waits_for_whoever_goes_on_with_it(slow: Alone) -> None:
     id = slow.left_alone()
+    assert slow.left_alone(id) == id
     assert slow.shown(id)["status"] == "in-progress"
     slow.sandbox.faults("DELETE")
     watched = slow.hilum("orders", "watch", id).stderr

@@ -68,9 +68,8 @@ def gather(
     from hilum.app.desk import desk
     from hilum.broker.order import Start
     from hilum.broker.wish import judged
-    from hilum.cli.ordering import given, left, tell, waited
+    from hilum.cli.ordering import given, leaving, tell, waited
     from hilum.cli.records import done
-    from hilum.cli.terminal import say
     from hilum.problems import Invalid
 
     if bool(mrn) == bool(patient):
@@ -98,8 +97,5 @@ def gather(
         "allow_private_keys": allow_private_keys,
         "base_url": base_url,
     }
-    try:
+    with leaving(lambda: order):
         sys.exit(tell(*done(flags, work), json=json))
-    except KeyboardInterrupt:
-        say(left(order))
-        sys.exit(130)
