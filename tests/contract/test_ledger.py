@@ -353,6 +353,23 @@ async def test_a_commit_revokes_and_ends_the_records_of_a_grant(store: Store) ->
     assert ended == [b"g", b"c", b"r0", b"r1"]
 
 
+async def test_a_commit_writes_records_new_ones_and_in_place_of_a_version_or_nothing_at_all(store: Store) -> None:
+    await store.ledger.add(Put(JTI, b"k", b"1"))
+
+    async def written(id: str, *puts: Put) -> None:
+        await store.commit(Commit((put(patient(), id),), AUDIT, puts=puts))
+
+    await written("a", Put(JTI, b"k", b"2", version=1), Put(JTI, b"new", b"1"))
+    for stale in (Put(JTI, b"k", b"3", version=1), Put(JTI, b"k", b"3"), Put(JTI, b"none", b"3", version=1)):
+        with pytest.raises(VersionChanged):
+            await written("b", Put(JTI, b"other", b"1"), stale)
+    assert [(row.key, row.value, row.version) for row in await store.ledger.of(JTI)] == [
+        (b"k", b"2", 2),
+        (b"new", b"1", 1),
+    ]
+    assert await store.read("Patient", "b") is None
+
+
 async def test_a_refused_commit_revokes_nothing(store: Store) -> None:
     first = await create(store, patient(), "a")
     await store.ledger.add(Put(GRANT, b"g", b""))

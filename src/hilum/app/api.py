@@ -58,6 +58,7 @@ def broker(
         check=lambda connection: checking.steps(
             connection, ways.backend, ways.discovery, ways.keys, ways.send, ways.launching.origin
         ),
+        remove=ways.launching.ending.remove,
         authenticate=partial(authenticate, verifier),
         trail=trail,
         roles=roles,

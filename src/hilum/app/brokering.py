@@ -16,6 +16,7 @@ from hilum.broker.backend import Backend
 from hilum.broker.connections import Connections
 from hilum.broker.destinations import Destinations
 from hilum.broker.discovery import Discovery
+from hilum.broker.ending import Ending
 from hilum.broker.exchange import Exchange
 from hilum.broker.following import Following
 from hilum.broker.grants import Grants
@@ -109,7 +110,7 @@ def brokering(settings: Settings, store: Store, root: SigningKey) -> Brokering:
     shelf: Shelf = RedisShelf(settings.redis, environment) if settings.redis else store.ledger
     secure = settings.origin.startswith("https:")
     sessions = Sessions(shelf, seal, environment, secure=secure)
-    launching = Launching(settings.origin, parties, sessions, grants, Identities(send))
+    launching = Launching(settings.origin, parties, sessions, grants, Identities(send), Ending(parties, grants))
     renewing = Renewing(grants, parties.renewal)
     pools = Pools(partial(guard, GATHER_SECONDS))
     return Brokering(connections, keys, discovery, backend, send, launching, renewing, pools, known)

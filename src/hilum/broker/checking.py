@@ -5,18 +5,17 @@ Discovery, clock, key, sign-in, CapabilityStatement, and one search of one resou
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from hilum.broker import file, rules
 from hilum.broker.backend import Backend
 from hilum.broker.connection import Connection
 from hilum.broker.discovery import METADATA, MOST_METADATA_BYTES, WELL_KNOWN, Discovery, Found
 from hilum.broker.far import Failed, Side
-from hilum.broker.reach import CAUSES, Send, unreachable
+from hilum.broker.reach import CAUSES, Send, object_of, unreachable
 from hilum.broker.refusals import SKEW
 from hilum.broker.token_endpoint import Granted, Keys, Refused
 from hilum.fhir.definitions import TYPE_NUMBER
@@ -231,7 +230,7 @@ async def _metadata(connection: Connection, granted: Granted | None, send: Send)
         answer = await _got(url, granted, send, MOST_METADATA_BYTES)
     except Failed as failure:
         return _failed("metadata", failure)
-    said = _object(answer)
+    said = object_of(answer)
     if answer.status != 200 or said.get("resourceType") != "CapabilityStatement":
         todo = BROKEN.todo if answer.status >= 500 else ODD.todo
         return Step("metadata", "fails", f"Status {answer.status}, and no CapabilityStatement.", todo, "theirs")
@@ -252,7 +251,7 @@ async def _search(connection: Connection, granted: Granted, send: Send) -> Step:
         answer = await _got(f"{connection.base}/{type}?_count=1", granted, send, MOST_BYTES)
     except Failed as failure:
         return _failed("read", failure)
-    if answer.status == 200 and _object(answer).get("resourceType") == "Bundle":
+    if answer.status == 200 and object_of(answer).get("resourceType") == "Bundle":
         return Step("read", "works", f"A search of {type} was answered with a Bundle.")
     reading = _reading(answer.status)
     return Step("read", reading.state, reading.found.format(type=type), reading.todo.format(type=type), reading.side)
@@ -276,11 +275,3 @@ async def _got(url: str, granted: Granted | None, send: Send, limit: int) -> Fet
         return await send("GET", url, headers, b"", limit=limit)
     except Unreachable as error:
         raise unreachable(error, url) from None
-
-
-def _object(answer: Fetched) -> Mapping[str, Any]:
-    try:
-        found = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

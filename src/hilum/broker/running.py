@@ -13,7 +13,7 @@ from typing import Final
 from hilum.broker import shown
 from hilum.broker.executing import Executing
 from hilum.broker.parcels import OWNER, lease_of, order_of
-from hilum.broker.telling import TASK, Telling
+from hilum.broker.telling import Telling
 from hilum.feed.feed import PAGE, Feed
 from hilum.fhir.resource import Resource
 from hilum.oauth.lease import Held, Lapsed, Leases
@@ -113,11 +113,11 @@ class Running:
             await asyncio.wait(list(self._under_way.values()))
 
     async def _found(self, some: Sequence[Resource]) -> None:
-        """Of versions that were committed: a new order gets the lease that it is executed under, and one that was
-        cancelled is taken up at once, for what is held of it to be deleted.
+        """Of versions of Tasks that were committed: a new order gets the lease that it is executed under, and one that
+        was cancelled is taken up at once, for what is held of it to be deleted.
         """
         for one in some:
-            if one.type != TASK or not (one.deleted or shown.is_order(one.raw)):
+            if not (one.deleted or shown.is_order(one.raw)):
                 continue
             key = lease_of(one.id)
             if not one.deleted and one.body.get("status") == "requested":

@@ -112,13 +112,13 @@ def watch(
     allow_private_keys: options.AllowPrivateKeys = None,
     json: options.Json = False,
 ) -> None:
-    """Wait for the end of an order, going on with it where no `hilum serve` does. Exit status as `hilum orders show`.
+    """Wait for the end of an order, going on with it where no `hilum serve` does. Exit status as `hilum gather`.
 
     Example:
 
     - `hilum orders watch 0192f6c4-8f3e-7a10-b0c5-2f1d8a9e7b66`
     """
-    from hilum.cli.ordering import tell, waited
+    from hilum.cli.ordering import leaving, tell, waited
     from hilum.cli.records import done
 
     async def work(opened: Store, settings: Settings) -> Told:
@@ -128,7 +128,8 @@ def watch(
             return await waited(here, id, wait)
 
     flags = {"store": store, "data": data, "environment": environment, "allow_private_keys": allow_private_keys}
-    sys.exit(tell(done(flags, work), json=json))
+    with leaving(lambda: id):
+        sys.exit(tell(done(flags, work), json=json))
 
 
 @orders.command()
@@ -175,7 +176,7 @@ def replay(
 ) -> None:
     """Have a dead letter delivered again: the same bytes, under the same key as before. It is kept for 30 days.
 
-    `hilum destination replay` does so for all of a destination's. Exit status as `hilum orders show`.
+    `hilum destination replay` does so for all of a destination's. Exit status as `hilum gather`.
 
     Example:
 
@@ -183,7 +184,7 @@ def replay(
     """
     from hilum.broker.order import DEAD
     from hilum.broker.replaying import replay as again
-    from hilum.cli.ordering import tell, waited
+    from hilum.cli.ordering import leaving, tell, waited
     from hilum.cli.records import done
     from hilum.problems import Conflict
 
@@ -201,4 +202,5 @@ def replay(
             return await waited(here, id, wait, task.version)
 
     flags = {"store": store, "data": data, "environment": environment, "allow_private_keys": allow_private_keys}
-    sys.exit(tell(done(flags, work), json=json))
+    with leaving(lambda: id):
+        sys.exit(tell(done(flags, work), json=json))

@@ -44,6 +44,7 @@ LEASE: Final = 26
 CURSOR: Final = 27
 DESTINATION: Final = 28
 DIRECTORY: Final = 29
+IDEMPOTENCY_KEY: Final = 30
 
 FRESH: Final = 0
 USED: Final = 1

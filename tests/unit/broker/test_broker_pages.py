@@ -219,6 +219,22 @@ async def test_nobody_else_sees_the_order_be_it_of_the_same_user(here: Here) -> 
     assert (await tab.get(path)).status == 403
 
 
+@pytest.mark.parametrize("over", [True, False])
+async def test_who_signs_out_is_forgotten_here_and_at_the_ehr_when_no_order_needs_it(here: Here, over: bool) -> None:
+    here.ehr.metadata = {"revocation_endpoint": f"{here.ehr.origin}/oauth2/revoke"}
+    tab = here.tab()
+    await tab.signs_in(here.ehr)
+    page = await tab.get("/gather/lake")
+    assert (await tab.post("/gather/lake", sign_in=token(page), recipe="plain")).status == 303
+    if over:
+        await here.orders.work()
+    answer = await tab.post("/gather")
+    assert (answer.status, tab.cookies["__Host-hilum-ehr"]) == (303, "")
+    await here.desk.launching.ending.close()
+    assert [hint for hint, _ in here.ehr.revoked] == (["refresh_token", "access_token"] if over else [])
+    assert len(await here.desk.launching.grants.of("lake")) == (0 if over else 1)
+
+
 async def test_pages_of_a_sign_in_are_framed_by_its_ehr_alone_and_others_by_nobody(here: Here) -> None:
     tab = here.tab()
     nobody = await tab.get("/gather")

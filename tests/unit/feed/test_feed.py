@@ -35,6 +35,11 @@ class World:
         body = {"resourceType": "Basic", "code": {"text": "x"}}
         return [(await create(door, granting.server(), "Basic", body)).resource.id for _ in range(count)]
 
+    async def cursor(self) -> int:
+        row = await self.store.ledger.get(CURSOR, b"test")
+        assert row is not None
+        return read(row, Cursor).seq
+
     async def work(self, some: Sequence[Resource]) -> None:
         self.shown += [one.id for one in some]
 
@@ -96,9 +101,7 @@ async def test_who_slept_while_another_one_followed_moves_no_cursor_back(here: W
         assert await other.turn(here.work) == 3
 
     assert await one.turn(sleeps) == 1
-    row = await here.store.ledger.get(CURSOR, b"test")
-    assert row is not None
-    assert read(row, Cursor).seq == (await here.store.counts()).seq
+    assert await here.cursor() == (await here.store.counts()).seq
     assert await one.turn(here.work) == 0
     assert len(here.shown) == 3
 
@@ -110,3 +113,23 @@ async def test_a_follower_that_is_new_begins_with_what_comes_and_is_remembered(h
     here.now += 16
     await here.feed().begin()
     assert await here.feed().turn(here.work) == 1
+
+
+async def test_who_wants_one_type_is_shown_that_alone_and_is_past_the_others(here: World) -> None:
+    feed = Feed(here.store, "test", Leases(here.store.ledger, lambda: here.now), ("Patient",))
+    await feed.begin()
+    door = Door(here.store, "https://hilum.test/fhir")
+    await here.commit(3)
+    wanted = [(await create(door, granting.server(), "Patient", {"resourceType": "Patient"})).resource for _ in (1, 2)]
+    await here.commit(3)
+    assert await feed.turn(here.work, limit=1) == 1
+    assert await here.cursor() == wanted[0].seq, "there may be more of them"
+    assert await feed.turn(here.work) == 1
+    assert here.shown == [one.id for one in wanted]
+    assert await here.cursor() == (await here.store.counts()).seq
+    await here.commit(3)
+    assert await feed.turn(here.work) == 0
+    assert await here.cursor() == (await here.store.counts()).seq
+    version = await here.store.ledger.get(CURSOR, b"test")
+    assert await feed.turn(here.work) == 0
+    assert await here.store.ledger.get(CURSOR, b"test") == version, "nothing is written while nothing is committed"

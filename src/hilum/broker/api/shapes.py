@@ -7,6 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from hilum.broker.destinations import MOST_HOURS, OVERLAP_HOURS
+
 
 class Shape(BaseModel):
     """What is not known is refused, and what is made stays as it is."""
@@ -248,6 +250,32 @@ class Destinations(Shape):
     """All destinations, by name."""
 
     destinations: list[Destination]
+
+
+class Rotate(Shape):
+    """Another secret for a destination."""
+
+    overlap_hours: float = Field(
+        OVERLAP_HOURS,
+        ge=0,
+        le=MOST_HOURS,
+        description="For how long deliveries are signed with the secret of before, too; 0: no more from now on.",
+    )
+    secret: str = Field(
+        "",
+        max_length=128,
+        repr=False,
+        description="The one that the receiver has already (`whsec_…`, as Standard Webhooks has it); without one it is "
+        "made.",
+    )
+
+
+class Rotated(Shape):
+    """A destination that has another secret."""
+
+    name: str
+    secret: str | None = Field(None, repr=False, description="The new one, where it was made: shown this once.")
+    former_until: datetime | None = Field(None, description="Until when the one of before signs, too.")
 
 
 class Listed(Shape):

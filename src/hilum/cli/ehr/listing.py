@@ -54,18 +54,22 @@ def remove(
 ) -> None:
     """Forget an EHR that was added, and the tokens that it gave. What was gathered from it stays.
 
+    Tokens of people who signed in are then revoked at the EHR, where it has a revocation_endpoint and answers.
+
     Example:
 
     - `hilum ehr remove lake`
     """
+    from hilum.broker.ending import SECONDS
     from hilum.cli.records import done, tell
     from hilum.cli.terminal import out
 
     async def work(opened: Store, settings: Settings) -> None:
-        connections = brokering(opened, settings).connections
-        await connections.removable(name)
+        ways = brokering(opened, settings)
+        await ways.connections.removable(name)
         await tell(opened, settings, "ehr", {"removed": name})
-        await connections.remove(name)
+        await ways.launching.ending.remove(name)
+        await ways.launching.ending.close(SECONDS)
 
     done({"store": store, "data": data, "environment": environment}, work)
     out(f"{name} is removed.")

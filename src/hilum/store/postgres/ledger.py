@@ -161,8 +161,7 @@ class PostgresLedger(Telling):
                     raise ValueError("The owner of what is to end was not named.")
                 await fetch(session, _END_OWNER, microseconds(), kind, owner)
             for put in sorted(puts, key=_name):
-                done = _add(session, put) if put.version is None else _replace(session, put, put.version)
-                if not await done:
+                if not await _put(session, put):
                     return "A record to be written is another by now."
             if revokes:
                 await note(session, self._guard, revokes)
@@ -247,10 +246,10 @@ async def revoke(session: Session, guard: int, some: Sequence[Revoked], now: int
 
 
 async def put(session: Session, some: Sequence[Put]) -> None:
-    """Within the transaction of a commit: write new records. Raises VersionChanged."""
+    """Within the transaction of a commit. Raises VersionChanged."""
     for one in sorted(some, key=_name):
-        if not await _add(session, one):
-            raise VersionChanged("A record that was to be new is there already.")
+        if not await _put(session, one):
+            raise VersionChanged("A record to be written is another by now.")
 
 
 async def after_restore(db: asyncpg.Connection) -> None:
@@ -296,6 +295,10 @@ def _name(step: Put | Take) -> tuple[int, bytes]:
 async def _add(session: Session, put: Put) -> bool:
     values = (put.kind, put.key, put.state, put.owner, put.peer, microseconds(), put.expires, put.value)
     return bool(await fetch(session, _ADD, *values))
+
+
+async def _put(session: Session, put: Put) -> bool:
+    return await (_add(session, put) if put.version is None else _replace(session, put, put.version))
 
 
 async def _replace(session: Session, put: Put, version: int) -> bool:

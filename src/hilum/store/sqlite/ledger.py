@@ -152,7 +152,7 @@ class SqliteLedger(Telling):
                     raise ValueError("The owner of what is to end was not named.")
                 db.execute(_END_OWNER, (microseconds(), kind, owner))
             for put in puts:
-                if not (_add(db, put) if put.version is None else _replace(db, put, put.version)):
+                if not _put(db, put):
                     raise Lost("A record to be written is another by now.")
             note(db, revokes)
 
@@ -205,10 +205,10 @@ def revoke(db: apsw.Connection, some: Sequence[Revoked], now: int) -> None:
 
 
 def put(db: apsw.Connection, some: Sequence[Put]) -> None:
-    """Within the transaction of a commit: write new records. Raises VersionChanged."""
+    """Within the transaction of a commit. Raises VersionChanged."""
     for one in some:
-        if not _add(db, one):
-            raise VersionChanged("A record that was to be new is there already.")
+        if not _put(db, one):
+            raise VersionChanged("A record to be written is another by now.")
 
 
 def after_restore(db: apsw.Connection) -> None:
@@ -246,6 +246,10 @@ def _done(db: apsw.Connection, sql: str, values: Sequence[Any]) -> int:
 def _add(db: apsw.Connection, put: Put) -> bool:
     values = (put.kind, put.key, put.state, put.owner, put.peer, microseconds(), put.expires, put.value)
     return bool(_done(db, _ADD, values))
+
+
+def _put(db: apsw.Connection, put: Put) -> bool:
+    return _add(db, put) if put.version is None else _replace(db, put, put.version)
 
 
 def _replace(db: apsw.Connection, put: Put, version: int) -> bool:

@@ -190,6 +190,7 @@ async def here(folder: Path, **options: Any) -> AsyncIterator[Here]:
             destinations=found.destinations,
             recipes=lambda: {**recipes.packaged(), "video": VIDEO},
             check=check,
+            remove=connections.remove,
             authenticate=authenticate,
             trail=trail,
             roles=packaged(),
