@@ -133,9 +133,10 @@ class Held:
                 if not await self._goes_on(wanted):
                     raise Lapsed
         finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task})
+            task.cancel()
+            await asyncio.wait({task})
+            if not task.cancelled():
+                task.exception()  # heard: it may have ended while the lease was looked at
 
     async def _goes_on(self, wanted: Callable[[], Awaitable[bool]] | None) -> bool:
         try:
