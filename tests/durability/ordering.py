@@ -90,10 +90,11 @@ class Dying:
             mine = self._left == 0
         if mine and not self._after:
             self._die(name)
-        found = await call(*args, **kwargs)
-        if mine:
-            self._die(name)
-        return found
+        try:
+            return await call(*args, **kwargs)
+        finally:
+            if mine:
+                self._die(name)
 
     def _die(self, name: str) -> None:
         say({"died": name, "side": "after" if self._after else "before"})
@@ -182,8 +183,10 @@ class Process:
     async def all(self) -> None:
         """Work until nothing is left, however long that takes."""
         for _ in range(ROUNDS):
-            await self.replay()
             await self.due()
+            if not await self.store.ledger.of(LEASE, owner=OWNER):  # the leases of the dead have ended
+                await self.replay()
+                await self.due()
             if await self.left() == 0:
                 return
             self._clock.move(FAR)

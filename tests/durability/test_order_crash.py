@@ -38,7 +38,7 @@ __all__ = ["postgres_url"]
 FULL = bool(os.environ.get("HILUM_FULL"))
 SMALL = 8
 """Named points here; at full size all of them, with one order and with two."""
-OTHERS = (60, 40, 40, 20) if FULL else (0, 1, 1, 1)
+OTHERS = (40, 30, 30, 15) if FULL else (0, 1, 1, 1)
 """Points at a step of any name, at some moment, beside a sleeper, beside one that lives on."""
 ANSWERS: tuple[int | str, ...] = (200, 500, 409, LOST, CUT)
 SCRIPTS: dict[str, list[int | str]] = {"refused": [500], "lost": [LOST], "dead": [422]}

@@ -211,7 +211,7 @@ class Executing:
         await self._telling.show(parcel, shown.DELIVERING)
         content = await self._parcels.opened(parcel)
         answer = await self._posted(destination, parcel.id, content["body"].encode())
-        now = self._now()
+        now = max(self._now(), parcel.order.at)
         attempt = msgspec.structs.replace(
             parcel.order.attempts[-1], ended=now, result=answer.result, status=answer.status, kind=answer.kind
         )
