@@ -35,9 +35,8 @@ class World:
 
     async def commit_to(self, store: Store) -> str:
         door = Door(store, "https://hilum.test/fhir")
-        return (
-            await create(door, granting.server(), "Basic", {"resourceType": "Basic", "code": {"text": "x"}})
-        ).resource.id
+        made = await create(door, granting.server(), "Basic", {"resourceType": "Basic", "code": {"text": "x"}})
+        return made.resource.id
 
     async def work(self, some: Sequence[Resource]) -> None:
         self.shown += [one.id for one in some]

@@ -8,6 +8,7 @@
 - `replay`: dead letters are replayed first
 - `step`, `nth`, `after`: what it dies at (`tests.durability.steps`), the how-manieth of that name, and whether that is
   done before. `anywhere` instead: the number of a step of any name
+- `trace`: tell the name of each step
 - `finish`: work until nothing is left, then tell what there is; else work until nothing is due
 - `alive`: work until SIGTERM comes and nothing is left, at no other pace than the clock's
 - `beside`: the next line is not waited with until it has ended
@@ -75,7 +76,7 @@ class Dying:
 
     def __init__(self, told: dict[str, Any]) -> None:
         self._step, self._after, self._anywhere = told.get("step"), told.get("after", False), told.get("anywhere")
-        self._left = told.get("nth", 1)
+        self._left, self._trace = told.get("nth", 1), told.get("trace", False)
         self._numbers = itertools.count(1)
 
     def around(self, thing: Any) -> Any:
@@ -84,6 +85,8 @@ class Dying:
 
     async def taken(self, method: str, call: Any, *args: Any, **kwargs: Any) -> Any:
         name = step(method, args)
+        if self._trace:
+            say({"step": name})
         mine = next(self._numbers) == self._anywhere
         if name == self._step:
             self._left -= 1

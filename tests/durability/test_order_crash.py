@@ -36,9 +36,11 @@ from tests.unit.broker.receiver import CUT, LOST, SECRET, Receiver, receiving
 __all__ = ["postgres_url"]
 
 FULL = bool(os.environ.get("HILUM_FULL"))
-SMALL = 8
-"""Named points here; at full size all of them, with one order and with two."""
-OTHERS = (40, 30, 30, 15) if FULL else (0, 1, 1, 1)
+SMALL = 6
+"""Named points here; at full size it is all of them."""
+TWICE = 60 if FULL else 1
+"""Named points of the first or the second of two orders."""
+OTHERS = (25, 20, 20, 10) if FULL else (0, 1, 1, 1)
 """Points at a step of any name, at some moment, beside a sleeper, beside one that lives on."""
 ANSWERS: tuple[int | str, ...] = (200, 500, 409, LOST, CUT)
 SCRIPTS: dict[str, list[int | str]] = {"refused": [500], "lost": [LOST], "dead": [422]}
@@ -149,6 +151,7 @@ class World:
     now: float = field(default_factory=time.time)
     accepted: dict[str, str] = field(default_factory=dict)
     died: Counter[str] = field(default_factory=Counter)
+    steps: set[str] = field(default_factory=set)
 
     def begin(self, store: Any, mutant: str) -> None:
         """With another store, and nothing done yet."""
@@ -183,6 +186,8 @@ class World:
                 self.accepted[found["accepted"]] = "accepted"
             if "cancelled" in found:
                 self.accepted[found["cancelled"]] = "cancelled"
+            if "step" in found:
+                self.steps.add(found["step"])
             if "died" in found:
                 self.died[f"{found['died']}, {found['side']}"] += 1
             if name in found:
@@ -227,24 +232,37 @@ class World:
 
     async def named(self, how: str, step: str, side: str, count: int = 1, nth: int = 1) -> None:
         """At this one of the steps of an order that goes like this."""
-        for _ in range(3):  # who cancels may come too late
+        for again in range(3):  # who cancels may come too late; what a process does once has no second
             before = self.died[f"{step}, {side}"]
-            self.ehr.edition += 1
-            self.ehr.busy = count if how == "not gathered" else 0
-            self.receiver.script = SCRIPTS.get(how, []) * count
-            told: dict[str, Any] = {"accept": count, "options": OPTIONS.get(how, {}), "cancel": how == "cancelled"}
-            if how == "replayed":
-                self.receiver.script = [422] * count
-                await self.run(**told)
-                told = {"replay": True}
+            told = await self._going(how, count)
             if side == "during":
                 await self._during(step, told)
             else:
-                await self.run(**told, step=step, nth=nth, after=side == "after")
+                await self.run(**told, step=step, nth=1 if again else nth, after=side == "after")
             await self.finished()
             if self.died[f"{step}, {side}"] > before:
                 return
         raise AssertionError(f"nobody came to {step}, {how}")
+
+    async def _going(self, how: str, count: int) -> dict[str, Any]:
+        """What a process is told whose orders are to go like this."""
+        self.ehr.edition += 1
+        self.ehr.busy = count if how == "not gathered" else 0
+        self.receiver.script = SCRIPTS.get(how, []) * count
+        told: dict[str, Any] = {"accept": count, "options": OPTIONS.get(how, {}), "cancel": how == "cancelled"}
+        if how != "replayed":
+            return told
+        self.receiver.script = [422] * count
+        await self.run(**told)
+        return {"replay": True}
+
+    async def traced(self, how: str) -> set[str]:
+        """The steps of an order that goes like this, while nobody is killed."""
+        self.steps.clear()
+        await self.run(**await self._going(how, 1), trace=True)
+        found = self.steps.copy()
+        await self.finished()
+        return found
 
     async def _during(self, step: str, told: dict[str, Any]) -> None:
         """Killed while the other server has the request; its answer, and what it does, come after that."""
@@ -369,9 +387,8 @@ async def test_each_accepted_order_is_delivered_once_wherever_hilum_is_killed(
         await here.fresh()
         for point in POINTS if FULL else chance.sample(POINTS, SMALL):
             await here.named(*point)
-        for point in POINTS if FULL else ():
-            if point[2] != "during":
-                await here.named(*point, count=2, nth=chance.choice((1, 2)))
+        for how, step, side in chance.sample(POINTS, TWICE):
+            await here.named(how, step, side, count=2, nth=chance.choice((1, 2)))
         ways = (here.anywhere, here.outside, here.asleep, here.taken_over)
         for way, times in zip(ways, OTHERS, strict=True):
             for _ in range(times):
@@ -383,6 +400,13 @@ async def test_each_accepted_order_is_delivered_once_wherever_hilum_is_killed(
         for name, count in sorted(here.died.items()):
             print(f"{count:5} {name}")
         assert kills >= (200 if FULL else SMALL)
+
+
+async def test_no_step_of_an_order_is_left_out(tmp_path: Path) -> None:
+    async with world(tmp_path, str(tmp_path / "hilum.sqlite")) as here:
+        found = {how: await here.traced(how) for how in STEPS}
+    assert {how: set(steps) - found[how] for how, steps in STEPS.items()} == {how: set() for how in STEPS}
+    assert set.union(*found.values()) == {*FRESH, *(step for steps in STEPS.values() for step in steps)}
 
 
 CAUGHT = {
