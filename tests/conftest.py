@@ -105,7 +105,7 @@ def thinned(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"one case in {many} runs; HILUM_FULL=1 runs all"))
 
 
-LONG = ("tests/journeys/", "tests/oracle/leaks/")
+LONG = ("tests/journeys/", "tests/oracle/leaks/", "tests/unit/broker/test_renewing_processes.py")
 """Of these a test starts processes or asks thousands of questions; what each store does is for `tests/contract`."""
 _STORE = re.compile(r"(?<=[\[-])(sqlite|postgresql)(?=[\]-])")
 

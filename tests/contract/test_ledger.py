@@ -194,6 +194,14 @@ async def test_what_is_removed_is_gone(store: Store) -> None:
     assert await store.ledger.add(Put(SESSION, b"s", b""))
 
 
+async def test_it_is_removed_only_as_it_was_seen(store: Store) -> None:
+    await store.ledger.add(Put(SESSION, b"s", b"1"))
+    await store.ledger.replace(Put(SESSION, b"s", b"2"), 1)
+    assert not await store.ledger.remove(SESSION, b"s", b"1")
+    assert await store.ledger.remove(SESSION, b"s", b"2")
+    assert not await store.ledger.remove(SESSION, b"s", b"2")
+
+
 async def test_many_are_written_together(store: Store) -> None:
     await store.ledger.many(
         [Put(CODE, b"c", b"", soon(), b"g"), Put(GRANT, b"g", b"1"), Put(REFRESH, b"r", b"", owner=b"g")]

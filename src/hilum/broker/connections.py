@@ -162,7 +162,7 @@ class Connections:
         while rows := await self._ledger.of(EHR_TOKEN, owner=name.encode()):
             for row in rows:
                 await self._ledger.remove(EHR_TOKEN, row.key)
-        for row in await self._ledger.of(LEASE, owner=name.encode()):
+        for row in await self._ledger.of(LEASE, owner=leased(name)):
             await self._ledger.remove(LEASE, row.key)
 
     async def removable(self, name: str) -> None:
@@ -218,6 +218,11 @@ def _changing(name: str) -> Conflict:
 
 def _absent(name: str) -> NotFound:
     return NotFound(f"There is no EHR {name[:40]!r}. `hilum ehr list` shows those that there are.")
+
+
+def leased(name: str) -> bytes:
+    """The owner of the leases that its tokens are asked for under: none of any other kind, whatever an EHR is named."""
+    return b"ehr:" + name.encode()
 
 
 def fingerprint(connection: Connection) -> str:

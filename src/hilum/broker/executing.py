@@ -217,7 +217,7 @@ class Executing:
             with suppress(Lost, Problem):
                 await self._parcels.put(parcel, orders.left(parcel.order, self._now()))
             raise
-        now = self._now()
+        now = max(self._now(), parcel.order.at)
         attempt = msgspec.structs.replace(
             parcel.order.attempts[-1], ended=now, result=answer.result, status=answer.status, kind=answer.kind
         )

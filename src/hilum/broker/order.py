@@ -114,12 +114,15 @@ class Order(Record, frozen=True, omit_defaults=True):
 
 
 def changed(order: Order, at: int, **news: Any) -> Order:
-    """The order with these changes, written at that time."""
-    return msgspec.structs.replace(order, at=at, **news)
+    """The order with these changes, written at that time: never before it was written last, whoever's clock is behind,
+    for a Task that was changed before it was authored is not valid (its invariant inv-1).
+    """
+    return msgspec.structs.replace(order, at=max(at, order.at), **news)
 
 
 def begun(order: Order, at: int) -> Order:
     """With an attempt that is under way. One that never ended was interrupted: hilum was killed in the middle of it."""
+    at = max(at, order.at)
     before = tuple(one if one.ended else interrupted(one, at) for one in order.attempts)
     attempts = (*before, Attempt(at))
     cut = max(0, len(attempts) - MOST_ATTEMPTS_TOLD)

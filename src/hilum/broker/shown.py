@@ -82,7 +82,7 @@ def shown(body: Body, order: Order, doing: str, progress: Mapping[str, int] | No
     progress, which no record has; microseconds since 1970.
     """
     status, step = _status(order, doing)
-    new = body | {"status": status, "businessStatus": _concept(STEP, step), "lastModified": instant(at or order.at)}
+    new = body | {"status": status, "businessStatus": _concept(STEP, step), "lastModified": instant(max(at, order.at))}
     if step == WAITING and order.again:
         new["businessStatus"]["text"] = f"not before {instant(order.again)}"
     new.pop("statusReason", None)

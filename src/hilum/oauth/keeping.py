@@ -37,8 +37,8 @@ class Ledger(Protocol):
         """Revoke a record, or all of an owner; how many were not revoked before."""
         ...
 
-    async def remove(self, kind: int, key: bytes) -> bool:
-        """Forget it. False: there was none."""
+    async def remove(self, kind: int, key: bytes, value: bytes | None = None) -> bool:
+        """Forget it; `value`: only as long as it says that. False: there was none."""
         ...
 
     async def many(

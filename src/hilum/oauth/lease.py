@@ -85,7 +85,7 @@ class Held:
 
     def __init__(self, leases: Leases, row: Row) -> None:
         self._leases = leases
-        self.key, self._owner, self._version = row.key, row.owner, row.version
+        self.key, self._owner, self._version, self._value = row.key, row.owner, row.version, row.value
         self._turn = asyncio.Lock()
         self.until = 0.0
 
@@ -102,15 +102,20 @@ class Held:
         return await self._written(Lease("", int(until * _MICRO)))
 
     async def end(self) -> bool:
-        """There is nothing left to be done. False: it was lost. Raises Busy."""
-        return await self.renew() and await self._leases.ledger.remove(LEASE, self.key)
+        """There is nothing left to be done. False: it was lost, and who has it keeps it. Raises Busy."""
+        async with self._turn:
+            return await self._leases.ledger.remove(LEASE, self.key, self._value)
 
     async def _written(self, value: Lease) -> bool:
+        """Versions begin anew where one was ended and offered again: whoever slept past its end names none."""
         async with self._turn:
+            if 0 < self.until <= self._leases.clock():
+                return False
             put = Put(LEASE, self.key, write(value), owner=self._owner)
             if not await self._leases.ledger.replace(put, self._version):
                 return False
             self._version += 1  # as every ledger counts
+            self._value = put.value
             return True
 
     async def during(self, work: Coroutine[Any, Any, T], wanted: Callable[[], Awaitable[bool]] | None = None) -> T:
@@ -128,9 +133,10 @@ class Held:
                 if not await self._goes_on(wanted):
                     raise Lapsed
         finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task})
+            task.cancel()
+            await asyncio.wait({task})
+            if not task.cancelled():
+                task.exception()  # heard: it may have ended while the lease was looked at
 
     async def _goes_on(self, wanted: Callable[[], Awaitable[bool]] | None) -> bool:
         try:

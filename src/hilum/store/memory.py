@@ -91,9 +91,13 @@ class MemoryLedger(Telling):
             self._change(row, REVOKED)
         return len(some)
 
-    async def remove(self, kind: int, key: bytes) -> bool:
+    async def remove(self, kind: int, key: bytes, value: bytes | None = None) -> bool:
         """Forget it."""
-        return self._rows.pop((kind, key), None) is not None
+        row = self._rows.get((kind, key))
+        if row is None or value not in (None, row.value):
+            return False
+        del self._rows[kind, key]
+        return True
 
     async def many(
         self,

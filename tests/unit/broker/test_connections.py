@@ -14,8 +14,10 @@ from tests.unit.broker.ehr import VENDORS, connection, seal
 from tests.unit.smart.pages import Clock
 
 from hilum.broker import rules
-from hilum.broker.connections import Connections
+from hilum.broker.connections import Connections, leased
+from hilum.broker.parcels import OWNER, lease_of
 from hilum.oauth.keeping import Ledger
+from hilum.oauth.lease import offered
 from hilum.oauth.ledger import EHR, EHR_TOKEN, LEASE, Put
 from hilum.problems import Conflict, Forbidden, Invalid, Misconfigured, NotFound
 from hilum.store.sqlite import open_sqlite
@@ -95,14 +97,25 @@ async def test_a_name_is_taken_once(ledger: Ledger, folder: Path) -> None:
 async def test_what_is_removed_takes_its_tokens_along(ledger: Ledger, tmp_path: Path) -> None:
     here = registry(ledger, tmp_path)
     await here.add(connection())
-    for kind in (EHR_TOKEN, LEASE):
-        await ledger.add(Put(kind, b"of lake", b"{}", owner=b"lake"))
-        await ledger.add(Put(kind, b"of sea", b"{}", owner=b"sea"))
+    for name in ("lake", "sea"):
+        await ledger.add(Put(EHR_TOKEN, b"of " + name.encode(), b"{}", owner=name.encode()))
+        await ledger.add(Put(LEASE, b"of " + name.encode(), b"{}", owner=leased(name)))
     await here.remove("lake")
     assert await here.every() == []
     assert [[row.key for row in await ledger.of(kind)] for kind in (EHR_TOKEN, LEASE)] == [[b"of sea"]] * 2
     with pytest.raises(NotFound, match="hilum ehr list"):
         await here.remove("lake")
+
+
+async def test_orders_keep_their_leases_whatever_an_ehr_is_named(ledger: Ledger, tmp_path: Path) -> None:
+    """Without one an order is never gone on with."""
+    here, name = registry(ledger, tmp_path), OWNER.decode()
+    await here.add(connection(name=name))
+    await ledger.add(offered(lease_of("1"), OWNER))
+    await ledger.add(offered(b"\xff of a sign-in", leased(name)))
+    assert [row.key for row in await ledger.of(LEASE, owner=OWNER)] == [lease_of("1")]
+    await here.remove(name)
+    assert [row.key for row in await ledger.of(LEASE)] == [lease_of("1")]
 
 
 async def test_what_is_put_in_its_place_is_there_in_every_process(ledger: Ledger, tmp_path: Path) -> None:

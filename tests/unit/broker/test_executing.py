@@ -172,6 +172,25 @@ async def test_a_delivery_that_hilum_ended_in_the_middle_of_is_told_so_and_sent_
     assert list(here.receiver.effects) == [id]
 
 
+async def test_a_process_whose_clock_is_behind_tells_all_that_it_does(here: World, tmp_path: Path) -> None:
+    """Another one has accepted the order, or has begun to deliver it; and a clock may be set back at any time."""
+    here.receiver.script = [500]
+    id = await here.accept()
+    here.move(-60)
+    await here.work()
+    assert attempts(await here.task(id)) == [("refused", "HTTP 500")]
+    here.move(60 + deliver.BACKOFF[0] * 1.2)
+    here.receiver.gate, here.receiver.asked = asyncio.Event(), asyncio.Event()
+    await here.running.turn()
+    await here.receiver.asked.wait()
+    here.move(-60)
+    here.receiver.gate.set()
+    await here.work()
+    task = await here.task(id)
+    assert (step(task), len(attempts(task))) == (("completed", "delivered"), 2)
+    assert task["authoredOn"] <= task["lastModified"]
+
+
 async def test_a_receiver_that_asks_for_more_time_gets_it(here: World) -> None:
     here.receiver.script, here.receiver.headers = [429], [b"retry-after: 900"]
     id = await here.accept()

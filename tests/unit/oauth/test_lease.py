@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 from hypothesis import given, settings
@@ -106,7 +107,7 @@ async def test_one_is_renewed_as_long_as_the_work_goes_on(ledger: MemoryLedger, 
 
     async def work() -> str:
         for _ in range(3):
-            clock.now += 1
+            clock.now += 0.02
             before = held.until
             while held.until == before:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
@@ -142,6 +143,29 @@ async def test_work_is_cancelled_when_its_lease_is_lost_or_nobody_wants_it(
     with pytest.raises(Lapsed):
         await held.during(work(), wanted)
     assert ended.is_set()
+
+
+async def test_what_fails_while_its_lease_is_lost_is_heard(ledger: MemoryLedger, clock: Clock) -> None:
+    """And is no error of asyncio's in the log."""
+    one, _ = some(ledger, clock, seconds=0.03)
+    held = await one.claim(b"a")
+    assert held is not None
+    looks, unheard = asyncio.Event(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+
+    async def work() -> None:
+        await looks.wait()
+        raise Busy("full")
+
+    async def wanted() -> bool:
+        looks.set()
+        await asyncio.sleep(0.01)
+        return False
+
+    with pytest.raises(Lapsed):
+        await held.during(work(), wanted)
+    gc.collect()
+    assert unheard == []
 
 
 async def test_what_the_work_raises_is_raised_and_who_cancels_cancels_it(ledger: MemoryLedger, clock: Clock) -> None:

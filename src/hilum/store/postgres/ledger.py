@@ -67,6 +67,9 @@ _REPLACE: Final = """
 UPDATE ledger SET state = $1, owner = $2, peer = $3, version = version + 1, changed = $4, expires = $5, value = $6
 WHERE kind = $7 AND key = $8 AND version = $9 RETURNING 1
 """
+_REMOVE: Final = """
+DELETE FROM ledger WHERE kind = $1 AND key = $2 AND ($3::bytea IS NULL OR value = $3) RETURNING 1
+"""
 _TAKE: Final = f"""
 UPDATE ledger SET state = {USED}, version = version + 1, changed = $1, value = coalesce($2, value)
 WHERE kind = $3 AND key = $4 AND state = {FRESH} AND expires > $1 RETURNING {_COLUMNS}
@@ -139,9 +142,9 @@ class PostgresLedger(Telling):
             return len(await self._fetched(_END_KEY, microseconds(), kind, key, owner))
         return len(await self._fetched(_END_OWNER, microseconds(), kind, owner))
 
-    async def remove(self, kind: int, key: bytes) -> bool:
+    async def remove(self, kind: int, key: bytes, value: bytes | None = None) -> bool:
         """Forget it."""
-        return bool(await self._fetched("DELETE FROM ledger WHERE kind = $1 AND key = $2 RETURNING 1", kind, key))
+        return bool(await self._fetched(_REMOVE, kind, key, value))
 
     async def many(
         self,

@@ -57,6 +57,7 @@ _REPLACE: Final = """
 UPDATE ledger SET state = ?, owner = ?, peer = ?, version = version + 1, changed = ?, expires = ?, value = ?
 WHERE kind = ? AND key = ? AND version = ?
 """
+_REMOVE: Final = "DELETE FROM ledger WHERE kind = ?1 AND key = ?2 AND (?3 IS NULL OR value = ?3)"
 _TAKE: Final = f"""
 UPDATE ledger SET state = {USED}, version = version + 1, changed = ?, value = coalesce(?, value)
 WHERE kind = ? AND key = ? AND state = {FRESH} AND expires > ? RETURNING {_COLUMNS}
@@ -128,11 +129,9 @@ class SqliteLedger(Telling):
 
         return await self._beside.run(work)
 
-    async def remove(self, kind: int, key: bytes) -> bool:
+    async def remove(self, kind: int, key: bytes, value: bytes | None = None) -> bool:
         """Forget it."""
-        return await self._beside.run(
-            lambda db: bool(_done(db, "DELETE FROM ledger WHERE kind = ? AND key = ?", (kind, key)))
-        )
+        return await self._beside.run(lambda db: bool(_done(db, _REMOVE, (kind, key, value))))
 
     async def many(
         self,

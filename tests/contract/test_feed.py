@@ -1,9 +1,9 @@
-"""The feed: all that is committed, in its order, at least once, to one follower over all processes."""
+"""Contract: the feed. All that is committed, in its order, at least once, to one follower over all processes."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -15,25 +15,28 @@ from hilum.interactions.door import Door
 from hilum.oauth.lease import Leases
 from hilum.oauth.ledger import CURSOR, read
 from hilum.store.interface import Store
-from hilum.store.sqlite import open_sqlite
 
 
 class World:
-    """One store, time that stands still, and what was shown."""
+    """Two processes of one store, time that stands still, and what was shown."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, store: Store, other: Store) -> None:
+        self.store, self.other = store, other
         self.now = 1_800_000_000.0
         self.shown: list[str] = []
 
-    def feed(self) -> Feed:
-        """As another process has it."""
-        return Feed(self.store, "test", Leases(self.store.ledger, lambda: self.now))
+    def feed(self, store: Store | None = None) -> Feed:
+        """As a process has it."""
+        found = store or self.store
+        return Feed(found, "test", Leases(found.ledger, lambda: self.now))
 
     async def commit(self, count: int = 1) -> list[str]:
-        door = Door(self.store, "https://hilum.test/fhir")
-        body = {"resourceType": "Basic", "code": {"text": "x"}}
-        return [(await create(door, granting.server(), "Basic", body)).resource.id for _ in range(count)]
+        return [await self.commit_to(self.store) for _ in range(count)]
+
+    async def commit_to(self, store: Store) -> str:
+        door = Door(store, "https://hilum.test/fhir")
+        made = await create(door, granting.server(), "Basic", {"resourceType": "Basic", "code": {"text": "x"}})
+        return made.resource.id
 
     async def cursor(self) -> int:
         row = await self.store.ledger.get(CURSOR, b"test")
@@ -45,10 +48,8 @@ class World:
 
 
 @pytest.fixture
-async def here(tmp_path: Path) -> AsyncIterator[World]:
-    store = await open_sqlite(str(tmp_path / "hilum.sqlite"), environment="sandbox")
-    yield World(store)
-    await store.close()
+def here(store: Store, other: Store) -> World:
+    return World(store, other)
 
 
 async def test_what_is_committed_after_the_beginning_is_shown_in_its_order(here: World) -> None:
@@ -76,7 +77,7 @@ async def test_what_failed_is_shown_again(here: World) -> None:
 
 
 async def test_another_process_goes_on_where_one_has_stopped_or_died(here: World) -> None:
-    one, other = here.feed(), here.feed()
+    one, other = here.feed(), here.feed(here.other)
     await one.begin()
     first = await here.commit()
     assert await one.turn(here.work) == 1
@@ -91,7 +92,7 @@ async def test_another_process_goes_on_where_one_has_stopped_or_died(here: World
 
 
 async def test_who_slept_while_another_one_followed_moves_no_cursor_back(here: World) -> None:
-    one, other = here.feed(), here.feed()
+    one, other = here.feed(), here.feed(here.other)
     await one.begin()
     await here.commit()
 
@@ -111,8 +112,33 @@ async def test_a_follower_that_is_new_begins_with_what_comes_and_is_remembered(h
     assert await here.feed().turn(here.work) == 0
     await here.commit()
     here.now += 16
-    await here.feed().begin()
-    assert await here.feed().turn(here.work) == 1
+    await here.feed(here.other).begin()
+    assert await here.feed(here.other).turn(here.work) == 1
+
+
+async def test_processes_that_follow_and_write_at_once_show_each_commit_in_one_order(here: World) -> None:
+    """Each looks again and again, its leases ending meanwhile: what was shown twice was shown again from there on."""
+    feeds = [here.feed(), here.feed(here.other)]
+    await asyncio.gather(*(feed.begin() for feed in feeds))
+    ids: list[str] = []
+
+    async def write(store: Store) -> None:
+        ids.extend([await here.commit_to(store) for _ in range(10)])
+
+    async def follow(feed: Feed) -> None:
+        while not writing.done():
+            await feed.turn(here.work, limit=3)
+            here.now += 4
+            await asyncio.sleep(0)
+
+    writing = asyncio.gather(write(here.store), write(here.other))
+    await asyncio.gather(*map(follow, feeds))
+    here.now += 16
+    while await feeds[1].turn(here.work):
+        pass
+    assert set(here.shown) == set(ids)
+    committed = [one.id for one in await here.store.changes(0, 500)]
+    assert list(dict.fromkeys(here.shown)) == committed
 
 
 async def test_who_wants_one_type_is_shown_that_alone_and_is_past_the_others(here: World) -> None:
