@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import apsw
+
 from bench.gathering import job
 from hilum.app.desk import Desk, desk
 from hilum.app.settings import Settings
@@ -58,7 +60,8 @@ async def measure(given: job.Job) -> job.Measured:
 
             async def work() -> job.Work:
                 resources, errors = await ways[given.what](here, given)
-                return job.Work(requests.number, resources, errors)
+                _, sqlite = apsw.status(apsw.SQLITE_STATUS_MEMORY_USED)
+                return job.Work(requests.number, resources, errors, sqlite // 1024)
 
             return await job.watched(work)
     finally:
