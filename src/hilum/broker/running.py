@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 from hilum.broker import shown
@@ -85,15 +85,20 @@ class Running:
         """
         news = await self._feed.turn(self._found)
         if len(self._under_way) < self._at_once:
-            async for key in self._leases.due(OWNER):
+            async for key in self._due():
                 if len(self._under_way) >= self._at_once:
                     break
-                if self._ours(order_of(key)) and (held := await self._leases.take(key)) is not None:
+                if order_of(key) not in self._under_way and (held := await self._leases.take(key)) is not None:
                     self._begin(held)
         return news == PAGE
 
-    def _ours(self, id: str) -> bool:
-        return id not in self._under_way and self._only in ("", id)
+    async def _due(self) -> AsyncIterator[bytes]:
+        """Leases to try."""
+        if self._only:
+            yield lease_of(self._only)
+            return
+        async for key in self._leases.due(OWNER):
+            yield key
 
     async def stop(self) -> None:
         """Leave off: what was written is whole, and another process may go on at once. Raises nothing."""

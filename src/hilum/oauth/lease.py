@@ -4,7 +4,9 @@ https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html: a le
 makes nothing safe, since its holder may have slept past its end. What is done under one names, at each write, the
 version that it replaces.
 
-Its record (kind LEASE) stays until it is ended: an expired one could neither be seen nor be written over.
+Its record (kind LEASE) stays until it is ended: an expired one could neither be seen nor be written over. Its `peer`
+is its place among those of its owner, by when each can be taken: of any number that wait, those that are due are found
+without a look at the others.
 """
 
 from __future__ import annotations
@@ -46,19 +48,21 @@ class Leases:
 
     async def offer(self, key: bytes, owner: bytes = b"") -> bool:
         """There is something to be done from now on. False: that was known. Raises Busy."""
-        return await self.ledger.add(offered(key, owner))
+        return await self.ledger.add(offered(key, owner, self.clock()))
 
     async def due(self, owner: bytes) -> AsyncIterator[bytes]:
-        """Keys of those of this owner that can be taken now. Raises Busy."""
-        after = b""
-        while rows := await self.ledger.of(LEASE, owner=owner, after=after, limit=_PAGE):
+        """Keys of those of this owner that can be taken now, the one that waits longest first. Raises Busy."""
+        after, until = _place(owner), _place(owner, int(self.clock() * _MICRO) + 1)
+        while rows := await self.ledger.ranged(LEASE, after, until, _PAGE):
             for row in rows:
-                if read(row, Lease).until <= self.clock() * _MICRO:
-                    yield row.key
-            after = rows[-1].key
+                yield row.key
+            after = rows[-1].peer
 
     async def hasten(self, key: bytes) -> bool:
-        """What nobody was to take before some time may be taken now. False: there is none such. Raises Busy."""
+        """What nobody was to take before some time may be taken now, before others. False: there is none such.
+
+        Raises Busy.
+        """
         row = await self.ledger.get(LEASE, key)
         if row is None or read(row, Lease).holder:
             return False
@@ -111,7 +115,7 @@ class Held:
         async with self._turn:
             if 0 < self.until <= self._leases.clock():
                 return False
-            put = Put(LEASE, self.key, write(value), owner=self._owner)
+            put = _put(self.key, self._owner, value)
             if not await self._leases.ledger.replace(put, self._version):
                 return False
             self._version += 1  # as every ledger counts
@@ -145,6 +149,15 @@ class Held:
             return self._leases.clock() < self.until
 
 
-def offered(key: bytes, owner: bytes = b"") -> Put:
-    """The record of one that anybody may take, for a commit of more than that."""
-    return Put(LEASE, key, write(Lease()), owner=owner)
+def offered(key: bytes, owner: bytes = b"", at: float = 0.0) -> Put:
+    """The record of one that anybody may take, for a commit of more than that. `at`: since when, in seconds."""
+    return _put(key, owner, Lease(until=int(at * _MICRO)))
+
+
+def _put(key: bytes, owner: bytes, value: Lease) -> Put:
+    return Put(LEASE, key, write(value), owner=owner, peer=_place(owner, value.until) + key if owner else b"")
+
+
+def _place(owner: bytes, until: int | None = None) -> bytes:
+    """Before all of an owner; or before those that can be taken at that time, or later."""
+    return owner + b"\0" + (b"" if until is None else until.to_bytes(8, "big"))

@@ -60,6 +60,11 @@ class MemoryLedger(Telling):
             if row.expires > now and row.key > after and owner in (b"", row.owner) and peer in (b"", row.peer)
         ][:limit]
 
+    async def ranged(self, kind: int, after: bytes, until: bytes, limit: int = 200) -> list[Row]:
+        """Unexpired records by peer."""
+        some = (row for row in self._sorted(kind) if row.expires > self._clock() and after < row.peer <= until)
+        return sorted(some, key=lambda row: row.peer)[:limit]
+
     async def add(self, put: Put) -> bool:
         """Write a new record."""
         if (put.kind, put.key) in self._rows:

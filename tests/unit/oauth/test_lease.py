@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hilum.oauth.lease import Held, Lapsed, Lease, Leases, offered
-from hilum.oauth.ledger import LEASE, read
+from hilum.oauth.ledger import LEASE, Row, read
 from hilum.problems import Busy
 from hilum.store.memory import MemoryLedger
 
@@ -98,6 +98,24 @@ async def test_those_that_are_due_are_found_among_many_pages(ledger: MemoryLedge
     taken = await one.take(b"0007")
     assert taken is not None
     assert len(await due(one)) == 449
+
+
+async def test_a_look_for_what_is_due_reads_nothing_that_waits(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = MemoryLedger(lambda: int(clock.now * 1_000_000))
+    one, _ = some(ledger, clock)
+    for number in range(300):
+        await ledger.add(offered(b"%04d" % number, b"work", clock.now + number))
+    shown: list[bytes] = []
+    ranged = ledger.ranged
+
+    async def watched(kind: int, after: bytes, until: bytes, limit: int = 200) -> list[Row]:
+        rows = await ranged(kind, after, until, limit)
+        shown.extend(row.key for row in rows)
+        return rows
+
+    monkeypatch.setattr(ledger, "ranged", watched)
+    clock.now += 2
+    assert await due(one) == shown == [b"0000", b"0001", b"0002"]
 
 
 async def test_one_is_renewed_as_long_as_the_work_goes_on(ledger: MemoryLedger, clock: Clock) -> None:

@@ -60,6 +60,10 @@ _OF: Final = {
         "ORDER BY key LIMIT $5"
     ),
 }
+_RANGED: Final = f"""
+SELECT {_COLUMNS} FROM ledger WHERE kind = $1 AND peer <> '' AND peer > $2 AND peer <= $3 AND expires > $4
+ORDER BY peer, key LIMIT $5
+"""
 _ADD: Final = (
     f"INSERT INTO ledger ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING 1"
 )
@@ -121,6 +125,10 @@ class PostgresLedger(Telling):
         if peer:
             return await self._rows(_OF["peer"], kind, peer, after, now, limit)
         return await self._rows(_OF[""], kind, after, now, limit)
+
+    async def ranged(self, kind: int, after: bytes, until: bytes, limit: int = 200) -> list[Row]:
+        """Unexpired records by peer."""
+        return await self._rows(_RANGED, kind, after, until, microseconds(), limit)
 
     async def add(self, put: Put) -> bool:
         """Write a new record."""

@@ -52,6 +52,10 @@ _OF: Final = {
         "ORDER BY key LIMIT ?"
     ),
 }
+_RANGED: Final = f"""
+SELECT {_COLUMNS} FROM ledger WHERE kind = ? AND peer <> x'' AND peer > ? AND peer <= ? AND expires > ?
+ORDER BY peer, key LIMIT ?
+"""
 _ADD: Final = f"INSERT INTO ledger ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO NOTHING"
 _REPLACE: Final = """
 UPDATE ledger SET state = ?, owner = ?, peer = ?, version = version + 1, changed = ?, expires = ?, value = ?
@@ -101,6 +105,10 @@ class SqliteLedger(Telling):
         if peer:
             return _listed(self._db, _OF["peer"], (kind, peer, after, now, limit))
         return _listed(self._db, _OF[""], (kind, after, now, limit))
+
+    async def ranged(self, kind: int, after: bytes, until: bytes, limit: int = 200) -> list[Row]:
+        """Unexpired records by peer."""
+        return _listed(self._db, _RANGED, (kind, after, until, microseconds(), limit))
 
     async def add(self, put: Put) -> bool:
         """Write a new record."""
