@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 from hilum.broker import shown
 from hilum.broker.executing import Executing
 from hilum.broker.parcels import OWNER, lease_of, order_of
-from hilum.broker.telling import TASK, Telling
+from hilum.broker.telling import Telling
 from hilum.feed.feed import PAGE, Feed
 from hilum.fhir.resource import Resource
 from hilum.oauth.lease import Held, Lapsed, Leases
@@ -85,15 +85,20 @@ class Running:
         """
         news = await self._feed.turn(self._found)
         if len(self._under_way) < self._at_once:
-            async for key in self._leases.due(OWNER):
+            async for key in self._due():
                 if len(self._under_way) >= self._at_once:
                     break
-                if self._ours(order_of(key)) and (held := await self._leases.take(key)) is not None:
+                if order_of(key) not in self._under_way and (held := await self._leases.take(key)) is not None:
                     self._begin(held)
         return news == PAGE
 
-    def _ours(self, id: str) -> bool:
-        return id not in self._under_way and self._only in ("", id)
+    async def _due(self) -> AsyncIterator[bytes]:
+        """Leases to try."""
+        if self._only:
+            yield lease_of(self._only)
+            return
+        async for key in self._leases.due(OWNER):
+            yield key
 
     async def stop(self) -> None:
         """Leave off: what was written is whole, and another process may go on at once. Raises nothing."""
@@ -113,11 +118,11 @@ class Running:
             await asyncio.wait(list(self._under_way.values()))
 
     async def _found(self, some: Sequence[Resource]) -> None:
-        """Of versions that were committed: a new order gets the lease that it is executed under, and one that was
-        cancelled is taken up at once, for what is held of it to be deleted.
+        """Of versions of Tasks that were committed: a new order gets the lease that it is executed under, and one that
+        was cancelled is taken up at once, for what is held of it to be deleted.
         """
         for one in some:
-            if one.type != TASK or not (one.deleted or shown.is_order(one.raw)):
+            if not (one.deleted or shown.is_order(one.raw)):
                 continue
             key = lease_of(one.id)
             if not one.deleted and one.body.get("status") == "requested":

@@ -44,6 +44,7 @@ LEASE: Final = 26
 CURSOR: Final = 27
 DESTINATION: Final = 28
 DIRECTORY: Final = 29
+IDEMPOTENCY_KEY: Final = 30
 
 FRESH: Final = 0
 USED: Final = 1
@@ -63,7 +64,8 @@ USER_CHANGED: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A record as it stands. `owner`, `peer`: the keys of what it belongs to (the user and the client of a grant).
+    """A record as it stands. `owner`, `peer`: the keys of what it belongs to (the user and the client of a grant), or
+    its place among those of its kind (a lease).
 
     `version` grows with each change; `changed` and `expires` in microseconds since 1970.
     """
