@@ -54,9 +54,13 @@ def broker(
         orders=ordered.orders,
         parcels=ordered.parcels,
         connections=ways.connections,
+        grants=ways.launching.grants,
         destinations=ordered.destinations,
         recipes=ways.recipes,
-        check=lambda connection: checking.steps(connection, ways.backend, ways.discovery, ways.keys, ways.send),
+        check=lambda connection: checking.steps(
+            connection, ways.backend, ways.discovery, ways.keys, ways.send, ways.launching.origin
+        ),
+        remove=ways.launching.ending.remove,
         authenticate=partial(authenticate, verifier),
         trail=trail,
         roles=roles,

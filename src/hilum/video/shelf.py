@@ -69,7 +69,7 @@ class Shelf:
         transaction, so that no crash comes between. Raises Lost, Busy.
         """
         key = lease_of(KIND, reel.id)
-        await self.ledger.many([replaced(reel, order), offered(key, KIND.encode())])
+        await self.ledger.many([replaced(reel, order), offered(key, KIND.encode(), order.at / 1_000_000)])
 
     async def forget(self, reel: Reel) -> None:
         """Take the record away. Raises Busy."""

@@ -16,6 +16,7 @@ from hilum.interactions.delete import delete
 from hilum.interactions.read import read
 from hilum.interactions.search import search
 from hilum.interactions.update import update
+from hilum.oauth.ledger import VIDEO, VIDEO_LINK
 from hilum.problems import Busy, Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
 from hilum.search.parse import parse_query
 from hilum.video import executing
@@ -122,7 +123,7 @@ async def test_a_patient_of_an_ehr_is_gathered_first_once_and_waited_for(here: W
     await here.work()
     assert (await here.videos.get(OWNER, id)).step == "gathering"
     assert here.gatherer.given == {gather_of(id): ("epic", "video", Whom("mrn", "203701"))}
-    row = (await here.store.ledger.of(30))[0]
+    row = (await here.store.ledger.of(VIDEO))[0]
     assert b"203701" not in row.value
     here.gatherer.result = Gathering(True, PATIENT)
     here.move(executing.LOOK_SECONDS)
@@ -450,7 +451,7 @@ async def test_the_ledger_has_no_token_and_no_proof(here: World) -> None:
     url, _ = await here.videos.link(DOCTOR, await here.approved())
     token = url.rpartition("/")[2]
     proof = await here.videos.prove(token, "1970-02-03")
-    for row in await here.store.ledger.of(31):
+    for row in await here.store.ledger.of(VIDEO_LINK):
         for secret in (token, str(proof), "1970"):
             assert secret.encode() not in row.key + row.owner + row.value
 
