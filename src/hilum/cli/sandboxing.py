@@ -376,5 +376,10 @@ def connections(settings: Settings, wanted: Wanted, profile: Profile, alg: str) 
     return backend, launch
 
 
-GATHERED: Final = ("Patient", "Encounter", "Observation", "Condition", "Procedure", "MedicationRequest", "Appointment")
-"""What hilum asks for: not all that recipes name, so that a gather shows what is refused, too."""
+GATHERED: Final = (
+    "Patient", "Encounter", "Observation", "Condition", "Procedure", "MedicationRequest", "Appointment",
+    "AllergyIntolerance", "ServiceRequest", "Location", "Organization",
+)  # fmt: skip
+"""What hilum asks for: what a patient's guide can't do without, and not all that recipes name, so that a gather shows
+what is refused, too: Practitioner.
+"""

@@ -41,6 +41,13 @@ CASES: list[tuple[str, str, Change]] = [
     ("patient-missing", AFTER, lambda record: record.pop("patient")),
     ("patient-missing", AFTER, lambda record: record.update(two={**record["patient"], "id": "p2"})),
     ("patient-other", AFTER, put("visit", subject={"reference": "Patient/p2"})),
+    (
+        "patient-other",
+        AFTER,
+        put(
+            "appointment", participant=[{"actor": {"reference": "http://ehr.example/Patient/p2"}, "status": "accepted"}]
+        ),
+    ),
     ("patient-deceased", AFTER, put("patient", deceasedBoolean=True)),
     ("patient-deceased", AFTER, put("patient", deceasedDateTime="2026-11-22")),
     ("status-unknown", AFTER, put("patient", active=False)),

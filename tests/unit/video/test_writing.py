@@ -115,10 +115,11 @@ def test_each_template_tells_all_roles_in_each_language() -> None:
 def test_spanish_says_that_nobody_reviewed_it_until_somebody_signs_that_version() -> None:
     assert script(language="es").notice == "No revisado por un profesional clínico. Not reviewed by a clinician."
     template, listed = templates.packaged()["after-visit"], resources(bodies())
-    signed = Review("Dr. Ibarra", "2026-11-30", language("es").version)
+    signed = Review("es", language("es").version, "Dr. Ibarra", "2026-11-30")
     assert write(template, "es", listed, NOW, (signed,)).notice == ""
-    older = Review("Dr. Ibarra", "2026-01-30", "2026-01-01")
-    assert write(template, "es", listed, NOW, (older,)).notice != ""
+    older = Review("es", "2026-01-01", "Dr. Ibarra", "2026-01-30")
+    another = Review("en", language("es").version, "Dr. Ibarra", "2026-01-30")
+    assert write(template, "es", listed, NOW, (older, another)).notice != ""
 
 
 def test_spanish_tells_the_side_in_spanish_beside_the_record_s_words() -> None:
