@@ -13,7 +13,7 @@ from typing import Final
 from hilum.video.elements import Element, Record
 from hilum.video.moments import Moment, moment, ordered
 from hilum.video.refusals import refused
-from hilum.video.sides import sides
+from hilum.video.sides import opposed, sides
 
 _BOOKED: Final = frozenset(("booked", "arrived", "checked-in"))
 _NOT: Final = frozenset(("cancelled", "noshow", "proposed", "fulfilled", "waitlist", "pending"))
@@ -30,12 +30,17 @@ class Planned:
 
     @property
     def telling(self) -> tuple[Element, ...]:
-        """The elements that may name a side or a part of the body, the site first."""
-        sites = self.source.each("bodySite")
-        other = (self.source.get("code"), self.source.get("patientInstruction"))
-        booked = self.appointment
-        more = (booked.get("description"), booked.get("patientInstruction")) if booked is not None else ()
-        return (*sites, *(one for one in (*other, *more) if one is not None))
+        """The elements that name the procedure, and may name a side or a part of the body: the site first."""
+        booked = self.appointment.get("description") if self.appointment is not None else None
+        named = (self.source.get("code"), booked)
+        return (*self.source.each("bodySite"), *(one for one in named if one is not None))
+
+    @property
+    def instructions(self) -> tuple[Element, ...]:
+        """What the patient is told to do before."""
+        sources = (self.source, self.appointment)
+        found = (one.get("patientInstruction") for one in sources if one is not None)
+        return tuple(one for one in found if one is not None)
 
 
 def appointments(record: Record, now: datetime) -> tuple[tuple[Moment, Element], ...]:
@@ -79,7 +84,7 @@ def planned(record: Record, now: datetime) -> Planned:
     if not found:
         raise refused("procedure-missing", "No procedure is ordered or booked for a day to come.", "ServiceRequest")
     made = min(found, key=lambda one: (one.start.first, one.source.reference))
-    sides(made.telling)
+    opposed(made.instructions, made.telling, sides(made.telling))
     return made
 
 

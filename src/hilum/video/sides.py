@@ -65,6 +65,31 @@ def _sides(element: Element) -> frozenset[str]:
     return frozenset(found)
 
 
+def opposed(instructions: Iterable[Element], elements: Iterable[Element], side: frozenset[str]) -> None:
+    """Raises Refused where instructions name the part of the body that elements name, with another side. To lie on the
+    left side says nothing of a knee.
+    """
+    words = {word for element in elements for text in texts(element) for word in re.findall(r"\w+", text.casefold())}
+    named = "|".join(name for _, names in PARTS if words & set(names) for name in names)
+    if not named:
+        return
+    for element in instructions:
+        for text in texts(element):
+            for found in re.finditer(
+                rf"(?i)\b(?:(left|right) (?:{named})|(?:{named}) (izquierd|derech)[oa])s?\b", text
+            ):
+                told = LEFT if (found[1] or found[2]).casefold() in ("left", "izquierd") else RIGHT
+                if told not in side:
+                    raise refused("side-conflict", "An instruction tells another side of the body.", element.place)
+
+
+def unsaid(side: frozenset[str], elements: Iterable[Element | None], place: str) -> None:
+    """Raises Refused where the words that will be told don't have the side that is known."""
+    words = " ".join(text for element in elements for text in texts(element)[:1])
+    if side and _sides(Element("", "", words)) != side:
+        raise refused("side-missing", "The side stands only in a code, and must be told.", place)
+
+
 def texts(element: Element | None) -> tuple[str, ...]:
     """The words of a CodeableConcept or a string."""
     if element is None:

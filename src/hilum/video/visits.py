@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Final
 
 from hilum.video.elements import Element, Record
 from hilum.video.moments import Moment, moment, ordered
@@ -32,6 +33,20 @@ def latest(record: Record, now: datetime) -> tuple[Element, Moment]:
     if start.first > now:
         raise refused("dates-conflict", "This visit is finished and has yet to begin.", f"{visit.place}.period.start")
     return visit, start
+
+
+def clinicians_of(visit: Element) -> tuple[Element, ...]:
+    """References to who took part, those first who were responsible."""
+    listed = visit.each("participant")
+    first = [
+        one for one in listed if {c.text("code") for t in one.each("type") for c in t.each("coding")} & _RESPONSIBLE
+    ]
+    ordered = (*first, *(one for one in listed if one not in first))
+    return tuple(person for one in ordered if (person := one.get("individual")) is not None)
+
+
+_RESPONSIBLE: Final = frozenset(("ATND", "PPRF"))
+"""Attender and primary performer: https://hl7.org/fhir/R4/valueset-encounter-participant-type.html"""
 
 
 def reasons(record: Record, phrases: Phrases, element: Element) -> Iterator[Told]:

@@ -96,6 +96,8 @@ CASES: list[tuple[str, str, Change]] = [
     ("side-conflict", PROCEDURE, put("order", bodySite=[{"text": "Right knee"}])),
     ("side-conflict", PROCEDURE, put("order", bodySite=[{"coding": [{"code": "24028007"}], "text": "Knee"}])),
     ("side-conflict", PROCEDURE, put("order", patientInstruction="Wash your right knee.")),
+    ("side-conflict", PROCEDURE, put("order", patientInstruction="No se lave la rodilla derecha.")),
+    ("side-missing", MEDICINES, dosage(site={"coding": [{"code": "7771000"}], "text": "Eye"})),
     ("side-conflict", PROCEDURE, put("appointment", description="Cirugía de la rodilla derecha")),
     ("side-conflict", PROCEDURE, put("order", bodySite=[{"text": "Both knees"}])),
     (
