@@ -44,8 +44,11 @@ class Planned:
 
 
 def appointments(record: Record, now: datetime) -> tuple[tuple[Moment, Element], ...]:
-    """Appointments that are booked, the next first. Raises Refused where one that is booked is over."""
+    """Appointments that are booked, the next first. Raises Refused where one that is booked is over, unless it was kept:
+    a visit says that it came of it.
+    """
     found: list[tuple[Moment, Element]] = []
+    visits = [one for one in record.all("Encounter") if one.text("status") == "finished"]
     for one in record.all("Appointment"):
         status = one.text("status")
         if status in _NOT:
@@ -57,6 +60,8 @@ def appointments(record: Record, now: datetime) -> tuple[tuple[Moment, Element],
         if start is None:
             raise refused("date-vague", "This appointment is booked and has no time.", f"{one.place}.start")
         if start.last < now:
+            if any(record.same(kept, one) for visit in visits for kept in visit.each("appointment")):
+                continue
             raise refused("dates-conflict", "This appointment is booked and its time is over.", start.element.place)
         found.append((start, one))
     return tuple(sorted(found, key=lambda pair: (pair[0].first, pair[1].reference)))

@@ -148,7 +148,7 @@ class Facts:
             sentences: list[tuple[str, Told]] = [
                 ("medicine-name", self._phrases.say("medicine-name", **{"medicine.name": one.name}))
             ]
-            for told in reasons(self._record, self._phrases, source):
+            for told in reasons(self._record, self._phrases, source, needed=False):
                 sentences += [("medicine-reason", self._phrases.say("medicine-reason", reason=told))]
             dosed = one.dosed(self._phrases)
             yield Row({"name": one.name}, (*sentences, *dosed.sentences), times=dosed.times, exempt=one.words)
@@ -169,7 +169,7 @@ class Facts:
         if description is not None:
             return quoted(description, 120)
         for told in (
-            *reasons(self._record, self._phrases, one),
+            *reasons(self._record, self._phrases, one, needed=False),
             *map(concept, one.each("serviceType")),
             concept(one.get("appointmentType")),
         ):

@@ -181,3 +181,64 @@ def test_a_resource_that_was_entered_in_error_is_not_there() -> None:
         record["wrong"] = {**record["medicine"], "id": "m9", "status": "entered-in-error"}
 
     assert sum("Lisinopril" in text for text in texts(script(change))) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "marks"),
+    [
+        ("Left knee", ["left-knee"]),
+        ("R knee", ["right-knee"]),
+        ("Both knees", ["left-knee", "right-knee"]),
+        ("Structure of right eye", ["right-eye"]),
+        ("Mano izquierda", ["left-hand"]),
+        ("Bilateral feet", ["left-foot", "right-foot"]),
+        ("Abdomen", ["belly"]),
+        ("Nose", []),
+    ],
+)
+def test_a_site_is_marked_on_the_body(text: str, marks: list[str]) -> None:
+    def change(record: Bodies) -> None:
+        record["order"].update(code={"text": "Surgery"}, bodySite=[{"text": text}])
+        del record["appointment"]
+
+    found = script(change, "procedure")
+    assert [one.at for one in found.scenes[1].picture.marks] == marks
+    assert f"Place on the body: {text}." in texts(found)
+
+
+def test_a_paired_part_in_the_plural_needs_its_sides_too() -> None:
+    def change(record: Bodies) -> None:
+        record["order"].update(code={"text": "Surgery"}, bodySite=[{"text": "Knees"}])
+        del record["appointment"]
+
+    assert refusal(change, "procedure").code == "side-missing"
+
+
+def test_a_reason_that_was_not_gathered_is_told_as_displayed_and_a_medicine_s_may_be_missing() -> None:
+    def displayed(record: Bodies) -> None:
+        del record["visit"]["reasonCode"]
+        record["visit"]["reasonReference"] = [{"reference": "Condition/c9", "display": "Cough"}]
+
+    assert "You came for this: Cough." in texts(script(displayed))
+
+    def missing(record: Bodies) -> None:
+        record["medicine"]["reasonReference"] = [{"reference": "Condition/c9"}]
+
+    assert texts(script(missing)) == texts(script())
+
+
+def test_a_letter_for_a_side_is_told_as_a_word_in_spanish() -> None:
+    def change(record: Bodies) -> None:
+        record["order"].update(code={"text": "Surgery"}, bodySite=[{"text": "R knee"}])
+        del record["appointment"]
+
+    assert "Parte del cuerpo: rodilla derecha (R knee)." in texts(script(change, "procedure", "es"))
+
+
+def test_an_appointment_that_was_kept_is_no_conflict_though_it_is_still_booked() -> None:
+    def change(record: Bodies) -> None:
+        start = {"start": "2026-11-20T23:20:00-07:00", "end": "2026-11-20T23:40:00-07:00"}
+        record["kept"] = {**record["appointment"], **start, "id": "a0", "basedOn": []}
+        record["visit"]["appointment"] = [{"reference": "Appointment/a0"}]
+
+    assert texts(script(change)) == texts(script())
