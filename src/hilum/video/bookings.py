@@ -44,8 +44,8 @@ class Planned:
 
 
 def appointments(record: Record, now: datetime) -> tuple[tuple[Moment, Element], ...]:
-    """Appointments that are booked, the next first. Raises Refused where one that is booked is over, unless it was kept:
-    a visit says that it came of it.
+    """Appointments that are booked, the next first. Raises Refused where one that is booked is over, unless it was
+    kept: a visit says that it came of it.
     """
     found: list[tuple[Moment, Element]] = []
     visits = [one for one in record.all("Encounter") if one.text("status") == "finished"]

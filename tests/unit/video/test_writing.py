@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 from tests.unit.video.records import NOW, Bodies, bodies, resources, script, texts
 
+from hilum.fhir import json
 from hilum.video import templates
 from hilum.video.phrases import Review, language
-from hilum.video.script import Citation, Mark
+from hilum.video.script import Citation, Mark, read, written
 from hilum.video.templates import ROLES
 from hilum.video.writing import placeholders, write
 
@@ -170,3 +171,14 @@ def test_what_is_made_is_told_in_utc() -> None:
     local = datetime.fromisoformat("2026-11-23T05:00:00-07:00")
     template, listed = templates.packaged()["after-visit"], resources(bodies())
     assert write(template, "en", listed, local).made == write(template, "en", listed, local.astimezone(UTC)).made
+
+
+def test_a_script_as_json_keeps_the_digits_of_what_it_cites() -> None:
+    def change(record: Bodies) -> None:
+        dose = {"value": json.number("2.50"), "unit": "mg"}
+        record["medicine"]["dosageInstruction"][0]["doseAndRate"] = [{"doseQuantity": dose}]
+
+    found = script(change)
+    assert b'"value":{"value":2.50,"unit":"mg"},"said":"2.50 mg"' in written(found)
+    assert read(written(found)) == found
+    assert written(read(written(found))) == written(found)
