@@ -121,8 +121,9 @@ def _facts() -> Iterator[str]:
         yield f"| `{group}` | {', '.join(f'`{name}`' for name in names)} | {_GROUPS[group]} |"
     yield ""
     yield (
-        "A day, and a time of day, are told in the offset that they have in the record; one in UTC says so. A day "
-        "without a time stays one. Words of the record are told as they are, white space aside.\n"
+        "A day, and a time of day, are told in the offset that they have in the record; one in UTC says so, and a day "
+        "in UTC has its time. A day without a time stays one. Words of the record are told as they are, white space "
+        "aside.\n"
     )
 
 

@@ -97,6 +97,11 @@ def test_a_time_in_utc_says_so() -> None:
     assert "Your next visit is on Tuesday, December 1, 2026, at 4:30 p.m. UTC." in texts(found)
 
 
+def test_a_day_in_utc_has_its_time_since_it_may_be_another_day_where_the_patient_is() -> None:
+    found = script(lambda record: record["visit"].update(period={"start": "2026-11-21T06:30:00Z"}))
+    assert "You came to see us on Saturday, November 21, 2026, at 6:30 a.m. UTC." in texts(found)
+
+
 def test_a_day_without_a_time_gets_none() -> None:
     found = script(lambda record: record.pop("appointment"), "procedure")
     assert "It is on Tuesday, December 1, 2026." in texts(found)
