@@ -24,7 +24,7 @@ from typing import Any
 
 MODULES = (
     "hilum.app.application",
-    "hilum.broker.api.application",
+    "hilum.app.described",
     "hilum.cli.commands",
     "hilum.cli.loading.command",
     "hilum.cli.records",

@@ -43,7 +43,7 @@ class Medicine:
 
 
 def active(record: Record, phrases: Phrases, now: datetime) -> tuple[Medicine, ...]:
-    """All that are, prescribed ones first. Raises Refused: two of one drug, one that the patient is allergic to, ..."""
+    """All that are, prescribed ones first, by name. Raises Refused: two of one drug, one that causes an allergy, ..."""
     found: list[Medicine] = []
     for one in (*_requests(record), *_statements(record)):
         _dated(one, now)
@@ -57,7 +57,7 @@ def active(record: Record, phrases: Phrases, now: datetime) -> tuple[Medicine, .
             )
     for medicine in found:
         allergic(record, medicine.name.text, medicine.codes, medicine.drug)
-    return tuple(found)
+    return tuple(sorted(found, key=lambda one: (one.source.path, one.name.text.casefold(), one.source.reference)))
 
 
 def same(one: Medicine, other: Medicine) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hilum.video.phrases import Phrases, languages
+from hilum.video.phrases import languages
 from hilum.video.refusals import REFUSALS
 from hilum.video.script import BODY
 from hilum.video.templates import PICTURES, ROLES, SLOTS, Say, SceneOf, Template, packaged
@@ -121,28 +121,24 @@ def _facts() -> Iterator[str]:
         yield f"| `{group}` | {', '.join(f'`{name}`' for name in names)} | {_GROUPS[group]} |"
     yield ""
     yield (
-        "A day, and a time of day, are told in the offset that they have in the record; one in UTC says so. A day "
-        "without a time stays one. Words of the record are told as they are, white space aside.\n"
+        "A day, and a time of day, are told in the offset that they have in the record; one in UTC says so, and a day "
+        "in UTC has its time. A day without a time stays one. Words of the record are told as they are, white space "
+        "aside.\n"
     )
 
 
 def _languages() -> Iterator[str]:
     yield "## Languages\n"
-    yield "| language | table | reviewed by |\n|---|---|---|"
+    yield "| language | table | comes reviewed |\n|---|---|---|"
     for code, table in sorted(languages().items()):
-        yield f"| `{code}`, {table.own} | version {table.version} | {_reviewed(table)} |"
+        reviewed = "by nobody" if table.notice else "hilum's own language"
+        yield f"| `{code}`, {table.own} | version {table.version} | {reviewed} |"
     yield ""
     yield (
         "A script in a language that nobody has reviewed carries a notice in each scene: "
         f"*{languages()['es'].notice}* Names of conditions and procedures are told in the script's language where its "
         "table has them, always with the record's own words beside them; names of drugs stay as they are.\n"
     )
-
-
-def _reviewed(table: Phrases) -> str:
-    if not table.notice:
-        return "not needed: hilum's own language"
-    return ", ".join(f"{one.by}, {one.on}" for one in table.reviewed) or "nobody"
 
 
 def _grades() -> Iterator[str]:

@@ -30,6 +30,7 @@ from typing import Any, Final, Literal, NamedTuple
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.problems import Misconfigured
 from hilum.video.phrases import SLOT, languages
+from hilum.video.refusals import refused
 from hilum.video.script import CALL, DO, TEACH_BACK, TITLE, WHOM, WHY
 
 ROLES: Final = (TITLE, WHY, DO, CALL, WHOM, TEACH_BACK)
@@ -139,6 +140,15 @@ def read(folder: Path) -> Templates:
         made = template(str(path), text)
         found[made.name] = made
     return MappingProxyType(found)
+
+
+def find(among: Templates, name: str) -> Template:
+    """The template of a name. Raises Refused."""
+    try:
+        return among[name]
+    except KeyError:
+        known = ", ".join(sorted(among))
+        raise refused("template-unknown", f"There is no template of this name; there are: {known}.") from None
 
 
 _KEYS: Final = ("title", "recipe", "needs", "approval", "grade", "stale", "scene", "phrases")

@@ -10,6 +10,7 @@ from tests.unit.video.records import NOW, bodies, resources, texts
 from hilum.broker import recipes
 from hilum.problems import Misconfigured
 from hilum.video import templates
+from hilum.video.script import Refused
 from hilum.video.templates import ROLES, packaged, read, template
 from hilum.video.writing import write
 
@@ -98,6 +99,13 @@ def test_a_folder_s_templates_stand_beside_and_in_place_of_the_packaged(tmp_path
     assert list(found) == ["after-visit", "medications", "procedure", "vaccine"]
     assert found["procedure"].title == "After the vaccine"
     assert read(tmp_path / "none") == packaged()
+
+
+def test_a_template_that_is_not_there_is_refused_with_those_that_are() -> None:
+    assert templates.find(packaged(), "procedure") is packaged()["procedure"]
+    with pytest.raises(Refused, match="there are: after-visit, medications, procedure") as found:
+        templates.find(packaged(), "birthday")
+    assert found.value.code == "template-unknown"
 
 
 def test_one_s_own_template_says_its_own_phrases_in_the_languages_that_it_has() -> None:

@@ -122,7 +122,7 @@ async def test_a_patient_of_an_ehr_is_gathered_first_once_and_waited_for(here: W
     id = await here.ask(patient="", ehr="epic", whom=Whom("mrn", "203701"))
     await here.work()
     assert (await here.videos.get(OWNER, id)).step == "gathering"
-    assert here.gatherer.given == {gather_of(id): ("epic", "video", Whom("mrn", "203701"))}
+    assert here.gatherer.given == {gather_of(id): ("epic", "guide", Whom("mrn", "203701"))}
     row = (await here.store.ledger.of(VIDEO))[0]
     assert b"203701" not in row.value
     here.gatherer.result = Gathering(True, PATIENT)
