@@ -24,7 +24,7 @@ import msgspec
 
 from bench import machine
 from hilum.video.local import Local, ffmpeg
-from hilum.video.local.frames import frames
+from hilum.video.local.frames import frames, keys
 from hilum.video.local.narration import Narration, narrate
 from hilum.video.local.screens import screens
 from hilum.video.local.voices import voice
@@ -117,9 +117,8 @@ def alone(made: tuple[Script, Narration, Path], shape: Shape, codec: Codec, fold
             for frame in frames(own, shown, narration, ffmpeg.RATE):
                 file.write(frame)
         heard = sound if voice("en", {}) else None
-        command = chosen.command(
-            shown[0].stage.size, heard, folder / f"alone{chosen.format.suffix}", words("en").title, "eng"
-        )
+        size, to = shown[0].stage.size, folder / f"alone{chosen.format.suffix}"
+        command = chosen.command(size, keys(shown, narration), heard, to, words("en").title, "eng")
         with raw.open("rb") as file:
             began = time.perf_counter()
             subprocess.run(command, stdin=file, check=True, capture_output=True, preexec_fn=_all_cores)

@@ -39,8 +39,7 @@ from hilum.video.order import (
     id_of,
 )
 from hilum.video.renderer import Rendered
-from hilum.video.script import Script
-from hilum.video.shelf import written
+from hilum.video.script import Script, written
 from hilum.video.shown import VIDEO
 
 BINARY: Final = "Binary"

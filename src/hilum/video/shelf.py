@@ -20,7 +20,7 @@ from hilum.oauth.keeping import Ledger
 from hilum.oauth.lease import offered
 from hilum.oauth.ledger import VIDEO, Lost, Put, Row, read, write
 from hilum.video.order import Order
-from hilum.video.script import Script
+from hilum.video.script import Script, written
 
 KIND: Final = "video"
 """The kind of work that a video is (`hilum.feed.working`)."""
@@ -87,11 +87,6 @@ class Shelf:
     def script(self, reel: Reel) -> Script:
         """The script of one that has one."""
         return self.opened(reel, Script)
-
-
-def written(script: Script) -> bytes:
-    """A script as it is kept and shown: JSON, numbers as the record spells them."""
-    return json.encode(script)
 
 
 def digest(script: Script) -> str:

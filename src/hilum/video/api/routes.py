@@ -22,7 +22,7 @@ from hilum.video.api import shapes, views
 from hilum.video.api.filming import Filming
 from hilum.video.files import File
 from hilum.video.order import VIDEO_FILE
-from hilum.video.shelf import written
+from hilum.video.script import written
 from hilum.video.told import Told
 from hilum.video.wish import wish
 from hilum.web import ranges

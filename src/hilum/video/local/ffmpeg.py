@@ -10,7 +10,7 @@ import importlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -80,9 +80,11 @@ class Chosen:
     video: Encoder
     audio: Encoder
 
-    def command(self, size: tuple[int, int], sound: Path | None, to: Path, title: str, language: str) -> list[str]:
-        """Frames from its standard input, sound from a file. Nothing of a patient is among its arguments, nor does
-        the file say when or by what it was made.
+    def command(
+        self, size: tuple[int, int], keys: Sequence[float], sound: Path | None, to: Path, title: str, language: str
+    ) -> list[str]:
+        """Frames from its standard input, sound from a file; `keys`: moments that can be shown without those before.
+        Nothing of a patient is among its arguments, nor does the file say when or by what it was made.
         """
         wide, high = size
         inputs = [
@@ -117,6 +119,7 @@ class Chosen:
             *inputs,
             *tracks,
             *("-c:v", self.video.name, *self.video.options.split(), "-g", str(KEYS), "-threads", "2"),
+            *(("-force_key_frames", ",".join(f"{at:.2f}" for at in keys)) if keys else ()),
             *("-vf", COLOURS),
             *("-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact"),
             *("-metadata", f"title={title}", *self.format.options, "-f", self.format.muxer, str(to)),

@@ -85,7 +85,7 @@ class Local:
     async def _film(
         self, job: Job, chosen: ffmpeg.Chosen, narration: Narration, sound: Path | None, files: Mapping[str, Path]
     ) -> None:
-        from hilum.video.local.frames import count, frames
+        from hilum.video.local.frames import count, frames, keys
 
         script = job.wanted.script
         screens = await asyncio.to_thread(_screens, job.wanted)
@@ -94,7 +94,8 @@ class Local:
         files["captions"].write_text(webvtt(captions), "utf-8")
         files["transcript"].write_text(transcript(script), "utf-8")
         own = words(script.language)
-        command = chosen.command(screens[0].stage.size, sound, files["video"], own.title, own.code)
+        moments = keys(screens, narration)
+        command = chosen.command(screens[0].stage.size, moments, sound, files["video"], own.title, own.code)
         pictures = frames(script, screens, narration, ffmpeg.RATE)
         await encode(command, pictures, count(narration, ffmpeg.RATE), ffmpeg.RATE, _share(job.tell, SAYING, 1.0))
 
