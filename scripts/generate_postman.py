@@ -1,7 +1,7 @@
 """Write examples/postman: a collection of requests and two environments, from the routes that there are.
 
-The FHIR requests are examples of the rows of `hilum.rest.routes`, those of the broker and of videos of `/api/openapi.json`: a row
-without an example, or an example without a row, is an error. tests/journeys/test_postman.py runs them with newman.
+The FHIR requests are examples of the rows of `hilum.rest.routes`, the others of `/api/openapi.json`: a row without an
+example, or an example without a row, is an error. tests/journeys/test_postman.py runs them with newman.
 
 python scripts/generate_postman.py
 """

@@ -34,7 +34,6 @@ from hilum.video.order import (
     Decision,
     Failure,
     Order,
-    Whom,
     changed,
     gather_of,
 )
@@ -156,7 +155,7 @@ class Executing:
         await self._show(reel, shown.GATHERING)
         try:
             template = self._template(order)
-            whom = self._shelf.opened(reel, Whom)
+            whom = self._shelf.whom(reel)
             await self._gather.give(gather_of(reel.id), order.by, order.ehr, template.recipe, whom)
         except Refused as refused:
             return await self._failed(reel, Failure(refused.code, refused.text, refused.element))
