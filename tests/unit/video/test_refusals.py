@@ -191,7 +191,12 @@ CASES: list[tuple[str, str, Change]] = [
     (
         "timing-conflict",
         MEDICINES,
-        dosage(timing={"code": {"text": "QHS"}, "repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}),
+        dosage(
+            timing={
+                "code": {"text": "QHS"},
+                "repeat": {"frequency": 1, "period": 1, "periodUnit": "d", "dayOfWeek": ["mon"]},
+            }
+        ),
     ),
     ("timing-conflict", MEDICINES, repeat(frequency=3, period=1, periodUnit="d", timeOfDay=["08:00:00", "20:00:00"])),
     ("dosage-conflict", MEDICINES, dosage(text="Take 2 tablets twice a day.")),
