@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -21,21 +22,26 @@ from hilum.broker.api import allowed
 from hilum.broker.order import Start
 from hilum.broker.wish import judged, signed_in
 from hilum.feed.working import Working
+from hilum.fhir.resource import Resource
 from hilum.fhir.task import FINAL, TASK
 from hilum.interactions import granting
 from hilum.interactions.door import Door
 from hilum.problems import Conflict, Invalid, Misconfigured, NotFound
-from hilum.video import templates
+from hilum.video import reviews, templates
 from hilum.video.local import Local
 from hilum.video.making import Gathering, Renderers, Writing
 from hilum.video.order import Failure, Whom
+from hilum.video.script import Script
 from hilum.video.sources import OF_PATIENT
 from hilum.video.studio import studio
+from hilum.video.templates import Template
 from hilum.video.videos import Videos
+from hilum.video.writing import write
 
 TEMPLATES: Final = "templates"
+REVIEWS: Final = "reviews.toml"
 WORK: Final = "work"
-"""Folders of `--videos`: of one's own templates, and what renderers work in."""
+"""In `--videos`: one's own templates, who has reviewed the phrases of a language, and what renderers work in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +64,17 @@ def filmed(
     """All of it. Raises Misconfigured where a template or a setting is not sound."""
     folder = settings.videos_folder
     read = partial(templates.read, folder / TEMPLATES)
+    reviewed = partial(reviews.read, folder / REVIEWS)
     read()
+    reviewed()
+
+    def written(template: Template, language: str, resources: Iterable[Resource], now: datetime) -> Script:
+        return write(template, language, resources, now, reviewed())
+
     videos, working = studio(
         door,
         Seal(root),
-        Writing(read),
+        Writing(read, written),
         renderers(settings),
         Gather(ways, made, door, roles),
         folder / WORK,

@@ -581,3 +581,47 @@ async def killed(here: World, folder: Path, write: int, id: str) -> None:
     some = [work, *working._under_way.values()]
     await asyncio.wait(some, timeout=0.05)
     here.move(60)  # the leases of who is dead have ended
+
+
+async def test_who_is_killed_when_a_decision_is_written_leaves_it_to_others_to_do(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def killed(id: str) -> None:
+        """The process ends after the decision was written, and before anything was done."""
+
+    approved, rejected = await here.draft(), await here.draft()
+    with monkeypatch.context() as patch:
+        patch.setattr(here.videos, "_here", killed)
+        await here.videos.approve(DOCTOR, approved)
+        await here.videos.reject(DOCTOR, rejected)
+    assert "approval" not in await here.stands(approved)
+    await here.work()
+    assert [(await here.videos.get(OWNER, id)).step for id in (approved, rejected)] == ["approved", "rejected"]
+    assert sorted(await here.stands(approved)) == sorted([*KEPT, "approval"])
+    assert await here.stands(rejected) == []
+    assert await here.left() == (1, 0, 0)
+
+
+async def test_who_is_killed_when_a_draft_is_kept_keeps_it_once_and_renders_it_once(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = await here.ask()
+
+    async def killed(*arguments: Any) -> Any:
+        raise Busy("The process ends here.")
+
+    keep = executing.Files.keep
+
+    async def kept(self: Any, *arguments: Any) -> None:
+        await keep(self, *arguments)
+        monkeypatch.setattr(type(here.shelf), "put", killed)
+
+    monkeypatch.setattr(executing.Files, "keep", kept)
+    await here.work()
+    assert await here.stands(id) == KEPT
+    monkeypatch.undo()
+    here.move(60)
+    await here.work()
+    assert (await here.videos.get(OWNER, id)).step == "awaiting-approval"
+    assert len(here.renderer.jobs) == 1
+    assert await here.stands(id) == KEPT
