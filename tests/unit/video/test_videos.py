@@ -249,10 +249,11 @@ async def test_gathering_is_cancelled_with_it(here: World) -> None:
 
 async def test_what_is_rejected_is_deleted_and_who_did_so_is_told(here: World) -> None:
     id = await here.draft()
-    found = await here.videos.reject(DOCTOR, id)
+    found = await here.videos.reject(DOCTOR, id, reason="Too long.")
     assert (found.status, found.step) == ("cancelled", "rejected")
     assert found.decided is not None
     assert (found.decided.verdict, found.decided.by) == ("rejected", "doc")
+    assert here.trail.events[-1][3]["reason"] == "Too long."
     await here.work()
     assert (await here.videos.get(OWNER, id)).step == "rejected"
     assert await here.stands(id) == []
