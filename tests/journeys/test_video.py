@@ -152,7 +152,9 @@ def test_from_draft_to_a_link_over_http_and_its_end(tour: Tour) -> None:
         assert asking.delete(f"{url}/links/{link['id']}").json()["revoked"] is True
         document = asking.get(f"/fhir/{found['document']}").json()
         assert document["status"] == "superseded"
-        final = asking.get("/fhir/DocumentReference", params={"identifier": f"urn:hilum:video|{id}", "status": "current"})
+        final = asking.get(
+            "/fhir/DocumentReference", params={"identifier": f"urn:hilum:video|{id}", "status": "current"}
+        )
         (entry,) = final.json()["entry"]
         assert entry["resource"]["docStatus"] == "final"
     listed = tour.json("videos", "list")
