@@ -13,7 +13,7 @@ from hilum.access.policy import Principal
 from hilum.access.roles import Roles
 from hilum.access.seal import Seal
 from hilum.app.background import Background
-from hilum.app.brokering import Brokering, Ordered
+from hilum.app.brokering import Brokering, Ordered, reaching
 from hilum.app.settings import Settings
 from hilum.audit.recording import SILENT, Trail
 from hilum.broker import told
@@ -24,10 +24,12 @@ from hilum.fhir.task import FINAL, TASK
 from hilum.interactions import granting
 from hilum.interactions.door import Door
 from hilum.problems import Conflict, Invalid, Misconfigured, NotFound
-from hilum.video import templates
+from hilum.video import remote, templates
 from hilum.video.local import Local
 from hilum.video.making import Gathering, Renderers, Writing
 from hilum.video.order import Failure, Whom
+from hilum.video.remote import Remote
+from hilum.video.remote.callbacks import Callbacks
 from hilum.video.sources import OF_PATIENT
 from hilum.video.studio import studio
 from hilum.video.videos import Videos
@@ -35,14 +37,17 @@ from hilum.video.videos import Videos
 TEMPLATES: Final = "templates"
 WORK: Final = "work"
 """Folders of `--videos`: of one's own templates, and what renderers work in."""
+FHIR: Final = "/fhir"
+"""Ends the base of a door; what is before it is the origin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filmed:
-    """`working`: what makes videos in this process."""
+    """`working`: what makes videos in this process. `callbacks`: where services tell that there is something new."""
 
     videos: Videos
     working: Working
+    callbacks: Callbacks
 
 
 def filmed(
@@ -58,27 +63,33 @@ def filmed(
     folder = settings.videos_folder
     read = partial(templates.read, folder / TEMPLATES)
     read()
+    elsewhere = services(settings, door.base.removesuffix(FHIR))
     videos, working = studio(
         door,
         Seal(root),
         Writing(read),
-        renderers(settings),
+        renderers(settings, elsewhere),
         Gather(ways, made, door),
         folder / WORK,
         roles,
         trail=trail,
         at_once=settings.renders,
     )
-    return Filmed(videos, working)
+    return Filmed(videos, working, Callbacks(elsewhere))
 
 
-def renderers(settings: Settings) -> Renderers:
+def services(settings: Settings, origin: str) -> Mapping[str, Remote]:
+    """The renderers that are services. Raises Misconfigured where their file is not sound."""
+    found = remote.services(settings.data, settings.environment)
+    return {name: Remote(one, reaching(settings), origin) for name, one in found.items()}
+
+
+def renderers(settings: Settings, elsewhere: Mapping[str, Remote]) -> Renderers:
     """Those that there are, the one of the settings first. Raises Misconfigured."""
-    found: Renderers = {"local": Local(settings.ffmpeg, voices(settings.voices))}
+    found: Renderers = {"local": Local(settings.ffmpeg, voices(settings.voices)), **elsewhere}
     if settings.renderer not in found:
-        raise Misconfigured(
-            f"There is no renderer {settings.renderer!r}. There are: {', '.join(found)}. Set --renderer."
-        )
+        text = f"There is no renderer {settings.renderer!r}. There are: {', '.join(found)}."
+        raise Misconfigured(f"{text} Set --renderer, or write it into {settings.data / remote.FILE}.")
     return {settings.renderer: found[settings.renderer], **found}
 
 

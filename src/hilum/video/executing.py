@@ -123,6 +123,9 @@ class Executing:
         if reel is not None:
             if reel.order.ehr:
                 await self._gather.cancel(gather_of(id))
+            renderer = self._renderers.get(reel.order.renderer)
+            if reel.order.held and renderer is not None:
+                await renderer.cancel(reel.order.held)
             await self._cleared(reel)
             await self._tasks.tell_stopped(id, shown.ended_by_others)
             await self._shelf.forget(reel)

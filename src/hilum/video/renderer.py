@@ -1,4 +1,4 @@
-"""What makes a video of a script: here by oneself (`hilum.video.local`), or a service elsewhere (`hilum.video.remote`)."""
+"""What makes a video of a script: this machine (`hilum.video.local`), or a service elsewhere (`hilum.video.remote`)."""
 
 from __future__ import annotations
 
@@ -78,3 +78,8 @@ class Renderer(Protocol):
 
     async def render(self, job: Job) -> Rendered:
         """Raises Unrendered."""
+
+    async def cancel(self, held: str) -> None:
+        """Nobody wants the video any more whose job has given this to `hold`, and which is not being rendered: whoever
+        still works on it elsewhere is told so, as far as that goes. Raises nothing.
+        """

@@ -56,7 +56,7 @@ def signature(secret: bytes, id: str, at: str, body: bytes) -> str:
 
 def genuine(secret: bytes, id: str, at: str, signatures: str, body: bytes, now: float) -> bool:
     """Whether one of the signatures is of this message, and the message of now. The time that it takes tells nothing of
-    the secret.
+    a signature that would be right.
     """
     if not 0 < len(id) <= LONGEST_ID or not at.isascii() or not at.isdigit() or len(at) > 12:
         return False
@@ -64,4 +64,4 @@ def genuine(secret: bytes, id: str, at: str, signatures: str, body: bytes, now: 
         return False
     expected = signature(secret, id, at, body).encode()
     some = signatures.split()[:_SIGNATURES]
-    return any([hmac.compare_digest(expected, one.encode()) for one in some])  # all of them, whichever fits
+    return any(hmac.compare_digest(expected, one.encode()) for one in some)

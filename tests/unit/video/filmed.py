@@ -91,11 +91,15 @@ class Renderer:
     gate: asyncio.Event | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     jobs: list[Job] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
     under_way: int = 0
     most: int = 0
 
     def fit(self, wanted: Wanted) -> None:
         pass
+
+    async def cancel(self, held: str) -> None:
+        self.cancelled.append(held)
 
     async def render(self, job: Job) -> Rendered:
         self.jobs.append(job)
