@@ -40,6 +40,7 @@ import os
 import re
 import secrets
 import shutil
+import struct
 import subprocess
 import tempfile
 import textwrap
@@ -47,6 +48,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import zlib
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -62,7 +64,7 @@ ENCODERS = {
     "h264": ["libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"],
 }
 FORMATS = {"vp9": "webm", "av1": "webm", "h264": "mp4"}
-MEDIA = {"webm": "video/webm", "mp4": "video/mp4", "vtt": "text/vtt"}
+MEDIA = {"webm": "video/webm", "mp4": "video/mp4", "vtt": "text/vtt", "png": "image/png"}
 COLOURS = ("0x1f5f6b", "0x4a3f6b", "0x2f5d3a", "0x6b3f2f")
 FONTS = ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "/System/Library/Fonts/Helvetica.ttc")
 PREPARED = base64.b64decode(
@@ -181,7 +183,7 @@ class Service:
         """Make what was ordered, and tell who wants to know."""
         job.status, job.progress = "rendering", 0.1
         if job.fault in ("slow", "stuck"):
-            ends = time.monotonic() + (2 if job.fault == "slow" else 3600)
+            ends = time.monotonic() + (1 if job.fault == "slow" else 3600)
             while time.monotonic() < ends and job.status != "cancelled":
                 time.sleep(0.05)
         files = {}
@@ -206,7 +208,7 @@ class Service:
         output, data = job.order["output"], job.order["data"]
         name = f"video.{output['format']}"
         if not self.ffmpeg:
-            return {name: PREPARED}
+            return {name: PREPARED, "poster.png": picture()}
         scenes = [n for n in range(1, 41) if f"scene_{n}_text" in data]
         size, parts, cues = f"{output['width']}x{output['height']}", [], ["WEBVTT"]
         with tempfile.TemporaryDirectory() as folder:
@@ -426,6 +428,16 @@ def found(ffmpeg: str) -> str:
 
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     return shutil.which("ffmpeg") or ""
+
+
+def picture() -> bytes:
+    """A PNG of one colour, as the prepared video is."""
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", 64, 36, 8, 2, 0, 0, 0))]
+    parts += [(b"IDAT", zlib.compress((b"\0" + b"\x1f\x5f\x6b" * 64) * 36)), (b"IEND", b"")]
+    made = [
+        struct.pack(">I", len(part)) + kind + part + struct.pack(">I", zlib.crc32(kind + part)) for kind, part in parts
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(made)
 
 
 def clock(seconds: float) -> str:

@@ -63,6 +63,7 @@ _UNDONE: Final = frozenset((408, 425, 429))
 """Of those that may be better later: nothing was done."""
 _OURS: Final = frozenset(("form", "scheme", "port", "address", "redirect"))
 _THEIRS: Final = frozenset(("protocol", "coding", "size", "tls"))
+_PASSES: Final = frozenset(("name", "connect", "time", "protocol"))
 _WHY: Final[Mapping[str, str]] = {
     "form": "has an address that is no URL.",
     "scheme": "has an address that is not https.",
@@ -80,7 +81,7 @@ def unreachable(name: str, problem: Unreachable) -> Unanswered:
     """What it means that there is no answer."""
     side = "ours" if problem.kind in _OURS else "theirs" if problem.kind in _THEIRS else "network"
     text = f"The video service {name!r} {_WHY.get(problem.kind, 'can not be reached, or breaks off.')}"
-    return Unanswered("not-reached", text, side, again=side == "network", unsure=problem.sent)
+    return Unanswered("not-reached", text, side, again=problem.kind in _PASSES, unsure=problem.sent)
 
 
 def refused(name: str, found: Fetched, now: float) -> Unanswered:

@@ -181,7 +181,7 @@ def _fitting(read: _Table, environment: str) -> None:
         raise Invalid("header must name one with auth = header, and be absent otherwise.")
     if read.header and not _HEADER.fullmatch(read.header):
         raise Invalid("header must be the name of a header in lower case, such as x-api-key.")
-    if (read.auth == "client-credentials") != bool(read.client_id and read.token_url):
+    if {bool(read.client_id), bool(read.token_url)} != {read.auth == "client-credentials"}:
         raise Invalid("client_id and token_url must be there with auth = client-credentials, and absent otherwise.")
     if not read.storyboard:
         raise Invalid("storyboard must be tables: [[NAME.storyboard]] with id, template, language and shape.")
