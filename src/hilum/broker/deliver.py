@@ -7,13 +7,14 @@ https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header
 |---|---|
 | `webhook-id` | the order's id, the same at every attempt and replay |
 | `webhook-timestamp` | seconds since 1970, of this attempt |
-| `webhook-signature` | `v1,` and base64 of HMAC-SHA256 of `id.timestamp.body` |
+| `webhook-signature` | `v1,` and base64 of HMAC-SHA256 of `id.timestamp.body`; one a secret, with spaces between |
 | `Idempotency-Key` | the order's id, as a quoted string: a receiver that has it already answers 2xx, and does nothing |
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -47,21 +48,21 @@ class Answer:
     wait: float = 0.0
 
 
-def headers(secret: bytes, id: str, at: int, body: bytes) -> dict[str, str]:
-    """Those of an attempt at that second."""
+def headers(secrets: Sequence[bytes], id: str, at: int, body: bytes) -> dict[str, str]:
+    """Those of an attempt at that second. `secrets`: each signs, the newest first."""
     return {
         "content-type": "application/json",
         "accept": "application/json",
         "webhook-id": id,
         "webhook-timestamp": str(at),
-        "webhook-signature": webhooks.signature(secret, id, str(at), body),
+        "webhook-signature": " ".join(webhooks.signature(one, id, str(at), body) for one in secrets),
         "idempotency-key": f'"{id}"',
     }
 
 
 async def post(destination: Destination, id: str, body: bytes, guard: Guard, now: float) -> Answer:
     """Send it once. What the receiver says beside its status is not read."""
-    said = headers(destination.secret, id, int(now), body)
+    said = headers(destination.secrets, id, int(now), body)
     try:
         found = await outbound.send(
             "POST", destination.url, said, body, limit=MOST_BYTES, guard=_guard(guard, destination)

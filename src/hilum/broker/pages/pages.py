@@ -23,6 +23,7 @@ LONGEST_BODY: Final = 16 * 1024
 ROUTES: Final[tuple[Route, ...]] = (*signing.ROUTES, *choosing.ROUTES, *progress.ROUTES)
 
 _OURS: Final = (b"/connect/", b"/callback/", b"/gather/")
+_WHOLE: Final = (b"/connect", b"/gather")
 _ISSUER: Final = re.compile(rb"(?:^|&)iss=")
 _STATUS: Final = (
     (NotFound, 404),
@@ -44,7 +45,7 @@ def serves(path: bytes, query: bytes) -> bool:
     """
     if path == b"/launch" or path.startswith(b"/launch/"):
         return _ISSUER.search(query) is not None
-    return path.startswith(_OURS) or path == b"/gather"
+    return path.startswith(_OURS) or path in _WHOLE
 
 
 class Pages:
