@@ -5,7 +5,6 @@ encoded by ffmpeg as a program of its own.
 from __future__ import annotations
 
 import asyncio
-import errno
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from hilum.video.local import ffmpeg
 from hilum.video.local.captions import webvtt
-from hilum.video.local.encoding import encode, fault
+from hilum.video.local.encoding import encode, unwritten
 from hilum.video.local.narration import Narration, narrate
 from hilum.video.local.transcript import transcript
 from hilum.video.local.voices import Voice, voice
@@ -69,9 +68,7 @@ class Local:
             for name, path in unfinished.items():
                 path.replace(made[name])
         except OSError as error:
-            raise fault(
-                "disk-full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "not-writable"
-            ) from None
+            raise unwritten(error) from None
         finally:
             shutil.rmtree(work, ignore_errors=True)
         job.tell(1.0)

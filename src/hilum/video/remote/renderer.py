@@ -18,7 +18,7 @@ from urllib.parse import urljoin
 
 import msgspec
 
-from hilum.video.local.encoding import fault
+from hilum.video.local.encoding import unwritten
 from hilum.video.local.reading import captions, seconds_of
 from hilum.video.local.renderer import drawable, poster
 from hilum.video.local.transcript import transcript
@@ -108,8 +108,8 @@ class Remote:
         try:
             answer = await self._awaited(job, ticket)
             return await self._fetched(job, answer)
-        except OSError:
-            raise fault("not-writable") from None
+        except OSError as error:
+            raise unwritten(error) from None
 
     async def cancel(self, held: str) -> None:
         """Where the service has a way to be told."""
