@@ -59,13 +59,13 @@ class Rendered:
 
 
 class Unrendered(Exception):
-    """It did not come to a video. `again`: it may when it is tried later. `side`: `ours`, `theirs`, `network`. The
-    text is for people, in our words.
+    """It did not come to a video. `again`: it may when it is tried later, `wait` seconds from now at least. `side`:
+    `ours`, `theirs`, `network`. The text is for people, in our words.
     """
 
-    def __init__(self, code: str, text: str, side: str = "ours", *, again: bool = False) -> None:
+    def __init__(self, code: str, text: str, side: str = "ours", *, again: bool = False, wait: float = 0.0) -> None:
         super().__init__(text)
-        self.code, self.text, self.side, self.again = code, text, side, again
+        self.code, self.text, self.side, self.again, self.wait = code, text, side, again, wait
 
 
 class Renderer(Protocol):

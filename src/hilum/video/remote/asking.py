@@ -30,15 +30,15 @@ _EARLY: Final = 30.0
 
 
 class Unanswered(Unrendered):
-    """`wait`: Retry-After, in seconds, 0 for none. `body`: of a refusal, for places that the table names. `unsure`: the
-    request may have been done all the same.
+    """`wait`: that of a Retry-After. `body`: of a refusal, for places that the table names. `unsure`: the request may
+    have been done all the same.
     """
 
     def __init__(
         self, code: str, text: str, side: str, *, again: bool = False, wait: float = 0, body: Any = None, unsure: bool
     ) -> None:
-        super().__init__(code, text, side, again=again)
-        self.wait, self.body, self.unsure = wait, body, unsure
+        super().__init__(code, text, side, again=again, wait=wait)
+        self.body, self.unsure = body, unsure
 
 
 _Row = tuple[str, str, str, bool]
