@@ -151,6 +151,20 @@ async def test_rendering_is_tried_again_where_that_may_help(here: World) -> None
     assert (await here.videos.get(OWNER, id)).step == "awaiting-approval"
 
 
+async def test_who_renders_may_say_how_long_to_wait_at_least_and_is_given_what_it_held(here: World) -> None:
+    here.renderer.raises = [Unrendered("busy", "Later.", "theirs", again=True, wait=1800)]
+    here.renderer.holds = "ticket"
+    id = await here.ask()
+    await here.work()
+    here.move(1799)
+    await here.work()
+    assert (await here.videos.get(OWNER, id)).step == "waiting"
+    here.move(1)
+    await here.work()
+    assert (await here.videos.get(OWNER, id)).step == "awaiting-approval"
+    assert [job.held for job in here.renderer.jobs] == ["", "ticket"]
+
+
 async def test_rendering_that_can_not_be_ends_the_video(here: World) -> None:
     here.renderer.raises = [Unrendered("no-codec", "ffmpeg has no such encoder.")]
     id = await here.ask()
@@ -216,6 +230,17 @@ async def test_who_cancels_ends_the_rendering_and_nothing_stays(here: World) -> 
     assert await here.left() == (0, 0, 0)
     with pytest.raises(Conflict):
         await here.videos.approve(DOCTOR, id)
+
+
+async def test_who_renders_elsewhere_is_told_that_nobody_wants_it_any_more(here: World) -> None:
+    here.renderer.raises = [Unrendered("busy", "Later.", "theirs", again=True)]
+    here.renderer.holds = "ticket"
+    id = await here.ask()
+    await here.work()
+    await here.videos.cancel(OWNER, id)
+    await here.work()
+    assert here.renderer.cancelled == ["ticket"]
+    assert await here.left() == (0, 0, 0)
 
 
 async def test_a_draft_can_be_cancelled_by_fhir_too_and_is_deleted(here: World) -> None:
