@@ -213,9 +213,7 @@ async def test_a_folder_that_can_not_be_written_to_is_told(tmp_path: Path) -> No
 
 
 def test_without_pillow_the_package_can_be_imported_and_says_what_is_missing() -> None:
-    script = (
-        "import sys; sys.modules['PIL'] = None; from hilum.video.local.renderer import Local, _pictures; _pictures()"
-    )
+    script = "import sys; sys.modules['PIL'] = None; from hilum.video.local.renderer import Local, drawable; drawable()"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, text=True)
     assert "pip install 'hilum[video]'" in found.stderr
 

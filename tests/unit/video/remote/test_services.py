@@ -97,6 +97,8 @@ def test_basic_takes_a_pair(tmp_path: Path) -> None:
         ({"colour": {}}, "colour"),
         ({"data": {"names": {"notice": ""}}}, "data.names leaves out notice, which must be shown"),
         ({"data": {"names": {"title": "A", "language": "A"}}}, "data.names must name each"),
+        ({"data": {"names": {"title": "language"}}}, "data.names must name each"),
+        ({"data": {"names": {"mrn": "A"}}}, "data.names has 'mrn', which is no placeholder of ours"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_a_shape_is_named(own: dict[str, object], says: str) -> None:

@@ -17,6 +17,8 @@ from hilum.problems import Invalid
 GENERIC: Final = "generic"
 NAMES: Final = ("storyboard", "key", "width", "height", "shape", "format", "codec", "language")
 """What `{}` may name in an order; besides `data` and `callback`, which are whole values."""
+_OURS: Final = re.compile(r"first_name|title|language|notice|scene_[1-9][0-9]?_(heading|text|spoken)")
+"""The placeholders that a script has (`hilum.video.writing.placeholders`)."""
 _SLOT: Final = re.compile(r"\{([^{}]*)\}")
 _ABSENT: Final = object()
 
@@ -123,9 +125,11 @@ def _judge(one: Shape) -> None:
         if value not in ("{data}", "{callback}"):
             _known(key, value, NAMES)
     theirs = [name for name in one.data.names.values() if name]
-    if len(set(theirs)) != len(theirs):
-        raise Invalid("of its api, data.names must name each placeholder of a storyboard once.")
+    if len(set(theirs)) != len(theirs) or any(_OURS.fullmatch(name) for name in theirs):
+        raise Invalid("of its api, data.names must name each placeholder of a storyboard once, and none of ours.")
     for key, name in one.data.names.items():
+        if not _OURS.fullmatch(key):
+            raise Invalid(f"of its api, data.names has {key[:64]!r}, which is no placeholder of ours.")
         if not name and (key == "notice" or key.endswith("_text")):
             raise Invalid(f"of its api, data.names leaves out {key}, which must be shown.")
     if one.look.whole <= 0:
