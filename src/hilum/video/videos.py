@@ -22,6 +22,7 @@ import builtins
 import hmac
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -291,10 +292,15 @@ class Videos:
         except Refused as refused:
             raise Invalid(refused.text, expression=refused.element or "script") from None
         if edited != script:
+            task = await read(self._door, who, TASK, id)
             await self._trail.certain(who, "video-edit", 200, self._about(reel) | {"script": digest(edited)})
             sealed = self._shelf.sealed(id, edited)
             news = {"step": RENDERING, "sealed": sealed, "draft": reel.order.draft + 1, "edited": who.agent, "tries": 0}
-            await self._go_on(reel, changed(reel.order, self._now(), **news))
+            order = changed(reel.order, self._now(), **news)
+            await self._go_on(reel, order)
+            with suppress(PreconditionFailed):  # whoever renders it was first to tell
+                body = shown.shown(task.body, id, order, shown.REQUESTED)
+                await update(self._door, granting.server(), TASK, id, body, f'W/"{task.version}"')
             self._accepted()
         return await self.get(who, id)
 

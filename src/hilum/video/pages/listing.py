@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from hilum.fhir.naming import name
+from hilum.fhir.task import CANCELLED
 from hilum.fhirpath.references import local
 from hilum.interactions import search as searching
 from hilum.problems import Forbidden
@@ -60,17 +61,22 @@ async def work(desk: Desk, asked: Asked) -> Answer:
 
 def row(desk: Desk, one: Told, names: Mapping[str, str]) -> Row:
     """A video as lists and the head of its page show it."""
-    template = desk.videos.templates().get(one.template)
+    template, step = desk.videos.templates().get(one.template), step_of(one)
     return Row(
         one.id,
         one.template if template is None else template.title,
         names.get(one.patient, ""),
         words.LANGUAGES.get(one.language, one.language),
-        words.STEPS.get(one.step, one.step),
-        words.TONES.get(one.step, ""),
+        words.STEPS.get(step, step),
+        words.TONES.get(step, ""),
         moment(one.created),
         one.ehr,
     )
+
+
+def step_of(one: Told) -> str:
+    """How it is: of one that was stopped a moment ago nobody may have said so yet."""
+    return "cancelled" if one.status in CANCELLED and one.step != "rejected" else one.step
 
 
 async def called(desk: Desk, here: SignedIn, references: Iterable[str]) -> dict[str, str]:
