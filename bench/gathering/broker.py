@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import apsw
 
 from bench.gathering import job
 from hilum.app.desk import Desk, desk
@@ -16,7 +18,7 @@ from hilum.broker import vendors
 from hilum.broker.following import Following
 from hilum.broker.order import Order, Start
 from hilum.broker.shown import WAITING
-from hilum.broker.told import Told, told
+from hilum.broker.told import told
 from hilum.web import log
 from hilum.web.outbound import Fetched
 from hilum.web.pool import Pool
@@ -58,7 +60,8 @@ async def measure(given: job.Job) -> job.Measured:
 
             async def work() -> job.Work:
                 resources, errors = await ways[given.what](here, given)
-                return job.Work(requests.number, resources, errors)
+                _, sqlite = apsw.status(apsw.SQLITE_STATUS_MEMORY_USED)
+                return job.Work(requests.number, resources, errors, sqlite // 1024)
 
             return await job.watched(work)
     finally:
@@ -70,38 +73,37 @@ async def _ordered(here: Desk, given: job.Job) -> tuple[int, list[str]]:
     orders, store = here.ordered.orders, given.what == job.STORED
     connection = await here.ways.connections.usable(EHR)
     where = "" if store else DESTINATION
-    ids: list[str] = []
-    became: list[Told] = []
+    waiting: deque[str] = deque()
+    wrong: Counter[str] = Counter()
+    came = 0
 
     async def one_less() -> None:
-        """Wait for the end of the oldest."""
+        """Wait for the end of the oldest, and keep no more of it than counts: what is measured is hilum's memory."""
+        nonlocal came
         while True:
-            order = told(await orders.get(here.who, ids[len(became)]))
+            order = told(await orders.get(here.who, waiting[0]))
             if order.over:
-                became.append(order)
-                return
+                break
             if order.step == WAITING:  # it would be tried again, and what is measured would be the wait
                 raise ValueError("An order could not go on. What kept it is logged above.")
             await asyncio.sleep(_LOOK_SECONDS)
+        waiting.popleft()
+        came += sum(one.count for one in order.came)
+        if order.status != "completed" or order.refused or order.failed:
+            wrong[order.reason.text if order.reason else f"{order.status}, with something missing"] += 1
 
     running = asyncio.create_task(here.ordered.running.run())
     try:
         for number in given.numbers:
-            if len(ids) - len(became) >= AHEAD:
+            if len(waiting) >= AHEAD:
                 await one_less()
             task = await orders.accept(here.who, connection, given.recipe, Start("mrn", number), where, store=store)
-            ids.append(task.id)
-        while len(became) < len(ids):
+            waiting.append(task.id)
+        while waiting:
             await one_less()
     finally:
         running.cancel()
         await asyncio.wait({running})
-    wrong = Counter(
-        order.reason.text if order.reason else f"{order.status}, with something missing"
-        for order in became
-        if order.status != "completed" or order.refused or order.failed
-    )
-    came = sum(one.count for order in became for one in order.came)
     return came, [f"{times} x {what}" for what, times in wrong.items()]
 
 

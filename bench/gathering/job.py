@@ -35,15 +35,19 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """`cpu`: seconds of user and system time of the whole process while it worked. `peak_kb`: the most memory of its
-    own, `start_kb`: when it began; `resident_kb`: the most with what it maps of files, its store among them.
+    """`cpu`: seconds of user and system time of the whole process while it worked, `loop_cpu`: of its event loop's
+    thread. `written`: bytes, to files above all. `peak_kb`: the most memory of its own, `start_kb`: when it began,
+    `sqlite_kb`: the most of it that SQLite had; `resident_kb`: with what it maps of files, its store among them.
     `requests`: to the EHR. `resources`: that came.
     """
 
     seconds: float
     cpu: float
+    loop_cpu: float
+    written: int
     start_kb: int
     peak_kb: int
+    sqlite_kb: int
     resident_kb: int
     requests: int
     resources: int
@@ -56,6 +60,7 @@ class Work(msgspec.Struct, frozen=True):
     requests: int
     resources: int
     errors: list[str] = []
+    sqlite_kb: int = 0
 
 
 def memory(what: str) -> int:
@@ -76,6 +81,18 @@ def cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def written() -> int:
+    """Bytes that were written, whether or not they are on the disk yet.
+
+    https://man7.org/linux/man-pages/man5/proc_pid_io.5.html
+    """
+    try:
+        lines = Path("/proc/self/io").read_text().splitlines()
+    except FileNotFoundError:
+        return 0
+    return next(int(line.split()[1]) for line in lines if line.startswith("wchar"))
+
+
 async def watched(work: Callable[[], Awaitable[Work]]) -> Measured:
     """What it took, with garbage collected as `hilum serve` has it, whoever works."""
     settle()
@@ -87,13 +104,24 @@ async def watched(work: Callable[[], Awaitable[Work]]) -> Measured:
             await asyncio.sleep(_LOOK_SECONDS)
             most = max(most, memory("RssAnon"))
 
-    used, begun = cpu(), time.perf_counter()
+    wrote, used, loop, begun = written(), cpu(), time.thread_time(), time.perf_counter()
     looking = asyncio.create_task(look())
     done = await work()
-    seconds, spent = time.perf_counter() - begun, cpu() - used
+    seconds, loop_cpu, spent = time.perf_counter() - begun, time.thread_time() - loop, cpu() - used
     looking.cancel()
-    most = max(most, memory("RssAnon"))
-    return Measured(seconds, spent, start, most, memory("VmHWM"), done.requests, done.resources, done.errors)
+    return Measured(
+        seconds=seconds,
+        cpu=spent,
+        loop_cpu=loop_cpu,
+        written=written() - wrote,
+        start_kb=start,
+        peak_kb=max(most, memory("RssAnon")),
+        sqlite_kb=done.sqlite_kb,
+        resident_kb=memory("VmHWM"),
+        requests=done.requests,
+        resources=done.resources,
+        errors=done.errors,
+    )
 
 
 def main(measure: Callable[[Job], Awaitable[Measured]]) -> None:

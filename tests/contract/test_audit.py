@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import os
@@ -305,6 +306,22 @@ async def test_files_of_a_killed_process_are_settled_by_the_next(site: Site) -> 
     assert len(found) == 1
     assert (await site.verified())[0] == []
     await site.settling.stop()
+
+
+async def test_files_that_others_leave_are_settled_by_one_that_runs_already(site: Site) -> None:
+    settling = Settling(site.store, site.trail, site.signer, site.folder / "audit", seconds=0.001)
+    settling.start()
+    while not settling._turns:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    other = Trail(site.folder / "audit")
+    other.start()
+    await other.flushed(other.note(PAT, "read", "Patient", "left", 0, 404, "", ()))
+    os.close(other._file._file)  # what the kernel does when its process ends
+    async with asyncio.timeout(60):
+        while not await site.all([("entity", "Patient/left")]):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await settling.stop()
+    assert (await site.verified())[0] == []
 
 
 async def test_verify_finds_nothing_wrong_with_what_nobody_touched(site: Site) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tests.contract.conftest import DURABLE
 from tests.contract.writing import AUDIT, commit, create, patient, put
 
+from hilum.oauth.lease import Leases, offered
 from hilum.oauth.ledger import (
     CLIENT,
     CLIENT_REVOKED,
@@ -21,6 +22,7 @@ from hilum.oauth.ledger import (
     GRANT,
     GRANT_REVOKED,
     JTI,
+    LEASE,
     NEVER,
     REFRESH,
     REVOKED,
@@ -170,6 +172,35 @@ async def test_records_are_listed_by_key_a_page_at_a_time(store: Store) -> None:
     assert await keys(store, GRANT, owner=b"nobody") == []
 
 
+async def test_records_are_listed_by_peer_between_two_of_them(store: Store) -> None:
+    peers = [b"a\x00\x01", b"a\x00\x05", b"a\x00\x05k", b"a\x00\xff", b"b\x00\x01"]
+    await store.ledger.many([Put(LEASE, b"%d" % (9 - n), b"", peer=peer) for n, peer in enumerate(peers)])
+    await store.ledger.add(Put(LEASE, b"expired", b"", past(), peer=b"a\x00\x02"))
+    await store.ledger.many([Put(LEASE, b"without", b""), Put(GRANT, b"else", b"", peer=b"a\x00\x02")])
+
+    async def found(after: bytes, until: bytes, limit: int = 200) -> list[bytes]:
+        return [row.peer for row in await store.ledger.ranged(LEASE, after, until, limit)]
+
+    assert await found(b"a\x00", b"a\x00\x06") == peers[:3]
+    assert await found(b"a\x00", b"a\x00\x05") == peers[:2]
+    assert await found(b"a\x00\x01", b"b\xff", 2) == peers[1:3]
+    assert await found(b"", b"\xff") == peers
+    assert await found(b"c", b"\xff") == []
+
+
+async def test_of_many_that_wait_those_that_are_due_are_found_the_longest_first(store: Store) -> None:
+    leases = Leases(store.ledger, lambda: 1_800_000_000.0)
+    some = {b"%03d" % n: 1_800_000_000.0 + n - 3 for n in range(500)}
+    await store.ledger.many([offered(key, b"work", at) for key, at in reversed(some.items())])
+    assert [key async for key in leases.due(b"work")] == [b"000", b"001", b"002", b"003"]
+    held = await leases.take(b"000")
+    assert held is not None
+    assert [key async for key in leases.due(b"work")] == [b"001", b"002", b"003"]
+    assert await held.lay_down()
+    assert await leases.hasten(b"400")
+    assert sorted([key async for key in leases.due(b"work")][:2]) == [b"000", b"400"]
+
+
 async def test_records_end_by_key_or_by_owner(store: Store) -> None:
     await store.ledger.many([Put(REFRESH, bytes([n]), b"", NEVER, b"g%d" % (n % 2)) for n in range(6)])
     await store.ledger.add(Put(REFRESH, b"nobody's", b""))
@@ -192,6 +223,14 @@ async def test_what_is_removed_is_gone(store: Store) -> None:
     assert not await store.ledger.remove(SESSION, b"s")
     assert await store.ledger.get(SESSION, b"s") is None
     assert await store.ledger.add(Put(SESSION, b"s", b""))
+
+
+async def test_it_is_removed_only_as_it_was_seen(store: Store) -> None:
+    await store.ledger.add(Put(SESSION, b"s", b"1"))
+    await store.ledger.replace(Put(SESSION, b"s", b"2"), 1)
+    assert not await store.ledger.remove(SESSION, b"s", b"1")
+    assert await store.ledger.remove(SESSION, b"s", b"2")
+    assert not await store.ledger.remove(SESSION, b"s", b"2")
 
 
 async def test_many_are_written_together(store: Store) -> None:
@@ -351,6 +390,23 @@ async def test_a_commit_revokes_and_ends_the_records_of_a_grant(store: Store) ->
     assert [one.revoked for one in await store.ledger.revocations(0)] == list(some)
     ended = [row.key for kind in (GRANT, CODE, REFRESH, SESSION) for row in await store.ledger.of(kind) if row.state]
     assert ended == [b"g", b"c", b"r0", b"r1"]
+
+
+async def test_a_commit_writes_records_new_ones_and_in_place_of_a_version_or_nothing_at_all(store: Store) -> None:
+    await store.ledger.add(Put(JTI, b"k", b"1"))
+
+    async def written(id: str, *puts: Put) -> None:
+        await store.commit(Commit((put(patient(), id),), AUDIT, puts=puts))
+
+    await written("a", Put(JTI, b"k", b"2", version=1), Put(JTI, b"new", b"1"))
+    for stale in (Put(JTI, b"k", b"3", version=1), Put(JTI, b"k", b"3"), Put(JTI, b"none", b"3", version=1)):
+        with pytest.raises(VersionChanged):
+            await written("b", Put(JTI, b"other", b"1"), stale)
+    assert [(row.key, row.value, row.version) for row in await store.ledger.of(JTI)] == [
+        (b"k", b"2", 2),
+        (b"new", b"1", 1),
+    ]
+    assert await store.read("Patient", "b") is None
 
 
 async def test_a_refused_commit_revokes_nothing(store: Store) -> None:

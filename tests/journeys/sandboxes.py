@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -17,7 +15,7 @@ from typing import Any
 import httpx
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from tests.journeys.server import HANGS_SECONDS, free_port
+from tests.journeys.server import HANGS_SECONDS, free_port, started
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 BROKER = "http://127.0.0.1:4718"
@@ -38,18 +36,18 @@ class Sandbox:
         self._key = {**key, "kid": "one", "alg": "ES384", "use": "sig"}
         public = {name: value for name, value in self._key.items() if name != "d"}
         (folder / "jwks.json").write_text(json.dumps({"keys": [public]}))
-        command = [
-            sys.executable, "-m", "hilum.cli", "sandbox", "--profile", profile, "--port", str(self.port),
+        arguments = [
+            "sandbox", "--profile", profile, "--port", str(self.port),
             "--data", str(folder / "data"), "--jwks", str(folder / "jwks.json"), "--broker", BROKER, "--patients", "3",
             *flags,
         ]  # fmt: skip
         self._said, self._log = folder / "stdout", folder / "stderr"
-        self.process = subprocess.Popen(
-            command,
-            stdout=self._said.open("wb"),
-            stderr=self._log.open("wb"),
+        self.process = started(
+            arguments,
             # settings of another hilum are not its own, unless it is to be known there
-            env=os.environ | ({} if "--connect" in flags else OTHERS),
+            os.environ | ({} if "--connect" in flags else OTHERS),
+            self._said.open("wb"),
+            self._log.open("wb"),
         )
         ends = time.monotonic() + HANGS_SECONDS
         while "Stop with" not in self.said:

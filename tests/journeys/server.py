@@ -34,9 +34,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def started(arguments: list[str], env: dict[str, str], out: IO[bytes], errors: IO[bytes]) -> Process:
-    """`hilum ARGUMENTS` in a process of its own."""
-    if forking.can(env):
+def started(
+    arguments: list[str], env: dict[str, str], out: IO[bytes], errors: IO[bytes], *, forked: bool = True
+) -> Process:
+    """`hilum ARGUMENTS` in a process of its own, by `tests.forking` unless it must not be."""
+    if forked and forking.can(env):
         return forking.Forked(arguments, (0, out.fileno(), errors.fileno()), env, os.getcwd())
     return subprocess.Popen([sys.executable, "-m", "hilum.cli", *arguments], stdout=out, stderr=errors, env=env)
 
@@ -44,7 +46,7 @@ def started(arguments: list[str], env: dict[str, str], out: IO[bytes], errors: I
 class Server:
     """Started with flags of `hilum serve`; `log` is what it wrote to standard error.
 
-    `files`: soft and hard limit of the files that it may have open.
+    `files`: soft and hard limit of the files that it may have open. `forked`: see `started`.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Server:
         *flags: str,
         environment: dict[str, str] | None = None,
         files: tuple[int, int] | None = None,
+        forked: bool = True,
     ) -> None:
         self.port = free_port()
         self.data = folder / "data"
@@ -65,6 +68,7 @@ class Server:
             os.environ | {"PYTHONFAULTHANDLER": "1"} | (environment or {}),
             (folder / "stdout").open("wb"),
             self._errors,
+            forked=forked,
         )
         if files is not None:  # before its interpreter has got anywhere
             resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, files)

@@ -27,8 +27,7 @@ from hilum.access.keys import load_or_create
 from hilum.app.brokering import brokering
 from hilum.app.settings import Settings
 from hilum.app.stores import open_store
-from hilum.broker.grants import Grant, Grants, Pair
-from hilum.broker.shown import sign_in_of
+from hilum.broker.grants import Grant, Grants, Pair, sign_in_of
 
 pytestmark = needs_node("oidc-provider")
 
@@ -193,7 +192,7 @@ def test_a_patient_signs_in_there_and_what_they_allowed_outlasts_access_tokens(
     assert set(grant.scopes.split()) == set(PERSON.split())
     used = set()
     for renewals in range(3):
-        order = ordered(both.app, ehr, sign_in=id)
+        order = ordered(both.app, ehr, sign_in=sign_in_of(id))
         assert (order["step"], order["failed"], order["refused"], came(order)) == ("stored", [], [], CAME), order
         grants = ["authorization_code", *renewals * ["refresh_token"]]
         assert both.told[before:] == [{"grant": one, "client": client} for one in grants]
@@ -260,17 +259,17 @@ async def said(process: asyncio.subprocess.Process) -> str:
 
 def test_a_refresh_token_that_somebody_else_has_sent_ends_the_sign_in_there_and_here(both: Both) -> None:
     id = signed_in(both, "sea")
-    assert ordered(both.app, "sea", sign_in=id)["step"] == "stored"
+    assert ordered(both.app, "sea", sign_in=sign_in_of(id))["step"] == "stored"
     _, pair = opened(both.app, id)
     form = {"grant_type": "refresh_token", "refresh_token": pair.refresh, "client_id": "public"}
     assert httpx.post(f"{both.provider.url}/token", data=form).status_code == 200  # whoever has stolen it
     both.ehr.ends()
-    order = ordered(both.app, "sea", sign_in=id)
+    order = ordered(both.app, "sea", sign_in=sign_in_of(id))
     assert (order["status"], order["reason"]["code"]) == ("failed", "unauthorized"), order
     assert both.told[-2:] == [{"revoked": True}, {"grant": "refresh_token", "error": "invalid_grant", "why": USED}]
     assert not opened(both.app, id)[0].renewable
     before = len(both.told)
-    assert ordered(both.app, "sea", sign_in=id)["reason"]["code"] == "unauthorized"
+    assert ordered(both.app, "sea", sign_in=sign_in_of(id))["reason"]["code"] == "unauthorized"
     assert both.told[before:] == []  # what is known to be dead is not sent again
 
 

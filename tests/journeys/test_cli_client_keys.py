@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -69,6 +70,33 @@ def test_a_key_is_made_published_exported_rotated_and_taken_back(
     assert subject == f"CN=hilum sandbox {second['kid']}", "the newest is what a portal has to learn"
     keys("drop", second["kid"], *where)
     assert kids(running) == [first["kid"]]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("keys", "new", *OURS),
+        ("ehr", "add", "lake", "--base", "https://l.example/r4", "--client-id", "c", "--scopes", "system/*.rs"),
+    ],
+)
+def test_what_somebody_begins_with_makes_the_data_directory_as_serve_does(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    data = tmp_path / "data"
+    done = hilum(*words, "--data", data)
+    assert done.returncode == 0, done.stderr
+    assert f"{data} is a new data directory of the sandbox: serve it by --data." in done.stderr
+    assert ((data / "environment").read_text(), data.stat().st_mode & 0o777) == ("sandbox\n", 0o700)
+    assert {one.stat().st_mode & 0o077 for one in data.glob("signing-key*")} == {0}
+    other = hilum(*words, "--data", data, "--env", "production")
+    assert (other.returncode, "belongs to the environment 'sandbox'" in other.stderr) == (2, True), other.stderr
+    running = Server(tmp_path)
+    served = len(kids(running))
+    running.stop()
+    listed = json.loads(hilum("ehr", "list", "--json", "--data", data).stdout)["ehrs"]
+    assert (served, [one["name"] for one in listed]) == ((1, []) if words[0] == "keys" else (0, ["lake"]))
+    elsewhere = hilum(*words, "--data", data, "--store", f"sqlite:{tmp_path / 'other.db'}")
+    assert f"{tmp_path / 'other.db'} is a new store." in elsewhere.stderr
 
 
 def test_a_key_from_elsewhere_comes_in_by_file_or_by_variable(start: Callable[..., Server], tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from asyncio.subprocess import PIPE
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,10 +96,70 @@ def test_a_connection_that_can_t_be_one_is_refused_in_a_line(running: Server) ->
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_recipe_that_there_is_not_is_told_with_those_that_there_are(running: Server) -> None:
+    wish = ("--base", running.base, "--client-id", "c", "--scopes", "system/*.rs", "--recipe", "nope")
+    done = hilum("ehr", "add", "other", *wish, "--data", running.data)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "recipes names nope, and there is no such recipe. There are demographics, documents, " in done.stderr
+    own = running.data / "recipes" / "nope.toml"
+    own.parent.mkdir()
+    own.write_text('title = "My own"')
+    assert hilum("ehr", "add", "other", *wish, "--data", running.data).returncode == 0
+    own.unlink()
+    assert hilum("ehr", "remove", "other", "--data", running.data).returncode == 0
+
+
 def test_a_connection_that_asks_for_nothing_is_told_how_to_ask(running: Server) -> None:
     done = hilum("ehr", "add", "other", "--base", running.base, "--client-id", "c", "--data", running.data)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("hilum: Say what to ask for: --scopes where nobody is present")
+
+
+def test_only_what_is_given_of_a_connection_is_changed(running: Server) -> None:
+    wish = ("--base", "https://moor.example.org/r4", "--client-id", "old", "--scopes", "system/*.rs", "--title", "Moor")
+    assert hilum("ehr", "add", "moor", *wish, "--data", running.data).returncode == 0
+
+    def changed(*wish: str, input: str = "") -> dict[str, Any]:
+        done = hilum("ehr", "change", "moor", *wish, "--json", "--data", running.data, input=input)
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(done.stdout))
+
+    before = hilum("ehr", "list", "--json", "--data", running.data)
+    (moor,) = [one for one in json.loads(before.stdout)["ehrs"] if one["name"] == "moor"]
+    wish = ("--client-id", "new", "--user-scopes", "launch  patient/*.rs", "--title", "", "--disable")
+    moor |= {"client_id": "new", "user_scopes": "launch patient/*.rs", "disabled": True}
+    moor["grants"] = ["client_credentials", "authorization_code"]
+    del moor["title"]
+    assert changed(*wish) == moor
+    moor |= {"method": "client_secret_post"}
+    del moor["disabled"]
+    assert changed("--enable", "--secret-file", "-", "--secret-post", input="s3cret\n") == moor
+    events = running.client("system/AuditEvent.rs").get("AuditEvent?_count=50&_sort=-date").text
+    told = b"".join(b64decode(one) for one in re.findall(r'"query":"([^"]+)"', events))
+    assert told.count(b'{"changed":"moor","base":"https://moor.example.org/r4"') == 2
+    assert b"s3cret" not in told
+    for wrong, says in (
+        ((), "Say what is to be changed"),
+        (("--base", "https://elsewhere.example.org/r4"), "was given for another base"),
+        (("--scopes", "", "--user-scopes", ""), "Say what to ask for"),
+        (("--keys", "--public"), "in one way"),
+        (("--recipe", "nope"), "there is no such recipe"),
+    ):
+        done = hilum("ehr", "change", "moor", *wrong, "--data", running.data)
+        assert (done.returncode, says in done.stderr) == (1, True), done.stderr
+    assert changed("--keys", "--title", "Moor")["method"] == "private_key_jwt"
+    assert hilum("ehr", "remove", "moor", "--data", running.data).returncode == 0
+
+
+def test_a_connection_of_the_file_is_changed_there(running: Server) -> None:
+    file = running.data / "ehrs.toml"
+    file.write_text(
+        '[fen]\nenvironment = "sandbox"\nvendor = "plain"\nbase = "https://fen.example.org/r4"\nclient_id = "x"\n'
+        'method = "private_key_jwt"\nsystem_scopes = "system/*.rs"\n'
+    )
+    done = hilum("ehr", "change", "fen", "--disable", "--data", running.data)
+    file.unlink()
+    assert (done.returncode, "stands in ehrs.toml: change it there" in done.stderr) == (1, True), done.stderr
 
 
 def test_a_secret_comes_by_standard_input_and_is_shown_nowhere(running: Server) -> None:

@@ -41,7 +41,7 @@ type = "Procedure"
 search = "patient={patient}"
 """
 MRN, RESTRICTED = "203701", "203702"
-REFUSED = [{"type": type, "why": "forbidden"} for type in ("Practitioner", "Location")]
+REFUSED = [{"type": "Practitioner", "why": "forbidden"}]
 """What `visits` names, and the sandbox's app has no scope for."""
 
 
@@ -151,7 +151,7 @@ def test_what_is_printed_says_what_came_what_was_refused_and_what_was_delivered(
     said = [line.split() for line in done.stderr.splitlines()]
     assert ["epic", "SANDBOX,", "recipe", "visits"] in said
     assert ["Patient", "1"] in said
-    assert ["Location", "refused:", "forbidden", "(the", "EHR", "does", "not", "allow", "it)"] in said
+    assert ["Practitioner", "refused:", "forbidden", "(the", "EHR", "does", "not", "allow", "it)"] in said
     assert "delivered video: first_name, appointments (HTTP 200)" in done.stderr
     assert said[-1][:3] == ["Completed:", "kept", "as"]
     assert tour.hilum("orders", "list").stdout.split()[0] == id

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="ne
 
 @pytest.fixture
 def two(start: Callable[..., Server]) -> Iterator[Server]:
-    yield start("--workers", "2")
+    yield start("--workers", "2", forked=False)
 
 
 def worker(client: httpx.Client) -> int:

@@ -124,7 +124,10 @@ def test_a_patient_has_it_gathered_and_sent(both: Both, browser: Any) -> None:
         tab.goto(f"{both.app.url}/gather")
         assert "Nobody is signed in" in tab.inner_text("h1")
         looked_at(tab, "broker-nobody")
-        tab.goto(f"{both.app.url}/connect/lake")
+        follow(tab, "text=Sign in at an EHR")
+        assert tab.inner_text("h1") == "Where do you want to sign in?"
+        looked_at(tab, "broker-connect")
+        follow(tab, "[aria-label='Sign in at Lake Hospital']")
         signs_in(tab, "ada.stone")
         assert tab.inner_text("h1") == "You are signed in at Lake Hospital sandbox"
         looked_at(tab, "broker-choose")
@@ -189,7 +192,7 @@ def follow_up(both: Both, browser: Any) -> None:
         assert "Lake Hospital" in tab.inner_text("tbody")
         looked_at(tab, "admin-ehrs")
         follow(tab, "tbody button")
-        assert tab.inner_text("[role=status]") == "It works, as far as it can be tried from here."
+        assert tab.inner_text("[role=status]") == "What was tried works. Not tried: launch, read; see what to do."
         looked_at(tab, "admin-ehr")
         follow(tab, ".tabs >> text=Orders")
         assert "HTTP 400" in tab.inner_text("tbody")

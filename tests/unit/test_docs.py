@@ -35,7 +35,7 @@ def generator():
 COMMANDS = generator().leaves(typer.main.get_command(app))
 
 
-@pytest.mark.parametrize("name", ["cli.md", "ehr-vendors.md", "operations.md", "settings.md"])
+@pytest.mark.parametrize("name", ["cli.md", "ehr-vendors.md", "operations.md", "settings.md", "video-templates.md"])
 def test_the_reference_is_what_the_code_says(name):
     assert (ROOT / "docs" / "reference" / name).read_text() == generator().PAGES[name](), "run `make docs`"
 

@@ -24,6 +24,7 @@ from hilum.oauth.ledger import (
     EHR,
     EHR_KEY,
     EHR_TOKEN,
+    IDEMPOTENCY_KEY,
     KEY,
     PARCEL,
     SIGN_IN,
@@ -43,8 +44,9 @@ _SEALED: Final[Mapping[int, tuple[str, ...]]] = {
     EHR: ("secret",),
     EHR_KEY: ("private",),
     EHR_TOKEN: ("sealed", "tokens"),
-    DESTINATION: ("secret",),
+    DESTINATION: ("secret", "former"),
     PARCEL: ("sealed",),
+    IDEMPOTENCY_KEY: ("asked",),
 }
 """Kinds, beside keys of our own -> the members of their values that are sealed for their place, where not empty."""
 

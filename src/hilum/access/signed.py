@@ -63,9 +63,9 @@ class Link(msgspec.Struct, frozen=True, omit_defaults=True):
     size: int = 0
 
     @property
-    def spent(self) -> Put | None:
+    def spent(self) -> tuple[Put, ...]:
         """The record by which an upload uses the link up."""
-        return Put(LINK, digest(self.number), b"", self.ends * _MICRO) if self.number else None
+        return (Put(LINK, digest(self.number), b"", self.ends * _MICRO),) if self.number else ()
 
 
 class Signed:

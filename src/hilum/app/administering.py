@@ -28,7 +28,7 @@ class Administering:
     async def check(self, name: str) -> tuple[Ehr, Sequence[Step]]:
         """Try one, step by step. Raises NotFound."""
         ways, connection = self.ways, await self.ways.connections.get(name)
-        steps = checking.steps(connection, ways.backend, ways.discovery, ways.keys, ways.send)
+        steps = checking.steps(connection, ways.backend, ways.discovery, ways.keys, ways.send, ways.launching.origin)
         found = [Step(one.step, one.state, one.found, one.todo, one.side) async for one in steps]
         return _ehr(connection), found
 

@@ -54,9 +54,13 @@ def broker(
         orders=ordered.orders,
         parcels=ordered.parcels,
         connections=ways.connections,
+        grants=ways.launching.grants,
         destinations=ordered.destinations,
         recipes=ways.recipes,
-        check=lambda connection: checking.steps(connection, ways.backend, ways.discovery, ways.keys, ways.send),
+        check=lambda connection: checking.steps(
+            connection, ways.backend, ways.discovery, ways.keys, ways.send, ways.launching.origin
+        ),
+        remove=ways.launching.ending.remove,
         authenticate=partial(authenticate, verifier),
         trail=trail,
         roles=roles,
@@ -118,6 +122,8 @@ class Api:
             await app(inner, answer.receive, answer.send)
         finally:
             request.interaction = _named(inner)
+        if request.method == "HEAD" and answer.length < 0:
+            answer.stream = None
         return answer.response()
 
     async def _loaded(self) -> Asgi:
@@ -145,7 +151,7 @@ class _Answer:
         self._headers: list[Header] = []
         self._parts: list[bytes] = []
         self.stream: Callable[[], AsyncIterator[bytes]] | None = None
-        self._length = -1
+        self.length = -1
 
     async def receive(self) -> dict[str, Any]:
         return {"type": "http.request", "body": self._content, "more_body": False}
@@ -157,7 +163,7 @@ class _Answer:
         elif kind == "http.response.body":
             self._parts.append(message.get("body", b""))
         else:
-            self.stream, self._length = message["pieces"], message["length"]
+            self.stream, self.length = message["pieces"], message["length"]
 
     def response(self) -> Response:
         """Without its length, which is told where it is sent."""
@@ -165,7 +171,7 @@ class _Answer:
         for one in (NO_STORE, NO_SNIFF):
             if not any(name == one[0] for name, _ in headers):
                 headers.append(one)
-        return Response(self._status, headers, b"".join(self._parts), stream=self.stream, length=self._length)
+        return Response(self._status, headers, b"".join(self._parts), stream=self.stream, length=self.length)
 
 
 def _imported(broker: Broker, filming: Filming | None) -> Asgi:

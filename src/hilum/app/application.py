@@ -244,6 +244,7 @@ class Application:
             await self._ordering.stop()
         if self._brokering is not None:
             await self._brokering.renewing.close()
+            await self._brokering.launching.ending.close()
             await self._brokering.pools.close()
         if self._indexing is not None:
             await self._indexing.stop()

@@ -16,6 +16,7 @@ from hilum.broker.backend import Backend
 from hilum.broker.connections import Connections
 from hilum.broker.destinations import Destinations
 from hilum.broker.discovery import Discovery
+from hilum.broker.ending import Ending
 from hilum.broker.exchange import Exchange
 from hilum.broker.following import Following
 from hilum.broker.grants import Grants
@@ -94,7 +95,8 @@ class Ordered:
 def brokering(settings: Settings, store: Store, root: SigningKey) -> Brokering:
     """All of what signs in. Raises Misconfigured where the file of connections is not sound."""
     seal, table, environment = Seal(root), vendors.packaged(), settings.environment
-    connections = Connections(store.ledger, seal, environment, settings.data, vendors=frozenset(table))
+    known = partial(recipes, settings.data / RECIPES)
+    connections = Connections(store.ledger, seal, environment, settings.data, vendors=frozenset(table), recipes=known)
     keys = ClientKeys(store.ledger, seal, environment)
 
     def guard(seconds: float = SECONDS) -> Guard:
@@ -108,11 +110,10 @@ def brokering(settings: Settings, store: Store, root: SigningKey) -> Brokering:
     shelf: Shelf = RedisShelf(settings.redis, environment) if settings.redis else store.ledger
     secure = settings.origin.startswith("https:")
     sessions = Sessions(shelf, seal, environment, secure=secure)
-    launching = Launching(settings.origin, parties, sessions, grants, Identities(send))
+    launching = Launching(settings.origin, parties, sessions, grants, Identities(send), Ending(parties, grants))
     renewing = Renewing(grants, parties.renewal)
-    folder = settings.data / RECIPES
     pools = Pools(partial(guard, GATHER_SECONDS))
-    return Brokering(connections, keys, discovery, backend, send, launching, renewing, pools, partial(recipes, folder))
+    return Brokering(connections, keys, discovery, backend, send, launching, renewing, pools, known)
 
 
 def ordered(settings: Settings, ways: Brokering, door: Door, root: SigningKey, trail: Trail = SILENT) -> Ordered:

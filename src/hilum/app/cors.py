@@ -44,7 +44,8 @@ _PREFLIGHT: Final[tuple[Header, ...]] = (
     (
         b"access-control-allow-headers",
         b"authorization, content-type, accept, if-match, if-none-match, if-none-exist, if-modified-since, prefer, "
-        b"x-request-id, x-api-key, x-security-context, content-digest, repr-digest, range, if-range, last-event-id",
+        b"x-request-id, x-api-key, x-security-context, content-digest, repr-digest, range, if-range, last-event-id, "
+        b"idempotency-key",
     ),
     (b"access-control-max-age", b"600"),
 )

@@ -62,6 +62,7 @@ async def desk(settings: Settings, store: Store) -> AsyncIterator[Desk]:
         finally:
             await orders.running.stop()
             await ways.renewing.close()
+            await ways.launching.ending.close()
             await ways.pools.close()
     finally:
         await recording.stop()

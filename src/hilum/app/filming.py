@@ -17,8 +17,9 @@ from hilum.app.brokering import Brokering, Ordered
 from hilum.app.settings import Settings
 from hilum.audit.recording import SILENT, Trail
 from hilum.broker import told
+from hilum.broker.api import allowed
 from hilum.broker.order import Start
-from hilum.broker.wish import judged
+from hilum.broker.wish import judged, signed_in
 from hilum.feed.working import Working
 from hilum.fhir.task import FINAL, TASK
 from hilum.interactions import granting
@@ -63,7 +64,7 @@ def filmed(
         Seal(root),
         Writing(read),
         renderers(settings),
-        Gather(ways, made, door),
+        Gather(ways, made, door, roles),
         folder / WORK,
         roles,
         trail=trail,
@@ -100,21 +101,29 @@ class Gather:
     ways: Brokering
     made: Ordered
     door: Door
+    roles: Roles
 
-    async def judge(self, who: Principal, ehr: str, recipe: str, whom: Whom) -> None:
-        """Raises Invalid, Forbidden, NotFound."""
+    @property
+    def origin(self) -> str:
+        """Of hilum's pages, as people see it."""
+        return self.door.base.removesuffix("/fhir")
+
+    async def judge(self, who: Principal, ehr: str, recipe: str, whom: Whom) -> Whom:
+        """With the sign-in by its id, which stays in here. Raises Invalid, Forbidden."""
+        if whom.session:
+            allowed.to_sign_in(who, self.roles)
         try:
             connection = await self.ways.connections.usable(ehr)
         except NotFound as problem:  # what the address names is there
             raise Invalid(str(problem), expression="ehr") from None
-        start = Start(whom.by, whom.value, whom.session)
-        if start.session:
-            return
-        judged(connection, self.ways.recipes(), recipe, start)
+        session = await signed_in(self.ways.launching.grants, connection, whom.session, self.origin)
+        start = Start(whom.by, whom.value, session)
+        judged(connection, self.ways.recipes(), recipe, start, origin=self.origin)
         if not connection.allows(recipe):
-            allowed = ", ".join(connection.recipes) or "none"
-            text = f"A video takes the recipe {recipe!r}, which {ehr!r} does not allow. Allowed: {allowed}."
+            named = ", ".join(connection.recipes) or "none"
+            text = f"A video takes the recipe {recipe!r}, which {ehr!r} does not allow. Allowed: {named}."
             raise Invalid(text, expression="ehr")
+        return Whom(whom.by, whom.value, session)
 
     async def give(self, id: str, by: str, ehr: str, recipe: str, whom: Whom) -> None:
         """Raises Problem."""

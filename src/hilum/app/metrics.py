@@ -117,6 +117,7 @@ class Measured:
         self.explain = store.explain
         self.history = store.history
         self.changes = store.changes
+        self.settled = store.settled
         self.counts = store.counts
         self.placed = store.placed
         self.compartments_of = store.compartments_of

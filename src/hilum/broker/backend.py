@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 from hilum.access.seal import Seal
 from hilum.broker import token_endpoint
 from hilum.broker.connection import Connection
-from hilum.broker.connections import Connections, fingerprint
+from hilum.broker.connections import Connections, fingerprint, leased
 from hilum.broker.discovery import Discovery
 from hilum.broker.far import Failed
 from hilum.broker.reach import Send
@@ -214,7 +214,7 @@ class Backend:
             known = await self._kept(key)
             if known is not None and self._good(known, refused):
                 return known
-            held = await self._leases.claim(key, connection.name.encode())
+            held = await self._leases.claim(key, leased(connection.name))
             if held is not None:
                 try:
                     known = await self._kept(key)  # the holder before us may just have written it

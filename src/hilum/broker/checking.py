@@ -5,18 +5,17 @@ Discovery, clock, key, sign-in, CapabilityStatement, and one search of one resou
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from hilum.broker import rules
+from hilum.broker import file, rules
 from hilum.broker.backend import Backend
 from hilum.broker.connection import Connection
 from hilum.broker.discovery import METADATA, MOST_METADATA_BYTES, WELL_KNOWN, Discovery, Found
 from hilum.broker.far import Failed, Side
-from hilum.broker.reach import CAUSES, Send, unreachable
+from hilum.broker.reach import CAUSES, Send, object_of, unreachable
 from hilum.broker.refusals import SKEW
 from hilum.broker.token_endpoint import Granted, Keys, Refused
 from hilum.fhir.definitions import TYPE_NUMBER
@@ -90,11 +89,15 @@ ODD: Final = Reading(
 
 
 async def steps(
-    connection: Connection, backend: Backend, discovery: Discovery, keys: Keys, send: Send
+    connection: Connection, backend: Backend, discovery: Discovery, keys: Keys, send: Send, origin: str = ""
 ) -> AsyncIterator[Step]:
-    """One after the other, as they are done. Raises Busy, Damaged: where it lies with our own store."""
+    """One after the other, as they are done. `origin`: hilum's own, where browsers reach it. Raises Busy, Damaged:
+    where it lies with our own store.
+    """
     if connection.disabled:
-        yield Step("connection", "note", "It is disabled: nothing uses it.", "Enable it where it stands.", "ours")
+        filed = connection.origin == file.ORIGIN
+        todo = f"Take `disabled` out of {file.FILE}." if filed else f"hilum ehr change {connection.name} --enable"
+        yield Step("connection", "note", "It is disabled: nothing uses it.", todo, "ours")
     try:
         found = await discovery.of(connection.base, again=True)
     except Failed as failure:
@@ -104,29 +107,49 @@ async def steps(
     for step in (*_clock(found), *_abilities(connection, found)):
         yield step
     granted: Granted | None = None
-    if rules.BACKEND not in connection.grants:
-        yield Step("sign-in", "skipped", f"A person signs in: open /connect/{connection.name} in a browser.")
-    else:
+    sound = True
+    if connection.method == rules.KEYS:
         try:
-            if connection.method == rules.KEYS:
-                signing = await keys.signing(connection.alg)
-                yield Step("key", "works", f"{signing.alg}, kid {signing.kid}")
+            signing = await keys.signing(connection.alg)
+            yield Step("key", "works", f"{signing.alg}, kid {signing.kid}")
+        except Problem as problem:
+            sound = False
+            yield Step("key", "fails", str(problem), side="ours")
+    if rules.BACKEND in connection.grants and sound:
+        try:
             granted = await backend.sign_in(connection)
             yield Step("sign-in", "works", f"The EHR gave a token{_for(granted)}.")
         except Failed as failure:
             yield _failed("sign-in", failure)
-        except Problem as problem:  # no key, a secret that does not open
+        except Problem as problem:  # a secret that does not open
             yield Step("key", "fails", str(problem), side="ours")
+    if rules.LAUNCH in connection.grants:
+        yield _launch(connection, origin)
     for step in _scopes(connection, granted):
         yield step
     yield await _metadata(connection, granted, send)
     if granted is not None:
         yield await _search(connection, granted, send)
+    elif rules.BACKEND not in connection.grants:
+        yield Step("read", "skipped", "What may be read is known when somebody has signed in.")
 
 
 def works(all: list[Step]) -> bool:
     """Whether nothing fails."""
     return not any(step.state == "fails" for step in all)
+
+
+def untried(all: list[Step]) -> list[str]:
+    """What can't be tried from here, or was not, by its step."""
+    return [step.step for step in all if step.state == "skipped"]
+
+
+def _launch(connection: Connection, origin: str) -> Step:
+    """Only a person can sign in."""
+    name = connection.name
+    found = "A person signs in at the EHR: hilum can't try that by itself."
+    todo = f"Have the EHR register {origin}/callback/{name} as redirect URI."
+    return Step("launch", "skipped", found, f"{todo} Then open {origin}/connect/{name} in a browser.")
 
 
 def _for(granted: Granted) -> str:
@@ -207,7 +230,7 @@ async def _metadata(connection: Connection, granted: Granted | None, send: Send)
         answer = await _got(url, granted, send, MOST_METADATA_BYTES)
     except Failed as failure:
         return _failed("metadata", failure)
-    said = _object(answer)
+    said = object_of(answer)
     if answer.status != 200 or said.get("resourceType") != "CapabilityStatement":
         todo = BROKEN.todo if answer.status >= 500 else ODD.todo
         return Step("metadata", "fails", f"Status {answer.status}, and no CapabilityStatement.", todo, "theirs")
@@ -228,7 +251,7 @@ async def _search(connection: Connection, granted: Granted, send: Send) -> Step:
         answer = await _got(f"{connection.base}/{type}?_count=1", granted, send, MOST_BYTES)
     except Failed as failure:
         return _failed("read", failure)
-    if answer.status == 200 and _object(answer).get("resourceType") == "Bundle":
+    if answer.status == 200 and object_of(answer).get("resourceType") == "Bundle":
         return Step("read", "works", f"A search of {type} was answered with a Bundle.")
     reading = _reading(answer.status)
     return Step("read", reading.state, reading.found.format(type=type), reading.todo.format(type=type), reading.side)
@@ -252,11 +275,3 @@ async def _got(url: str, granted: Granted | None, send: Send, limit: int) -> Fet
         return await send("GET", url, headers, b"", limit=limit)
     except Unreachable as error:
         raise unreachable(error, url) from None
-
-
-def _object(answer: Fetched) -> Mapping[str, Any]:
-    try:
-        found = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

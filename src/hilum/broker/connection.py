@@ -25,7 +25,7 @@ class Connection(Record, frozen=True, omit_defaults=True):
     `secret`: sealed for (EHR, name). `alg`: RS384 or ES384. `system_scopes` are asked for by Backend Services,
     `user_scopes` by App Launch. `recipes`: names of those that may be used with it, `*` for all. `mrn_system`: of
     the identifiers that its patients are looked for by. `origin`: `file` for what stands in the data directory's file,
-    else who added it.
+    else who added it, or changed it last.
     """
 
     name: str

@@ -7,7 +7,7 @@ https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header
 |---|---|
 | `webhook-id` | the order's id, the same at every attempt and replay |
 | `webhook-timestamp` | seconds since 1970, of this attempt |
-| `webhook-signature` | `v1,` and base64 of HMAC-SHA256 of `id.timestamp.body` |
+| `webhook-signature` | `v1,` and base64 of HMAC-SHA256 of `id.timestamp.body`; one a secret, with spaces between |
 | `Idempotency-Key` | the order's id, as a quoted string: a receiver that has it already answers 2xx, and does nothing |
 """
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 import hmac
 import random
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -54,22 +55,23 @@ class Answer:
     wait: float = 0.0
 
 
-def headers(secret: bytes, id: str, at: int, body: bytes) -> dict[str, str]:
-    """Those of an attempt at that second."""
-    signed = hmac.new(secret, b".".join((id.encode(), str(at).encode(), body)), sha256).digest()
+def headers(secrets: Sequence[bytes], id: str, at: int, body: bytes) -> dict[str, str]:
+    """Those of an attempt at that second. `secrets`: each signs, the newest first."""
+    content = b".".join((id.encode(), str(at).encode(), body))
+    signed = [b64encode(hmac.new(one, content, sha256).digest()).decode() for one in secrets]
     return {
         "content-type": "application/json",
         "accept": "application/json",
         "webhook-id": id,
         "webhook-timestamp": str(at),
-        "webhook-signature": f"v1,{b64encode(signed).decode()}",
+        "webhook-signature": " ".join(f"v1,{one}" for one in signed),
         "idempotency-key": f'"{id}"',
     }
 
 
 async def post(destination: Destination, id: str, body: bytes, guard: Guard, now: float) -> Answer:
     """Send it once. What the receiver says beside its status is not read."""
-    said = headers(destination.secret, id, int(now), body)
+    said = headers(destination.secrets, id, int(now), body)
     try:
         found = await outbound.send(
             "POST", destination.url, said, body, limit=MOST_BYTES, guard=_guard(guard, destination)

@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 import tomllib
 from base64 import b64decode, b64encode
 from binascii import Error
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import structs
 
 from hilum.access.seal import Seal
 from hilum.broker.connection import ENVIRONMENTS
@@ -36,6 +39,9 @@ PREFIX: Final = "whsec_"
 """Of a secret, as Standard Webhooks writes it; then base64 of 24 to 64 bytes."""
 SHORTEST: Final = 24
 LONGEST: Final = 64
+OVERLAP_HOURS: Final = 24
+"""For which a secret that was rotated signs beside the new one, unless somebody says otherwise."""
+MOST_HOURS: Final = 30 * 24
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _KNOWN: Final[Mapping[str, type]] = {"url": str, "environment": str, "secret_file": str, "private": bool}
@@ -44,8 +50,8 @@ _NEEDED: Final = ("url", "environment", "secret_file")
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """`secret`: what signs, in bytes. `private`: its host may have an address of our own network, since an operator
-    says so. `origin`: `file`, or who added it.
+    """`secret`: what signs, in bytes; `former`: what signs beside it until that second, b"" for nothing. `private`: its
+    host may have an address of our own network, since an operator says so. `origin`: `file`, or who added it.
     """
 
     name: str
@@ -54,10 +60,19 @@ class Destination:
     secret: bytes = field(repr=False)
     private: bool = False
     origin: str = "file"
+    former: bytes = field(default=b"", repr=False)
+    until: int = 0
+
+    @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """All that sign now, the newest first."""
+        return (self.secret, self.former) if self.former else (self.secret,)
 
 
 class Kept(Record, frozen=True, omit_defaults=True):
-    """A record of kind DESTINATION; its key is its name. `secret`: sealed."""
+    """A record of kind DESTINATION; its key is its name. `secret`, `former`: sealed. `until`: when the former one ends,
+    in seconds since 1970.
+    """
 
     url: str
     environment: str
@@ -65,13 +80,20 @@ class Kept(Record, frozen=True, omit_defaults=True):
     origin: str
     created: int
     private: bool = False
+    former: str = ""
+    until: int = 0
 
 
 class Destinations:
-    """Those of the file, read once, and those of the ledger, read anew each time. Raises Misconfigured for the file."""
+    """Those of the file, read once, and those of the ledger, read anew each time. Raises Misconfigured for the file.
 
-    def __init__(self, ledger: Ledger, seal: Seal, folder: Path | None = None) -> None:
-        self._ledger, self._seal = ledger, seal
+    `clock`: seconds since 1970.
+    """
+
+    def __init__(
+        self, ledger: Ledger, seal: Seal, folder: Path | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._ledger, self._seal, self._clock = ledger, seal, clock
         self._file = {} if folder is None else _of_file(folder)
 
     async def get(self, name: str) -> Destination | None:
@@ -79,7 +101,7 @@ class Destinations:
         if name in self._file:
             return self._file[name]
         row = await self._ledger.get(DESTINATION, name.encode())
-        return None if row is None else self._opened(row)
+        return None if row is None else await self._opened(row)
 
     async def every(self) -> list[Destination]:
         """All of them, by name. Raises as `get`."""
@@ -87,7 +109,7 @@ class Destinations:
         after = b""
         while rows := await self._ledger.of(DESTINATION, after=after):
             for row in rows:
-                found.setdefault(row.key.decode(), self._opened(row))
+                found.setdefault(row.key.decode(), await self._opened(row))
             after = rows[-1].key
         return [found[name] for name in sorted(found)]
 
@@ -105,22 +127,47 @@ class Destinations:
         if judged(destination).name in self._file or await self._ledger.get(DESTINATION, destination.name.encode()):
             raise _taken(destination.name)
 
+    async def rotate(self, name: str, secret: bytes, seconds: float = OVERLAP_HOURS * 3600) -> Destination:
+        """Have it signed for with this secret, and for so long with the one that it has, too; what that one had taken
+        the place of is forgotten at once. Raises NotFound, Conflict (the file has it, somebody else changes it), Busy.
+        """
+        row = await self.changeable(name)
+        kept = read(row, Kept)
+        new = self._seal.seal(DESTINATION, row.key, shown(secret))
+        former, until = (kept.secret, int(self._clock() + seconds)) if seconds > 0 else ("", 0)
+        kept = structs.replace(kept, secret=new, former=former, until=until)
+        if not await self._ledger.replace(Put(DESTINATION, row.key, write(kept)), row.version):
+            raise Conflict(f"Somebody else changes the destination {name!r} at the same time. Look at it, try again.")
+        return self._destination(row.key, kept)
+
     async def remove(self, name: str) -> None:
         """Forget one: what was not delivered to it yet becomes a dead letter. Raises NotFound, Conflict, Busy."""
-        await self.refuse_removal(name)
-        await self._ledger.remove(DESTINATION, name.encode())
+        await self._ledger.remove(DESTINATION, (await self.changeable(name)).key)
 
-    async def refuse_removal(self, name: str) -> None:
-        """Raises NotFound; Conflict where the file has it; Busy."""
+    async def changeable(self, name: str) -> Row:
+        """Its record. Raises NotFound; Conflict where the file has it; Busy."""
         if name in self._file:
-            raise Conflict(f"The destination {name!r} stands in {FILE}: take it out there, and start hilum again.")
-        if await self._ledger.get(DESTINATION, name.encode()) is None:
+            raise Conflict(f"The destination {name!r} stands in {FILE}: change it there, and start hilum again.")
+        row = await self._ledger.get(DESTINATION, name.encode())
+        if row is None:
             raise NotFound(f"There is no destination {name[:64]!r}. `hilum destination list` shows those there are.")
+        return row
 
-    def _opened(self, row: Row) -> Destination:
+    async def _opened(self, row: Row) -> Destination:
+        """What the record says; a former secret that has had its time is forgotten for good."""
         kept = read(row, Kept)
-        secret = decoded(self._seal.open(DESTINATION, row.key, kept.secret))
-        return Destination(row.key.decode(), kept.url, kept.environment, secret, kept.private, kept.origin)
+        if kept.former and kept.until <= self._clock():
+            kept = structs.replace(kept, former="", until=0)
+            await self._ledger.replace(Put(DESTINATION, row.key, write(kept)), row.version)  # or somebody else has
+        return self._destination(row.key, kept)
+
+    def _destination(self, key: bytes, kept: Kept) -> Destination:
+        secret, former = (
+            decoded(self._seal.open(DESTINATION, key, one)) if one else b"" for one in (kept.secret, kept.former)
+        )
+        return Destination(
+            key.decode(), kept.url, kept.environment, secret, kept.private, kept.origin, former, kept.until
+        )
 
 
 def _taken(name: str) -> Conflict:

@@ -6,7 +6,6 @@ https://hl7.org/fhir/smart-app-launch/STU1/conformance/#declaring-support-for-oa
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import urljoin
 
 from hilum.broker.far import Failed
-from hilum.broker.reach import Send, unreachable
+from hilum.broker.reach import Send, object_of, unreachable
 from hilum.web.addresses import target
 from hilum.web.outbound import Fetched, Unreachable
 
@@ -83,7 +82,7 @@ class Discovery:
     async def _asked(self, base: str) -> Found:
         answer = await self._got(base + WELL_KNOWN, "application/json", MOST_BYTES)
         if answer.status == 200:
-            found = configured(base, _object(answer), ahead(answer, self._clock()))
+            found = configured(base, object_of(answer), ahead(answer, self._clock()))
             if found is not None:
                 return found
         elif answer.status >= 500:
@@ -91,7 +90,7 @@ class Discovery:
         answer = await self._got(base + METADATA, "application/fhir+json", MOST_METADATA_BYTES)
         if answer.status >= 500:
             raise _broken(METADATA, answer.status)
-        found = declared(base, _object(answer), ahead(answer, self._clock())) if answer.status == 200 else None
+        found = declared(base, object_of(answer), ahead(answer, self._clock())) if answer.status == 200 else None
         if found is None:
             raise Failed(
                 "absent",
@@ -172,13 +171,6 @@ def _url(base: str, value: Any) -> str:
     except ValueError:
         return ""
     return "" if isinstance(target(url), str) else url
-
-
-def _object(answer: Fetched) -> Mapping[str, Any]:
-    try:
-        return _dict(json.loads(answer.body))
-    except (ValueError, RecursionError):
-        return {}
 
 
 def _words(document: Mapping[str, Any], name: str) -> frozenset[str]:

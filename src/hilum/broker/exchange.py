@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+from urllib.parse import urlencode
 
 from hilum.broker import token_endpoint
 from hilum.broker.backend import PAUSES, Quirks
@@ -91,6 +92,19 @@ class Exchange:
                     raise
             await self._sleep(PAUSES[tried])
             tried += 1
+
+    async def revoked(self, connection: Connection, endpoint: str, audience: str, form: Mapping[str, str]) -> int:
+        """Say at `endpoint` that a token is not needed any more; the status of the answer. `audience`: that of a JWT
+        which proves it, the token endpoint. Raises Unreachable, Problem.
+
+        https://www.rfc-editor.org/rfc/rfc7009#section-2.1
+        """
+        more, headers = await token_endpoint.proof(
+            connection, audience, self._keys, self._connections.secret, self._clock()
+        )
+        head = {"accept": "application/json", "content-type": "application/x-www-form-urlencoded", **headers}
+        body = urlencode({**form, **more}).encode()
+        return (await self._send("POST", endpoint, head, body, limit=token_endpoint.MOST_BYTES)).status
 
     async def _once(self, connection: Connection, endpoint: str, form: Mapping[str, str], quirks: Quirks) -> Tokens:
         fate: Fate = "unknown"

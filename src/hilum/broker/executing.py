@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -40,6 +41,7 @@ from hilum.broker.telling import Stopped, Telling
 from hilum.fhir import json
 from hilum.fhir.resource import instant
 from hilum.interactions import granting
+from hilum.oauth.ledger import Lost
 from hilum.problems import Busy, Problem
 from hilum.web import log
 from hilum.web.outbound import Guard
@@ -57,6 +59,7 @@ SILENT: Final = Silent()
 
 Next = Parcel | float
 """The order as it is after a step; or when it goes on, in seconds since 1970."""
+Step = Callable[[Parcel], Awaitable[Next]]
 
 
 class Executing:
@@ -77,9 +80,9 @@ class Executing:
         self._parcels, self._telling = parcels, telling
         self._gathering, self._storing, self._templates = gathering, storing, templates
         self._destinations, self._guard, self._trail, self._clock = destinations, guard, trail, clock
-        self._steps: Mapping[str, Callable[[Parcel], Awaitable[Next]]] = {
-            ASKED: self._gather,
-            GATHERED: self._store,
+        self._steps: Mapping[str, Step] = {
+            ASKED: partial(self._tried, self._gather),
+            GATHERED: partial(self._tried, self._store),
             READY: self._deliver,
         }
 
@@ -120,7 +123,6 @@ class Executing:
     # --- asked: sign in, gather ---------------------------------------------------------------------------------------
 
     async def _gather(self, parcel: Parcel) -> Next:
-        parcel = await self._again(parcel)
         order = parcel.order
         start = msgspec.convert(await self._parcels.opened(parcel), Start)
         try:
@@ -168,7 +170,6 @@ class Executing:
     # --- gathered: store ----------------------------------------------------------------------------------------------
 
     async def _store(self, parcel: Parcel) -> Next:
-        parcel = await self._again(parcel)
         await self._telling.show(parcel, shown.STORING)
         content = await self._parcels.opened(parcel)
         try:
@@ -208,10 +209,15 @@ class Executing:
             return await self._put(parcel, step=DEAD, failure=reason)
         await self._trail.certain(granting.server(), "deliver", 200, _about(parcel))  # nothing goes out unrecorded
         parcel = await self._parcels.put(parcel, orders.begun(parcel.order, self._now()))
-        await self._telling.show(parcel, shown.DELIVERING)
-        content = await self._parcels.opened(parcel)
-        answer = await self._posted(destination, parcel.id, content["body"].encode())
-        now = self._now()
+        try:
+            await self._telling.show(parcel, shown.DELIVERING)
+            content = await self._parcels.opened(parcel)
+            answer = await self._posted(destination, parcel.id, content["body"].encode())
+        except asyncio.CancelledError:
+            with suppress(Lost, Problem):
+                await self._parcels.put(parcel, orders.left(parcel.order, self._now()))
+            raise
+        now = max(self._now(), parcel.order.at)
         attempt = msgspec.structs.replace(
             parcel.order.attempts[-1], ended=now, result=answer.result, status=answer.status, kind=answer.kind
         )
@@ -239,9 +245,17 @@ class Executing:
 
     # --- what all steps do --------------------------------------------------------------------------------------------
 
-    async def _again(self, parcel: Parcel) -> Parcel:
-        """Count that a step is begun before it is: one that ends the process each time is not begun for ever."""
-        return await self._put(parcel, tries=parcel.order.tries + 1)
+    async def _tried(self, step: Step, parcel: Parcel) -> Next:
+        """Count that a step is begun before it is: one that ends the process each time is not begun for ever. Where
+        hilum leaves off in the middle, as it does when it is stopped, that was none of its tries.
+        """
+        counted = asyncio.ensure_future(self._put(parcel, tries=parcel.order.tries + 1))
+        try:
+            return await step(await asyncio.shield(counted))
+        except asyncio.CancelledError:
+            with suppress(Lost, Problem):  # what the step has written since stays as it is
+                await self._put(await counted, tries=parcel.order.tries)
+            raise
 
     async def _given_up(self, parcel: Parcel) -> Parcel:
         text = f"hilum was ended {parcel.order.tries} times while it was at this step: {parcel.order.step}."

@@ -22,7 +22,7 @@ from hilum.broker.gather import gather
 from hilum.broker.gathered import Gathered, Part
 from hilum.broker.gathering import Fill, Stored, Tell
 from hilum.broker.gathering import Gathered as Content
-from hilum.broker.order import Came, Order, Start
+from hilum.broker.order import STARTS, Came, Order, Start
 from hilum.broker.provenance import Authority
 from hilum.broker.recipes import PATIENT, Recipe, Recipes
 from hilum.broker.renewing import Renewing
@@ -34,9 +34,6 @@ from hilum.interactions.door import Door
 from hilum.problems import Invalid, Unprocessable
 from hilum.web import log
 from hilum.web.pool import Pool
-
-_STARTS = {"mrn": "mrn", "id": "patient", "launch": "launch"}
-"""How an order says whom to gather -> how a recipe does."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +128,7 @@ class Following:
 
 def _start(start: Start, connection: Connection) -> starting.Start:
     """A number may be given with its system, `system|value`; else it is one of the connection's."""
-    kind: Any = _STARTS[start.by]
+    kind: Any = STARTS[start.by]
     if kind != "mrn":
         return starting.Start(kind, start.value)
     system, bar, value = start.value.rpartition("|")

@@ -20,7 +20,7 @@ from xxhash import xxh3_128_digest
 from hilum import fhirpath
 from hilum.broker.far import Failed, Far, Note
 from hilum.broker.gathered import REFUSALS, Gathered, Missing, Part, Progress, Reason, State, Tell
-from hilum.broker.recipes import PATIENT, SERVERS, Ask, Recipe, placeholders
+from hilum.broker.recipes import PATIENT, Ask, Recipe, placeholders
 from hilum.broker.starting import Start, find
 from hilum.broker.whose import UNCLEAR, Name, Resource, named, subjects
 from hilum.fhir import json
@@ -100,6 +100,7 @@ class _Run:
 
     def __init__(self, far: Far, recipe: Recipe, tell: Tell) -> None:
         self._far, self._recipe, self._tell = far, recipe, tell
+        self._taken = recipe.taken
         self._patient = ""
         self._parts = [_Tally(PATIENT, PATIENT), *(_Tally(ask.name, ask.type, ask.after) for ask in recipe.asks)]
         self._held: dict[Name, _Held] = {}
@@ -288,7 +289,11 @@ class _Run:
         self, part: _Tally, name: Name, resource: Resource, by: Collection[Name] | None, read: Name | None
     ) -> Reason | None:
         """Why it is not used."""
-        if name[0] in SERVERS or (by is not None and name[0] != part.type) or (read is not None and name != read):
+        if (
+            name[0] not in self._taken
+            or (by is not None and name[0] != part.type)
+            or (read is not None and name != read)
+        ):
             return "unasked"
         if name[0] == PATIENT:
             if name[1] != self._patient:

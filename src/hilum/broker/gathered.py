@@ -27,7 +27,7 @@ REFUSALS: Final = frozenset(("unauthorized", "forbidden", "break-the-glass", "re
 Reason = Literal[
     "other-patient",  # it is about somebody else
     "unproven",  # a match that names neither the patient nor what it was asked by
-    "unasked",  # a match of another type, an answer under another id, something that is about servers
+    "unasked",  # a match of another type, an answer under another id, what comes along and no include names
     "incomplete",  # tagged SUBSETTED: elements are left out of it
     "unreadable",  # no resource of R4, or without a legal id
 ]

@@ -14,6 +14,7 @@ from typing import Final
 
 from hilum.broker.connection import Connection
 from hilum.broker.discovery import Found
+from hilum.broker.ending import Ending
 from hilum.broker.far import Failed
 from hilum.broker.grants import Grants
 from hilum.broker.identity import Identities
@@ -52,6 +53,7 @@ class Launching:
     sessions: Sessions
     grants: Grants
     identities: Identities
+    ending: Ending
 
 
 def redirect(origin: str, ehr: str) -> str:

@@ -36,6 +36,10 @@ MOST_ATTEMPTS_TOLD: Final = 40
 """Of one order, replays included, that the record and its Task tell of: the newest."""
 
 
+STARTS: Final = {"mrn": "mrn", "id": "patient", "launch": "launch"}
+"""How an order says whom to gather -> how a recipe does (`hilum.broker.recipes.STARTS`)."""
+
+
 class Start(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whom to gather. `by`: `mrn`, `id` (of the EHR's Patient) or `launch`, where the launch says whom. `session`: the
     key of the sign-in (kind EHR_TOKEN) where a person has signed in, "" for Backend Services.
@@ -83,8 +87,8 @@ class Order(Record, frozen=True, omit_defaults=True):
     """A record of kind PARCEL; its key is the id of its Task. `by`: the user or client who asked, for the audit.
 
     `store`: whether what comes is kept in hilum's store. `sealed`: see the table above. `tries`: how often this step
-    was begun. `again`: not before then; `at`: when this was written: microseconds since 1970. `patient`: what
-    `Task.for` refers to.
+    was begun, but for the times that hilum was stopped in the middle of it, and did not die. `again`: not before then;
+    `at`: when this was written: microseconds since 1970. `patient`: what `Task.for` refers to.
     """
 
     ehr: str
@@ -110,12 +114,15 @@ class Order(Record, frozen=True, omit_defaults=True):
 
 
 def changed(order: Order, at: int, **news: Any) -> Order:
-    """The order with these changes, written at that time."""
-    return msgspec.structs.replace(order, at=at, **news)
+    """The order with these changes, written at that time: never before it was written last, whoever's clock is behind,
+    for a Task that was changed before it was authored is not valid (its invariant inv-1).
+    """
+    return msgspec.structs.replace(order, at=max(at, order.at), **news)
 
 
 def begun(order: Order, at: int) -> Order:
     """With an attempt that is under way. One that never ended was interrupted: hilum was killed in the middle of it."""
+    at = max(at, order.at)
     before = tuple(one if one.ended else interrupted(one, at) for one in order.attempts)
     attempts = (*before, Attempt(at))
     cut = max(0, len(attempts) - MOST_ATTEMPTS_TOLD)
@@ -130,3 +137,10 @@ def interrupted(attempt: Attempt, at: int) -> Attempt:
 def ended(order: Order, attempt: Attempt, at: int, **news: Any) -> Order:
     """With the end of the attempt that is under way."""
     return changed(order, at, attempts=(*order.attempts[:-1], attempt), **news)
+
+
+def left(order: Order, at: int) -> Order:
+    """With hilum having left off in the middle of the attempt that is under way, as it does when it is stopped: that
+    was none of its tries.
+    """
+    return ended(order, interrupted(order.attempts[-1], at), at, tries=order.tries - 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from hilum.access.repeated import Repeated
 from hilum.access.seal import Seal
 from hilum.audit.recording import Trail
 from hilum.broker.destinations import Destinations
@@ -13,7 +14,7 @@ from hilum.broker.gathering import Gathering, Storing, Templates
 from hilum.broker.orders import Orders
 from hilum.broker.parcels import Parcels
 from hilum.broker.running import AT_ONCE, NAME, Running
-from hilum.broker.telling import Telling
+from hilum.broker.telling import TASK, Telling
 from hilum.feed.feed import Feed
 from hilum.interactions.door import Door
 from hilum.oauth.lease import Leases
@@ -37,7 +38,7 @@ def ordering(
     ledger = door.store.ledger
     leases = Leases(ledger, clock)
     parcels, telling = Parcels(ledger, seal), Telling(door)
-    feed = Feed(door.store, NAME, leases)
+    feed = Feed(door.store, NAME, leases, (TASK,))
     executing = Executing(parcels, telling, gathering, storing, templates, destinations, guard, trail, clock)
     running = Running(feed, leases, executing, telling, at_once, clock)
-    return Orders(door, parcels, destinations, feed, running.nudge, clock), running
+    return Orders(door, parcels, destinations, Repeated(ledger, seal), feed, running.nudge, clock), running

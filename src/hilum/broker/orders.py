@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from hilum.access.policy import Principal
+from hilum.access.repeated import Key, Repeated
 from hilum.broker import parcels as records
 from hilum.broker import shown
 from hilum.broker.connection import Connection
@@ -43,12 +44,13 @@ class Orders:
         door: Door,
         parcels: Parcels,
         destinations: Destinations,
+        repeated: Repeated,
         feed: Feed,
         accepted: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._door, self._parcels, self._destinations = door, parcels, destinations
-        self._feed, self._accepted, self._clock = feed, accepted, clock
+        self._repeated, self._feed, self._accepted, self._clock = repeated, feed, accepted, clock
 
     async def accept(
         self,
@@ -59,11 +61,14 @@ class Orders:
         deliver_to: str = "",
         *,
         store: bool = True,
+        key: Key | None = None,
         id: str = "",
     ) -> Resource:
-        """A new order: its Task. When this returns, no crash loses it. `id`: of the Task, where it is made already.
+        """A new order: its Task. When this returns, no crash loses it. `key`: of all orders with the same one is made.
+        `id`: of the Task, where it is made already.
 
-        Raises Forbidden (the token may not create Tasks; the recipe is none of the connection's), Invalid, Busy.
+        Raises Forbidden (the token may not create Tasks; the recipe is none of the connection's), Invalid, Busy;
+        Conflict where the key was given with an order meanwhile (`first`).
         """
         await self._judge(connection, recipe, deliver_to, store=store)
         await self._feed.begin()
@@ -79,11 +84,20 @@ class Orders:
             store=store,
             sealed=sealed,
         )
-        made = await create(
-            self._door, who, TASK, shown.asked(order, start.session), id=id, once=records.new(id, order)
-        )
+        once = [records.new(id, order)]
+        if key is not None:
+            once.append(await self._repeated.new(key, id, self._clock()))
+        made = await create(self._door, who, TASK, shown.asked(order, start.session), id=id, once=once)
         self._accepted()
         return made.resource
+
+    async def first(self, key: Key) -> Resource | None:
+        """What the order was answered with that this key was given with before: its Task, as it was then.
+
+        Raises Unprocessable where that is another order, Busy.
+        """
+        id = await self._repeated.first(key, self._clock())
+        return None if id is None else await self._door.store.read(TASK, id, 1)
 
     async def _judge(self, connection: Connection, recipe: str, deliver_to: str, *, store: bool) -> None:
         if connection.disabled:
@@ -91,7 +105,9 @@ class Orders:
         if not connection.allows(recipe):
             allowed = ", ".join(connection.recipes) or "none"
             text = f"The recipe {recipe[:64]!r} may not be used with {connection.name!r}. Allowed: {allowed}."
-            raise Forbidden(f"{text} Its `recipes` say so: in ehrs.toml, by `hilum ehr add --recipe`, or by the API.")
+            raise Forbidden(
+                f"{text} Its `recipes` say so: in ehrs.toml, by `hilum ehr change --recipe`, or by the API."
+            )
         if not (store or deliver_to):
             raise Invalid(
                 "What is gathered is neither stored nor delivered: say where it is to go (deliver_to).",

@@ -5,8 +5,9 @@ What is fetched was named by somebody else (a token endpoint by the EHR's discov
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from hilum.broker.far import Failed, Side
@@ -77,10 +78,23 @@ CAUSES: Final[Mapping[str, Cause]] = {
         "the answer is a redirect, which is not followed with credentials",
         "Use the address that it leads to (curl -I shows it) as the base URL.",
     ),
-    "coding": Cause("theirs", "the answer is compressed, which was not asked for", "Ask the EHR about its gateway."),
+    "coding": Cause(
+        "theirs",
+        "the answer is compressed otherwise than by gzip, or not to its end, and neither was asked for",
+        "Ask the EHR about its gateway.",
+    ),
     "size": Cause("theirs", "the answer is larger than any that was expected", "Look whether it is the right address."),
 }  # fmt: skip
 """By the kinds of `hilum.web.outbound.Unreachable`."""
+
+
+def object_of(answer: Fetched) -> Mapping[str, Any]:
+    """The JSON object that was answered; an empty one where it is none."""
+    try:
+        found = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def unreachable(error: Unreachable, url: str) -> Failed:

@@ -29,6 +29,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from hilum import fhirpath
+from hilum.broker.including import brought
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.guides.package import DEFINITIONS
 from hilum.oauth.scopes import Search, pairs
@@ -62,7 +63,7 @@ class Ask:
 
     `search`: the parameters, placeholders among their values. `read`: a FHIRPath to References or to URLs, whose
     targets of this type are read one by one; its first name is the type of what it looks at. `after`: the types that
-    must have come before.
+    must have come before. `along`: those that a search brings along.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Ask:
     search: Search = ()
     read: str = ""
     after: tuple[str, ...] = ()
+    along: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,11 @@ class Recipe:
     def types(self) -> tuple[str, ...]:
         """The types that are asked for, the patient first: what scopes are needed for."""
         return tuple(dict.fromkeys((PATIENT, *(ask.type for ask in self.asks))))
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """The types of which anything is taken: what an EHR sends beside was not asked for."""
+        return frozenset((*self.types, *(type for ask in self.asks for type in ask.along)))
 
 
 Recipes = Mapping[str, Recipe]
@@ -209,8 +216,9 @@ def _ask(place: _Place, table: Any, above: list[Ask]) -> Ask:
     types = (PATIENT, *(one.type for one in above))
     if "search" in table:
         search = _search(place.at("search"), table["search"], types)
+        along = _along(place.at("search"), search)
         after = dict.fromkeys(word for _, value in search for word in placeholders(value) if word != "patient")
-        return Ask(name, kind, search=search, after=tuple(after))
+        return Ask(name, kind, search=search, after=tuple(after), along=along)
     return _read(place.at("read"), name, kind, table["read"], types)
 
 
@@ -242,6 +250,17 @@ def _search(place: _Place, text: Any, types: tuple[str, ...]) -> Search:
         raise place.wrong("must say whose: with {patient}, or the type of an ask above, as a value.")
     if len({word for word in named if word != "patient"}) > 1 or len(named) != len(set(named)):
         raise place.wrong("must name each placeholder once, and one type at most.")
+    return found
+
+
+def _along(place: _Place, search: Search) -> tuple[str, ...]:
+    try:
+        found = brought(search)
+    except Invalid as problem:
+        raise place.wrong(str(problem)) from None
+    if servers := ", ".join(sorted(SERVERS.intersection(found))):
+        text = f"brings along {servers}, which is about servers: name the type that is meant,"
+        raise place.wrong(f"{text} Type:parameter:Target.")
     return found
 
 

@@ -28,7 +28,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from hilum.broker.exchange import Fate, NotIssued, Tokens
 from hilum.broker.far import Failed
-from hilum.broker.grants import Grant, Grants, Kept, Pair
+from hilum.broker.grants import Grant, Grants, Kept, Pair, logged
 from hilum.problems import Busy
 from hilum.web import log
 
@@ -120,7 +120,7 @@ class Renewing:
                 if await self._begun(kept):
                     continue
             elif now >= grant.spending + SPENDING:
-                log.warning("ehr token", grant=id, ehr=grant.connection, fate="unknown", cause="left")
+                log.warning("ehr token", sign_in=logged(id), ehr=grant.connection, fate="unknown", cause="left")
                 await self.grants.replace(kept, **_after(kept, "unknown"))
                 continue
             elif self._lasts(kept, refused):
@@ -150,16 +150,18 @@ class Renewing:
             tokens = await sending(pair.refresh)
         except NotIssued as error:
             failed, fate = error.failed, error.fate
-            log.warning("ehr token", grant=kept.id, ehr=kept.grant.connection, fate=fate, cause=failed.kind)
+            log.warning("ehr token", sign_in=logged(kept.id), ehr=kept.grant.connection, fate=fate, cause=failed.kind)
             rests = 0 if failed.retry_at is None else math.ceil(failed.retry_at)
             await self._settled(kept, **_after(kept, fate), rests=rests)
             raise failed from None
         if tokens.patient not in ("", kept.grant.patient):
-            log.error("ehr token", grant=kept.id, ehr=kept.grant.connection, fate="dead", cause="another patient")
+            log.error(
+                "ehr token", sign_in=logged(kept.id), ehr=kept.grant.connection, fate="dead", cause="another patient"
+            )
             await self._settled(kept, **_after(kept, "dead"), expires=0)
             text = "The EHR renewed the sign-in for another patient, so it has ended. Somebody has to sign in again."
             raise Failed("broken", text)
-        log.info("ehr token", grant=kept.id, ehr=kept.grant.connection, generation=kept.grant.generation + 1)
+        log.info("ehr token", sign_in=logged(kept.id), ehr=kept.grant.connection, generation=kept.grant.generation + 1)
         new = Pair(tokens.access, tokens.refresh or pair.refresh)
         await self._settled(
             kept,

@@ -23,10 +23,10 @@ async def replay(parcels: Parcels, parcel: Parcel, now: float | None = None) -> 
     for _ in range(_LOOKS):
         if parcel.order.step != DEAD:
             return False
-        at = int((time.time() if now is None else now) * 1_000_000)
-        order = changed(parcel.order, at, step=READY, tries=0, again=0, failure=None)
+        at = time.time() if now is None else now
+        order = changed(parcel.order, int(at * 1_000_000), step=READY, tries=0, again=0, failure=None)
         try:
-            await parcels.ledger.many([replaced(parcel, order), offered(lease_of(parcel.id), OWNER)])
+            await parcels.ledger.many([replaced(parcel, order), offered(lease_of(parcel.id), OWNER, at)])
         except Lost:  # it died a moment ago, and whoever saw to that has its lease still; or somebody was first
             await asyncio.sleep(_LOOK_SECONDS)
             found = await parcels.get(parcel.id)

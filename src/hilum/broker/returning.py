@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from hilum.broker.connection import Connection
 from hilum.broker.exchange import NotIssued, Tokens
 from hilum.broker.far import Failed, Kind, Side
+from hilum.broker.grants import logged
 from hilum.broker.identity import Identity
 from hilum.broker.launching import OPENID, Launching, Pairs, once
 from hilum.broker.rules import LAUNCH
@@ -30,7 +31,7 @@ class Arrived:
     headers.
     """
 
-    grant: str
+    grant: str = field(repr=False)
     connection: str
     next: str
     headers: tuple[Header, ...] = field(repr=False)
@@ -79,7 +80,7 @@ async def callback(here: Launching, ehr: str, query: Pairs, headers: Mapping[byt
     tokens = await _exchanged(here, connection, pending, code)
     who = await _identity(here, pending, tokens)
     grant = await here.grants.new(connection, pending.issuer, tokens, pending.scopes, who.fhir_user, who.subject)
-    log.info("ehr sign-in", ehr=ehr, grant=grant)
+    log.info("ehr sign-in", ehr=ehr, sign_in=logged(grant))
     before = await _before(here, ehr, headers)
     return Arrived(grant, ehr, pending.next, await here.sessions.signed_in(grant, headers, before))
 

@@ -15,10 +15,10 @@ payload, no word of the EHR's or the receiver's. Its elements are these; what ot
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from hilum.broker.grants import sign_in_of
 from hilum.broker.order import ASKED, DEAD, DELIVERED, GATHERED, INTERRUPTED, SETTLED, Attempt, Order
 from hilum.fhir.resource import instant
 from hilum.fhir.task import CANCELLED as CANCELLED
@@ -43,11 +43,6 @@ STORING: Final = "storing"
 DELIVERING: Final = "delivering"
 DEAD_LETTER: Final = "dead-letter"
 """Business statuses beside `requested` and those that an order ends with: delivered, stored, failed."""
-
-
-def sign_in_of(session: str) -> str:
-    """What tells orders of one sign-in from those of others, and nothing of it."""
-    return hashlib.sha256(b"order by " + session.encode()).hexdigest()
 
 
 def asked(order: Order, session: str = "") -> Body:
@@ -85,7 +80,7 @@ def shown(body: Body, order: Order, doing: str, progress: Mapping[str, int] | No
     progress, which no record has; microseconds since 1970.
     """
     status, step = _status(order, doing)
-    new = body | {"status": status, "businessStatus": _concept(STEP, step), "lastModified": instant(at or order.at)}
+    new = body | {"status": status, "businessStatus": _concept(STEP, step), "lastModified": instant(max(at, order.at))}
     if step == WAITING and order.again:
         new["businessStatus"]["text"] = f"not before {instant(order.again)}"
     new.pop("statusReason", None)

@@ -20,7 +20,7 @@ from joserfc import jws
 from hilum.broker.connection import Connection
 from hilum.broker.discovery import ahead
 from hilum.broker.far import Failed
-from hilum.broker.reach import Send, unreachable
+from hilum.broker.reach import Send, object_of, unreachable
 from hilum.broker.refusals import ERRORS, Reason, Refusal, reason, topics
 from hilum.broker.rules import BACKEND, KEYS
 from hilum.oauth import assertion
@@ -140,7 +140,7 @@ async def asked(
         answer = await send("POST", url, head, urlencode(form).encode(), limit=MOST_BYTES)
     except Unreachable as error:
         raise unreachable(error, url) from None
-    said = _object(answer)
+    said = object_of(answer)
     if answer.status != 200:
         raise refused(connection, answer, said, clock(), form.get("grant_type", BACKEND))
     token, kind = said.get("access_token"), said.get("token_type")
@@ -187,14 +187,6 @@ def _seconds(value: Any) -> int:
     if type(value) not in (int, float) or not 0 < value < 1 << 31:
         return 0
     return min(int(value), LONGEST_SECONDS)
-
-
-def _object(answer: Fetched) -> Mapping[str, Any]:
-    try:
-        found = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _no_token(what: str) -> Failed:

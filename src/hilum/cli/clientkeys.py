@@ -80,7 +80,7 @@ def new(
     """Make the first key for signing in to EHRs, or bring one in. Its private half stays here, sealed.
 
     The first key for an algorithm signs at once. One that is brought in where there is one already follows it as in
-    `hilum keys rotate --use ehr`.
+    `hilum keys rotate --use ehr`. The data directory is made where there is none yet.
 
     Examples:
 
@@ -110,7 +110,8 @@ def new(
         made = await keys.import_(brought, wait=wait * 3600) if brought else await keys.new(alg)
         return made, published_at(settings)
 
-    say_made(*done({"store": store, "data": data, "environment": environment}, work), json=json)
+    flags = {"store": store, "data": data, "environment": environment}
+    say_made(*done(flags, work, begins=True), json=json)
 
 
 def export(

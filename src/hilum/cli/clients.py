@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -166,23 +167,21 @@ def list_(
     - `hilum clients list --json`
     """
     from hilum.cli.records import done
-    from hilum.cli.terminal import json_out, out, table
+    from hilum.cli.terminal import listed
     from hilum.smart.apps import clients as apps
 
     async def work(opened: Store, settings: Settings) -> list[Registered]:
         return [client async for client in apps.every(opened.ledger)]
 
     found = done({"store": store, "data": data, "environment": environment}, work)
-    if json:
-        json_out({"clients": [_shown(one) for one in found]})
-        return
-    table(
-        f"{len(found)} clients",
-        ("id", "name", "method", "scopes", ""),
-        [(one.id, one.client.name, one.client.method, one.client.scopes, _state(one)) for one in found],
-    )
-    for one in found:
-        out(one.id)
+    columns: dict[str, Callable[[Registered], str]] = {
+        "id": lambda one: one.id,
+        "name": lambda one: one.client.name,
+        "method": lambda one: one.client.method,
+        "scopes": lambda one: one.client.scopes,
+        "": _state,
+    }
+    listed("clients", found, columns, lambda one: one.id, _shown, json=json)
 
 
 @clients.command()

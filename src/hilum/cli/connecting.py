@@ -80,7 +80,7 @@ async def _connected(settings: Settings, store: Store, connections: Connections,
             return f"{wanted.name}, as it was"
         if found.origin != ORIGIN:
             raise Conflict(
-                f"{settings.data} has an EHR {wanted.name!r} already, which no sandbox has added. Remove it "
+                f"{settings.data} has an EHR {wanted.name!r} already, added or changed by somebody. Remove it "
                 f"(hilum ehr remove {wanted.name}), or start this sandbox without --connect."
             )
         await connections.remove(wanted.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -21,6 +22,7 @@ destination = typer.Typer(
     "See docs/how-to/deliver-to-a-service.md.\n\n"
     "Examples:\n\n"
     "- `hilum destination add video https://render.example.org/hilum`\n\n"
+    "- `hilum destination rotate video`\n\n"
     "- `hilum destination replay video`",
     no_args_is_help=True,
 )
@@ -114,23 +116,25 @@ def list_(
     """
     from hilum.broker.parcels import Parcels
     from hilum.cli.records import done
-    from hilum.cli.terminal import json_out, out, table
+    from hilum.cli.terminal import listed
 
     async def work(opened: Store, settings: Settings) -> list[tuple[Destination, int]]:
         parcels = Parcels(opened.ledger, _seal(settings))
         return [(one, len(await parcels.dead(one.name))) for one in await _known(opened, settings).every()]
 
     found = done({"store": store, "data": data, "environment": environment}, work)
-    if json:
-        json_out({"destinations": [_shown(one) | {"dead_letters": dead} for one, dead in found]})
-        return
-    table(
-        f"{len(found)} destinations",
-        ("name", "environment", "url", "added by", "dead letters"),
-        [(one.name, one.environment, one.url, one.origin, str(dead)) for one, dead in found],
-    )
-    for one, _ in found:
-        out(one.name)
+    columns: dict[str, Callable[[tuple[Destination, int]], str]] = {
+        "name": lambda each: each[0].name,
+        "environment": lambda each: each[0].environment,
+        "url": lambda each: each[0].url,
+        "added by": lambda each: each[0].origin,
+        "dead letters": lambda each: str(each[1]),
+    }
+
+    def shown(each: tuple[Destination, int]) -> dict[str, Any]:
+        return _shown(each[0]) | {"dead_letters": each[1]}
+
+    listed("destinations", found, columns, lambda each: each[0].name, shown, json=json)
 
 
 @destination.command()
@@ -152,7 +156,7 @@ def remove(
 
     async def work(opened: Store, settings: Settings) -> None:
         known = _known(opened, settings)
-        await known.refuse_removal(name)
+        await known.changeable(name)
         await tell(opened, settings, "destination", {"removed": name})
         await known.remove(name)
 
@@ -161,6 +165,67 @@ def remove(
         json_out({"name": name, "removed": True})
     else:
         out(f"{name} is removed.")
+
+
+@destination.command()
+def rotate(
+    name: Name,
+    overlap: Annotated[
+        float,
+        typer.Option(
+            "--overlap",
+            help="For how long deliveries are signed with the secret of before, too. 0: no more from now on, as where "
+            "somebody else has seen it.",
+            metavar="HOURS",
+            min=0,
+            max=720,
+        ),
+    ] = 24,
+    secret_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--secret-file",
+            help="A file with the secret that the receiver has already (whsec_...); without one, it is made.",
+            metavar="FILE",
+        ),
+    ] = None,
+    store: options.Store = None,
+    data: options.Data = None,
+    environment: options.Environment = None,
+    json: options.Json = False,
+) -> None:
+    """Give a destination another secret, shown this once. Meanwhile deliveries carry two signatures, and either holds.
+
+    A running `hilum serve` signs with it at once. One of `destinations.toml` is changed there.
+
+    Examples:
+
+    - `hilum destination rotate video`
+
+    - `hilum destination rotate video --overlap 0`
+    """
+    from hilum.broker import destinations as places
+    from hilum.cli.records import done, tell
+    from hilum.cli.terminal import json_out, out, say
+
+    secret = places.new_secret() if secret_file is None else _secret(secret_file)
+
+    async def work(opened: Store, settings: Settings) -> Destination:
+        known = _known(opened, settings)
+        await known.changeable(name)
+        await tell(opened, settings, "destination", {"rotated": name, "overlap": f"{overlap:g} h"})
+        return await known.rotate(name, secret, overlap * 3600)
+
+    rotated = done({"store": store, "data": data, "environment": environment}, work)
+    made = places.shown(secret) if secret_file is None else ""
+    if json:
+        json_out(_shown(rotated) | ({"secret": made} if made else {}))
+        return
+    out(rotated.name)
+    if made:
+        say(f"secret, shown this once: {made}")
+    if rotated.former:
+        say(f"The one of before signs beside it until {_moment(rotated.until)}.")
 
 
 @destination.command()
@@ -241,4 +306,11 @@ def _shown(one: Destination) -> dict[str, Any]:
         "environment": one.environment,
         "private": one.private,
         "origin": one.origin,
+        "former_until": _moment(one.until) if one.former else None,
     }
+
+
+def _moment(seconds: int) -> str:
+    from hilum.fhir.resource import instant
+
+    return instant(seconds * 1_000_000)

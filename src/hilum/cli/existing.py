@@ -1,9 +1,13 @@
-"""What a command works on must be there already: a mistyped place must not become a new store."""
+"""What a command works on must be there already: a mistyped place must not become a new store.
+
+But for commands that somebody begins with (`new`), who may not have served yet: what those make, they say.
+"""
 
 from __future__ import annotations
 
-from hilum.app.data import STAMP, known
+from hilum.app.data import STAMP, known, prepare
 from hilum.app.settings import Settings
+from hilum.cli.terminal import say
 from hilum.problems import Misconfigured
 
 
@@ -20,3 +24,15 @@ def both(settings: Settings) -> None:
     if settings.store_kind == "sqlite" or (settings.data / STAMP).exists():
         known(settings)
     store(settings)
+
+
+def new(settings: Settings) -> None:
+    """The data directory, made where there is none as `hilum serve` makes it; the store is laid out by who opens it.
+    What is new is said. Raises as `hilum.app.data.prepare`.
+    """
+    there = (settings.data / STAMP).exists()
+    prepare(settings)
+    if not there:
+        say(f"{settings.data.absolute()} is a new data directory of the {settings.environment}: serve it by --data.")
+    elif settings.store_kind == "sqlite" and not settings.sqlite_path.exists():
+        say(f"{settings.sqlite_path.absolute()} is a new store.")

@@ -131,7 +131,7 @@ def status(one: Told) -> int:
 def line(one: Told) -> tuple[str, ...]:
     """A row of a table of videos."""
     when = one.created[5:16].replace("T", " ")
-    return one.id, when, one.template, one.language, one.patient, one.step
+    return one.id, when, f"{one.template} ({one.language})", one.step
 
 
 def shown(one: Told) -> None:

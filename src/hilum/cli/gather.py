@@ -54,9 +54,10 @@ def gather(
 
     hilum signs in there by Backend Services. It prints the order's id, and then what came, what was refused, what
     failed, and each attempt to deliver. The order is safe as soon as its id is printed: whatever ends this command, a
-    running `hilum serve` goes on with it (`hilum orders`).
+    running `hilum serve` goes on with it (`hilum orders`); where there is none, this command does all of it.
 
-    Exit status: 0 it is done, though parts may have been refused; 1 it failed; 3 it is not over.
+    Exit status: 0 it is done, though parts may have been refused; 1 it failed; 3 it is not over; 130 it was left alone
+    (Ctrl-C), and is not cancelled.
 
     Examples:
 
@@ -67,16 +68,17 @@ def gather(
     from hilum.app.desk import desk
     from hilum.broker.order import Start
     from hilum.broker.wish import judged
-    from hilum.cli.ordering import given, tell, waited
+    from hilum.cli.ordering import given, leaving, tell, waited
     from hilum.cli.records import done
-    from hilum.cli.terminal import say
     from hilum.problems import Invalid
 
     if bool(mrn) == bool(patient):
         raise Invalid("Say whom: a medical record number, or the id of the EHR's Patient by --patient, and not both.")
     number = sys.stdin.readline().strip() if mrn == "-" else mrn
+    order = ""
 
     async def work(opened: Store, settings: Settings) -> tuple[Told, tuple[str, ...]]:
+        nonlocal order
         async with desk(settings, opened) as here:
             connection = await here.ways.connections.usable(ehr)
             start = Start("id", patient) if patient else Start("mrn", number)
@@ -84,8 +86,9 @@ def gather(
             task = await here.ordered.orders.accept(
                 here.who, connection, found.name, start, deliver_to, store=found.store == "own"
             )
-            given(task.id, json=json)
-            return await waited(here, task.id, wait), tuple(found.payload.get("fields", ()))
+            order = task.id
+            given(order, json=json)
+            return await waited(here, order, wait), tuple(found.payload.get("fields", ()))
 
     flags = {
         "store": store,
@@ -94,8 +97,5 @@ def gather(
         "allow_private_keys": allow_private_keys,
         "base_url": base_url,
     }
-    try:
+    with leaving(lambda: order):
         sys.exit(tell(*done(flags, work), json=json))
-    except KeyboardInterrupt:
-        say("Left alone. An order whose id was printed goes on with a running `hilum serve`: see `hilum orders list`.")
-        sys.exit(130)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
@@ -49,6 +50,8 @@ FAILED: Final = 1
 """It failed, or was cancelled."""
 GOES_ON: Final = 3
 """It is not over yet."""
+LEFT: Final = 130
+"""Nobody waits for it any more: by Ctrl-C, as shells have it (128 and the number of the signal)."""
 
 
 async def waited(desk: Desk, id: str, seconds: float, after: int = 0) -> Told:
@@ -174,11 +177,28 @@ def _end(order: Told) -> str:
 
 
 def _errors() -> Any:
-    import sys
-
     return sys.stderr
 
 
 def given(id: str, *, json: bool) -> None:
     """Print the id of an order as soon as no crash loses it; beside JSON on standard error."""
     (say if json else out)(id)
+
+
+@contextmanager
+def leaving(order: Callable[[], str]) -> Iterator[None]:
+    """Who ends it by Ctrl-C is told what becomes of the order. `order`: its id, "" while it is not accepted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(_left(order()))
+        sys.exit(LEFT)
+
+
+def _left(id: str) -> str:
+    if not id:
+        return "Left alone before an order was accepted, or in that moment: `hilum orders list` shows those there are."
+    return (
+        "Left alone. The order is not cancelled: a running `hilum serve` goes on with it, and so does "
+        f"`hilum orders watch {id}`. `hilum orders cancel {id}` ends it."
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,7 +48,7 @@ def list_(
     from hilum.broker.shown import GATHER
     from hilum.broker.told import told
     from hilum.cli.records import done
-    from hilum.cli.terminal import json_out, out, table
+    from hilum.cli.terminal import listed
 
     async def work(opened: Store, settings: Settings) -> list[Told]:
         from hilum.app.data import served_at
@@ -63,16 +64,15 @@ def list_(
         return [told(one) for one in page.resources]
 
     found = done({"store": store, "data": data, "environment": environment}, work)
-    if json:
-        json_out({"orders": msgspec.to_builtins(found)})
-        return
-    table(
-        f"{len(found)} orders",
-        ("id", "given", "ehr", "recipe", "to", "is"),
-        [(one.id, one.created[5:16].replace("T", " "), one.ehr, one.recipe, one.deliver_to, one.step) for one in found],
-    )
-    for one in found:
-        out(one.id)
+    columns: dict[str, Callable[[Told], str]] = {
+        "id": lambda one: one.id,
+        "given": lambda one: one.created[5:16].replace("T", " "),
+        "ehr": lambda one: one.ehr,
+        "recipe": lambda one: one.recipe,
+        "to": lambda one: one.deliver_to,
+        "is": lambda one: one.step,
+    }
+    listed("orders", found, columns, lambda one: one.id, msgspec.to_builtins, json=json)
 
 
 @orders.command()
@@ -112,13 +112,13 @@ def watch(
     allow_private_keys: options.AllowPrivateKeys = None,
     json: options.Json = False,
 ) -> None:
-    """Wait for the end of an order, going on with it where no `hilum serve` does. Exit status as `hilum orders show`.
+    """Wait for the end of an order, going on with it where no `hilum serve` does. Exit status as `hilum gather`.
 
     Example:
 
     - `hilum orders watch 0192f6c4-8f3e-7a10-b0c5-2f1d8a9e7b66`
     """
-    from hilum.cli.ordering import tell, waited
+    from hilum.cli.ordering import leaving, tell, waited
     from hilum.cli.records import done
 
     async def work(opened: Store, settings: Settings) -> Told:
@@ -128,7 +128,8 @@ def watch(
             return await waited(here, id, wait)
 
     flags = {"store": store, "data": data, "environment": environment, "allow_private_keys": allow_private_keys}
-    sys.exit(tell(done(flags, work), json=json))
+    with leaving(lambda: id):
+        sys.exit(tell(done(flags, work), json=json))
 
 
 @orders.command()
@@ -175,7 +176,7 @@ def replay(
 ) -> None:
     """Have a dead letter delivered again: the same bytes, under the same key as before. It is kept for 30 days.
 
-    `hilum destination replay` does so for all of a destination's. Exit status as `hilum orders show`.
+    `hilum destination replay` does so for all of a destination's. Exit status as `hilum gather`.
 
     Example:
 
@@ -183,7 +184,7 @@ def replay(
     """
     from hilum.broker.order import DEAD
     from hilum.broker.replaying import replay as again
-    from hilum.cli.ordering import tell, waited
+    from hilum.cli.ordering import leaving, tell, waited
     from hilum.cli.records import done
     from hilum.problems import Conflict
 
@@ -201,4 +202,5 @@ def replay(
             return await waited(here, id, wait, task.version)
 
     flags = {"store": store, "data": data, "environment": environment, "allow_private_keys": allow_private_keys}
-    sys.exit(tell(done(flags, work), json=json))
+    with leaving(lambda: id):
+        sys.exit(tell(done(flags, work), json=json))

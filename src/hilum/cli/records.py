@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def done(flags: dict[str, str | None], work: Callable[[Store, Settings], Awaitable[T]]) -> T:
-    """What `work` makes of the store of these settings. Raises Misconfigured when there is none."""
+def done(flags: dict[str, str | None], work: Callable[[Store, Settings], Awaitable[T]], *, begins: bool = False) -> T:
+    """What `work` makes of the store of these settings. Raises Misconfigured when there is none, unless it `begins`:
+    then it is made, and told.
+    """
     import asyncio
 
     from hilum.app.settings import Settings
@@ -26,7 +28,7 @@ def done(flags: dict[str, str | None], work: Callable[[Store, Settings], Awaitab
 
     log.configure("warning", "text")
     settings = Settings.read(flags)
-    existing.both(settings)
+    (existing.new if begins else existing.both)(settings)
 
     async def run() -> T:
         opened = await open_store(settings)

@@ -378,6 +378,8 @@ def connections(settings: Settings, wanted: Wanted, profile: Profile, alg: str) 
 
 GATHERED: Final = (
     "Patient", "Encounter", "Observation", "Condition", "Procedure", "MedicationRequest", "Appointment",
-    "AllergyIntolerance", "ServiceRequest", "Organization",
+    "AllergyIntolerance", "ServiceRequest", "Location", "Organization",
 )  # fmt: skip
-"""What hilum asks for: not all that recipes name, so that a gather shows what is refused, too."""
+"""What hilum asks for: what a patient's guide can't do without, and not all that recipes name, so that a gather shows
+what is refused, too: Practitioner.
+"""

@@ -6,14 +6,16 @@ So `hilum token | pbcopy` and `hilum load --json DIR > report.json` hold nothing
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hilum.problems import Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+
+T = TypeVar("T")
 
 
 def out(text: str = "") -> None:
@@ -64,6 +66,26 @@ def table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]])
     for row in rows:
         grid.add_row(*(escape(cell) for cell in row))
     console().print(grid)
+
+
+def listed(
+    noun: str,
+    found: Sequence[T],
+    columns: Mapping[str, Callable[[T], str]],
+    line: Callable[[T], str],
+    shown: Callable[[T], Any],
+    *,
+    json: bool,
+) -> None:
+    """All that there is of one kind: as JSON, each as it is `shown`; else a table for people, whose cells stand under
+    their titles, and a `line` of data for each, for other commands to take on.
+    """
+    if json:
+        json_out({noun.lower(): [shown(one) for one in found]})
+        return
+    table(f"{len(found)} {noun}", tuple(columns), [tuple(cell(one) for cell in columns.values()) for one in found])
+    for one in found:
+        out(line(one))
 
 
 def progress(unit: str) -> Progress:

@@ -131,28 +131,22 @@ def list_(
     - `hilum users list --json`
     """
     from hilum.cli.records import done
-    from hilum.cli.terminal import json_out, out, table
+    from hilum.cli.terminal import listed
     from hilum.smart.people import users as accounts
 
     async def work(opened: Store, settings: Settings) -> list[Account]:
         return [account async for account in accounts.every(opened.ledger)]
 
     found = done({"store": store, "data": data, "environment": environment}, work)
-    if json:
-        json_out({"users": [_shown(account) for account in found]})
-        return
-    rows = [
-        (
-            account.user.name,
-            " ".join(account.user.roles),
-            account.user.fhir_user or " ".join(f"Patient/{id}" for id in account.user.patients),
-            "disabled" if account.user.disabled else "two factors" if account.user.totp else "password",
-        )
-        for account in found
-    ]
-    table(f"{len(rows)} users", ("name", "roles", "stands for", "signs in with"), rows)
-    for account in found:
-        out(f"{account.id} {account.user.name}")
+    columns: dict[str, Callable[[Account], str]] = {
+        "name": lambda one: one.user.name,
+        "roles": lambda one: " ".join(one.user.roles),
+        "stands for": lambda one: one.user.fhir_user or " ".join(f"Patient/{id}" for id in one.user.patients),
+        "signs in with": lambda one: (
+            "disabled" if one.user.disabled else "two factors" if one.user.totp else "password"
+        ),
+    }
+    listed("users", found, columns, lambda one: f"{one.id} {one.user.name}", _shown, json=json)
 
 
 @users.command()

@@ -51,7 +51,7 @@ def list_(
     environment: options.Environment = None,
     json: options.Json = False,
 ) -> None:
-    """List videos, the last changed first: when they were asked for, by which template, of whom, and how they are.
+    """List videos, the last changed first: when they were asked for, by which template, and how they are.
 
     Example:
 
@@ -70,7 +70,7 @@ def list_(
     if json:
         json_out({"videos": msgspec.to_builtins(found)})
         return
-    table(f"{len(found)} videos", ("id", "asked", "template", "language", "patient", "is"), map(line, found))
+    table(f"{len(found)} videos", ("id", "asked", "template", "is"), map(line, found))
     for one in found:
         out(one.id)
 

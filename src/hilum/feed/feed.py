@@ -1,12 +1,13 @@
 """A follower of `Store.changes` with a saved cursor: one over all processes, which another one takes over from.
 
 Each committed version is shown at least once, in the order of commits: the cursor moves when the work on what was shown
-is done. A crash in between shows it again, so the work on it must be one that can be done twice.
+is done. A crash in between shows it again, so the work on it must be one that can be done twice. Of what it does not
+want a follower reads nothing, and its cursor moves past that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 from hilum.fhir.resource import Resource
@@ -20,16 +21,20 @@ Work = Callable[[Sequence[Resource]], Awaitable[None]]
 
 
 class Cursor(Record, frozen=True, omit_defaults=True):
-    """A record of kind CURSOR; its key is the follower's name. `seq`: of the last version that was worked on."""
+    """A record of kind CURSOR; its key is the follower's name. `seq`: of the last version that was worked on, or that
+    is past for not being wanted.
+    """
 
     seq: int = 0
 
 
 class Feed:
-    """One follower, as one process knows it. `name`: the same in all processes."""
+    """One follower, as one process knows it. `name`: the same in all processes. `types`: the resource types that it
+    wants; none: all.
+    """
 
-    def __init__(self, store: Store, name: str, leases: Leases) -> None:
-        self._store, self._leases = store, leases
+    def __init__(self, store: Store, name: str, leases: Leases, types: Collection[str] = ()) -> None:
+        self._store, self._leases, self._types = store, leases, types
         self._name = name.encode()
         self._held: Held | None = None
         self._begun = False
@@ -56,12 +61,14 @@ class Feed:
         if row is None:
             self._begun = False
             return 0
-        news = await self._store.changes(read(row, Cursor).seq, limit)
-        if not news:
-            return 0
-        await work(news)
-        moved = Put(CURSOR, self._name, write(Cursor(news[-1].seq)))
-        if not await self._store.ledger.replace(moved, row.version):
+        before = read(row, Cursor).seq
+        settled = await self._store.settled(before) if self._types else before
+        news = await self._store.changes(before, limit, self._types)
+        if news:
+            await work(news)
+        reached = max(news[-1].seq, settled if len(news) < limit else 0) if news else settled
+        moved = Put(CURSOR, self._name, write(Cursor(reached)))
+        if reached > before and not await self._store.ledger.replace(moved, row.version):
             self._held = None  # we slept, and another one has worked on it meanwhile
         return len(news)
 

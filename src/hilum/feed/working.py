@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from hilum.feed.feed import PAGE, Feed
 from hilum.fhir.resource import Resource
-from hilum.fhir.task import CANCELLED, TASK
+from hilum.fhir.task import CANCELLED
 from hilum.oauth.lease import Held, Lapsed, Leases
 from hilum.oauth.ledger import Lost
 from hilum.problems import Problem
@@ -52,7 +52,7 @@ class Kind:
 
 
 class Working:
-    """The Tasks of a kind in one process. `at_once`: how many it executes at the same time."""
+    """The Tasks of a kind in one process. `feed`: of Tasks alone. `at_once`: how many it executes at the same time."""
 
     def __init__(
         self, feed: Feed, leases: Leases, kind: Kind, at_once: int, clock: Callable[[], float] = time.time
@@ -100,15 +100,20 @@ class Working:
         """
         news = await self._feed.turn(self._found)
         if len(self._under_way) < self._at_once:
-            async for key in self._leases.due(self._kind.owner):
+            async for key in self._due():
                 if len(self._under_way) >= self._at_once:
                     break
-                if self._ours(self._kind.id_of(key)) and (held := await self._leases.take(key)) is not None:
+                if self._kind.id_of(key) not in self._under_way and (held := await self._leases.take(key)) is not None:
                     self._begin(held)
         return news == PAGE
 
-    def _ours(self, id: str) -> bool:
-        return id not in self._under_way and self._only in ("", id)
+    async def _due(self) -> AsyncIterator[bytes]:
+        """Leases to try."""
+        if self._only:
+            yield lease_of(self._kind.name, self._only)
+            return
+        async for key in self._leases.due(self._kind.owner):
+            yield key
 
     async def stop(self) -> None:
         """Leave off: what was written is whole, and another process may go on at once. Raises nothing."""
@@ -128,11 +133,11 @@ class Working:
             await asyncio.wait(list(self._under_way.values()))
 
     async def _found(self, some: Sequence[Resource]) -> None:
-        """Of versions that were committed: a new Task gets the lease that it is executed under, and one that was
-        cancelled is taken up at once, for what is held of it to be deleted.
+        """Of versions of Tasks that were committed: a new one gets the lease that it is executed under, and one that
+        was cancelled is taken up at once, for what is held of it to be deleted.
         """
         for one in some:
-            if one.type != TASK or not (one.deleted or self._kind.is_one(one.raw)):
+            if not (one.deleted or self._kind.is_one(one.raw)):
                 continue
             key = lease_of(self._kind.name, one.id)
             if not one.deleted and one.body.get("status") == "requested":

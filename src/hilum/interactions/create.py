@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hilum.access.policy import Principal
 from hilum.fhir.resource import Resource
 from hilum.interactions import contents
@@ -25,16 +27,16 @@ async def create(
     criteria: str | None = None,
     size: int = 0,
     blob: Blob | None = None,
-    once: Put | None = None,
+    once: Sequence[Put] = (),
     id: str = "",
 ) -> Written:
     """A new resource with an id that the server makes; an id in the body is ignored.
 
     `criteria` (If-None-Exist): with no match the resource is created, with one match that resource is the answer
     (created and changed False). `size`: bytes of the body as it came, if it may be large. `blob`: of a Binary, where
-    its content is already. `once`: a record that is new with the resource; of several creates with the same one
-    is made, and the others are a Conflict. `id`: what the server has made already (`uuid7`), where the record names it
-    (without criteria). Raises Invalid, Forbidden, MultipleMatches, Conflict (integrity), Busy.
+    its content is already. `once`: records that are written with the resource; of several creates that write the same
+    one is made, and the others are a Conflict. `id`: what the server has made already (`uuid7`), where a record names
+    it (without criteria). Raises Invalid, Forbidden, MultipleMatches, Conflict (integrity), Busy.
     """
     allowed = permits(who, type, "c")
     if type != contents.TYPE:
@@ -60,16 +62,18 @@ async def _created(
     size: int,
     blob: Blob | None,
     told: tuple[Issue, ...],
-    once: Put | None,
+    once: Sequence[Put],
     id: str,
 ) -> Written:
-    puts = () if once is None else (once,)
+    puts = tuple(once)
     if criteria is None:
         id = id or uuid7()
 
         async def attempt() -> Written:
-            if once is not None and await door.store.ledger.get(once.kind, once.key) is not None:
-                raise Conflict("What this may be created by, once, was used by another request meanwhile.")
+            for one in puts:
+                row = await door.store.ledger.get(one.kind, one.key)
+                if (None if row is None else row.version) != one.version:
+                    raise Conflict("What this may be created by, once, was used by another request meanwhile.")
             return await put(
                 door, who, allowed, "create", "POST", type, id, body, None, size=size, blob=blob, told=told, puts=puts
             )

@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/http.html#transaction: all actions are accepted or all a
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import Any
 
 from hilum.access.policy import allows
@@ -72,9 +72,13 @@ class Foreseen:
         """As `Store.explain`, on what is stored now."""
         return await self._store.explain(query)
 
-    async def changes(self, after: int, limit: int = 1000) -> Sequence[Resource]:
+    async def changes(self, after: int, limit: int = 1000, types: Collection[str] = ()) -> Sequence[Resource]:
         """As `Store.changes`, on what is stored now."""
-        return await self._store.changes(after, limit)
+        return await self._store.changes(after, limit, types)
+
+    async def settled(self, after: int) -> int:
+        """As `Store.settled`, on what is stored now."""
+        return await self._store.settled(after)
 
     async def counts(self) -> Counts:
         """As `Store.counts`, on what is stored now."""

@@ -21,6 +21,10 @@ class Ledger(Protocol):
         """Unexpired records of a kind by key, from beyond `after`: all, or those of an owner, or those of a peer."""
         ...
 
+    async def ranged(self, kind: int, after: bytes, until: bytes, limit: int = 200) -> list[Row]:
+        """Unexpired records of a kind whose peers lie beyond `after`, up to `until` and with it: by peer."""
+        ...
+
     async def add(self, put: Put) -> bool:
         """Write a new record. False: the key is taken, be it by one that has expired."""
         ...
@@ -37,8 +41,8 @@ class Ledger(Protocol):
         """Revoke a record, or all of an owner; how many were not revoked before."""
         ...
 
-    async def remove(self, kind: int, key: bytes) -> bool:
-        """Forget it. False: there was none."""
+    async def remove(self, kind: int, key: bytes, value: bytes | None = None) -> bool:
+        """Forget it; `value`: only as long as it says that. False: there was none."""
         ...
 
     async def many(

@@ -4,7 +4,9 @@ https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html: a le
 makes nothing safe, since its holder may have slept past its end. What is done under one names, at each write, the
 version that it replaces.
 
-Its record (kind LEASE) stays until it is ended: an expired one could neither be seen nor be written over.
+Its record (kind LEASE) stays until it is ended: an expired one could neither be seen nor be written over. Its `peer`
+is its place among those of its owner, by when each can be taken: of any number that wait, those that are due are found
+without a look at the others.
 """
 
 from __future__ import annotations
@@ -46,19 +48,21 @@ class Leases:
 
     async def offer(self, key: bytes, owner: bytes = b"") -> bool:
         """There is something to be done from now on. False: that was known. Raises Busy."""
-        return await self.ledger.add(offered(key, owner))
+        return await self.ledger.add(offered(key, owner, self.clock()))
 
     async def due(self, owner: bytes) -> AsyncIterator[bytes]:
-        """Keys of those of this owner that can be taken now. Raises Busy."""
-        after = b""
-        while rows := await self.ledger.of(LEASE, owner=owner, after=after, limit=_PAGE):
+        """Keys of those of this owner that can be taken now, the one that waits longest first. Raises Busy."""
+        after, until = _place(owner), _place(owner, int(self.clock() * _MICRO) + 1)
+        while rows := await self.ledger.ranged(LEASE, after, until, _PAGE):
             for row in rows:
-                if read(row, Lease).until <= self.clock() * _MICRO:
-                    yield row.key
-            after = rows[-1].key
+                yield row.key
+            after = rows[-1].peer
 
     async def hasten(self, key: bytes) -> bool:
-        """What nobody was to take before some time may be taken now. False: there is none such. Raises Busy."""
+        """What nobody was to take before some time may be taken now, before others. False: there is none such.
+
+        Raises Busy.
+        """
         row = await self.ledger.get(LEASE, key)
         if row is None or read(row, Lease).holder:
             return False
@@ -85,7 +89,7 @@ class Held:
 
     def __init__(self, leases: Leases, row: Row) -> None:
         self._leases = leases
-        self.key, self._owner, self._version = row.key, row.owner, row.version
+        self.key, self._owner, self._version, self._value = row.key, row.owner, row.version, row.value
         self._turn = asyncio.Lock()
         self.until = 0.0
 
@@ -102,15 +106,20 @@ class Held:
         return await self._written(Lease("", int(until * _MICRO)))
 
     async def end(self) -> bool:
-        """There is nothing left to be done. False: it was lost. Raises Busy."""
-        return await self.renew() and await self._leases.ledger.remove(LEASE, self.key)
+        """There is nothing left to be done. False: it was lost, and who has it keeps it. Raises Busy."""
+        async with self._turn:
+            return await self._leases.ledger.remove(LEASE, self.key, self._value)
 
     async def _written(self, value: Lease) -> bool:
+        """Versions begin anew where one was ended and offered again: whoever slept past its end names none."""
         async with self._turn:
-            put = Put(LEASE, self.key, write(value), owner=self._owner)
+            if 0 < self.until <= self._leases.clock():
+                return False
+            put = _put(self.key, self._owner, value)
             if not await self._leases.ledger.replace(put, self._version):
                 return False
             self._version += 1  # as every ledger counts
+            self._value = put.value
             return True
 
     async def during(self, work: Coroutine[Any, Any, T], wanted: Callable[[], Awaitable[bool]] | None = None) -> T:
@@ -128,9 +137,10 @@ class Held:
                 if not await self._goes_on(wanted):
                     raise Lapsed
         finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task})
+            task.cancel()
+            await asyncio.wait({task})
+            if not task.cancelled():
+                task.exception()  # heard: it may have ended while the lease was looked at
 
     async def _goes_on(self, wanted: Callable[[], Awaitable[bool]] | None) -> bool:
         try:
@@ -139,6 +149,15 @@ class Held:
             return self._leases.clock() < self.until
 
 
-def offered(key: bytes, owner: bytes = b"") -> Put:
-    """The record of one that anybody may take, for a commit of more than that."""
-    return Put(LEASE, key, write(Lease()), owner=owner)
+def offered(key: bytes, owner: bytes = b"", at: float = 0.0) -> Put:
+    """The record of one that anybody may take, for a commit of more than that. `at`: since when, in seconds."""
+    return _put(key, owner, Lease(until=int(at * _MICRO)))
+
+
+def _put(key: bytes, owner: bytes, value: Lease) -> Put:
+    return Put(LEASE, key, write(value), owner=owner, peer=_place(owner, value.until) + key if owner else b"")
+
+
+def _place(owner: bytes, until: int | None = None) -> bytes:
+    """Before all of an owner; or before those that can be taken at that time, or later."""
+    return owner + b"\0" + (b"" if until is None else until.to_bytes(8, "big"))

@@ -44,8 +44,9 @@ LEASE: Final = 26
 CURSOR: Final = 27
 DESTINATION: Final = 28
 DIRECTORY: Final = 29
-VIDEO: Final = 30
-VIDEO_LINK: Final = 31
+IDEMPOTENCY_KEY: Final = 30
+VIDEO: Final = 31
+VIDEO_LINK: Final = 32
 
 FRESH: Final = 0
 USED: Final = 1
@@ -65,7 +66,8 @@ USER_CHANGED: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A record as it stands. `owner`, `peer`: the keys of what it belongs to (the user and the client of a grant).
+    """A record as it stands. `owner`, `peer`: the keys of what it belongs to (the user and the client of a grant), or
+    its place among those of its kind (a lease).
 
     `version` grows with each change; `changed` and `expires` in microseconds since 1970.
     """

@@ -28,7 +28,7 @@ async def create(service: Service, request: Request) -> Response:
     type_, criteria = request.path[0], _if_none_exist(request)
     if type_ == receiving.TYPE:
         sent = await receiving.taken(service, request, "c")
-        once = None if request.link is None else request.link.spent
+        once = () if request.link is None else request.link.spent
         found = await creating.create(
             service.door, request.who, type_, sent.body, criteria, request.size, blob=sent.blob, once=once
         )

@@ -6,7 +6,7 @@ interactions build the writes, a store makes them durable, all or none. `docs/ho
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -101,7 +101,9 @@ class Commit:
     revokes: tuple[Revoked, ...] = ()
     """Revocations that hold from the commit on. That of a grant ends its records: itself, codes, refresh tokens."""
     puts: tuple[Put, ...] = ()
-    """New records that are there from the commit on; VersionChanged where there is one of the same name already."""
+    """Records that are there from the commit on, new ones or in place of the version that each names; VersionChanged
+    where one of them is another by now.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +206,15 @@ class Store(Protocol):
         """Versions, deletions among them, newest first; `next` is the `before` of the following page."""
         ...
 
-    async def changes(self, after: int, limit: int = 1000) -> Sequence[Resource]:
-        """Committed versions with seq greater than `after`, in that order; never past a transaction still in flight."""
+    async def changes(self, after: int, limit: int = 1000, types: Collection[str] = ()) -> Sequence[Resource]:
+        """Committed versions with seq greater than `after`, in that order; never past a transaction still in flight.
+
+        `types`: of these resource types alone; none: of all. What lies between is not looked at.
+        """
+        ...
+
+    async def settled(self, after: int) -> int:
+        """A seq up to which changes() gives all that there will ever be: `after`, or a greater one."""
         ...
 
     async def counts(self) -> Counts:

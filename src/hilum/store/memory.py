@@ -60,6 +60,11 @@ class MemoryLedger(Telling):
             if row.expires > now and row.key > after and owner in (b"", row.owner) and peer in (b"", row.peer)
         ][:limit]
 
+    async def ranged(self, kind: int, after: bytes, until: bytes, limit: int = 200) -> list[Row]:
+        """Unexpired records by peer."""
+        some = (row for row in self._sorted(kind) if row.expires > self._clock() and after < row.peer <= until)
+        return sorted(some, key=lambda row: row.peer)[:limit]
+
     async def add(self, put: Put) -> bool:
         """Write a new record."""
         if (put.kind, put.key) in self._rows:
@@ -91,9 +96,13 @@ class MemoryLedger(Telling):
             self._change(row, REVOKED)
         return len(some)
 
-    async def remove(self, kind: int, key: bytes) -> bool:
+    async def remove(self, kind: int, key: bytes, value: bytes | None = None) -> bool:
         """Forget it."""
-        return self._rows.pop((kind, key), None) is not None
+        row = self._rows.get((kind, key))
+        if row is None or value not in (None, row.value):
+            return False
+        del self._rows[kind, key]
+        return True
 
     async def many(
         self,

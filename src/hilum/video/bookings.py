@@ -13,7 +13,7 @@ from typing import Final
 from hilum.video.elements import Element, Record
 from hilum.video.moments import Moment, moment, ordered
 from hilum.video.refusals import refused
-from hilum.video.sides import sides
+from hilum.video.sides import opposed, sides
 
 _BOOKED: Final = frozenset(("booked", "arrived", "checked-in"))
 _NOT: Final = frozenset(("cancelled", "noshow", "proposed", "fulfilled", "waitlist", "pending"))
@@ -30,17 +30,25 @@ class Planned:
 
     @property
     def telling(self) -> tuple[Element, ...]:
-        """The elements that may name a side or a part of the body, the site first."""
-        sites = self.source.each("bodySite")
-        other = (self.source.get("code"), self.source.get("patientInstruction"))
-        booked = self.appointment
-        more = (booked.get("description"), booked.get("patientInstruction")) if booked is not None else ()
-        return (*sites, *(one for one in (*other, *more) if one is not None))
+        """The elements that name the procedure, and may name a side or a part of the body: the site first."""
+        booked = self.appointment.get("description") if self.appointment is not None else None
+        named = (self.source.get("code"), booked)
+        return (*self.source.each("bodySite"), *(one for one in named if one is not None))
+
+    @property
+    def instructions(self) -> tuple[Element, ...]:
+        """What the patient is told to do before."""
+        sources = (self.source, self.appointment)
+        found = (one.get("patientInstruction") for one in sources if one is not None)
+        return tuple(one for one in found if one is not None)
 
 
 def appointments(record: Record, now: datetime) -> tuple[tuple[Moment, Element], ...]:
-    """Appointments that are booked, the next first. Raises Refused where one that is booked is over."""
+    """Appointments that are booked, the next first. Raises Refused where one that is booked is over, unless it was
+    kept: a visit says that it came of it.
+    """
     found: list[tuple[Moment, Element]] = []
+    visits = [one for one in record.all("Encounter") if one.text("status") == "finished"]
     for one in record.all("Appointment"):
         status = one.text("status")
         if status in _NOT:
@@ -52,6 +60,8 @@ def appointments(record: Record, now: datetime) -> tuple[tuple[Moment, Element],
         if start is None:
             raise refused("date-vague", "This appointment is booked and has no time.", f"{one.place}.start")
         if start.last < now:
+            if any(record.same(kept, one) for visit in visits for kept in visit.each("appointment")):
+                continue
             raise refused("dates-conflict", "This appointment is booked and its time is over.", start.element.place)
         found.append((start, one))
     return tuple(sorted(found, key=lambda pair: (pair[0].first, pair[1].reference)))
@@ -79,7 +89,7 @@ def planned(record: Record, now: datetime) -> Planned:
     if not found:
         raise refused("procedure-missing", "No procedure is ordered or booked for a day to come.", "ServiceRequest")
     made = min(found, key=lambda one: (one.start.first, one.source.reference))
-    sides(made.telling)
+    opposed(made.instructions, made.telling, sides(made.telling))
     return made
 
 

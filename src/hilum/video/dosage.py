@@ -19,7 +19,7 @@ from hilum.video.elements import Element
 from hilum.video.naming import named, placed
 from hilum.video.phrases import NOTHING, Phrases, Route, Told, languages
 from hilum.video.refusals import refused
-from hilum.video.sides import sides
+from hilum.video.sides import sides, unsaid
 from hilum.video.signatures import contradiction
 from hilum.video.timing import Timed, span, timed
 from hilum.video.wording import codes, concept, number, quoted
@@ -125,7 +125,10 @@ def _said(phrases: Phrases, one: Element, dose: Told, timing: Timed) -> Iterator
         slots = {"verb": verb, "dose": amount, "route": stray if stray.text else words, "timing": timing.words}
         yield name, phrases.say(name, **slots)
     body = one.get("site")
-    site = placed(phrases, body, sides((body,))) if body is not None else NOTHING
+    site = NOTHING
+    if body is not None:
+        unsaid(side := sides((body,)), (body,), body.place)
+        site = placed(phrases, body, side)
     if site.text:
         yield "dose-site", phrases.say("dose-site", site=site)
     needed = one.of("asNeeded")

@@ -39,7 +39,7 @@ class Element:
 
     def of(self, name: str) -> Element | None:
         """The element of a choice of types: `medication` finds `medicationReference`."""
-        for key, value in self.value.items():
+        for key, value in self.value.items() if type(self.value) is dict else ():
             kind = key.removeprefix(name)
             if kind != key and kind[:1].isupper():
                 return Element(self.reference, f"{self.path}.{name}", value, kind)
@@ -86,14 +86,12 @@ class Record:
         """The Patient."""
         mine = "/".join(self.patient.reference.split("/")[:2])
         for root in self._roots.values():
-            for name in _PATIENTS:
-                theirs = root.text(name, "reference")
-                if theirs and _key(theirs).startswith("Patient/") and _key(theirs) != mine:
-                    raise refused(
-                        "patient-other",
-                        "This resource is about another patient.",
-                        f"{root.reference}: {root.path}.{name}",
-                    )
+            actors = tuple(one.get("actor") for one in root.each("participant"))
+            about = [one for one in (*(root.get(name) for name in _PATIENTS), *actors) if one is not None]
+            whose = {_key(one.text("reference")): one for one in about}
+            others = [key for key in whose if key.startswith("Patient/")]
+            if others and mine not in others:
+                raise refused("patient-other", "This resource is about another patient.", whose[others[0]].place)
 
     def all(self, type: str) -> Iterator[Element]:
         """The resources of a type that were not entered in error, by their ids."""

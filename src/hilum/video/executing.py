@@ -34,7 +34,6 @@ from hilum.video.order import (
     Decision,
     Failure,
     Order,
-    Whom,
     changed,
     gather_of,
 )
@@ -117,6 +116,15 @@ class Executing:
             await self._shelf.forget(reel)
         return None
 
+    async def resumed(self, id: str, order: Order) -> None:
+        """Tell of one that rested that it is gone on with, before anybody does. Raises Busy."""
+
+        def change(body: dict[str, Any]) -> dict[str, Any]:
+            return shown.shown(body, id, order) if body.get("status") == shown.ON_HOLD else body
+
+        with suppress(Stopped):
+            await self._tasks.tell(id, change)
+
     async def _stopped(self, id: str) -> None:
         """Somebody has cancelled it: what is held is deleted."""
         reel = await self._shelf.get(id)
@@ -147,7 +155,7 @@ class Executing:
         await self._show(reel, shown.GATHERING)
         try:
             template = self._template(order)
-            whom = self._shelf.opened(reel, Whom)
+            whom = self._shelf.whom(reel)
             await self._gather.give(gather_of(reel.id), order.by, order.ehr, template.recipe, whom)
         except Refused as refused:
             return await self._failed(reel, Failure(refused.code, refused.text, refused.element))

@@ -23,10 +23,10 @@ from hilum.video.naming import named, placed
 from hilum.video.people import called, first_name, reached
 from hilum.video.phrases import NOTHING, Phrases, Told
 from hilum.video.refusals import refused
-from hilum.video.sides import places, sides, texts
+from hilum.video.sides import places, sides, unsaid
 from hilum.video.templates import Template
-from hilum.video.visits import latest, reasons
-from hilum.video.wording import concept, quoted, when
+from hilum.video.visits import clinicians_of, latest, reasons
+from hilum.video.wording import concept, listed, quoted, when
 
 MOST: Final = 12
 """Rows of a group: a video that goes on for longer is not watched, and none is left out."""
@@ -71,12 +71,16 @@ class Facts:
     @cached_property
     def _visit(self) -> tuple[Element, Moment]:
         visit, start = latest(self._record, self._now)
-        self._fresh(start, "Encounter")
+        self._fresh(moment(visit.get("period", "end")) or start, "Encounter")
         return visit, start
 
     @cached_property
     def _planned(self) -> Planned:
-        return planned(self._record, self._now)
+        found = planned(self._record, self._now)
+        written = moment(found.source.get("authoredOn"))
+        if written is not None:
+            self._fresh(written, found.source.path)
+        return found
 
     @cached_property
     def _medicines(self) -> tuple[Medicine, ...]:
@@ -84,10 +88,9 @@ class Facts:
 
     def _fresh(self, of: Moment, kind: str) -> None:
         limit = self._template.stale.get(kind)
-        if limit is not None and (self._now - of.last).days > limit:
-            raise refused(
-                "stale", f"This is more than {limit} days old, the most that the template takes.", of.element.place
-            )
+        if limit is not None and (self._now - of.last).days > limit.days:
+            text = f"This is more than {limit.days} days old, the most that the template takes."
+            raise refused("stale", text, of.element.place)
 
     def _patient(self) -> Iterator[Row]:
         yield Row({"name": first_name(self._record, self._now)})
@@ -95,8 +98,7 @@ class Facts:
     def _visits(self) -> Iterator[Row]:
         visit, start = self._visit
         kinds = [told for one in visit.each("type") if (told := named(self._phrases, one)).text]
-        people = (one.get("individual") for one in visit.each("participant"))
-        clinicians = [one for one in people if one is not None and "Practitioner/" in one.text("reference")]
+        clinicians = [one for one in clinicians_of(visit) if "Practitioner/" in one.text("reference")]
         slots = {"date": when(self._phrases, start, timed=False)}
         place = self._place(visit)
         if place.text and visit.text("class", "code") != "VR":  # nobody went anywhere
@@ -127,8 +129,10 @@ class Facts:
             if name.text:
                 telling = (*sites, *((code,) if (code := one.get("code")) is not None else ()))
                 side = sides(telling)
+                unsaid(side, telling, one.place)
                 slots = {"name": name}
-                if sites and (site := placed(self._phrases, sites[0], side)).text:
+                site = listed(self._phrases, [told for one in sites if (told := placed(self._phrases, one, side)).text])
+                if site.text:
                     slots["site"] = site
                 yield Row(slots, places=places(telling, side) if sites else ())
 
@@ -144,9 +148,10 @@ class Facts:
             sentences: list[tuple[str, Told]] = [
                 ("medicine-name", self._phrases.say("medicine-name", **{"medicine.name": one.name}))
             ]
-            for told in reasons(self._record, self._phrases, source):
+            for told in reasons(self._record, self._phrases, source, needed=False):
                 sentences += [("medicine-reason", self._phrases.say("medicine-reason", reason=told))]
-            yield Row({"name": one.name}, (*sentences, *one.dosed.sentences), times=one.dosed.times, exempt=one.words)
+            dosed = one.dosed(self._phrases)
+            yield Row({"name": one.name}, (*sentences, *dosed.sentences), times=dosed.times, exempt=one.words)
 
     def _appointments(self) -> Iterator[Row]:
         for start, one in appointments(self._record, self._now)[:1]:
@@ -164,7 +169,7 @@ class Facts:
         if description is not None:
             return quoted(description, 120)
         for told in (
-            *reasons(self._record, self._phrases, one),
+            *reasons(self._record, self._phrases, one, needed=False),
             *map(concept, one.each("serviceType")),
             concept(one.get("appointmentType")),
         ):
@@ -188,13 +193,10 @@ class Facts:
         sites = of.source.each("bodySite")
         side = sides(of.telling)
         marks = places(of.telling, side)
-        if sites and (site := placed(self._phrases, sites[0], side)).text:
+        site = listed(self._phrases, [told for one in sites if (told := placed(self._phrases, one, side)).text])
+        if site.text:
             slots["site"] = site
-        told = " ".join(text for one in (of.source.get("code"), *sites[:1]) for text in texts(one)[:1])
-        if side and not sides((Element("", "", told),)):
-            raise refused(
-                "side-missing", "The side stands only in a code or an instruction, and must be told.", of.source.place
-            )
+        unsaid(side, (*sites, of.source.get("code")), of.source.place)
         place = self._where(of.appointment) if of.appointment is not None else NOTHING
         for one in of.source.each("locationReference"):
             place = place if place.text else called(self._record, one)
@@ -204,12 +206,9 @@ class Facts:
 
     def _preparations(self) -> Iterator[Row]:
         """What the patient is told to do before: in the record's own words, sentence by sentence."""
-        of = self._planned
         seen: set[str] = set()
-        for source in (of.source, of.appointment):
-            found = source.get("patientInstruction") if source is not None else None
-            if found is None or not (told := quoted(found, 1200)).text:
-                continue
+        for found in self._planned.instructions:
+            told = quoted(found, 1200)
             for words in re.split(r"(?<=[.!?]) (?=[A-ZÁÉÍÓÚÑ¿¡])", told.text):
                 if words not in seen:
                     seen.add(words)
@@ -247,7 +246,7 @@ class Facts:
     def _of_visit(visit: Element) -> Iterator[Element | None]:
         yield from (one.get("location") for one in visit.each("location"))
         yield visit.get("serviceProvider")
-        yield from (one.get("individual") for one in visit.each("participant"))
+        yield from clinicians_of(visit)
 
 
 _ROWS: Final[Mapping[str, Callable[[Facts], Iterator[Row]]]] = MappingProxyType({

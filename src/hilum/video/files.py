@@ -39,8 +39,7 @@ from hilum.video.order import (
     id_of,
 )
 from hilum.video.renderer import Rendered
-from hilum.video.script import Script
-from hilum.video.shelf import written
+from hilum.video.script import Script, written
 from hilum.video.shown import VIDEO
 
 BINARY: Final = "Binary"
@@ -230,11 +229,10 @@ class Files:
             "author": [{"display": "hilum"}],
             "description": script.title,
             "content": [{"attachment": one} for one in attached],
-            "context": {
-                "sourcePatientInfo": {"reference": order.patient},
-                "related": [{"reference": one} for one in script.sources],
-            },
+            "context": {"sourcePatientInfo": {"reference": order.patient}},
         }
+        if script.sources:
+            body["context"]["related"] = [{"reference": one} for one in script.sources]
         if before is not None:
             body["relatesTo"] = [{"code": "replaces", "target": {"reference": f"{DOCUMENTS}/{before.id}"}}]
         return body

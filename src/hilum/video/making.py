@@ -47,8 +47,11 @@ class Gathering:
 class Gather(Protocol):
     """Has a patient gathered from an EHR first. The broker does, which this room does not know (`hilum.app`)."""
 
-    async def judge(self, who: Principal, ehr: str, recipe: str, whom: Whom) -> None:
-        """Whether it could be asked for. Raises Invalid (`expression`: ehr, patient, sign_in), NotFound, Forbidden."""
+    async def judge(self, who: Principal, ehr: str, recipe: str, whom: Whom) -> Whom:
+        """Whether it could be asked for; whom as `give` is told it.
+
+        Raises Invalid (`expression`: ehr, patient, sign_in), NotFound, Forbidden.
+        """
         ...
 
     async def give(self, id: str, by: str, ehr: str, recipe: str, whom: Whom) -> None:

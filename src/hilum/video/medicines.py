@@ -23,13 +23,18 @@ _OVER: Final = frozenset(("completed", "cancelled", "stopped", "draft", "on-hold
 
 @dataclass(frozen=True, slots=True)
 class Medicine:
-    """A medicine that is active. `source`: the MedicationRequest or MedicationStatement. `codes`: of the drug."""
+    """A medicine that is active. `source`: the MedicationRequest or MedicationStatement. `codes`: of the drug. How it
+    is taken is looked at where that is told, since one that isn't may say less.
+    """
 
     source: Element
     drug: Element
     name: Told
     codes: frozenset[tuple[str, str]]
-    dosed: Dosed
+
+    def dosed(self, phrases: Phrases) -> Dosed:
+        """How it is taken. Raises Refused."""
+        return dosed(phrases, _dosages(self.source), self.source)
 
     @property
     def words(self) -> frozenset[str]:
@@ -38,21 +43,21 @@ class Medicine:
 
 
 def active(record: Record, phrases: Phrases, now: datetime) -> tuple[Medicine, ...]:
-    """All that are, prescribed ones first. Raises Refused: two of one drug, one that the patient is allergic to, ..."""
+    """All that are, prescribed ones first, by name. Raises Refused: two of one drug, one that causes an allergy, ..."""
     found: list[Medicine] = []
     for one in (*_requests(record), *_statements(record)):
         _dated(one, now)
-        made = _medicine(record, phrases, one)
+        made = _medicine(record, one)
         other = next((other for other in found if same(other, made)), None)
         if other is None:
             found.append(made)
-        elif one.path != "MedicationStatement" or other.dosed.key != made.dosed.key:
+        elif one.path != "MedicationStatement" or other.dosed(phrases).key != made.dosed(phrases).key:
             raise refused(
                 "medicine-twice", f"Two active records are of {made.name.text}.", f"{other.source.place}; {one.place}"
             )
     for medicine in found:
         allergic(record, medicine.name.text, medicine.codes, medicine.drug)
-    return tuple(found)
+    return tuple(sorted(found, key=lambda one: (one.source.path, one.name.text.casefold(), one.source.reference)))
 
 
 def same(one: Medicine, other: Medicine) -> bool:
@@ -105,7 +110,7 @@ def _dosages(one: Element) -> tuple[Element, ...]:
     return one.each("dosageInstruction") or one.each("dosage")
 
 
-def _medicine(record: Record, phrases: Phrases, one: Element) -> Medicine:
+def _medicine(record: Record, one: Element) -> Medicine:
     medication = one.of("medication")
     drug = medication
     if medication is not None and medication.choice == "Reference":
@@ -117,7 +122,7 @@ def _medicine(record: Record, phrases: Phrases, one: Element) -> Medicine:
         raise refused("medicine-missing", "A medicine has no name among the resources.", where)
     if any(strengths(name.text).isdisjoint(found) for found in _strengths(drug)):
         raise refused("medicine-conflict", "The name of a medicine and its code tell different strengths.", drug.place)
-    return Medicine(one, drug, name, codes(drug), dosed(phrases, _dosages(one), one))
+    return Medicine(one, drug, name, codes(drug))
 
 
 def _strengths(drug: Element) -> Iterator[frozenset[Fraction]]:

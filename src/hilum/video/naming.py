@@ -14,7 +14,10 @@ from hilum.video.sides import PARTS, sides
 from hilum.video.wording import concept, listed
 
 SNOMED: Final = "http://snomed.info/sct"
-_AROUND: Final = frozenset(("left", "right", "structure", "of", "the", "region", "part", "entire", "both", "bilateral"))
+_AROUND: Final = frozenset((
+    "left", "right", "l", "r", "lt", "rt", "both", "bilateral", "structure", "of", "the", "region", "part", "entire",
+))  # fmt: skip
+"""Words around the name of a part of the body that make it no other part."""
 
 
 def named(phrases: Phrases, element: Element | None) -> Told:
@@ -35,7 +38,7 @@ def named(phrases: Phrases, element: Element | None) -> Told:
 def placed(phrases: Phrases, site: Element, side: frozenset[str]) -> Told:
     """A site of the body; in the script's language where the record's words name one part and nothing more exact."""
     words = concept(site)
-    found = set(re.findall(r"\w+", words.text.casefold())) - _AROUND
+    found = {word.removesuffix("s") for word in re.findall(r"\w+", words.text.casefold())} - _AROUND
     part = next((part for part, names in PARTS if len(found) == 1 and found <= set(names[:1])), "")
     keys = [f"{one}-{part}" for one in sorted(side)] if part in PAIRED else [part] if part else []
     own = listed(phrases, [Told(one, one, (site.cite(one),)) for one in (phrases.body[key] for key in keys)])

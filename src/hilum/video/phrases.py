@@ -61,9 +61,10 @@ class Route(Table, frozen=True):
 class Review(Table, frozen=True):
     """Who has read a version of the table as a clinician who speaks the language, and when."""
 
+    language: str
+    version: str
     by: str
     on: str
-    version: str
 
 
 class Phrases(Table, frozen=True):
@@ -89,11 +90,11 @@ class Phrases(Table, frozen=True):
     numbers: tuple[str, ...]
     common: tuple[str, ...]
     names: Mapping[str, str]
-    reviewed: tuple[Review, ...] = ()
 
     def by(self, reviews: Iterable[Review]) -> str:
         """The notice that a script carries: none where this version was reviewed."""
-        return "" if any(one.version == self.version for one in (*self.reviewed, *reviews)) else self.notice
+        signed = ((one.language, one.version) for one in reviews)
+        return "" if (self.language, self.version) in signed else self.notice
 
     def reads(self, text: str) -> bool:
         """Whether a text seems to be in the language: it has more of its common words than of any other's."""

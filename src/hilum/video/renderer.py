@@ -1,4 +1,4 @@
-"""What makes a video of a script: here by oneself (`hilum.video.local`), or a service elsewhere (`hilum.video.remote`)."""
+"""What makes a video of a script: here by oneself (`hilum.video.local`), or a service elsewhere."""
 
 from __future__ import annotations
 

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
+from hilum.fhir import json
+
 WHY: Final = "why"
 DO: Final = "do"
 CALL: Final = "call"
@@ -98,6 +100,19 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     notice: str = ""
     edited: tuple[str, ...] = ()
     """Ids of the sentences that a person has changed."""
+
+
+_decoder: Final = msgspec.json.Decoder(Script, float_hook=json.number)
+
+
+def written(script: Script) -> bytes:
+    """As JSON; numbers in it keep their digits, as everywhere in hilum."""
+    return json.encode(script)
+
+
+def read(raw: bytes) -> Script:
+    """Of what `written` wrote."""
+    return _decoder.decode(raw)
 
 
 class Refused(Exception):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -19,14 +19,13 @@ from hilum.fhir import json
 from hilum.oauth.keeping import Ledger
 from hilum.oauth.lease import offered
 from hilum.oauth.ledger import VIDEO, Lost, Put, Row, read, write
-from hilum.video.order import Order
+from hilum.video import script
+from hilum.video.order import Order, Whom
 from hilum.video.script import Script
 
 KIND: Final = "video"
 """The kind of work that a video is (`hilum.feed.working`)."""
 _PAGE: Final = 200
-
-T = TypeVar("T", bound=msgspec.Struct)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Shelf:
         transaction, so that no crash comes between. Raises Lost, Busy.
         """
         key = lease_of(KIND, reel.id)
-        await self.ledger.many([replaced(reel, order), offered(key, KIND.encode())])
+        await self.ledger.many([replaced(reel, order), offered(key, KIND.encode(), order.at / 1_000_000)])
 
     async def forget(self, reel: Reel) -> None:
         """Take the record away. Raises Busy."""
@@ -79,24 +78,21 @@ class Shelf:
         """Content as it stands in `Order.sealed`."""
         return self._seal.seal(VIDEO, id.encode(), json.encode(content).decode())
 
-    def opened(self, reel: Reel, type: type[T]) -> T:
-        """The content of `Order.sealed`. Raises Misconfigured where the root key is another one."""
-        text = self._seal.open(VIDEO, reel.id.encode(), reel.order.sealed)
-        return msgspec.convert(json.stored(text.encode()), type)
+    def whom(self, reel: Reel) -> Whom:
+        """Whom to gather. Raises Misconfigured where the root key is another one."""
+        return msgspec.json.decode(self._opened(reel), type=Whom)
 
     def script(self, reel: Reel) -> Script:
-        """The script of one that has one."""
-        return self.opened(reel, Script)
+        """The script of one that has one. Raises Misconfigured where the root key is another one."""
+        return script.read(self._opened(reel))
+
+    def _opened(self, reel: Reel) -> bytes:
+        return self._seal.open(VIDEO, reel.id.encode(), reel.order.sealed).encode()
 
 
-def written(script: Script) -> bytes:
-    """A script as it is kept and shown: JSON, numbers as the record spells them."""
-    return json.encode(script)
-
-
-def digest(script: Script) -> str:
+def digest(made: Script) -> str:
     """What names a script, in an approval and as its ETag: SHA-256 of its JSON, hex."""
-    return sha256(written(script)).hexdigest()
+    return sha256(script.written(made)).hexdigest()
 
 
 def new(id: str, order: Order) -> Put:

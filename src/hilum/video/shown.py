@@ -38,7 +38,8 @@ RENDERING: Final = "rendering"
 AWAITING_APPROVAL: Final = "awaiting-approval"
 WAITING: Final = "waiting"
 """Business statuses beside those that a video ends with: approved, rejected, failed, cancelled."""
-RESTING: Final = (*FINAL, "on-hold")
+ON_HOLD: Final = "on-hold"
+RESTING: Final = (*FINAL, ON_HOLD)
 """Statuses at which nothing is done before somebody does something."""
 _WHOLE: Final = 100
 
@@ -115,7 +116,7 @@ def concept(system: str, code: str) -> Body:
 
 def _status(order: Order, doing: str) -> tuple[str, str]:
     if order.step == AWAITING:
-        return "on-hold", AWAITING_APPROVAL
+        return ON_HOLD, AWAITING_APPROVAL
     if order.step == APPROVED:
         return "completed", "approved"
     if order.step != SETTLED:

@@ -19,27 +19,35 @@ LEFT: Final = "left"
 RIGHT: Final = "right"
 _CODES: Final = {"7771000": {LEFT}, "24028007": {RIGHT}, "51440002": {LEFT, RIGHT}}
 """Qualifiers of SNOMED CT: left, right, right and left."""
-_WORDS: Final = (
-    (re.compile(r"\b(?:left|izquierd[oa]s?|LEFT|\(?L\)(?= ))\b", re.I), {LEFT}),
-    (re.compile(r"\b(?:right(?! away| now| after| before)|derech[oa]s?)\b", re.I), {RIGHT}),
-    (re.compile(r"\b(?:bilateral(?:es)?|both|ambos|ambas)\b", re.I), {LEFT, RIGHT}),
-)
 PARTS: Final = (
     ("eye", ("eye", "ocular", "cataract", "ojo")),
-    ("ear", ("ear", "ears", "oído", "oreja")),
+    ("ear", ("ear", "oído", "oreja")),
     ("shoulder", ("shoulder", "hombro")),
     ("hand", ("hand", "wrist", "finger", "thumb", "carpal", "mano", "muñeca")),
     ("arm", ("arm", "elbow", "forearm", "brazo", "codo")),
     ("hip", ("hip", "cadera")),
     ("knee", ("knee", "rodilla")),
-    ("foot", ("foot", "ankle", "toe", "heel", "pie", "tobillo")),
+    ("foot", ("foot", "feet", "ankle", "toe", "heel", "pie", "tobillo")),
     ("leg", ("leg", "thigh", "calf", "pierna")),
     ("head", ("head", "brain", "cabeza")),
     ("neck", ("neck", "thyroid", "throat", "cuello")),
     ("chest", ("chest", "heart", "lung", "breast", "cardiac", "thorax", "pecho", "mammography")),
-    ("belly", ("belly", "abdomen", "abdominal", "colon", "colonoscopy", "stomach", "appendix", "abdomen")),
+    ("belly", ("belly", "abdomen", "abdominal", "colon", "colonoscopy", "stomach", "appendix", "vientre")),
     ("back", ("back", "spine", "espalda")),
 )
+"""Parts of a picture of the body, and words that a record names them by: what a part is called first."""
+_NAMES: Final = "|".join(name for _, names in PARTS for name in names)
+_WORDS: Final = (
+    (re.compile(rf"(?i:\b(?:left|izquierd[oa]s?)\b)|\b(?:L|Lt|LT)\b\.?(?=\s+(?i:{_NAMES}))"), {LEFT}),
+    (
+        re.compile(
+            rf"(?i:\b(?:right(?! (?:away|now|after|before)\b)|derech[oa]s?)\b)|\b(?:R|Rt|RT)\b\.?(?=\s+(?i:{_NAMES}))"
+        ),
+        {RIGHT},
+    ),
+    (re.compile(r"(?i)\b(?:bilateral(?:es)?|both|ambos|ambas)\b"), {LEFT, RIGHT}),
+)
+"""Sides in words; a letter counts right before a part of the body."""
 
 
 def sides(elements: Iterable[Element]) -> frozenset[str]:
@@ -65,6 +73,31 @@ def _sides(element: Element) -> frozenset[str]:
     return frozenset(found)
 
 
+def opposed(instructions: Iterable[Element], elements: Iterable[Element], side: frozenset[str]) -> None:
+    """Raises Refused where instructions name the part of the body that elements name, with another side. To lie on the
+    left side says nothing of a knee.
+    """
+    words = {word for element in elements for word in _words(element)}
+    named = "|".join(name for _, names in PARTS if words & set(names) for name in names)
+    if not named:
+        return
+    for element in instructions:
+        for text in texts(element):
+            for found in re.finditer(
+                rf"(?i)\b(?:(left|right) (?:{named})|(?:{named}) (izquierd|derech)[oa])s?\b", text
+            ):
+                told = LEFT if (found[1] or found[2]).casefold() in ("left", "izquierd") else RIGHT
+                if told not in side:
+                    raise refused("side-conflict", "An instruction tells another side of the body.", element.place)
+
+
+def unsaid(side: frozenset[str], elements: Iterable[Element | None], place: str) -> None:
+    """Raises Refused where the words that will be told don't have the side that is known."""
+    words = " ".join(text for element in elements for text in texts(element)[:1])
+    if side and _sides(Element("", "", words)) != side:
+        raise refused("side-missing", "The side stands only in a code, and must be told.", place)
+
+
 def texts(element: Element | None) -> tuple[str, ...]:
     """The words of a CodeableConcept or a string."""
     if element is None:
@@ -74,10 +107,16 @@ def texts(element: Element | None) -> tuple[str, ...]:
     return tuple(filter(None, (element.text("text"), *(one.text("display") for one in element.each("coding")))))
 
 
+def _words(element: Element) -> frozenset[str]:
+    """The words of an element in small letters, each without an s at its end too."""
+    found = re.findall(r"\w+", " ".join(texts(element)).casefold())
+    return frozenset((*found, *(word.removesuffix("s") for word in found)))
+
+
 def places(elements: Iterable[Element], side: frozenset[str]) -> tuple[str, ...]:
     """The places of a picture of the body that elements name. Raises Refused: a paired part whose side nobody tells."""
     for element in elements:
-        words = set(re.findall(r"\w+", " ".join(texts(element)).casefold()))
+        words = _words(element)
         for part, names in PARTS:
             if words & set(names):
                 if part not in PAIRED:

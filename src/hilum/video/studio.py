@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from hilum.access.repeated import Repeated
 from hilum.access.roles import Roles
 from hilum.access.seal import Seal
 from hilum.audit.recording import SILENT, Trail
 from hilum.feed.feed import Feed
 from hilum.feed.working import Kind, Working
+from hilum.fhir.task import TASK
 from hilum.interactions.door import Door
 from hilum.oauth.lease import Leases
 from hilum.video import shown
@@ -44,11 +46,12 @@ def studio(
     """
     leases = Leases(door.store.ledger, clock)
     shelf = Shelf(door.store.ledger, seal)
-    feed = Feed(door.store, NAME, leases)
+    feed = Feed(door.store, NAME, leases, (TASK,))
     executing = Executing(door, shelf, writing, renderers, gather, folder, clock)
     kind = Kind(KIND, shown.is_video, executing.run, executing.wanted)
     working = Working(feed, leases, kind, at_once, clock)
+    repeated = Repeated(door.store.ledger, seal)
     videos = Videos(
-        door, shelf, executing, writing, renderers, gather, feed, leases, roles, trail, working.nudge, clock
+        door, shelf, executing, writing, renderers, gather, feed, leases, repeated, roles, trail, working.nudge, clock
     )
     return videos, working

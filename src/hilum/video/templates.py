@@ -5,7 +5,7 @@ stand in place of packaged ones of the same name. A template says nothing itself
 or brings phrases of its own for the languages that it is for.
 
     title = "After-visit guide"
-    recipe = "video"
+    recipe = "guide"
     needs = ["patient", "visit", "contact"]
 
     [[scene]]
@@ -25,11 +25,12 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.problems import Misconfigured
 from hilum.video.phrases import SLOT, languages
+from hilum.video.refusals import refused
 from hilum.video.script import CALL, DO, TEACH_BACK, TITLE, WHOM, WHY
 
 ROLES: Final = (TITLE, WHY, DO, CALL, WHOM, TEACH_BACK)
@@ -82,10 +83,17 @@ class SceneOf:
     where: str = ""
 
 
+class Stale(NamedTuple):
+    """How many days old data may be, and why not more, dated."""
+
+    days: int
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
-    """`recipe`: of the broker, that gathers what is needed. `needs`: groups that must have rows. `stale`: how many days
-    old data of a type may be. `grade`: the highest reading grade. `phrases`: its own, by language.
+    """`recipe`: of the broker, that gathers what is needed. `needs`: groups that must have rows. `stale`: how old data
+    of a type may be. `grade`: the highest reading grade. `phrases`: its own, by language.
     """
 
     name: str
@@ -93,7 +101,7 @@ class Template:
     recipe: str
     needs: tuple[str, ...]
     scenes: tuple[SceneOf, ...]
-    stale: Mapping[str, int]
+    stale: Mapping[str, Stale]
     approval: Literal["required", "none"] = "required"
     grade: float = 6.0
     phrases: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
@@ -132,6 +140,15 @@ def read(folder: Path) -> Templates:
         made = template(str(path), text)
         found[made.name] = made
     return MappingProxyType(found)
+
+
+def find(among: Templates, name: str) -> Template:
+    """The template of a name. Raises Refused."""
+    try:
+        return among[name]
+    except KeyError:
+        known = ", ".join(sorted(among))
+        raise refused("template-unknown", f"There is no template of this name; there are: {known}.") from None
 
 
 _KEYS: Final = ("title", "recipe", "needs", "approval", "grade", "stale", "scene", "phrases")
@@ -175,7 +192,7 @@ def template(file: str, text: str) -> Template:
     result = Template(
         name,
         _text(place.at("title"), table.get("title")),
-        _text(place.at("recipe"), table.get("recipe", "video")),
+        _text(place.at("recipe"), table.get("recipe", "guide")),
         needs,
         made,
         _stale(place.at("stale"), table.get("stale", {})),
@@ -222,14 +239,14 @@ def _list(place: _Place, value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value))
 
 
-def _stale(place: _Place, table: Any) -> Mapping[str, int]:
+def _stale(place: _Place, table: Any) -> Mapping[str, Stale]:
     _known(place, table, TYPE_NUMBER)
     for key, one in table.items():
         _known(place.at(key), one, ("days", "why"))
         if type(one.get("days")) is not int or not 1 <= one["days"] <= 3660:
             raise place.at(key).at("days").wrong("must be a whole number from 1 to 3660.")
         _text(place.at(key).at("why"), one.get("why"))
-    return MappingProxyType({key: one["days"] for key, one in table.items()})
+    return MappingProxyType({key: Stale(one["days"], one["why"]) for key, one in table.items()})
 
 
 def _phrases(place: _Place, table: Any) -> Mapping[str, Mapping[str, str]]:

@@ -106,6 +106,8 @@ def _coded(phrases: Phrases, code: Element | None) -> Timed | None:
 
 
 def _repeated(phrases: Phrases, repeat: Element) -> Timed:
+    if type(repeat.value) is not dict:
+        raise refused("timing-unknown", "This is no timing.", repeat.place)
     for name in repeat.value:
         if name in _RANGES or name == "boundsRange":
             raise refused("timing-ambiguous", "A range of times can't be told.", f"{repeat.place}.{name}")
@@ -138,7 +140,7 @@ def _often(phrases: Phrases, repeat: Element) -> tuple[Told, Fraction | None]:
         return NOTHING, None
     if period is None or unit is None:
         raise refused("timing-ambiguous", "A frequency needs a period and its unit.", repeat.place)
-    if unit.value not in HOURS or not _positive(period) or (frequency is not None and not _positive(frequency)):
+    if unit.value not in tuple(HOURS) or not _positive(period) or (frequency is not None and not _positive(frequency)):
         raise refused(
             "timing-unknown", "A frequency and a period are numbers above 0, with a unit of time.", repeat.place
         )
@@ -164,7 +166,7 @@ def _agree(repeat: Element, listed: int) -> None:
 
 
 def _said(element: Element, words: Mapping[str, str]) -> Told:
-    if element.value not in words:
+    if type(element.value) is not str or element.value not in words:
         raise refused("timing-unknown", "This code of a timing can't be told.", element.place)
     text = words[element.value]
     return Told(text, text, (element.cite(text),))

@@ -22,11 +22,13 @@ import builtins
 import hmac
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
+
 from hilum.access.policy import Principal
+from hilum.access.repeated import Key, Repeated
 from hilum.access.roles import Roles
 from hilum.audit.recording import SILENT, Trail
 from hilum.feed.feed import Feed
@@ -126,6 +128,7 @@ class Videos:
         gather: Gather,
         feed: Feed,
         leases: Leases,
+        repeated: Repeated,
         roles: Roles,
         trail: Trail = SILENT,
         accepted: Callable[[], None] = lambda: None,
@@ -134,7 +137,7 @@ class Videos:
         self._door, self._shelf, self._executing, self._writing = door, shelf, executing, writing
         self._renderers, self._gather, self._feed, self._leases = renderers, gather, feed, leases
         self._roles, self._trail, self._accepted, self._clock = roles, trail, accepted, clock
-        self._files, self._links = Files(door), Links(shelf.ledger, clock)
+        self._repeated, self._files, self._links = repeated, Files(door), Links(shelf.ledger, clock)
 
     # --- asked for ----------------------------------------------------------------------------------------------------
 
@@ -146,12 +149,15 @@ class Videos:
         """Names; the first is used where none is named."""
         return [*self._renderers]
 
-    async def ask(self, who: Principal, wish: Wish) -> Told:
-        """A new video. When this returns, no crash loses it.
+    async def ask(self, who: Principal, wish: Wish, key: Key | None = None) -> Told:
+        """A new video. When this returns, no crash loses it. `key`: of all with the same one is made.
 
-        Raises Invalid (`expression`: what of the wish), Forbidden, NotFound (the patient), Conflict (several patients).
+        Raises Invalid (`expression`: what of the wish), Forbidden, NotFound (the patient), Conflict (several patients),
+        Unprocessable (the key was given with another wish).
         """
         permits(who, TASK, "c")
+        if key is not None and (first := await self._repeated.first(key, self._clock())) is not None:
+            return await self.get(who, first)
         wish = await asyncio.to_thread(judged, wish, self._writing, self._renderers)
         patient = ""
         if wish.ehr:
@@ -159,7 +165,7 @@ class Videos:
             if wish.whom is None:
                 raise Invalid("Say whom: the patient at the EHR, or a sign-in that has one.", expression="patient")
             recipe = self._writing.templates()[wish.template].recipe
-            await self._gather.judge(who, wish.ehr, recipe, wish.whom)
+            wish = replace(wish, whom=await self._gather.judge(who, wish.ehr, recipe, wish.whom))
         else:
             patient = await sources.whom(self._door, who, wish.patient)
             allowed.to_ask(who, patient)
@@ -179,7 +185,15 @@ class Videos:
             patient=patient,
             sealed="" if wish.whom is None else self._shelf.sealed(id, wish.whom),
         )
-        made = await create(self._door, who, TASK, shown.asked(order), id=id, once=shelf.new(id, order))
+        once = [shelf.new(id, order)]
+        if key is not None:
+            once.append(await self._repeated.new(key, id, self._clock()))
+        try:
+            made = await create(self._door, who, TASK, shown.asked(order), id=id, once=once)
+        except Conflict:  # the same came twice at the same time, and the other one was first
+            if key is None or (first := await self._repeated.first(key, self._clock())) is None:
+                raise
+            return await self.get(who, first)
         self._accepted()
         return told(made.resource)
 
@@ -292,15 +306,12 @@ class Videos:
         except Refused as refused:
             raise Invalid(refused.text, expression=refused.element or "script") from None
         if edited != script:
-            task = await read(self._door, who, TASK, id)
             await self._trail.certain(who, "video-edit", 200, self._about(reel) | {"script": digest(edited)})
             sealed = self._shelf.sealed(id, edited)
             news = {"step": RENDERING, "sealed": sealed, "draft": reel.order.draft + 1, "edited": who.agent, "tries": 0}
             order = changed(reel.order, self._now(), **news)
             await self._go_on(reel, order)
-            with suppress(PreconditionFailed):  # whoever renders it was first to tell
-                body = shown.shown(task.body, id, order, shown.REQUESTED)
-                await update(self._door, granting.server(), TASK, id, body, f'W/"{task.version}"')
+            await self._executing.resumed(id, order)
             self._accepted()
         return await self.get(who, id)
 

@@ -10,7 +10,7 @@ from hilum.problems import Invalid
 from hilum.video.making import Renderers, Writing
 from hilum.video.order import Whom
 from hilum.video.renderer import MEDIA, SIZES, Codec, Shape, Unrendered, Wanted
-from hilum.video.script import Script
+from hilum.video.script import TITLE, Scene, Script, Sentence
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -80,5 +80,6 @@ def judged(wish: Wish, writing: Writing, renderers: Renderers) -> Wish:
 
 
 def _empty(wish: Wish) -> Script:
-    """A script of nothing, in this language."""
-    return Script(wish.template, wish.language, "", "", (), (), "", 0.0)
+    """A script that says nothing, in this language."""
+    scene = Scene("title", TITLE, "", (Sentence("title-1", "", ""),))
+    return Script(wish.template, wish.language, "", "", (scene,), (), "", 0.0)

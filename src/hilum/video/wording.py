@@ -14,6 +14,8 @@ from hilum.video.moments import Moment
 from hilum.video.phrases import NOTHING, Phrases, Told
 from hilum.video.refusals import refused
 
+UTC: Final = ("Z", "+00:00", "-00:00")
+"""Offsets that say nothing of where it was."""
 LONGEST: Final = 400
 """Characters of one element's words."""
 
@@ -39,8 +41,15 @@ def concept(element: Element | None) -> Told:
         return NOTHING
     for one in (element.get("text"), *(coding.get("display") for coding in element.each("coding"))):
         if one is not None and (told := quoted(one)).text:
-            return told
+            text = _TAG.sub("", told.text)
+            return Told(text, text, (one.cite(text),))
     return NOTHING
+
+
+_TAG: Final = re.compile(
+    r" \((?:procedure|disorder|finding|situation|event|body structure|regime/therapy|observable entity|environment)\)$"
+)
+"""What a fully specified name of SNOMED CT ends with: it is for those who sort terms."""
 
 
 def codes(element: Element | None) -> frozenset[tuple[str, str]]:
@@ -64,14 +73,16 @@ def clock(phrases: Phrases, at: time, offset: str = "") -> str:
     """At a time of day, by the twelve hours that people in the US go by; one in UTC says so."""
     shown = phrases.say("time-minutes", hour=str(at.hour % 12 or 12), minutes=f"{at.minute:02d}").text
     text = phrases.say("time-am" if at.hour < 12 else "time-pm", clock=shown).text
-    text = phrases.say("time-utc", time=text).text if offset in ("Z", "+00:00", "-00:00") else text
+    text = phrases.say("time-utc", time=text).text if offset in UTC else text
     return phrases.say("at", at.hour % 12 or 12, time=text).text
 
 
 def when(phrases: Phrases, of: Moment, *, timed: bool = True) -> Told:
-    """A moment: its day, and its time of day where it has one and that matters."""
+    """A moment: its day, and its time of day where it has one and that matters. It does in UTC too: where the patient
+    is it may be another day, and nothing says where that is.
+    """
     text = day(phrases, of.day)
-    if timed and of.time is not None:
+    if of.time is not None and (timed or of.offset in UTC):
         text = phrases.say("date-time", date=text, at=clock(phrases, of.time, of.offset)).text
     return Told(text, text, (of.element.cite(text),))
 

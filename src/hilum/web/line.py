@@ -8,13 +8,12 @@ One timer runs per request and is set anew only when it rings: a read notes the 
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import AsyncIterator
 from typing import Any, Final, cast
 
 import httptools
 
-from hilum.web.outbound import HEAD_BYTES, Unreachable
+from hilum.web.outbound import HEAD_BYTES, Unfolding, Unreachable
 
 _HIGH: Final = 256 * 1024
 """So much of a body may wait to be read by who streams it before the sender has to."""
@@ -45,9 +44,8 @@ class Line(asyncio.Protocol):
         self.headers = {}
         self._limit, self._flowing = limit, flowing
         self._read = 0  # over the line, where chunks may be small, but not without end
-        self._came = self._size = 0  # of the body, as it came and unfolded
         self._content = bytearray()
-        self._unfolding: Any = None
+        self._unfolding = Unfolding("identity", limit)
         self._to_the_end = False
         self._paused = False
 
@@ -164,11 +162,10 @@ class Line(asyncio.Protocol):
             return
         self.status = status
         headers = self.headers
-        coding = headers.get("content-encoding", "identity").strip().lower()
-        if coding in ("gzip", "x-gzip"):
-            self._unfolding = zlib.decompressobj(31)
-        elif coding != "identity":
-            self._fail("coding")
+        try:
+            self._unfolding = Unfolding(headers.get("content-encoding", "identity"), self._limit)
+        except Unreachable as error:
+            self._fail(error.kind)
             return
         length = headers.get("content-length")
         if length is not None and int(length) > self._limit:
@@ -183,18 +180,11 @@ class Line(asyncio.Protocol):
         """A piece of the body, unfolded no further than it may be."""
         if self._broken is not None:
             return
-        self._came += len(piece)
-        if self._unfolding is not None:
-            try:
-                piece = self._unfolding.decompress(piece, self._limit - self._size + 1)
-            except zlib.error:
-                self._fail("coding")
-                return
-        self._size += len(piece)
-        if self._size > self._limit:
-            self._fail("size")
+        try:
+            self._content += self._unfolding.piece(piece)
+        except Unreachable as error:
+            self._fail(error.kind)
             return
-        self._content += piece
         if self._flowing:
             self._wake()
             if len(self._content) > _HIGH and not self._paused and self._transport is not None:
@@ -209,8 +199,10 @@ class Line(asyncio.Protocol):
     # --- endings ------------------------------------------------------------------------------------------------------
 
     def _end(self, *, keep: bool) -> None:
-        if self._came and self._unfolding is not None and not self._unfolding.eof:
-            self._fail("coding")
+        try:
+            self._unfolding.end()
+        except Unreachable as error:
+            self._fail(error.kind)
             return
         self._state = _READY if keep else _DONE
         self._settle()

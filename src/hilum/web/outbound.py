@@ -4,7 +4,7 @@ https://owasp.org/www-community/attacks/Server_Side_Request_Forgery, https://www
 
 A URL is judged by its form, then the name is looked up once and every address is judged, and the connection goes to an
 address that was judged: a name that answers differently the second time gains nothing. There are no redirects, no
-proxies, no compression, and limits on time and size.
+proxies, and limits on time and size. Nobody is asked to compress what is sent; who does all the same is understood.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -50,6 +51,39 @@ class Fetched:
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+
+
+class Unfolding:
+    """A body as it is meant, of one that may be compressed, piece by piece and never beyond `limit` bytes.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-8.4
+    """
+
+    def __init__(self, coding: str, limit: int) -> None:
+        """Raises Unreachable (coding) for another one than gzip."""
+        name = coding.strip().lower()
+        if name not in ("identity", "gzip", "x-gzip"):
+            raise Unreachable("coding")
+        self._zip = None if name == "identity" else zlib.decompressobj(31)
+        self._left, self._begun = limit, False
+
+    def piece(self, piece: bytes) -> bytes:
+        """What a piece says. Raises Unreachable (coding, size)."""
+        if self._zip is not None:
+            self._begun = True
+            try:
+                piece = self._zip.decompress(piece, self._left + 1)
+            except zlib.error:
+                raise Unreachable("coding") from None
+        self._left -= len(piece)
+        if self._left < 0:
+            raise Unreachable("size")
+        return piece
+
+    def end(self) -> None:
+        """It was all. Raises Unreachable (coding) where it is cut off."""
+        if self._zip is not None and self._begun and not self._zip.eof:
+            raise Unreachable("coding")
 
 
 async def lookup(host: str, port: int) -> Sequence[str]:
@@ -181,6 +215,7 @@ async def _exchanged(
     await writer.drain()
     left = 2 * limit + HEAD_BYTES  # of what comes over the line: chunks may be small, but not without end
     response: h11.Response | None = None
+    unfolding = Unfolding("identity", limit)
     content = bytearray()
     while True:
         event = connection.next_event()
@@ -192,12 +227,11 @@ async def _exchanged(
             connection.receive_data(raw)
         elif isinstance(event, h11.Response):
             response = event
-            _judge_head(event, limit)
+            unfolding = _judged_head(event, limit)
         elif isinstance(event, h11.Data):
-            content += event.data
-            if len(content) > limit:
-                raise Unreachable("size")
+            content += unfolding.piece(bytes(event.data))
         elif isinstance(event, h11.EndOfMessage):
+            unfolding.end()
             break
         elif not isinstance(event, h11.InformationalResponse):
             raise Unreachable("protocol")
@@ -205,14 +239,14 @@ async def _exchanged(
     return Fetched(response.status_code, _fields(response), bytes(content))
 
 
-def _judge_head(response: h11.Response, limit: int) -> None:
+def _judged_head(response: h11.Response, limit: int) -> Unfolding:
+    """How to read the body."""
     if 300 <= response.status_code < 400:
         raise Unreachable("redirect")
     found = _fields(response)
-    if found.get("content-encoding", "identity").strip().lower() != "identity":
-        raise Unreachable("coding")
     if int(found.get("content-length", "0")) > limit:
         raise Unreachable("size")
+    return Unfolding(found.get("content-encoding", "identity"), limit)
 
 
 def _fields(response: h11.Response) -> dict[str, str]:

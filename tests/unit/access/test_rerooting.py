@@ -13,7 +13,7 @@ from hilum.access.keys import SigningKey
 from hilum.access.seal import Seal
 from hilum.access.tokens import Minter
 from hilum.access.verifier import Verifier
-from hilum.oauth.ledger import CHALLENGE, DESTINATION, PARCEL, TICKET, USER, Put, User, read, write
+from hilum.oauth.ledger import CHALLENGE, DESTINATION, IDEMPOTENCY_KEY, PARCEL, TICKET, USER, Put, User, read, write
 from hilum.problems import Misconfigured, Unauthenticated
 from hilum.store.memory import MemoryLedger
 
@@ -150,7 +150,9 @@ async def test_nothing_is_begun_where_nothing_is_sealed(tmp_path: Path) -> None:
     assert not await rerooting.begun(MemoryLedger(), keys.prepared(tmp_path, "sandbox"))
 
 
-@pytest.mark.parametrize(("kind", "name"), [(DESTINATION, "secret"), (PARCEL, "sealed")])
+@pytest.mark.parametrize(
+    ("kind", "name"), [(DESTINATION, "secret"), (DESTINATION, "former"), (IDEMPOTENCY_KEY, "asked"), (PARCEL, "sealed")]
+)
 async def test_of_other_records_one_field_is_sealed_anew_and_the_rest_stays(world: World, kind: int, name: str) -> None:
     old = Seal(world.root)
     sealed = b'{"url":"x","n":1,"%s":"%s","more":[]}' % (name.encode(), old.seal(kind, b"key", "SECRET").encode())

@@ -48,3 +48,4 @@ def test_a_page_may_ask_from_where_it_left_off() -> None:
     said = dict(CORS.preflight("OPTIONS", b"/api/v1/gather/1/events", asked) or [])
     assert said[ORIGIN] == APP
     assert b"last-event-id" in said[b"access-control-allow-headers"]
+    assert b"idempotency-key" in said[b"access-control-allow-headers"]

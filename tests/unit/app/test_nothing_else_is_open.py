@@ -59,6 +59,7 @@ OPEN = frozenset((
     "GET /api/docs",
     "GET /api/docs/{name}",
     # To an EHR's sign-in and back, and what a browser that has signed in there may see and do.
+    "GET /connect",
     "GET /connect/{ehr}",
     "GET /callback/{ehr}",
     "GET /gather",
@@ -167,6 +168,7 @@ async def test_the_table_of_what_is_beside_is_whole(app: Application) -> None:
 async def test_who_is_signed_in_nowhere_gets_nothing_from_the_broker(asking: httpx.AsyncClient) -> None:
     answered = {f"{method} {path}": (await told(asking, method, path)).status_code for method, path in broker()}
     assert answered.pop("GET /gather") == 200  # says that nobody is
+    assert answered.pop("GET /connect") == 200  # lists where anybody may sign in
     assert set(answered.values()) == {400, 403, 404}
 
 

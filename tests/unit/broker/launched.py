@@ -18,6 +18,7 @@ from hilum.access.seal import Seal
 from hilum.broker.connection import Connection
 from hilum.broker.connections import Connections
 from hilum.broker.discovery import Discovery
+from hilum.broker.ending import Ending
 from hilum.broker.exchange import Exchange
 from hilum.broker.grants import Grants
 from hilum.broker.identity import Identities
@@ -84,7 +85,7 @@ def here(
     parties = Parties(connections, Discovery(sender, clock, clock), exchange)
     grants = Grants(kept, seal, "sandbox", clock)
     sessions = Sessions(shelf or kept, seal, "sandbox", secure=True, clock=clock)
-    launching = Launching(origin, parties, sessions, grants, Identities(sender, clock, clock))
+    launching = Launching(origin, parties, sessions, grants, Identities(sender, clock, clock), Ending(parties, grants))
     return Here(launching, Renewing(grants, parties.renewal), kept, connections)
 
 

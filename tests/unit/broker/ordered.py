@@ -62,7 +62,7 @@ class Gatherer:
     `begun` is set by each sign-in.
     """
 
-    raises: list[Exception] = field(default_factory=list)
+    raises: list[BaseException] = field(default_factory=list)
     gate: asyncio.Event | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     signed_in: int = 0
@@ -87,15 +87,20 @@ class Gatherer:
 
 @dataclass
 class Shelf:
-    """Stores by PUT, under ids that are always the same."""
+    """Stores by PUT, under ids that are always the same. `gate`: it waits for it; `begun` is set each time."""
 
     door: Door
     stored: int = 0
     raises: list[Exception] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
     refused: tuple[Came, ...] = ()
 
     async def __call__(self, id: str, order: Order, content: Mapping[str, Any]) -> Stored:
         self.stored += 1
+        self.begun.set()
+        if self.gate is not None:
+            await self.gate.wait()
         if self.raises:
             raise self.raises.pop(0)
         for one in content["resources"]:
@@ -171,7 +176,7 @@ def process(
 ) -> tuple[Door, Seal, Gatherer, Shelf, Destinations, Orders, Running]:
     door = Door(store, BASE)
     seal = Seal(load_or_create(folder, "sandbox"))
-    destinations = Destinations(store.ledger, seal, folder)
+    destinations = Destinations(store.ledger, seal, folder, clock)
     gatherer, shelf = gatherer or Gatherer(), Shelf(door)
     orders, running = ordering(
         door, seal, destinations, gatherer, shelf, filled, Guard(loopback=True), clock=clock, **options

@@ -1,7 +1,7 @@
 """A process of hilum that wants another token of a grant in each round but the first, on a store that others share. It
 dies where it is told to.
 
-python renewer.py DATA GRANT DIES ROUNDS, with its connection in the store.
+python renewer.py DATA STORE GRANT DIES ROUNDS, with its connection in the store.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def die() -> NoReturn:
     raise AssertionError
 
 
-async def main(data: str, grant: str, dies: str, rounds: int) -> None:
-    store = await open_store(Settings.read({"data": data}))
+async def main(data: str, place: str, grant: str, dies: str, rounds: int) -> None:
+    store = await open_store(Settings.read({"data": data, "store": place}))
 
     async def send(method: str, url: str, headers: Mapping[str, str], body: bytes, *, limit: int) -> Any:
         if method == "POST" and dies == "intent":
@@ -59,4 +59,4 @@ async def main(data: str, grant: str, dies: str, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:4], int(sys.argv[4])))
+    asyncio.run(main(*sys.argv[1:5], int(sys.argv[5])))

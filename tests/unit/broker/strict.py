@@ -58,6 +58,7 @@ class Strict:
     seen: list[str] = field(default_factory=list)
     spent: Counter[str] = field(default_factory=Counter)
     stolen: int = 0
+    revoked: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def base(self) -> str:
@@ -97,6 +98,14 @@ class Strict:
             self.asked.append(form)
             instead = await self.before(form) if self.before else None
             return instead or self._token(form, headers)
+        if (method, path) == ("POST", "/oauth2/revoke"):
+            form = dict(parse_qsl(body.decode(), strict_parsing=True))
+            if not self._known(form, headers):
+                return 401, {"error": "invalid_client"}, {}
+            self.revoked.append((form["token_type_hint"], form["token"]))
+            self.refresh.pop(form["token"], None)
+            self.access.discard(form["token"])
+            return 200, {}, {}
         found = {
             "/api/FHIR/R4/.well-known/smart-configuration": self._smart,
             "/.well-known/openid-configuration": self._openid,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,14 @@ async def test_a_secret_proves_who_asks_where_the_ehr_has_it_so(tmp_path: Path) 
             await one.backend.token(await one.connections.add(lake, "s:%"))
     assert here.asked == [wish, {**wish, "client_id": "a+b c", "client_secret": "s:%"}]
     assert here.proofs == [f"Basic {base64.b64encode(b'a%2Bb+c:s%3A%25').decode()}", ""]
+
+
+async def test_an_ehr_that_compresses_unasked_gives_tokens_all_the_same(tmp_path: Path) -> None:
+    """As some gateways do, whatever `accept-encoding` says."""
+    status, body, _ = granted("compressed")
+    zipped = ehr.said(status, gzip.compress(json.dumps(body).encode()), content_encoding="gzip")
+    async with ehr.telling(answering(zipped)) as here:
+        assert await broker(tmp_path, here.clock).backend.token(connection(here.base)) == "compressed"
 
 
 async def test_a_token_is_asked_for_once_until_shortly_before_it_ends(tmp_path: Path) -> None:

@@ -135,11 +135,49 @@ def token(page: Answer) -> str:
         (b"/gather", b"", True),
         (b"/gather/lake/17", b"", True),
         (b"/gathered", b"", False),
-        (b"/connect", b"", False),
+        (b"/connect", b"next=/gather", True),
+        (b"/connected", b"", False),
     ],
 )
 def test_what_is_the_brokers(path: bytes, query: bytes, ours: bool) -> None:
     assert serves(path, query) is ours
+
+
+async def test_who_does_not_know_where_to_sign_in_chooses_among_the_ehrs_for_people(here: Here) -> None:
+    tab, connections = here.tab(), here.desk.launching.parties.connections
+    lake = await connections.get("lake")
+    robot = {"grants": ("client_credentials",), "system_scopes": "system/*.rs", "user_scopes": ""}
+    public: dict[str, Any] = {"method": "none", "secret": ""}
+    for other in (
+        public | {"name": "arm", "title": ""},
+        public | {"name": "mill", "disabled": True},
+        robot | {"name": "robot", "method": "private_key_jwt", "secret": ""},
+    ):
+        await connections.add(structs.replace(lake, **other))
+    page = await tab.get("/connect?next=/gather/lake%3Fa%3Db")
+    links = re.findall(r'href="(/connect[^"]+)" aria-label="([^"]+)"', page.body.decode())
+    assert (page.status, links) == (
+        200,
+        [
+            ("/connect/arm?next=/gather/lake?a%3Db", "Sign in at arm"),
+            ("/connect/lake?next=/gather/lake?a%3Db", "Sign in at Lake &amp; &lt;Hill&gt;"),
+        ],
+    )
+    assert lake.base not in page.body.decode()
+    await tab.signs_in(here.ehr)
+    assert b'<a href="/gather/lake">You are signed in here</a>' in (await tab.get("/connect")).body
+
+
+@pytest.mark.parametrize("next", ["https://evil.example", "//evil.example", ""])
+async def test_the_list_of_ehrs_takes_nobody_elsewhere(here: Here, next: str) -> None:
+    assert b'href="/connect/lake"' in (await here.tab().get(f"/connect?next={next}")).body
+
+
+async def test_where_there_is_no_ehr_for_people_the_list_says_so(here: Here) -> None:
+    connections = here.desk.launching.parties.connections
+    await connections.replace(structs.replace(await connections.get("lake"), disabled=True))
+    page = await here.tab().get("/connect")
+    assert (page.status, b"There is nowhere to sign in" in page.body) == (200, True)
 
 
 async def test_who_signed_in_sees_what_may_be_gathered_and_orders_it(here: Here) -> None:
@@ -179,6 +217,22 @@ async def test_nobody_else_sees_the_order_be_it_of_the_same_user(here: Here) -> 
     assert (await here.tab().get(path)).status == 403
     await tab.post("/gather")  # signed out
     assert (await tab.get(path)).status == 403
+
+
+@pytest.mark.parametrize("over", [True, False])
+async def test_who_signs_out_is_forgotten_here_and_at_the_ehr_when_no_order_needs_it(here: Here, over: bool) -> None:
+    here.ehr.metadata = {"revocation_endpoint": f"{here.ehr.origin}/oauth2/revoke"}
+    tab = here.tab()
+    await tab.signs_in(here.ehr)
+    page = await tab.get("/gather/lake")
+    assert (await tab.post("/gather/lake", sign_in=token(page), recipe="plain")).status == 303
+    if over:
+        await here.orders.work()
+    answer = await tab.post("/gather")
+    assert (answer.status, tab.cookies["__Host-hilum-ehr"]) == (303, "")
+    await here.desk.launching.ending.close()
+    assert [hint for hint, _ in here.ehr.revoked] == (["refresh_token", "access_token"] if over else [])
+    assert len(await here.desk.launching.grants.of("lake")) == (0 if over else 1)
 
 
 async def test_pages_of_a_sign_in_are_framed_by_its_ehr_alone_and_others_by_nobody(here: Here) -> None:

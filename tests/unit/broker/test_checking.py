@@ -11,7 +11,7 @@ from tests.unit.broker import ehr
 from tests.unit.broker.ehr import HERE, Ehr, Keys, Said, broker, connection, granted, said
 
 from hilum.broker import checking
-from hilum.broker.checking import Step, searched, works
+from hilum.broker.checking import Step, searched, untried, works
 from hilum.broker.discovery import Discovery
 from hilum.problems import Misconfigured
 
@@ -40,7 +40,7 @@ async def checked(folder: Path, here: Ehr, keys: Any = None, **other: Any) -> li
     if lake.method.startswith("client_secret"):
         lake = await one.connections.add(lake, "word")
     discovery = Discovery(HERE, here.clock)
-    return [step async for step in checking.steps(lake, one.backend, discovery, used, HERE)]
+    return [step async for step in checking.steps(lake, one.backend, discovery, used, HERE, "https://hilum.test")]
 
 
 async def found(folder: Path, tell: Any, **other: Any) -> dict[str, Step]:
@@ -171,10 +171,21 @@ async def test_a_connection_for_people_is_looked_at_without_signing_in(tmp_path:
     }  # fmt: skip
     all = await found(tmp_path, telling(authorization_endpoint="/authorize"), method="none", **other)
     assert [(step.step, step.state) for step in all.values()] == [
-        ("discovery", "works"), ("clock", "works"), ("sign-in", "skipped"), ("metadata", "works"),
+        ("discovery", "works"), ("clock", "works"), ("launch", "skipped"), ("metadata", "works"), ("read", "skipped"),
     ]  # fmt: skip
-    assert "/connect/lake" in all["sign-in"].found
+    assert (works([*all.values()]), untried([*all.values()])) == (True, ["launch", "read"])
+    todo = all["launch"].todo
+    assert "register https://hilum.test/callback/lake as redirect URI" in todo
+    assert "open https://hilum.test/connect/lake in a browser" in todo
     assert (await found(tmp_path, telling(), method="none", **other))["abilities"].state == "fails"
+
+
+async def test_a_connection_for_both_signs_in_by_itself_and_leaves_the_person_s_sign_in_to_one(tmp_path: Path) -> None:
+    grants = ("client_credentials", "authorization_code")
+    configuration = telling(authorization_endpoint="/authorize")
+    all = list((await found(tmp_path, configuration, grants=grants, user_scopes="patient/*.rs")).values())
+    assert untried(all) == ["launch"]
+    assert {step.step for step in all if step.state == "works"} >= {"key", "sign-in", "read"}
 
 
 async def test_a_missing_key_is_ours_to_make(tmp_path: Path) -> None:
@@ -186,10 +197,24 @@ async def test_a_missing_key_is_ours_to_make(tmp_path: Path) -> None:
         all = {step.step: step for step in await checked(tmp_path, here, keys=Keyless())}
     assert all["key"] == Step("key", "fails", "There is no client key for ES384. Make one.", side="ours")
     assert here.asked == []
+    assert (untried(list(all.values())), "sign-in" in all) == ([], False)
 
 
-async def test_a_disabled_connection_is_checked_and_said_to_be(tmp_path: Path) -> None:
-    assert (await found(tmp_path, telling(), disabled=True))["connection"].state == "note"
+async def test_a_key_that_is_missing_is_told_before_a_person_comes_to_sign_in(tmp_path: Path) -> None:
+    class Keyless(Keys):
+        async def signing(self, alg: str) -> Any:
+            raise Misconfigured(f"There is no client key for {alg}. Make one.")
+
+    wish: dict[str, Any] = {"grants": ("authorization_code",), "system_scopes": "", "user_scopes": "patient/*.rs"}
+    async with ehr.telling(telling(authorization_endpoint="/authorize")) as here:
+        all = {step.step: step for step in await checked(tmp_path, here, keys=Keyless(), **wish)}
+    assert (all["key"].state, all["launch"].state) == ("fails", "skipped")
+
+
+@pytest.mark.parametrize(("origin", "todo"), [("kim", "hilum ehr change lake --enable"), ("file", "ehrs.toml")])
+async def test_a_disabled_connection_is_checked_and_said_to_be(tmp_path: Path, origin: str, todo: str) -> None:
+    step = (await found(tmp_path, telling(), disabled=True, origin=origin))["connection"]
+    assert (step.state, todo in step.todo) == ("note", True)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ from tests.unit.broker.ehr import VENDORS, connection, seal
 from tests.unit.smart.pages import Clock
 
 from hilum.broker import rules
-from hilum.broker.connections import Connections
+from hilum.broker.connections import Connections, leased
+from hilum.broker.parcels import OWNER, lease_of
 from hilum.oauth.keeping import Ledger
+from hilum.oauth.lease import offered
 from hilum.oauth.ledger import EHR, EHR_TOKEN, LEASE, Put
 from hilum.problems import Conflict, Forbidden, Invalid, Misconfigured, NotFound
 from hilum.store.sqlite import open_sqlite
@@ -95,14 +97,25 @@ async def test_a_name_is_taken_once(ledger: Ledger, folder: Path) -> None:
 async def test_what_is_removed_takes_its_tokens_along(ledger: Ledger, tmp_path: Path) -> None:
     here = registry(ledger, tmp_path)
     await here.add(connection())
-    for kind in (EHR_TOKEN, LEASE):
-        await ledger.add(Put(kind, b"of lake", b"{}", owner=b"lake"))
-        await ledger.add(Put(kind, b"of sea", b"{}", owner=b"sea"))
+    for name in ("lake", "sea"):
+        await ledger.add(Put(EHR_TOKEN, b"of " + name.encode(), b"{}", owner=name.encode()))
+        await ledger.add(Put(LEASE, b"of " + name.encode(), b"{}", owner=leased(name)))
     await here.remove("lake")
     assert await here.every() == []
     assert [[row.key for row in await ledger.of(kind)] for kind in (EHR_TOKEN, LEASE)] == [[b"of sea"]] * 2
     with pytest.raises(NotFound, match="hilum ehr list"):
         await here.remove("lake")
+
+
+async def test_orders_keep_their_leases_whatever_an_ehr_is_named(ledger: Ledger, tmp_path: Path) -> None:
+    """Without one an order is never gone on with."""
+    here, name = registry(ledger, tmp_path), OWNER.decode()
+    await here.add(connection(name=name))
+    await ledger.add(offered(lease_of("1"), OWNER))
+    await ledger.add(offered(b"\xff of a sign-in", leased(name)))
+    assert [row.key for row in await ledger.of(LEASE, owner=OWNER)] == [lease_of("1")]
+    await here.remove(name)
+    assert [row.key for row in await ledger.of(LEASE)] == [lease_of("1")]
 
 
 async def test_what_is_put_in_its_place_is_there_in_every_process(ledger: Ledger, tmp_path: Path) -> None:
@@ -125,7 +138,7 @@ async def test_a_secret_stays_with_the_base_that_it_was_given_for(ledger: Ledger
     same = await here.replace(structs.replace(added, client_id="other", secret=""))
     assert here.secret(same) == "s3cret words"
     elsewhere = structs.replace(added, base="https://other.example.org/fhir", secret=added.secret)
-    with pytest.raises(Invalid, match="A secret goes with"):
+    with pytest.raises(Invalid, match="was given for another base: give that of this one, too"):
         await here.replace(elsewhere)
     assert here.secret(await here.replace(elsewhere, "new words")) == "new words"
     assert (await here.replace(connection())).secret == ""
@@ -139,6 +152,16 @@ async def test_of_two_who_change_it_at_once_one_is_told(ledger: Ledger, tmp_path
     told = [one for one in found if isinstance(one, Conflict)]
     assert (await here.get("lake")) in found
     assert len(told) <= 1
+
+
+async def test_a_change_is_refused_where_it_was_thought_of_before_another_one(ledger: Ledger, tmp_path: Path) -> None:
+    here = registry(ledger, tmp_path)
+    before = await here.add(connection())
+    await here.replace(structs.replace(before, title="Lakeside"), before=before)
+    for attempt in (here.replace, here.replaceable):
+        with pytest.raises(Conflict, match="Somebody else changes the EHR 'lake'"):
+            await attempt(structs.replace(before, disabled=True), before=before)
+    assert (await here.get("lake")).title == "Lakeside"
 
 
 async def test_what_stands_in_the_file_is_changed_there(ledger: Ledger, folder: Path) -> None:
@@ -237,6 +260,45 @@ async def test_what_is_wrong_in_the_file_is_told_by_line_table_and_key(
     (tmp_path / "ehrs.toml").write_text(text)
     with pytest.raises(Misconfigured, match=says):
         registry(ledger, tmp_path)
+
+
+# --- recipes ----------------------------------------------------------------------------------------------------------
+
+
+def cooking(ledger: Ledger, folder: Path, *recipes: str) -> Connections:
+    return Connections(ledger, seal(folder), "sandbox", folder, vendors=frozenset(VENDORS), recipes=lambda: recipes)
+
+
+async def test_a_recipe_that_there_is_not_is_refused_with_those_that_there_are(ledger: Ledger, tmp_path: Path) -> None:
+    here = cooking(ledger, tmp_path, "visits", "record")
+    says = "recipes names nope, other, and there is no such recipe. There are record, visits; your own lie in"
+    for recipes in (("nope", "other"), ("visits", "nope", "*", "other")):
+        with pytest.raises(Invalid, match=says) as caught:
+            await here.add(connection(recipes=recipes))
+        assert caught.value.issues[0].expression == "recipes"
+    assert await here.every() == []
+    assert (await here.add(connection(recipes=("visits", "*")))).recipes == ("visits", "*")
+    with pytest.raises(Invalid, match="recipes names nope"):
+        await here.replace(connection(recipes=("nope",)))
+
+
+async def test_a_connection_whose_recipe_is_gone_can_still_be_changed(ledger: Ledger, tmp_path: Path) -> None:
+    await cooking(ledger, tmp_path, "own").add(connection(recipes=("own",)))
+    here = cooking(ledger, tmp_path, "visits")
+    assert (await here.replace(connection(recipes=("own", "visits"), disabled=True))).disabled
+
+
+async def test_the_file_may_name_a_recipe_that_is_yet_to_come_and_the_log_says_so(
+    ledger: Ledger, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.configure()
+    here = cooking(ledger, folder, "record")
+    assert (await here.usable("lake")).recipes == ("visit",)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert '"event":"a connection waits for its recipes","ehr":"lake"' in line
+    assert "recipes names visit, and there is no such recipe. There are record" in line
+    assert [one.name for one in await cooking(ledger, folder, "visit").every()] == ["lake", "sea"]
+    assert capsys.readouterr().err == ""
 
 
 # --- the rules --------------------------------------------------------------------------------------------------------

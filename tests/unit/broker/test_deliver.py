@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def test_a_signature_is_that_of_the_example_of_standard_webhooks() -> None:
     """Id, moment, secret and signature as its libraries are tested with (libraries/javascript/src/webhook.test.ts)."""
     secret = decoded("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     body = b'{"test": 2432232314}'
-    found = deliver.headers(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
+    found = deliver.headers([secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
     assert found == {
         "content-type": "application/json",
         "accept": "application/json",
@@ -35,6 +36,21 @@ def test_a_signature_is_that_of_the_example_of_standard_webhooks() -> None:
         "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
         "idempotency-key": '"msg_p5jXN8AQM9LWM0D4loKWxJek"',
     }
+
+
+def test_each_secret_that_holds_signs_and_the_newest_first() -> None:
+    """Several signatures, space delimited: standard-webhooks.md, "Signature scheme"."""
+    new, old = decoded(SECRET), bytes(24)
+    both = deliver.headers([new, old], "o-1", 1, b"{}")["webhook-signature"]
+    assert both.split(" ") == [deliver.headers([one], "o-1", 1, b"{}")["webhook-signature"] for one in (new, old)]
+
+
+async def test_a_receiver_verifies_by_whichever_secret_it_has_while_one_is_rotated() -> None:
+    async with receiving(Receiver(any_time=True)) as receiver:
+        for known, other in ((decoded(SECRET), bytes(24)), (bytes(24), decoded(SECRET))):
+            one = replace(destination(receiver.url), secret=known, former=other)
+            assert await deliver.post(one, "o-1", b"{}", SANDBOX, NOW) == Answer(DELIVERED, 200)
+    assert receiver.wrong == []
 
 
 async def test_a_receiver_can_verify_it_and_does_it_once() -> None:

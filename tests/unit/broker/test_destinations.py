@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.broker.receiver import SECRET
@@ -30,6 +33,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ledger = MemoryLedger()
+        self.now = 1_800_000_000.0
         self.seal = Seal(load_or_create(folder, "sandbox"))
 
     def file(self, text: str = FILE, secret: str = SECRET) -> None:
@@ -37,7 +41,12 @@ class World:
         (self.folder / "letters.secret").write_text(secret + "\n")
 
     def open(self) -> Destinations:
-        return Destinations(self.ledger, self.seal, self.folder)
+        return Destinations(self.ledger, self.seal, self.folder, lambda: self.now)
+
+    async def kept(self) -> dict[str, Any]:
+        row = await self.ledger.get(DESTINATION, b"video")
+        assert row is not None
+        return json.loads(row.value)
 
 
 @pytest.fixture
@@ -67,6 +76,39 @@ async def test_those_of_the_file_come_first_and_are_the_operators(here: World) -
         await places.add(Destination("letters", URL, "sandbox", VIDEO.secret), 1.0)
     with pytest.raises(Conflict, match=r"destinations\.toml"):
         await places.remove("letters")
+
+
+async def test_a_secret_that_is_rotated_signs_for_a_while_beside_the_new_one_and_is_forgotten(here: World) -> None:
+    new = new_secret()
+    await here.open().add(VIDEO, 1.0)
+    rotated = await here.open().rotate("video", new, 3600)
+    assert rotated == replace(VIDEO, secret=new, former=VIDEO.secret, until=int(here.now) + 3600)
+    assert await here.open().get("video") == rotated
+    assert rotated.secrets == (new, VIDEO.secret)
+    kept = json.dumps(await here.kept())
+    assert all(b64encode(one).decode() not in kept for one in rotated.secrets)
+    here.now += 3600
+    for found in (await here.open().every(), [await here.open().get("video")]):
+        assert found == [replace(VIDEO, secret=new)]
+    assert "former" not in await here.kept(), "nowhere any more, and not only unused"
+
+
+async def test_a_secret_that_somebody_has_seen_ends_at_once(here: World) -> None:
+    await here.open().add(VIDEO, 1.0)
+    first, second = new_secret(), new_secret()
+    await here.open().rotate("video", first)
+    assert (await here.open().rotate("video", second, 0)).secrets == (second,)
+    third = await here.open().rotate("video", first)
+    assert third.secrets == (first, second)
+    assert (await here.open().rotate("video", new_secret())).secrets[1] == first, "of two before the newer one stays"
+
+
+async def test_one_that_is_not_there_or_the_file_s_has_no_secret_to_rotate(here: World) -> None:
+    here.file()
+    with pytest.raises(Conflict, match="change it there"):
+        await here.open().rotate("letters", new_secret())
+    with pytest.raises(NotFound):
+        await here.open().rotate("video", new_secret())
 
 
 async def test_one_that_is_removed_is_gone(here: World) -> None:

@@ -172,6 +172,25 @@ async def test_a_delivery_that_hilum_ended_in_the_middle_of_is_told_so_and_sent_
     assert list(here.receiver.effects) == [id]
 
 
+async def test_a_process_whose_clock_is_behind_tells_all_that_it_does(here: World, tmp_path: Path) -> None:
+    """Another one has accepted the order, or has begun to deliver it; and a clock may be set back at any time."""
+    here.receiver.script = [500]
+    id = await here.accept()
+    here.move(-60)
+    await here.work()
+    assert attempts(await here.task(id)) == [("refused", "HTTP 500")]
+    here.move(60 + deliver.BACKOFF[0] * 1.2)
+    here.receiver.gate, here.receiver.asked = asyncio.Event(), asyncio.Event()
+    await here.running.turn()
+    await here.receiver.asked.wait()
+    here.move(-60)
+    here.receiver.gate.set()
+    await here.work()
+    task = await here.task(id)
+    assert (step(task), len(attempts(task))) == (("completed", "delivered"), 2)
+    assert task["authoredOn"] <= task["lastModified"]
+
+
 async def test_a_receiver_that_asks_for_more_time_gets_it(here: World) -> None:
     here.receiver.script, here.receiver.headers = [429], [b"retry-after: 900"]
     id = await here.accept()
@@ -316,19 +335,56 @@ def _with(recipe: str) -> Any:
     return replace(EHR, recipes=(recipe,))
 
 
+class Died(BaseException):
+    """As if the process had been killed: nobody catches it, and nothing more is written."""
+
+
 async def test_an_order_that_ends_hilum_each_time_is_given_up(here: World) -> None:
-    """As if killed while it gathers: the count of tries is there before, and nothing else."""
+    """The count of tries is there before, and nothing else."""
     id = await here.accept()
-    here.gatherer.gate = asyncio.Event()
-    for _ in range(len(executing.TRIES) + 1):
-        await here.running.turn()
-        await here.gatherer.begun.wait()
-        here.gatherer.begun.clear()
-        await here.running.stop()
+    here.gatherer.raises = [Died() for _ in range(len(executing.TRIES) + 1)]
     await here.work()
     task = await here.task(id)
+    assert here.gatherer.signed_in == len(executing.TRIES) + 1
     assert task["statusReason"]["coding"][0]["code"] == "given-up"
     assert await here.left() == (0, 0)
+
+
+async def stopped_in_the_middle(here: World, begun: asyncio.Event) -> None:
+    """hilum, as often as it might be restarted in a day."""
+    for _ in range(3 * len(executing.TRIES)):
+        await here.running.turn()
+        await begun.wait()
+        begun.clear()
+        await here.running.stop()
+
+
+@pytest.mark.parametrize("at", ["gathering", "storing"])
+async def test_a_step_that_hilum_is_stopped_in_the_middle_of_has_all_its_tries_yet(here: World, at: str) -> None:
+    where = here.gatherer if at == "gathering" else here.shelf
+    where.gate = asyncio.Event()
+    id = await here.accept()
+    await stopped_in_the_middle(here, where.begun)
+    parcel = await here.parcels.get(id)
+    assert parcel is not None
+    assert parcel.order.tries == 0
+    where.gate = None
+    await here.work()
+    assert step(await here.task(id)) == ("completed", "delivered")
+    assert here.shelf.stored == (1 if at == "gathering" else 1 + 3 * len(executing.TRIES))
+
+
+async def test_so_has_a_delivery_and_each_time_is_told(here: World) -> None:
+    here.receiver.gate = asyncio.Event()
+    id = await here.accept()
+    await stopped_in_the_middle(here, here.receiver.asked)
+    parcel = await here.parcels.get(id)
+    assert parcel is not None
+    assert parcel.order.tries == 0
+    here.receiver.gate.set()
+    await here.work()
+    told = [("interrupted", "")] * 3 * len(executing.TRIES)
+    assert attempts(await here.task(id)) == [*told, ("delivered", "HTTP 200")]
 
 
 async def test_progress_is_told_while_it_gathers(here: World, monkeypatch: pytest.MonkeyPatch) -> None:

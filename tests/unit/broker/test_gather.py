@@ -29,7 +29,7 @@ title = "Trip"
 
 [[ask]]
 type = "Encounter"
-search = "patient={patient}&_include=Encounter:serviceProvider"
+search = "patient={patient}&_include=Encounter:serviceProvider:Organization"
 
 [[ask]]
 type = "Observation"
@@ -102,9 +102,8 @@ def names(found: Gathered) -> list[str]:
 
 async def only(*resources: dict[str, Any], **more: Any) -> Part:
     """What an EHR that heeds no parameter comes to with these observations, included ones among them."""
-    using = recipe(
-        "one.toml", 'title = "One"\n[[ask]]\ntype = "Observation"\nsearch = "patient={patient}&_include=x:focus"'
-    )
+    search = "patient={patient}&_include=Observation:focus:Specimen"
+    using = recipe("one.toml", f'title = "One"\n[[ask]]\ntype = "Observation"\nsearch = "{search}"')
     far = Ehr([patient("p1"), *resources], heeds=False, **more)
     return part(await gathered(far, using, Start("patient", "p1")), "Observation")
 
@@ -298,6 +297,21 @@ async def test_what_tells_servers_how_to_work_is_not_taken_from_an_ehr() -> None
     definition = {"resourceType": "SearchParameter", "id": "all", "code": "patient"}
     found = await only(observation("o", focus={"reference": "SearchParameter/all"}), definition)
     assert (found.came, found.included, found.left_out) == (1, 0, {"unasked": 1})
+
+
+@pytest.mark.parametrize("type", ["Provenance", "Consent", "Task", "Practitioner", "Device"])
+async def test_what_comes_along_is_taken_only_where_an_include_or_an_ask_names_its_type(type: str) -> None:
+    forged = {"resourceType": type, "id": "f"}
+    specimen = {"resourceType": "Specimen", "id": "s"}
+    seen = [observation(one, focus={"reference": to}) for one, to in (("o", f"{type}/f"), ("q", "Specimen/s"))]
+    found = await only(*seen, specimen, forged)
+    assert (found.came, found.included, found.left_out) == (2, 1, {"unasked": 1})
+
+
+async def test_what_another_ask_names_is_taken_where_it_comes_along() -> None:
+    visit = encounter("e1", serviceProvider={"reference": "Practitioner/d1"})
+    found = await gathered(Ehr([patient("p1", "1234"), visit, practitioner("d1")]))
+    assert (part(found, "Encounter").included, "Practitioner/d1" in names(found)) == (1, True)
 
 
 async def test_a_read_that_answers_with_something_else_is_left_out() -> None:

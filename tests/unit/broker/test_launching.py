@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -15,10 +16,12 @@ from tests.unit.broker.launched import Browser, Here, at, connection, here, sign
 from tests.unit.broker.strict import EC, PATIENT, SECRET, Strict, running
 
 from hilum.broker.far import Failed
+from hilum.broker.grants import logged, sign_in_of
 from hilum.broker.launching import scopes
 from hilum.oauth.ledger import EHR_TOKEN, SIGN_IN
 from hilum.problems import Conflict, Forbidden, Invalid, NotFound
 from hilum.store.memory import MemoryLedger
+from hilum.web import log
 from hilum.web.outbound import Fetched
 
 
@@ -26,6 +29,15 @@ from hilum.web.outbound import Fetched
 async def ehr() -> AsyncIterator[Strict]:
     async with running() as strict:
         yield strict
+
+
+@pytest.fixture
+def written() -> Iterator[StringIO]:
+    """The log."""
+    stream = StringIO()
+    log.configure(stream=stream)
+    yield stream
+    log.configure()
 
 
 def asked(location: str) -> dict[str, str]:
@@ -465,6 +477,42 @@ async def test_a_bare_400_is_tried_again_where_the_table_of_vendors_says_so(
     else:
         await browser.back(url)
     assert len(ehr.asked) == tries
+
+
+@pytest.mark.parametrize(
+    "slashed", [(), ("launch",), ("smart",), ("answer",), ("id_token",), ("launch", "smart", "answer", "id_token")]
+)
+@pytest.mark.parametrize("registered", [False, True])
+async def test_an_ehr_as_meditech_launches_with_a_slash_at_the_end_of_its_issuer_wherever_it_writes_one(
+    tmp_path: Path, ehr: Strict, slashed: tuple[str, ...], registered: bool
+) -> None:
+    def issuer(place: str) -> dict[str, str]:
+        return {"iss": f"{ehr.origin}/"} if place in slashed else {}
+
+    ehr.metadata = {"issuer": f"{ehr.origin}/"} if "smart" in slashed else {}
+    ehr.answers, ehr.claims = issuer("answer"), issuer("id_token")
+    more = {"issuer": f"{ehr.base}/"} if registered else {}
+    found = await at(tmp_path, ehr, registered={"vendor": "meditech", **more})
+    launched = f"{ehr.base}/" if "launch" in slashed else ehr.base
+    browser = Browser(found)
+    location = await browser.launch(launched)
+    assert asked(location)["aud"] == launched, "what an EHR calls itself is told it again to the letter"
+    arrived = await browser.back(ehr.agreed(location))
+    grant = (await found.launching.grants.get(arrived.grant)).grant
+    assert (grant.base, grant.patient, grant.fhir_user) == (ehr.base, PATIENT, f"{ehr.base}/Practitioner/dr")
+    assert (await found.renewing.current(arrived.grant, refused=1)).grant.generation == 2
+
+
+async def test_the_log_tells_sign_ins_apart_and_holds_nothing_to_use_one_by(
+    tmp_path: Path, ehr: Strict, written: StringIO
+) -> None:
+    browser = Browser(await at(tmp_path, ehr))
+    arrived = await browser.back(ehr.agreed(await browser.connect()))
+    await browser.here.renewing.current(arrived.grant, refused=1)
+    said = written.getvalue()
+    assert said.count(logged(arrived.grant)) == 2, "signed in, and renewed"
+    assert arrived.grant not in said + repr(arrived)
+    assert sign_in_of(arrived.grant) not in said
 
 
 async def test_what_is_kept_of_a_sign_in_is_no_token_nor_code_verifier(tmp_path: Path, ehr: Strict) -> None:

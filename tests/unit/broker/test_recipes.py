@@ -59,6 +59,7 @@ def test_a_recipe_says_where_it_starts_what_it_asks_and_how_much_it_takes() -> N
                 "Encounter",
                 "Encounter",
                 (("patient", "{patient}"), ("_include", "Encounter:location"), ("date", "ge2024")),
+                along=("Location",),
             ),
             Ask("Observation", "Observation", (("encounter", "{Encounter}"),), after=("Encounter",)),
             Ask("Seen by", "Practitioner", read="Encounter.participant.individual", after=("Encounter",)),
@@ -92,8 +93,29 @@ def test_the_example_of_the_reference_page_is_sound() -> None:
 
 
 def test_the_packaged_recipes_are_sound() -> None:
-    assert list(packaged()) == ["demographics", "documents", "record", "video", "visits"]
+    assert list(packaged()) == ["demographics", "documents", "guide", "record", "visits"]
     assert packaged()["visits"].types[:3] == ("Patient", "Encounter", "Observation")
+
+
+@pytest.mark.parametrize(
+    ("more", "types"),
+    [
+        ("_include=Encounter:location", ("Location",)),
+        (
+            "_include=MedicationRequest:medication&_include:iterate=Medication:manufacturer",
+            ("Medication", "Organization"),
+        ),
+        ("_include=Encounter:serviceProvider:Organization", ("Organization",)),
+        ("_include=Observation:focus:Specimen", ("Specimen",)),
+        ("_revinclude=Provenance:target", ("Provenance",)),
+        ("_revinclude:iterate=Task:focus:Goal", ("Task",)),
+        ("_count=5&_sort=date", ()),
+    ],
+)
+def test_the_includes_of_a_search_say_which_types_come_along(more: str, types: tuple[str, ...]) -> None:
+    made = recipe("mine.toml", f'title = "Mine"\n[[ask]]\ntype = "Goal"\nsearch = "patient={{patient}}&{more}"')
+    assert made.asks[0].along == types
+    assert made.taken == {"Patient", "Goal", *types}
 
 
 @pytest.mark.parametrize("name", sorted(packaged()))
@@ -107,7 +129,7 @@ def test_a_folder_adds_recipes_and_takes_the_place_of_packaged_ones(tmp_path: Pa
     (tmp_path / "visits.toml").write_text(VISITS)
     (tmp_path / "short.toml").write_text('title = "Short"')
     found = recipes(tmp_path)
-    assert list(found) == ["demographics", "documents", "record", "video", "visits", "short"]
+    assert list(found) == ["demographics", "documents", "guide", "record", "visits", "short"]
     assert found["visits"].store == "none"
     assert recipes(tmp_path / "nowhere") == packaged()
 
@@ -145,6 +167,18 @@ def test_a_recipe_that_is_no_text_names_its_file(tmp_path: Path) -> None:
         (asking('type = "Goal"\nsearch = "x=Encounter/{Encounter}"'), "must have {Encounter} as the whole value"),
         (asking('type = "Goal"\nsearch = "a={Encounter}&b={Encounter}"'), "must name each placeholder once"),
         (asking('type = "Goal"\nsearch = "patient={patient}&_summary=true"'), "must not set _summary"),
+        (
+            asking('type = "Goal"\nsearch = "patient={patient}&_include=*"'),
+            "as Type:parameter or Type:parameter:Target",
+        ),
+        (asking('type = "Goal"\nsearch = "patient={patient}&_include=Goals:x"'), "by types of R4"),
+        (asking('type = "Goal"\nsearch = "patient={patient}&_include=Goal:subject:Goals"'), "by types of R4"),
+        (asking('type = "Goal"\nsearch = "patient={patient}&_include=Goal:x"'), "does not say what it brings"),
+        (asking('type = "Task"\nsearch = "patient={patient}&_include=Task:focus"'), "name the type, Task:focus:Target"),
+        (
+            asking('type = "Goal"\nsearch = "patient={patient}&_revinclude=AuditEvent:entity"'),
+            "ask[2].search brings along AuditEvent, which is about servers",
+        ),
         (asking('type = "Location"\nread = "Goal.subject"'), "ask[2].read must be a FHIRPath that begins with"),
         (asking('type = "Location"\nread = "Encounter.where"'), "ask[2].read is no FHIRPath on Encounter"),
         (asking('type = "Location"\nread = "Encounter.place"'), "ask[2].read is no FHIRPath on Encounter"),

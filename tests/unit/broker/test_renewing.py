@@ -12,7 +12,7 @@ from tests.unit.broker.launched import Browser, Clock, Here, at, connection, her
 from tests.unit.broker.strict import SECRET, Strict, running
 
 from hilum.broker.far import Failed
-from hilum.broker.grants import KEPT
+from hilum.broker.grants import KEPT, Grants, Kept
 from hilum.broker.renewing import SPENDING
 from hilum.oauth.ledger import EHR_TOKEN, Put
 from hilum.problems import Forbidden, Misconfigured
@@ -77,6 +77,24 @@ async def test_many_who_ask_in_several_processes_make_one_renewal(tmp_path: Path
         bearers = [where.renewing.bearer(grant) for where in processes for _ in range(25)]
         assert len(set(await asyncio.gather(*(bearer() for bearer in bearers)))) == 1
     assert (len(ehr.spent), most(ehr), ehr.stolen) == (3, 1, 0)
+
+
+async def test_two_would_send_one_token_if_that_it_is_sent_were_not_written_first(
+    tmp_path: Path, ehr: Strict, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fault, seeded: what the tests here count can be more than one."""
+    replace = Grants.replace
+
+    async def forgets(self: Grants, kept: Kept, **changes: Any) -> bool:
+        return True if changes.get("spending") else await replace(self, kept, **changes)
+
+    one = await process(tmp_path, ehr, clock)
+    grant = await signed_in(one, ehr)
+    two = await process(tmp_path, ehr, clock, one)
+    monkeypatch.setattr(Grants, "replace", forgets)
+    clock.now += 570
+    await asyncio.gather(*(where.renewing.bearer(grant)() for where in (one, two)), return_exceptions=True)
+    assert (most(ehr), ehr.stolen) == (2, 1)
 
 
 async def test_many_who_were_refused_with_one_token_make_one_renewal(tmp_path: Path, ehr: Strict, clock: Clock) -> None:

@@ -49,7 +49,7 @@ type = "Encounter"
 search = "patient={patient}"
 [[ask]]
 type = "Observation"
-search = "patient={patient}&_include=Observation:focus"
+search = "patient={patient}&_include=Observation:focus:Practitioner"
 [[ask]]
 type = "Practitioner"
 read = "Encounter.participant.individual"

@@ -33,7 +33,7 @@ def test_what_fits_is_the_recipe_of_that_name() -> None:
             Start("mrn", "17"),
             "",
             "recipe",
-            "There are demographics, documents, launched, record, video, visits",
+            "There are demographics, documents, guide, launched, record, visits",
         ),
         ({}, "launched", Start("mrn", "17"), "", "patient", "starts by launch, and not by mrn"),
         ({"mrn_system": ""}, "visits", Start("mrn", "17"), "", "patient", "no mrn_system"),

@@ -85,6 +85,19 @@ async def test_somebody_elses_connection_of_that_name_is_left_alone(hilum: Setti
     assert (await there(hilum))[0] == [theirs]
 
 
+async def test_a_sandboxs_connection_that_somebody_has_aimed_elsewhere_is_left_alone(hilum: Settings) -> None:
+    await connect(hilum, wish())
+    store = await open_store(hilum)
+    connections = brokering(hilum, store, load_or_create(hilum.data, hilum.environment)).connections
+    before = await connections.get("epic")
+    changed = msgspec.structs.replace(before, base="https://ehr.example.org/R4", origin="kim")
+    theirs = await connections.replace(changed, before=before)
+    await store.close()
+    with pytest.raises(Conflict, match="added or changed by somebody"):
+        await connect(hilum, wish())
+    assert theirs in (await there(hilum))[0]
+
+
 def test_where_no_hilum_is_there_is_nothing_to_be_known_to(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="There is no hilum data directory"):
         known(str(tmp_path / "elsewhere"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ def test_one_is_added_with_a_secret_that_is_shown_once(here: Here) -> None:
         "environment": "sandbox",
         "private": True,
         "origin": added["origin"],
+        "former_until": None,
     }
     assert here.run("list") == {"destinations": [added | {"dead_letters": 0}]}
 
@@ -97,6 +99,7 @@ def test_one_is_added_with_the_secret_that_the_receiver_has_which_is_not_shown(h
         (("add", "Video", URL), Invalid, "letters a-z"),
         (("add", "letters", "http://render.example.org", "--for", "production"), Invalid, "https"),
         (("remove", "letters"), NotFound, "no destination 'letters'"),
+        (("rotate", "letters"), NotFound, "no destination 'letters'"),
         (("replay", "video", "--order", "x"), NotFound, "no dead letter"),
     ],
 )
@@ -104,6 +107,26 @@ def test_what_can_not_be_is_refused(here: Here, words: tuple[str, ...], problem:
     here.run("add", "video", URL)
     with pytest.raises(problem, match=says):
         here.run(*words)
+
+
+def test_its_secret_is_rotated_and_the_one_of_before_holds_for_a_while(here: Here, tmp_path: Path) -> None:
+    first = here.run("add", "video", URL)["secret"]
+
+    async def signing(store: Store) -> tuple[bytes, ...]:
+        found = await Destinations(store.ledger, here.seal).get("video")
+        assert found is not None
+        return found.secrets
+
+    rotated = here.run("rotate", "video", "--overlap", "2")
+    assert here.work(signing) == (decoded(rotated["secret"]), decoded(first))
+    until = datetime.fromisoformat(rotated["former_until"])
+    assert timedelta(hours=1) < until - datetime.now(UTC) < timedelta(hours=3)
+    assert here.run("list")["destinations"][0]["former_until"] == rotated["former_until"]
+    file = tmp_path / "video.secret"
+    file.write_text(SECRET + "\n")
+    given = here.run("rotate", "video", "--secret-file", str(file), "--overlap", "0")
+    assert (given["former_until"], "secret" in given) == (None, False)
+    assert here.work(signing) == (decoded(SECRET),)
 
 
 def test_dead_letters_are_replayed_by_whoever_serves(here: Here) -> None:

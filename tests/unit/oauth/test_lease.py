@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hilum.oauth.lease import Held, Lapsed, Lease, Leases, offered
-from hilum.oauth.ledger import LEASE, read
+from hilum.oauth.ledger import LEASE, Row, read
 from hilum.problems import Busy
 from hilum.store.memory import MemoryLedger
 
@@ -99,6 +100,24 @@ async def test_those_that_are_due_are_found_among_many_pages(ledger: MemoryLedge
     assert len(await due(one)) == 449
 
 
+async def test_a_look_for_what_is_due_reads_nothing_that_waits(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = MemoryLedger(lambda: int(clock.now * 1_000_000))
+    one, _ = some(ledger, clock)
+    for number in range(300):
+        await ledger.add(offered(b"%04d" % number, b"work", clock.now + number))
+    shown: list[bytes] = []
+    ranged = ledger.ranged
+
+    async def watched(kind: int, after: bytes, until: bytes, limit: int = 200) -> list[Row]:
+        rows = await ranged(kind, after, until, limit)
+        shown.extend(row.key for row in rows)
+        return rows
+
+    monkeypatch.setattr(ledger, "ranged", watched)
+    clock.now += 2
+    assert await due(one) == shown == [b"0000", b"0001", b"0002"]
+
+
 async def test_one_is_renewed_as_long_as_the_work_goes_on(ledger: MemoryLedger, clock: Clock) -> None:
     one, _ = some(ledger, clock, seconds=0.03)
     held = await one.claim(b"a")
@@ -106,7 +125,7 @@ async def test_one_is_renewed_as_long_as_the_work_goes_on(ledger: MemoryLedger, 
 
     async def work() -> str:
         for _ in range(3):
-            clock.now += 1
+            clock.now += 0.02
             before = held.until
             while held.until == before:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
@@ -142,6 +161,29 @@ async def test_work_is_cancelled_when_its_lease_is_lost_or_nobody_wants_it(
     with pytest.raises(Lapsed):
         await held.during(work(), wanted)
     assert ended.is_set()
+
+
+async def test_what_fails_while_its_lease_is_lost_is_heard(ledger: MemoryLedger, clock: Clock) -> None:
+    """And is no error of asyncio's in the log."""
+    one, _ = some(ledger, clock, seconds=0.03)
+    held = await one.claim(b"a")
+    assert held is not None
+    looks, unheard = asyncio.Event(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+
+    async def work() -> None:
+        await looks.wait()
+        raise Busy("full")
+
+    async def wanted() -> bool:
+        looks.set()
+        await asyncio.sleep(0.01)
+        return False
+
+    with pytest.raises(Lapsed):
+        await held.during(work(), wanted)
+    gc.collect()
+    assert unheard == []
 
 
 async def test_what_the_work_raises_is_raised_and_who_cancels_cancels_it(ledger: MemoryLedger, clock: Clock) -> None:

@@ -127,9 +127,10 @@ class Gatherer:
     cancelled: list[str] = field(default_factory=list)
     result: Gathering = field(default_factory=lambda: Gathering(True, PATIENT))
 
-    async def judge(self, who: Principal, ehr: str, recipe: str, whom: Whom) -> None:
+    async def judge(self, who: Principal, ehr: str, recipe: str, whom: Whom) -> Whom:
         if ehr != "epic":
             raise Invalid(f"There is no connection {ehr!r}.", expression="ehr")
+        return whom
 
     async def give(self, id: str, by: str, ehr: str, recipe: str, whom: Whom) -> None:
         self.given.setdefault(id, (ehr, recipe, whom))

@@ -276,3 +276,12 @@ async def test_who_may_write_tasks_alone_sees_and_makes_no_video(here: Here) -> 
     id = await here.draft()
     assert (await here.ask("GET", f"{VIDEOS}/{id}", token="tasks")).status == 404
     assert (await here.ask("POST", VIDEOS, ASKED, token="tasks")).status in (403, 404)
+
+
+async def test_what_is_asked_for_again_by_the_same_key_is_made_once(here: Here) -> None:
+    headers = {"idempotency-key": '"8e03978e-40d5"'}
+    first, again = [(await here.ask("POST", VIDEOS, ASKED, headers=headers)) for _ in range(2)]
+    assert (first.status, again.status, again.json["id"]) == (202, 202, first.json["id"])
+    other = await here.ask("POST", VIDEOS, ASKED | {"shape": "tall"}, headers=headers)
+    assert other.status == 422
+    assert len((await here.ask("GET", VIDEOS)).json["videos"]) == 1

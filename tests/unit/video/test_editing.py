@@ -73,7 +73,7 @@ def test_other_edits_are_refused(id: str, text: str, code: str) -> None:
 def test_an_edit_that_is_hard_to_read_is_refused() -> None:
     hard = "Comprehensive rehabilitation necessitates individualized multidisciplinary recommendations."
     with pytest.raises(Refused) as found:
-        edited(script(), {"do-1": hard}, replace(TEMPLATE, grade=5))
+        edited(script(), {"do-1": hard}, replace(TEMPLATE, grade=4))
     assert (found.value.code, found.value.element) == ("grade", "do-1")
 
 

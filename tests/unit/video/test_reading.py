@@ -15,7 +15,8 @@ ENGLISH = {
 SPANISH = {
     "casa": 2, "día": 2, "medicina": 4, "cuidado": 3, "guía": 2, "agua": 2, "aire": 2, "veintiséis": 3, "farmacia": 3,
     "corazón": 3, "oído": 3, "cápsula": 3, "después": 2, "ley": 1, "y": 1, "hoy": 1, "yo": 1, "ayer": 2, "queso": 2,
-    "pingüino": 3, "siguiente": 3, "ciudad": 2, "viuda": 2, "lluvia": 2, "leer": 2, "poesía": 4, "teoría": 4, "buey": 1, "miércoles": 3, "inhalación": 4, "construir": 2, "reloj": 2, "país": 2, "baúl": 2, "Uruguay": 3,
+    "pingüino": 3, "siguiente": 3, "ciudad": 2, "viuda": 2, "lluvia": 2, "leer": 2, "poesía": 4, "teoría": 4, "buey": 1,
+    "miércoles": 3, "inhalación": 4, "construir": 2, "reloj": 2, "país": 2, "baúl": 2, "Uruguay": 3,
     "limpiáis": 2, "aéreo": 4,
 }  # fmt: skip
 

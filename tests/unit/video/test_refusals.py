@@ -41,6 +41,13 @@ CASES: list[tuple[str, str, Change]] = [
     ("patient-missing", AFTER, lambda record: record.pop("patient")),
     ("patient-missing", AFTER, lambda record: record.update(two={**record["patient"], "id": "p2"})),
     ("patient-other", AFTER, put("visit", subject={"reference": "Patient/p2"})),
+    (
+        "patient-other",
+        AFTER,
+        put(
+            "appointment", participant=[{"actor": {"reference": "http://ehr.example/Patient/p2"}, "status": "accepted"}]
+        ),
+    ),
     ("patient-deceased", AFTER, put("patient", deceasedBoolean=True)),
     ("patient-deceased", AFTER, put("patient", deceasedDateTime="2026-11-22")),
     ("status-unknown", AFTER, put("patient", active=False)),
@@ -82,12 +89,15 @@ CASES: list[tuple[str, str, Change]] = [
         PROCEDURE,
         lambda r: (r.pop("appointment"), put("order", occurrenceDateTime="2026-11-01")(r)),
     ),
+    ("stale", PROCEDURE, put("order", authoredOn="2025-10-01")),
     ("dates-conflict", PROCEDURE, put("order", occurrenceDateTime="2026-12-05")),
     ("status-unknown", PROCEDURE, put("order", status="unknown")),
     ("do-not-perform", PROCEDURE, put("order", doNotPerform=True)),
     ("side-conflict", PROCEDURE, put("order", bodySite=[{"text": "Right knee"}])),
     ("side-conflict", PROCEDURE, put("order", bodySite=[{"coding": [{"code": "24028007"}], "text": "Knee"}])),
     ("side-conflict", PROCEDURE, put("order", patientInstruction="Wash your right knee.")),
+    ("side-conflict", PROCEDURE, put("order", patientInstruction="No se lave la rodilla derecha.")),
+    ("side-missing", MEDICINES, dosage(site={"coding": [{"code": "7771000"}], "text": "Eye"})),
     ("side-conflict", PROCEDURE, put("appointment", description="Cirugía de la rodilla derecha")),
     ("side-conflict", PROCEDURE, put("order", bodySite=[{"text": "Both knees"}])),
     (

@@ -10,6 +10,7 @@ from tests.unit.video.records import NOW, bodies, resources, texts
 from hilum.broker import recipes
 from hilum.problems import Misconfigured
 from hilum.video import templates
+from hilum.video.script import Refused
 from hilum.video.templates import ROLES, packaged, read, template
 from hilum.video.writing import write
 
@@ -79,7 +80,7 @@ def test_the_packaged_templates_are_sound() -> None:
 
 
 def test_their_recipe_gathers_the_types_that_facts_are_made_of() -> None:
-    assert set(recipes.packaged()["video"].types) == {
+    assert set(recipes.packaged()["guide"].types) == {
         "Patient", "Encounter", "Condition", "AllergyIntolerance", "Procedure", "MedicationRequest",
         "MedicationStatement", "ServiceRequest", "Appointment", "Practitioner", "Location", "Organization",
     }  # fmt: skip
@@ -100,11 +101,28 @@ def test_a_folder_s_templates_stand_beside_and_in_place_of_the_packaged(tmp_path
     assert read(tmp_path / "none") == packaged()
 
 
+def test_a_template_that_is_not_there_is_refused_with_those_that_are() -> None:
+    assert templates.find(packaged(), "procedure") is packaged()["procedure"]
+    with pytest.raises(Refused, match="there are: after-visit, medications, procedure") as found:
+        templates.find(packaged(), "birthday")
+    assert found.value.code == "template-unknown"
+
+
 def test_one_s_own_template_says_its_own_phrases_in_the_languages_that_it_has() -> None:
     own = template("vaccine.toml", OWN)
-    assert (own.languages, own.approval, own.stale) == (("en",), "none", {"Encounter": 14})
+    assert (own.languages, own.approval, own.stale) == (
+        ("en",),
+        "none",
+        {"Encounter": (14, "Side effects come within two weeks.")},
+    )
     script = write(own, "en", resources(bodies()), NOW)
     assert texts(script)[1:3] == ["You got your shot on Friday, November 20, 2026.", "Rest today if you feel tired."]
+
+
+def test_the_how_to_s_template_can_be_read() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "how-to" / "write-a-video-template.md").read_text()
+    own = template("vaccine.toml", page.partition("```toml\n")[2].partition("```")[0])
+    assert "You got your shot on Friday, November 20, 2026." in texts(write(own, "en", resources(bodies()), NOW))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from hilum.interactions.delete import delete
 from hilum.interactions.read import read
 from hilum.interactions.search import search
 from hilum.interactions.update import update
+from hilum.oauth.ledger import VIDEO, VIDEO_LINK
 from hilum.problems import Busy, Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
 from hilum.search.parse import parse_query
 from hilum.video import executing
@@ -121,8 +122,8 @@ async def test_a_patient_of_an_ehr_is_gathered_first_once_and_waited_for(here: W
     id = await here.ask(patient="", ehr="epic", whom=Whom("mrn", "203701"))
     await here.work()
     assert (await here.videos.get(OWNER, id)).step == "gathering"
-    assert here.gatherer.given == {gather_of(id): ("epic", "video", Whom("mrn", "203701"))}
-    row = (await here.store.ledger.of(30))[0]
+    assert here.gatherer.given == {gather_of(id): ("epic", "guide", Whom("mrn", "203701"))}
+    row = (await here.store.ledger.of(VIDEO))[0]
     assert b"203701" not in row.value
     here.gatherer.result = Gathering(True, PATIENT)
     here.move(executing.LOOK_SECONDS)
@@ -320,7 +321,7 @@ async def test_an_edit_is_rendered_as_a_new_draft_in_place_of_the_one_before(her
     id = await here.draft()
     before = await here.videos.script(DOCTOR, id)
     found = await here.videos.edit(DOCTOR, id, {"why-2": "Sleep well."}, before.digest)
-    assert found.status in ("in-progress", "on-hold")
+    assert (found.status, found.step) == ("in-progress", "waiting")
     await here.work()
     after = await here.videos.script(DOCTOR, id)
     assert after.script.scenes[0].sentences[1].text == "Sleep well."
@@ -450,7 +451,7 @@ async def test_the_ledger_has_no_token_and_no_proof(here: World) -> None:
     url, _ = await here.videos.link(DOCTOR, await here.approved())
     token = url.rpartition("/")[2]
     proof = await here.videos.prove(token, "1970-02-03")
-    for row in await here.store.ledger.of(31):
+    for row in await here.store.ledger.of(VIDEO_LINK):
         for secret in (token, str(proof), "1970"):
             assert secret.encode() not in row.key + row.owner + row.value
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tests.unit.video.records import NOW, bodies, resources, script, texts
+from tests.unit.video.records import NOW, Bodies, bodies, resources, script, texts
 
+from hilum.fhir import json
 from hilum.video import templates
 from hilum.video.phrases import Review, language
-from hilum.video.script import Citation, Mark
+from hilum.video.script import Citation, Mark, read, written
 from hilum.video.templates import ROLES
 from hilum.video.writing import placeholders, write
 
@@ -96,6 +97,11 @@ def test_a_time_in_utc_says_so() -> None:
     assert "Your next visit is on Tuesday, December 1, 2026, at 4:30 p.m. UTC." in texts(found)
 
 
+def test_a_day_in_utc_has_its_time_since_it_may_be_another_day_where_the_patient_is() -> None:
+    found = script(lambda record: record["visit"].update(period={"start": "2026-11-21T06:30:00Z"}))
+    assert "You came to see us on Saturday, November 21, 2026, at 6:30 a.m. UTC." in texts(found)
+
+
 def test_a_day_without_a_time_gets_none() -> None:
     found = script(lambda record: record.pop("appointment"), "procedure")
     assert "It is on Tuesday, December 1, 2026." in texts(found)
@@ -115,10 +121,11 @@ def test_each_template_tells_all_roles_in_each_language() -> None:
 def test_spanish_says_that_nobody_reviewed_it_until_somebody_signs_that_version() -> None:
     assert script(language="es").notice == "No revisado por un profesional clínico. Not reviewed by a clinician."
     template, listed = templates.packaged()["after-visit"], resources(bodies())
-    signed = Review("Dr. Ibarra", "2026-11-30", language("es").version)
+    signed = Review("es", language("es").version, "Dr. Ibarra", "2026-11-30")
     assert write(template, "es", listed, NOW, (signed,)).notice == ""
-    older = Review("Dr. Ibarra", "2026-01-30", "2026-01-01")
-    assert write(template, "es", listed, NOW, (older,)).notice != ""
+    older = Review("es", "2026-01-01", "Dr. Ibarra", "2026-01-30")
+    another = Review("en", language("es").version, "Dr. Ibarra", "2026-01-30")
+    assert write(template, "es", listed, NOW, (older, another)).notice != ""
 
 
 def test_spanish_tells_the_side_in_spanish_beside_the_record_s_words() -> None:
@@ -153,12 +160,30 @@ def test_placeholders_have_texts_and_a_first_name_and_no_number_of_the_patient()
         assert hidden not in whole
 
 
-def test_a_visit_with_a_medicine_of_another_day_does_not_tell_it() -> None:
-    found = script(lambda record: record["medicine"].pop("encounter"))
-    assert not any("Lisinopril" in text for text in texts(found))
+def test_a_visit_with_a_medicine_of_another_day_does_not_tell_it_whatever_it_lacks() -> None:
+    def change(record: Bodies) -> None:
+        del record["medicine"]["encounter"], record["medicine"]["dosageInstruction"]
+
+    assert not any("Lisinopril" in text for text in texts(script(change)))
+
+
+def test_the_tag_of_a_fully_specified_name_is_left_out() -> None:
+    found = script(lambda record: record["visit"].update(reasonCode=[{"text": "Acute bronchitis (disorder)"}]))
+    assert "You came for this: Acute bronchitis." in texts(found)
 
 
 def test_what_is_made_is_told_in_utc() -> None:
     local = datetime.fromisoformat("2026-11-23T05:00:00-07:00")
     template, listed = templates.packaged()["after-visit"], resources(bodies())
     assert write(template, "en", listed, local).made == write(template, "en", listed, local.astimezone(UTC)).made
+
+
+def test_a_script_as_json_keeps_the_digits_of_what_it_cites() -> None:
+    def change(record: Bodies) -> None:
+        dose = {"value": json.number("2.50"), "unit": "mg"}
+        record["medicine"]["dosageInstruction"][0]["doseAndRate"] = [{"doseQuantity": dose}]
+
+    found = script(change)
+    assert b'"value":{"value":2.50,"unit":"mg"},"said":"2.50 mg"' in written(found)
+    assert read(written(found)) == found
+    assert written(read(written(found))) == written(found)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 import ssl
 import threading
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -149,12 +151,32 @@ async def test_a_look_up_without_end_is_given_up() -> None:
         (b"HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\n", "protocol"),
         (b"HTTP/1.1 103 Early\r\n\r\n" * 3000, "size"),
         (response(b"x", b"content-encoding: gzip"), "coding"),
+        (response(gzip.compress(b"abc")[:-4], b"content-encoding: gzip"), "coding"),
         (response(b"x", b"content-encoding: br"), "coding"),
     ],
 )
 async def test_answers_that_are_none(raw: bytes, expected: str) -> None:
     async with serving(always(raw)) as server:
         assert await kind(server.url()) == expected
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"x-gzip", b"GZIP"])
+async def test_who_compresses_unasked_is_understood(coding: bytes) -> None:
+    body = b'{"access_token": "x"}' * 1000
+    async with serving(always(response(gzip.compress(body), b"content-encoding: " + coding))) as server:
+        assert (await outbound.get(server.url(), limit=len(body), guard=HERE)).body == body
+        assert await kind(server.url(), limit=len(body) - 1) == "size"
+
+
+async def test_a_bomb_is_measured_as_it_unfolds() -> None:
+    bomb = gzip.compress(bytes(50_000_000))
+    assert len(bomb) < 100_000
+    async with serving(always(response(bomb, b"content-encoding: gzip"))) as server:
+        tracemalloc.start()
+        assert await kind(server.url(), limit=200_000) == "size"
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert most < 5_000_000
 
 
 async def test_a_head_has_a_limit_of_its_own() -> None:

@@ -55,6 +55,16 @@ def to_administer(who: Principal, roles: Roles, letter: str) -> None:
         )
 
 
+def to_sign_in(who: Principal, roles: Roles) -> None:
+    """Raises Forbidden unless orders may be given in the name of who has signed in at an EHR, whoever that is."""
+    if not administers(who, roles, "u"):
+        raise Forbidden(
+            "What a person has allowed hilum at an EHR is used for what they begin themselves, after /connect/NAME on "
+            f"the page /gather/NAME. By the API it is for administrators: it takes user/{REGISTRY}.u of somebody whose "
+            f"role opens the page {PAGE!r}, or a token of `hilum token --scope system/{REGISTRY}.u`."
+        )
+
+
 def to_choose(who: Principal, roles: Roles) -> None:
     """Raises Forbidden unless one may see what orders can name: who may give some, and administrators."""
     if not administers(who, roles, "r"):

@@ -13,6 +13,7 @@ from hilum.broker.checking import Step
 from hilum.broker.connection import Connection
 from hilum.broker.connections import Connections
 from hilum.broker.destinations import Destinations
+from hilum.broker.grants import Grants
 from hilum.broker.orders import LOOK_SECONDS, Orders
 from hilum.broker.parcels import Parcels
 from hilum.broker.recipes import Recipes
@@ -26,17 +27,20 @@ Headers = Mapping[bytes, bytes]
 @dataclass(frozen=True)
 class Broker:
     """`authenticate`: who asks, as below /fhir; raises Unauthenticated, Busy. `check`: tries a connection, step by
-    step. `look_seconds`: between two looks at an order that somebody watches; `beat`: after so many in which nothing
-    happened the stream says that it is there. `clock`: seconds since 1970.
+    step. `remove`: ends a connection, and what it gave. `look_seconds`: between two looks at an order that somebody
+    watches; `beat`: after so many in which nothing happened the stream says that it is there. `clock`: seconds since
+    1970.
     """
 
     door: Door
     orders: Orders
     parcels: Parcels
     connections: Connections
+    grants: Grants
     destinations: Destinations
     recipes: Callable[[], Recipes]
     check: Callable[[Connection], AsyncIterator[Step]]
+    remove: Callable[[str], Awaitable[None]]
     authenticate: Callable[[Headers], Awaitable[Principal]]
     trail: Trail
     roles: Roles

@@ -8,20 +8,20 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from hilum.api.asking import PREFIX
+from hilum.access.policy import Principal
+from hilum.access.repeated import Key
+from hilum.api.asking import OTHER, PREFIX, IdempotencyKey, key
 from hilum.api.watching import MEDIA, Stream
 from hilum.api.watching import seen as seen_version
 from hilum.broker import shown
 from hilum.broker.api import allowed, shapes, views, watching
 from hilum.broker.api.asking import ABSENT, PROBLEMS, TAKEN, Here, Who, said
 from hilum.broker.api.broker import Broker
-from hilum.broker.connection import Connection
 from hilum.broker.order import DEAD, Start
-from hilum.broker.recipes import Recipe
 from hilum.broker.replaying import replay
-from hilum.broker.rules import BACKEND, LAUNCH
 from hilum.broker.telling import TASK
-from hilum.fhir.resource import instant
+from hilum.broker.wish import judged, signed_in
+from hilum.fhir.resource import Resource, instant
 from hilum.interactions import search as searching
 from hilum.problems import Conflict, Invalid, NotFound
 from hilum.search.parameters import Registry
@@ -29,23 +29,28 @@ from hilum.search.parse import Parsed, parse_query
 from hilum.web import uri
 
 router: Final = APIRouter(prefix=f"{PREFIX}/gather", tags=["Gathering"])
-_STARTS: Final = {"mrn": "mrn", "id": "patient", "launch": "launch"}
-"""How an order says whom to gather -> how a recipe does."""
 Status = Literal["requested", "in-progress", "completed", "failed", "cancelled"]
 
 
-@router.post("", status_code=202, response_model=shapes.Order, responses=PROBLEMS)
-async def gather(request: Request, broker: Here, who: Who, order: shapes.Gather) -> Response:
+@router.post("", status_code=202, response_model=shapes.Order, responses=PROBLEMS | OTHER)
+async def gather(
+    request: Request,
+    broker: Here,
+    who: Who,
+    order: shapes.Gather,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
     """Gather a patient's resources: they are signed in for, brought, stored and delivered after this has answered.
 
     Once it is answered with 202 no crash loses the order. `Location` is where it is looked at; `/events` below that
-    tells what becomes of it as it happens. It takes a token that may create Tasks of all patients (`system/Task.c`).
+    tells what becomes of it as it happens. It takes a token that may create Tasks of all patients (`system/Task.c`),
+    and with `sign_in` an administrator's (`Endpoint.u`).
     """
     allowed.to_gather(who)
-    connection, recipe, start = await _judged(broker, order)
-    task = await broker.orders.accept(
-        who, connection, recipe.name, start, order.deliver_to or "", store=recipe.store == "own"
-    )
+    if order.sign_in:
+        allowed.to_sign_in(who, broker.roles)
+    once = key(request, who, idempotency_key, order)
+    task = await _answered(broker, who, once) or await _ordered(broker, who, order, once)
     return said(request, broker, task, 202, location=f"{broker.origin}{PREFIX}/gather/{task.id}")
 
 
@@ -144,38 +149,38 @@ async def replay_order(request: Request, broker: Here, who: Who, id: str) -> Res
     return said(request, broker, await broker.orders.get(who, id), 202)
 
 
-async def _judged(broker: Broker, order: shapes.Gather) -> tuple[Connection, Recipe, Start]:
-    """What the order names. Raises Invalid, Forbidden (the connection may not be used), Busy."""
+async def _answered(broker: Broker, who: Principal, key: Key | None) -> Resource | None:
+    """What the order was answered with that has this key already."""
+    task = None if key is None else await broker.orders.first(key)
+    if task is not None:
+        await broker.seen(who, task)
+    return task
+
+
+async def _ordered(broker: Broker, who: Principal, order: shapes.Gather, key: Key | None) -> Resource:
+    """Raises Invalid, Forbidden (the connection may not be used), Busy.
+
+    A sign-in is told by what pages and Tasks show of it: its id stays in here.
+    """
     try:
         connection = await broker.connections.usable(order.ehr)
     except NotFound as problem:  # what the address names is there
         raise Invalid(str(problem), expression="ehr") from None
-    recipe = broker.recipes().get(order.recipe)
-    if recipe is None:
-        raise Invalid(f"There is no recipe {order.recipe!r}. GET {PREFIX}/recipes lists them.", expression="recipe")
-    start = _start(order)
-    by = _STARTS[start.by]
-    if by not in recipe.start:
-        expected = ", ".join(recipe.start)
-        raise Invalid(f"The recipe {recipe.name!r} starts by {expected}, and not by {by}.", expression="patient")
-    if by == "mrn" and not connection.mrn_system and "|" not in start.value:
-        text = f"The EHR {connection.name!r} has no mrn_system: name that of the number, as system|number."
-        raise Invalid(text, expression="patient")
-    if not start.session and BACKEND not in connection.grants:
-        text = f"A person signs in to {connection.name!r}: open {broker.origin}/connect/{connection.name}."
-        raise Invalid(text, expression="ehr")
-    if start.session and LAUNCH not in connection.grants:
-        raise Invalid(f"Nobody signs in to {connection.name!r} in person: leave sign_in out.", expression="sign_in")
-    if order.deliver_to and not recipe.payload:
-        raise Invalid(
-            f"The recipe {recipe.name!r} makes no payload ([payload]), so nothing can be delivered.",
-            expression="deliver_to",
+    session = await signed_in(broker.grants, connection, order.sign_in, broker.origin)
+    start, deliver_to = _start(order, session), order.deliver_to or ""
+    recipe = judged(connection, broker.recipes(), order.recipe, start, deliver_to, broker.origin)
+    try:
+        return await broker.orders.accept(
+            who, connection, recipe.name, start, deliver_to, store=recipe.store == "own", key=key
         )
-    return connection, recipe, start
+    except Conflict:  # the same order came twice at the same time, and the other one was first
+        if (task := await _answered(broker, who, key)) is None:
+            raise
+        return task
 
 
-def _start(order: shapes.Gather) -> Start:
+def _start(order: shapes.Gather, session: str) -> Start:
     whom = order.patient
     if whom is None:
-        return Start("launch", session=order.sign_in)
-    return Start("mrn" if whom.mrn else "id", whom.mrn or whom.id or "", order.sign_in)
+        return Start("launch", session=session)
+    return Start("mrn" if whom.mrn else "id", whom.mrn or whom.id or "", session)

@@ -16,6 +16,7 @@ from hilum.broker.api import allowed, shapes
 from hilum.broker.api.asking import ABSENT, PROBLEMS, TAKEN, Here, Who
 from hilum.broker.api.broker import Broker
 from hilum.broker.connection import Connection
+from hilum.broker.destinations import decoded, new_secret, shown
 
 router: Final = APIRouter(prefix=PREFIX)
 _EHRS: Final = "EHRs"
@@ -56,18 +57,22 @@ async def get_ehr(broker: Here, who: Who, name: str) -> shapes.Ehr:
 async def change_ehr(broker: Here, who: Who, name: str, ehr: shapes.EhrChange) -> shapes.Ehr:
     """Put all of this in its place (`Endpoint.u` of an administrator)."""
     allowed.to_administer(who, broker.roles, "u")
-    await broker.connections.get(name)
-    await _told(broker, who, {"changed": name[:40], "base": ehr.base, "scope": ehr.system_scopes})
-    return _shown(await broker.connections.replace(_connection(broker, name, ehr, who), ehr.secret))
+    new = _connection(broker, name, ehr, who)
+    await broker.connections.replaceable(new, ehr.secret)
+    await _told(broker, who, {"changed": new.name, "base": new.base, "scope": new.system_scopes})
+    return _shown(await broker.connections.replace(new, ehr.secret))
 
 
 @router.delete("/ehrs/{name}", status_code=204, tags=[_EHRS], responses=PROBLEMS | ABSENT | TAKEN)
 async def remove_ehr(broker: Here, who: Who, name: str) -> None:
-    """Forget it, and the tokens that it gave (`Endpoint.d` of an administrator)."""
+    """Forget it, and the tokens that it gave (`Endpoint.d` of an administrator).
+
+    Those of people who signed in are then revoked at the EHR, where it has a `revocation_endpoint`.
+    """
     allowed.to_administer(who, broker.roles, "d")
-    await broker.connections.get(name)
+    await broker.connections.removable(name)
     await _told(broker, who, {"removed": name[:40]})
-    await broker.connections.remove(name)
+    await broker.remove(name)
 
 
 @router.post("/ehrs/{name}/check", tags=[_EHRS], responses=PROBLEMS | ABSENT)
@@ -79,6 +84,7 @@ async def check_ehr(broker: Here, who: Who, name: str) -> shapes.Checked:
     steps = [step async for step in broker.check(connection)]
     return shapes.Checked(
         works=checking.works(steps),
+        untried=checking.untried(steps),
         steps=[
             shapes.Step(step=one.step, state=one.state, found=one.found, todo=one.todo, side=one.side) for one in steps
         ],
@@ -112,6 +118,26 @@ async def list_destinations(broker: Here, who: Who) -> shapes.Destinations:
     found = await broker.destinations.every()
     return shapes.Destinations(
         destinations=[shapes.Destination(name=one.name, environment=one.environment) for one in found]
+    )
+
+
+@router.post("/destinations/{name}/rotate", tags=[_CHOICES], responses=PROBLEMS | ABSENT | TAKEN)
+async def rotate_secret(broker: Here, who: Who, name: str, rotate: shapes.Rotate) -> shapes.Rotated:
+    """Sign what is delivered there with another secret (`Endpoint.u` of an administrator).
+
+    Until its overlap is over deliveries carry two signatures, the new one first: the receiver takes whichever it can
+    verify, and has that long to learn the new secret.
+    """
+    allowed.to_administer(who, broker.roles, "u")
+    secret = decoded(rotate.secret) if rotate.secret else new_secret()
+    await broker.destinations.changeable(name)
+    about = {"rotated": name[:40], "overlap": f"{rotate.overlap_hours:g} h"}
+    await broker.trail.certain(who, "destination", 200, about)
+    done = await broker.destinations.rotate(name, secret, rotate.overlap_hours * 3600)
+    return shapes.Rotated(
+        name=done.name,
+        secret=None if rotate.secret else shown(secret),
+        former_until=datetime.fromtimestamp(done.until, UTC) if done.former else None,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from hilum.api.shapes import Shape
+from hilum.broker.destinations import MOST_HOURS, OVERLAP_HOURS
 
 Name = Annotated[str, Field(min_length=1, max_length=40, examples=["general"])]
 
@@ -53,9 +54,10 @@ class Gather(Shape):
     )
     sign_in: str = Field(
         "",
-        pattern=r"^[A-Za-z0-9_-]{0,64}$",
+        pattern=r"^(?:[0-9a-f]{64})?$",
         repr=False,
-        description="The id of a person's sign-in at the EHR; without one hilum signs in by itself (Backend Services).",
+        description="For administrators: a person's sign-in at the EHR, by the `groupIdentifier` of the Tasks that it "
+        "began. Without one hilum signs in by itself (Backend Services).",
     )
     ehr: Name = Field(description="A connection: `GET /api/v1/ehrs`.")
     recipe: Name = Field(description="`GET /api/v1/recipes`.", examples=["visits"])
@@ -124,10 +126,10 @@ class Order(Shape):
     changed: datetime | None = None
     patient: str | None = Field(None, description="The Patient in hilum's own store, once it is there.")
     progress: dict[str, int] = Field({}, description="Counts, while it is being gathered.")
-    came: list[Came] = []
+    came: list[Came] = Field([])
     refused: list[Missing] = Field([], description="What the EHR does not allow.")
-    failed: list[Missing] = []
-    deliveries: list[Delivery] = []
+    failed: list[Missing] = Field([])
+    deliveries: list[Delivery] = Field([])
     reason: Reason | None = None
     task: str = Field(description="The FHIR Task that this is a view of.")
 
@@ -177,7 +179,9 @@ class EhrNew(EhrChange):
 
 
 class Ehr(EhrFields):
-    """A connection. `origin`: who added it, or `file`, where it is changed in the data directory's ehrs.toml."""
+    """A connection. `origin`: who added it or changed it last, or `file`, where it is changed in the data directory's
+    ehrs.toml.
+    """
 
     name: str
     environment: str
@@ -203,9 +207,12 @@ class Step(Shape):
 
 
 class Checked(Shape):
-    """Whether a connection works, and how that was seen."""
+    """Whether a connection works, and how that was seen. `untried`: steps that were skipped, most of which take a
+    person; each says how it is done.
+    """
 
-    works: bool
+    works: bool = Field(description="Nothing that was tried fails.")
+    untried: list[str] = Field([])
     steps: list[Step]
 
 
@@ -237,6 +244,32 @@ class Destinations(Shape):
     """All destinations, by name."""
 
     destinations: list[Destination]
+
+
+class Rotate(Shape):
+    """Another secret for a destination."""
+
+    overlap_hours: float = Field(
+        OVERLAP_HOURS,
+        ge=0,
+        le=MOST_HOURS,
+        description="For how long deliveries are signed with the secret of before, too; 0: no more from now on.",
+    )
+    secret: str = Field(
+        "",
+        max_length=128,
+        repr=False,
+        description="The one that the receiver has already (`whsec_…`, as Standard Webhooks has it); without one it is "
+        "made.",
+    )
+
+
+class Rotated(Shape):
+    """A destination that has another secret."""
+
+    name: str
+    secret: str | None = Field(None, repr=False, description="The new one, where it was made: shown this once.")
+    former_until: datetime | None = Field(None, description="Until when the one of before signs, too.")
 
 
 class Listed(Shape):

@@ -1,103 +1,50 @@
-"""An order's Task as the API shows it: the same, in less words (`hilum.broker.shown` says what stands where).
-
-Whoever may write the Task may have put anything into it: what has another shape than hilum gives it is left out.
-"""
+"""An order's Task as JSON for apps: what `hilum.broker.told` reads, with moments and addresses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
-from hilum.broker import shown
+from hilum.broker import told
 from hilum.broker.api.shapes import Came, Delivery, Missing, Order, Reason
 from hilum.fhir.resource import Resource, instant
-
-Element = tuple[str, str, str, Any]
-"""System and code of an input's or output's type, its text, and the value."""
 
 
 def order(task: Resource, base: str) -> Order:
     """The Task as an Order. `base`: of hilum's FHIR."""
-    body = task.body
-    asked = {code: value for system, code, _, value in _elements(body, "input") if system == shown.GATHER}
-    output = list(_elements(body, "output"))
-    reason = _object(body.get("statusReason"))
+    said = told.told(task)
     return Order(
-        id=task.id,
-        status=_text(body.get("status")),
-        step=_coding(body.get("businessStatus"))[1],
+        id=said.id,
+        status=said.status,
+        step=said.step,
         version=task.version,
-        ehr=_text(asked.get("ehr")),
-        environment=_text(asked.get("environment")),
-        recipe=_text(asked.get("recipe")),
-        deliver_to=_text(asked.get("deliver-to")),
-        store=asked.get("store") is not False,
-        created=_moment(body.get("authoredOn")),
+        ehr=said.ehr,
+        environment=said.environment,
+        recipe=said.recipe,
+        deliver_to=said.deliver_to,
+        store=said.store,
+        created=_moment(said.created),
         changed=_moment(instant(task.last_updated)),
-        patient=_text(_object(body.get("for")).get("reference")) or None,
-        progress={text: _number(value) for system, _, text, value in output if system == shown.PROGRESS},
-        came=[
-            Came(type=text, count=_number(value))
-            for system, code, text, value in output
-            if system == shown.GATHERED_OF and code == "came"
-        ],
-        refused=_missing(output, "refused"),
-        failed=_missing(output, "failed"),
+        patient=said.patient or None,
+        progress=said.progress,
+        came=[Came(type=one.type, count=one.count) for one in said.came],
+        refused=_missing(said.refused),
+        failed=_missing(said.failed),
         deliveries=[
-            _delivery(code, text, _object(value)) for system, code, text, value in output if system == shown.ATTEMPT
+            Delivery(result=one.result, answer=one.answer, begun=_moment(one.begun), ended=_moment(one.ended))
+            for one in said.deliveries
         ],
-        reason=Reason(code=_coding(reason)[1], text=_text(reason.get("text"))) if reason else None,
+        reason=Reason(code=said.reason.code, text=said.reason.text) if said.reason else None,
         task=f"{base}/Task/{task.id}",
     )
 
 
-def _elements(body: Mapping[str, Any], name: str) -> Iterator[Element]:
-    """The inputs or outputs. https://hl7.org/fhir/R4/task-definitions.html#Task.output.value_x_"""
-    for one in _list(body.get(name)):
-        system, code = _coding(one.get("type"))
-        value = next((value for key, value in one.items() if key.startswith("value")), None)
-        yield system, code, _text(_object(one.get("type")).get("text")), value
+def _missing(some: Iterable[told.Missing]) -> list[Missing]:
+    return [Missing(type=one.type, why=one.why) for one in some]
 
 
-def _missing(output: Sequence[Element], wanted: str) -> list[Missing]:
-    return [
-        Missing(type=text, why=_text(value))
-        for system, code, text, value in output
-        if system == shown.GATHERED_OF and code == wanted
-    ]
-
-
-def _delivery(result: str, answer: str, period: Mapping[str, Any]) -> Delivery:
-    return Delivery(result=result, answer=answer, begun=_moment(period.get("start")), ended=_moment(period.get("end")))
-
-
-def _coding(concept: Any) -> tuple[str, str]:
-    first = next(iter(_list(_object(concept).get("coding"))), {})
-    return _text(first.get("system")), _text(first.get("code"))
-
-
-def _moment(value: Any) -> datetime | None:
+def _moment(text: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(_text(value))
+        return datetime.fromisoformat(text)
     except ValueError:
         return None
-
-
-def _number(value: Any) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError, ArithmeticError):
-        return 0
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: Any) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []

@@ -15,6 +15,7 @@ from hilum.web.routing import Route
 ROUTES: Final[tuple[Route, ...]] = (*signing.ROUTES, *choosing.ROUTES, *progress.ROUTES)
 
 _OURS: Final = (b"/connect/", b"/callback/", b"/gather/")
+_WHOLE: Final = (b"/connect", b"/gather")
 _ISSUER: Final = re.compile(rb"(?:^|&)iss=")
 _FAILED: Final[Mapping[str, int]] = {"forbidden": 403, "unauthorized": 403, "throttled": 503}
 """A kind of `Failed` -> the status; others are 502: the EHR, or the way to it, is what fails."""
@@ -26,7 +27,7 @@ def serves(path: bytes, query: bytes) -> bool:
     """
     if path == b"/launch" or path.startswith(b"/launch/"):
         return _ISSUER.search(query) is not None
-    return path.startswith(_OURS) or path == b"/gather"
+    return path.startswith(_OURS) or path in _WHOLE
 
 
 def pages(desk: Desk) -> Pages:

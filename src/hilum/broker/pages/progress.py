@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
+from hilum.broker.grants import sign_in_of
 from hilum.broker.pages import words
 from hilum.broker.pages.desk import Desk, SignedIn, at
 from hilum.broker.shown import (
@@ -22,7 +23,6 @@ from hilum.broker.shown import (
     GATHERED_OF,
     PROGRESS,
     SIGN_IN,
-    sign_in_of,
 )
 from hilum.fhir.resource import Resource
 from hilum.problems import Conflict, NotFound

@@ -39,7 +39,9 @@ async def check(site: Site, asked: Asked, name: str) -> Answer:
     await who.tell("ehr", {"checked": name[:40]})
     ehr, steps = await site.broker.check(name)
     works = not any(one.state == "fails" for one in steps)
-    return who.page("admin-ehr.html", ehr=ehr, steps=steps, works=works, csrf=who.csrf(f"{PATH}/{name}"))
+    untried = [one.step for one in steps if one.state == "skipped"]
+    csrf = who.csrf(f"{PATH}/{name}")
+    return who.page("admin-ehr.html", ehr=ehr, steps=steps, works=works, untried=untried, csrf=csrf)
 
 
 async def orders(site: Site, asked: Asked) -> Answer:

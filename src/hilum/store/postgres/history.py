@@ -15,7 +15,7 @@ https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPS
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
@@ -49,15 +49,9 @@ SELECT o.rid, o.version, o.seq, o.method, r.id, o.body, o.compartments
 FROM resource r JOIN old o ON o.rid = r.rid AND o.version = $3
 WHERE r.type = $1 AND r.id = $2
 """
-_CHANGES: Final = """
-SELECT v.rid, v.version, v.seq, v.method, r.id, v.body FROM (
-    (SELECT rid, version, seq, method, body FROM resource
-     WHERE seq > $1 AND version > 0 AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY seq LIMIT $2)
-    UNION ALL
-    (SELECT rid, version, seq, method, body FROM old
-     WHERE seq > $1 AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY seq LIMIT $2)
-    ORDER BY seq LIMIT $2) v
-CROSS JOIN LATERAL (SELECT id FROM resource r WHERE r.rid = v.rid LIMIT 1) r ORDER BY v.seq
+_SETTLED: Final = "v.xid < pg_snapshot_xmin(pg_current_snapshot())"
+_LAST_SETTLED: Final = f"""
+SELECT seq FROM resource v WHERE version > 0 AND seq > $1 AND {_SETTLED} ORDER BY seq DESC LIMIT 1
 """
 
 _DELETED: Final = """
@@ -97,9 +91,17 @@ async def version(session: Session, type: str, id: str, number: int) -> Found | 
     return (as_resource(found[0][:6]), found[0][6] or ()) if found else None
 
 
-async def changes(session: Session, after: int, limit: int) -> list[Resource]:
+async def changes(session: Session, after: int, limit: int, types: Collection[str] = ()) -> list[Resource]:
     """Versions in commit order, up to the oldest transaction in flight."""
-    return [as_resource(row) for row in await fetch(session, _CHANGES, after, limit)]
+    parts = [Part("v.seq > ?", (after,)), Part(_SETTLED)]
+    numbers = sorted({TYPE_NUMBER[type] for type in types})
+    return [as_resource(row[:6]) for row in await _walked(session, parts, numbers, None, "seq", limit)]
+
+
+async def settled(session: Session, after: int) -> int:
+    """What appears later has seqs above that of any row with an xid below those in flight: see above."""
+    found = await fetch(session, _LAST_SETTLED, after)
+    return int(found[0][0]) if found else after
 
 
 async def history(session: Session, names: Names, query: HistoryQuery) -> Versions:
@@ -199,12 +201,18 @@ async def _page(
 ) -> list[Any]:
     if before is not None:
         parts = [*parts, Part("v.seq < ?", (before,))]
-    end = f" ORDER BY v.seq DESC LIMIT {wanted}"
+    return await _walked(session, parts, numbers, rid, "seq DESC", wanted)
+
+
+async def _walked(
+    session: Session, parts: list[Part], numbers: list[int], rid: int | None, order: str, wanted: int
+) -> list[Any]:
+    end = f" ORDER BY v.{order} LIMIT {wanted}"
     union = _arms(parts, numbers, rid, "v.rid, v.version, v.seq, v.method, v.body, v.compartments", end)
     sql = (
         "SELECT v.rid, v.version, v.seq, v.method, r.id, v.body, v.compartments "
-        f"FROM ({union.sql} ORDER BY seq DESC LIMIT {wanted}) v "
-        "CROSS JOIN LATERAL (SELECT id FROM resource r WHERE r.rid = v.rid LIMIT 1) r ORDER BY v.seq DESC"
+        f"FROM ({union.sql} ORDER BY {order} LIMIT {wanted}) v "
+        f"CROSS JOIN LATERAL (SELECT id FROM resource r WHERE r.rid = v.rid LIMIT 1) r ORDER BY v.{order}"
     )
     return await fetch(session, numbered(sql), *union.values)
 

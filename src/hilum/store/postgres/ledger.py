@@ -60,12 +60,19 @@ _OF: Final = {
         "ORDER BY key LIMIT $5"
     ),
 }
+_RANGED: Final = f"""
+SELECT {_COLUMNS} FROM ledger WHERE kind = $1 AND peer <> '' AND peer > $2 AND peer <= $3 AND expires > $4
+ORDER BY peer, key LIMIT $5
+"""
 _ADD: Final = (
     f"INSERT INTO ledger ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING 1"
 )
 _REPLACE: Final = """
 UPDATE ledger SET state = $1, owner = $2, peer = $3, version = version + 1, changed = $4, expires = $5, value = $6
 WHERE kind = $7 AND key = $8 AND version = $9 RETURNING 1
+"""
+_REMOVE: Final = """
+DELETE FROM ledger WHERE kind = $1 AND key = $2 AND ($3::bytea IS NULL OR value = $3) RETURNING 1
 """
 _TAKE: Final = f"""
 UPDATE ledger SET state = {USED}, version = version + 1, changed = $1, value = coalesce($2, value)
@@ -119,6 +126,10 @@ class PostgresLedger(Telling):
             return await self._rows(_OF["peer"], kind, peer, after, now, limit)
         return await self._rows(_OF[""], kind, after, now, limit)
 
+    async def ranged(self, kind: int, after: bytes, until: bytes, limit: int = 200) -> list[Row]:
+        """Unexpired records by peer."""
+        return await self._rows(_RANGED, kind, after, until, microseconds(), limit)
+
     async def add(self, put: Put) -> bool:
         """Write a new record."""
         return await self._do(lambda session: _add(session, put))
@@ -139,9 +150,9 @@ class PostgresLedger(Telling):
             return len(await self._fetched(_END_KEY, microseconds(), kind, key, owner))
         return len(await self._fetched(_END_OWNER, microseconds(), kind, owner))
 
-    async def remove(self, kind: int, key: bytes) -> bool:
+    async def remove(self, kind: int, key: bytes, value: bytes | None = None) -> bool:
         """Forget it."""
-        return bool(await self._fetched("DELETE FROM ledger WHERE kind = $1 AND key = $2 RETURNING 1", kind, key))
+        return bool(await self._fetched(_REMOVE, kind, key, value))
 
     async def many(
         self,
@@ -161,8 +172,7 @@ class PostgresLedger(Telling):
                     raise ValueError("The owner of what is to end was not named.")
                 await fetch(session, _END_OWNER, microseconds(), kind, owner)
             for put in sorted(puts, key=_name):
-                done = _add(session, put) if put.version is None else _replace(session, put, put.version)
-                if not await done:
+                if not await _put(session, put):
                     return "A record to be written is another by now."
             if revokes:
                 await note(session, self._guard, revokes)
@@ -247,10 +257,10 @@ async def revoke(session: Session, guard: int, some: Sequence[Revoked], now: int
 
 
 async def put(session: Session, some: Sequence[Put]) -> None:
-    """Within the transaction of a commit: write new records. Raises VersionChanged."""
+    """Within the transaction of a commit. Raises VersionChanged."""
     for one in sorted(some, key=_name):
-        if not await _add(session, one):
-            raise VersionChanged("A record that was to be new is there already.")
+        if not await _put(session, one):
+            raise VersionChanged("A record to be written is another by now.")
 
 
 async def after_restore(db: asyncpg.Connection) -> None:
@@ -296,6 +306,10 @@ def _name(step: Put | Take) -> tuple[int, bytes]:
 async def _add(session: Session, put: Put) -> bool:
     values = (put.kind, put.key, put.state, put.owner, put.peer, microseconds(), put.expires, put.value)
     return bool(await fetch(session, _ADD, *values))
+
+
+async def _put(session: Session, put: Put) -> bool:
+    return await (_add(session, put) if put.version is None else _replace(session, put, put.version))
 
 
 async def _replace(session: Session, put: Put, version: int) -> bool:

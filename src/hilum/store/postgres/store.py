@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -159,9 +159,13 @@ class PostgresStore(Learning):
         """Of one resource, of types, or of all."""
         return await self._scan(lambda session: history.history(session, self._known.names, query))
 
-    async def changes(self, after: int, limit: int = 1000) -> Sequence[Resource]:
+    async def changes(self, after: int, limit: int = 1000, types: Collection[str] = ()) -> Sequence[Resource]:
         """In commit order, without a gap: see history.py."""
-        return await self._pool.run(lambda session: history.changes(session, after, limit))
+        return await self._pool.run(lambda session: history.changes(session, after, limit, types))
+
+    async def settled(self, after: int) -> int:
+        """The newest of a transaction that is older than all in flight."""
+        return await self._pool.run(lambda session: history.settled(session, after))
 
     async def counts(self) -> Counts:
         """From the tally that every commit keeps."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 import apsw
@@ -24,6 +24,12 @@ _VERSIONS = """
 SELECT l.rid, l.version, l.seq, l.method, coalesce(o.body, r.body)
 FROM log l LEFT JOIN old o ON o.seq = l.seq LEFT JOIN resource r ON r.rid = l.rid
 """
+_OF_TYPE = f"""
+SELECT * FROM (
+    SELECT seq, rid, version, method FROM log INDEXED BY log_type
+    WHERE rid >> {keys.TYPE_SHIFT} = ? AND seq > ? ORDER BY seq LIMIT ?)
+"""
+"""The next of one type: the index has them by seq, and what lies between is not looked at."""
 _PLACED = _VERSIONS.replace("\nFROM", ", l.compartments\nFROM")
 
 
@@ -46,9 +52,12 @@ def version(db: apsw.Connection, type: str, id: str, number: int) -> tuple[Resou
     return (as_resource(*found[:5]), found[5]) if found else None
 
 
-def changes(db: apsw.Connection, after: int, limit: int) -> list[Resource]:
+def changes(db: apsw.Connection, after: int, limit: int, types: Collection[str] = ()) -> list[Resource]:
     """Versions in commit order. One writer at a time means that nothing older can still be on its way."""
-    found = rows(db, _VERSIONS + "WHERE l.seq > ? ORDER BY l.seq LIMIT ?", (after, limit))
+    numbers = sorted({ident.type_number(type) for type in types})
+    arms = join(" UNION ALL ", [Part(_OF_TYPE, (number, after, limit)) for number in numbers])
+    sql = _VERSIONS.replace("log l", f"({arms.sql}) l" if numbers else "log l")
+    found = rows(db, sql + "WHERE l.seq > ? ORDER BY l.seq LIMIT ?", (*arms.values, after, limit))
     return [as_resource(*one) for one in found]
 
 

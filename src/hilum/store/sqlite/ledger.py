@@ -52,11 +52,16 @@ _OF: Final = {
         "ORDER BY key LIMIT ?"
     ),
 }
+_RANGED: Final = f"""
+SELECT {_COLUMNS} FROM ledger WHERE kind = ? AND peer <> x'' AND peer > ? AND peer <= ? AND expires > ?
+ORDER BY peer, key LIMIT ?
+"""
 _ADD: Final = f"INSERT INTO ledger ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO NOTHING"
 _REPLACE: Final = """
 UPDATE ledger SET state = ?, owner = ?, peer = ?, version = version + 1, changed = ?, expires = ?, value = ?
 WHERE kind = ? AND key = ? AND version = ?
 """
+_REMOVE: Final = "DELETE FROM ledger WHERE kind = ?1 AND key = ?2 AND (?3 IS NULL OR value = ?3)"
 _TAKE: Final = f"""
 UPDATE ledger SET state = {USED}, version = version + 1, changed = ?, value = coalesce(?, value)
 WHERE kind = ? AND key = ? AND state = {FRESH} AND expires > ? RETURNING {_COLUMNS}
@@ -101,6 +106,10 @@ class SqliteLedger(Telling):
             return _listed(self._db, _OF["peer"], (kind, peer, after, now, limit))
         return _listed(self._db, _OF[""], (kind, after, now, limit))
 
+    async def ranged(self, kind: int, after: bytes, until: bytes, limit: int = 200) -> list[Row]:
+        """Unexpired records by peer."""
+        return _listed(self._db, _RANGED, (kind, after, until, microseconds(), limit))
+
     async def add(self, put: Put) -> bool:
         """Write a new record."""
         return await self._beside.run(lambda db: _add(db, put))
@@ -128,11 +137,9 @@ class SqliteLedger(Telling):
 
         return await self._beside.run(work)
 
-    async def remove(self, kind: int, key: bytes) -> bool:
+    async def remove(self, kind: int, key: bytes, value: bytes | None = None) -> bool:
         """Forget it."""
-        return await self._beside.run(
-            lambda db: bool(_done(db, "DELETE FROM ledger WHERE kind = ? AND key = ?", (kind, key)))
-        )
+        return await self._beside.run(lambda db: bool(_done(db, _REMOVE, (kind, key, value))))
 
     async def many(
         self,
@@ -152,7 +159,7 @@ class SqliteLedger(Telling):
                     raise ValueError("The owner of what is to end was not named.")
                 db.execute(_END_OWNER, (microseconds(), kind, owner))
             for put in puts:
-                if not (_add(db, put) if put.version is None else _replace(db, put, put.version)):
+                if not _put(db, put):
                     raise Lost("A record to be written is another by now.")
             note(db, revokes)
 
@@ -205,10 +212,10 @@ def revoke(db: apsw.Connection, some: Sequence[Revoked], now: int) -> None:
 
 
 def put(db: apsw.Connection, some: Sequence[Put]) -> None:
-    """Within the transaction of a commit: write new records. Raises VersionChanged."""
+    """Within the transaction of a commit. Raises VersionChanged."""
     for one in some:
-        if not _add(db, one):
-            raise VersionChanged("A record that was to be new is there already.")
+        if not _put(db, one):
+            raise VersionChanged("A record to be written is another by now.")
 
 
 def after_restore(db: apsw.Connection) -> None:
@@ -246,6 +253,10 @@ def _done(db: apsw.Connection, sql: str, values: Sequence[Any]) -> int:
 def _add(db: apsw.Connection, put: Put) -> bool:
     values = (put.kind, put.key, put.state, put.owner, put.peer, microseconds(), put.expires, put.value)
     return bool(_done(db, _ADD, values))
+
+
+def _put(db: apsw.Connection, put: Put) -> bool:
+    return _add(db, put) if put.version is None else _replace(db, put, put.version)
 
 
 def _replace(db: apsw.Connection, put: Put, version: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain
@@ -206,9 +206,13 @@ class SqliteStore(Learning):
                 return history.history(self._db, query)
         return await self._scan(lambda db: history.history(db, query))
 
-    async def changes(self, after: int, limit: int = 1000) -> Sequence[Resource]:
+    async def changes(self, after: int, limit: int = 1000, types: Collection[str] = ()) -> Sequence[Resource]:
         """In commit order, without a gap."""
-        return await self._on(self._short, lambda db: history.changes(db, after, limit))
+        return await self._on(self._short, lambda db: history.changes(db, after, limit, types))
+
+    async def settled(self, after: int) -> int:
+        """The newest: nothing older can still be on its way."""
+        return max(after, (await self.counts()).seq)
 
     async def counts(self) -> Counts:
         """From the tally that every commit keeps."""

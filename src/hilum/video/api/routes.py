@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from starlette.responses import Response
 
 from hilum.access.policy import Principal
-from hilum.api.asking import ABSENT, FHIR, PREFIX, PROBLEMS, TAKEN, Who
+from hilum.api.asking import ABSENT, FHIR, OTHER, PREFIX, PROBLEMS, TAKEN, IdempotencyKey, Who, key
 from hilum.api.watching import BEAT, RETRY, WATCHED, Pieces, Stream, event, outcome, seen
 from hilum.fhir import json
 from hilum.problems import Issue, Malformed, Problem
@@ -23,8 +23,8 @@ from hilum.video.api import shapes, views
 from hilum.video.api.filming import Filming
 from hilum.video.files import File
 from hilum.video.order import VIDEO_FILE
+from hilum.video.script import written
 from hilum.video.served import served
-from hilum.video.shelf import written
 from hilum.video.told import Told
 from hilum.video.wish import wish
 
@@ -50,8 +50,10 @@ IfMatch = Annotated[
 ]
 
 
-@router.post("", status_code=202, response_model=shapes.Video, responses=PROBLEMS | ABSENT | TAKEN)
-async def make_video(request: Request, here: Here, who: Who, ask: shapes.Ask) -> Response:
+@router.post("", status_code=202, response_model=shapes.Video, responses=PROBLEMS | ABSENT | TAKEN | OTHER)
+async def make_video(
+    request: Request, here: Here, who: Who, ask: shapes.Ask, idempotency_key: IdempotencyKey = None
+) -> Response:
     """Make a video for a patient: it is gathered for, written, rendered and kept as a draft after this has answered.
 
     Once it is answered with 202 no crash loses it. `Location` is where it is looked at. It takes a token that may
@@ -60,7 +62,8 @@ async def make_video(request: Request, here: Here, who: Who, ask: shapes.Ask) ->
     whom = ask.patient
     patient = "" if whom is None else (whom.mrn or f"Patient/{whom.id}")
     more = ask.model_dump(include={"language", "shape", "codec", "narrated", "renderer"})
-    one = await here.videos.ask(who, wish(patient, ask.template, ask.ehr or "", ask.sign_in, **more))
+    wanted = wish(patient, ask.template, ask.ehr or "", ask.sign_in, **more)
+    one = await here.videos.ask(who, wanted, key(request, who, idempotency_key, ask))
     return _said(here, one, 202, location=f"{here.origin}{PREFIX}/videos/{one.id}")
 
 

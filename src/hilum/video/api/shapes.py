@@ -57,9 +57,10 @@ class Ask(Shape):
     local: bool = Field(False, description="The patient is hilum's own: nothing is gathered.")
     sign_in: str = Field(
         "",
-        pattern=r"^[A-Za-z0-9_-]{0,64}$",
+        pattern=r"^(?:[0-9a-f]{64})?$",
         repr=False,
-        description="The id of a person's sign-in at the EHR; without one hilum signs in by itself (Backend Services).",
+        description="For administrators: a person's sign-in at the EHR, by the `groupIdentifier` of the Tasks that it "
+        "began. Without one hilum signs in by itself (Backend Services).",
     )
     template: Name = Field(description="`GET /api/v1/templates`.", examples=["after-visit"])
     language: str = Field("en", min_length=2, max_length=16, examples=["en", "es"])

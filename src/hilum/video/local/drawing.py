@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from hilum.video.local.fonts import face
 from hilum.video.local.palette import INK, LINE, PAPER, PLAIN, SOFT, TONES, WHITE, Colour, Tone
 from hilum.video.local.pictures import KINDS
@@ -10,6 +12,9 @@ from hilum.video.local.sheet import Box, Sheet
 from hilum.video.local.stage import BAR, BETWEEN, LEADING, SIZE_OF_NOTICE, Stage
 from hilum.video.local.words import words
 from hilum.video.script import TITLE, Script
+
+BAND: Final = 14
+"""Height of the one at the top, in the colour of what the scene is for."""
 
 
 def drawn(script: Script, screen: Screen) -> Sheet:
@@ -20,21 +25,16 @@ def drawn(script: Script, screen: Screen) -> Sheet:
     where = screen.stage
     ground = tone.accent if title else PAPER
     sheet = Sheet(where.size, ground)
-    with sheet.shapes() as pen:
-        if title:
-            pen.disc(
-                (where.size[0] * 0.93, where.size[1] * 0.1), where.size[1] * 0.42, _between(tone.accent, WHITE, 0.07)
-            )
-            pen.disc(
-                (where.size[0] * 0.02, where.size[1] * 1.0), where.size[1] * 0.3, _between(tone.accent, WHITE, 0.05)
-            )
-        else:
-            pen.panel(Box(-20, 0, where.size[0] + 40, 14), 0, tone.accent)
-        if where.card:
-            pen.panel(where.card, 32, tone.tint)
-        y = where.head.bottom - 18
-        pen.panel(Box(where.head.x, y, 96, 8), 4, tone.tint if title else tone.accent)
+    if title:
+        _rounds(sheet, tone)
+    else:
+        sheet.image.paste(tone.accent, (0, 0, where.size[0], BAND))
+    bar = Box(where.head.x, where.head.bottom - 18, 96, 8)
+    with sheet.shapes(bar) as pen:
+        pen.panel(bar, 4, tone.tint if title else tone.accent)
     if where.card:
+        with sheet.shapes(where.card) as pen:
+            pen.panel(where.card, 32, tone.tint)
         KINDS[scene.picture.kind](sheet, where.card.inside(24), scene.picture, tone, words(script.language))
     _heading(sheet, where, WHITE if title else tone.accent, ground)
     _foot(sheet, script, screen, tone, title)
@@ -65,6 +65,14 @@ def said(base: Sheet, script: Script, screen: Screen, sentence: int | None) -> S
             y += step
         y += screen.text_size * BETWEEN
     return sheet
+
+
+def _rounds(sheet: Sheet, tone: Tone) -> None:
+    """Two large, quiet ones, behind a title."""
+    wide, high = sheet.image.size
+    with sheet.shapes() as pen:
+        pen.disc((wide * 0.93, high * 0.1), high * 0.42, _between(tone.accent, WHITE, 0.07))
+        pen.disc((wide * 0.02, high), high * 0.3, _between(tone.accent, WHITE, 0.05))
 
 
 def _heading(sheet: Sheet, where: Stage, colour: Colour, ground: Colour) -> None:

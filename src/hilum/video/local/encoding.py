@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
-from hilum.video.local.processes import running, signs
+from hilum.video.local.processes import NotStarted, running, signs
 from hilum.video.renderer import Unrendered
 
 PIPE_SIZE: Final = 1 << 20
@@ -61,23 +61,22 @@ async def encode(
     ours, theirs = _pipe()
     writing = None
     try:
-        try:
-            async with running(command, stdin=theirs, stdout=DEVNULL, stderr=PIPE) as process:
-                os.close(theirs)
-                theirs = -1
-                complaints = asyncio.create_task(signs(process))
-                mine, ours = ours, -1
-                writing = asyncio.create_task(asyncio.to_thread(_write, mine, frames, total, _from_thread(tell)))
-                try:
-                    async with asyncio.timeout(PATIENCE + SLOWEST * total / rate):
-                        code = await process.wait()
-                        complained = await complaints
-                except TimeoutError:
-                    raise fault("stuck") from None
-                finally:
-                    complaints.cancel()
-        except OSError:
-            raise Unrendered("no-ffmpeg", "ffmpeg can't be started.") from None
+        async with running(command, stdin=theirs, stdout=DEVNULL, stderr=PIPE) as process:
+            os.close(theirs)
+            theirs = -1
+            complaints = asyncio.create_task(signs(process))
+            mine, ours = ours, -1
+            writing = asyncio.create_task(asyncio.to_thread(_write, mine, frames, total, _from_thread(tell)))
+            try:
+                async with asyncio.timeout(PATIENCE + SLOWEST * total / rate):
+                    code = await process.wait()
+                    complained = await complaints
+            except TimeoutError:
+                raise fault("stuck") from None
+            finally:
+                complaints.cancel()
+    except NotStarted:
+        raise Unrendered("no-ffmpeg", "ffmpeg can't be started.") from None
     finally:
         for end in (ours, theirs):
             if end >= 0:

@@ -10,7 +10,7 @@ import importlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -36,7 +36,7 @@ class Encoder:
     """One of ffmpeg's, and how it is asked to be quick with pictures that hardly move."""
 
     name: str
-    options: tuple[str, ...]
+    options: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,53 +50,24 @@ class Format:
     options: tuple[str, ...] = ()
 
 
-OPUS: Final = (Encoder("libopus", ("-b:a", "48k", "-application", "voip")),)
-AAC: Final = (Encoder("aac", ("-b:a", "96k")), Encoder("libfdk_aac", ("-b:a", "96k")))
+OPUS: Final = (Encoder("libopus", "-b:a 48k -application voip"),)
+AAC: Final = (Encoder("aac", "-b:a 96k"), Encoder("libfdk_aac", "-b:a 96k"))
+VP9: Final = (
+    Encoder("libvpx-vp9", "-deadline realtime -cpu-used 7 -lag-in-frames 0 -row-mt 1 -tile-columns 1 -b:v 0 -crf 30"),
+)
+AV1: Final = (
+    Encoder("libsvtav1", "-preset 10 -crf 34 -svtav1-params lp=2"),
+    Encoder("libaom-av1", "-usage realtime -cpu-used 9 -lag-in-frames 0 -row-mt 1 -b:v 0 -crf 32"),
+)
+H264: Final = (
+    Encoder("libx264", "-preset superfast -tune stillimage -crf 21"),
+    Encoder("libopenh264", "-b:v 1200k"),
+    Encoder("h264_videotoolbox", "-b:v 1200k"),
+)
 FORMATS: Final[dict[Codec, Format]] = {
-    "vp9": Format(
-        ".webm",
-        "webm",
-        (
-            Encoder(
-                "libvpx-vp9",
-                (
-                    "-deadline",
-                    "realtime",
-                    "-cpu-used",
-                    "7",
-                    "-row-mt",
-                    "1",
-                    "-tile-columns",
-                    "1",
-                    "-b:v",
-                    "0",
-                    "-crf",
-                    "30",
-                ),
-            ),
-        ),
-        OPUS,
-    ),
-    "av1": Format(
-        ".webm",
-        "webm",
-        (
-            Encoder("libsvtav1", ("-preset", "10", "-crf", "34", "-svtav1-params", "lp=2")),
-            Encoder("libaom-av1", ("-usage", "realtime", "-cpu-used", "9", "-row-mt", "1", "-crf", "32", "-b:v", "0")),
-        ),
-        OPUS,
-    ),
-    "h264": Format(
-        ".mp4",
-        "mp4",
-        (
-            Encoder("libx264", ("-preset", "superfast", "-tune", "stillimage", "-crf", "21")),
-            Encoder("libopenh264", ("-b:v", "1200k")),
-            Encoder("h264_videotoolbox", ("-b:v", "1200k")),
-        ),
-        AAC,
-        ("-movflags", "+faststart"),
-    ),
+    "vp9": Format(".webm", "webm", VP9, OPUS),
+    "av1": Format(".webm", "webm", AV1, OPUS),
+    "h264": Format(".mp4", "mp4", H264, AAC, ("-movflags", "+faststart")),
 }
 
 
@@ -109,9 +80,11 @@ class Chosen:
     video: Encoder
     audio: Encoder
 
-    def command(self, size: tuple[int, int], sound: Path | None, to: Path, title: str, language: str) -> list[str]:
-        """Frames from its standard input, sound from a file. Nothing of a patient is among its arguments, nor does
-        the file say when or by what it was made.
+    def command(
+        self, size: tuple[int, int], keys: Sequence[float], sound: Path | None, to: Path, title: str, language: str
+    ) -> list[str]:
+        """Frames from its standard input, sound from a file; `keys`: moments that can be shown without those before.
+        Nothing of a patient is among its arguments, nor does the file say when or by what it was made.
         """
         wide, high = size
         inputs = [
@@ -129,13 +102,24 @@ class Chosen:
         tracks = ["-map", "0:v:0", "-metadata:s:v:0", f"language={language}"]
         if sound is not None:
             inputs += ["-i", str(sound)]
-            tracks += ["-map", "1:a:0", "-c:a", self.audio.name, *self.audio.options, "-ar", "48000", "-ac", "1"]
+            tracks += [
+                "-map",
+                "1:a:0",
+                "-c:a",
+                self.audio.name,
+                *self.audio.options.split(),
+                "-ar",
+                "48000",
+                "-ac",
+                "1",
+            ]
             tracks += ["-metadata:s:a:0", f"language={language}"]
         return [
             *(self.program, "-nostdin", "-hide_banner", "-loglevel", "error", "-y"),
             *inputs,
             *tracks,
-            *("-c:v", self.video.name, *self.video.options, "-g", str(KEYS), "-threads", "2"),
+            *("-c:v", self.video.name, *self.video.options.split(), "-g", str(KEYS), "-threads", "2"),
+            *(("-force_key_frames", ",".join(f"{at:.2f}" for at in keys)) if keys else ()),
             *("-vf", COLOURS),
             *("-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact"),
             *("-metadata", f"title={title}", *self.format.options, "-f", self.format.muxer, str(to)),

@@ -6,6 +6,7 @@ Not a font with slashed zeros: in a dose they have been read as 6, 8 or 9; and o
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 from importlib.resources import files
@@ -21,7 +22,7 @@ FACES: Final = {False: "Lexend-Regular.ttf", True: "Lexend-SemiBold.ttf"}
 SECOND: Final = "DejaVuSans.ttf"
 LAST: Final = "\u058f"
 """Scripts beyond it are not written letter by letter from left to right, so that this renderer can't."""
-SAME: Final = str.maketrans({"\u2011": "-", "\u202f": "\u00a0", "\u00b5": "\u03bc", "\u00ad": None, "\t": " "})
+SAME: Final = str.maketrans({"\u2011": "-", "\u202f": "\u00a0", "\u00b5": "\u03bc"})
 """Letters that look like others, which the font has."""
 
 
@@ -48,7 +49,14 @@ def _has(name: str, letter: str) -> bool:
 
 def plain(text: str) -> str:
     """As it is drawn: accents in one letter with what they stand on; spaces, not lines."""
-    return unicodedata.normalize("NFC", " ".join(text.split(" "))).translate(SAME).replace("\n", " ").strip()
+    shown = "".join(_seen(letter) for letter in unicodedata.normalize("NFC", text).translate(SAME))
+    return re.sub(" {2,}", " ", shown).strip()
+
+
+def _seen(letter: str) -> str:
+    """Lines and tabs are spaces; what only steers how text runs is nothing."""
+    category = unicodedata.category(letter)
+    return " " if category in ("Cc", "Zl", "Zp") else "" if category == "Cf" else letter
 
 
 class Face:
@@ -74,8 +82,8 @@ class Face:
         raise Unwritable(f"U+{ord(letter):04X}")
 
     def width(self, text: str) -> float:
-        """In pixels."""
-        return float(sum(font.getlength(piece) for font, piece in self.runs(text)))
+        """In pixels: of its letters, one by one, since this layout does not move them together."""
+        return _width(self, text)
 
     def draw(self, pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, colour: Colour) -> None:
         """With its base line at `at[1]`."""
@@ -83,6 +91,11 @@ class Face:
         for font, piece in self.runs(text):
             pen.text((x, y), piece, font=font, fill=colour, anchor="ls")
             x += font.getlength(piece)
+
+
+@lru_cache(maxsize=8192)
+def _width(own: Face, text: str) -> float:
+    return float(sum(font.getlength(piece) for font, piece in own.runs(text)))
 
 
 @lru_cache(maxsize=64)

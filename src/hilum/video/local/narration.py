@@ -24,6 +24,8 @@ EMPTY: Final = 2.0
 READING: Final = 13.0
 """Characters a second, some 150 words a minute."""
 SHORTEST: Final = 1.6
+LONGEST: Final = 15 * 60.0
+"""Nobody watches so long; and without an end, who writes a script could fill a disk."""
 NEAR: Final = 0.3
 """Seconds from where a pause is expected that it is sought."""
 
@@ -73,7 +75,7 @@ async def narrate(script: Script, voice: Voice | None, file: Path, tell: Callabl
     """With a voice: the sound of the whole video is then in `file`. Raises Unrendered."""
     if voice is None:
         return await _timed(script, None, None, tell)
-    rate = (await voice.say("a")).rate
+    rate = voice.rate or (await voice.say("a")).rate
     with track(file, rate) as made:
         return await _timed(script, voice, made, tell)
 
@@ -101,6 +103,8 @@ async def _timed(script: Script, voice: Voice | None, made: Track | None, tell: 
             now += spans[-1][1]
             done += 1
             tell(done / count)
+        if now > LONGEST:
+            raise Unrendered("too-long", f"The video would take more than the {LONGEST / 60:.0f} minutes that it may.")
         now += (THINKING if scene.role == TEACH_BACK else REST) + (0 if scene.sentences else EMPTY)
     if made is not None:
         made.rest(now)

@@ -24,12 +24,19 @@ def surroundings() -> Mapping[str, str]:
     return {**own, "LC_ALL": "C.UTF-8"}
 
 
+class NotStarted(Exception):
+    """There is no such program, or it may not be run."""
+
+
 @asynccontextmanager
 async def running(command: Sequence[str], **streams: Any) -> AsyncIterator[Process]:
     """A program, in a session of its own: what is typed at our terminal is no matter of its. Killed at the end,
-    whatever the end is.
+    whatever the end is. Raises NotStarted.
     """
-    process = await asyncio.create_subprocess_exec(*command, env=surroundings(), start_new_session=True, **streams)
+    try:
+        process = await asyncio.create_subprocess_exec(*command, env=surroundings(), start_new_session=True, **streams)
+    except OSError:
+        raise NotStarted from None
     try:
         with suppress(OSError, AttributeError):
             os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
@@ -37,12 +44,20 @@ async def running(command: Sequence[str], **streams: Any) -> AsyncIterator[Proce
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+                _kill(process)
             await process.wait()
 
 
+def _kill(process: Process) -> None:
+    """And what it may have started itself, where there are groups of processes."""
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+
+
 async def answer(command: Sequence[str], given: bytes, seconds: float) -> tuple[int, bytes]:
-    """How a program ended, and what it wrote. Raises TimeoutError."""
+    """How a program ended, and what it wrote. Raises TimeoutError, NotStarted."""
     async with running(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL) as process, asyncio.timeout(seconds):
         out, _ = await process.communicate(given)
     return process.returncode or 0, out

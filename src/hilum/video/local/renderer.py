@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hilum.video.local import ffmpeg
 from hilum.video.local.captions import webvtt
@@ -21,10 +21,11 @@ from hilum.video.local.voices import Voice, voice
 from hilum.video.local.words import words
 from hilum.video.renderer import MEDIA, Job, Rendered, Unrendered, Wanted
 
+if TYPE_CHECKING:  # Pillow is there only where videos are made
+    from hilum.video.local.screens import Screen
+
 SAYING: Final = 0.15
 """The share of the work that speech is; the rest is drawing and encoding."""
-LONGEST: Final = 15 * 60.0
-"""Seconds of a video."""
 WORK: Final = ".work"
 """Folder of what is not yet finished, within the job's; removed at the end, whatever the end is."""
 
@@ -60,11 +61,6 @@ class Local:
             work.mkdir(parents=True)
             sound = work / "sound.wav" if speaker else None
             narration = await narrate(wanted.script, speaker, work / "sound.wav", _share(job.tell, 0, SAYING))
-            if narration.seconds > LONGEST:
-                raise Unrendered(
-                    "too-long",
-                    f"The video would take {narration.seconds / 60:.0f} minutes; {LONGEST / 60:.0f} are the most.",
-                )
             unfinished = _files(work, chosen.format.suffix)
             await self._film(job, chosen, narration, sound, unfinished)
             for name, path in unfinished.items():
@@ -89,7 +85,7 @@ class Local:
     async def _film(
         self, job: Job, chosen: ffmpeg.Chosen, narration: Narration, sound: Path | None, files: Mapping[str, Path]
     ) -> None:
-        from hilum.video.local.frames import count, frames
+        from hilum.video.local.frames import count, frames, keys
 
         script = job.wanted.script
         screens = await asyncio.to_thread(_screens, job.wanted)
@@ -98,7 +94,8 @@ class Local:
         files["captions"].write_text(webvtt(captions), "utf-8")
         files["transcript"].write_text(transcript(script), "utf-8")
         own = words(script.language)
-        command = chosen.command(screens[0].stage.size, sound, files["video"], own.title, own.code)
+        moments = keys(screens, narration)
+        command = chosen.command(screens[0].stage.size, moments, sound, files["video"], own.title, own.code)
         pictures = frames(script, screens, narration, ffmpeg.RATE)
         await encode(command, pictures, count(narration, ffmpeg.RATE), ffmpeg.RATE, _share(job.tell, SAYING, 1.0))
 
@@ -126,12 +123,17 @@ def _pictures() -> None:
         ) from None
 
 
-def _screens(wanted: Wanted):  # type: ignore[no-untyped-def]
-    from hilum.video.local.fonts import Unwritable
+def _screens(wanted: Wanted) -> tuple[Screen, ...]:
+    from hilum.video.local.fonts import Unwritable, face, plain
     from hilum.video.local.screens import screens
 
+    script = wanted.script
+    if not script.scenes:
+        raise Unrendered("empty", "The script has no scenes, so that there is nothing to show.")
     try:
-        return screens(wanted.script, wanted.shape)
+        for label in (mark.label for scene in script.scenes for mark in scene.picture.marks):
+            face(42).runs(plain(label))
+        return screens(script, wanted.shape)
     except Unwritable as letter:
         raise Unrendered(
             "letters", f"The script has a letter that the fonts of this renderer have not, {letter}."

@@ -20,6 +20,8 @@ LEADING: Final = 1.26
 """From line to line, in sizes of the font."""
 BETWEEN: Final = 0.62
 """Between sentences, likewise."""
+LEAST: Final = 220
+"""Height that text needs at least: four lines of the smallest size."""
 BAR: Final = 30
 """What the bar beside the sentence that is being said takes, with its space."""
 
@@ -41,7 +43,12 @@ class Stage:
 
 
 def stage(script: Script, scene: Scene, shape: Shape) -> Stage:
-    """Of a scene."""
+    """Of a scene: with its picture, where that leaves room for text."""
+    found = _stage(script, scene, shape, shown(scene.picture))
+    return found if found.body.height >= LEAST else _stage(script, scene, shape, False)
+
+
+def _stage(script: Script, scene: Scene, shape: Shape, pictured: bool) -> Stage:
     size = width, height = SIZES[shape]
     margin = 64 if shape == "wide" else 48
     notice = (
@@ -54,7 +61,7 @@ def stage(script: Script, scene: Scene, shape: Shape) -> Stage:
     foot = Box(0, height - foot_height, width, foot_height)
     title = scene.role == TITLE
     inner = Box(margin, margin - 8, width - 2 * margin, foot.y - margin)
-    card = _card(inner, shape, title) if shown(scene.picture) else None
+    card = _card(inner, shape, title) if pictured else None
     head_width = card.x - margin - 48 if card and shape == "wide" else inner.width
     top = card.bottom + 40 if card and shape == "tall" and title else inner.y
     lines, heading_size = _heading(scene.heading, head_width, title)

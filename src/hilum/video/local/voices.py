@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hilum.video.local.processes import answer
+from hilum.video.local.processes import NotStarted, answer
 from hilum.video.local.sound import Sound, read, samples
 from hilum.video.local.words import primary
 from hilum.video.renderer import Unrendered
@@ -45,7 +45,7 @@ class Voice:
             raise Unrendered(
                 "voice-stuck", f"The speech engine {self.engine} did not end, and was ended.", again=True
             ) from None
-        except OSError:
+        except NotStarted:
             raise Unrendered("voice-failed", f"The speech engine {self.engine} can't be started.") from None
         sound = (Sound(self.rate, samples(out)) if self.rate else read(out)) if code == 0 else None
         if sound is None:

@@ -25,7 +25,6 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     morning: str
     evening: str
     picture: str
-    scene: str
     months: tuple[str, ...]
     days: tuple[str, ...]
     initials: tuple[str, ...]

@@ -20,16 +20,17 @@ TOGETHER: Final = re.compile(
 def wrapped(text: str, face: Face, width: float) -> list[str]:
     """Lines of `width` pixels at the most."""
     lines: list[str] = []
-    line = ""
+    line, used, space = "", 0.0, face.width(" ")
     for word in TOGETHER.sub("\u00a0", text).split(" "):
-        longer = f"{line} {word}" if line else word
-        if face.width(longer) <= width:
-            line = longer
+        wide = face.width(word)
+        if line and used + space + wide <= width:
+            line, used = f"{line} {word}", used + space + wide
             continue
         if line:
             lines.append(line)
         *full, line = parted(word, face, width)
         lines += full
+        used = face.width(line)
     return [*lines, line] if line else lines
 
 

@@ -19,7 +19,7 @@ STEPS: Final[Mapping[str, str]] = {
     "gathering": "Gathering the record from the EHR",
     "writing": "Writing the script",
     "rendering": "Rendering the video",
-    "waiting": "Waiting for the next try",
+    "waiting": "Waiting for its turn",
     "awaiting-approval": "Awaiting approval",
     "approved": "Approved",
     "rejected": "Rejected",

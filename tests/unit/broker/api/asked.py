@@ -22,6 +22,7 @@ from hilum.broker.api.broker import Broker
 from hilum.broker.checking import Step
 from hilum.broker.connection import Connection
 from hilum.broker.connections import Connections
+from hilum.broker.grants import Grants
 from hilum.oauth.ledger import EHR as KIND
 from hilum.oauth.ledger import Put, write
 from hilum.oauth.scopes import parse
@@ -44,6 +45,8 @@ def holder(scope: str, patient: str | None = None, **of: Any) -> Principal:
 PEOPLE = {
     "all": Principal("kim", "app", "jti", EVERYTHING, 1 << 62),
     "gatherer": holder("system/Task.cruds"),
+    "lead": holder("user/Endpoint.cruds user/Task.cruds", roles=("admin",), user="root"),
+    "doctor": holder("user/Endpoint.cruds user/Task.cruds", roles=("practitioner",), user="doc"),
     "limited": holder("system/Task.cruds?status=draft"),
     "reader": holder("system/Task.rs"),
     "patient": holder("patient/*.cruds", "ada"),
@@ -155,7 +158,12 @@ def _once(raw: bytes) -> Receive:
 async def here(folder: Path, **options: Any) -> AsyncIterator[Here]:
     async with world(folder) as found:
         connections = Connections(
-            found.store.ledger, found.seal, "sandbox", folder, vendors=frozenset(("plain", "epic"))
+            found.store.ledger,
+            found.seal,
+            "sandbox",
+            folder,
+            vendors=frozenset(("plain", "epic")),
+            recipes=lambda: {**recipes.packaged(), "video": VIDEO},
         )
         epic = Connection(
             **{name: getattr(EHR, name) for name in EHR.__struct_fields__} | {"mrn_system": "urn:mrn", "origin": "kim"}
@@ -178,9 +186,11 @@ async def here(folder: Path, **options: Any) -> AsyncIterator[Here]:
             orders=found.orders,
             parcels=found.parcels,
             connections=connections,
+            grants=Grants(found.store.ledger, found.seal, "sandbox"),
             destinations=found.destinations,
             recipes=lambda: {**recipes.packaged(), "video": VIDEO},
             check=check,
+            remove=connections.remove,
             authenticate=authenticate,
             trail=trail,
             roles=packaged(),

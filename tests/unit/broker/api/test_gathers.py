@@ -11,6 +11,8 @@ from msgspec.structs import replace
 from tests.unit.broker.api.asked import ORDER, ORIGIN, Here, here, holder
 from tests.unit.broker.ordered import EHR, MRN
 
+from hilum.broker.exchange import Tokens
+from hilum.broker.grants import logged, sign_in_of
 from hilum.broker.order import Start
 from hilum.interactions import granting
 from hilum.interactions.update import update
@@ -80,21 +82,52 @@ async def kept(api: Here, **changes: Any) -> None:
     await ledger.add(Put(KIND, b"epic", write(replace(EHR, **{"mrn_system": "urn:mrn", **changes}))))
 
 
+async def signed_in(api: Here) -> str:
+    """A person has signed in at the EHR, where nothing else signs in: the id of the grant."""
+    await kept(api, grants=("authorization_code",))
+    return await api.broker.grants.new(EHR, EHR.base, Tokens("access", 600, patient="far-1"), "patient/*.rs")
+
+
+@pytest.mark.parametrize("token", ["all", "lead"])
 @pytest.mark.parametrize(
     ("patient", "expected"),
     [
-        (None, Start("launch", "", "abc")),
-        ({"id": "far-1"}, Start("id", "far-1", "abc")),
-        ({"mrn": MRN}, Start("mrn", MRN, "abc")),
+        (None, Start("launch")),
+        ({"id": "far-1"}, Start("id", "far-1")),
+        ({"mrn": MRN}, Start("mrn", MRN)),
     ],
 )
-async def test_who_signed_in_in_person_gathers_the_patient_of_the_launch_or_another_one(
-    api: Here, patient: dict[str, str] | None, expected: Start
+async def test_an_administrator_orders_by_a_sign_in_the_patient_of_the_launch_or_another_one(
+    api: Here, token: str, patient: dict[str, str] | None, expected: Start
 ) -> None:
-    await kept(api, grants=("authorization_code",))
-    await api.order(patient=patient, sign_in="abc")
+    id = await signed_in(api)
+    wish = ORDER | {"patient": patient, "sign_in": sign_in_of(id)}
+    assert (await api.ask("POST", GATHER, wish, token=token)).status == 202
     await api.world.work()
-    assert api.world.gatherer.starts == [expected]
+    assert api.world.gatherer.starts == [replace(expected, session=id)]
+
+
+@pytest.mark.parametrize("token", ["gatherer", "doctor"])
+async def test_nobody_else_orders_by_the_sign_in_of_another_however_well_it_is_known(api: Here, token: str) -> None:
+    sign_in = sign_in_of(await signed_in(api))
+    answer = await api.ask("POST", GATHER, ORDER | {"patient": None, "sign_in": sign_in}, token=token)
+    assert (answer.status, "the page /gather/NAME" in answer.says) == (403, True), answer.says
+    assert await api.world.store.ledger.of(PARCEL) == []
+
+
+async def test_a_sign_in_is_told_by_what_pages_and_tasks_show_of_it_at_its_own_ehr(api: Here) -> None:
+    id = await signed_in(api)
+    for other in (id, sign_in_of(sign_in_of(id)), logged(id)):
+        answer = await api.ask("POST", GATHER, ORDER | {"patient": None, "sign_in": other})
+        assert (answer.status, answer.json["issue"][0]["expression"]) == (400, ["sign_in"]), answer.says
+    answer = await api.ask("POST", GATHER, ORDER | {"patient": None, "sign_in": sign_in_of(id)})
+    assert answer.status == 202
+    task = await api.world.task(answer.json["id"])
+    assert task["groupIdentifier"]["value"] == sign_in_of(id)
+    assert id not in str(task)
+    await api.broker.grants.forget(id)
+    answer = await api.ask("POST", GATHER, ORDER | {"patient": None, "sign_in": sign_in_of(id)})
+    assert (answer.status, "it has ended" in answer.says) == (400, True)
 
 
 async def test_a_number_can_be_given_with_its_system(api: Here) -> None:
@@ -150,7 +183,7 @@ async def test_who_asks_for_fhir_gets_the_task_itself(api: Here) -> None:
         ({"patient": "Patient/../Observation"}, "patient.id", "match pattern"),
         ({"patient": None}, None, "a patient is needed, or a sign_in that has one"),
         ({"patient": None, "sign_in": "../x"}, "sign_in", "match pattern"),
-        ({"sign_in": "abc"}, "sign_in", "Nobody signs in to 'epic' in person"),
+        ({"sign_in": 64 * "0"}, "sign_in", "Nobody signs in to 'epic' in person"),
         ({"patients": 1}, "patients", "Extra inputs are not permitted"),
     ],
 )

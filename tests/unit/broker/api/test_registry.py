@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.unit.broker.api.asked import ORIGIN, Here, here
+from tests.unit.broker.receiver import SECRET as WEBHOOK
 
 from hilum.broker import directories
 from hilum.broker.checking import Step
+from hilum.broker.destinations import decoded
 from hilum.fhir import json
 
 EHRS = "/api/v1/ehrs"
@@ -61,6 +64,13 @@ async def test_a_connection_is_added_shown_changed_and_removed(api: Here) -> Non
         {"changed": "lake", "base": LAKE["base"], "scope": "system/*.rs"},
         {"removed": "lake"},
     ]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), [("POST", EHRS, LAKE), ("PUT", f"{EHRS}/epic", CHANGE)])
+async def test_a_recipe_that_there_is_not_is_refused(api: Here, method: str, path: str, body: dict[str, Any]) -> None:
+    answer = await api.ask(method, path, body | {"recipes": ["visits", "nope"]}, token="admin")
+    assert (answer.status, answer.json["issue"][0]["expression"]) == (400, ["recipes"])
+    assert "recipes names nope, and there is no such recipe. There are demographics, " in answer.says
 
 
 async def test_a_secret_is_never_shown(api: Here) -> None:
@@ -116,6 +126,8 @@ async def test_what_stands_in_the_file_is_changed_there(api: Here, tmp_path: Pat
     )
     answers = [await api.ask("PUT", f"{EHRS}/hill", CHANGE), await api.ask("DELETE", f"{EHRS}/hill")]
     assert [(one.status, "ehrs.toml" in one.says) for one in answers] == [(409, True)] * 2
+    refused = await api.ask("PUT", f"{EHRS}/epic", CHANGE | {"vendor": "unheard"})
+    assert (refused.status, api.trail.events) == (400, []), "what is not done is not audited as done"
 
 
 @pytest.mark.parametrize(
@@ -154,6 +166,7 @@ async def test_a_check_tells_each_step_and_whose_side_it_is_on(api: Here) -> Non
     api.steps += [Step("discovery", "works", "It is there."), Step("sign-in", "fails", "No.", "Ask them.", "theirs")]
     assert (await api.ask("POST", f"{EHRS}/epic/check")).json == {
         "works": False,
+        "untried": [],
         "steps": [
             {"step": "discovery", "state": "works", "found": "It is there.", "todo": "", "side": ""},
             {"step": "sign-in", "state": "fails", "found": "No.", "todo": "Ask them.", "side": "theirs"},
@@ -177,6 +190,49 @@ async def test_recipes_and_destinations_are_listed_and_no_address_is_told(api: H
     assert answer.json == {"destinations": [{"name": "video", "environment": "sandbox"}]}
     refused = [await api.ask("GET", f"/api/v1/{name}", token="reader") for name in ("recipes", "destinations")]
     assert [one.status for one in refused] == [403, 403]
+
+
+ROTATE = "/api/v1/destinations/video/rotate"
+
+
+async def test_a_destination_gets_another_secret_which_is_shown_once_and_both_sign_for_a_while(api: Here) -> None:
+    world = api.world
+    answer = await api.ask("POST", ROTATE, {"overlap_hours": 1}, token="admin")
+    assert answer.status == 200
+    found = await world.destinations.get("video")
+    assert found is not None
+    assert found.secrets == (decoded(answer.json["secret"]), decoded(WEBHOOK))
+    assert answer.json["former_until"] == datetime.fromtimestamp(found.until, UTC).isoformat().replace("+00:00", "Z")
+    assert api.trail.events[-1][1:] == ("destination", {"rotated": "video", "overlap": "1 h"})
+    await api.order()
+    await world.work()
+    assert world.receiver.wrong == [], "it has the secret of before yet"
+    world.move(3600)
+    given = await api.ask("POST", ROTATE, {"secret": WEBHOOK, "overlap_hours": 0}, token="admin")
+    assert given.json == {"name": "video", "secret": None, "former_until": None}
+
+
+@pytest.mark.parametrize(
+    ("token", "name", "body", "status"),
+    [
+        ("admin", "nowhere", {}, 404),
+        ("admin", "video", {"secret": "short"}, 400),
+        ("admin", "video", {"overlap_hours": -1}, 400),
+        ("admin", "video", {"overlap_hours": 10_000}, 400),
+        ("looker", "video", {}, 403),
+        ("gatherer", "video", {}, 403),
+        ("star", "video", {}, 403),
+        ("", "video", {}, 401),
+    ],
+)
+async def test_who_may_not_or_says_what_can_not_be_rotates_nothing(
+    api: Here, token: str, name: str, body: dict[str, Any], status: int
+) -> None:
+    answer = await api.ask("POST", f"/api/v1/destinations/{name}/rotate", body, token=token)
+    assert (answer.status, b"short" in answer.response.body) == (status, False)
+    found = await api.world.destinations.get("video")
+    assert found is not None
+    assert found.secrets == (decoded(WEBHOOK),)
 
 
 async def test_an_organization_is_found_in_the_directories_that_were_imported(api: Here) -> None:

@@ -90,7 +90,10 @@ def test_a_codec_that_there_is_not_is_told(path: Path) -> None:
 @pytest.mark.parametrize("codec", FORMATS)
 def test_nothing_of_the_patient_is_among_the_arguments(codec: Codec, tmp_path: Path) -> None:
     found = ffmpeg.Chosen("ffmpeg", FORMATS[codec], FORMATS[codec].video[0], FORMATS[codec].audio[0])
-    command = found.command((1280, 720), tmp_path / "sound.wav", tmp_path / "video", "From your care team", "eng")
+    command = found.command(
+        (1280, 720), [1.5, 60.04], tmp_path / "sound.wav", tmp_path / "video", "From your care team", "eng"
+    )
     assert "title=From your care team" in command and "language=eng" in command
+    assert command[command.index("-force_key_frames") + 1] == "1.50,60.04"
     assert command[-1] == str(tmp_path / "video")
     assert ("+faststart" in command) == (codec == "h264")

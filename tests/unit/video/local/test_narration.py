@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from tests.unit.video.local.played import LONG_SENTENCE, SHORT, scene, script, sentence
 
-from hilum.video.local.frames import frames, views
+from hilum.video.local.frames import TURN, frames, keys, views
 from hilum.video.local.narration import GAP, LEAD, READING, REST, SHORTEST, THINKING, narrate
 from hilum.video.local.screens import screens
 from hilum.video.local.sound import Sound
@@ -103,3 +104,12 @@ async def test_there_are_as_many_frames_as_the_length_has(tmp_path: Path) -> Non
     found = await narrate(SHORT, None, tmp_path / "a.wav", lambda done: None)
     sizes = [len(frame) for frame in frames(SHORT, screens(SHORT, "tall"), found, 5)]
     assert sizes == [720 * 1280 * 3] * round(found.seconds * 5)
+
+
+async def test_no_text_is_seen_over_another_while_screens_change(tmp_path: Path) -> None:
+    found = await narrate(SHORT, None, tmp_path / "a.wav", lambda done: None)
+    own = screens(SHORT, "wide")
+    (came,) = keys(own, found)
+    middle = round((came - TURN / 2) * 25) - 1
+    seen = next(islice(frames(SHORT, own, found, 25), middle, None))
+    assert len(set(zip(seen[::3], seen[1::3], seen[2::3], strict=True))) == 1

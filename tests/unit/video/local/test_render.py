@@ -7,6 +7,7 @@ import hashlib
 import os
 import resource
 import struct
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
@@ -33,7 +34,7 @@ from hilum.video.local.drawing import drawn, said
 from hilum.video.local.palette import contrast
 from hilum.video.local.screens import screens
 from hilum.video.renderer import SIZES, Job, Rendered, Renderer, Unrendered, Wanted
-from hilum.video.script import DO, Mark
+from hilum.video.script import DO, Mark, Scene
 
 LOUD = (
     b"RIFF\0\0\0\0WAVEfmt "
@@ -211,15 +212,32 @@ async def test_a_folder_that_can_not_be_written_to_is_told(tmp_path: Path) -> No
     assert found.value.code == "not-writable"
 
 
-def test_a_script_with_letters_that_can_not_be_drawn_is_refused_before_it_begins() -> None:
+def test_without_pillow_the_package_can_be_imported_and_says_what_is_missing() -> None:
+    script = (
+        "import sys; sys.modules['PIL'] = None; from hilum.video.local.renderer import Local, _pictures; _pictures()"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, text=True)
+    assert "pip install 'hilum[video]'" in found.stderr
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [scene(DO, "药", "B."), scene(DO, "A", "药"), scene(DO, "A", "B.", kind="clock", marks=(Mark("08:00", "药"),))],
+)
+def test_a_script_with_letters_that_can_not_be_drawn_is_refused_before_it_begins(bad: Scene) -> None:
     with pytest.raises(Unrendered, match=r"U\+836F") as found:
-        Local().fit(Wanted(script(scene(DO, "药", "B."))))
+        Local().fit(Wanted(script(bad)))
     assert found.value.code == "letters"
+
+
+def test_a_script_without_scenes_is_refused() -> None:
+    with pytest.raises(Unrendered, match="no scenes"):
+        Local().fit(Wanted(script()))
 
 
 async def test_a_script_that_is_too_long_is_refused(tmp_path: Path) -> None:
     long = script(*(scene(DO, f"Part {number}", *[LONG_SENTENCE] * 5) for number in range(20)))
-    with pytest.raises(Unrendered, match="15 are the most") as found:
+    with pytest.raises(Unrendered, match="the 15 minutes that it may") as found:
         await Local().render(job(tmp_path, Wanted(long, narrated=False)))
     assert found.value.code == "too-long"
 

@@ -53,3 +53,7 @@ def test_letters_that_no_font_here_has_are_refused(text: str) -> None:
 def test_accents_are_drawn_as_one_letter_with_what_they_stand_on() -> None:
     assert plain(unicodedata.normalize("NFD", "José")) == "José"
     assert plain("5 µg") == "5 μg"
+
+
+def test_what_only_steers_text_is_not_drawn() -> None:
+    assert plain(" a\n\tb\u200b\u202ec\u00add ") == "a bcd"

@@ -196,4 +196,3 @@ async def test_stylesheet_and_script_are_open(clinic: Here) -> None:
         assert found.status == 200
         assert (await clinic.browser().get(f"/videos/static/{name}", if_none_match=found.header("etag"))).status == 304
     assert (await clinic.browser().get("/videos/static/none.css")).status == 404
-

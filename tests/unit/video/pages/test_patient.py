@@ -136,7 +136,7 @@ async def test_a_proof_is_of_one_link(clinic: Here) -> None:
     one, other = await linked(clinic), await linked(clinic)
     browser = await opened(clinic, one)
     assert "First, show us that it is you" in (await browser.get(other)).text
-    (name, value), = browser.cookies.items()
+    ((name, value),) = browser.cookies.items()
     id = (await clinic.world.videos.follow(other.removeprefix("/v/"))).id
     browser.cookies = {f"{name[:-24]}{id}": value}
     assert "First, show us that it is you" in (await browser.get(other)).text
@@ -229,7 +229,9 @@ def test_all_languages_say_the_same_things() -> None:
         ("none", "Organization.telecom[0].value", "whom", None),
     ],
 )
-def test_whom_to_call_is_the_number_that_the_script_cites(said: str, path: str, role: str, expected: str | None) -> None:
+def test_whom_to_call_is_the_number_that_the_script_cites(
+    said: str, path: str, role: str, expected: str | None
+) -> None:
     cite = Citation("Organization/1/_history/1", path, said, said)
     scene = Scene("s", role, "Whom", (Sentence("s-1", f"Call {said}.", "whom", (cite,)),))
     script = Script("t", "en", "T", "Amy", (scene,), (), "2026-01-01T00:00:00Z", 1.0)
