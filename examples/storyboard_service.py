@@ -210,22 +210,21 @@ class Service:
         if not self.ffmpeg:
             return {name: PREPARED, "poster.png": picture()}
         scenes = [n for n in range(1, 41) if f"scene_{n}_text" in data]
-        size, parts, cues = f"{output['width']}x{output['height']}", [], ["WEBVTT"]
+        width, height = output["width"], output["height"]
+        size = min(width, height) // 18
+        columns = int(0.9 * width / (0.6 * size))
+        parts, cues = [], ["WEBVTT"]
         with tempfile.TemporaryDirectory() as folder:
             command = [self.ffmpeg, "-nostdin", "-loglevel", "error", "-y"]
             for place, n in enumerate(scenes):
-                command += ["-f", "lavfi", "-i", f"color=c={COLOURS[place % 4]}:s={size}:r=5:d={self.seconds}"]
-                text = Path(folder, f"{n}.txt")
-                heading = data.get(f"scene_{n}_heading", "")
-                text.write_text("\n".join([heading, "", *textwrap.wrap(data[f"scene_{n}_text"], 40)]))
-                drawn = (
-                    f"drawtext=fontfile={self.font}:textfile={text}:expansion=none:fontcolor=white" if self.font else ""
-                )
-                parts.append(
-                    f"[{place}:v]{drawn}:fontsize=h/22:x=w/20:y=h/12[s{place}]"
-                    if drawn
-                    else f"[{place}:v]null[s{place}]"
-                )
+                colour = f"color=c={COLOURS[place % 4]}:s={width}x{height}:r=5:d={self.seconds}"
+                command += ["-f", "lavfi", "-i", colour]
+                file = Path(folder, f"{n}.txt")
+                said = (data.get(f"scene_{n}_heading", ""), data[f"scene_{n}_text"], data.get("notice", ""))
+                file.write_text("\n\n".join(textwrap.fill(text, columns) for text in said if text))
+                drawn = f"fontcolor=white:fontsize={size}:line_spacing={size // 4}:x=w/20:y=h/12"
+                drawn = f"drawtext=fontfile={self.font}:textfile={file}:expansion=none:{drawn}" if self.font else "null"
+                parts.append(f"[{place}:v]{drawn}[s{place}]")
                 start, end = place * self.seconds, (place + 1) * self.seconds
                 cues.append(f"{clock(start)} --> {clock(end)}\n{data[f'scene_{n}_text']}")
             joined = "".join(f"[s{place}]" for place in range(len(scenes)))

@@ -42,6 +42,8 @@ def list_(data: options.Data = None, environment: options.Environment = None, js
 
     - `hilum renderers list --json`
     """
+    import msgspec
+
     from hilum.cli.terminal import json_out, out, table
     from hilum.video import remote
 
@@ -56,10 +58,7 @@ def list_(data: options.Data = None, environment: options.Environment = None, js
                 "auth": one.auth,
                 "codecs": list(one.codecs),
                 "callback": bool(one.callback),
-                "storyboards": [
-                    {"id": id, "template": template, "language": language, "shape": shape}
-                    for (template, language, shape), id in one.storyboards.items()
-                ],
+                "storyboards": [msgspec.to_builtins(board) for board in one.storyboards.values()],
             }
             for one in found.values()
         ]

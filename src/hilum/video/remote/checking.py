@@ -33,13 +33,13 @@ async def steps(service: Service, guard: Guard) -> AsyncIterator[Step]:
             return
         yield Step("token", True)
     how = service.shape.check
-    for (template, language, screen), id in service.storyboards.items():
-        what = f"storyboard {id} ({template}, {language}, {screen})"
+    for one in service.storyboards.values():
+        what = f"storyboard {one.id} ({one.template}, {one.language}, {one.shape})"
         if how is None:
             yield Step(what, None, "Not tried: `api` of its table has no check.path.")
             continue
         try:
-            await asking.ask("GET", service.base + shapes.path(how.path, {"storyboard": id}))
+            await asking.ask("GET", service.base + shapes.path(how.path, {"storyboard": one.id}))
         except Unrendered as problem:
             yield Step(what, False, problem.text, problem.side)
             if problem.code != "not-there":

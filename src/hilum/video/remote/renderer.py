@@ -169,7 +169,12 @@ class Remote:
             raise Unrendered(
                 "no-storyboard", f"{self._it} has no storyboard for {what}: renderers.toml, [[{self.name}.storyboard]]."
             )
-        return found
+        if found.scenes and len(script.scenes) > found.scenes:  # a part of what there is to tell is worse than none
+            text = (
+                f"The script has {len(script.scenes)} scenes; the storyboard {found.id!r} has room for {found.scenes}."
+            )
+            raise Unrendered("too-many-scenes", text)
+        return found.id
 
     def _misfit(self, problem: Unanswered, data: dict[str, str]) -> Unrendered:
         """The refusal, with the placeholders that it is about where it names some of ours."""

@@ -47,12 +47,15 @@ Auth = Literal["bearer", "basic", "header", "client-credentials"]
 
 
 class Storyboard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the service calls what it makes of a template, in a language and a shape."""
+    """What the service calls what it makes of a template, in a language and a shape. `scenes`: how many it has room
+    for, 0 where it grows with what it is given.
+    """
 
     id: str
     template: str
     language: str
     shape: Screen
+    scenes: int = 0
 
 
 class _Table(msgspec.Struct, forbid_unknown_fields=True):
@@ -87,7 +90,7 @@ class Service:
     base: str
     auth: Auth
     secret: str = field(repr=False)
-    storyboards: Mapping[tuple[str, str, str], str]
+    storyboards: Mapping[tuple[str, str, str], Storyboard]
     codecs: tuple[Codec, ...]
     shape: shapes.Shape
     callback: bytes = field(default=b"", repr=False)
@@ -147,14 +150,16 @@ def _service(folder: Path, name: str, table: Any, environment: str) -> Service:
     shape = shapes.shape(read.api)
     if callback and shape.callback is None:
         raise Invalid("callback_secret_file is of no use: its api has no table callback.")
-    storyboards: dict[tuple[str, str, str], str] = {}
+    storyboards: dict[tuple[str, str, str], Storyboard] = {}
     for number, one in enumerate(read.storyboard, 1):
         what = (one.template, one.language, one.shape)
         if what in storyboards:
             raise Invalid(f"storyboard[{number}] is the second for {', '.join(what)}.")
         if not one.id or not one.id.isprintable():
             raise Invalid(f"storyboard[{number}].id must be a printable text.")
-        storyboards[what] = one.id
+        if one.scenes < 0:
+            raise Invalid(f"storyboard[{number}].scenes must be how many scenes it has room for, 0 for any.")
+        storyboards[what] = one
     return Service(
         name, read.environment, read.base.rstrip("/"), read.auth, secret, MappingProxyType(storyboards), read.codecs,
         shape, callback, read.header, read.client_id, read.token_url, read.scope, read.private, read.most_mb << 20,

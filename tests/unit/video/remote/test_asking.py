@@ -15,7 +15,7 @@ from tests.unit.video.remote.test_media import WEBM
 
 from hilum.video.remote import Remote, shapes
 from hilum.video.remote.asking import STATUSES, refused
-from hilum.video.remote.services import Service
+from hilum.video.remote.services import Service, Storyboard
 from hilum.video.renderer import Unrendered
 from hilum.web.outbound import Fetched
 
@@ -24,7 +24,7 @@ POSTER = b"\x89PNG\r\n\x1a\n"
 
 
 def service(here: Loopback, own: dict[str, Any] | None = None, **more: Any) -> Service:
-    boards = MappingProxyType({("after-visit", "en", "wide"): "1"})
+    boards = MappingProxyType({("after-visit", "en", "wide"): Storyboard("1", "after-visit", "en", "wide")})
     values = {"auth": "bearer", "secret": "s3cret", "codecs": ("vp9",), "shape": shapes.shape(own)}
     return Service("studio", "sandbox", here.url(""), storyboards=boards, **(values | more))
 

@@ -242,6 +242,17 @@ def test_what_the_service_does_not_make_does_not_fit(here: Studio) -> None:
         assert caught.value.code == code
 
 
+async def test_a_script_with_more_scenes_than_a_storyboard_has_is_not_told_in_part(
+    here: Studio, ordered: Ordered
+) -> None:
+    before = here.happened()["orders"]
+    remote = here.remote(api="scenes = 1\n")
+    remote.fit(Wanted(msgspec.structs.replace(SCRIPT, scenes=(), language="es"), "tall"))
+    ordered.wanted = Wanted(msgspec.structs.replace(SCRIPT, language="es"), "tall")
+    assert await fails(remote, ordered) == ("too-many-scenes", "ours", False)
+    assert here.happened()["orders"] == before
+
+
 # --- cancelled, checked -----------------------------------------------------------------------------------------------
 
 

@@ -34,7 +34,7 @@ def written(folder: Path, text: str, secret: str = "s3cret\n") -> Path:
 def test_a_table_is_a_service(tmp_path: Path) -> None:
     found = services(written(tmp_path, GOOD), "production")["studio"]
     assert (found.base, found.secret, found.codecs) == ("https://api.studio.example.org/v2", "s3cret", ("h264",))
-    assert dict(found.storyboards) == {("after-visit", "en", "wide"): "36796"}
+    assert [one.id for one in found.storyboards.values()] == ["36796"]
     assert found.shape.idempotent
     assert "s3cret" not in repr(found)
     assert services(tmp_path / "nowhere", "production") == {}
@@ -95,6 +95,8 @@ def test_basic_takes_a_pair(tmp_path: Path) -> None:
         ({"look": {"status": "/s", "video": "/v", "waiting": [], "done": ["ok"], "failed": []}}, "look.path or"),
         ({"cancel": {"path": "/jobs/{storyboard}"}}, "cancel.path names {storyboard}; known here: job"),
         ({"colour": {}}, "colour"),
+        ({"data": {"names": {"notice": ""}}}, "data.names leaves out notice, which must be shown"),
+        ({"data": {"names": {"title": "A", "language": "A"}}}, "data.names must name each"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_a_shape_is_named(own: dict[str, object], says: str) -> None:

@@ -122,6 +122,12 @@ def _judge(one: Shape) -> None:
     for key, value in _texts("order.body", one.order.body):
         if value not in ("{data}", "{callback}"):
             _known(key, value, NAMES)
+    theirs = [name for name in one.data.names.values() if name]
+    if len(set(theirs)) != len(theirs):
+        raise Invalid("of its api, data.names must name each placeholder of a storyboard once.")
+    for key, name in one.data.names.items():
+        if not name and (key == "notice" or key.endswith("_text")):
+            raise Invalid(f"of its api, data.names leaves out {key}, which must be shown.")
     if one.look.whole <= 0:
         raise Invalid("of its api, look.whole must be a number above 0.")
     words = one.look.waiting + one.look.done + one.look.failed
