@@ -35,10 +35,10 @@ from hilum.app.request_id import RequestIds
 from hilum.app.settings import Settings
 from hilum.app.site import Site
 from hilum.app.stores import open_to_serve
+from hilum.app.visiting import Anyone, Visiting
 from hilum.audit.context import ORIGIN, Origin
 from hilum.audit.recording import SILENT
 from hilum.broker.pages import pages
-from hilum.broker.pages.pages import Pages
 from hilum.interactions.door import Door
 from hilum.problems import Busy, Damaged, Misconfigured, Problem
 from hilum.rest import forms, outcome, router
@@ -50,8 +50,11 @@ from hilum.rest.routes import ROUTES
 from hilum.smart.smart import Smart
 from hilum.store.interface import Store
 from hilum.video.api.filming import Filming
+from hilum.video.pages import pages as films
+from hilum.video.pages.desk import Desk
 from hilum.web import body, fields, log
 from hilum.web.fields import Header
+from hilum.web.pages import Pages
 
 Receive = body.Receive
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -91,6 +94,7 @@ class Application:
         self._called: Called | None = None
         self._api: Api | None = None
         self._pages: Pages | None = None
+        self._films: Pages | None = None
         self._cors: Cors | None = None
         self._proxies = address.networks(settings.trusted_proxies)
 
@@ -205,17 +209,19 @@ class Application:
         self._edge = Edge(service, verifier, limits, PREFIX, tickets)
         unreadable = self._recording.unreadable if self._recording else tuple
         roles = self._authorizing.roles if self._authorizing else packaged()
-        films = filmed(settings, ways, orders, door, key, roles, trail)
+        made = filmed(settings, ways, orders, door, key, roles, trail)
         self._api = Api(
             broker(ways, orders, door, verifier, trail, roles),
-            Filming(films.videos, door.base, partial(authenticate, verifier)),
+            Filming(made.videos, door.base, partial(authenticate, verifier)),
         )
         self._ordering = Ordering(orders.running)
         self._ordering.start()
-        self._called = Called(films.callbacks)
-        self._filming = Making(films.working)
+        self._called = Called(made.callbacks)
+        self._filming = Making(made.working)
         self._filming.start()
-        self._pages = Pages(desk(settings, ways, orders, door, trail))
+        self._pages = pages.pages(desk(settings, ways, orders, door, trail))
+        people = Anyone(settings.origin) if self._smart is None else Visiting(self._smart.site)
+        self._films = films.pages(Desk(made.videos, people, door, settings.organization, settings.environment, trail))
         self._site = Site(settings, service, verifier, self.metrics, ways.keys, unreadable)
         memory.settle()
         log.info(
@@ -298,6 +304,8 @@ class Application:
             return self._called.respond(scope, headers, receive)
         if self._pages is not None and pages.serves(path, scope["query_string"]):
             return self._beside(self._pages, scope, headers, receive)
+        if self._films is not None and films.serves(path):
+            return self._beside(self._films, scope, headers, receive)
         if self._smart is not None and path.startswith(BESIDE):
             return self._beside(self._smart, scope, headers, receive)
         if self._api is not None and is_api(path):
@@ -307,13 +315,13 @@ class Application:
     async def _beside(
         self, beside: Smart | Pages, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive
     ) -> tuple[Response, Request]:
-        """The authorization server's answer, or that of the broker's pages."""
+        """The authorization server's answer, or that of pages."""
         method: str = scope["method"]
         client = address.of(scope, headers, self._proxies)
         answer, pattern = await beside.respond(
             method, scope["raw_path"], scope["query_string"], headers, receive, client
         )
-        said = Response(answer.status, answer.headers, answer.body)
+        said = Response(answer.status, answer.headers, answer.body, stream=answer.stream, length=answer.length)
         return said, Request(method, (), "", headers, b"", NOBODY, interaction=pattern)
 
     async def _preflight(self, scope: Scope, headers: Mapping[bytes, bytes]) -> list[Header] | None:

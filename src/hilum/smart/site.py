@@ -10,8 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from hilum.access.ledger import Ledger
 from hilum.access.policy import Policy, Principal
 from hilum.audit.recording import Trail
@@ -22,12 +20,14 @@ from hilum.smart.apps.brands import Shelf
 from hilum.smart.apps.logos import initials
 from hilum.smart.people.passwords import Passwords
 from hilum.smart.people.providers import Outside
-from hilum.web import message
+from hilum.web import message, templating
 from hilum.web.limits import Limits
 from hilum.web.message import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from jinja2 import Environment
 
     from hilum.access.keyring import Keyring
     from hilum.access.roles import Role
@@ -40,14 +40,8 @@ FLOW_SECONDS: Final = 15 * 60
 
 
 def templates() -> Environment:
-    """The pages' templates: everything is escaped, and what is not given is an error."""
-    found = Environment(
-        loader=PackageLoader("hilum.smart"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    """The pages' templates."""
+    found = templating.templates("hilum.smart")
     found.filters["initials"] = initials
     found.filters["moment"] = _moment
     return found
@@ -119,7 +113,8 @@ class Site:
         self, template: str, status: int = 200, *, targets: Sequence[str] = (), script: bool = False, **values: Any
     ) -> Answer:
         """A page from its template; `settings` is known in all of them."""
-        html = self.templates.get_template(template).render(settings=self.settings, **values)
+        here = templating.Here(self.settings.organization, self.settings.environment, "/auth/static")
+        html = self.templates.get_template(template).render(here=here, settings=self.settings, **values)
         return message.page(html, status, targets=targets, script=script)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import secrets
-import traceback
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from hilum.access.bearer import challenge
 from hilum.oauth import errors
@@ -23,6 +22,7 @@ from hilum.smart.site import Site, SiteSettings
 from hilum.smart.tokens import console, introspect, revoke, tickets, token
 from hilum.web import body, log, uri
 from hilum.web.message import Answer, Asked, Headers, refused
+from hilum.web.pages import Wrong, frames
 from hilum.web.routing import Route, Routes, chosen
 
 __all__ = ["ROUTES", "STEPS", "Site", "SiteSettings", "Smart"]
@@ -112,7 +112,7 @@ class Smart:
             return self._refused(problem, asked, kind), pattern
         except Exception as error:  # The edge: nothing is above that could know better, and nobody may see the details.
             reference = secrets.token_hex(6)
-            log.error("defect", reference=reference, error=type(error).__name__, frames=_frames(error))
+            log.error("defect", reference=reference, error=type(error).__name__, frames=frames(error))
             return self._defect(kind, reference), pattern
 
     async def _large(self, route: Route, asked: Asked, receive: body.Receive, named: dict[str, str]) -> Answer:
@@ -149,7 +149,7 @@ class Smart:
         status = next((number for category, number in _STATUS if isinstance(problem, category)), 400)
         if isinstance(problem, OAuthError):
             status = problem.status if problem.status != 401 else 400
-        answer = self.site.page("error.html", status, text=str(problem), reference="")
+        answer = self.site.page("error.html", status, wrong=Wrong(status, str(problem)))
         if isinstance(problem, OAuthError) and problem.retry_after is not None:
             answer.headers.append((b"retry-after", b"%d" % problem.retry_after))
         if isinstance(problem, MethodNotAllowed):
@@ -160,13 +160,6 @@ class Smart:
 
     def _defect(self, kind: str, reference: str) -> Answer:
         if kind == "page":
-            return self.site.page("error.html", 500, text="Something went wrong in hilum.", reference=reference)
+            return self.site.page("error.html", 500, wrong=Wrong(500, "Something went wrong in hilum.", reference))
         text = f"hilum failed. Its log says where, under the reference {reference}."
         return refused(OAuthError("server_error", text))
-
-
-def _frames(error: Exception) -> list[Any]:
-    """Where an error came from: the innermost places, without values."""
-    return [
-        f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)[-12:]
-    ]

@@ -1,7 +1,4 @@
-"""Scopes, people and dates in plain words, for pages: the words themselves are data (`words.toml`).
-
-https://hl7.org/fhir/R4/datatypes.html#HumanName
-"""
+"""Scopes, people and dates in plain words, for pages: the words themselves are data (`words.toml`)."""
 
 from __future__ import annotations
 
@@ -10,12 +7,11 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any
 
+from hilum.fhir.naming import about as about
+from hilum.fhir.naming import name as name
 from hilum.oauth.scopes import Search
-
-_USES: Final = ("official", "usual", "", "nickname", "anonymous", "maiden", "old", "temp")
-"""Of names, the best to show first."""
 
 
 @cache
@@ -43,29 +39,6 @@ def search_in_words(type: str, search: Search) -> str:
         return str(found)
     what = "All kinds of data" if type == "*" else type_in_words(type)
     return f"{what} ({', '.join(f'{name}={value}' for name, value in search)})"
-
-
-def name(body: Mapping[str, Any]) -> str:
-    """A person's name; "" where the resource has none."""
-    names = [one for one in body.get("name", []) if type(one) is dict]
-    names.sort(key=lambda one: _USES.index(one.get("use", "")) if one.get("use", "") in _USES else len(_USES))
-    for one in names:
-        parts = [*one.get("given", []), one.get("family")]
-        text = one.get("text") or " ".join(part for part in parts if type(part) is str)
-        if text:
-            return str(text)
-    return ""
-
-
-def about(body: Mapping[str, Any]) -> str:
-    """What tells a Patient from others of the same name: when born, gender, number."""
-    number = next((one["value"] for one in body.get("identifier", []) if type(one) is dict and one.get("value")), "")
-    said = (
-        f"born {body['birthDate']}" if body.get("birthDate") else "",
-        str(body.get("gender", "")),
-        f"number {number}" if number else "",
-    )
-    return ", ".join(part for part in said if part)
 
 
 def visit(body: Mapping[str, Any]) -> tuple[str, str]:

@@ -40,7 +40,8 @@ PROOFS: Final[dict[str, Proof]] = {"birth-date": "birth-date", "sign-in": "sign-
 
 class Link(Record, frozen=True, omit_defaults=True):
     """A link. `video`: the id. `proof`: how who follows it proves who they are. `by`: who has made it, and when, in
-    microseconds since 1970. `tries`: how many proofs were wrong. `watched`: how many were right.
+    microseconds since 1970. `tries`: how many proofs were wrong. `watched`: how many were right. `language`: of the
+    video, since who follows it is spoken to before anything is proven.
     """
 
     video: str
@@ -49,6 +50,7 @@ class Link(Record, frozen=True, omit_defaults=True):
     made: int
     tries: int = 0
     watched: int = 0
+    language: str = ""
 
 
 class Proven(Record, frozen=True, omit_defaults=True):
@@ -77,12 +79,12 @@ class Links:
     def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.time) -> None:
         self._ledger, self._clock = ledger, clock
 
-    async def make(self, video: str, proof: Proof, by: str, seconds: int) -> tuple[str, Standing]:
+    async def make(self, video: str, proof: Proof, by: str, seconds: int, language: str = "") -> tuple[str, Standing]:
         """A new one: its token, which nobody can read again, and how it is. Raises Busy."""
         token = secrets.token_urlsafe(_BYTES)
         now = int(self._clock() * _MICRO)
         expires = now + seconds * _MICRO
-        link = Link(video, proof, by, now)
+        link = Link(video, proof, by, now, language=language)
         await self._ledger.add(Put(VIDEO_LINK, digest(token), write(link), expires, owner=_owner(video)))
         return token, Standing(_id(digest(token)), link, expires, revoked=False, open=True)
 
@@ -136,6 +138,12 @@ class Links:
             raise _nowhere()
         return _standing(link)
 
+    async def left(self, proof: str) -> None:
+        """Its bearer watches no more. Raises Busy."""
+        row = await self._ledger.get(VIDEO_LINK, digest(proof))
+        if row is not None and row.owner.startswith(_PROOFS):
+            await self._ledger.end(VIDEO_LINK, key=row.key)
+
     async def _counted(self, token: str, tries: int, watched: int) -> Standing:
         for _ in range(_RACES):
             row = await self._ledger.get(VIDEO_LINK, digest(token))
@@ -175,6 +183,11 @@ def _owner(video: str) -> bytes:
 
 def _proofs(link: bytes) -> bytes:
     return _PROOFS + link
+
+
+def id_of(token: str) -> str:
+    """What names the link of this token, and opens nothing."""
+    return _id(digest(token))
 
 
 def _id(key: bytes) -> str:

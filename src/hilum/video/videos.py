@@ -101,8 +101,9 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What somebody who has proven who they are may watch, read and hear."""
+    """What somebody who has proven who they are may watch, read and hear. `link`: the id of that by which."""
 
+    link: str
     video: str
     script: Script
     seconds: float
@@ -281,6 +282,14 @@ class Videos:
 
     # --- decided ------------------------------------------------------------------------------------------------------
 
+    def may_decide(self, who: Principal, one: Told) -> bool:
+        """Whether this person may edit it, decide about it and give it out."""
+        try:
+            allowed.to_decide(who, self._roles, one.id, one.patient)
+        except Forbidden:
+            return False
+        return True
+
     async def edit(self, who: Principal, id: str, changes: Mapping[str, str], if_match: str = "") -> Told:
         """Other words for sentences, by their ids: the script is rendered again as a new draft.
 
@@ -348,7 +357,7 @@ class Videos:
         if proof == "birth-date" and not await self._birth_date(reel):
             text = "The record has no full birth date that could prove who follows the link: use the proof sign-in."
             raise Invalid(text, expression="proof")
-        token, standing = await self._links.make(id, proof, who.agent, expires_in)
+        token, standing = await self._links.make(id, proof, who.agent, expires_in, reel.order.language)
         try:
             about = {"link": standing.id, "expires": instant(standing.expires), "proof": proof}
             await self._trail.certain(who, "video-link", 200, self._about(reel) | about)
@@ -416,7 +425,13 @@ class Videos:
         file = await self._files.file(reel.id, reel.order.draft, "video")
         order = reel.order
         return Watched(
-            reel.id, self._shelf.script(reel), order.seconds, order.spoken, file.media_type, standing.expires
+            standing.id,
+            reel.id,
+            self._shelf.script(reel),
+            order.seconds,
+            order.spoken,
+            file.media_type,
+            standing.expires,
         )
 
     async def watched_file(self, proof: str, name: str) -> File:
@@ -426,6 +441,10 @@ class Videos:
             raise NotFound("The video has no such file.")
         reel = await self._reel(watched.video)
         return await self._files.file(reel.id, reel.order.draft, name)
+
+    async def leave(self, proof: str) -> None:
+        """The bearer of this secret watches no more. Raises Busy."""
+        await self._links.left(proof)
 
     # --- what they stand on -------------------------------------------------------------------------------------------
 

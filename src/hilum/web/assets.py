@@ -11,8 +11,14 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from hilum.problems import NotFound
+from hilum.web.message import NO_SNIFF, Answer
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from hilum.web.fields import Header
+    from hilum.web.message import Asked
 
 _MEDIA: Final = {
     ".css": b"text/css; charset=utf-8",
@@ -41,3 +47,17 @@ def assets(package: str) -> Mapping[str, Asset]:
                 tag = b'"%b"' % hashlib.sha256(content).hexdigest()[:16].encode()
                 found[file.name] = Asset(media, tag, content)
     return MappingProxyType(found)
+
+
+def served(package: str, asked: Asked, name: str) -> Answer:
+    """The file of this name, or that the browser has it (https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2).
+
+    Raises NotFound.
+    """
+    found = assets(package).get(name)
+    if found is None:
+        raise NotFound("There is no such file.")
+    headers: list[Header] = [(b"etag", found.tag), (b"cache-control", b"no-cache"), NO_SNIFF]
+    if asked.headers.get(b"if-none-match") == found.tag:
+        return Answer(304, headers)
+    return Answer(200, [(b"content-type", found.media), *headers], found.content)

@@ -34,6 +34,7 @@ RATES: Final[Mapping[str, Rate]] = {
     "sign-in by address": Rate(30, 15 * 60),
     "ehr sign-in by address": Rate(10, 1),
     "order by address": Rate(20, 60),
+    "video proof by address": Rate(30, 15 * 60),
 }
 
 BY_ADDRESS: Final = "by address"

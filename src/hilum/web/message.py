@@ -6,7 +6,7 @@ https://www.rfc-editor.org/rfc/rfc9700#section-4.16 (frames)
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -113,11 +113,16 @@ class Asked:
 
 @dataclass(slots=True)
 class Answer:
-    """Status, headers (the content length is added where it is sent) and body."""
+    """Status, headers (the content length is added where it is sent) and body.
+
+    `stream`: in place of the body, what makes it piece by piece, `length` bytes in all.
+    """
 
     status: int
     headers: list[Header]
     body: bytes = b""
+    stream: Callable[[], AsyncIterator[bytes]] | None = None
+    length: int = 0
 
     def header(self, name: bytes) -> str | None:
         """The first header of that name (lower case), or None."""
@@ -148,9 +153,11 @@ def document(value: Mapping[str, Any], seconds: int) -> Answer:
     return Answer(200, headers, bytes_of.encode(dict(value)))
 
 
-def page(html: str, status: int = 200, *, targets: Sequence[str] = (), script: bool = False) -> Answer:
+def page(
+    html: str, status: int = 200, *, targets: Sequence[str] = (), script: bool = False, media: bool = False
+) -> Answer:
     """A page of ours. `targets`: where its forms may lead beside this server (sources of CSP: `https:`, `myapp:`).
-    `script`: it runs one of our scripts.
+    `script`: it runs one of our scripts. `media`: it plays what is ours.
 
     Chromium and Safari hold the whole chain of redirects after a form to `form-action`, so that a page of a flow names
     where its app lives. https://www.w3.org/TR/CSP3/#directive-form-action
@@ -161,6 +168,8 @@ def page(html: str, status: int = 200, *, targets: Sequence[str] = (), script: b
     )
     if script:
         policy += "; script-src 'self'; connect-src 'self'"
+    if media:
+        policy += "; media-src 'self'"
     return Answer(status, [*_PAGE, (b"content-security-policy", policy.encode())], html.encode())
 
 

@@ -21,6 +21,7 @@ from hilum.broker.pages.pages import ROUTES as BROKER
 from hilum.console.pages import ROUTES as SHELLS
 from hilum.rest.routes import ROUTES as FHIR
 from hilum.smart.smart import ROUTES as SMART
+from hilum.video.pages.pages import ROUTES as VIDEOS
 
 HERE = "http://127.0.0.1:8080"
 
@@ -69,6 +70,12 @@ OPEN = frozenset((
     "POST /gather/{ehr}/{order}",
     "GET /launch?iss=x",
     "GET /launch/{ehr}?iss=x",
+    # What a link leads a patient to: nothing before it is proven who follows it.
+    "GET /v/{token}",
+    "POST /v/{token}",
+    "POST /v/{token}/leave",
+    "GET /v/{token}/{name}",
+    "GET /videos/static/{name}",
     # Health, counts of requests (from this machine), and shells of pages without data.
     "GET /health",
     "GET /ready",
@@ -115,7 +122,7 @@ def beside() -> list[tuple[str, str]]:
     shells = ["/" + re.sub(r"^/", "", pattern.pattern) for pattern, _ in SHELLS]
     assert len(shells) == 4, "a new page: add its address to the list below and to OPEN"
     pages = ["/", "/browse/Patient", "/browse/Patient/x", "/browse/Patient/x/_history/1"]
-    routes = [(route.method, route.pattern) for route in SMART] + broker()
+    routes = [(route.method, route.pattern) for route in (*SMART, *VIDEOS)] + broker()
     return routes + [("GET", path) for path in (*BESIDE, *pages)]
 
 
@@ -163,6 +170,15 @@ async def test_who_is_signed_in_nowhere_gets_nothing_from_the_broker(asking: htt
     assert answered.pop("GET /gather") == 200  # says that nobody is
     assert answered.pop("GET /connect") == 200  # lists where anybody may sign in
     assert set(answered.values()) == {400, 403, 404}
+
+
+async def test_who_has_no_link_gets_nothing_of_a_video(asking: httpx.AsyncClient) -> None:
+    routes = [(route.method, route.pattern) for route in VIDEOS if route.pattern.startswith("/v/")]
+    answered = {f"{method} {path}": (await told(asking, method, path)).status_code for method, path in routes}
+    assert answered == {
+        "GET /v/{token}": 404, "POST /v/{token}": 404, "POST /v/{token}/sign-in": 303, "POST /v/{token}/leave": 303,
+        "GET /v/{token}/{name}": 404,
+    }  # fmt: skip
 
 
 async def test_apps_that_prove_nothing_get_nothing(asking: httpx.AsyncClient) -> None:

@@ -9,7 +9,7 @@ from hilum.access.policy import Principal
 from hilum.broker.grants import sign_in_of
 from hilum.broker.order import Start
 from hilum.broker.pages import words
-from hilum.broker.pages.desk import Desk, SignedIn, at, of_our_own, signed_in
+from hilum.broker.pages.desk import Desk, SignedIn, at, signed_in
 from hilum.broker.pages.progress import Row, rows
 from hilum.broker.recipes import Recipe
 from hilum.broker.shown import SIGN_IN
@@ -20,6 +20,7 @@ from hilum.search.parameters import Registry
 from hilum.search.parse import Parsed, parse_query
 from hilum.store.interface import Page
 from hilum.web.message import Answer, Asked, see_other
+from hilum.web.pages import of_our_own
 from hilum.web.routing import Route
 
 PATH: Final = "/gather"
@@ -41,7 +42,7 @@ async def choose(desk: Desk, asked: Asked, ehr: str) -> Answer:
 
 async def order(desk: Desk, asked: Asked, ehr: str) -> Answer:
     """POST /gather/{ehr}: begin. Raises Forbidden, Conflict (another patient by now), OAuthError (429), Busy."""
-    of_our_own(desk, asked.headers)
+    of_our_own(desk.launching.origin, asked.headers)
     here = await at(desk, asked, ehr)
     if asked.form.get("sign_in") != sign_in_of(here.kept.id):
         raise Conflict(
@@ -71,7 +72,7 @@ async def leave(desk: Desk, asked: Asked) -> Answer:
     """POST /gather: this browser is signed in nowhere any more; what was ordered goes on. A sign-in that no order needs
     is forgotten, and ended at the EHR.
     """
-    of_our_own(desk, asked.headers)
+    of_our_own(desk.launching.origin, asked.headers)
     grants = await desk.launching.sessions.grants(asked.headers)
     headers = await desk.launching.sessions.left(asked.headers)
     for one in grants:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from hilum.access.policy import Principal
 from hilum.audit.recording import SILENT, Trail
@@ -24,19 +24,8 @@ from hilum.web import message
 from hilum.web.addresses import Target, target
 from hilum.web.limits import Limits
 from hilum.web.message import Answer, Asked
-
-SELF: Final = b"same-origin"
-
-
-def templates() -> Environment:
-    """The pages' templates: everything is escaped, and what is not given is an error."""
-    return Environment(
-        loader=PackageLoader("hilum.broker.pages"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+from hilum.web.pages import SELF
+from hilum.web.templating import Here, templates
 
 
 @dataclass(frozen=True)
@@ -51,7 +40,7 @@ class Desk:
     organization: str
     trail: Trail = SILENT
     limits: Limits = field(default_factory=Limits)
-    templates: Environment = field(default_factory=templates)
+    templates: Environment = field(default_factory=lambda: templates("hilum.broker.pages"))
 
     @property
     def environment(self) -> str:
@@ -62,7 +51,7 @@ class Desk:
         """A page from its template. With a grant, pages of its EHR may show it in a frame: that is how some EHRs open
         apps, and whose session the browser keeps for the page of that one alone (`hilum.web.cookies`, framed).
         """
-        here = {"environment": self.environment, "organization": self.organization}
+        here = Here(self.organization, self.environment)
         html = self.templates.get_template(template).render(here=here, **values)
         return _of_browser(message.page(html, status), () if grant is None else _origins(grant))
 
@@ -115,20 +104,6 @@ async def at(desk: Desk, asked: Asked, ehr: str) -> SignedIn:
         if one.connection.name == ehr:
             return one
     raise Forbidden("Nobody is signed in at this EHR in this browser, or that was more than an hour ago.")
-
-
-def of_our_own(desk: Desk, headers: Mapping[bytes, bytes]) -> None:
-    """Judge whether a form is of one of our own pages: cookies come along with those of other sites, too.
-
-    A browser says so by itself, by one header or both: https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header and
-    https://fetch.spec.whatwg.org/#origin-header. Raises Forbidden.
-    """
-    site, origin = headers.get(b"sec-fetch-site"), headers.get(b"origin")
-    ours = origin in (None, desk.launching.origin.encode()) and site in (None, SELF)
-    if not ours or (site is None and origin is None):
-        raise Forbidden(
-            "This form was not sent from a page of this server, or the browser does not tell, so nothing was done."
-        )
 
 
 def _of_browser(answer: Answer, framed: tuple[str, ...]) -> Answer:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from hilum.broker.grants import sign_in_of
 from hilum.broker.pages import words
-from hilum.broker.pages.desk import Desk, SignedIn, at, of_our_own
+from hilum.broker.pages.desk import Desk, SignedIn, at
 from hilum.broker.shown import (
     ATTEMPT,
     CANCELLED,
@@ -27,6 +27,7 @@ from hilum.broker.shown import (
 from hilum.fhir.resource import Resource
 from hilum.problems import Conflict, NotFound
 from hilum.web.message import Answer, Asked, see_other
+from hilum.web.pages import of_our_own
 from hilum.web.routing import Route
 
 SECONDS: Final = 3
@@ -85,7 +86,7 @@ async def show(desk: Desk, asked: Asked, ehr: str, order: str) -> Answer:
 
 async def stop(desk: Desk, asked: Asked, ehr: str, order: str) -> Answer:
     """POST /gather/{ehr}/{order}: nothing more is done of it. Raises as `show`."""
-    of_our_own(desk, asked.headers)
+    of_our_own(desk.launching.origin, asked.headers)
     here = await at(desk, asked, ehr)
     await _mine(desk, here, order)
     with suppress(Conflict):  # it was over a moment before, and the page says how

@@ -17,6 +17,8 @@ FRESH: Final = 15 * 60
 """Seconds after which a sign-in is too old to change how one signs in."""
 MY_APPS: Final = "/my/apps"
 LAUNCH: Final = "/launch"
+VIDEOS: Final = "/videos"
+"""Pages of another room, for who may choose any patient."""
 ADMIN: Final = "/admin"
 
 
@@ -43,9 +45,10 @@ class Visitor(NamedTuple):
 
     def nav(self, site: Site) -> tuple[Link, ...]:
         """The pages that the user's roles open, for the head of each of them."""
-        picks = any(site.roles[name].picks != "none" for name in self.account.user.roles if name in site.roles)
+        picks = {site.roles[name].picks for name in self.account.user.roles if name in site.roles}
         found = (
-            (LAUNCH, "Launch an app", picks),
+            (LAUNCH, "Launch an app", bool(picks - {"none"})),
+            (VIDEOS, "Videos", "any" in picks),
             (ADMIN, "Admin", bool(self.pages(site))),
             (MY_APPS, "My apps", True),
             (places.HOME, "Account", True),

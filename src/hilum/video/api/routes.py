@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlencode
 
@@ -23,9 +24,9 @@ from hilum.video.api.filming import Filming
 from hilum.video.files import File
 from hilum.video.order import VIDEO_FILE
 from hilum.video.script import written
+from hilum.video.served import served
 from hilum.video.told import Told
 from hilum.video.wish import wish
-from hilum.web import ranges
 
 router: Final = APIRouter(prefix=f"{PREFIX}/videos", tags=["Videos"])
 templates: Final = APIRouter(prefix=f"{PREFIX}/templates", tags=["Videos"])
@@ -263,21 +264,17 @@ async def _events(
 
 
 def _content(here: Filming, file: File, headers: Mapping[str, str]) -> Response:
-    """The file, or the part of it that is wanted. https://www.rfc-editor.org/rfc/rfc9110#section-14"""
-    tag = f'"{file.resource.id}-{file.resource.version}"'
-    said = {"etag": tag, "accept-ranges": "bytes", "cache-control": "private, no-cache"}
-    if headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers=said)
-    parts = ranges.wanted(headers.get("range"), file.size) if headers.get("if-range", tag) == tag else None
-    if parts is not None and not parts:
-        return Response(
-            _no_such_part(file.size), 416, {"content-range": ranges.content_range(None, file.size).decode()}, FHIR
-        )
-    if parts is None or len(parts) > 1:  # several parts at once nobody asks for: all of it is an answer, too
-        return Pieces(lambda: here.videos.chunks(file), 200, said, file.media_type, file.size)
-    ((start, stop),) = parts
-    said["content-range"] = ranges.content_range((start, stop), file.size).decode()
-    return Pieces(lambda: here.videos.chunks(file, start, stop), 206, said, file.media_type, stop - start)
+    """The file, or the part of it that is wanted."""
+    answer = served(
+        file, seen=headers.get("if-none-match"), range=headers.get("range"), if_range=headers.get("if-range")
+    )
+    if answer.status == 304:
+        return Response(status_code=304, headers=answer.headers)
+    if answer.status == 416:
+        return Response(_no_such_part(file.size), 416, answer.headers, FHIR)
+    start, stop = answer.start, answer.stop
+    pieces = partial(here.videos.chunks, file, start, stop)
+    return Pieces(pieces, answer.status, answer.headers, file.media_type, stop - start)
 
 
 def _no_such_part(size: int) -> bytes:

@@ -58,7 +58,10 @@ async def test_the_head_of_pages_leads_where_one_may_go(here: World, name: str) 
     browser = await signed_in(here, name)
     page = await browser.get("/my/apps")
     nav = re.findall(r'<a href="([^"]+)"(?: aria-current="page")?>', page.text.split("</nav>")[0].split("<nav")[1])
-    before = {"kim.doe": ["/launch"], "pat.one": ["/launch"], "olga": ["/admin"], "ann": ["/launch", "/admin"]}
+    before = {
+        "kim.doe": ["/launch", "/videos"], "pat.one": ["/launch"], "olga": ["/admin"],
+        "ann": ["/launch", "/videos", "/admin"],
+    }  # fmt: skip
     assert nav == [*before[name], "/my/apps", "/auth/account"]
     assert '<a href="/my/apps" aria-current="page">' in page.text
 
