@@ -108,6 +108,7 @@ def looked_at(tab: Any, name: str, language: str = "en") -> None:
         assert ratio >= 4.5, (name, scheme, where)
     tab.emulate_media(color_scheme="light")
     unlabelled = tab.evaluate(
-        "[...document.querySelectorAll('input:not([type=hidden]):not([hidden]), select, textarea')].filter(e => !e.labels.length).length"
+        "[...document.querySelectorAll('input:not([type=hidden]):not([hidden]), select, textarea')]"
+        ".filter(e => !e.labels.length).length"
     )
     assert (unlabelled, tab.locator("h1").count(), tab.evaluate("document.documentElement.lang")) == (0, 1, language)

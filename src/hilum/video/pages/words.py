@@ -55,8 +55,20 @@ TODO: Final[Mapping[str, str]] = {
     "limit": "There is more in the record than is taken at once. Tell the people who run this server.",
     "ambiguous": "It is not clear which patient is meant. Ask again with the id that the EHR has for the patient.",
     **dict.fromkeys(
-        ("gather", "incomplete", "unreachable", "unauthorized", "forbidden", "absent", "refused", "throttled", "broken",
-         "gone", "partial"), _AT_EHR,
+        (
+            "gather",
+            "incomplete",
+            "unreachable",
+            "unauthorized",
+            "forbidden",
+            "absent",
+            "refused",
+            "throttled",
+            "broken",
+            "gone",
+            "partial",
+        ),
+        _AT_EHR,
     ),
 }
 """What to do about a failure, where it is not the record that is to be corrected."""
