@@ -21,6 +21,7 @@ from hilum.app.api import Api, broker, is_api
 from hilum.app.authorizing import Authorizing
 from hilum.app.blobs import open_blobs
 from hilum.app.brokering import Brokering, brokering, desk, ordered
+from hilum.app.callbacks import Called, is_callback
 from hilum.app.collecting import Collecting
 from hilum.app.cors import Cors
 from hilum.app.filming import Making, filmed
@@ -90,6 +91,7 @@ class Application:
         self._brokering: Brokering | None = None
         self._ordering: Ordering | None = None
         self._filming: Making | None = None
+        self._called: Called | None = None
         self._api: Api | None = None
         self._pages: Pages | None = None
         self._films: Pages | None = None
@@ -214,6 +216,7 @@ class Application:
         )
         self._ordering = Ordering(orders.running)
         self._ordering.start()
+        self._called = Called(made.callbacks)
         self._filming = Making(made.working)
         self._filming.start()
         self._pages = pages.pages(desk(settings, ways, orders, door, trail))
@@ -297,6 +300,8 @@ class Application:
             if path == DISCOVERY and self._smart is not None:
                 return self._beside(self._smart, scope, headers, receive)
             return edge.respond(scope, headers, receive)
+        if self._called is not None and is_callback(path):
+            return self._called.respond(scope, headers, receive)
         if self._pages is not None and pages.serves(path, scope["query_string"]):
             return self._beside(self._pages, scope, headers, receive)
         if self._films is not None and films.serves(path):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from hilum.access.policy import Principal
 from hilum.access.roles import Roles
 from hilum.access.seal import Seal
 from hilum.app.background import Background
-from hilum.app.brokering import Brokering, Ordered
+from hilum.app.brokering import Brokering, Ordered, reaching
 from hilum.app.settings import Settings
 from hilum.audit.recording import SILENT, Trail
 from hilum.broker import told
@@ -21,29 +22,39 @@ from hilum.broker.api import allowed
 from hilum.broker.order import Start
 from hilum.broker.wish import judged, signed_in
 from hilum.feed.working import Working
+from hilum.fhir.resource import Resource
 from hilum.fhir.task import FINAL, TASK
 from hilum.interactions import granting
 from hilum.interactions.door import Door
 from hilum.problems import Conflict, Invalid, Misconfigured, NotFound
-from hilum.video import templates
+from hilum.video import remote, reviews, templates
 from hilum.video.local import Local
 from hilum.video.making import Gathering, Renderers, Writing
 from hilum.video.order import Failure, Whom
+from hilum.video.remote import Remote
+from hilum.video.remote.callbacks import Callbacks
+from hilum.video.script import Script
 from hilum.video.sources import OF_PATIENT
 from hilum.video.studio import studio
+from hilum.video.templates import Template
 from hilum.video.videos import Videos
+from hilum.video.writing import write
 
 TEMPLATES: Final = "templates"
+REVIEWS: Final = "reviews.toml"
 WORK: Final = "work"
-"""Folders of `--videos`: of one's own templates, and what renderers work in."""
+"""In `--videos`: one's own templates, who has reviewed the phrases of a language, and what renderers work in."""
+FHIR: Final = "/fhir"
+"""Ends the base of a door; what is before it is the origin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filmed:
-    """`working`: what makes videos in this process."""
+    """`working`: what makes videos in this process. `callbacks`: where services tell that there is something new."""
 
     videos: Videos
     working: Working
+    callbacks: Callbacks
 
 
 def filmed(
@@ -58,28 +69,40 @@ def filmed(
     """All of it. Raises Misconfigured where a template or a setting is not sound."""
     folder = settings.videos_folder
     read = partial(templates.read, folder / TEMPLATES)
+    reviewed = partial(reviews.read, folder / REVIEWS)
     read()
+    reviewed()
+    elsewhere = services(settings, door.base.removesuffix(FHIR))
+
+    def written(template: Template, language: str, resources: Iterable[Resource], now: datetime) -> Script:
+        return write(template, language, resources, now, reviewed())
+
     videos, working = studio(
         door,
         Seal(root),
-        Writing(read),
-        renderers(settings),
+        Writing(read, written),
+        renderers(settings, elsewhere),
         Gather(ways, made, door, roles),
         folder / WORK,
         roles,
         trail=trail,
         at_once=settings.renders,
     )
-    return Filmed(videos, working)
+    return Filmed(videos, working, Callbacks(elsewhere))
 
 
-def renderers(settings: Settings) -> Renderers:
+def services(settings: Settings, origin: str) -> Mapping[str, Remote]:
+    """The renderers that are services. Raises Misconfigured where their file is not sound."""
+    found = remote.services(settings.data, settings.environment)
+    return {name: Remote(one, reaching(settings), origin) for name, one in found.items()}
+
+
+def renderers(settings: Settings, elsewhere: Mapping[str, Remote]) -> Renderers:
     """Those that there are, the one of the settings first. Raises Misconfigured."""
-    found: Renderers = {"local": Local(settings.ffmpeg, voices(settings.voices))}
+    found: Renderers = {"local": Local(settings.ffmpeg, voices(settings.voices)), **elsewhere}
     if settings.renderer not in found:
-        raise Misconfigured(
-            f"There is no renderer {settings.renderer!r}. There are: {', '.join(found)}. Set --renderer."
-        )
+        text = f"There is no renderer {settings.renderer!r}. There are: {', '.join(found)}."
+        raise Misconfigured(f"{text} Set --renderer, or write it into {settings.data / remote.FILE}.")
     return {settings.renderer: found[settings.renderer], **found}
 
 

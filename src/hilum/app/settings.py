@@ -234,7 +234,12 @@ class Settings:
     ] = ""
     renderer: Annotated[
         str,
-        Entry("--renderer", TEXT, "Who renders videos where nobody else is named: `local` is this machine."),
+        Entry(
+            "--renderer",
+            TEXT,
+            "Who renders videos where nobody else is named: `local` is this machine, others are the services of "
+            "`renderers.toml` in the data directory.",
+        ),
     ] = "local"
     renders: Annotated[
         int,

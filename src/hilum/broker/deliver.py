@@ -13,19 +13,14 @@ https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header
 
 from __future__ import annotations
 
-import hmac
 import random
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from hashlib import sha256
 from typing import Final
 
 from hilum.broker.destinations import Destination
 from hilum.broker.order import DELIVERED, REFUSED, UNANSWERED
-from hilum.web import outbound
+from hilum.web import outbound, retry, webhooks
 from hilum.web.addresses import Target, target
 from hilum.web.outbound import Guard, Unreachable
 
@@ -40,8 +35,6 @@ NEVER_AGAIN: Final = frozenset((400, 410, 413, 415, 422))
 """Statuses that the same request would meet for good: the body is not understood, too large, another one was sent with
 the same key (422), or nobody wants any (410).
 """
-LONGEST_WAIT: Final = 86_400.0
-"""Of a Retry-After: a receiver may not hold a payload back longer than it would be tried anyway."""
 _JITTER: Final = (0.9, 1.1)
 
 
@@ -57,14 +50,12 @@ class Answer:
 
 def headers(secrets: Sequence[bytes], id: str, at: int, body: bytes) -> dict[str, str]:
     """Those of an attempt at that second. `secrets`: each signs, the newest first."""
-    content = b".".join((id.encode(), str(at).encode(), body))
-    signed = [b64encode(hmac.new(one, content, sha256).digest()).decode() for one in secrets]
     return {
         "content-type": "application/json",
         "accept": "application/json",
         "webhook-id": id,
         "webhook-timestamp": str(at),
-        "webhook-signature": " ".join(f"v1,{one}" for one in signed),
+        "webhook-signature": " ".join(webhooks.signature(one, id, str(at), body) for one in secrets),
         "idempotency-key": f'"{id}"',
     }
 
@@ -80,7 +71,7 @@ async def post(destination: Destination, id: str, body: bytes, guard: Guard, now
         return Answer(UNANSWERED, kind=problem.kind)
     if 200 <= found.status < 300:
         return Answer(DELIVERED, found.status)
-    return Answer(REFUSED, found.status, wait=retry_after(found.headers.get("retry-after", ""), now))
+    return Answer(REFUSED, found.status, wait=retry.after(found.headers.get("retry-after", ""), now))
 
 
 def _guard(guard: Guard, destination: Destination) -> Guard:
@@ -100,16 +91,3 @@ def again(answer: Answer, attempt: int) -> float | None:
     if answer.status in NEVER_AGAIN or attempt > len(BACKOFF):
         return None
     return max(BACKOFF[attempt - 1] * random.uniform(*_JITTER), answer.wait)
-
-
-def retry_after(text: str, now: float) -> float:
-    """Seconds of a Retry-After, as a number or a date; 0 for what is none. https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3"""
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), LONGEST_WAIT)
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return 0.0
-    moment = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return min(max(0.0, (moment - datetime.fromtimestamp(now, UTC)).total_seconds()), LONGEST_WAIT)

@@ -17,8 +17,6 @@ import re
 import secrets
 import time
 import tomllib
-from base64 import b64decode, b64encode
-from binascii import Error
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,13 +30,10 @@ from hilum.oauth.keeping import Ledger
 from hilum.oauth.ledger import DESTINATION, Put, Record, Row, read, write
 from hilum.problems import Conflict, Invalid, Misconfigured, NotFound, Problem
 from hilum.web.addresses import target
+from hilum.web.webhooks import decoded, shown
 
 FILE: Final = "destinations.toml"
 """In the data directory."""
-PREFIX: Final = "whsec_"
-"""Of a secret, as Standard Webhooks writes it; then base64 of 24 to 64 bytes."""
-SHORTEST: Final = 24
-LONGEST: Final = 64
 OVERLAP_HOURS: Final = 24
 """For which a secret that was rotated signs beside the new one, unless somebody says otherwise."""
 MOST_HOURS: Final = 30 * 24
@@ -177,24 +172,6 @@ def _taken(name: str) -> Conflict:
 def new_secret() -> bytes:
     """256 random bits."""
     return secrets.token_bytes(32)
-
-
-def shown(secret: bytes) -> str:
-    """A secret as people and libraries of Standard Webhooks have it."""
-    return PREFIX + b64encode(secret).decode()
-
-
-def decoded(text: str) -> bytes:
-    """The bytes of such a text. Raises Invalid, never with the text."""
-    try:
-        found = b64decode(text.strip().removeprefix(PREFIX), validate=True)
-    except (Error, ValueError):
-        found = b""
-    if not SHORTEST <= len(found) <= LONGEST:
-        raise Invalid(
-            f"This is no secret of Standard Webhooks: expected {PREFIX} and base64 of {SHORTEST} to {LONGEST} bytes."
-        )
-    return found
 
 
 def judged(one: Destination) -> Destination:

@@ -24,6 +24,7 @@ from hilum.cli.migrate import migrate
 from hilum.cli.open import open_
 from hilum.cli.orders import orders
 from hilum.cli.reindex import reindex
+from hilum.cli.renderers import renderers
 from hilum.cli.sandbox import sandbox
 from hilum.cli.serve import serve
 from hilum.cli.terminology import terminology
@@ -81,7 +82,7 @@ COMMANDS = (
 )
 """In the order of `hilum --help`: the journey of a newcomer first."""
 
-GROUPS = (guides, terminology, clients, users, keys, ehr, destination, orders, videos, audit)
+GROUPS = (guides, terminology, clients, users, keys, ehr, destination, orders, videos, renderers, audit)
 """Commands that have commands."""
 
 for command in COMMANDS:

@@ -80,6 +80,7 @@ def add(
     from hilum.broker.destinations import Destination
     from hilum.cli.records import done, tell
     from hilum.cli.terminal import json_out, out, say
+    from hilum.web import webhooks
 
     secret = places.new_secret() if secret_file is None else _secret(secret_file)
 
@@ -92,7 +93,7 @@ def add(
         return one
 
     added = done({"store": store, "data": data, "environment": environment}, work)
-    made = places.shown(secret) if secret_file is None else ""
+    made = webhooks.shown(secret) if secret_file is None else ""
     if json:
         json_out(_shown(added) | ({"secret": made} if made else {}))
         return
@@ -207,6 +208,7 @@ def rotate(
     from hilum.broker import destinations as places
     from hilum.cli.records import done, tell
     from hilum.cli.terminal import json_out, out, say
+    from hilum.web import webhooks
 
     secret = places.new_secret() if secret_file is None else _secret(secret_file)
 
@@ -217,7 +219,7 @@ def rotate(
         return await known.rotate(name, secret, overlap * 3600)
 
     rotated = done({"store": store, "data": data, "environment": environment}, work)
-    made = places.shown(secret) if secret_file is None else ""
+    made = webhooks.shown(secret) if secret_file is None else ""
     if json:
         json_out(_shown(rotated) | ({"secret": made} if made else {}))
         return
@@ -288,8 +290,8 @@ def _seal(settings: Settings) -> Seal:
 
 
 def _secret(file: Path) -> bytes:
-    from hilum.broker.destinations import decoded
     from hilum.problems import Misconfigured
+    from hilum.web.webhooks import decoded
 
     try:
         return decoded(file.read_text("utf-8"))

@@ -131,6 +131,9 @@ class Executing:
         if reel is not None:
             if reel.order.ehr:
                 await self._gather.cancel(gather_of(id))
+            renderer = self._renderers.get(reel.order.renderer)
+            if reel.order.held and renderer is not None:
+                await renderer.cancel(reel.order.held)
             await self._cleared(reel)
             await self._tasks.tell_stopped(id, shown.ended_by_others)
             await self._shelf.forget(reel)
@@ -229,7 +232,7 @@ class Executing:
                 await self._files.keep(reel.id, reel.order, script, made, self._now())
             except Unrendered as unmade:
                 failure = Failure(unmade.code, unmade.text, side=unmade.side)
-                return await self._not_yet(reel, failure, unmade.again)
+                return await self._not_yet(reel, failure, unmade.again, unmade.wait)
             except (Busy, Stopped):
                 raise
             except Problem as problem:
@@ -311,12 +314,12 @@ class Executing:
         log.warning("video", video=reel.id, step=reel.order.step, code=failure.code, side=failure.side)
         return await self._put(reel, step=SETTLED, sealed="", decision=None, failure=failure)
 
-    async def _not_yet(self, reel: Reel, failure: Failure, again: bool) -> Next:
-        """Try it later, or let it fail: then nothing is held any longer."""
+    async def _not_yet(self, reel: Reel, failure: Failure, again: bool, least: float = 0.0) -> Next:
+        """Try it later, `least` seconds from now, or let it fail: then nothing is held any longer."""
         if not again or reel.order.tries > len(TRIES):
             return await self._failed(reel, failure)
         log.warning("video", video=reel.id, step=reel.order.step, code=failure.code, side=failure.side)
-        wait = self._clock() + TRIES[reel.order.tries - 1]
+        wait = self._clock() + max(TRIES[reel.order.tries - 1], least)
         reel = await self._put(reel, again=int(wait * _MICRO))
         await self._show(reel, shown.WAITING)
         return wait

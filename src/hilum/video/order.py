@@ -78,7 +78,6 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     who: str = ""
     digest: str = ""
     template: bool = False
-    reason: str = ""
 
 
 class Order(Record, frozen=True, omit_defaults=True):

@@ -1,4 +1,4 @@
-"""What makes a video of a script: here by oneself (`hilum.video.local`), or a service elsewhere."""
+"""What makes a video of a script: this machine (`hilum.video.local`), or a service elsewhere (`hilum.video.remote`)."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ class Rendered:
 
 
 class Unrendered(Exception):
-    """It did not come to a video. `again`: it may when it is tried later. `side`: `ours`, `theirs`, `network`. The
-    text is for people, in our words.
+    """It did not come to a video. `again`: it may when it is tried later, `wait` seconds from now at least. `side`:
+    `ours`, `theirs`, `network`. The text is for people, in our words.
     """
 
-    def __init__(self, code: str, text: str, side: str = "ours", *, again: bool = False) -> None:
+    def __init__(self, code: str, text: str, side: str = "ours", *, again: bool = False, wait: float = 0.0) -> None:
         super().__init__(text)
-        self.code, self.text, self.side, self.again = code, text, side, again
+        self.code, self.text, self.side, self.again, self.wait = code, text, side, again, wait
 
 
 class Renderer(Protocol):
@@ -78,3 +78,8 @@ class Renderer(Protocol):
 
     async def render(self, job: Job) -> Rendered:
         """Raises Unrendered."""
+
+    async def cancel(self, held: str) -> None:
+        """Nobody wants the video any more whose job has given this to `hold`, and which is not being rendered: whoever
+        still works on it elsewhere is told so, as far as that goes. Raises nothing.
+        """

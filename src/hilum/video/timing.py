@@ -81,8 +81,10 @@ def timed(phrases: Phrases, timing: Element | None) -> Timed:
             coded.words.cites + said.words.cites,
         )
         return Timed(joined, said.after, coded.rate, said.times, said.moments or coded.moments)
-    if coded.moments and not said.moments:
-        raise refused("timing-conflict", "The code names a part of the day, and the elements do not.", timing.place)
+    if coded.moments and not said.moments:  # the code says more: at bedtime, and not only once every day
+        if repeat is not None and repeat.get("dayOfWeek") is not None:
+            raise refused("timing-conflict", "The code names a part of the day, the elements days.", timing.place)
+        return Timed(coded.words, said.after, coded.rate, (), coded.moments)
     return said
 
 

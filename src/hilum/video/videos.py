@@ -74,7 +74,7 @@ from hilum.video.shelf import KIND, Reel, Shelf, digest
 from hilum.video.templates import Templates
 from hilum.video.told import Told, of_document, told, video_of
 from hilum.video.wish import Wish, judged
-from hilum.web import log
+from hilum.web import log, uri
 
 LOOK_SECONDS: Final = 0.5
 """Between two looks at a video that somebody watches being made."""
@@ -230,8 +230,8 @@ class Videos:
         if before:
             pairs.append(("_lastUpdated", f"lt{before}"))
         page = await self._searched(who, type, pairs)
-        ticket = self._trail.note(who, "search-type", type, "", 0, 200, "", tuple(one.seq for one in page.resources))
-        await self._trail.flushed(ticket)
+        disclosed = tuple(one.seq for one in page.resources)
+        await self._trail.flushed(self._trail.note(who, "search-type", type, "", 0, 200, uri.encode(pairs), disclosed))
         following = instant(page.resources[-1].last_updated) if page.next is not None and page.resources else ""
         if type == TASK:
             all = [told(one) for one in page.resources]
@@ -321,7 +321,7 @@ class Videos:
         return await self._decided(who, id, APPROVE, if_match)
 
     async def reject(self, who: Principal, id: str, if_match: str = "", reason: str = "") -> Told:
-        """It may not: the draft is deleted. Raises Conflict, PreconditionFailed, Forbidden."""
+        """It may not: the draft is deleted. `reason`: for the audit. Raises Conflict, PreconditionFailed, Forbidden."""
         return await self._decided(who, id, REJECT, if_match, reason)
 
     async def cancel(self, who: Principal, id: str) -> Told:
@@ -525,11 +525,10 @@ class Videos:
     async def _decided(self, who: Principal, id: str, verdict: str, if_match: str, reason: str = "") -> Told:
         reel = await self._to_decide(who, id, if_match)
         name = digest(self._shelf.script(reel))
-        await self._trail.certain(who, "video-decide", 200, self._about(reel) | {"decision": verdict, "script": name})
+        about = self._about(reel) | {"decision": verdict, "script": name} | ({"reason": reason} if reason else {})
+        await self._trail.certain(who, "video-decide", 200, about)
         reference = who.fhir_user.removeprefix(f"{self._door.base}/")
-        decision = Decision(
-            verdict, who.agent, self._now(), reference if local(reference) else "", name, reason=reason[:1000]
-        )
+        decision = Decision(verdict, who.agent, self._now(), reference if local(reference) else "", name)
         await self._go_on(reel, changed(reel.order, self._now(), step=DECIDING, decision=decision, tries=0))
         await self._here(id)
         return await self.get(who, id)

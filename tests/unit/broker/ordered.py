@@ -18,7 +18,7 @@ from hilum.access.seal import Seal
 from hilum.audit.recording import Silent
 from hilum.broker import payload
 from hilum.broker.connection import Connection
-from hilum.broker.destinations import Destination, Destinations, decoded
+from hilum.broker.destinations import Destination, Destinations
 from hilum.broker.gathering import Fill, Gathered, Stored, Tell
 from hilum.broker.order import Came, Order, Start
 from hilum.broker.ordering import ordering
@@ -32,6 +32,7 @@ from hilum.oauth.ledger import LEASE, PARCEL
 from hilum.store.interface import Store
 from hilum.store.sqlite import open_sqlite
 from hilum.web.outbound import Guard
+from hilum.web.webhooks import decoded
 
 BASE = "https://hilum.test/fhir"
 WHO = Principal("ada", "app", "jti", EVERYTHING, 1 << 62)

@@ -11,9 +11,11 @@ from tests.unit.broker.receiver import SECRET, Receiver, receiving
 
 from hilum.broker import deliver
 from hilum.broker.deliver import Answer
-from hilum.broker.destinations import Destination, decoded
+from hilum.broker.destinations import Destination
 from hilum.broker.order import DELIVERED, REFUSED, UNANSWERED
+from hilum.web import retry
 from hilum.web.outbound import Guard
+from hilum.web.webhooks import decoded
 
 NOW = 1_800_000_000.0
 SANDBOX = Guard(loopback=True)
@@ -134,7 +136,7 @@ def test_what_may_be_mended_meanwhile_is_tried_again(status: int) -> None:
         ("", 0),
         ("120", 120),
         (" 7 ", 7),
-        ("999999999999999999999", deliver.LONGEST_WAIT),
+        ("999999999999999999999", retry.LONGEST),
         ("-5", 0),
         ("soon", 0),
         ("²", 0),
@@ -143,11 +145,11 @@ def test_what_may_be_mended_meanwhile_is_tried_again(status: int) -> None:
         ("Fri, 15 Jan 2027 08:10:00 GMT", 600),
         ("Fri, 15 Jan 2027 07:00:00 GMT", 0),
         ("Fri, 15 Jan 2027 08:10:00 -0000", 600),
-        ("Fri, 15 Jan 2099 08:10:00 GMT", deliver.LONGEST_WAIT),
+        ("Fri, 15 Jan 2099 08:10:00 GMT", retry.LONGEST),
     ],
 )
 def test_retry_after_is_a_number_or_a_date(text: str, seconds: float) -> None:
-    assert deliver.retry_after(text, NOW) == seconds
+    assert retry.after(text, NOW) == seconds
     found = deliver.again(Answer(REFUSED, 503, wait=seconds), 1)
     assert found is not None
     assert found >= seconds

@@ -13,10 +13,11 @@ from tests.unit.broker.receiver import SECRET
 
 from hilum.access.keys import load_or_create
 from hilum.access.seal import Seal
-from hilum.broker.destinations import Destination, Destinations, decoded, judged, new_secret, shown
+from hilum.broker.destinations import Destination, Destinations, judged, new_secret
 from hilum.oauth.ledger import DESTINATION
 from hilum.problems import Conflict, Invalid, Misconfigured, NotFound
 from hilum.store.memory import MemoryLedger
+from hilum.web.webhooks import decoded, shown
 
 URL = "https://render.example.org/in"
 VIDEO = Destination("video", URL, "production", decoded(SECRET), True, "ada")

@@ -14,12 +14,13 @@ from tests.unit.broker.receiver import SECRET
 from hilum.access.granting import of_scopes
 from hilum.access.policy import Principal
 from hilum.broker.connection import Connection
-from hilum.broker.destinations import Destination, decoded
+from hilum.broker.destinations import Destination
 from hilum.interactions import granting
 from hilum.interactions.create import create
 from hilum.oauth.ledger import PARCEL
 from hilum.oauth.scopes import parse
 from hilum.problems import Conflict, Forbidden, Invalid, NotFound
+from hilum.web.webhooks import decoded
 
 
 @pytest.fixture

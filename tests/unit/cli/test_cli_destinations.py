@@ -16,13 +16,14 @@ from hilum.access.keys import load_or_create
 from hilum.access.seal import Seal
 from hilum.app.settings import Settings
 from hilum.app.stores import open_store
-from hilum.broker.destinations import Destinations, decoded
+from hilum.broker.destinations import Destinations
 from hilum.broker.order import DEAD, READY, Failure, Order
 from hilum.broker.parcels import OWNER, Parcels, new
 from hilum.cli.commands import app
 from hilum.oauth.ledger import LEASE
 from hilum.problems import Conflict, Invalid, NotFound
 from hilum.store.interface import Store
+from hilum.web.webhooks import decoded
 
 URL = "https://render.example.org/in"
 

@@ -84,18 +84,25 @@ def edited(script: Script, changes: Mapping[str, str], template: Template) -> Sc
 
 @dataclass
 class Renderer:
-    """Makes small files. `raises`: what it meets instead, one a time; `gate`: it waits for it."""
+    """Makes small files. `raises`: what it meets instead, one a time; `gate`: it waits for it; `holds`: it gives it to
+    `hold`.
+    """
 
     name: str = "played"
     raises: list[Exception] = field(default_factory=list)
     gate: asyncio.Event | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     jobs: list[Job] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    holds: str = ""
     under_way: int = 0
     most: int = 0
 
     def fit(self, wanted: Wanted) -> None:
         pass
+
+    async def cancel(self, held: str) -> None:
+        self.cancelled.append(held)
 
     async def render(self, job: Job) -> Rendered:
         self.jobs.append(job)
@@ -104,6 +111,8 @@ class Renderer:
         self.begun.set()
         try:
             job.tell(0.5)
+            if self.holds and job.hold is not None:
+                await job.hold(self.holds)
             if self.gate is not None:
                 await self.gate.wait()
             if self.raises:

@@ -94,6 +94,11 @@ def test_a_code_and_elements_that_agree_are_told_once() -> None:
     assert told(dosage(timing=timing)) == ["Take 1 tablet by mouth once every 12 hours."]
 
 
+def test_a_code_that_says_more_than_the_elements_is_told() -> None:
+    timing = {"code": {"text": "QHS"}, "repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}
+    assert told(dosage(timing=timing)) == ["Take 1 tablet by mouth once every day at bedtime."]
+
+
 def test_what_limits_a_dosage_is_told() -> None:
     bounds = {"start": "2026-11-20", "end": "2026-12-01"}
     assert told(repeat(**DAILY, boundsPeriod=bounds))[1:] == [

@@ -242,3 +242,47 @@ def test_an_appointment_that_was_kept_is_no_conflict_though_it_is_still_booked()
         record["visit"]["appointment"] = [{"reference": "Appointment/a0"}]
 
     assert texts(script(change)) == texts(script())
+
+
+def test_a_procedure_today_is_still_to_come_where_no_time_is_said() -> None:
+    """It is noon of that day in UTC."""
+
+    def change(record: Bodies) -> None:
+        del record["appointment"]
+        record["order"]["occurrenceDateTime"] = "2026-11-23"
+
+    assert "It is on Monday, November 23, 2026." in texts(script(change, "procedure"))
+
+
+@pytest.mark.parametrize(
+    ("time", "told"),
+    [("00:00", "12:00 a.m."), ("00:05", "12:05 a.m."), ("12:00", "12:00 p.m."), ("23:59", "11:59 p.m.")],
+)
+def test_noon_and_midnight_are_told_by_twelve_hours(time: str, told: str) -> None:
+    def change(record: Bodies) -> None:
+        record["appointment"].update(start=f"2026-12-01T{time}:00-07:00", end="2026-12-02T00:00:00-07:00")
+
+    assert f"It is on Tuesday, December 1, 2026, at {told}" in texts(script(change, "procedure"))
+
+
+def test_more_medicines_than_fit_are_refused_and_none_is_left_out() -> None:
+    def change(record: Bodies) -> None:
+        for letter in "abcdefghijklm":
+            drug = {"text": f"Drug{letter * 4} 10 mg"}
+            record[letter] = {**record["medicine"], "id": letter, "medicationCodeableConcept": drug}
+
+    assert refusal(change, "medications").code == "too-long"
+
+
+def test_a_voice_says_the_record_s_words_where_they_tell_a_side_and_else_the_language_s() -> None:
+    def knee(text: str) -> Change:
+        coding = {"system": "http://snomed.info/sct", "code": "309431009"}
+        return lambda record: record["order"].update(code={"coding": [coding], "text": text})
+
+    def said(change: Change) -> str:
+        scene = next(one for one in script(change, "procedure", "es").scenes if one.id == "why")
+        return scene.sentences[0].spoken or scene.sentences[0].text
+
+    left = "Le van a hacer: operación de rodilla con cámara (Arthroscopy of left knee)."
+    assert said(knee("Arthroscopy of left knee")) == left
+    assert said(knee("Arthroscopy")) == "Le van a hacer: operación de rodilla con cámara."

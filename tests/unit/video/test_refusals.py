@@ -183,6 +183,21 @@ CASES: list[tuple[str, str, Change]] = [
         MEDICINES,
         dosage(timing={"code": {"text": "TID"}, "repeat": {"frequency": 2, "period": 1, "periodUnit": "d"}}),
     ),
+    (
+        "timing-conflict",
+        MEDICINES,
+        dosage(timing={"code": {"text": "QHS"}, "repeat": {"period": 1, "periodUnit": "d", "when": ["MORN"]}}),
+    ),
+    (
+        "timing-conflict",
+        MEDICINES,
+        dosage(
+            timing={
+                "code": {"text": "QHS"},
+                "repeat": {"frequency": 1, "period": 1, "periodUnit": "d", "dayOfWeek": ["mon"]},
+            }
+        ),
+    ),
     ("timing-conflict", MEDICINES, repeat(frequency=3, period=1, periodUnit="d", timeOfDay=["08:00:00", "20:00:00"])),
     ("dosage-conflict", MEDICINES, dosage(text="Take 2 tablets twice a day.")),
     ("dosage-conflict", MEDICINES, dosage(text="Take 1-2 tablets twice a day.")),

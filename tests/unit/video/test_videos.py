@@ -151,6 +151,20 @@ async def test_rendering_is_tried_again_where_that_may_help(here: World) -> None
     assert (await here.videos.get(OWNER, id)).step == "awaiting-approval"
 
 
+async def test_who_renders_may_say_how_long_to_wait_at_least_and_is_given_what_it_held(here: World) -> None:
+    here.renderer.raises = [Unrendered("busy", "Later.", "theirs", again=True, wait=1800)]
+    here.renderer.holds = "ticket"
+    id = await here.ask()
+    await here.work()
+    here.move(1799)
+    await here.work()
+    assert (await here.videos.get(OWNER, id)).step == "waiting"
+    here.move(1)
+    await here.work()
+    assert (await here.videos.get(OWNER, id)).step == "awaiting-approval"
+    assert [job.held for job in here.renderer.jobs] == ["", "ticket"]
+
+
 async def test_rendering_that_can_not_be_ends_the_video(here: World) -> None:
     here.renderer.raises = [Unrendered("no-codec", "ffmpeg has no such encoder.")]
     id = await here.ask()
@@ -218,6 +232,17 @@ async def test_who_cancels_ends_the_rendering_and_nothing_stays(here: World) -> 
         await here.videos.approve(DOCTOR, id)
 
 
+async def test_who_renders_elsewhere_is_told_that_nobody_wants_it_any_more(here: World) -> None:
+    here.renderer.raises = [Unrendered("busy", "Later.", "theirs", again=True)]
+    here.renderer.holds = "ticket"
+    id = await here.ask()
+    await here.work()
+    await here.videos.cancel(OWNER, id)
+    await here.work()
+    assert here.renderer.cancelled == ["ticket"]
+    assert await here.left() == (0, 0, 0)
+
+
 async def test_a_draft_can_be_cancelled_by_fhir_too_and_is_deleted(here: World) -> None:
     id = await here.draft()
     task = await here.store.read("Task", id)
@@ -249,10 +274,11 @@ async def test_gathering_is_cancelled_with_it(here: World) -> None:
 
 async def test_what_is_rejected_is_deleted_and_who_did_so_is_told(here: World) -> None:
     id = await here.draft()
-    found = await here.videos.reject(DOCTOR, id)
+    found = await here.videos.reject(DOCTOR, id, reason="Too long.")
     assert (found.status, found.step) == ("cancelled", "rejected")
     assert found.decided is not None
     assert (found.decided.verdict, found.decided.by) == ("rejected", "doc")
+    assert here.trail.events[-1][3]["reason"] == "Too long."
     await here.work()
     assert (await here.videos.get(OWNER, id)).step == "rejected"
     assert await here.stands(id) == []
@@ -581,3 +607,47 @@ async def killed(here: World, folder: Path, write: int, id: str) -> None:
     some = [work, *working._under_way.values()]
     await asyncio.wait(some, timeout=0.05)
     here.move(60)  # the leases of who is dead have ended
+
+
+async def test_who_is_killed_when_a_decision_is_written_leaves_it_to_others_to_do(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def killed(id: str) -> None:
+        """The process ends after the decision was written, and before anything was done."""
+
+    approved, rejected = await here.draft(), await here.draft()
+    with monkeypatch.context() as patch:
+        patch.setattr(here.videos, "_here", killed)
+        await here.videos.approve(DOCTOR, approved)
+        await here.videos.reject(DOCTOR, rejected)
+    assert "approval" not in await here.stands(approved)
+    await here.work()
+    assert [(await here.videos.get(OWNER, id)).step for id in (approved, rejected)] == ["approved", "rejected"]
+    assert sorted(await here.stands(approved)) == sorted([*KEPT, "approval"])
+    assert await here.stands(rejected) == []
+    assert await here.left() == (1, 0, 0)
+
+
+async def test_who_is_killed_when_a_draft_is_kept_keeps_it_once_and_renders_it_once(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = await here.ask()
+
+    async def killed(*arguments: Any) -> Any:
+        raise Busy("The process ends here.")
+
+    keep = executing.Files.keep
+
+    async def kept(self: Any, *arguments: Any) -> None:
+        await keep(self, *arguments)
+        monkeypatch.setattr(type(here.shelf), "put", killed)
+
+    monkeypatch.setattr(executing.Files, "keep", kept)
+    await here.work()
+    assert await here.stands(id) == KEPT
+    monkeypatch.undo()
+    here.move(60)
+    await here.work()
+    assert (await here.videos.get(OWNER, id)).step == "awaiting-approval"
+    assert len(here.renderer.jobs) == 1
+    assert await here.stands(id) == KEPT

@@ -16,7 +16,8 @@ from hilum.broker.api import allowed, shapes
 from hilum.broker.api.asking import ABSENT, PROBLEMS, TAKEN, Here, Who
 from hilum.broker.api.broker import Broker
 from hilum.broker.connection import Connection
-from hilum.broker.destinations import decoded, new_secret, shown
+from hilum.broker.destinations import new_secret
+from hilum.web.webhooks import decoded, shown
 
 router: Final = APIRouter(prefix=PREFIX)
 _EHRS: Final = "EHRs"

@@ -150,7 +150,7 @@ class Edits(Shape):
 
 
 class Rejection(Shape):
-    """Why, for the record."""
+    """Why, for the audit."""
 
     reason: str = Field("", max_length=1000, repr=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Callable, Iterable
@@ -52,6 +53,12 @@ def fault(code: str) -> Unrendered:
     """Of the table."""
     text, again = TEXTS[code]
     return Unrendered(code, text, again=again)
+
+
+def unwritten(error: OSError) -> Unrendered:
+    """What it means that a file can't be written."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return fault("disk-full" if full else "not-writable")
 
 
 async def encode(

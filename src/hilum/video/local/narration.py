@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Final
 
 from hilum.video.local.captions import Cue, pieces
-from hilum.video.local.sound import Sound, Track, loudness, pause, track, trimmed
+from hilum.video.local.sound import Sound, Track, pause, track, trimmed
 from hilum.video.local.voices import Voice
 from hilum.video.renderer import Unrendered
 from hilum.video.script import TEACH_BACK, Script, Sentence
@@ -133,20 +134,34 @@ async def _heard(voice: Voice, sentence: Sentence, parts: list[str], sound: Soun
     """When each piece of a sentence is heard. Its pieces are said one by one, to see how long each is beside the
     others, and then the pause is sought in the whole that is nearest to there.
     """
-    if sentence.spoken:  # other words than those that are seen: no pieces to say
-        weights = [float(len(part)) for part in parts]
-    elif len(parts) > 1:
-        weights = [trimmed(await voice.say(part)).seconds for part in parts]
+    if len(parts) > 1:
+        own = spoken(parts, sentence.spoken) if sentence.spoken else parts
+        weights = [trimmed(await voice.say(part)).seconds if part else 0.0 for part in own]
     else:
         weights = [1.0]
-    loud, spans, start, before = loudness(sound), list[Span](), 0.0, 0.0
+    spans, start, before = list[Span](), 0.0, 0.0
     for weight in weights[:-1]:
         before += weight
-        end, next_start = pause(loud, sound.seconds * before / (sum(weights) or 1), NEAR)
+        end, next_start = pause(sound, sound.seconds * before / (sum(weights) or 1), NEAR)
         end = max(end, start)
         spans.append((start, end))
         start = max(next_start, end)
     return [*spans, (start, max(start, sound.seconds))]
+
+
+def spoken(parts: list[str], whole: str) -> list[str]:
+    """What is said of each piece that is read, where other words are said: parted beside words that are the same."""
+    read, said = [word for part in parts for word in part.split()], whole.split()
+    steps = SequenceMatcher(None, read, said, autojunk=False).get_opcodes()
+    found, start, place = list[str](), 0, 0
+    for part in parts[:-1]:
+        place += len(part.split())
+        _, read_from, read_to, said_from, said_to = next(one for one in steps if one[1] <= place <= one[2])
+        share = (place - read_from) / max(1, read_to - read_from)
+        end = said_from + round(share * (said_to - said_from))
+        found.append(" ".join(said[start:end]))
+        start = end
+    return [*found, " ".join(said[start:])]
 
 
 def _read(parts: list[str]) -> list[Span]:

@@ -5,7 +5,6 @@ encoded by ffmpeg as a program of its own.
 from __future__ import annotations
 
 import asyncio
-import errno
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from hilum.video.local import ffmpeg
 from hilum.video.local.captions import webvtt
-from hilum.video.local.encoding import encode, fault
+from hilum.video.local.encoding import encode, unwritten
 from hilum.video.local.narration import Narration, narrate
 from hilum.video.local.transcript import transcript
 from hilum.video.local.voices import Voice, voice
@@ -40,7 +39,7 @@ class Local:
 
     def fit(self, wanted: Wanted) -> None:
         """Raises Unrendered."""
-        _pictures()
+        drawable()
         ffmpeg.chosen(wanted.codec, self._program)
         self._voice(wanted)
         _screens(wanted)
@@ -48,9 +47,12 @@ class Local:
     def _voice(self, wanted: Wanted) -> Voice | None:
         return voice(wanted.script.language, self._models) if wanted.narrated else None
 
+    async def cancel(self, held: str) -> None:
+        """Nothing runs here once `render` is cancelled."""
+
     async def render(self, job: Job) -> Rendered:
         """Raises Unrendered."""
-        _pictures()
+        drawable()
         wanted = job.wanted
         chosen = await asyncio.to_thread(ffmpeg.chosen, wanted.codec, self._program)
         speaker = self._voice(wanted)
@@ -66,9 +68,7 @@ class Local:
             for name, path in unfinished.items():
                 path.replace(made[name])
         except OSError as error:
-            raise fault(
-                "disk-full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "not-writable"
-            ) from None
+            raise unwritten(error) from None
         finally:
             shutil.rmtree(work, ignore_errors=True)
         job.tell(1.0)
@@ -89,7 +89,7 @@ class Local:
 
         script = job.wanted.script
         screens = await asyncio.to_thread(_screens, job.wanted)
-        await asyncio.to_thread(_poster, job.wanted, files["poster"])
+        await asyncio.to_thread(poster, job.wanted, files["poster"])
         captions = [cue for one in narration.said for cue in one.cues]
         files["captions"].write_text(webvtt(captions), "utf-8")
         files["transcript"].write_text(transcript(script), "utf-8")
@@ -114,7 +114,8 @@ def _share(tell: Callable[[float], None], start: float, end: float) -> Callable[
     return lambda done: tell(start + (end - start) * min(1.0, done))
 
 
-def _pictures() -> None:
+def drawable() -> None:
+    """Raises Unrendered where Pillow is missing."""
     try:
         import PIL  # noqa: F401
     except ImportError:
@@ -140,7 +141,9 @@ def _screens(wanted: Wanted) -> tuple[Screen, ...]:
         ) from None
 
 
-def _poster(wanted: Wanted, to: Path) -> None:
+def poster(wanted: Wanted, to: Path) -> None:
+    """The first scene, as PNG. Raises Unrendered."""
+    drawable()
     from hilum.video.local.drawing import drawn, said
 
     first = _screens(wanted)[0]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 WINDOW: Final = 0.01
-"""Seconds over which loudness is looked at."""
+"""Seconds over which loudness is looked at, about: whole samples."""
 QUIET: Final = 0.02
 """Of the loudest: less is silence."""
 
@@ -60,10 +60,15 @@ def samples(raw: bytes) -> array[int]:
     return found
 
 
+def step(sound: Sound) -> int:
+    """Samples of a window."""
+    return max(1, round(sound.rate * WINDOW))
+
+
 def loudness(sound: Sound) -> list[int]:
     """The largest sample of each window."""
-    step = max(1, round(sound.rate * WINDOW))
-    parts = (sound.samples[at : at + step] for at in range(0, len(sound.samples), step))
+    wide = step(sound)
+    parts = (sound.samples[at : at + wide] for at in range(0, len(sound.samples), wide))
     return [max(max(part), -min(part)) for part in parts]
 
 
@@ -74,22 +79,23 @@ def trimmed(sound: Sound) -> Sound:
     heard = [at for at, one in enumerate(loud) if one > least]
     if not heard:
         return Sound(sound.rate, array("h"))
-    step = max(1, round(sound.rate * WINDOW))
-    return Sound(sound.rate, sound.samples[heard[0] * step : (heard[-1] + 1) * step])
+    wide = step(sound)
+    return Sound(sound.rate, sound.samples[heard[0] * wide : (heard[-1] + 1) * wide])
 
 
-def pause(loud: list[int], about: float, within: float) -> tuple[float, float]:
+def pause(sound: Sound, about: float, within: float) -> tuple[float, float]:
     """The quietest moment near another: from where to where it is silent; where it nowhere is, twice its middle."""
-    first, last = max(0, int((about - within) / WINDOW)), min(len(loud) - 5, int((about + within) / WINDOW))
+    loud, window = loudness(sound), step(sound) / sound.rate
+    first, last = max(0, int((about - within) / window)), min(len(loud) - 5, int((about + within) / window))
     if first >= last:
         return about, about
-    best = min(range(first, last), key=lambda at: (sum(loud[at : at + 5]), abs(at * WINDOW - about))) + 2
+    best = min(range(first, last), key=lambda at: (sum(loud[at : at + 5]), abs(at * window - about))) + 2
     least = max(loud) * QUIET
     if loud[best] > least:
-        return best * WINDOW, best * WINDOW
+        return best * window, best * window
     start = next((at + 1 for at in range(best, -1, -1) if loud[at] > least), 0)
     end = next((at for at in range(best, len(loud)) if loud[at] > least), len(loud))
-    return start * WINDOW, end * WINDOW
+    return start * window, end * window
 
 
 class Track:

@@ -3,7 +3,7 @@
 The text never stands among a program's arguments, which everybody on the machine can see. One line, one engine:
 
 espeak-ng  https://github.com/espeak-ng/espeak-ng/blob/master/src/espeak-ng.1.ronn
-piper      https://github.com/OHF-Voice/piper1-gpl/blob/main/docs/CLI.md (before: https://github.com/rhasspy/piper)
+piper      https://github.com/OHF-Voice/piper1-gpl, and before it https://github.com/rhasspy/piper
 """
 
 from __future__ import annotations

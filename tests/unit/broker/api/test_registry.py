@@ -13,8 +13,8 @@ from tests.unit.broker.receiver import SECRET as WEBHOOK
 
 from hilum.broker import directories
 from hilum.broker.checking import Step
-from hilum.broker.destinations import decoded
 from hilum.fhir import json
+from hilum.web.webhooks import decoded
 
 EHRS = "/api/v1/ehrs"
 LAKE: dict[str, Any] = {

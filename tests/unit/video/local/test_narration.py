@@ -10,7 +10,7 @@ import pytest
 from tests.unit.video.local.played import LONG_SENTENCE, SHORT, scene, script, sentence
 
 from hilum.video.local.frames import TURN, frames, keys, views
-from hilum.video.local.narration import GAP, LEAD, READING, REST, SHORTEST, THINKING, narrate
+from hilum.video.local.narration import GAP, LEAD, READING, REST, SHORTEST, THINKING, narrate, spoken
 from hilum.video.local.screens import screens
 from hilum.video.local.sound import Sound
 from hilum.video.local.voices import Voice
@@ -75,6 +75,29 @@ async def test_what_is_spoken_may_be_other_words_than_those_that_are_read(tmp_pa
     found = await narrate(of, Spoken("tried", ()), tmp_path / "a.wav", lambda done: None)
     (cue,) = found.said[0].cues
     assert cue.text == own.text and cue.end - cue.start == pytest.approx(letters(own.spoken), abs=0.011)
+
+
+def test_pieces_of_what_is_spoken_are_those_of_what_is_read() -> None:
+    parts = ["Take 2.5 mg of it at 8:00 AM,", "and 5 mg of it at 6:00 PM,", "with food."]
+    said = "Take 2.5 milligrams of it at 8 A M, and 5 milligrams of it at 6 P M, with food."
+    assert spoken(parts, said) == [
+        "Take 2.5 milligrams of it at 8 A M,", "and 5 milligrams of it at 6 P M,", "with food.",
+    ]  # fmt: skip
+    assert " ".join(spoken(parts, "Quite other words.")).split() == ["Quite", "other", "words."]
+
+
+async def test_a_long_sentence_with_other_words_for_the_voice_is_parted_at_its_pauses(tmp_path: Path) -> None:
+    text = LONG_SENTENCE.replace("knee", "km")
+    own = sentence("a", text, spoken=text.replace("km", "kilometre and a half of it"))
+    found = await narrate(
+        script(Scene("s", DO, "A", (own,))), Spoken("tried", ()), tmp_path / "a.wav", lambda done: None
+    )
+    at, cues = LEAD, found.said[0].cues
+    assert len(cues) > 2
+    for cue in cues:
+        said = cue.text.replace("km", "kilometre and a half of it")
+        assert cue.start == pytest.approx(at, abs=0.07)
+        at += letters(said) + letters(" ")
 
 
 async def test_an_engine_that_says_nothing_for_a_sentence_is_told(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hilum.video.local.sound import Sound, loudness, pause, read, track, trimmed
+from hilum.video.local.sound import Sound, pause, read, track, trimmed
 
 RATE = 8000
 
@@ -63,18 +63,18 @@ def test_of_silence_nothing_is_left() -> None:
 
 
 def test_a_pause_is_found_with_its_start_and_end() -> None:
-    loud = loudness(Sound(RATE, tone(1.0) + still(0.2) + tone(1.0)))
-    assert pause(loud, 0.9, 0.3) == (pytest.approx(1.0), pytest.approx(1.2))
+    sound = Sound(RATE, tone(1.0) + still(0.2) + tone(1.0))
+    assert pause(sound, 0.9, 0.3) == (pytest.approx(1.0), pytest.approx(1.2))
 
 
 def test_where_there_is_no_pause_the_quietest_moment_parts() -> None:
-    loud = loudness(Sound(RATE, tone(1.0) + tone(0.1, 2000) + tone(1.0)))
-    start, end = pause(loud, 1.0, 0.3)
+    sound = Sound(RATE, tone(1.0) + tone(0.1, 2000) + tone(1.0))
+    start, end = pause(sound, 1.0, 0.3)
     assert start == end == pytest.approx(1.05, abs=0.04)
 
 
 def test_in_too_short_a_sound_nothing_is_sought() -> None:
-    assert pause([1, 2], 0.01, 0.3) == (0.01, 0.01)
+    assert pause(Sound(RATE, tone(0.02)), 0.01, 0.3) == (0.01, 0.01)
 
 
 def test_the_track_is_a_wav_with_sounds_where_they_were_put(tmp_path: Path) -> None:
