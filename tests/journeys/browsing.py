@@ -26,6 +26,7 @@ FLAGS = [
     "--disable-sync",
 ]
 NARROW, PHONE, DESKTOP = {"width": 320, "height": 640}, {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+AXE = Path(__file__).parent / "node" / "node_modules" / "axe-core" / "axe.min.js"
 SHOTS = Path(__file__).resolve().parents[2] / ".cache" / "pages"
 
 # The lowest contrast of any visible text with its ground (WCAG 2.1, 1.4.3): 4.5 or more is AA.
@@ -79,7 +80,20 @@ def follow(tab: Any, selector: str) -> None:
         tab.click(selector)
 
 
-def looked_at(tab: Any, name: str) -> None:
+def accessible(tab: Any, name: str) -> None:
+    """axe-core finds nothing against WCAG 2.1 AA, where it is installed (`make node`). It is run beside the page's
+    policy, as a browser's own tools are. https://github.com/dequelabs/axe-core
+    """
+    if not AXE.is_file():
+        assert not os.environ.get("CI")
+        return
+    tab.evaluate(AXE.read_text())
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
+    found = tab.evaluate("tags => axe.run({runOnly: {type: 'tag', values: tags}})", tags)["violations"]
+    assert not found, (name, [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found])
+
+
+def looked_at(tab: Any, name: str, language: str = "en") -> None:
     """Each width fits, text can be read, every field has its label; the picture is kept, but in CI."""
     tab.wait_for_load_state()  # what is there already may have no styles yet
     SHOTS.mkdir(parents=True, exist_ok=True)
@@ -94,6 +108,7 @@ def looked_at(tab: Any, name: str) -> None:
         assert ratio >= 4.5, (name, scheme, where)
     tab.emulate_media(color_scheme="light")
     unlabelled = tab.evaluate(
-        "[...document.querySelectorAll('input:not([type=hidden]):not([hidden])')].filter(e => !e.labels.length).length"
+        "[...document.querySelectorAll('input:not([type=hidden]):not([hidden]), select, textarea')]"
+        ".filter(e => !e.labels.length).length"
     )
-    assert (unlabelled, tab.locator("h1").count(), tab.evaluate("document.documentElement.lang")) == (0, 1, "en")
+    assert (unlabelled, tab.locator("h1").count(), tab.evaluate("document.documentElement.lang")) == (0, 1, language)

@@ -68,6 +68,7 @@ from hilum.video.order import (
     changed,
     document_of,
 )
+from hilum.video.renderer import Shape
 from hilum.video.script import Refused, Script
 from hilum.video.shelf import KIND, Reel, Shelf, digest
 from hilum.video.templates import Templates
@@ -109,7 +110,7 @@ class Watched:
     seconds: float
     spoken: bool
     media_type: str
-    until: int
+    shape: Shape
 
 
 class Videos:
@@ -431,7 +432,7 @@ class Videos:
             order.seconds,
             order.spoken,
             file.media_type,
-            standing.expires,
+            order.shape,
         )
 
     async def watched_file(self, proof: str, name: str) -> File:

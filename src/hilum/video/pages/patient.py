@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, Final, NamedTuple
 
 from hilum.problems import Forbidden, NotFound
@@ -161,7 +161,6 @@ def _watching(desk: Desk, token: str, watched: Watched) -> Answer:
         scenes=[one for one in script.scenes if one.role != TEACH_BACK],
         teach=[one for one in script.scenes if one.role == TEACH_BACK],
         call=call(script),
-        until=f"{datetime.fromtimestamp(watched.until / 1_000_000, UTC):%H:%M} UTC",
     )
 
 

@@ -51,8 +51,25 @@ TODO: Final[Mapping[str, str]] = {
     "patient-deceased": "The record says that the patient has died. No video is made.",
     "stale": "What would be told is too old. See the patient first, or gather a newer record, and ask again.",
     "grade": "The words of the record are too hard to read for a patient. Ask with another template.",
-    "gather": _AT_EHR,
-    "incomplete": _AT_EHR,
+    "break-the-glass": "Open the patient's record in the EHR, give the reason there, and ask for the video again.",
+    "limit": "There is more in the record than is taken at once. Tell the people who run this server.",
+    "ambiguous": "It is not clear which patient is meant. Ask again with the id that the EHR has for the patient.",
+    **dict.fromkeys(
+        (
+            "gather",
+            "incomplete",
+            "unreachable",
+            "unauthorized",
+            "forbidden",
+            "absent",
+            "refused",
+            "throttled",
+            "broken",
+            "gone",
+            "partial",
+        ),
+        _AT_EHR,
+    ),
 }
 """What to do about a failure, where it is not the record that is to be corrected."""
 
