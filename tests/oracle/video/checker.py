@@ -118,7 +118,7 @@ class _Checking:
         found = [
             (one.kind, one.text)
             for one in reading.facts
-            if weekday(one.key) not in support.facts and not (one.kind == "word" and one.value[0] in support.words)
+            if weekday(one.key) not in support.facts and not one.means(support.words)
         ]
         stated = [weekday(one.key) for one in reading.facts]
         found += [(f"without {key[0]}", str(key)) for key in support.required if key not in stated]

@@ -9,7 +9,6 @@ from typing import Any
 
 from tests.oracle.video.record import Body, Record, at, plain, words
 from tests.oracle.video.supports import (
-    GLOSSARY,
     Key,
     Support,
     concept,
@@ -40,10 +39,15 @@ def wrong_citations(sentence: Body, record: Record, language: str) -> Iterator[s
             continue
         if not same(value, cite["value"]):
             yield f"{path} has another value"
-        elif told and told not in sentence["text"]:
+        elif told and not any(places(told, sentence["text"])):
             yield f"{told!r} is not in the text"
         elif told and not says(body, path, value, told, language):
             yield f"{path} does not say {told!r}"
+
+
+def places(told: str, text: str) -> Iterator[re.Match[str]]:
+    """Where words stand in a text, and are not the end of a longer word or number."""
+    return re.finditer(rf"(?<!\w)(?<!\d[.,]){re.escape(told)}(?!\w)", text)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -59,11 +63,7 @@ def says(body: Body, path: str, value: Any, told: str, language: str) -> bool:
     """Whether these words are what the value says."""
     support = _of(body, path, value)
     reading = Reading(told, language, support.strings)
-    stray = [
-        one
-        for one in reading.facts
-        if weekday(one.key) not in support.facts and not (one.kind == "word" and one.value[0] in support.words)
-    ]
+    stray = [one for one in reading.facts if weekday(one.key) not in support.facts and not one.means(support.words)]
     return not stray and bool(reading.told or reading.facts)
 
 
@@ -84,13 +84,13 @@ def _of(body: Body, path: str, value: Any) -> Support:
         return Support(facts=frozenset(facts), strings=frozenset(strings))
     if isinstance(value, dict):
         made, place = concept(value), site(value, more=(body.get("code"),))
-        return Support(strings=made.strings, facts=place.facts, words=place.words)
+        return Support(strings=made.strings, facts=place.facts | made.facts, words=made.words)
     if isinstance(value, (int, Decimal)):
         return Support()
     if re.fullmatch(r"\d{4}-\d\d-\d\d(?:T.*)?", value):
         return stated(moment(value))
-    if path.endswith(".code"):
-        return Support(strings=frozenset({GLOSSARY.get(value, "")}))
+    if path.endswith(".code") and ".coding[" in path:
+        return concept(at(body, path.rpartition(".coding[")[0]))
     text = plain(value)
     parts = re.split(r"(?<=[.!?]) ", text) if path.endswith("nstruction") else []
     return Support(strings=frozenset({text, *parts, *words({"text": text})}))
@@ -118,7 +118,7 @@ def uncited(sentence: Body, reading: Reading) -> Iterator[str]:
         n
         for cite in sentence.get("cites", ())
         if cite.get("said")
-        for found in re.finditer(re.escape(cite["said"]), text)
+        for found in places(cite["said"], text)
         for n in range(*found.span())
     }
     when_needed = any(".asNeeded" in cite["path"] for cite in sentence.get("cites", ()))
@@ -128,7 +128,7 @@ def uncited(sentence: Body, reading: Reading) -> Iterator[str]:
         if not cited & set(range(fact.start, fact.end)):
             yield fact.text
     for told in reading.told:
-        if not any(cited >= set(range(*found.span())) - _spaces(text) for found in re.finditer(re.escape(told), text)):
+        if not any(cited >= set(range(*found.span())) - _spaces(text) for found in places(told, text)):
             yield told
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from tests.oracle.video.adapter import Written, written
+from tests.oracle.video.adapter import LANGUAGES, Written, demo, written
 from tests.oracle.video.checker import Finding, check
 from tests.oracle.video.grade import grade
+from tests.oracle.video.mutants import MUTANTS
 from tests.oracle.video.patients import NOW, TROUBLES
 from tests.oracle.video.planting import FORGED, Planted, plant, planters
 from tests.oracle.video.record import Record
@@ -24,6 +26,7 @@ from hilum.fhir import json
 SEED: Final = 1
 PATIENTS: Final = 200
 PLANTS: Final = 220
+DEMO: Final = 120
 PAGE: Final = Path(__file__).resolve().parents[3] / "docs" / "reference" / "video-checks.md"
 LEFT_OUT: Final = (
     "dose",
@@ -45,6 +48,28 @@ LEFT_OUT: Final = (
     "whom",
 )
 """Phrases without which a script says something else."""
+
+HEAD: Final = """# How the patient's video is checked
+
+<!-- Made by `PYTHONPATH=src python -m tests.oracle.video.measuring`. -->
+
+`tests/oracle/video` holds a checker that imports nothing from hilum. It reads a script, as JSON, and the Bundle that it
+was written from, and trusts no citation: it takes from each sentence its dates, times, amounts, frequencies, routes,
+sides, names, telephone numbers and every word that is not in a list of plain ones, and asks whether an element of the
+right resource says so: of the latest visit, of what is booked, of the medicine that is being told, of the version that
+holds. Then it looks for what was left out (a dose, when it is needed, the most, the end, a side, words of the
+prescription, instructions before a procedure), and follows each citation: version, path, value, words.
+
+Patients are generated, too, without hilum: decimals like 2.50, names with accents and apostrophes, times in several
+zones, earlier versions, stopped medicines, cancelled appointments, old names and numbers around what holds. Wrong facts are
+planted into the scripts' sentences, with citations left as they are, forged to fit, led elsewhere, or taken away; one
+counts as found where the words of its own sentence give it away, whatever its citations say.
+
+`HILUM_FULL=1 pytest tests/oracle/video` repeats all of it, and tries every mutant; without it a few seconds' worth.
+
+What it does not see: whether words of the record are themselves right; and a Spanish name of a condition that is wrong
+and yet made of words that mean words of the record's name. The record's own words stand beside each such name.
+"""
 
 
 @dataclass(slots=True)
@@ -96,18 +121,18 @@ def planted(scripts: list[Written], seed: int, many: int) -> Iterator[tuple[Writ
     """So many wrong facts, of each kind in turn and forged in each way in turn, and what the checker finds."""
     random = Random(seed)
     kept = [(one, one.parsed, names(one)) for one in scripts]
-    ways = [(kind, forged) for forged in FORGED for kind in planters()]
+    kinds = list(planters())
     done = 0
     for _ in range(many * 400):
         if done == many:
             return
-        kind, forged = ways[done % len(ways)]
+        kind, forged = kinds[done % len(kinds)], FORGED[done % len(FORGED)]
         one, script, known = random.choice(kept)
         made = plant(script, kind, forged, known, random)
         if made is not None:
             done += 1
             yield one, made, check(encoded_script(made.script), one.patient.bundle, NOW)
-    raise AssertionError(f"no script has a place for {ways[done % len(ways)]}")
+    raise AssertionError(f"no script has a place for a wrong {kind}")
 
 
 def encoded_script(script: dict[str, Any]) -> bytes:
@@ -121,3 +146,48 @@ def caught(made: Planted, found: list[Finding]) -> bool:
         one.where == made.where and one.kind not in ("citation", "uncited") and not one.kind.startswith("spoken")
         for one in found
     )
+
+
+def page() -> str:
+    """docs/reference/video-checks.md, of a full run: some minutes."""
+    made, of_demo = run(SEED, PATIENTS), list(demo(DEMO))
+    foreign = [finding for one in of_demo for finding in check(one.script, one.bundle, NOW)]
+    lies = list(planted(made.written, SEED, PLANTS))
+    kinds = Counter(one.kind for _, one, _ in lies)
+    seen = Counter(one.kind for _, one, found in lies if caught(one, found))
+    grades = {language: sorted(grade for of, grade in made.grades if of == language) for language in LANGUAGES}
+    return "\n".join([
+        HEAD,
+        f"## Numbers ({datetime.now(UTC):%Y-%m-%d}, seed {SEED})\n",
+        "| | |\n|---|---|",
+        f"| generated patients | {PATIENTS} |",
+        f"| scripts, of 3 templates and 2 languages | {len(made.written)} |",
+        f"| unsupported, omitted or miscited in them | {len(made.findings)} |",
+        f"| refused, each for the trouble that the patient was given | {sum(made.refused.values())} |",
+        f"| refused or written where the other was due | {len(made.unexpected)} |",
+        f"| scripts of the demo's people, whom the checker was not made for | {len(of_demo)} |",
+        f"| unsupported, omitted or miscited in them | {len(foreign)} |",
+        f"| wrong facts planted | {len(lies)} |",
+        f"| found at their sentence by its words alone | {sum(seen.values())} |",
+        f"| seeded mutants of the code that writes scripts, each of which must be noticed | {len(MUTANTS)} |",
+        *(_grades(language, grades[language]) for language in LANGUAGES),
+        "\n| planted | facts | found |\n|---|---|---|",
+        *(f"| {kind} | {kinds[kind]} | {seen[kind]} |" for kind in planters()),
+        "\n| refused as | because of | scripts |\n|---|---|---|",
+        *(f"| `{code}` | {trouble or 'no procedure is planned'} | {many} |"
+          for (code, trouble), many in sorted(made.refused.items())),
+        "",
+    ])  # fmt: skip
+
+
+def _grades(language: str, grades: list[float]) -> str:
+    easy = sum(one <= 6 for one in grades)
+    name = {"en": "English", "es": "Spanish"}[language]
+    return (
+        f"| grade 6 or less, {name}, as the checker counts | {easy} of {len(grades)} ({easy / len(grades):.1%}); "
+        f"median {grades[len(grades) // 2]:.1f}, highest {grades[-1]:.1f} |"
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")

@@ -11,26 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.oracle.video.record import Body, Record, choice, codings, instant, occurrence, plain, sides, words
-from tests.oracle.video.words import BODY, DAYS_OF_CODES, SPAN, UNIT
+from tests.oracle.video.spanish import lent
+from tests.oracle.video.words import DAYS_OF_CODES, SPAN, UNIT
 
 Key = tuple[Any, ...]
-GLOSSARY: Final = {
-    "59621000": "presión alta",
-    "44054006": "diabetes tipo 2",
-    "195967001": "asma",
-    "239873007": "artrosis de rodilla",
-    "10509002": "bronquitis",
-    "65363002": "infección de oído",
-    "444814009": "sinusitis",
-    "185347001": "visita por un problema",
-    "390906007": "visita de seguimiento",
-    "73761001": "colonoscopia",
-    "609588000": "reemplazo de rodilla",
-    "309431009": "operación de rodilla con cámara",
-    "38822007": "infección de la vejiga",
-    "162673000": "chequeo",
-}
-"""What codes of SNOMED CT mean in Spanish, said once more and by itself."""
 ROUTE_CODES: Final = {
     "26643006": "oral",
     "PO": "oral",
@@ -120,16 +104,16 @@ def stated(facts: set[Key], label: Key = (), subject: Body | None = None) -> Sup
 
 
 def concept(one: Body, label: Key = (), subject: Body | None = None) -> Support:
-    """A CodeableConcept: its own words, and beside them what the glossary has for its code."""
-    own = {GLOSSARY[code["code"]] for code in codings(one) if code.get("code") in GLOSSARY}
-    return Support(label, frozenset(words(one) | own), (frozenset(words(one)),), subject=subject)
+    """A CodeableConcept: its own words, and beside them those that mean the same in Spanish."""
+    own = words(one)
+    numbers = frozenset(("number", digits) for text in own for digits in re.findall(r"\d+", text))
+    return Support(label, frozenset(own), (frozenset(own),), numbers, words=lent(own), subject=subject)
 
 
 def site(one: Body, label: Key = (), more: tuple[Any, ...] = ()) -> Support:
     """A part of the body; its name and its side may be said in Spanish beside its own words."""
-    parts = {BODY[word] for text in words(one) for word in re.findall(r"\w+", text.casefold()) if word in BODY}
     told = frozenset(("side", side) for side in sides(one, *more))
-    return Support(label, frozenset(words(one)), (frozenset(words(one)),), told, words=frozenset(parts))
+    return Support(label, frozenset(words(one)), (frozenset(words(one)),), told, words=lent(words(one)))
 
 
 def moment(text: str, *, timed: bool = True) -> set[Key]:
@@ -197,9 +181,8 @@ def dosed(one: Body, number: int) -> Iterator[Support]:
     if needed is True:
         yield stated({("needed",)}, ("needed", number))
     elif kind == "CodeableConcept":
-        why = concept(needed)
-        only = frozenset({("needed",)})
-        yield Support(("needed", number), why.strings, why.needs, only, only)
+        why, only = concept(needed), frozenset({("needed",)})
+        yield Support(("needed", number), why.strings, why.needs, why.facts | only, only, why.words)
     if "maxDosePerPeriod" in one:
         facts, strings = quantity(one["maxDosePerPeriod"]["numerator"])
         facts.add(duration(one["maxDosePerPeriod"]["denominator"]))

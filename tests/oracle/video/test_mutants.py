@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ SOURCE = ROOT / "src" / "hilum"
 FULL = bool(os.environ.get("HILUM_FULL"))
 PATIENTS = 120
 
-some = MUTANTS if FULL else tuple(one for one in MUTANTS if zlib.crc32(one.name.encode()) % len(MUTANTS) < 2)
+some = MUTANTS if FULL else tuple(one for one in MUTANTS if one.name == "doses are rounded")
 
 
 def ask(source: Path) -> subprocess.CompletedProcess[str]:

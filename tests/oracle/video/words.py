@@ -89,10 +89,6 @@ SIDES: Final = {
     "left": "left", "right": "right", "izquierdo": "left", "izquierda": "left", "derecho": "right", "derecha": "right",
     "both": "both", "bilateral": "both", "ambos": "both", "ambas": "both",
 }  # fmt: skip
-BODY: Final = {
-    "eye": "ojo", "ear": "oído", "shoulder": "hombro", "arm": "brazo", "hand": "mano", "hip": "cadera", "leg": "pierna",
-    "knee": "rodilla", "foot": "pie", "head": "cabeza", "neck": "cuello", "back": "espalda",
-}  # fmt: skip
 _DRUGS: Final = """
 acetaminophen albuterol alendronate allopurinol amlodipine amoxicillin apixaban atenolol atorvastatin
 azithromycin baclofen bupropion carvedilol cephalexin cetirizine ciprofloxacin citalopram clonazepam
@@ -138,6 +134,10 @@ class Fact(NamedTuple):
     text: str = ""
     start: int = 0
     end: int = 0
+
+    def means(self, words: frozenset[str]) -> bool:
+        """Whether it is no more than one of these words."""
+        return self.kind in ("word", "name") and self.value[0] in words
 
     @property
     def key(self) -> tuple[Any, ...]:
