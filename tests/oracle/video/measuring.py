@@ -61,9 +61,9 @@ holds. Then it looks for what was left out (a dose, when it is needed, the most,
 prescription, instructions before a procedure), and follows each citation: version, path, value, words.
 
 Patients are generated, too, without hilum: decimals like 2.50, names with accents and apostrophes, times in several
-zones, earlier versions, stopped medicines, cancelled appointments, old names and numbers around what holds. Wrong facts are
-planted into the scripts' sentences, with citations left as they are, forged to fit, led elsewhere, or taken away; one
-counts as found where the words of its own sentence give it away, whatever its citations say.
+zones, earlier versions, stopped medicines, cancelled appointments, old names and numbers around what holds. Wrong facts
+are planted into the scripts' sentences, with citations left as they are, forged to fit, led elsewhere, or taken away;
+one counts as found where the words of its own sentence give it away, whatever its citations say.
 
 `HILUM_FULL=1 pytest tests/oracle/video` repeats all of it, and tries every mutant; without it a few seconds' worth.
 

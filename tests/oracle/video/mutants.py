@@ -206,6 +206,23 @@ MUTANTS = (
         "if written & set(known)), OTHER)",
         "if written & set(known)), OTHER) and 'oral'",
     ),
+    Mutant("pictures' clocks show the hour", "writing.py", 'Mark(f"{one:%H:%M}")', 'Mark(f"{one:%H}:00")'),
+    Mutant(
+        "pictures mark the other side",
+        "sides.py",
+        'return tuple(f"{one}-{part}" for one in sorted(side))',
+        'return tuple(f"{LEFT if one == RIGHT else RIGHT}-{part}" for one in sorted(side))',
+    ),
+    Mutant(
+        "calendars show the day before", "writing.py", "Mark(one.isoformat())", "Mark(one.replace(day=1).isoformat())"
+    ),
+    Mutant("a voice leaves the number out", "dosage.py", ', f"{digits} {form}"', ", form"),
+    Mutant(
+        "a voice says other digits",
+        "wording.py",
+        '", ".join(map(" ".join, groups))',
+        '", ".join(map(" ".join, groups[1:]))',
+    ),
     Mutant(
         "citations name another version",
         "elements.py",

@@ -8,8 +8,10 @@ from __future__ import annotations
 import ast
 import os
 from collections import Counter
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.oracle.video.adapter import demo
@@ -151,3 +153,59 @@ def test_findings_name_the_sentence_and_the_words() -> None:
         (f.kind, f.said) for f in found if f.where == where
     }
     assert isinstance(found[0], Finding)
+
+
+def spoiled(
+    change: Callable[[dict[str, Any]], object], template: str = "medications", language: str = "en"
+) -> set[str]:
+    """The kinds of what is found in a script that was changed, in the first that the change makes different."""
+    for one in done().written:
+        script = one.parsed
+        if (one.template, one.language) == (template, language) and change(script):
+            return {found.kind for found in check(encoded_script(script), one.patient.bundle, NOW)}
+    raise AssertionError("no script has a place for the change")
+
+
+def pictured(script: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [
+        mark
+        for scene in script["scenes"]
+        if scene["picture"]["kind"] == kind
+        for mark in scene["picture"].get("marks", ())
+    ]
+
+
+def test_pictures_show_what_the_words_beside_them_say() -> None:
+    assert spoiled(lambda script: [mark.update(at="03:33") for mark in pictured(script, "clock")]) == {"mark"}
+    day = spoiled(lambda script: [mark.update(at="2027-01-01") for mark in pictured(script, "calendar")], "procedure")
+    assert day == {"mark"}
+
+
+def test_a_voice_says_what_is_written() -> None:
+    def other(script: dict[str, Any]) -> bool:
+        for scene in script["scenes"]:
+            for one in scene["sentences"]:
+                if "milligrams" in one.get("spoken", ""):
+                    one["spoken"] = one["spoken"].replace("milligrams", "grams")
+                    return True
+        return False
+
+    assert spoiled(other) == {"spoken dose", "spoken without dose"}
+
+
+def test_all_of_a_script_is_looked_at() -> None:
+    assert spoiled(lambda script: script.update(first_name="Nick") is None) == {"name"}
+    assert spoiled(lambda script: script["sources"].pop()) == {"source"}
+    assert spoiled(lambda script: script.update(exempt=["hypertension"]) is None) == {"exempt"}
+    assert spoiled(lambda script: script["scenes"][0].update(heading="On May 3, 2027") is None) == {"date"}
+    assert spoiled(lambda script: script.update(title="Take 2 mg of Warfarin") is None) == {"dose", "drug"}
+
+
+def test_every_medicine_is_told_once() -> None:
+    def without(script: dict[str, Any]) -> bool:
+        script["scenes"] = [scene for scene in script["scenes"] if scene["id"] != "medicine-1"]
+        return True
+
+    assert {kind for kind in spoiled(without) if kind.startswith("told")} == {"told 0 times"}
+    again = spoiled(lambda script: script["scenes"].append(script["scenes"][2]) is None)
+    assert "told 2 times" in again
