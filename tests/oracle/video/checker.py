@@ -182,10 +182,11 @@ class _Checking:
         whole = [
             order.get("code"),
             *order.get("bodySite", ()),
-            order.get("patientInstruction"),
             (booked or {}).get("description"),
         ]
-        told = sides(*(one["text"] for scene in self.script["scenes"] for one in scene["sentences"]))
+        prepared = {label[1] for label in self.told if label[0] == "preparation"}
+        texts = [one["text"] for scene in self.script["scenes"] for one in scene["sentences"]]
+        told = sides(*(text for text in texts if text not in prepared))
         for side in sorted(sides(*filter(None, whole)) ^ told):
             yield Finding("", "side", side)
 

@@ -29,14 +29,20 @@ MUTANTS = (
     Mutant(
         "sides of procedures are not told",
         "facts.py",
-        '            slots["site"] = site\n        told = ',
-        "            pass\n        told = ",
+        '            slots["site"] = site\n        unsaid',
+        "            pass\n        unsaid",
     ),
     Mutant(
         "sides of what was done are not told",
         "facts.py",
-        "if sites and (site := placed(self._phrases, sites[0], side)).text:\n                    slots",
-        "if False:\n                    slots",
+        '                if site.text:\n                    slots["site"] = site',
+        "                if site.text:\n                    pass",
+    ),
+    Mutant(
+        "of several sites the first is told",
+        "facts.py",
+        "for one in sites if (told := placed(self._phrases, one, side)).text])\n                if",
+        "for one in sites[:1] if (told := placed(self._phrases, one, side)).text])\n                if",
     ),
     Mutant(
         "doses lose their last digits",
@@ -67,7 +73,7 @@ MUTANTS = (
     Mutant(
         "Greenwich is not named",
         "wording.py",
-        'if offset in ("Z", "+00:00", "-00:00") else text',
+        "if offset in UTC else text",
         'if offset == "?" else text',
     ),
     Mutant("noon is in the morning", "wording.py", '"time-am" if at.hour < 12', '"time-am" if at.hour < 13'),

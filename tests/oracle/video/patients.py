@@ -354,7 +354,7 @@ class _Making:
                     "subject": self.me,
                     "code": _concept(code, text),
                     "encounter": _to("Encounter", visit),
-                    "bodySite": [{"text": f"{random.choice(('Left', 'Right'))} {place.lower()}"}],
+                    "bodySite": self._sites(place),
                     "performedDateTime": "2026-11-01",
                 }
         for name, days, status in (("next", 90, "booked"), ("called-off", 2, "cancelled")):
@@ -370,6 +370,12 @@ class _Making:
                 ],
             }
         return made
+
+    def _sites(self, place: str) -> list[Body]:
+        """One part of the body, or two on the same side."""
+        side = self.random.choice(("Left", "Right"))
+        parts = (place.lower(), *(("leg",) if self.random.random() < 0.25 else ()))
+        return [{"text": f"{side} {part}"} for part in parts]
 
     def _medicine(self, number: int, drug: tuple[str, str, str]) -> dict[str, Body]:
         random = self.random
@@ -463,11 +469,15 @@ class _Making:
         }
         if place:
             qualifier = {"Left": "7771000", "Right": "24028007"}[side]
-            order["bodySite"] = [{"text": f"{side} {place.lower()}", "coding": [{"system": SCT, "code": qualifier}]}]
+            written = random.choice(
+                (f"{side} {place.lower()}", f"{side[0]} {place.lower()}", f"{place}, {side.lower()}")
+            )
+            order["bodySite"] = [{"text": written, "coding": [{"system": SCT, "code": qualifier}]}]
         if random.random() < 0.7:
             order["patientInstruction"] = random.choice(
                 (
                     "Do not eat after midnight. Bring a friend.",
+                    "Lie on your left side at night. Bring a friend.",
                     "Drink only water for 12 hours before. Wear loose clothes.",
                     "Stop Ibuprofen 3 days before. Call if you have a cold.",
                 )

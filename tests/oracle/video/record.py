@@ -80,6 +80,12 @@ def words(concept: Body | None) -> set[str]:
     return found | {re.sub(r" \([a-z/ ]+\)$", "", one) for one in found}
 
 
+_LETTER: Final = {
+    "left": re.compile(r"\b(?:L|Lt|LT)\b\.? (?=[a-z])"),
+    "right": re.compile(r"\b(?:R|Rt|RT)\b\.? (?=[a-z])"),
+}
+
+
 def sides(*elements: Any) -> set[str]:
     """The sides that concepts or strings tell."""
     found = set()
@@ -87,8 +93,13 @@ def sides(*elements: Any) -> set[str]:
         texts = {one} if isinstance(one, str) else words(one)
         for text in texts:
             small = text.casefold()
-            found |= {"left"} if re.search(r"\bleft\b|\bizquierd", small) else set()
-            found |= {"right"} if re.search(r"\bright\b(?! (?:away|now|after|before))|\bderech", small) else set()
+            found |= {"left"} if re.search(r"\bleft\b|\bizquierd", small) or _LETTER["left"].search(text) else set()
+            found |= (
+                {"right"}
+                if _LETTER["right"].search(text)
+                or re.search(r"\bright\b(?! (?:away|now|after|before))|\bderech", small)
+                else set()
+            )
             found |= {"left", "right"} if re.search(r"\bboth\b|\bbilateral|\bamb[oa]s\b", small) else set()
         if isinstance(one, dict):
             for coding in codings(one):

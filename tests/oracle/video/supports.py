@@ -51,7 +51,7 @@ _TOPICS: Final = {
     "hello": r"^(?:Hello|Hola)\b",
     "visit-date": r"^You came to see us\b|^Usted vino el\b",
     "visit-place": r"^You were at\b|^Usted vino a\b",
-    "visit-person": r"^You saw\b|^Le vio\b",
+    "visit-person": r"^You saw\b|^Le (?:vio|atendió)\b",
     "visit-kind": r"\bkind of visit\b|\btipo de visita\b",
     "visit-reason": r"\bcame for this\b|\bvino por esto\b",
     "done": r"^At this visit you had\b|^Ese día le hicieron\b",
@@ -116,12 +116,26 @@ def site(one: Body, label: Key = (), more: tuple[Any, ...] = ()) -> Support:
     return Support(label, frozenset(words(one)), (frozenset(words(one)),), told, words=lent(words(one)))
 
 
+def every(several: list[Support]) -> Support:
+    """Several that are told in one sentence, of which none may be left out."""
+    return Support(
+        several[0].label,
+        frozenset().union(*(one.strings for one in several)),
+        tuple(need for one in several for need in one.needs),
+        frozenset().union(*(one.facts for one in several)),
+        words=frozenset().union(*(one.words for one in several)),
+    )
+
+
 def moment(text: str, *, timed: bool = True) -> set[Key]:
-    """The date, and the time as it stands there, in no other zone."""
+    """The date, and the time as it stands there, in no other zone. What was recorded in UTC needs its time: where the
+    patient is it may be another day.
+    """
     found: set[Key] = {("date", *(int(one) for one in text[:10].split("-")))}
-    if timed and "T" in text:
+    utc = text.endswith(("Z", "+00:00"))
+    if "T" in text and (timed or utc):
         hour, minute = text[11:16].split(":")
-        found.add(("time", int(hour) * 60 + int(minute), text.endswith(("Z", "+00:00"))))
+        found.add(("time", int(hour) * 60 + int(minute), utc))
     return found
 
 
@@ -310,7 +324,8 @@ class Context:
             return []
         if subject["resourceType"].startswith("Medication"):
             return self._dosed("site")
-        return [site(one, ("site",), (subject.get("code"),)) for one in subject.get("bodySite", ())]
+        each = [site(one, ("site",), (subject.get("code"),)) for one in subject.get("bodySite", ())]
+        return [every(each)] if each else []
 
     def _dosed(self, topic: str) -> list[Support]:
         """Of the medicine that is being told; of one of its dosages where that has been named."""

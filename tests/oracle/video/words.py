@@ -114,12 +114,12 @@ the them then this time to until us use visit was way well were what when where 
 wrote you your
 """,
     "es": """
-a acordaron además ahora al algo antes así ayuda ayudan bien cada cae caso con corta cuando cuerpo cuándo cómo
+a acordaron atendió además ahora al algo antes así ayuda ayudan bien cada cae caso con corta cuando cuerpo cuándo cómo
 de dejó del después dice dosis duda día díganos dónde el emergencias empiece en equipo es ese esta estar este
 esto fiebre fue guía hace hacer haga hasta hicieron hola hora inhale inyecte la las le listo llamar llame lo
 los mal medicina medicinas mucho más necesite no nos nota nuevo número o palabras para parte pasa peor ponga
 por preparar prepararse próxima puede que quién qué receta respirar sabe se si siente solo su sus teléfono
-tiene tipo toma tomar tome un una usa use usted va van vaya vino vio visita y ya úsela
+tiene tipo toma toman tomar tome un una usa use usted va van vaya vino vio visita y ya úsela
 """,
 }
 PLAIN: Final = {language: frozenset(words.split()) for language, words in _PLAIN.items()}
