@@ -220,7 +220,10 @@ MUTANTS = (
         'return tuple(f"{LEFT if one == RIGHT else RIGHT}-{part}" for one in sorted(side))',
     ),
     Mutant(
-        "calendars show the day before", "writing.py", "Mark(one.isoformat())", "Mark(one.replace(day=1).isoformat())"
+        "calendars show the first of the month",
+        "writing.py",
+        "Mark(one.isoformat())",
+        "Mark(one.replace(day=1).isoformat())",
     ),
     Mutant("a voice leaves the number out", "dosage.py", ', f"{digits} {form}"', ", form"),
     Mutant(
@@ -242,6 +245,7 @@ MUTANTS = (
         "return Citation(self.reference, self.path, self.value, said)",
         "return Citation(self.reference, self.path, said, said)",
     ),
+    Mutant("names of drugs are all words", "medicines.py", "if w.casefold() not in FORMS)", ") | {'Call'}"),
 )
 
 
