@@ -185,7 +185,7 @@ def patient(seed: int, number: int) -> Patient:
         change, code, templates = TROUBLES[name]
         change(bodies)
         expects |= dict.fromkeys(templates, code)
-    if "order" not in bodies and not expects["procedure"]:
+    if "order" not in bodies and expects["procedure"] in ("", "contact-missing"):  # whom to call depends on it
         expects["procedure"] = "procedure-missing"
     entries, current = [], []
     for body in bodies.values():
