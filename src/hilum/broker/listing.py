@@ -7,6 +7,7 @@ name their organization, contain it, or refer to it. Pure: bytes in, values out.
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -78,7 +79,7 @@ _decode: Final = msgspec.json.Decoder(_Bundle).decode
 def read(raw: bytes) -> Read:
     """The organizations of a Bundle, each with each base that it is reached at, by name. Raises Invalid."""
     try:
-        bundle = _decode(raw)
+        bundle = _decode(raw.removeprefix(codecs.BOM_UTF8))  # as some programs begin the files that they write
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Invalid(f"The list is no Bundle of FHIR JSON: {error}.") from None
     if bundle.resourceType != "Bundle":
@@ -195,7 +196,7 @@ def _listed(organization: _Resource, base: str, endpoint: _Resource) -> Listed:
     name = _text(organization.name)
     aliases = [_text(one) for one in organization.alias] if isinstance(organization.alias, list) else []
     places = list(dict.fromkeys(filter(None, (_place(one) for one in _dicts(organization.address)))))
-    words = normal(" ".join((name, *aliases, *places)))
+    words = normal(" ".join(dict.fromkeys((name, *aliases, *places, _text(endpoint.name)))))
     return Listed(name, base, places[0] if places else "", _version(endpoint), f" {words}")
 
 

@@ -37,6 +37,8 @@ SIGN_IN: Final = "urn:hilum:ehr-sign-in"
 
 
 WAITING: Final = "waiting"
+NOT_BEFORE: Final = "not before "
+"""What stands before the moment until when it waits."""
 SIGNING_IN: Final = "signing-in"
 GATHERING: Final = "gathering"
 STORING: Final = "storing"
@@ -82,7 +84,7 @@ def shown(body: Body, order: Order, doing: str, progress: Mapping[str, int] | No
     status, step = _status(order, doing)
     new = body | {"status": status, "businessStatus": _concept(STEP, step), "lastModified": instant(max(at, order.at))}
     if step == WAITING and order.again:
-        new["businessStatus"]["text"] = f"not before {instant(order.again)}"
+        new["businessStatus"]["text"] = f"{NOT_BEFORE}{instant(order.again)}"
     new.pop("statusReason", None)
     new.pop("output", None)
     if order.failure is not None:

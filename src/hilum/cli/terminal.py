@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hilum.problems import Problem
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 T = TypeVar("T")
+
+WHOLE: Final = 40
+"""Characters of a name, or an id, that stand in one line of a table, however narrow the terminal is."""
 
 
 def out(text: str = "") -> None:
@@ -61,10 +64,12 @@ def table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]])
     from rich.table import Table
 
     grid = Table(title=escape(title), title_justify="left", show_edge=False, pad_edge=False, box=None)
-    for name in columns:
-        grid.add_column(name, overflow="fold")
-    for row in rows:
-        grid.add_row(*(escape(cell) for cell in row))
+    cells = [tuple(map(escape, row)) for row in rows]
+    for place, name in enumerate(columns):
+        longest = max((len(row[place]) for row in cells), default=0)
+        grid.add_column(name, overflow="fold", min_width=0 if place else min(longest, WHOLE))
+    for row in cells:
+        grid.add_row(*row)
     console().print(grid)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import json
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,11 @@ def test_what_is_no_list_of_addresses_is_refused(raw: bytes, says: str) -> None:
         read(raw)
 
 
+def test_a_file_may_begin_with_a_byte_order_mark() -> None:
+    raw = bundle(endpoint(name="Lake Clinic"))
+    assert read(codecs.BOM_UTF8 + raw) == read(raw)
+
+
 # --- how one is found -------------------------------------------------------------------------------------------------
 
 
@@ -193,6 +199,12 @@ def test_an_organization_is_found_by_alias_and_place_too() -> None:
     )
     some = read(bundle(endpoint(), resource)).listed
     assert [one.place for one in find(some, "good madison", 5)] == ["Madison, WI"]
+
+
+def test_an_organization_is_found_by_the_name_of_its_endpoint_too() -> None:
+    inside = organization(name="Mercy Health")
+    named = endpoint(name="Mercy Health, Madison", managingOrganization=to("#o"), contained=[inside])
+    assert [one.name for one in find(read(bundle(named)).listed, "mercy madison", 5)] == ["Mercy Health"]
 
 
 # --- where they are kept ----------------------------------------------------------------------------------------------

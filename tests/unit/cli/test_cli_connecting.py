@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +65,14 @@ async def test_a_key_and_a_connection_for_each_app_are_made_once(hilum: Settings
     assert backend.mrn_system == profiles()["epic"].record_number.system
     assert backend.allows("visits")
     assert backend.origin == ORIGIN
+
+
+async def test_two_sandboxes_that_start_at_once_share_the_first_key(hilum: Settings) -> None:
+    made = await asyncio.gather(connect(hilum, wish()), connect(hilum, wish(name="oracle")))
+    assert sorted(line for lines in made for line in lines) == [
+        "a client key (RS384)", "epic", "epic-launch", "oracle", "oracle-launch",
+    ]  # fmt: skip
+    assert (await there(hilum))[1] == 1
 
 
 async def test_a_sandbox_that_has_moved_is_known_where_it_is_now(hilum: Settings) -> None:

@@ -22,3 +22,15 @@ def test_a_list_as_json_is_one_value_and_nothing_beside_it(capsys: pytest.Captur
     listed("EHRs", ["A", "B"], COLUMNS, str, lambda one: {"is": one}, json=True)
     said = capsys.readouterr()
     assert (json.loads(said.out), said.err) == ({"ehrs": [{"is": "A"}, {"is": "B"}]}, "")
+
+
+def test_a_name_stands_in_one_line_beside_whatever_else_a_narrow_terminal_shows(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    id, url = "01a209d4-7104-78b8-8d90-104313a09e32", f"https://ehr.example.org/{'r4' * 40}"
+    columns = {"id": str, "base": lambda one: url, "environment": lambda one: "SANDBOX"}
+    listed("EHRs", [id], columns, str, dict, json=False)
+    shown = capsys.readouterr().err
+    assert id in shown
+    assert url in "".join(shown.replace(id, "").replace("SANDBOX", "").split()[4:])

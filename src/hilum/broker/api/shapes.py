@@ -124,6 +124,9 @@ class Order(Shape):
     store: bool = True
     created: datetime | None = None
     changed: datetime | None = None
+    not_before: datetime | None = Field(
+        None, description="While it is waiting: when it is tried again, as the EHR or the service asked, or by itself."
+    )
     patient: str | None = Field(None, description="The Patient in hilum's own store, once it is there.")
     progress: dict[str, int] = Field({}, description="Counts, while it is being gathered.")
     came: list[Came] = Field([])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from hilum.broker import told
+from hilum.broker import shown, told
 from hilum.broker.api.shapes import Came, Delivery, Missing, Order, Reason
 from hilum.fhir.resource import Resource, instant
 
@@ -25,6 +25,7 @@ def order(task: Resource, base: str) -> Order:
         store=said.store,
         created=_moment(said.created),
         changed=_moment(instant(task.last_updated)),
+        not_before=_moment(said.waits.removeprefix(shown.NOT_BEFORE)),
         patient=said.patient or None,
         progress=said.progress,
         came=[Came(type=one.type, count=one.count) for one in said.came],

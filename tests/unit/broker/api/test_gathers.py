@@ -45,6 +45,7 @@ async def test_an_order_is_accepted_with_its_place_and_what_it_asks_for(api: Her
         "recipe": "video",
         "deliver_to": "video",
         "store": True,
+        "not_before": None,
         "patient": None,
         "progress": {},
         "came": [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -74,3 +75,11 @@ def test_what_an_order_says_is_in_its_view(
     assert [one.result for one in found.deliveries] == [one.result for one in attempts]
     assert [(one.begun, one.ended) for one in found.deliveries if one.begun is None or one.ended is None] == []
     assert (found.status, found.reason and found.reason.code) == ("failed", "broken")
+    assert found.not_before is None
+
+
+def test_what_waits_says_until_when() -> None:
+    order = Order("epic", "sandbox", "visits", "kim", 1_790_000_000_000_000, step="asked", again=1_790_000_060_000_000)
+    found = views.order(task(shown.shown(shown.asked(order), order, shown.WAITING)), "https://hilum.test/fhir")
+    assert found.step == "waiting"
+    assert found.not_before == datetime(2026, 9, 21, 14, 14, 20, tzinfo=UTC)
