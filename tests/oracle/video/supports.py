@@ -293,7 +293,8 @@ class Context:
             return [stated(moment(visit["period"]["start"], timed=False), ("visit-date",))]
         if topic == "visit-place":
             places = [*(one.get("location") for one in visit.get("location", ())), visit.get("serviceProvider")]
-            return [said(names) for one in places if (names := record.called(one))]
+            named = [said(names) for one in places if (names := record.called(one))]
+            return named[:-1] if record.called(visit.get("serviceProvider")) and len(named) > 1 else named
         if topic == "visit-person":
             people = [one.get("individual") for one in visit.get("participant", ())]
             people = [one for one in people if one and "Practitioner/" in one.get("reference", "")]

@@ -181,7 +181,7 @@ def test_pictures_show_what_the_words_beside_them_say() -> None:
         "calendar": [one for one in done().written if pictured(one.parsed, "calendar")],
         "body": [one for one in done().written if pictured(one.parsed, "body")],
     }
-    other = {"clock": "03:33", "calendar": "2027-01-01", "body": "left-and-right-knee"}
+    other = {"clock": "03:33", "calendar": "2030-02-03", "body": "left-and-right-knee"}
     for kind, several in marked.items():
         assert several or not FULL, kind
         for one in several:
