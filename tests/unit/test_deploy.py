@@ -104,6 +104,13 @@ def test_compose_holds_no_secret_but_demands_it(compose):
     assert (set(example), example["POSTGRES_PASSWORD"]) == (used, "")
 
 
+def test_the_image_can_use_the_redis_that_compose_starts(compose):
+    installed = next(rest for name, rest in instructions() if name == "RUN" and "pip install" in rest)
+    assert "redis" in re.search(r"\.\[([^]]*)\]", installed)[1].split(",")
+    assert compose["services"]["hilum"]["environment"]["HILUM_REDIS"] == "${HILUM_REDIS:-}"
+    assert Settings.read({}, {"HILUM_REDIS": ""}).redis == ""
+
+
 def test_the_settings_in_compose_are_settings(compose):
     hilum = compose["services"]["hilum"]
     variables = {entry.variable for entry in ENTRIES.values()}

@@ -90,11 +90,13 @@ def told(task: Resource) -> Told:
     output = list(_elements(body, "output"))
     gathered = [one for one in output if one.system == shown.GATHERED_OF]
     reason = _object(body.get("statusReason"))
+    status = _text(body.get("status"))
+    by_others = status in shown.CANCELLED  # who ended it may have left the step as it was
     return Told(
         id=task.id,
-        status=_text(body.get("status")),
-        step=_coding(body.get("businessStatus"))[1],
-        waits=_text(_object(body.get("businessStatus")).get("text")),
+        status=status,
+        step=status if by_others else _coding(body.get("businessStatus"))[1],
+        waits="" if by_others else _text(_object(body.get("businessStatus")).get("text")),
         ehr=_text(asked.get("ehr")),
         environment=_text(asked.get("environment")),
         recipe=_text(asked.get("recipe")),

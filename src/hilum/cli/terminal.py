@@ -63,14 +63,16 @@ def table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]])
     from rich.markup import escape
     from rich.table import Table
 
-    grid = Table(title=escape(title), title_justify="left", show_edge=False, pad_edge=False, box=None)
+    grid = Table(show_edge=False, pad_edge=False, box=None)
     cells = [tuple(map(escape, row)) for row in rows]
     for place, name in enumerate(columns):
         longest = max((len(row[place]) for row in cells), default=0)
         grid.add_column(name, overflow="fold", min_width=0 if place else min(longest, WHOLE))
     for row in cells:
         grid.add_row(*row)
-    console().print(grid)
+    where = console()
+    where.print(f"[italic]{escape(title)}[/]")  # not the table's own title, which is broken at the table's width
+    where.print(grid)
 
 
 def listed(

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from hilum.cli.terminal import listed
+from hilum.cli.terminal import listed, table
 
 COLUMNS = {"name": str.lower, "": lambda one: "disabled" if one == "B" else ""}
 
@@ -34,3 +34,8 @@ def test_a_name_stands_in_one_line_beside_whatever_else_a_narrow_terminal_shows(
     shown = capsys.readouterr().err
     assert id in shown
     assert url in "".join(shown.replace(id, "").replace("SANDBOX", "").split()[4:])
+
+
+def test_a_title_is_not_broken_at_the_width_of_its_table(capsys: pytest.CaptureFixture[str]) -> None:
+    table("oracle SANDBOX, recipe demographics", ("type", "came"), [("Patient", "1")])
+    assert capsys.readouterr().err.splitlines()[0].rstrip() == "oracle SANDBOX, recipe demographics"

@@ -83,3 +83,10 @@ def test_what_waits_says_until_when() -> None:
     found = views.order(task(shown.shown(shown.asked(order), order, shown.WAITING)), "https://hilum.test/fhir")
     assert found.step == "waiting"
     assert found.not_before == datetime(2026, 9, 21, 14, 14, 20, tzinfo=UTC)
+
+
+def test_what_somebody_has_cancelled_waits_for_nothing() -> None:
+    order = Order("epic", "sandbox", "visits", "kim", 1_790_000_000_000_000, step="asked", again=1_790_000_060_000_000)
+    waiting = shown.shown(shown.asked(order), order, shown.WAITING)
+    found = views.order(task(waiting | {"status": "cancelled"}), "https://hilum.test/fhir")
+    assert (found.status, found.step, found.not_before) == ("cancelled", "cancelled", None)
