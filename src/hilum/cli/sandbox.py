@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -54,6 +55,17 @@ def sandbox(
             metavar="FILE|URL",
         ),
     ] = "",
+    today: Annotated[
+        datetime | None,
+        typer.Option(
+            "--today",
+            formats=["%Y-%m-%d"],
+            help="The day around which the dates of all patients are laid, as in 2026-11-23. Without it, the day on "
+            "which the data directory is made. Given again later, it moves the dates of what is there.",
+            metavar="DAY",
+            show_default=False,
+        ),
+    ] = None,
     port: Annotated[str, typer.Option("--port", help="The TCP port. 0 takes any free one.", metavar="PORT")] = "8090",
     data: Annotated[
         str,
@@ -116,5 +128,6 @@ def sandbox(
             jwks=jwks,
             port=port,
             data=data or f"hilum-sandbox-{profile}",
+            today=today.date() if today else None,
         )
     )

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +27,7 @@ from hilum.broker.rules import BACKEND as BACKEND_GRANT
 from hilum.broker.rules import LAUNCH as LAUNCH_GRANT
 from hilum.cli import connecting
 from hilum.cli.banner import program
-from hilum.cli.loading.command import fill
+from hilum.cli.loading.command import fill, forget
 from hilum.cli.loading.sources import Source
 from hilum.cli.serving import Announcing, configured, listen
 from hilum.cli.terminal import bold, out
@@ -36,9 +37,10 @@ from hilum.fhir import json as fhir_json
 from hilum.oauth.ledger import Client, User
 from hilum.problems import Invalid, Misconfigured
 from hilum.sandbox import faults
+from hilum.sandbox.days import moved
 from hilum.sandbox.emulator import Emulator
 from hilum.sandbox.patients import record_number, renumbered
-from hilum.sandbox.plans import planned
+from hilum.sandbox.plans import AHEAD, planned
 from hilum.sandbox.profile import Profile, profiles
 from hilum.smart.apps import clients
 from hilum.smart.people import passwords, users
@@ -63,13 +65,17 @@ TYPES: Final = (
 )  # fmt: skip
 """What the apps may read. Named one by one, since Oracle Health grants no scope for all types."""
 KEPT: Final = "sandbox.json"
+YEARS: Final = range(1970, 2200)
+"""In which today can be: no date of a patient's is then one that FHIR can't write."""
 JWKS_PATH: Final = "/broker/jwks/sandbox.json"
 """Where a hilum that signs in to EHRs has its public keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the command line asks for. `broker`: an origin, "" for that of `connect`, or else BROKER."""
+    """What the command line asks for. `broker`: an origin, "" for that of `connect`, or else BROKER. `today`: None for
+    that of an earlier start, or else the day on which it is made.
+    """
 
     profile: str
     faults: tuple[str, ...]
@@ -79,6 +85,7 @@ class Wanted:
     port: str
     data: str
     connect: str = ""
+    today: date | None = None
 
     @property
     def name(self) -> str:
@@ -95,12 +102,19 @@ class Kept(msgspec.Struct, frozen=True):
     """`sandbox.json` in the data directory: what this sandbox is, so that it is the same when it is started again.
 
     `password`: of the people who sign in; `key`: of the faults' endpoint. Neither opens anything but synthetic data.
+    `today`: around which dates are laid; there was one day for all once. `moving`: not all of them are there yet.
     """
 
     profile: str
     patients: int
     password: str
     key: str
+    today: date = TODAY
+    moving: bool = False
+
+    def aged(self, now: date) -> bool:
+        """Whether what was ahead when it was made no longer is."""
+        return now >= self.today + AHEAD
 
 
 def run(wanted: Wanted) -> None:
@@ -108,6 +122,8 @@ def run(wanted: Wanted) -> None:
     profile = profiles().get(wanted.profile)
     if profile is None:
         raise Misconfigured(f"There is no profile {wanted.profile[:40]!r}. There are {', '.join(sorted(profiles()))}.")
+    if wanted.today and wanted.today.year not in YEARS:
+        raise Invalid(f"--today is a day of the years {YEARS[0]} to {YEARS[-1]}.")
     set_ = faults.Faults()
     for text in wanted.faults:
         set_.add(faults.read(text, profile))
@@ -119,9 +135,13 @@ def run(wanted: Wanted) -> None:
     kept = _kept(settings.data, wanted)
     listening = listen(settings.host, settings.port)
     settings = replace(settings, port=listening.getsockname()[1], connections=files.room(settings.connections))
-    if kept.patients < wanted.patients:
-        fill(settings, _sources(profile, wanted.patients), wanted.patients + 1)
-        kept = _keep(settings.data, msgspec.structs.replace(kept, patients=wanted.patients))
+    if wanted.today and wanted.today != kept.today:
+        forget(settings)
+        kept = _keep(settings.data, msgspec.structs.replace(kept, today=wanted.today, moving=True))
+    patients = max(kept.patients, wanted.patients)
+    if kept.moving or kept.patients < patients:
+        fill(settings, _sources(profile, patients, kept.today), patients + 1)
+        kept = _keep(settings.data, msgspec.structs.replace(kept, patients=patients, moving=False))
     asyncio.run(_registered(settings, apps, kept))
     made = asyncio.run(connecting.connect(there, partial(connections, settings, wanted, profile))) if there else []
     data.note_serving(settings)
@@ -161,7 +181,8 @@ def _kept(folder: Path, wanted: Wanted) -> Kept:
             raise Misconfigured(
                 f"{folder} holds another hilum's data. Name a directory of its own by --data."
             ) from None
-        return _keep(folder, Kept(wanted.profile, 0, passwords.made(), secrets.token_urlsafe(24)))
+        today = wanted.today or date.today()
+        return _keep(folder, Kept(wanted.profile, 0, passwords.made(), secrets.token_urlsafe(24), today))
     except (OSError, msgspec.DecodeError):
         raise Misconfigured(f"{folder / KEPT} can't be read. Remove {folder}, and start again.") from None
     if kept.profile != wanted.profile:
@@ -179,13 +200,13 @@ def _patient(number: int) -> str:
     return f"demo-p{number:03d}"
 
 
-def _sources(profile: Profile, patients: int) -> Iterator[Source]:
-    """The town and its people, with this vendor's record numbers."""
+def _sources(profile: Profile, patients: int, today: date) -> Iterator[Source]:
+    """The town and its people, with this vendor's record numbers, as of that day."""
     for number, bundle in enumerate(population(patients=patients, seed=SEED)):
         changed = renumbered(profile, bundle, number) if number else bundle
         if number == 1:
             changed = planned(changed, TODAY)
-        yield Source(f"sandbox bundle {number}", 1, held=fhir_json.encode(changed))
+        yield Source(f"sandbox bundle {number}", 1, held=fhir_json.encode(moved(changed, today - TODAY)))
 
 
 # --- who may come in --------------------------------------------------------------------------------------------------
@@ -273,7 +294,7 @@ def _keys(wanted: Wanted) -> dict[str, Any]:
 def _show(
     settings: Settings, wanted: Wanted, profile: Profile, kept: Kept, set_: faults.Faults, made: Sequence[str]
 ) -> None:
-    for line in lines(settings, wanted, profile, kept, set_, made):
+    for line in lines(settings, wanted, profile, kept, set_, made, now=date.today()):
         out(line)
 
 
@@ -284,8 +305,10 @@ def lines(
     kept: Kept,
     set_: faults.Faults,
     made: Sequence[str] = (),
+    *,
+    now: date,
 ) -> list[str]:
-    """What is printed when it answers. `made`: what was made known where it is connected."""
+    """What is printed when it answers. `made`: what was made known where it is connected; `now`: the day it is."""
     record, sealed = profile.record_number, "sealed-patient" in profile.issues
     last = min(kept.patients, 8)
     numbers = [
@@ -301,6 +324,7 @@ def lines(
         f"People    {people}; password {kept.password}",
         f"Patients  {record.label} {', '.join(numbers)}{' …' if kept.patients > last else ''}",
         f"          of {record.system}",
+        f"Today     {kept.today} to its patients{_aged(kept, now)}",
         f"Apps      {BACKEND} (Backend Services), {LAUNCH} (App Launch)",
         f"          keys from {wanted.jwks or wanted.broker + JWKS_PATH}, "
         f"redirect {wanted.broker}/callback/{wanted.launch}",
@@ -314,6 +338,12 @@ def lines(
     ]
     said += [f"set: {one['fault']}" for one in set_.shown()]
     return [*said, "", "Stop with Ctrl-C."]
+
+
+def _aged(kept: Kept, now: date) -> str:
+    if not kept.aged(now):
+        return ""
+    return f": what is booked may be past by now, and videos of it are refused. Add --today {now} to move all dates"
 
 
 def _connected(wanted: Wanted, profile: Profile, made: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 _SNOMED: Final = "http://snomed.info/sct"
 _RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
 _FORMS: Final = "http://terminology.hl7.org/CodeSystem/v3-orderableDrugForm"
-_AHEAD: Final = timedelta(days=10)
+AHEAD: Final = timedelta(days=10)
 """From the day on which the sandbox's people live."""
 
 
@@ -23,7 +23,7 @@ def planned(bundle: dict[str, Any], today: date) -> dict[str, Any]:
     patient = _of(bundle, "Patient")[0]
     visit = max(_of(bundle, "Encounter"), key=lambda one: str(one["period"]["start"]))
     subject = {"reference": f"Patient/{patient['id']}"}
-    order, day = f"{patient['id']}-planned-order", today + _AHEAD
+    order, day = f"{patient['id']}-planned-order", today + AHEAD
     surgeon = {"reference": "Practitioner/demo-dr-stone", "display": "Dr. Gabriel Stone"}
     hospital = {"reference": "Location/demo-loc-hospital", "display": "Saguaro Bend Community Hospital"}
     request = {

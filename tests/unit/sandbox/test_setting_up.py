@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from hilum.app.settings import Settings
 from hilum.cli.sandboxing import KEPT, Kept, Wanted, lines, run
+from hilum.demo import TODAY
 from hilum.problems import Invalid, Misconfigured
 from hilum.sandbox.faults import Faults, read
 from hilum.sandbox.patients import identifiers
@@ -25,6 +27,7 @@ WANTED = Wanted("epic", (), 8, "http://127.0.0.1:8080", "", "0", "")
         ({"profile": "meditech"}, Misconfigured, "epic, oracle, plain"),
         ({"faults": ("429:often=5",)}, Invalid, "takes after, every, on, retry-after, times"),
         ({"jwks": "missing.json"}, Misconfigured, "can't be read"),
+        ({"today": date(9999, 12, 31)}, Invalid, "years 1970 to 2199"),
         ({"port": "many"}, Misconfigured, "--port"),
     ],
 )
@@ -53,7 +56,7 @@ def test_what_is_printed_has_the_lines_to_paste_and_what_is_set(tmp_path: Path) 
     epic, faults = profiles()["epic"], Faults()
     faults.add(read("429:every=5", epic))
     settings = Settings.read({"port": "8090", "data": str(tmp_path)}, {})
-    said = lines(settings, WANTED, epic, Kept("epic", 20, "four-word-pass-phrase", "KEY"), faults)
+    said = lines(settings, WANTED, epic, Kept("epic", 20, "four-word-pass-phrase", "KEY"), faults, now=TODAY)
     assert "Patients  EPI 203701, 203702 (restricted), 203703, 203704, 203705, 203706, 203707, 203708 …" in said
     pasted = [line.partition(" ehr add ")[2] for line in said if " ehr add " in line]
     base = "--vendor epic --base http://127.0.0.1:8090/fhir --client-id"
@@ -63,6 +66,15 @@ def test_what_is_printed_has_the_lines_to_paste_and_what_is_set(tmp_path: Path) 
     ]
     assert not any("*" in line for line in pasted)
     assert "set: 429:every=5,retry-after=2" in said
+
+
+@pytest.mark.parametrize(("days", "old"), [(0, False), (9, False), (10, True), (400, True)])
+def test_data_in_which_nothing_is_ahead_any_more_is_said_with_what_to_do(tmp_path: Path, days: int, old: bool) -> None:
+    settings = Settings.read({"port": "8090", "data": str(tmp_path)}, {})
+    kept, now = Kept("epic", 8, "four-word-pass-phrase", "KEY", TODAY), TODAY + timedelta(days=days)
+    (said,) = (line for line in lines(settings, WANTED, profiles()["epic"], kept, Faults(), now=now) if "Today" in line)
+    assert said.startswith("Today     2026-11-22")
+    assert (f"--today {now}" in said) is old
 
 
 @pytest.mark.parametrize("name", sorted(profiles()))

@@ -32,6 +32,7 @@ EACH = 3
 """The same of each process, where several load."""
 
 _SHOWN = 20
+_JOURNAL = "loads/journal.ndjson"
 
 
 def run(
@@ -66,6 +67,11 @@ def fill(settings: Settings, sources: Iterable[Source], total: int) -> None:
     report = _loaded(settings, sources, total, put_off=False)
     if report.stopped or report.refused:
         raise Misconfigured(f"{report.refused} of the bundles were refused, or loading was stopped. Start it again.")
+
+
+def forget(settings: Settings) -> None:
+    """Let what was loaded once be loaded again, since other data took its place."""
+    (settings.data / _JOURNAL).unlink(missing_ok=True)
 
 
 async def _filled(settings: Settings) -> bool:
@@ -104,7 +110,7 @@ async def _load(
     settings: Settings, sources: Iterable[Source], report: Report, tell: Callable[[int, int], None], *, put_off: bool
 ) -> None:
     store = await open_store(settings)
-    journal = Journal.open(settings.data / "loads" / "journal.ndjson")
+    journal = Journal.open(settings.data / _JOURNAL)
     try:
         memory.settle()
         loader = Loader(
