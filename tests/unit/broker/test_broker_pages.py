@@ -19,12 +19,13 @@ from tests.unit.broker.strict import Strict, running
 from hilum.audit.recording import Silent
 from hilum.broker.far import Failed
 from hilum.broker.pages.desk import Desk
-from hilum.broker.pages.pages import Pages, serves
+from hilum.broker.pages.pages import pages, serves
 from hilum.broker.recipes import Recipe
 from hilum.broker.shown import SIGN_IN
 from hilum.problems import Invalid
 from hilum.web.limits import Limits
 from hilum.web.message import Answer
+from hilum.web.pages import Pages
 
 FORM = {b"content-type": b"application/x-www-form-urlencoded"}
 OURS = {b"sec-fetch-site": b"same-origin", b"origin": ORIGIN.encode()}
@@ -86,7 +87,7 @@ class Here:
     trail: Noted
 
     def tab(self) -> Tab:
-        return Tab(Pages(self.desk))
+        return Tab(pages(self.desk))
 
 
 @asynccontextmanager
@@ -327,7 +328,7 @@ async def test_whatever_goes_wrong_is_a_page(here: Here, raised: Exception, stat
             raise raised
 
     desk = replace(here.desk, launching=replace(here.desk.launching, parties=_parties(here, Broken())))
-    answer = await Tab(Pages(desk)).get("/connect/lake")
+    answer = await Tab(pages(desk)).get("/connect/lake")
     assert (answer.status, says in answer.body.decode(), b"4711" in answer.body) == (status, True, False)
 
 

@@ -118,7 +118,8 @@ async def test_a_cancelled_order_ends_the_stream_when_it_has_told_what_was_done_
     working = asyncio.create_task(api.world.work())
     found = await events(answer)
     await working
-    assert found[0]["data"]["step"] == "requested"
+    assert found[0]["data"]["step"] == "cancelled"
+    assert found[-2]["data"]["version"] > found[0]["data"]["version"]
     assert (found[-2]["data"]["step"], found[-1]["data"]) == ("cancelled", {"status": "cancelled"})
 
 
