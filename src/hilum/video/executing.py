@@ -11,7 +11,6 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from hilum.interactions.door import Door
 from hilum.interactions.tasks import Stopped, Tasks
 from hilum.problems import Busy, Problem
 from hilum.video import shown
+from hilum.video.author import Author
 from hilum.video.files import Files
 from hilum.video.making import Gather, Renderers, Writing
 from hilum.video.order import (
@@ -40,8 +40,6 @@ from hilum.video.order import (
 from hilum.video.renderer import Job, Unrendered, Wanted
 from hilum.video.script import Refused
 from hilum.video.shelf import Reel, Shelf, digest
-from hilum.video.sources import sources
-from hilum.video.templates import Template
 from hilum.web import log
 
 TRIES: Final = (10, 60, 300, 1200, 3600)
@@ -75,7 +73,7 @@ class Executing:
     ) -> None:
         self._door, self._shelf, self._tasks, self._files = door, shelf, Tasks(door), Files(door)
         self._writing, self._renderers, self._gather = writing, renderers, gather
-        self._folder, self._clock = folder, clock
+        self._author, self._folder, self._clock = Author(door, writing, clock), folder, clock
         self._steps: Mapping[str, Callable[[Reel], Awaitable[Next]]] = {
             ASKED: self._begin,
             GATHERING: self._wait,
@@ -157,7 +155,7 @@ class Executing:
         reel = await self._again(reel)
         await self._show(reel, shown.GATHERING)
         try:
-            template = self._template(order)
+            template = self._author.template(order)
             whom = self._shelf.whom(reel)
             await self._gather.give(gather_of(reel.id), order.by, order.ehr, template.recipe, whom)
         except Refused as refused:
@@ -184,10 +182,7 @@ class Executing:
         order = reel.order
         await self._show(reel, shown.WRITING)
         try:
-            template = self._template(order)
-            about = await sources(self._door, order.patient)
-            now = datetime.fromtimestamp(self._clock(), UTC)
-            script = await asyncio.to_thread(self._writing.write, template, order.language, about, now)
+            script = await self._author.write(order)
         except Refused as refused:
             return await self._failed(reel, Failure(refused.code, refused.text, refused.element))
         except Busy:
@@ -198,12 +193,6 @@ class Executing:
             return await self._not_yet(reel, _defect(error), True)
         sealed = self._shelf.sealed(reel.id, script)
         return await self._put(reel, step=RENDERING, sealed=sealed, draft=1, held="", tries=0)
-
-    def _template(self, order: Order) -> Template:
-        found = self._writing.templates().get(order.template)
-        if found is None:
-            raise Refused("template-unknown", f"There is no template {order.template!r} any more.")
-        return found
 
     # --- rendering ----------------------------------------------------------------------------------------------------
 
@@ -242,6 +231,14 @@ class Executing:
         await self._swept(reel.id, reel.order.draft)
         template = self._writing.templates().get(order.template)
         if template is not None and template.approval == UNAPPROVED:
+            try:
+                outdated = await self._author.outdated(order, script)
+            except Busy:
+                raise
+            except Exception as error:
+                return await self._not_yet(reel, _defect(error), True)
+            if outdated is not None:
+                return await self._failed(reel, Failure("outdated", outdated.text, outdated.element))
             decision = Decision(APPROVE, "template", self._now(), digest=digest(script), template=True)
             return await self._put(reel, step=DECIDING, decision=decision, held="", tries=0)
         return await self._put(reel, step=AWAITING, held="", tries=0)

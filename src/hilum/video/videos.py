@@ -8,6 +8,7 @@
 | `list`, `get`, `events` | all | how videos are, and again as they change |
 | `script`, `file` | all | what is told, with where it came from; video, captions, transcript, poster |
 | `edit`, `approve`, `reject` | staff | other words, then a new draft; a decision, with who made it |
+| `outdated` | staff | whether the record has changed since |
 | `cancel` | staff, apps | nothing more is done of it |
 | `link`, `links`, `revoke` | staff | what leads the patient to it |
 | `follow`, `prove`, `prove_as`, `watch`, `watched_file` | the patient | a link, a proof, and the hour after it |
@@ -51,6 +52,7 @@ from hilum.search.parameters import Registry
 from hilum.search.parse import Parsed, parse_query
 from hilum.store.interface import Page
 from hilum.video import allowed, shelf, shown, sources
+from hilum.video.author import Author
 from hilum.video.executing import Executing
 from hilum.video.files import BINARY, DOCUMENTS, File, Files
 from hilum.video.links import DEFAULT, LONGEST, PATH, SHORTEST, Links, Proof, Standing
@@ -68,6 +70,7 @@ from hilum.video.order import (
     changed,
     document_of,
 )
+from hilum.video.outdated import Outdated, OutOfDate
 from hilum.video.renderer import Shape
 from hilum.video.script import Refused, Script
 from hilum.video.shelf import KIND, Reel, Shelf, digest
@@ -139,6 +142,7 @@ class Videos:
         self._renderers, self._gather, self._feed, self._leases = renderers, gather, feed, leases
         self._roles, self._trail, self._accepted, self._clock = roles, trail, accepted, clock
         self._repeated, self._files, self._links = repeated, Files(door), Links(shelf.ledger, clock)
+        self._author = Author(door, writing, clock)
 
     # --- asked for ----------------------------------------------------------------------------------------------------
 
@@ -316,8 +320,21 @@ class Videos:
             self._accepted()
         return await self.get(who, id)
 
+    async def outdated(self, who: Principal, id: str) -> Outdated | None:
+        """What the record says otherwise than the script, where that awaits approval or is given out; None: nothing.
+
+        Raises as `get`.
+        """
+        await self._seen(who, id)
+        reel = await self._shelf.get(id)
+        if reel is None or reel.order.step not in (AWAITING, APPROVED):
+            return None
+        return await self._author.outdated(reel.order, self._shelf.script(reel))
+
     async def approve(self, who: Principal, id: str, if_match: str = "") -> Told:
-        """It may go out: recorded are who, when, and which script. Raises Conflict, PreconditionFailed, Forbidden."""
+        """It may go out: recorded are who, when, and which script. Raises Conflict (there is nothing to approve, or it
+        is outdated), PreconditionFailed, Forbidden.
+        """
         return await self._decided(who, id, APPROVE, if_match)
 
     async def reject(self, who: Principal, id: str, if_match: str = "", reason: str = "") -> Told:
@@ -349,7 +366,7 @@ class Videos:
     ) -> tuple[str, Standing]:
         """A new link to an approved video: its address, which nobody can read again, and how it is.
 
-        Raises Conflict (it is not approved), Invalid (expires_in, proof), NotFound, Forbidden.
+        Raises Conflict (it is not approved, or outdated), Invalid (expires_in, proof), NotFound, Forbidden.
         """
         reel = await self._approved(who, id)
         if not SHORTEST <= expires_in <= LONGEST:
@@ -358,6 +375,7 @@ class Videos:
         if proof == "birth-date" and not await self._birth_date(reel):
             text = "The record has no full birth date that could prove who follows the link: use the proof sign-in."
             raise Invalid(text, expression="proof")
+        await self._up_to_date(reel, "No link was made: ask for a new video.")
         token, standing = await self._links.make(id, proof, who.agent, expires_in, reel.order.language)
         try:
             about = {"link": standing.id, "expires": instant(standing.expires), "proof": proof}
@@ -418,17 +436,23 @@ class Videos:
         return await self._proven(token, standing, reel, who, right=right)
 
     async def watch(self, proof: str) -> Watched:
-        """What the bearer of this secret may watch. Raises NotFound: the hour is over, or the link is revoked."""
+        """What the bearer of this secret may watch. Raises NotFound (the hour is over, or the link is revoked),
+        OutOfDate (the record has changed since).
+        """
         standing = await self._links.watched(proof)
         reel = await self._reel(standing.link.video)
         if reel.order.step != APPROVED:
             raise NotFound("This video is not given out (any more).")
-        file = await self._files.file(reel.id, reel.order.draft, "video")
-        order = reel.order
+        order, script = reel.order, self._shelf.script(reel)
+        if await self._author.outdated(order, script) is not None:
+            about = self._about(reel) | {"link": standing.id, "refused": "outdated"}
+            await self._trail.certain(granting.server(), "video-watch", 409, about)
+            raise OutOfDate(script.language)
+        file = await self._files.file(reel.id, order.draft, "video")
         return Watched(
             standing.id,
             reel.id,
-            self._shelf.script(reel),
+            script,
             order.seconds,
             order.spoken,
             file.media_type,
@@ -436,7 +460,7 @@ class Videos:
         )
 
     async def watched_file(self, proof: str, name: str) -> File:
-        """One of `hilum.video.order.FILES` but the script. Raises NotFound."""
+        """One of `hilum.video.order.FILES` but the script. Raises as `watch`."""
         watched = await self.watch(proof)
         if name == SCRIPT:
             raise NotFound("The video has no such file.")
@@ -522,8 +546,16 @@ class Videos:
             raise Conflict("Links lead to videos that are approved, and this one is not.")
         return reel
 
+    async def _up_to_date(self, reel: Reel, do: str) -> None:
+        """Raises Conflict where the script tells something else than the record by now. `do`: what to do then."""
+        found = await self._author.outdated(reel.order, self._shelf.script(reel))
+        if found is not None:
+            raise Conflict(f"{found.text} {do}", expression=found.element or None)
+
     async def _decided(self, who: Principal, id: str, verdict: str, if_match: str, reason: str = "") -> Told:
         reel = await self._to_decide(who, id, if_match)
+        if verdict == APPROVE:
+            await self._up_to_date(reel, "Nothing was approved: reject this video, and ask for a new one.")
         name = digest(self._shelf.script(reel))
         about = self._about(reel) | {"decision": verdict, "script": name} | ({"reason": reason} if reason else {})
         await self._trail.certain(who, "video-decide", 200, about)

@@ -36,7 +36,7 @@ from hilum.video import templates
 from hilum.video.making import Gathering, Writing
 from hilum.video.order import FILES, Whom, id_of
 from hilum.video.renderer import Job, Rendered, Wanted
-from hilum.video.script import Refused, Scene, Script, Sentence
+from hilum.video.script import Citation, Refused, Scene, Script, Sentence
 from hilum.video.shelf import Shelf
 from hilum.video.studio import studio
 from hilum.video.templates import Template
@@ -64,11 +64,19 @@ BEN = holder("patient/*.rs", "ben", agent="ben")
 
 
 def script(template: Template, language: str, resources: Iterable[Resource], now: datetime) -> Script:
-    """One of two sentences, the second of which may be edited; none for who is called Nobody."""
+    """One of two sentences, the second of which may be edited: of what for, where the record says so; none without a
+    Condition.
+    """
+    resources = list(resources)
+    what = [(one, one.body["code"]["text"]) for one in resources if one.type == "Condition" and "code" in one.body]
+    cites = tuple(
+        Citation(f"Condition/{one.id}/_history/{one.version}", "Condition.code.text", text, text) for one, text in what
+    )
     sources = tuple(sorted(f"{one.type}/{one.id}/_history/{one.version}" for one in resources))
     if not any("Condition" in one for one in sources):
         raise Refused("reason-missing", "Nothing says what the visit was for.", "Encounter.reasonCode")
-    said = (Sentence("why-1", "You had a visit.", "visit"), Sentence("why-2", "Rest.", "rest", limit=40))
+    visit = " for ".join(("You had a visit", *(text for _, text in what)))
+    said = (Sentence("why-1", f"{visit}.", "visit", cites), Sentence("why-2", "Rest.", "rest", limit=40))
     scenes = (Scene("why", "why", "Why", said),)
     return Script(template.name, language, "Your visit", "Amy", scenes, sources, now.isoformat(), 1.5)
 
@@ -194,6 +202,11 @@ class World:
         assert (await self.videos.get(OWNER, id)).step == "awaiting-approval"
         return id
 
+    async def corrected(self, **changes: Any) -> None:
+        """Amy's Condition, put right."""
+        condition = next(one for one in AMY_RECORD if one["id"] == "c1")
+        await update(self.door, granting.server(), "Condition", "c1", condition | changes)
+
     async def approved(self) -> str:
         id = await self.draft()
         await self.videos.approve(DOCTOR, id)
@@ -256,7 +269,7 @@ def process(
     """A process of its own on the same store."""
     door = Door(store, BASE, options.pop("integrity", False), blobs=FolderBlobs(folder / "blobs"), large=LARGE)
     seal = Seal(_root())
-    writing = Writing(unapproved, script, edited)
+    writing = options.pop("writing", None) or Writing(unapproved, script, edited)
     videos, working = studio(
         door, seal, writing, {"played": renderer}, gatherer, folder / "work", packaged(), clock=clock, **options
     )

@@ -15,6 +15,7 @@ from tests.unit.video.filmed import AMY, BACKEND, BEN, CONTENT, DOCTOR, OWNER, W
 
 from hilum.app.api import Api
 from hilum.audit.recording import Silent
+from hilum.interactions.delete import delete
 from hilum.problems import Unauthenticated
 from hilum.rest.message import Response
 from hilum.video.api.filming import Filming
@@ -193,6 +194,19 @@ async def test_so_are_the_other_files(here: Here, name: str, media: str) -> None
     answer = await here.ask("GET", f"{VIDEOS}/{await here.draft()}/{name}")
     assert (answer.status, answer.header(b"content-type")) == (200, media)
     assert await answer.content() == name.encode()
+
+
+async def test_what_the_record_has_left_behind_is_a_conflict_that_names_where(here: Here) -> None:
+    url = f"{VIDEOS}/{await here.draft()}"
+    await here.world.corrected(code={"text": "Fever"})
+    answer = await here.ask("POST", f"{url}/approve", token="doctor")
+    (issue,) = answer.json["issue"]
+    assert (answer.status, issue["code"], "Condition.code.text" in issue["diagnostics"]) == (409, "conflict", True)
+    assert b"Fever" not in answer.response.body
+    await delete(here.world.door, OWNER, "Condition", "c1")
+    answer = await here.ask("POST", f"{url}/approve", token="doctor")
+    assert (answer.status, answer.element) == (409, "Encounter.reasonCode")
+    assert (await here.ask("GET", url)).json["step"] == "awaiting-approval"
 
 
 async def test_a_script_is_edited_and_approved_by_its_etag(here: Here) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.unit.video.filmed import AMY, BACKEND, BEN, CONTENT, DOCTOR, OWNER, PATIENT, World, holder, process, world
+from tests.unit.video.records import bodies
 
 from hilum.interactions import granting
 from hilum.interactions.delete import delete
@@ -20,11 +24,13 @@ from hilum.oauth.ledger import VIDEO, VIDEO_LINK
 from hilum.problems import Busy, Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
 from hilum.search.parse import parse_query
 from hilum.video import executing
-from hilum.video.making import Gathering
+from hilum.video.making import Gathering, Writing
 from hilum.video.order import FILES, Failure, Whom, gather_of, id_of
+from hilum.video.outdated import OutOfDate
 from hilum.video.renderer import Unrendered
 
 KEPT = ["document", "making", *FILES]
+CODES = "http://terminology.hl7.org/CodeSystem"
 
 
 @pytest.fixture
@@ -370,6 +376,140 @@ async def test_an_edit_beyond_the_limits_is_refused_with_the_sentence(here: Worl
         await here.videos.edit(DOCTOR, id, {"why-1": "You had none."})
     assert caught.value.issues[0].expression == "why-1"
     assert (await here.videos.get(OWNER, id)).step == "awaiting-approval"
+
+
+# --- outdated ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_draft_that_the_record_has_left_behind_is_not_approved(here: World) -> None:
+    id = await here.draft()
+    await here.corrected(code={"text": "Fever"})
+    with pytest.raises(
+        Conflict, match=r"has changed .*the scene why \(Condition.code.text\).* ask for a new one"
+    ) as caught:
+        await here.videos.approve(DOCTOR, id)
+    assert "Fever" not in str(caught.value)
+    assert "approval" not in await here.stands(id)
+    assert "video-decide" not in [event[1] for event in here.trail.events]
+    assert (await here.videos.get(OWNER, id)).step == "awaiting-approval"
+    assert (await here.videos.reject(DOCTOR, id)).step == "rejected"
+
+
+async def test_nor_one_of_which_there_would_be_no_script_any_more(here: World) -> None:
+    id = await here.draft()
+    await delete(here.door, OWNER, "Condition", "c1")
+    with pytest.raises(Conflict, match="no script") as caught:
+        await here.videos.approve(DOCTOR, id)
+    assert caught.value.issues[0].expression == "Encounter.reasonCode"
+
+
+async def test_versions_that_tell_the_same_do_no_harm(here: World) -> None:
+    id = await here.draft()
+    await here.corrected(note=[{"text": "Seen again."}])
+    assert await here.videos.outdated(DOCTOR, id) is None
+    assert (await here.videos.approve(DOCTOR, id)).step == "approved"
+
+
+async def test_edited_advice_is_left_out_and_facts_are_not(here: World) -> None:
+    id = await here.draft()
+    await here.videos.edit(DOCTOR, id, {"why-2": "Sleep."})
+    await here.work()
+    assert await here.videos.outdated(DOCTOR, id) is None
+    await here.corrected(code={"text": "Fever"})
+    with pytest.raises(Conflict, match="has changed"):
+        await here.videos.approve(DOCTOR, id)
+
+
+@pytest.mark.parametrize("gone", ["template", "patient"])
+async def test_what_can_not_be_compared_any_more_is_outdated(
+    here: World, gone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = await here.approved()
+    url, _ = await here.videos.link(DOCTOR, id)
+    proof = await here.videos.prove(url.rpartition("/")[2], "1970-02-03")
+    assert proof is not None
+    if gone == "template":
+        monkeypatch.setattr(here.videos._author, "_writing", replace(here.videos._writing, templates=dict))
+    else:
+        await delete(here.door, OWNER, "Patient", "amy")
+    with pytest.raises(OutOfDate):
+        await here.videos.watch(proof)
+
+
+async def test_what_goes_out_by_itself_does_not_where_the_record_has_changed_meanwhile(here: World) -> None:
+    here.renderer.gate = asyncio.Event()
+    id = await here.ask(template="free")
+    await here.working.turn()
+    await here.renderer.begun.wait()
+    await here.corrected(code={"text": "Fever"})
+    here.renderer.gate.set()
+    await here.work()
+    found = await here.videos.get(OWNER, id)
+    assert found.step == "failed"
+    assert found.reason is not None
+    assert (found.reason.code, "the scene why" in found.reason.text) == ("outdated", True)
+    assert await here.stands(id) == []
+    assert await here.left() == (0, 0, 0)
+
+
+async def test_a_link_shows_no_video_that_is_outdated_and_the_audit_has_it(here: World) -> None:
+    id = await here.approved()
+    url, standing = await here.videos.link(DOCTOR, id)
+    proof = await here.videos.prove(url.rpartition("/")[2], "1970-02-03")
+    assert proof is not None
+    await here.corrected(code={"text": "Fever"})
+    with pytest.raises(OutOfDate) as caught:
+        await here.videos.watch(proof)
+    assert caught.value.language == "en"
+    agent, event, status, about = here.trail.events[-1]
+    assert (agent, event, status, about["link"], about["refused"]) == (
+        "hilum", "video-watch", 409, standing.id, "outdated",
+    )  # fmt: skip
+    with pytest.raises(OutOfDate):
+        await here.videos.watched_file(proof, "video")
+    with pytest.raises(Conflict, match="No link was made"):
+        await here.videos.link(DOCTOR, id)
+    found = await here.videos.outdated(DOCTOR, id)
+    assert found is not None
+    assert "Condition.code.text" in found.text
+    await here.corrected()
+    assert (await here.videos.watch(proof)).video == id
+
+
+async def test_what_is_corrected_in_a_whole_record_is_found(tmp_path: Path) -> None:
+    text = json.dumps(bodies())
+    for date, days in (("2026-11-20", -3), ("2026-12-01", 8)):
+        text = text.replace(date, f"{datetime.now(UTC) + timedelta(days):%Y-%m-%d}")
+    record = json.loads(text)
+    allergy = {
+        "resourceType": "AllergyIntolerance", "id": "x", "patient": {"reference": "Patient/p1"},
+        "clinicalStatus": {"coding": [{"system": f"{CODES}/allergyintolerance-clinical", "code": "active"}]},
+        "code": {"text": "Lisinopril"},
+    }  # fmt: skip
+    async with world(tmp_path, writing=Writing()) as here:
+
+        async def put(body: Any) -> None:
+            await update(here.door, OWNER, body["resourceType"], body["id"], body)
+
+        for body in record.values():
+            await put(body)
+        id = await here.draft(patient="Patient/p1")
+        medicine = copy.deepcopy(record["medicine"])
+        medicine["dosageInstruction"][0]["doseAndRate"][0]["doseQuantity"]["value"] = 2
+        await put(medicine)
+        with pytest.raises(Conflict, match=r"the scene medicine-1 \(MedicationRequest.dosageInstruction"):
+            await here.videos.approve(DOCTOR, id)
+        await put(record["medicine"])
+        await put(allergy)
+        with pytest.raises(Conflict, match=r"no script can be written of it now[.] The patient is allergic"):
+            await here.videos.approve(DOCTOR, id)
+        await delete(here.door, OWNER, "AllergyIntolerance", "x")
+        assert (await here.videos.approve(DOCTOR, id)).step == "approved"
+        assert await here.videos.outdated(DOCTOR, id) is None
+        here.move(9 * 86_400)  # the appointment is over
+        found = await here.videos.outdated(DOCTOR, id)
+        assert found is not None
+        assert found.element.endswith(": Appointment.start")
 
 
 # --- who --------------------------------------------------------------------------------------------------------------

@@ -61,6 +61,7 @@ async def _page(desk: Desk, here: SignedIn, id: str, template: str, message: str
     one = await desk.videos.get(here.who, id)
     if one.step != "awaiting-approval":
         raise Conflict("There is nothing to approve or to reject: the video is not awaiting approval.")
+    outdated = await desk.videos.outdated(here.who, id) if template == APPROVE else None
     names = await called(desk, here, [one.patient])
     written = await desk.videos.script(here.who, id)
     return desk.page(
@@ -73,6 +74,7 @@ async def _page(desk: Desk, here: SignedIn, id: str, template: str, message: str
         written=written,
         name=here.name,
         message=message,
+        outdated=outdated,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from hilum.problems import Forbidden, NotFound
 from hilum.video.links import MOST_TRIES, PATH, Standing, id_of
+from hilum.video.outdated import OutOfDate
 from hilum.video.pages import words
 from hilum.video.pages.desk import Desk, SignedIn
 from hilum.video.pages.review import FILES
@@ -39,13 +40,15 @@ class Call(NamedTuple):
 
 async def follow(desk: Desk, asked: Asked, token: str) -> Answer:
     """GET /v/{token}: the video for who has proven who they are, else how to. Raises Busy."""
-    watched = await _watched(desk, asked, token)
-    if watched is not None:
-        return _watching(desk, token, watched)
     try:
+        watched = await _watched(desk, asked, token)
+        if watched is not None:
+            return _watching(desk, token, watched)
         standing = await desk.videos.follow(token)
     except NotFound:
         return gone(desk, asked)
+    except OutOfDate as found:
+        return outdated(desk, found)
     return await _proving(desk, asked, token, standing)
 
 
@@ -88,12 +91,16 @@ async def prove_signed_in(desk: Desk, asked: Asked, token: str) -> Answer:
 async def leave(desk: Desk, asked: Asked, token: str) -> Answer:
     """POST /v/{token}/leave: this browser shows it no more. Raises Forbidden, Busy."""
     _of_our_own(desk, asked)
-    watched = await _watched(desk, asked, token)
     name = _cookie(desk, token)
-    if watched is None:
-        return see_other(f"{PATH}/{token}")
+    try:
+        watched = await _watched(desk, asked, token)
+        if watched is None:
+            return see_other(f"{PATH}/{token}")
+        language = watched.script.language
+    except OutOfDate as found:  # there is nothing more to see, and yet it is closed
+        language = found.language
     await desk.videos.leave(cookies.read(asked.headers, name) or "")
-    language, said = words.spoken_to(watched.script.language)
+    language, said = words.spoken_to(language)
     answer = desk.page("left.html", lang=language, said=said, token=token)
     answer.headers.append(cookies.cleared(name, secure=desk.secure))
     return answer
@@ -101,25 +108,39 @@ async def leave(desk: Desk, asked: Asked, token: str) -> Answer:
 
 async def file(desk: Desk, asked: Asked, token: str, name: str) -> Answer:
     """GET /v/{token}/{name}: the video, captions, transcript or poster. Raises NotFound, Busy."""
-    watched = await _watched(desk, asked, token)
-    if watched is None or name not in FILES:
-        return gone(desk, asked)
-    proof = cookies.read(asked.headers, _cookie(desk, token)) or ""
-    return desk.file(await desk.videos.watched_file(proof, FILES[name]), asked)
+    try:
+        watched = await _watched(desk, asked, token)
+        if watched is None or name not in FILES:
+            return gone(desk, asked)
+        proof = cookies.read(asked.headers, _cookie(desk, token)) or ""
+        return desk.file(await desk.videos.watched_file(proof, FILES[name]), asked)
+    except OutOfDate as found:
+        return outdated(desk, found)
 
 
 def gone(desk: Desk, asked: Asked, status: int = 404) -> Answer:
     """One page for every link that leads nowhere, whatever it was; and for what goes wrong on the way."""
-    language, said = words.spoken_to(asked.header(b"accept-language"))
+    language = asked.header(b"accept-language")
     heading, text = ("gone", "gone_text") if status == 404 else ("busy", "busy_text")
-    return desk.page("gone.html", status, lang=language, said=said, heading=said[heading], text=said[text])
+    return _instead(desk, status, language, heading, text, "gone_do")
+
+
+def outdated(desk: Desk, found: OutOfDate) -> Answer:
+    """What a patient reads in place of a video that the record has left behind."""
+    return _instead(desk, 409, found.language, "outdated", "outdated_text", "outdated_do")
 
 
 # --- what they stand on -----------------------------------------------------------------------------------------------
 
 
+def _instead(desk: Desk, status: int, language: str, heading: str, text: str, do: str) -> Answer:
+    """A calm page in place of a video: what is so, why, and what to do, by the names of words."""
+    language, said = words.spoken_to(language)
+    return desk.page("gone.html", status, lang=language, said=said, heading=said[heading], text=said[text], do=said[do])
+
+
 async def _watched(desk: Desk, asked: Asked, token: str) -> Watched | None:
-    """What this browser may watch by this link."""
+    """What this browser may watch by this link. Raises OutOfDate, Busy."""
     proof = cookies.read(asked.headers, _cookie(desk, token))
     if not proof:
         return None

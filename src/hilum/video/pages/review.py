@@ -144,6 +144,7 @@ async def page(desk: Desk, here: SignedIn, id: str, drafted: Drafted | None = No
     one = await desk.videos.get(here.who, id)
     decides = bool(one.patient) and desk.videos.may_decide(here.who, one)
     written = await _script(desk, here, one)
+    outdated = await desk.videos.outdated(here.who, id) if written is not None else None
     names = await called(desk, here, [one.patient])
     links = await desk.videos.links(here.who, id) if decides and one.step == "approved" else []
     makers = {agent: await desk.people.called(agent) for agent in {link.link.by for link in links}}
@@ -166,6 +167,7 @@ async def page(desk: Desk, here: SignedIn, id: str, drafted: Drafted | None = No
         editor=await desk.people.called(one.edited) if one.edited else "",
         todo=words.todo(one.reason.code) if one.reason else "",
         written=written,
+        outdated=outdated,
         parts=[] if written is None else parts(written, drafted or Drafted()),
         drafted=drafted or Drafted(),
         links=links,

@@ -49,6 +49,7 @@ TODO: Final[Mapping[str, str]] = {
     "template-unknown": _ASK_OTHERWISE,
     "language-unknown": _ASK_OTHERWISE,
     "patient-deceased": "The record says that the patient has died. No video is made.",
+    "outdated": "The record has changed while the video was made. Ask for the video again.",
     "stale": "What would be told is too old. See the patient first, or gather a newer record, and ask again.",
     "grade": "The words of the record are too hard to read for a patient. Ask with another template.",
     "break-the-glass": "Open the patient's record in the EHR, give the reason there, and ask for the video again.",

@@ -136,6 +136,38 @@ async def test_an_approval_is_confirmed_and_says_who_and_which(clinic: Here, doc
     assert [one["script"] for one in decided] == [form["script"]]
 
 
+async def test_a_draft_that_is_outdated_says_so_before_anybody_approves_it(clinic: Here, doctor: Browser) -> None:
+    id = await clinic.world.draft()
+    path = f"/videos/{id}"
+    form = await form_of(doctor, f"{path}/approve")
+    assert 'id="outdated"' not in (await doctor.get(path)).text
+    await clinic.world.corrected(code={"text": "Fever"})
+    page = (await doctor.get(path)).text
+    assert ('id="outdated"' in page, f'href="{path}/approve"' in page, f'href="{path}/reject"' in page) == (
+        True, False, True,
+    )  # fmt: skip
+    assert "the scene why (Condition.code.text)" in page
+    asking = await doctor.get(f"{path}/approve")
+    assert (asking.status, 'id="outdated"' in asking.text, "<button>Approve" in asking.text) == (200, True, False)
+    refused = await doctor.post(f"{path}/approve", form | {"seen": "1"})
+    assert (refused.status, "reject this video, and ask for a new one" in refused.text) == (409, True)
+    assert "Awaiting approval" in (await doctor.get(path)).text
+
+
+async def test_links_to_what_is_outdated_say_so(clinic: Here, doctor: Browser) -> None:
+    id = await clinic.world.approved()
+    await clinic.world.videos.link(DOCTOR, id)
+    page = (await doctor.get(f"/videos/{id}")).text
+    assert (">open<" in page, "Make a link" in page) == (True, True)
+    await clinic.world.corrected(code={"text": "Fever"})
+    page = (await doctor.get(f"/videos/{id}")).text
+    assert (">open<" in page, "Make a link" in page, '<span class="bad">outdated</span>' in page) == (
+        False, False, True,
+    )  # fmt: skip
+    form = {"expires_in": "86400", "proof": "birth-date"}
+    assert (await doctor.post(f"/videos/{id}/links", form)).status == 409
+
+
 async def test_a_rejection_needs_a_reason(clinic: Here, doctor: Browser) -> None:
     id = await clinic.world.draft()
     path = f"/videos/{id}/reject"

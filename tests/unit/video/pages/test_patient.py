@@ -132,6 +132,33 @@ async def test_a_revoked_link_shows_nothing_more_to_who_has_proven_it(clinic: He
     assert (await browser.get(f"{path}/video")).status == 404
 
 
+async def test_what_is_outdated_is_not_shown_and_the_patient_is_told_whom_to_ask(clinic: Here) -> None:
+    path = await linked(clinic)
+    browser = await opened(clinic, path)
+    await clinic.world.corrected(code={"text": "Fever"})
+    page = await browser.get(path)
+    assert (page.status, "Your record has changed" in page.text) == (409, True)
+    assert "Please ask Lakeside Clinic for a new video." in page.text
+    for told in ("Amy", "You had a visit", "Fever", "<video"):
+        assert told not in page.text
+    for name in ("video", "captions", "transcript", "poster"):
+        assert (await browser.get(f"{path}/{name}")).status == 409
+    left = await browser.post(f"{path}/leave")
+    assert (left.status, "Max-Age=0" in left.header("set-cookie")) == (200, True)
+    assert "First, show us that it is you" in (await browser.get(path)).text
+
+
+async def test_so_it_is_in_the_language_of_the_video(clinic: Here) -> None:
+    id = await clinic.world.draft(language="es")
+    await clinic.world.videos.approve(DOCTOR, id)
+    url, _ = await clinic.world.videos.link(DOCTOR, id)
+    browser = await opened(clinic, path := url.removeprefix("https://hilum.test"))
+    await clinic.world.corrected(code={"text": "Fever"})
+    page = await browser.get(path, accept_language="en")
+    assert 'lang="es"' in page.text
+    assert "Pida un video nuevo a Lakeside Clinic." in page.text
+
+
 async def test_a_proof_is_of_one_link(clinic: Here) -> None:
     one, other = await linked(clinic), await linked(clinic)
     browser = await opened(clinic, one)
