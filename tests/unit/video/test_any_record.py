@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,7 +43,7 @@ def test_an_element_that_is_not_what_it_should_be_gives_a_script_or_a_refusal(ch
             within: Any = record[name]
             for step in path[:-1]:
                 within = within[step]
-            within[path[-1]] = wrong
+            within[path[-1]] = copy.deepcopy(wrong)
     for template in templates.packaged().values():
         try:
             write(template, "en", resources(record), NOW)
