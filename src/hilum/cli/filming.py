@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -128,10 +128,13 @@ def status(one: Told) -> int:
     return FAILED if one.over else GOES_ON
 
 
-def line(one: Told) -> tuple[str, ...]:
-    """A row of a table of videos."""
-    when = one.created[5:16].replace("T", " ")
-    return one.id, when, f"{one.template} ({one.language})", one.step
+COLUMNS: Final[Mapping[str, Callable[[Told], str]]] = {
+    "id": lambda one: one.id,
+    "asked": lambda one: one.created[5:16].replace("T", " "),
+    "template": lambda one: f"{one.template} ({one.language})",
+    "is": lambda one: one.step,
+}
+"""Of a table of videos."""
 
 
 def shown(one: Told) -> None:

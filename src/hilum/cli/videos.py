@@ -59,20 +59,15 @@ def list_(
     """
     import msgspec
 
-    from hilum.cli.filming import line
-    from hilum.cli.terminal import json_out, out, table
+    from hilum.cli.filming import COLUMNS
+    from hilum.cli.terminal import listed
     from hilum.video.videos import Listed
 
     async def work(here: Desk) -> Listed:
         return await here.filmed.videos.list(here.who, most)
 
     found = _at_the_desk({"store": store, "data": data, "environment": environment}, work).videos
-    if json:
-        json_out({"videos": msgspec.to_builtins(found)})
-        return
-    table(f"{len(found)} videos", ("id", "asked", "template", "is"), map(line, found))
-    for one in found:
-        out(one.id)
+    listed("videos", found, COLUMNS, lambda one: one.id, msgspec.to_builtins, json=json)
 
 
 @videos.command()
