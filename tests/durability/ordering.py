@@ -10,6 +10,7 @@
   done before. `anywhere` instead: the number of a step of any name
 - `trace`: tell the name of each step
 - `finish`: work until nothing is left, then tell what there is; else work until nothing is due
+- `stop`: leave off as soon as the patient is asked for, as one that is stopped does
 - `alive`: work until SIGTERM comes and nothing is left, at no other pace than the clock's
 - `beside`: the next line is not waited with until it has ended
 - `clock`: the time that it is, in seconds since 1970; `speed`: how fast it goes
@@ -78,6 +79,8 @@ class Dying:
         self._step, self._after, self._anywhere = told.get("step"), told.get("after", False), told.get("anywhere")
         self._left, self._trace = told.get("nth", 1), told.get("trace", False)
         self._numbers = itertools.count(1)
+        self.asks = asyncio.Event()
+        "The patient is asked for."
 
     def around(self, thing: Any) -> Any:
         """The same object, its steps counted; a store's ledger with it."""
@@ -87,6 +90,8 @@ class Dying:
         name = step(method, args)
         if self._trace:
             say({"step": name})
+        if name == "patient":
+            self.asks.set()
         mine = next(self._numbers) == self._anywhere
         if name == self._step:
             self._left -= 1
@@ -144,7 +149,7 @@ class Process:
 
     def __init__(self, store: Store, told: dict[str, Any], clock: Clock) -> None:
         folder, dying = Path(told["folder"]), Dying(told)
-        self.store, self._clock = store, clock
+        self.store, self._clock, self._asks = store, clock, dying.asks
         deliver.outbound = dying.around(outbound)
         self._pool = Pool(GUARD)
         counted = dying.around(store)
@@ -182,6 +187,12 @@ class Process:
         """Work until nothing is due."""
         while await self.running.turn() or self.running._under_way:
             await self.running.idle()
+
+    async def leave_off(self) -> None:
+        """In the middle of gathering."""
+        await self.running.turn()
+        await self._asks.wait()
+        await self.running.stop()
 
     async def all(self) -> None:
         """Work until nothing is left, however long that takes."""
@@ -229,6 +240,8 @@ async def child(told: dict[str, Any]) -> None:
             await here.live()
         elif told.get("finish"):
             await here.all()
+        elif told.get("stop"):
+            await here.leave_off()
         else:
             await here.due()
         await here.close()

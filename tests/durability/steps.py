@@ -57,6 +57,7 @@ STEPS: Final = {
     "lost": ("delivery", "record ready, attempt ended"),
     "dead": ("record dead", "task failed dead-letter", "order's lease ended"),
     "replayed": ("replay", "order's lease taken", "record ready, attempt begun", "delivery", "record settled"),
+    "left off": ("record asked, begun", "record asked", "order's lease laid down"),
     "cancelled": ("task cancelled", "task cancelled, told", "record forgotten", "order's lease ended"),
 }
 """How an order goes -> the steps that it is killed at then, each before and after."""

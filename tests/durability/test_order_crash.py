@@ -249,7 +249,8 @@ class World:
         self.ehr.edition += 1
         self.ehr.busy = count if how == "not gathered" else 0
         self.receiver.script = SCRIPTS.get(how, []) * count
-        told: dict[str, Any] = {"accept": count, "options": OPTIONS.get(how, {}), "cancel": how == "cancelled"}
+        ways = {"cancel": how == "cancelled", "stop": how == "left off"}
+        told: dict[str, Any] = {"accept": count, "options": OPTIONS.get(how, {}), **ways}
         if how != "replayed":
             return told
         self.receiver.script = [422] * count
