@@ -41,6 +41,7 @@ _ON_THE_WAY: Final[Mapping[str, tuple[Kind, Side, bool, str]]] = {
     "scheme": ("unreachable", "ours", False, "The base URL must be https."),
     "port": ("unreachable", "ours", False, "The port of the base URL is none that hilum sends requests to."),
     "address": ("unreachable", "ours", False, "The host has a private address, which an operator must allow first."),
+    "reserved": ("unreachable", "ours", False, "The host has a link-local or reserved address, which is never asked."),
     "name": ("unreachable", "network", True, "The name of the host has no address."),
     "connect": ("unreachable", "network", True, "The host takes no connection, or cut it."),
     "time": ("unreachable", "network", True, "The host did not answer in time."),

@@ -60,6 +60,11 @@ CAUSES: Final[Mapping[str, Cause]] = {
         "If the EHR stands in your own network, write the connection into ehrs.toml, or name the host in "
         "--allow-private-keys.",
     ),
+    "reserved": Cause(
+        "ours",
+        "the host has an address that is never asked: link-local, where clouds keep secrets, or set apart otherwise",
+        "Correct the base URL of the connection, or have the host's name lead to an address of the EHR's own network.",
+    ),
     "connect": Cause(
         "network",
         "no connection could be made, or it was cut",

@@ -132,7 +132,8 @@ def _host(text: str) -> tuple[str, bool] | None:
 
 
 def allowed(where: Target, addresses: Iterable[str], *, loopback: bool, inner: bool) -> str | None:
-    """None when the target may be reached at each of these addresses; else what is against it: address, scheme, port.
+    """None when the target may be reached at each of these addresses; else what is against it: address (a private one,
+    which an operator may open), reserved (one that nobody may), scheme, port.
 
     `loopback`: addresses of this machine are fine, over http and on any port. `inner`: so are private ones, over https.
     """
@@ -141,7 +142,11 @@ def allowed(where: Target, addresses: Iterable[str], *, loopback: bool, inner: b
         if loopback and _is_loopback(address):
             continue
         here = False
-        if not is_public(address) and not (inner and is_private(address)):
+        if is_public(address):
+            continue
+        if not is_private(address):
+            return "reserved"
+        if not inner:
             return "address"
     if here:
         return None

@@ -36,7 +36,7 @@ _AGENT: Final = "hilum"
 
 class Unreachable(Exception):
     """There is no answer that could be used. `kind`, for logs and never for who named the URL: form, scheme, port,
-    name, address, connect, tls, time, protocol, redirect, coding, size. `sent`: the request may have arrived.
+    name, address, reserved, connect, tls, time, protocol, redirect, coding, size. `sent`: the request may have arrived.
     """
 
     def __init__(self, kind: str, *, sent: bool = False) -> None:

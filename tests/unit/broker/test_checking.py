@@ -94,6 +94,25 @@ async def test_where_discovery_fails_nothing_else_is_tried(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("host", "found", "may_be_opened"),
+    [
+        ("10.0.0.1", "within a private network", True),
+        ("169.254.169.254", "link-local, where clouds keep secrets", False),
+        ("192.0.2.1", "or set apart otherwise", False),
+    ],
+)
+async def test_an_operator_is_told_to_open_an_address_only_where_that_opens_it(
+    tmp_path: Path, host: str, found: str, may_be_opened: bool
+) -> None:
+    lake = connection(f"https://{host}/r4")
+    one, keys = broker(tmp_path, ehr.Clock(), keys=Keys()), Keys()
+    (step,) = [step async for step in checking.steps(lake, one.backend, Discovery(HERE), keys, HERE)]
+    assert (step.step, step.state, step.side) == ("discovery", "fails", "ours")
+    assert found in step.found
+    assert ("--allow-private-keys" in step.todo) is may_be_opened
+
+
+@pytest.mark.parametrize(
     ("status", "body", "state", "side", "says"),
     [
         (200, {"resourceType": "OperationOutcome"}, "fails", "theirs", "no FHIR"),

@@ -85,7 +85,7 @@ async def test_of_an_answer_nothing_is_kept_but_its_status(raw: bytes, answer: A
         ("http://127.0.0.1:1/in", "sandbox", False, "connect"),
         ("http://127.0.0.1:1/in", "production", False, "address"),
         ("https://10.0.0.1/in", "production", False, "address"),
-        ("https://169.254.169.254/in", "production", True, "address"),
+        ("https://169.254.169.254/in", "production", True, "reserved"),
         ("http://10.0.0.1/in", "production", True, "scheme"),
         ("https://10.0.0.1:5432/in", "production", True, "port"),
         ("nowhere", "sandbox", False, "form"),

@@ -61,7 +61,7 @@ STATUSES: Final[Mapping[int, _Row]] = {
 """What statuses mean: a code, whose side, words after the name of the service, and whether it may be better later."""
 _UNDONE: Final = frozenset((408, 425, 429))
 """Of those that may be better later: nothing was done."""
-_OURS: Final = frozenset(("form", "scheme", "port", "address", "redirect"))
+_OURS: Final = frozenset(("form", "scheme", "port", "address", "reserved", "redirect"))
 _THEIRS: Final = frozenset(("protocol", "coding", "size", "tls"))
 _PASSES: Final = frozenset(("name", "connect", "time", "protocol"))
 _WHY: Final[Mapping[str, str]] = {
@@ -69,6 +69,7 @@ _WHY: Final[Mapping[str, str]] = {
     "scheme": "has an address that is not https.",
     "port": "has an address with a port that is closed.",
     "address": "lies where hilum may not go: within your own network, `private = true` lets it.",
+    "reserved": "has a link-local or reserved address, where hilum never goes.",
     "redirect": "sends elsewhere: see base.",
     "name": "has a name that is not found.",
     "time": "did not answer in time.",
