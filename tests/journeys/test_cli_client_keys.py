@@ -65,6 +65,8 @@ def test_a_key_is_made_published_exported_rotated_and_taken_back(
         (first["kid"], "signing"), (second["kid"], "published"),
     ]  # fmt: skip
     assert listed[0]["until"] > listed[1]["begins"]
+    table = hilum("keys", "list", "--use", "ehr", *where, env=os.environ | {"COLUMNS": "80"}).stderr
+    assert {first["kid"], second["kid"]} <= {line.partition(" ")[0] for line in table.splitlines()}
     exported = hilum("keys", "export", *OURS, "--format", "x509", *where).stdout
     subject = x509.load_pem_x509_certificate(exported.encode()).subject.rfc4514_string()
     assert subject == f"CN=hilum sandbox {second['kid']}", "the newest is what a portal has to learn"
@@ -97,6 +99,23 @@ def test_what_somebody_begins_with_makes_the_data_directory_as_serve_does(
     assert (served, [one["name"] for one in listed]) == ((1, []) if words[0] == "keys" else (0, ["lake"]))
     elsewhere = hilum(*words, "--data", data, "--store", f"sqlite:{tmp_path / 'other.db'}")
     assert f"{tmp_path / 'other.db'} is a new store." in elsewhere.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--use", "ehr", "--at-once", "--wait", "72"), "--at-once drops the keys of before now"),
+        (("--use", "access", "--wait", "72"), "--wait goes with --use ehr"),
+    ],
+)
+def test_a_wait_that_would_not_be_kept_is_refused_and_nothing_is_rotated(
+    tmp_path: Path, words: tuple[str, ...], says: str
+) -> None:
+    where = ("--data", tmp_path / "data")
+    first = keys("new", "--use", "ehr", *where)
+    refused = hilum("keys", "rotate", *words, *where)
+    assert (refused.returncode, refused.stdout, says in refused.stderr) == (1, "", True), refused.stderr
+    assert [one["kid"] for one in keys("list", "--use", "ehr", *where)["keys"]] == [first["kid"]]
 
 
 def test_a_key_from_elsewhere_comes_in_by_file_or_by_variable(start: Callable[..., Server], tmp_path: Path) -> None:

@@ -26,14 +26,15 @@ Alg = Annotated[
     ),
 ]
 Wait = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--wait",
         help="Hours for which a client key that follows another is published before it signs, and for which the one "
-        "before stays after: as long as the EHR, or whoever uploads the file there, needs.",
+        "before stays after: as long as the EHR, or whoever uploads the file there, needs. Without it, 24.",
         metavar="HOURS",
         min=0,
         max=24 * 90,
+        show_default=False,
     ),
 ]
 WAIT = 24
@@ -71,7 +72,7 @@ def new(
             metavar="FILE",
         ),
     ] = None,
-    wait: Wait = WAIT,
+    wait: Wait = None,
     store: options.Store = None,
     data: options.Data = None,
     environment: options.Environment = None,
@@ -107,7 +108,7 @@ def new(
         alg_ = brought.alg if brought else alg
         await tell(opened, settings, "key", {"brought" if brought else "made": USE, "alg": alg_})
         keys = client_keys(opened, settings)
-        made = await keys.import_(brought, wait=wait * 3600) if brought else await keys.new(alg)
+        made = await keys.import_(brought, wait=_seconds(wait)) if brought else await keys.new(alg)
         return made, published_at(settings)
 
     flags = {"store": store, "data": data, "environment": environment}
@@ -190,15 +191,23 @@ def drop(
         out(f"{USE} {gone.kid} is dropped")
 
 
-def rotating(alg: str, wait: int, at_once: bool) -> Callable[[Store, Settings], Awaitable[tuple[ClientKey, str]]]:
-    """What `hilum keys rotate --use ehr` does with a store."""
+def rotating(
+    alg: str, wait: int | None, at_once: bool
+) -> Callable[[Store, Settings], Awaitable[tuple[ClientKey, str]]]:
+    """What `hilum keys rotate --use ehr` does with a store. Raises Invalid where one option says no to the other."""
+    from hilum.problems import Invalid
+
+    if at_once and wait is not None:
+        raise Invalid(
+            "--at-once drops the keys of before now, so there is nothing to --wait for: leave one of the two out."
+        )
 
     async def work(opened: Store, settings: Settings) -> tuple[ClientKey, str]:
         from hilum.cli.records import tell
 
         about = {"rotated": USE, "alg": alg[:32]} | ({"at_once": "true"} if at_once else {})
         await tell(opened, settings, "key", about)
-        made = await client_keys(opened, settings).rotate(alg, wait=wait * 3600, at_once=at_once)
+        made = await client_keys(opened, settings).rotate(alg, wait=_seconds(wait), at_once=at_once)
         return made, published_at(settings)
 
     return work
@@ -252,6 +261,10 @@ def moment(seconds: float | None) -> str | None:
     from datetime import UTC, datetime
 
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else None
+
+
+def _seconds(wait: int | None) -> int:
+    return 3600 * (WAIT if wait is None else wait)
 
 
 def _brought(file: str | None, variable: str | None, certificate: Path | None, passphrase_file: str | None) -> Pair:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -60,16 +61,7 @@ def list_(
     if json:
         json_out({"keys": found})
         return
-    columns = {
-        "use": "use",
-        "alg": "algorithm",
-        "state": "state",
-        "begins": "signs from",
-        "until": "until",
-        "kid": "kid",
-    }
-    rows = [tuple(one.get(column) or "" for column in columns) for one in found]
-    table(f"{len(rows)} keys", tuple(columns.values()), rows)
+    table(f"{len(found)} keys", ("kid", "for", "signs from", "until"), [_row(one) for one in found])
     for one in found:
         out(f"{one['use']} {one['kid']}")
 
@@ -97,7 +89,7 @@ def rotate(
         ),
     ] = False,
     alg: Annotated[str, typer.Option("--alg", help="Of `--use ehr`: RS384 or ES384.", metavar="ALG")] = "RS384",
-    wait: clientkeys.Wait = clientkeys.WAIT,
+    wait: clientkeys.Wait = None,
     store: options.Store = None,
     data: options.Data = None,
     environment: options.Environment = None,
@@ -129,6 +121,8 @@ def rotate(
     if use == clientkeys.USE:
         clientkeys.say_made(*done(flags, clientkeys.rotating(alg, wait, at_once)), json=json)
         return
+    if wait is not None:
+        raise Invalid(f"Only keys for EHRs wait as long as somebody says: --wait goes with --use {clientkeys.USE}.")
 
     async def work(opened: Store, settings: Settings) -> RingKey:
         if use == "root":
@@ -179,6 +173,13 @@ async def _ring(opened: Store, settings: Settings) -> Keyring:
     ring = Keyring(load(path(settings.data, settings.environment), settings.environment))
     await ring.load(opened.ledger)
     return ring
+
+
+def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
+    """The kid first, which portals and `hilum keys drop` are told by and stands whole; beside it what may be folded."""
+    what = " ".join(filter(None, (one["use"], one["alg"], one.get("state"))))
+    begins, until = ((one[name] or "").replace("T", " ").replace("Z", " UTC") for name in ("begins", "until"))
+    return one["kid"], what, begins, until
 
 
 def _shown(key: RingKey) -> dict[str, Any]:

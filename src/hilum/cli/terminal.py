@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-WHOLE: Final = 40
-"""Characters of a name, or an id, that stand in one line of a table, however narrow the terminal is."""
+WHOLE: Final = 43
+"""Characters of a name, an id or a kid (RFC 7638) that stand in one line of a table, however narrow the terminal is."""
 
 
 def out(text: str = "") -> None:
@@ -67,7 +67,8 @@ def table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]])
     cells = [tuple(map(escape, row)) for row in rows]
     for place, name in enumerate(columns):
         longest = max((len(row[place]) for row in cells), default=0)
-        grid.add_column(name, overflow="fold", min_width=0 if place else min(longest, WHOLE))
+        whole = not place and longest <= WHOLE
+        grid.add_column(name, overflow="fold", no_wrap=whole, min_width=0 if place else min(longest, WHOLE))
     for row in cells:
         grid.add_row(*row)
     where = console()

@@ -39,3 +39,14 @@ def test_a_name_stands_in_one_line_beside_whatever_else_a_narrow_terminal_shows(
 def test_a_title_is_not_broken_at_the_width_of_its_table(capsys: pytest.CaptureFixture[str]) -> None:
     table("oracle SANDBOX, recipe demographics", ("type", "came"), [("Patient", "1")])
     assert capsys.readouterr().err.splitlines()[0].rstrip() == "oracle SANDBOX, recipe demographics"
+
+
+def test_a_kid_can_be_copied_out_of_eighty_columns_and_nothing_is_cut_off(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    kid, moments = "XBCe9OIMKzk8dUrAEFVGMP3LKyFKOhvjOgo4YSLFESY", ("2026-11-23 21:20:24 UTC", "2026-11-25 21:20:24 UTC")
+    table("1 keys", ("kid", "for", "signs from", "until"), [(kid, "ehr RS384 published", *moments)])
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[2].startswith(f"{kid} ")
+    assert sorted(" ".join(lines[2:]).split()) == sorted((kid, "ehr", "RS384", "published", *" ".join(moments).split()))
