@@ -29,7 +29,7 @@ from hilum.broker.pages.desk import Desk
 from hilum.broker.parcels import Parcels
 from hilum.broker.parties import Parties
 from hilum.broker.reach import CONNECT_SECONDS, SECONDS, Send, guarded
-from hilum.broker.recipes import Recipes, recipes
+from hilum.broker.recipes import Own, Recipes
 from hilum.broker.redis import RedisShelf
 from hilum.broker.renewing import Renewing
 from hilum.broker.running import Running
@@ -95,8 +95,15 @@ class Ordered:
 def brokering(settings: Settings, store: Store, root: SigningKey) -> Brokering:
     """All of what signs in. Raises Misconfigured where the file of connections is not sound."""
     seal, table, environment = Seal(root), vendors.packaged(), settings.environment
-    known = partial(recipes, settings.data / RECIPES)
-    connections = Connections(store.ledger, seal, environment, settings.data, vendors=frozenset(table), recipes=known)
+    known = Own(settings.data / RECIPES)
+    connections = Connections(
+        store.ledger,
+        seal,
+        environment,
+        settings.data,
+        vendors=frozenset(table),
+        recipes=lambda: known().names,
+    )
     keys = ClientKeys(store.ledger, seal, environment)
 
     def guard(seconds: float = SECONDS) -> Guard:
@@ -121,6 +128,7 @@ def ordered(settings: Settings, ways: Brokering, door: Door, root: SigningKey, t
     not sound.
     """
     seal = Seal(root)
+    ways.recipes()  # what is wrong with them is told now, and not when somebody waits for one
     destinations = Destinations(door.store.ledger, seal, settings.data)
     following = Following(
         door, ways.connections, ways.backend, ways.renewing, vendors.packaged(), ways.pools, ways.recipes

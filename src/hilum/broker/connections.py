@@ -135,8 +135,8 @@ class Connections:
         return file.sealed(connection, secret, self._seal.seal) if secret else connection, row
 
     def judge(self, connection: Connection, secret: str = "", taken: Collection[str] = ()) -> None:
-        """Raises Invalid where `add` would, but for the name being taken; Misconfigured where a recipe's file is not
-        sound. `taken`: recipes that it has had, be they gone.
+        """Raises Invalid where `add` would, but for the name being taken. `taken`: recipes that it has had, be they
+        gone.
         """
         judge(connection)
         file.fitting(connection, self.environment, self._vendors)
@@ -147,7 +147,7 @@ class Connections:
         self._judge_recipes(connection, taken)
 
     def _judge_recipes(self, connection: Connection, taken: Collection[str] = ()) -> None:
-        """Raises Invalid where it names a recipe that there is not; as `judge`."""
+        """Raises Invalid where it names a recipe that there is not."""
         named = [one for one in connection.recipes if one != EVERY and one not in taken]
         known = named if self._recipes is None or not named else self._recipes()
         if unknown := [one for one in named if one not in known]:
@@ -198,7 +198,7 @@ class Connections:
         for one in found.values():
             try:
                 self._judge_recipes(one)
-            except (Invalid, Misconfigured) as problem:  # they may come yet, and the connection can be used
+            except Invalid as problem:  # they may come yet, and the connection can be used
                 log.warning("a connection waits for its recipes", ehr=one.name, text=str(problem))
         return found
 

@@ -189,9 +189,9 @@ class Executing:
         order = parcel.order
         if not order.deliver_to:
             return await self._put(parcel, step=SETTLED, sealed="", **news)
-        fill = self._templates(order.recipe)
         now = self._clock()
         try:
+            fill = self._templates(order.recipe)
             if fill is None:
                 raise Unfit("", "the recipe has no payload.")
             data = await asyncio.to_thread(fill, bundle(content), datetime.fromtimestamp(now, UTC))

@@ -31,7 +31,7 @@ from hilum.broker.throttle import Throttles
 from hilum.broker.vendors import Vendor
 from hilum.interactions import granting
 from hilum.interactions.door import Door
-from hilum.problems import Invalid, Unprocessable
+from hilum.problems import Unprocessable
 from hilum.web import log
 from hilum.web.pool import Pool
 
@@ -73,7 +73,7 @@ class Following:
         return self.renewing.bearer(start.session), grant.patient
 
     async def gather(self, far: Far, order: Order, start: Start, tell: Tell) -> Content:
-        """Raises Failed where the patient did not come; Invalid where there is no such recipe any more."""
+        """Raises Failed where the patient did not come; Invalid where there is no such recipe (any more)."""
         recipe, connection = self._recipe(order), await self.connections.usable(order.ehr)
 
         def told(progress: parts.Progress) -> None:
@@ -113,17 +113,19 @@ class Following:
         return Stored(f"{PATIENT}/{stored.patient}", tuple(Came(type, problem="invalid") for type in refused))
 
     def template(self, recipe: str) -> Fill | None:
-        """What makes the payload of a recipe; None where it has none, or there is no such recipe any more."""
-        found = self.recipes().get(recipe)
+        """What makes the payload of a recipe; None where it has none, or there is no such recipe any more. Raises Unfit
+        where its file is not sound any more.
+        """
+        known = self.recipes()
+        if recipe in known.unsound:
+            raise payload.Unfit("", known.unsound[recipe])
+        found = known.get(recipe)
         if found is None or not found.payload:
             return None
         return partial(payload.fill, payload.read(found.payload, f"{recipe}.toml, [payload]"))
 
     def _recipe(self, order: Order) -> Recipe:
-        found = self.recipes().get(order.recipe)
-        if found is None:
-            raise Invalid(f"There is no recipe {order.recipe!r} any more.")
-        return found
+        return self.recipes().named(order.recipe)
 
 
 def _start(start: Start, connection: Connection) -> starting.Start:

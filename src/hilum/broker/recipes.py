@@ -1,8 +1,11 @@
 """Recipes: which resources of one patient are gathered, starting from where, as files.
 
 Each file `<name>.toml` is one recipe; `packaged/` holds those that come with hilum, and a folder one's own, which stand
-in place of packaged ones of the same name. A search is written as in FHIR, https://hl7.org/fhir/R4/search.html, with
-`{patient}` for the patient's id and `{Encounter}` for the ids of what came of that type:
+in place of packaged ones of the same name. A file that is not sound stops only itself: whoever asks for its recipe is
+told what is wrong with it, and gets no packaged one of the same name.
+
+A search is written as in FHIR, https://hl7.org/fhir/R4/search.html, with `{patient}` for the patient's id and
+`{Encounter}` for the ids of what came of that type:
 
     title = "Visits, and what was seen at them"
     start = ["mrn", "patient"]
@@ -20,7 +23,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -29,11 +32,13 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from hilum import fhirpath
+from hilum.broker import payload
 from hilum.broker.including import brought
 from hilum.fhir.definitions import TYPE_NUMBER
 from hilum.guides.package import DEFINITIONS
 from hilum.oauth.scopes import Search, pairs
 from hilum.problems import Invalid, Malformed, Misconfigured
+from hilum.web import log
 
 PATIENT: Final = "Patient"
 """The name of the first part of every gather."""
@@ -100,11 +105,41 @@ class Recipe:
         return frozenset((*self.types, *(type for ask in self.asks for type in ask.along)))
 
 
-Recipes = Mapping[str, Recipe]
+@dataclass(frozen=True, slots=True)
+class Recipes(Mapping[str, Recipe]):
+    """Recipes by name. `unsound`: what is wrong with the files that there are beside them, by the name that each would
+    have.
+    """
+
+    sound: Mapping[str, Recipe]
+    unsound: Mapping[str, str] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Recipe:
+        return self.sound[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sound)
+
+    def __len__(self) -> int:
+        return len(self.sound)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All that can be named: a file that is not sound may be mended."""
+        return frozenset((*self.sound, *self.unsound))
+
+    def named(self, name: str) -> Recipe:
+        """That of this name. Raises Invalid, which says why there is none."""
+        if name in self.sound:
+            return self.sound[name]
+        if name in self.unsound:
+            raise Invalid(f"The recipe {name[:64]!r} can't be used. {self.unsound[name]}", expression="recipe")
+        there = ", ".join(sorted(self.sound))
+        raise Invalid(f"There is no recipe {name[:64]!r}. There are {there}.", expression="recipe")
 
 
 @cache
-def packaged() -> Recipes:
+def packaged() -> Mapping[str, Recipe]:
     """The recipes that come with hilum."""
     found = [one for one in (files("hilum.broker") / "packaged").iterdir() if one.name.endswith(".toml")]
     made = (recipe(one.name, one.read_text("utf-8")) for one in sorted(found, key=lambda one: one.name))
@@ -112,16 +147,41 @@ def packaged() -> Recipes:
 
 
 def recipes(folder: Path) -> Recipes:
-    """The packaged recipes, and those of a folder, if there is one, in their place. Raises Misconfigured."""
-    found = dict(packaged())
+    """The packaged recipes, and those of a folder, if there is one, in their place."""
+    found, unsound = dict(packaged()), {}
     for path in sorted(folder.glob("*.toml")):
+        found.pop(path.stem, None)
         try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeError):
-            raise Misconfigured(f"The recipe {path} can't be read: expected a file of UTF-8 text.") from None
-        made = recipe(str(path), text)
-        found[made.name] = made
-    return MappingProxyType(found)
+            found[path.stem] = recipe(f"{folder.name}/{path.name}", _text(path))
+        except Misconfigured as problem:
+            unsound[path.stem] = str(problem)
+    return Recipes(MappingProxyType(found), MappingProxyType(unsound))
+
+
+class Own:
+    """The recipes that there are whenever it is called, with those of this folder. What is wrong with a file is logged
+    once.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._told = folder, frozenset[str]()
+
+    def __call__(self) -> Recipes:
+        """Those of now."""
+        found = recipes(self._folder)
+        wrong = frozenset(found.unsound.values())
+        for text in sorted(wrong - self._told):
+            log.warning("a recipe can't be used", text=text)
+        self._told = wrong
+        return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeError):
+        text = f"Recipe {path.parent.name}/{path.name} can't be read: expected a file of UTF-8 text."
+        raise Misconfigured(text) from None
 
 
 def recipe(file: str, text: str) -> Recipe:
@@ -149,10 +209,12 @@ def recipe(file: str, text: str) -> Recipe:
     asks: list[Ask] = []
     for number, one in enumerate(listed, 1):
         asks.append(_ask(place.at(f"ask[{number}]"), one, asks))
-    payload = table.get("payload", {})
-    if type(payload) is not dict:
+    delivered = table.get("payload", {})
+    if type(delivered) is not dict:
         raise place.at("payload").wrong("must be a table.")
-    return Recipe(name, title, start, tuple(asks), store, limits, payload)
+    if delivered:
+        payload.read(delivered, f"Recipe {file}, [payload]")
+    return Recipe(name, title, start, tuple(asks), store, limits, delivered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,7 @@ def judged(
 
     Raises Invalid; its `expression` is the name of what doesn't fit: ehr, recipe, patient, sign_in or deliver_to.
     """
-    recipe = recipes.get(name)
-    if recipe is None:
-        raise Invalid(f"There is no recipe {name[:64]!r}. There are {', '.join(sorted(recipes))}.", expression="recipe")
+    recipe = recipes.named(name)
     by = STARTS[start.by]
     if by not in recipe.start:
         starts = ", ".join(recipe.start)

@@ -20,7 +20,7 @@ from hilum.audit.recording import Silent
 from hilum.broker.far import Failed
 from hilum.broker.pages.desk import Desk
 from hilum.broker.pages.pages import pages, serves
-from hilum.broker.recipes import Recipe
+from hilum.broker.recipes import Recipe, Recipes
 from hilum.broker.shown import SIGN_IN
 from hilum.problems import Invalid
 from hilum.web.limits import Limits
@@ -100,7 +100,7 @@ async def standing(folder: Path, *recipes: Recipe) -> AsyncIterator[Here]:
             where.launching,
             orders.orders,
             orders.destinations,
-            lambda: {one.name: one for one in recipes},
+            lambda: Recipes({one.name: one for one in recipes}),
             orders.door,
             "Videos",
             trail,

@@ -13,6 +13,9 @@ from tests.unit.broker.strict import SECRET, running
 from hilum.broker.far import Failed
 from hilum.broker.following import Following
 from hilum.broker.order import Order, Start
+from hilum.broker.payload import Unfit
+from hilum.broker.recipes import Recipes
+from hilum.problems import Invalid
 from hilum.web.outbound import Guard
 from hilum.web.pool import Pool
 
@@ -35,3 +38,14 @@ async def test_a_sign_in_is_not_used_where_its_connection_has_been_aimed_meanwhi
             await following.sign_in(ORDER, start)
         assert (caught.value.kind, caught.value.side) == ("unauthorized", "ours")
         await pool.close()
+
+
+async def test_a_recipe_that_was_spoilt_after_the_order_fails_it_and_says_why() -> None:
+    unused: Any = None
+    known = Recipes({}, {"visits": "Recipe recipes/visits.toml: title must be a text."})
+    following = Following(unused, unused, unused, unused, VENDORS, unused, lambda: known)
+    with pytest.raises(Invalid, match="title must be a text"):
+        await following.gather(unused, ORDER, Start("mrn", "17"), unused)
+    with pytest.raises(Unfit, match="title must be a text"):
+        following.template("visits")
+    assert following.template("none of these") is None

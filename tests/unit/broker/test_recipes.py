@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import get_args
@@ -9,9 +10,10 @@ from typing import get_args
 import pytest
 
 from hilum.broker.gathered import Reason, State
-from hilum.broker.recipes import Ask, Limits, Recipe, packaged, recipe, recipes
-from hilum.problems import Misconfigured
+from hilum.broker.recipes import Ask, Limits, Own, Recipe, Recipes, packaged, recipe, recipes
+from hilum.problems import Invalid, Misconfigured
 from hilum.search.parse import parse_query
+from hilum.web import log
 
 VISITS = """
 title = "Visits"
@@ -129,15 +131,50 @@ def test_a_folder_adds_recipes_and_takes_the_place_of_packaged_ones(tmp_path: Pa
     (tmp_path / "visits.toml").write_text(VISITS)
     (tmp_path / "short.toml").write_text('title = "Short"')
     found = recipes(tmp_path)
-    assert list(found) == ["demographics", "documents", "guide", "record", "visits", "short"]
+    assert sorted(found) == ["demographics", "documents", "guide", "record", "short", "visits"]
     assert found["visits"].store == "none"
-    assert recipes(tmp_path / "nowhere") == packaged()
+    assert recipes(tmp_path / "nowhere") == Recipes(packaged())
 
 
-def test_a_recipe_that_is_no_text_names_its_file(tmp_path: Path) -> None:
-    (tmp_path / "odd.toml").write_bytes(b"\xff")
-    with pytest.raises(Misconfigured, match=r"odd\.toml can't be read"):
-        recipes(tmp_path)
+def test_a_file_that_is_not_sound_stops_itself_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    (folder / "odd.toml").write_bytes(b"\xff")
+    (folder / "My own.toml").write_text('title = "Mine"')
+    (folder / "sent.toml").write_text('title = "Sent"\n[payload.fields]\nname = { from = "Patient", path = "nam" }')
+    (folder / "folder.toml").mkdir()
+    (folder / "visits.toml").write_text("title = 3")
+    (folder / "short.toml").write_text('title = "Short"')
+    found = recipes(folder)
+    assert sorted(found) == ["demographics", "documents", "guide", "record", "short"], "no packaged one in its place"
+    assert found.named("short").title == "Short"
+    for name, says in (
+        ("odd", "Recipe recipes/odd.toml can't be read"),
+        ("My own", "Recipe recipes/My own.toml: the name must have"),
+        ("sent", "Recipe recipes/sent.toml, [payload].fields.name"),
+        ("folder", "Recipe recipes/folder.toml can't be read"),
+        ("visits", "Recipe recipes/visits.toml: title must be a text"),
+    ):
+        with pytest.raises(Invalid, match=re.escape(f"The recipe {name!r} can't be used. {says}")):
+            found.named(name)
+    with pytest.raises(Invalid, match=r"There is no recipe 'none'\. There are demographics, .*, short\.$"):
+        found.named("none")
+    assert found.names == {*found, "odd", "My own", "sent", "folder", "visits"}
+
+
+def test_what_is_wrong_with_a_file_is_logged_once_and_again_when_it_is_another_thing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.configure()
+    known = Own(tmp_path)
+    for text in ("title = 3", "title = 3", "title"):
+        (tmp_path / "mine.toml").write_text(text)
+        assert "mine" in known().unsound
+    (tmp_path / "mine.toml").write_text('title = "Mine"')
+    assert known()["mine"].title == "Mine"
+    said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [one["event"] for one in said] == ["a recipe can't be used"] * 2
+    assert [says in one["text"] for one, says in zip(said, ("title must be", "not TOML"), strict=True)] == [True, True]
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,17 @@ from msgspec.structs import replace
 
 from hilum.broker.connection import Connection
 from hilum.broker.order import Start
-from hilum.broker.recipes import packaged, recipe
+from hilum.broker.recipes import Recipes, packaged, recipe
 from hilum.broker.wish import judged
 from hilum.problems import Invalid
 
 LAKE = Connection(
     "lake", "sandbox", "plain", "https://ehr.example.org/R4", "hilum", "private_key_jwt", mrn_system="urn:oid:2.999.1"
 )
-RECIPES = {**packaged(), "launched": recipe("launched.toml", 'title = "At a launch"\nstart = ["launch"]\n')}
+RECIPES = Recipes(
+    {**packaged(), "launched": recipe("launched.toml", 'title = "At a launch"\nstart = ["launch"]\n')},
+    {"spoilt": "Recipe recipes/spoilt.toml: title must be a text."},
+)
 
 
 def test_what_fits_is_the_recipe_of_that_name() -> None:
@@ -34,6 +37,14 @@ def test_what_fits_is_the_recipe_of_that_name() -> None:
             "",
             "recipe",
             "There are demographics, documents, guide, launched, record, visits",
+        ),
+        (
+            {},
+            "spoilt",
+            Start("mrn", "17"),
+            "",
+            "recipe",
+            "'spoilt' can't be used. Recipe recipes/spoilt.toml: title must",
         ),
         ({}, "launched", Start("mrn", "17"), "", "patient", "starts by launch, and not by mrn"),
         ({"mrn_system": ""}, "visits", Start("mrn", "17"), "", "patient", "no mrn_system"),

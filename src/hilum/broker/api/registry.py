@@ -96,8 +96,10 @@ async def check_ehr(broker: Here, who: Who, name: str) -> shapes.Checked:
 async def list_recipes(broker: Here, who: Who) -> shapes.Recipes:
     """All recipes: those that come with hilum, and those of the data directory. docs/reference/recipes.md"""
     allowed.to_choose(who, broker.roles)
-    found = sorted(broker.recipes().values(), key=lambda one: one.name)
+    known = broker.recipes()
+    found = sorted(known.values(), key=lambda one: one.name)
     return shapes.Recipes(
+        unsound=[shapes.Unsound(name=name, problem=text) for name, text in sorted(known.unsound.items())],
         recipes=[
             shapes.Recipe(
                 name=one.name,
@@ -108,7 +110,7 @@ async def list_recipes(broker: Here, who: Who) -> shapes.Recipes:
                 delivers=bool(one.payload),
             )
             for one in found
-        ]
+        ],
     )
 
 

@@ -230,10 +230,18 @@ class Recipe(Shape):
     delivers: bool
 
 
+class Unsound(Shape):
+    """A file of the data directory's `recipes` that is no recipe, and what is wrong with it."""
+
+    name: str
+    problem: str
+
+
 class Recipes(Shape):
-    """All recipes, by name."""
+    """All recipes, by name; and the files that are none."""
 
     recipes: list[Recipe]
+    unsound: list[Unsound]
 
 
 class Destination(Shape):

@@ -33,8 +33,13 @@ from hilum.web.body import Receive
 ORIGIN = "https://hilum.test"
 ORDER = {"patient": {"mrn": "MRN-4711-secret"}, "ehr": "epic", "recipe": "video", "deliver_to": "video"}
 VIDEO = recipes.recipe(
-    "video.toml", 'title = "A video"\nstore = "own"\n[payload]\nfields = {name = {from = "Patient", path = "name"}}\n'
+    "video.toml",
+    'title = "A video"\nstore = "own"\n'
+    '[payload]\nfields = {born = {from = "Patient", path = "birthDate", type = "date"}}\n',
 )
+
+SPOILT = "Recipe recipes/spoilt.toml: title must be a text."
+RECIPES = recipes.Recipes({**recipes.packaged(), "video": VIDEO}, {"spoilt": SPOILT})
 
 
 def holder(scope: str, patient: str | None = None, **of: Any) -> Principal:
@@ -163,7 +168,7 @@ async def here(folder: Path, **options: Any) -> AsyncIterator[Here]:
             "sandbox",
             folder,
             vendors=frozenset(("plain", "epic")),
-            recipes=lambda: {**recipes.packaged(), "video": VIDEO},
+            recipes=lambda: RECIPES,
         )
         epic = Connection(
             **{name: getattr(EHR, name) for name in EHR.__struct_fields__} | {"mrn_system": "urn:mrn", "origin": "kim"}
@@ -188,7 +193,7 @@ async def here(folder: Path, **options: Any) -> AsyncIterator[Here]:
             connections=connections,
             grants=Grants(found.store.ledger, found.seal, "sandbox"),
             destinations=found.destinations,
-            recipes=lambda: {**recipes.packaged(), "video": VIDEO},
+            recipes=lambda: RECIPES,
             check=check,
             remove=connections.remove,
             authenticate=authenticate,

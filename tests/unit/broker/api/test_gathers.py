@@ -174,6 +174,7 @@ async def test_who_asks_for_fhir_gets_the_task_itself(api: Here) -> None:
     [
         ({"ehr": "nowhere"}, "ehr", "no EHR 'nowhere'"),
         ({"recipe": "nothing"}, "recipe", "no recipe 'nothing'"),
+        ({"recipe": "spoilt"}, "recipe", "can't be used. Recipe recipes/spoilt.toml: title must be a text."),
         ({"deliver_to": "nowhere"}, "deliver_to", "no destination 'nowhere'"),
         ({"recipe": "demographics"}, "deliver_to", "makes no payload"),
         ({"patient": {}}, "patient", "exactly one of mrn and id"),

@@ -176,7 +176,8 @@ async def test_a_check_tells_each_step_and_whose_side_it_is_on(api: Here) -> Non
 
 
 async def test_recipes_and_destinations_are_listed_and_no_address_is_told(api: Here) -> None:
-    found = (await api.ask("GET", "/api/v1/recipes", token="gatherer")).json["recipes"]
+    listed = (await api.ask("GET", "/api/v1/recipes", token="gatherer")).json
+    found = listed["recipes"]
     assert [one["name"] for one in found] == sorted(one["name"] for one in found)
     assert next(one for one in found if one["name"] == "video") == {
         "name": "video",
@@ -186,6 +187,7 @@ async def test_recipes_and_destinations_are_listed_and_no_address_is_told(api: H
         "store": True,
         "delivers": True,
     }
+    assert listed["unsound"] == [{"name": "spoilt", "problem": "Recipe recipes/spoilt.toml: title must be a text."}]
     answer = await api.ask("GET", "/api/v1/destinations", token="gatherer")
     assert answer.json == {"destinations": [{"name": "video", "environment": "sandbox"}]}
     refused = [await api.ask("GET", f"/api/v1/{name}", token="reader") for name in ("recipes", "destinations")]
