@@ -7,7 +7,7 @@ alone.
     [video]                                          # destinations.toml
     url = "https://render.example.org/hilum"
     environment = "production"
-    secret_file = "video.secret"                     # beside it; whsec_..., as the receiver has it
+    secret_file = "video.secret"                     # beside it; whsec_..., as the receiver has it, or two: see SECRETS
     private = true                                   # its address may be one of our own network
 """
 
@@ -37,6 +37,8 @@ FILE: Final = "destinations.toml"
 OVERLAP_HOURS: Final = 24
 """For which a secret that was rotated signs beside the new one, unless somebody says otherwise."""
 MOST_HOURS: Final = 30 * 24
+SECRETS: Final = 2
+"""That a secret_file may have, a line each, the newest first: both sign, for as long as both stand there."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _KNOWN: Final[Mapping[str, type]] = {"url": str, "environment": str, "secret_file": str, "private": bool}
@@ -45,8 +47,9 @@ _NEEDED: Final = ("url", "environment", "secret_file")
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """`secret`: what signs, in bytes; `former`: what signs beside it until that second, b"" for nothing. `private`: its
-    host may have an address of our own network, since an operator says so. `origin`: `file`, or who added it.
+    """`secret`: what signs, in bytes; `former`: what signs beside it, b"" for nothing, `until` that second, 0 for as
+    long as the file says so. `private`: its host may have an address of our own network, since an operator says so.
+    `origin`: `file`, or who added it.
     """
 
     name: str
@@ -126,7 +129,7 @@ class Destinations:
         """Have it signed for with this secret, and for so long with the one that it has, too; what that one had taken
         the place of is forgotten at once. Raises NotFound, Conflict (the file has it, somebody else changes it), Busy.
         """
-        row = await self.changeable(name)
+        row = await self.rotatable(name)
         kept = read(row, Kept)
         new = self._seal.seal(DESTINATION, row.key, shown(secret))
         former, until = (kept.secret, int(self._clock() + seconds)) if seconds > 0 else ("", 0)
@@ -138,6 +141,16 @@ class Destinations:
     async def remove(self, name: str) -> None:
         """Forget one: what was not delivered to it yet becomes a dead letter. Raises NotFound, Conflict, Busy."""
         await self._ledger.remove(DESTINATION, (await self.changeable(name)).key)
+
+    async def rotatable(self, name: str) -> Row:
+        """As `changeable`; where the file has it, says how its secret is rotated there."""
+        if name in self._file:
+            raise Conflict(
+                f"The destination {name!r} stands in {FILE}: write the new secret into its secret_file, as a line above"
+                " the one of before, and start hilum again. Deliveries then carry two signatures, and either holds."
+                " When the receiver knows the new one, take the other line out, and start hilum again."
+            )
+        return await self.changeable(name)
 
     async def changeable(self, name: str) -> Row:
         """Its record. Raises NotFound; Conflict where the file has it; Busy."""
@@ -220,6 +233,11 @@ def _of_table(folder: Path, name: str, table: Any) -> Destination:
     except (OSError, UnicodeDecodeError):
         raise Misconfigured(f"{where} secret_file can't be read.") from None
     try:
-        return judged(Destination(name, table["url"], table["environment"], decoded(text), table.get("private", False)))
+        found = [decoded(one) for one in text.split() or [""]]
+        if len(found) > SECRETS:
+            raise Invalid(f"secret_file has {len(found)} secrets: expected one, or the one of before below it.")
+        secret, former = found[0], found[1] if found[1:] else b""
+        private = table.get("private", False)
+        return judged(Destination(name, table["url"], table["environment"], secret, private, former=former))
     except Problem as problem:
         raise Misconfigured(f"{where} {problem}") from None

@@ -197,7 +197,8 @@ def rotate(
 ) -> None:
     """Give a destination another secret, shown this once. Meanwhile deliveries carry two signatures, and either holds.
 
-    A running `hilum serve` signs with it at once. One of `destinations.toml` is changed there.
+    A running `hilum serve` signs with it at once. One of `destinations.toml` gets it in its `secret_file`, above the
+    one of before.
 
     Examples:
 
@@ -214,7 +215,7 @@ def rotate(
 
     async def work(opened: Store, settings: Settings) -> Destination:
         known = _known(opened, settings)
-        await known.changeable(name)
+        await known.rotatable(name)
         await tell(opened, settings, "destination", {"rotated": name, "overlap": f"{overlap:g} h"})
         return await known.rotate(name, secret, overlap * 3600)
 
@@ -308,7 +309,7 @@ def _shown(one: Destination) -> dict[str, Any]:
         "environment": one.environment,
         "private": one.private,
         "origin": one.origin,
-        "former_until": _moment(one.until) if one.former else None,
+        "former_until": _moment(one.until) if one.until else None,
     }
 
 

@@ -106,10 +106,24 @@ async def test_a_secret_that_somebody_has_seen_ends_at_once(here: World) -> None
 
 async def test_one_that_is_not_there_or_the_file_s_has_no_secret_to_rotate(here: World) -> None:
     here.file()
-    with pytest.raises(Conflict, match="change it there"):
+    with pytest.raises(Conflict, match="new secret into its secret_file, as a line above the one of before"):
         await here.open().rotate("letters", new_secret())
     with pytest.raises(NotFound):
         await here.open().rotate("video", new_secret())
+
+
+async def test_of_two_secrets_in_the_file_both_sign_for_as_long_as_both_stand_there(here: World) -> None:
+    new = new_secret()
+    here.file(secret=f"{shown(new)}\n{SECRET}")
+    found = await here.open().get("letters")
+    assert found == Destination("letters", URL, "sandbox", new, True, "file", former=decoded(SECRET))
+    here.now += 10**9
+    assert await here.open().get("letters") == found
+    assert found.secrets == (new, decoded(SECRET))
+    here.file(secret=shown(new))
+    found = await here.open().get("letters")
+    assert found is not None
+    assert found.secrets == (new,)
 
 
 async def test_one_that_is_removed_is_gone(here: World) -> None:
@@ -134,6 +148,9 @@ async def test_one_that_is_removed_is_gone(here: World) -> None:
         (FILE.replace(f'url = "{URL}"', ""), SECRET, "url is missing"),
         (FILE.replace("letters.secret", "other.secret"), SECRET, "secret_file can't be read"),
         (FILE, "whsec_short", "no secret of Standard Webhooks"),
+        (FILE, "", "no secret of Standard Webhooks"),
+        (FILE, f"{SECRET}\nwhsec_short", "no secret of Standard Webhooks"),
+        (FILE, f"{SECRET}\n{SECRET}\n{SECRET}", "secret_file has 3 secrets: expected one, or the one of before below"),
         (FILE.replace("sandbox", "test"), SECRET, "must be sandbox or production"),
         (FILE.replace("https://render", "render"), SECRET, "none that hilum can POST to"),
     ],

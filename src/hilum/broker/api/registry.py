@@ -133,7 +133,7 @@ async def rotate_secret(broker: Here, who: Who, name: str, rotate: shapes.Rotate
     """
     allowed.to_administer(who, broker.roles, "u")
     secret = decoded(rotate.secret) if rotate.secret else new_secret()
-    await broker.destinations.changeable(name)
+    await broker.destinations.rotatable(name)
     about = {"rotated": name[:40], "overlap": f"{rotate.overlap_hours:g} h"}
     await broker.trail.certain(who, "destination", 200, about)
     done = await broker.destinations.rotate(name, secret, rotate.overlap_hours * 3600)
