@@ -98,7 +98,7 @@ def video(
             given(one.id, json=json)
             made = await filmed(here, one.id, wait)
             if approve and made.step == "awaiting-approval":
-                made = await here.filmed.videos.approve(here.who, made.id)
+                made = await here.filmed.videos.deciding.approve(here.who, made.id)
             if out is not None and made.document:
                 await kept(here, made.id, out)
             return made, here.door.base.removesuffix("/fhir")

@@ -205,8 +205,8 @@ def _decide(what: str, id: str, flags: dict[str, str | None], *, json: bool) -> 
 
     async def work(here: Desk) -> Told:
         decide = {
-            "approve": here.filmed.videos.approve,
-            "reject": here.filmed.videos.reject,
+            "approve": here.filmed.videos.deciding.approve,
+            "reject": here.filmed.videos.deciding.reject,
             "cancel": here.filmed.videos.cancel,
         }[what]
         one = await decide(here.who, id)
@@ -250,7 +250,7 @@ def link(
         raise Invalid(f"--proof must be one of {', '.join(PROOFS)}.")
 
     async def work(here: Desk) -> tuple[str, Standing]:
-        return await here.filmed.videos.link(here.who, id, int(days * 86_400), PROOFS[proof])
+        return await here.filmed.videos.giving.link(here.who, id, int(days * 86_400), PROOFS[proof])
 
     flags = {"store": store, "data": data, "environment": environment, "base_url": base_url}
     url, standing = _at_the_desk(flags, work)
@@ -281,7 +281,7 @@ def links(
     from hilum.video.links import Standing
 
     async def work(here: Desk) -> list[Standing]:
-        return await here.filmed.videos.links(here.who, id)
+        return await here.filmed.videos.giving.links(here.who, id)
 
     found = _at_the_desk({"store": store, "data": data, "environment": environment}, work)
     if json:
@@ -318,7 +318,7 @@ def revoke(
     from hilum.cli.terminal import json_out, out
 
     async def work(here: Desk) -> None:
-        await here.filmed.videos.revoke(here.who, id, name)
+        await here.filmed.videos.giving.revoke(here.who, id, name)
 
     _at_the_desk({"store": store, "data": data, "environment": environment}, work)
     if json:

@@ -17,10 +17,17 @@ from hilum.fhir.task import TASK
 from hilum.interactions.door import Door
 from hilum.oauth.lease import Leases
 from hilum.video import shown
+from hilum.video.author import Author
+from hilum.video.deciding import Deciding
 from hilum.video.executing import Executing
+from hilum.video.files import Files
+from hilum.video.giving import Giving
+from hilum.video.links import Links
 from hilum.video.making import Gather, Renderers, Writing
+from hilum.video.seeing import Seeing
 from hilum.video.shelf import KIND, Shelf
 from hilum.video.videos import Videos
+from hilum.video.watching import Watching
 
 NAME: Final = "videos"
 """Of the follower."""
@@ -44,14 +51,16 @@ def studio(
     """Where videos are asked for, and what makes them, those asked for first at first: `Working.run` for as long as the
     process lives. `folder`: where renderers work.
     """
-    leases = Leases(door.store.ledger, clock)
-    shelf = Shelf(door.store.ledger, seal)
+    ledger = door.store.ledger
+    leases, shelf, author = Leases(ledger, clock), Shelf(ledger, seal), Author(door, writing, clock)
     feed = Feed(door.store, NAME, leases, (TASK,))
     executing = Executing(door, shelf, writing, renderers, gather, folder, clock)
     kind = Kind(KIND, shown.is_video, executing.run, executing.wanted)
     working = Working(feed, leases, kind, at_once, clock)
-    repeated = Repeated(door.store.ledger, seal)
-    videos = Videos(
-        door, shelf, executing, writing, renderers, gather, feed, leases, repeated, roles, trail, working.nudge, clock
-    )
+    accepted = working.nudge
+    seeing = Seeing(door, shelf, Files(door), author, roles, trail)
+    deciding = Deciding(seeing, writing, executing, leases, accepted, clock)
+    links, repeated = Links(ledger, clock), Repeated(ledger, seal)
+    giving, watching = Giving(seeing, links), Watching(seeing, links)
+    videos = Videos(seeing, writing, renderers, gather, feed, repeated, deciding, giving, watching, accepted, clock)
     return videos, working

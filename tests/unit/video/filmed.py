@@ -209,7 +209,7 @@ class World:
 
     async def approved(self) -> str:
         id = await self.draft()
-        await self.videos.approve(DOCTOR, id)
+        await self.videos.deciding.approve(DOCTOR, id)
         return id
 
     async def stands(self, video: str, draft: int = 1) -> list[str]:

@@ -235,7 +235,7 @@ async def test_who_cancels_ends_the_rendering_and_nothing_stays(here: World) -> 
     assert await here.stands(id) == []
     assert await here.left() == (0, 0, 0)
     with pytest.raises(Conflict):
-        await here.videos.approve(DOCTOR, id)
+        await here.videos.deciding.approve(DOCTOR, id)
 
 
 async def test_who_renders_elsewhere_is_told_that_nobody_wants_it_any_more(here: World) -> None:
@@ -280,7 +280,7 @@ async def test_gathering_is_cancelled_with_it(here: World) -> None:
 
 async def test_what_is_rejected_is_deleted_and_who_did_so_is_told(here: World) -> None:
     id = await here.draft()
-    found = await here.videos.reject(DOCTOR, id, reason="Too long.")
+    found = await here.videos.deciding.reject(DOCTOR, id, reason="Too long.")
     assert (found.status, found.step) == ("cancelled", "rejected")
     assert found.decided is not None
     assert (found.decided.verdict, found.decided.by) == ("rejected", "doc")
@@ -294,9 +294,9 @@ async def test_what_is_rejected_is_deleted_and_who_did_so_is_told(here: World) -
 async def test_where_references_are_kept_whole_drafts_can_be_deleted_too(tmp_path: Path) -> None:
     async with world(tmp_path, integrity=True) as here:
         id = await here.draft()
-        await here.videos.edit(DOCTOR, id, {"why-2": "Sleep."})
+        await here.videos.deciding.edit(DOCTOR, id, {"why-2": "Sleep."})
         await here.work()
-        await here.videos.reject(DOCTOR, id)
+        await here.videos.deciding.reject(DOCTOR, id)
         assert [await here.stands(id, draft) for draft in (1, 2)] == [[], []]
 
 
@@ -306,7 +306,7 @@ async def test_where_references_are_kept_whole_drafts_can_be_deleted_too(tmp_pat
 async def test_who_approves_which_script_and_when_is_recorded_and_the_record_has_it(here: World) -> None:
     id = await here.draft()
     written = await here.videos.script(DOCTOR, id)
-    found = await here.videos.approve(DOCTOR, id, written.digest)
+    found = await here.videos.deciding.approve(DOCTOR, id, written.digest)
     assert (found.status, found.step) == ("completed", "approved")
     body = await here.body("DocumentReference", id_of(id, 1, "document"))
     assert (body["docStatus"], body["subject"]) == ("final", {"reference": PATIENT})
@@ -319,19 +319,19 @@ async def test_who_approves_which_script_and_when_is_recorded_and_the_record_has
 
 async def test_what_is_approved_is_approved_once(here: World) -> None:
     id = await here.approved()
-    for again in (here.videos.approve, here.videos.reject):
+    for again in (here.videos.deciding.approve, here.videos.deciding.reject):
         with pytest.raises(Conflict):
             await again(DOCTOR, id)
     with pytest.raises(Conflict):
         await here.videos.cancel(OWNER, id)
     with pytest.raises(Conflict):
-        await here.videos.edit(DOCTOR, id, {"why-2": "Sleep."})
+        await here.videos.deciding.edit(DOCTOR, id, {"why-2": "Sleep."})
 
 
 async def test_of_two_who_decide_at_once_one_does(here: World) -> None:
     id = await here.draft()
     found = await asyncio.gather(
-        here.videos.approve(DOCTOR, id), here.videos.reject(DOCTOR, id), return_exceptions=True
+        here.videos.deciding.approve(DOCTOR, id), here.videos.deciding.reject(DOCTOR, id), return_exceptions=True
     )
     assert [isinstance(one, Conflict) for one in found].count(True) == 1
     step = (await here.videos.get(OWNER, id)).step
@@ -346,13 +346,13 @@ async def test_it_needs_not_wait_for_what_is_rendered(here: World) -> None:
     await here.ask()
     await here.working.turn()
     await here.renderer.begun.wait()
-    assert (await here.videos.approve(DOCTOR, id)).step == "approved"
+    assert (await here.videos.deciding.approve(DOCTOR, id)).step == "approved"
 
 
 async def test_an_edit_is_rendered_as_a_new_draft_in_place_of_the_one_before(here: World) -> None:
     id = await here.draft()
     before = await here.videos.script(DOCTOR, id)
-    found = await here.videos.edit(DOCTOR, id, {"why-2": "Sleep well."}, before.digest)
+    found = await here.videos.deciding.edit(DOCTOR, id, {"why-2": "Sleep well."}, before.digest)
     assert (found.status, found.step) == ("in-progress", "waiting")
     await here.work()
     after = await here.videos.script(DOCTOR, id)
@@ -366,14 +366,14 @@ async def test_an_edit_is_rendered_as_a_new_draft_in_place_of_the_one_before(her
     assert new["relatesTo"][0]["target"]["reference"] == f"DocumentReference/{id_of(id, 1, 'document')}"
     assert (await here.videos.get(OWNER, id)).edited == "doc"
     with pytest.raises(PreconditionFailed):
-        await here.videos.approve(DOCTOR, id, before.digest)
-    assert (await here.videos.approve(DOCTOR, id, after.digest)).step == "approved"
+        await here.videos.deciding.approve(DOCTOR, id, before.digest)
+    assert (await here.videos.deciding.approve(DOCTOR, id, after.digest)).step == "approved"
 
 
 async def test_an_edit_beyond_the_limits_is_refused_with_the_sentence(here: World) -> None:
     id = await here.draft()
     with pytest.raises(Invalid) as caught:
-        await here.videos.edit(DOCTOR, id, {"why-1": "You had none."})
+        await here.videos.deciding.edit(DOCTOR, id, {"why-1": "You had none."})
     assert caught.value.issues[0].expression == "why-1"
     assert (await here.videos.get(OWNER, id)).step == "awaiting-approval"
 
@@ -387,19 +387,19 @@ async def test_a_draft_that_the_record_has_left_behind_is_not_approved(here: Wor
     with pytest.raises(
         Conflict, match=r"has changed .*the scene why \(Condition.code.text\).* ask for a new one"
     ) as caught:
-        await here.videos.approve(DOCTOR, id)
+        await here.videos.deciding.approve(DOCTOR, id)
     assert "Fever" not in str(caught.value)
     assert "approval" not in await here.stands(id)
     assert "video-decide" not in [event[1] for event in here.trail.events]
     assert (await here.videos.get(OWNER, id)).step == "awaiting-approval"
-    assert (await here.videos.reject(DOCTOR, id)).step == "rejected"
+    assert (await here.videos.deciding.reject(DOCTOR, id)).step == "rejected"
 
 
 async def test_nor_one_of_which_there_would_be_no_script_any_more(here: World) -> None:
     id = await here.draft()
     await delete(here.door, OWNER, "Condition", "c1")
     with pytest.raises(Conflict, match="no script") as caught:
-        await here.videos.approve(DOCTOR, id)
+        await here.videos.deciding.approve(DOCTOR, id)
     assert caught.value.issues[0].expression == "Encounter.reasonCode"
 
 
@@ -407,17 +407,17 @@ async def test_versions_that_tell_the_same_do_no_harm(here: World) -> None:
     id = await here.draft()
     await here.corrected(note=[{"text": "Seen again."}])
     assert await here.videos.outdated(DOCTOR, id) is None
-    assert (await here.videos.approve(DOCTOR, id)).step == "approved"
+    assert (await here.videos.deciding.approve(DOCTOR, id)).step == "approved"
 
 
 async def test_edited_advice_is_left_out_and_facts_are_not(here: World) -> None:
     id = await here.draft()
-    await here.videos.edit(DOCTOR, id, {"why-2": "Sleep."})
+    await here.videos.deciding.edit(DOCTOR, id, {"why-2": "Sleep."})
     await here.work()
     assert await here.videos.outdated(DOCTOR, id) is None
     await here.corrected(code={"text": "Fever"})
     with pytest.raises(Conflict, match="has changed"):
-        await here.videos.approve(DOCTOR, id)
+        await here.videos.deciding.approve(DOCTOR, id)
 
 
 @pytest.mark.parametrize("gone", ["template", "patient"])
@@ -425,15 +425,15 @@ async def test_what_can_not_be_compared_any_more_is_outdated(
     here: World, gone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id = await here.approved()
-    url, _ = await here.videos.link(DOCTOR, id)
-    proof = await here.videos.prove(url.rpartition("/")[2], "1970-02-03")
+    url, _ = await here.videos.giving.link(DOCTOR, id)
+    proof = await here.videos.watching.prove(url.rpartition("/")[2], "1970-02-03")
     assert proof is not None
     if gone == "template":
-        monkeypatch.setattr(here.videos._author, "_writing", replace(here.videos._writing, templates=dict))
+        monkeypatch.setattr(here.videos._seeing.author, "_writing", replace(here.videos._writing, templates=dict))
     else:
         await delete(here.door, OWNER, "Patient", "amy")
     with pytest.raises(OutOfDate):
-        await here.videos.watch(proof)
+        await here.videos.watching.watch(proof)
 
 
 async def test_what_goes_out_by_itself_does_not_where_the_record_has_changed_meanwhile(here: World) -> None:
@@ -454,26 +454,26 @@ async def test_what_goes_out_by_itself_does_not_where_the_record_has_changed_mea
 
 async def test_a_link_shows_no_video_that_is_outdated_and_the_audit_has_it(here: World) -> None:
     id = await here.approved()
-    url, standing = await here.videos.link(DOCTOR, id)
-    proof = await here.videos.prove(url.rpartition("/")[2], "1970-02-03")
+    url, standing = await here.videos.giving.link(DOCTOR, id)
+    proof = await here.videos.watching.prove(url.rpartition("/")[2], "1970-02-03")
     assert proof is not None
     await here.corrected(code={"text": "Fever"})
     with pytest.raises(OutOfDate) as caught:
-        await here.videos.watch(proof)
+        await here.videos.watching.watch(proof)
     assert caught.value.language == "en"
     agent, event, status, about = here.trail.events[-1]
     assert (agent, event, status, about["link"], about["refused"]) == (
         "hilum", "video-watch", 409, standing.id, "outdated",
     )  # fmt: skip
     with pytest.raises(OutOfDate):
-        await here.videos.watched_file(proof, "video")
+        await here.videos.watching.watched_file(proof, "video")
     with pytest.raises(Conflict, match="No link was made"):
-        await here.videos.link(DOCTOR, id)
+        await here.videos.giving.link(DOCTOR, id)
     found = await here.videos.outdated(DOCTOR, id)
     assert found is not None
     assert "Condition.code.text" in found.text
     await here.corrected()
-    assert (await here.videos.watch(proof)).video == id
+    assert (await here.videos.watching.watch(proof)).video == id
 
 
 async def test_what_is_corrected_in_a_whole_record_is_found(tmp_path: Path) -> None:
@@ -498,13 +498,13 @@ async def test_what_is_corrected_in_a_whole_record_is_found(tmp_path: Path) -> N
         medicine["dosageInstruction"][0]["doseAndRate"][0]["doseQuantity"]["value"] = 2
         await put(medicine)
         with pytest.raises(Conflict, match=r"the scene medicine-1 \(MedicationRequest.dosageInstruction"):
-            await here.videos.approve(DOCTOR, id)
+            await here.videos.deciding.approve(DOCTOR, id)
         await put(record["medicine"])
         await put(allergy)
         with pytest.raises(Conflict, match=r"no script can be written of it now[.] The patient is allergic"):
-            await here.videos.approve(DOCTOR, id)
+            await here.videos.deciding.approve(DOCTOR, id)
         await delete(here.door, OWNER, "AllergyIntolerance", "x")
-        assert (await here.videos.approve(DOCTOR, id)).step == "approved"
+        assert (await here.videos.deciding.approve(DOCTOR, id)).step == "approved"
         assert await here.videos.outdated(DOCTOR, id) is None
         here.move(9 * 86_400)  # the appointment is over
         found = await here.videos.outdated(DOCTOR, id)
@@ -519,14 +519,14 @@ async def test_apps_make_videos_and_people_approve_them(here: World) -> None:
     id = await here.ask(BACKEND)
     await here.work()
     with pytest.raises(Forbidden, match="approved by a person"):
-        await here.videos.approve(BACKEND, id)
+        await here.videos.deciding.approve(BACKEND, id)
     nurse = holder("user/Task.r user/DocumentReference.rs user/Binary.r", roles=("practitioner",))
     assert (await here.videos.get(nurse, id)).step == "awaiting-approval"
     with pytest.raises(Forbidden):
-        await here.videos.approve(nurse, id)
-    await here.videos.approve(DOCTOR, id)
+        await here.videos.deciding.approve(nurse, id)
+    await here.videos.deciding.approve(DOCTOR, id)
     with pytest.raises(Forbidden):
-        await here.videos.link(BACKEND, id)
+        await here.videos.giving.link(BACKEND, id)
 
 
 @pytest.mark.parametrize("scope", ["system/Task.cruds", "patient/*.cruds", "system/Task.cruds system/Patient.rs"])
@@ -568,7 +568,7 @@ async def test_nor_does_fhir_show_a_draft_to_an_app_that_is_bound_to_the_patient
     for name in FILES:
         with pytest.raises(NotFound):
             await read(here.door, AMY, "Binary", id_of(id, 1, name))
-    await here.videos.approve(DOCTOR, id)
+    await here.videos.deciding.approve(DOCTOR, id)
     assert (await read(here.door, AMY, "Binary", id_of(id, 1, "captions"))).type == "Binary"
     with pytest.raises(NotFound):
         await read(here.door, BEN, "Binary", id_of(id, 1, "captions"))
@@ -593,107 +593,107 @@ def of_both(patient: str) -> Any:
 
 async def test_a_link_leads_who_proves_the_birth_date_to_the_video_for_an_hour(here: World) -> None:
     id = await here.approved()
-    url, standing = await here.videos.link(DOCTOR, id)
+    url, standing = await here.videos.giving.link(DOCTOR, id)
     assert url.startswith("https://hilum.test/v/")
     token = url.rpartition("/")[2]
-    assert (await here.videos.follow(token)).id == standing.id
-    proof = await here.videos.prove(token, "1970-02-03")
+    assert (await here.videos.watching.follow(token)).id == standing.id
+    proof = await here.videos.watching.prove(token, "1970-02-03")
     assert proof is not None
-    assert (await here.videos.watch(proof)).video == id
-    assert await content(here, await here.videos.watched_file(proof, "video")) == CONTENT
+    assert (await here.videos.watching.watch(proof)).video == id
+    assert await content(here, await here.videos.watching.watched_file(proof, "video")) == CONTENT
     with pytest.raises(NotFound):
-        await here.videos.watched_file(proof, "script")
+        await here.videos.watching.watched_file(proof, "script")
     assert [event[:3] for event in here.trail.events[-2:]] == [
         ("doc", "video-link", 200), ("hilum", "video-watch", 200),
     ]  # fmt: skip
     for wrong in (proof, token[:-1], "x"):
         with pytest.raises(NotFound):
-            await here.videos.follow(wrong)
+            await here.videos.watching.follow(wrong)
     with pytest.raises(NotFound):
-        await here.videos.watch(token)
+        await here.videos.watching.watch(token)
 
 
 async def test_the_ledger_has_no_token_and_no_proof(here: World) -> None:
-    url, _ = await here.videos.link(DOCTOR, await here.approved())
+    url, _ = await here.videos.giving.link(DOCTOR, await here.approved())
     token = url.rpartition("/")[2]
-    proof = await here.videos.prove(token, "1970-02-03")
+    proof = await here.videos.watching.prove(token, "1970-02-03")
     for row in await here.store.ledger.of(VIDEO_LINK):
         for secret in (token, str(proof), "1970"):
             assert secret.encode() not in row.key + row.owner + row.value
 
 
 async def test_wrong_proofs_are_few_and_right_ones_are_not_counted(here: World) -> None:
-    url, standing = await here.videos.link(DOCTOR, id := await here.approved())
+    url, standing = await here.videos.giving.link(DOCTOR, id := await here.approved())
     token = url.rpartition("/")[2]
     for _ in range(7):
-        assert await here.videos.prove(token, "1970-02-03") is not None
+        assert await here.videos.watching.prove(token, "1970-02-03") is not None
     for wrong in ("1970-02-04", "", "1970", "03.02.1970", "x" * 5000):
-        assert await here.videos.prove(token, wrong) is None
+        assert await here.videos.watching.prove(token, wrong) is None
     with pytest.raises(NotFound):
-        await here.videos.prove(token, "1970-02-03")
-    found = await here.videos.link_of(DOCTOR, id, standing.id)
+        await here.videos.watching.prove(token, "1970-02-03")
+    found = await here.videos.giving.link_of(DOCTOR, id, standing.id)
     assert (found.open, found.link.tries, found.link.watched) == (False, 5, 7)
 
 
 async def test_of_many_proofs_at_once_no_more_are_looked_at(here: World) -> None:
-    url, _ = await here.videos.link(DOCTOR, await here.approved())
+    url, _ = await here.videos.giving.link(DOCTOR, await here.approved())
     token = url.rpartition("/")[2]
-    some = (here.videos.prove(token, f"1971-01-{day:02}") for day in range(1, 21))
+    some = (here.videos.watching.prove(token, f"1971-01-{day:02}") for day in range(1, 21))
     found = await asyncio.gather(*some, return_exceptions=True)
     assert len([one for one in found if one is None]) == 5
     assert all(one is None or isinstance(one, NotFound | Busy) for one in found)
 
 
 async def test_what_is_revoked_leads_nowhere_at_once_also_for_who_watches(here: World) -> None:
-    url, standing = await here.videos.link(DOCTOR, id := await here.approved())
+    url, standing = await here.videos.giving.link(DOCTOR, id := await here.approved())
     token = url.rpartition("/")[2]
-    proof = await here.videos.prove(token, "1970-02-03")
+    proof = await here.videos.watching.prove(token, "1970-02-03")
     assert proof is not None
-    assert (await here.videos.revoke(DOCTOR, id, standing.id)).revoked
+    assert (await here.videos.giving.revoke(DOCTOR, id, standing.id)).revoked
     with pytest.raises(NotFound):
-        await here.videos.follow(token)
+        await here.videos.watching.follow(token)
     with pytest.raises(NotFound):
-        await here.videos.watch(proof)
+        await here.videos.watching.watch(proof)
     with pytest.raises(NotFound):
-        await here.videos.watched_file(proof, "video")
+        await here.videos.watching.watched_file(proof, "video")
     with pytest.raises(NotFound):
-        await here.videos.revoke(DOCTOR, id, "0" * 24)
+        await here.videos.giving.revoke(DOCTOR, id, "0" * 24)
 
 
 async def test_a_link_ends(here: World) -> None:
     here.time[0] -= 120  # the ledger has a clock of its own
-    url, _ = await here.videos.link(DOCTOR, await here.approved(), expires_in=60)
+    url, _ = await here.videos.giving.link(DOCTOR, await here.approved(), expires_in=60)
     with pytest.raises(NotFound):
-        await here.videos.follow(url.rpartition("/")[2])
+        await here.videos.watching.follow(url.rpartition("/")[2])
 
 
 async def test_who_signs_in_as_the_patient_needs_no_birth_date_and_others_may_not(here: World) -> None:
-    url, _ = await here.videos.link(DOCTOR, await here.approved(), proof="sign-in")
+    url, _ = await here.videos.giving.link(DOCTOR, await here.approved(), proof="sign-in")
     token = url.rpartition("/")[2]
-    assert await here.videos.prove(token, "1970-02-03") is None
-    assert await here.videos.prove_as(token, BEN) is None
-    proof = await here.videos.prove_as(token, AMY)
+    assert await here.videos.watching.prove(token, "1970-02-03") is None
+    assert await here.videos.watching.prove_as(token, BEN) is None
+    proof = await here.videos.watching.prove_as(token, AMY)
     assert proof is not None
-    assert (await here.videos.watch(proof)).script.first_name == "Amy"
+    assert (await here.videos.watching.watch(proof)).script.first_name == "Amy"
 
 
 @pytest.mark.parametrize("seconds", [59, 91 * 86_400])
 async def test_a_link_holds_for_a_time(here: World, seconds: int) -> None:
     with pytest.raises(Invalid):
-        await here.videos.link(DOCTOR, await here.approved(), expires_in=seconds)
+        await here.videos.giving.link(DOCTOR, await here.approved(), expires_in=seconds)
 
 
 async def test_a_birth_date_that_is_no_day_proves_nothing(here: World) -> None:
     id = await here.draft(patient="Patient/ben")
-    await here.videos.approve(DOCTOR, id)
+    await here.videos.deciding.approve(DOCTOR, id)
     with pytest.raises(Invalid) as caught:
-        await here.videos.link(DOCTOR, id)
+        await here.videos.giving.link(DOCTOR, id)
     assert caught.value.issues[0].expression == "proof"
 
 
 async def test_no_link_leads_to_a_draft(here: World) -> None:
     with pytest.raises(Conflict):
-        await here.videos.link(DOCTOR, await here.draft())
+        await here.videos.giving.link(DOCTOR, await here.draft())
 
 
 # --- crashes ----------------------------------------------------------------------------------------------------------
@@ -757,9 +757,9 @@ async def test_who_is_killed_when_a_decision_is_written_leaves_it_to_others_to_d
 
     approved, rejected = await here.draft(), await here.draft()
     with monkeypatch.context() as patch:
-        patch.setattr(here.videos, "_here", killed)
-        await here.videos.approve(DOCTOR, approved)
-        await here.videos.reject(DOCTOR, rejected)
+        patch.setattr(here.videos.deciding, "_here", killed)
+        await here.videos.deciding.approve(DOCTOR, approved)
+        await here.videos.deciding.reject(DOCTOR, rejected)
     assert "approval" not in await here.stands(approved)
     await here.work()
     assert [(await here.videos.get(OWNER, id)).step for id in (approved, rejected)] == ["approved", "rejected"]

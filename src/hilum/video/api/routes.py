@@ -142,13 +142,13 @@ async def edit_script(here: Here, who: Who, id: Id, edits: shapes.Edits, if_matc
 
     For people whose role may choose any patient, with `Task.u` and `DocumentReference.u`.
     """
-    return _said(here, await here.videos.edit(who, id, edits.sentences, _tag(if_match)), 202)
+    return _said(here, await here.videos.deciding.edit(who, id, edits.sentences, _tag(if_match)), 202)
 
 
 @router.post("/{id}/approve", response_model=shapes.Video, responses=PROBLEMS | ABSENT | TAKEN | CHANGED)
 async def approve_video(here: Here, who: Who, id: Id, if_match: IfMatch = None) -> Response:
     """It may go to the patient: who approved which script, and when, is recorded as a Provenance."""
-    return _said(here, await here.videos.approve(who, id, _tag(if_match)))
+    return _said(here, await here.videos.deciding.approve(who, id, _tag(if_match)))
 
 
 @router.post("/{id}/reject", response_model=shapes.Video, responses=PROBLEMS | ABSENT | TAKEN | CHANGED)
@@ -156,13 +156,13 @@ async def reject_video(
     here: Here, who: Who, id: Id, why: shapes.Rejection | None = None, if_match: IfMatch = None
 ) -> Response:
     """It may not: the draft is deleted."""
-    return _said(here, await here.videos.reject(who, id, _tag(if_match), why.reason if why else ""))
+    return _said(here, await here.videos.deciding.reject(who, id, _tag(if_match), why.reason if why else ""))
 
 
 @router.get("/{id}/links", responses=PROBLEMS | ABSENT | TAKEN)
 async def list_links(here: Here, who: Who, id: Id) -> shapes.Links:
     """Those that have not expired."""
-    return shapes.Links(links=[views.link(one) for one in await here.videos.links(who, id)])
+    return shapes.Links(links=[views.link(one) for one in await here.videos.giving.links(who, id)])
 
 
 @router.get(
@@ -191,7 +191,7 @@ async def get_file(
 async def make_link(here: Here, who: Who, id: Id, wanted: shapes.LinkWanted | None = None) -> Response:
     """A link that leads the patient to an approved video, until it ends or is revoked."""
     asked = wanted or shapes.LinkWanted()  # type: ignore[call-arg]
-    url, standing = await here.videos.link(who, id, asked.expires_in, asked.proof)
+    url, standing = await here.videos.giving.link(who, id, asked.expires_in, asked.proof)
     location = f"{here.origin}{PREFIX}/videos/{id}/links/{standing.id}"
     body = views.new_link(url, standing).model_dump_json()
     return Response(body, 201, {"location": location}, "application/json")
@@ -200,13 +200,13 @@ async def make_link(here: Here, who: Who, id: Id, wanted: shapes.LinkWanted | No
 @router.get("/{id}/links/{link}", responses=PROBLEMS | ABSENT | TAKEN)
 async def get_link(here: Here, who: Who, id: Id, link: Id) -> shapes.Link:
     """How a link is: whether it leads to the video, and how often that was proven, or not."""
-    return views.link(await here.videos.link_of(who, id, link))
+    return views.link(await here.videos.giving.link_of(who, id, link))
 
 
 @router.delete("/{id}/links/{link}", responses=PROBLEMS | ABSENT | TAKEN)
 async def revoke_link(here: Here, who: Who, id: Id, link: Id) -> shapes.Link:
     """It leads nowhere from now on."""
-    return views.link(await here.videos.revoke(who, id, link))
+    return views.link(await here.videos.giving.revoke(who, id, link))
 
 
 @templates.get("", responses=PROBLEMS)

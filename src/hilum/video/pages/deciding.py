@@ -30,7 +30,7 @@ async def approve(desk: Desk, asked: Asked, id: str) -> Answer:
         text = "Confirm that you have watched the video and read the script."
         return await _page(desk, here, id, APPROVE, text)
     try:
-        await desk.videos.approve(here.who, id, asked.form.get("script"))
+        await desk.videos.deciding.approve(here.who, id, asked.form.get("script"))
     except PreconditionFailed:
         return await _page(desk, here, id, APPROVE, _CHANGED)
     return see_other(f"{PATH}/{id}")
@@ -51,7 +51,7 @@ async def reject(desk: Desk, asked: Asked, id: str) -> Answer:
     if not reason:
         return await _page(desk, here, id, REJECT, "Say why, so that the next draft can be better.")
     try:
-        await desk.videos.reject(here.who, id, asked.form.get("script"), reason)
+        await desk.videos.deciding.reject(here.who, id, asked.form.get("script"), reason)
     except PreconditionFailed:
         return await _page(desk, here, id, REJECT, _CHANGED)
     return see_other(f"{PATH}/{id}")

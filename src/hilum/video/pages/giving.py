@@ -26,7 +26,7 @@ async def make(desk: Desk, asked: Asked, id: str) -> Answer:
     try:
         if not seconds or proof is None:
             raise Invalid("Choose how long the link is to work, and how the patient proves who it is.")
-        url, _ = await desk.videos.link(here.who, id, seconds, proof)
+        url, _ = await desk.videos.giving.link(here.who, id, seconds, proof)
     except Invalid as problem:
         chosen, by = seconds or DEFAULT, proof or "birth-date"
         return await page(desk, here, id, message=str(problem), chosen=chosen, proof=by)
@@ -38,7 +38,7 @@ async def revoke(desk: Desk, asked: Asked, id: str, link: str) -> Answer:
     here = await staff(desk, asked)
     if isinstance(here, Answer):
         return here
-    await desk.videos.revoke(here.who, id, link)
+    await desk.videos.giving.revoke(here.who, id, link)
     return see_other(f"{PATH}/{id}#links")
 
 

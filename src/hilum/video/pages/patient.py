@@ -19,7 +19,7 @@ from hilum.video.pages import words
 from hilum.video.pages.desk import Desk, SignedIn
 from hilum.video.pages.review import FILES
 from hilum.video.script import TEACH_BACK, WHOM, Script
-from hilum.video.videos import Watched
+from hilum.video.watching import Watched
 from hilum.web import cookies
 from hilum.web.message import Answer, Asked, Form, see_other
 from hilum.web.routing import Route
@@ -44,7 +44,7 @@ async def follow(desk: Desk, asked: Asked, token: str) -> Answer:
         watched = await _watched(desk, asked, token)
         if watched is not None:
             return _watching(desk, token, watched)
-        standing = await desk.videos.follow(token)
+        standing = await desk.videos.watching.follow(token)
     except NotFound:
         return gone(desk, asked)
     except OutOfDate as found:
@@ -57,14 +57,14 @@ async def prove(desk: Desk, asked: Asked, token: str) -> Answer:
     _of_our_own(desk, asked)
     desk.limits.spend(LIMIT, asked.address)
     try:
-        standing = await desk.videos.follow(token)
+        standing = await desk.videos.watching.follow(token)
         _, said = words.spoken_to(standing.link.language)
         given = _date(asked.form)
         if given is None:
             return await _proving(desk, asked, token, standing, said["incomplete"])
-        proof = await desk.videos.prove(token, given.isoformat())
+        proof = await desk.videos.watching.prove(token, given.isoformat())
         if proof is None:
-            standing = await desk.videos.follow(token)
+            standing = await desk.videos.watching.follow(token)
             return await _proving(desk, asked, token, standing, f"{said['wrong']} {_tries(said, standing)}")
     except NotFound:
         return gone(desk, asked)
@@ -78,9 +78,9 @@ async def prove_signed_in(desk: Desk, asked: Asked, token: str) -> Answer:
         return here
     desk.limits.spend(LIMIT, asked.address)
     try:
-        proof = await desk.videos.prove_as(token, here.who)
+        proof = await desk.videos.watching.prove_as(token, here.who)
         if proof is None:
-            standing = await desk.videos.follow(token)
+            standing = await desk.videos.watching.follow(token)
             _, said = words.spoken_to(standing.link.language)
             return await _proving(desk, asked, token, standing, said["other"])
     except NotFound:
@@ -99,7 +99,7 @@ async def leave(desk: Desk, asked: Asked, token: str) -> Answer:
         language = watched.script.language
     except OutOfDate as found:  # there is nothing more to see, and yet it is closed
         language = found.language
-    await desk.videos.leave(cookies.read(asked.headers, name) or "")
+    await desk.videos.watching.leave(cookies.read(asked.headers, name) or "")
     language, said = words.spoken_to(language)
     answer = desk.page("left.html", lang=language, said=said, token=token)
     answer.headers.append(cookies.cleared(name, secure=desk.secure))
@@ -113,7 +113,7 @@ async def file(desk: Desk, asked: Asked, token: str, name: str) -> Answer:
         if watched is None or name not in FILES:
             return gone(desk, asked)
         proof = cookies.read(asked.headers, _cookie(desk, token)) or ""
-        return desk.file(await desk.videos.watched_file(proof, FILES[name]), asked)
+        return desk.file(await desk.videos.watching.watched_file(proof, FILES[name]), asked)
     except OutOfDate as found:
         return outdated(desk, found)
 
@@ -145,7 +145,7 @@ async def _watched(desk: Desk, asked: Asked, token: str) -> Watched | None:
     if not proof:
         return None
     try:
-        found = await desk.videos.watch(proof)
+        found = await desk.videos.watching.watch(proof)
     except NotFound:
         return None
     return found if found.link == id_of(token) else None

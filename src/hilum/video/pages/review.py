@@ -103,7 +103,7 @@ async def edit(desk: Desk, asked: Asked, id: str) -> Answer:
     if not changes:
         return await page(desk, here, id, Drafted(texts, message="No sentence was changed, so nothing is rendered."))
     try:
-        await desk.videos.edit(here.who, id, changes, asked.form.get("script"))
+        await desk.videos.deciding.edit(here.who, id, changes, asked.form.get("script"))
     except Invalid as problem:
         place = problem.issues[0].expression or ""
         if place in texts:
@@ -142,11 +142,11 @@ async def static(desk: Desk, asked: Asked, name: str) -> Answer:
 async def page(desk: Desk, here: SignedIn, id: str, drafted: Drafted | None = None, **more: Any) -> Answer:
     """The page of a video. `drafted`: what was refused. `more`: of links."""
     one = await desk.videos.get(here.who, id)
-    decides = bool(one.patient) and desk.videos.may_decide(here.who, one)
+    decides = bool(one.patient) and desk.videos.deciding.may_decide(here.who, one)
     written = await _script(desk, here, one)
     outdated = await desk.videos.outdated(here.who, id) if written is not None else None
     names = await called(desk, here, [one.patient])
-    links = await desk.videos.links(here.who, id) if decides and one.step == "approved" else []
+    links = await desk.videos.giving.links(here.who, id) if decides and one.step == "approved" else []
     makers = {agent: await desk.people.called(agent) for agent in {link.link.by for link in links}}
     refused = drafted is not None or bool(more.get("message"))
     return desk.page(

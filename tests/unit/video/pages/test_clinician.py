@@ -111,7 +111,7 @@ async def test_an_edit_that_is_refused_says_so_at_its_sentence_and_keeps_the_wor
     id = await clinic.world.draft()
     form = await form_of(doctor, f"/videos/{id}")
     writing = dataclasses.replace(clinic.world.videos._writing, edit=refuses)
-    monkeypatch.setattr(clinic.world.videos, "_writing", writing)
+    monkeypatch.setattr(clinic.world.videos.deciding, "_writing", writing)
     answer = await doctor.post(f"/videos/{id}", form | {"text-why-2": "Rest 3 days."})
     assert answer.status == 422
     assert '<p class="bad" id="wrong-why-2">This states a number.</p>' in answer.text
@@ -156,7 +156,7 @@ async def test_a_draft_that_is_outdated_says_so_before_anybody_approves_it(clini
 
 async def test_links_to_what_is_outdated_say_so(clinic: Here, doctor: Browser) -> None:
     id = await clinic.world.approved()
-    await clinic.world.videos.link(DOCTOR, id)
+    await clinic.world.videos.giving.link(DOCTOR, id)
     page = (await doctor.get(f"/videos/{id}")).text
     assert (">open<" in page, "Make a link" in page) == (True, True)
     await clinic.world.corrected(code={"text": "Fever"})
@@ -188,9 +188,9 @@ async def test_a_link_is_shown_once_listed_and_revoked(clinic: Here, doctor: Bro
     page = (await doctor.get(f"/videos/{id}")).text
     assert url.rpartition("/")[2] not in page
     assert "0 times" in page
-    await clinic.world.videos.prove(url.rpartition("/")[2], "1970-02-03")
+    await clinic.world.videos.watching.prove(url.rpartition("/")[2], "1970-02-03")
     assert "1 time" in (await doctor.get(f"/videos/{id}")).text
-    (link,) = await clinic.world.videos.links(DOCTOR, id)
+    (link,) = await clinic.world.videos.giving.links(DOCTOR, id)
     assert (await doctor.post(f"{path}/{link.id}")).header("location") == f"/videos/{id}#links"
     assert "revoked" in (await doctor.get(f"/videos/{id}")).text
     for form in ({"expires_in": "1", "proof": "birth-date"}, {"expires_in": "86400", "proof": "none"}, {}):

@@ -24,7 +24,7 @@ async def clinic(tmp_path: Path) -> AsyncIterator[Here]:
 
 async def linked(clinic: Here, **options: object) -> str:
     """The path of a new link to a new video."""
-    url, _ = await clinic.world.videos.link(DOCTOR, await clinic.world.approved(), **options)  # type: ignore[arg-type]
+    url, _ = await clinic.world.videos.giving.link(DOCTOR, await clinic.world.approved(), **options)  # type: ignore[arg-type]
     return url.removeprefix("https://hilum.test")
 
 
@@ -110,8 +110,8 @@ async def test_what_is_no_date_is_told_and_counts_as_no_try(clinic: Here, change
 
 async def test_links_that_lead_nowhere_are_one_page_in_the_language_of_the_browser(clinic: Here) -> None:
     revoked, expired = await linked(clinic), await linked(clinic, expires_in=60)
-    found = await clinic.world.videos.follow(revoked.removeprefix("/v/"))
-    await clinic.world.videos.revoke(DOCTOR, found.link.video, found.id)
+    found = await clinic.world.videos.watching.follow(revoked.removeprefix("/v/"))
+    await clinic.world.videos.giving.revoke(DOCTOR, found.link.video, found.id)
     clinic.world.move(61)
     pages = {(await clinic.browser().get(path)).text for path in (revoked, "/v/none")}
     assert len(pages) == 1
@@ -126,8 +126,8 @@ async def test_links_that_lead_nowhere_are_one_page_in_the_language_of_the_brows
 async def test_a_revoked_link_shows_nothing_more_to_who_has_proven_it(clinic: Here) -> None:
     path = await linked(clinic)
     browser = await opened(clinic, path)
-    found = await clinic.world.videos.follow(path.removeprefix("/v/"))
-    await clinic.world.videos.revoke(DOCTOR, found.link.video, found.id)
+    found = await clinic.world.videos.watching.follow(path.removeprefix("/v/"))
+    await clinic.world.videos.giving.revoke(DOCTOR, found.link.video, found.id)
     assert (await browser.get(path)).status == 404
     assert (await browser.get(f"{path}/video")).status == 404
 
@@ -150,8 +150,8 @@ async def test_what_is_outdated_is_not_shown_and_the_patient_is_told_whom_to_ask
 
 async def test_so_it_is_in_the_language_of_the_video(clinic: Here) -> None:
     id = await clinic.world.draft(language="es")
-    await clinic.world.videos.approve(DOCTOR, id)
-    url, _ = await clinic.world.videos.link(DOCTOR, id)
+    await clinic.world.videos.deciding.approve(DOCTOR, id)
+    url, _ = await clinic.world.videos.giving.link(DOCTOR, id)
     browser = await opened(clinic, path := url.removeprefix("https://hilum.test"))
     await clinic.world.corrected(code={"text": "Fever"})
     page = await browser.get(path, accept_language="en")
@@ -164,7 +164,7 @@ async def test_a_proof_is_of_one_link(clinic: Here) -> None:
     browser = await opened(clinic, one)
     assert "First, show us that it is you" in (await browser.get(other)).text
     ((name, value),) = browser.cookies.items()
-    id = (await clinic.world.videos.follow(other.removeprefix("/v/"))).id
+    id = (await clinic.world.videos.watching.follow(other.removeprefix("/v/"))).id
     browser.cookies = {f"{name[:-24]}{id}": value}
     assert "First, show us that it is you" in (await browser.get(other)).text
     assert (await browser.get(f"{other}/video")).status == 404
@@ -224,8 +224,8 @@ async def test_one_address_has_so_many_tries_over_all_links(clinic: Here) -> Non
 
 async def test_the_page_speaks_the_language_of_the_video(clinic: Here) -> None:
     id = await clinic.world.draft(language="es")
-    await clinic.world.videos.approve(DOCTOR, id)
-    url, _ = await clinic.world.videos.link(DOCTOR, id)
+    await clinic.world.videos.deciding.approve(DOCTOR, id)
+    url, _ = await clinic.world.videos.giving.link(DOCTOR, id)
     path = url.removeprefix("https://hilum.test")
     before = await clinic.browser().get(path, accept_language="en")
     assert 'lang="es"' in before.text
