@@ -16,8 +16,10 @@ from hilum.feed.working import Kind, Working
 from hilum.fhir.task import TASK
 from hilum.interactions.door import Door
 from hilum.oauth.lease import Leases
-from hilum.video import shown
+from hilum.video import lapsing, shown
+from hilum.video.author import Author
 from hilum.video.executing import Executing
+from hilum.video.lapsing import Lapsing
 from hilum.video.making import Gather, Renderers, Writing
 from hilum.video.shelf import KIND, Shelf
 from hilum.video.videos import Videos
@@ -40,9 +42,9 @@ def studio(
     trail: Trail = SILENT,
     at_once: int = AT_ONCE,
     clock: Callable[[], float] = time.time,
-) -> tuple[Videos, Working]:
-    """Where videos are asked for, and what makes them, those asked for first at first: `Working.run` for as long as the
-    process lives. `folder`: where renderers work.
+) -> tuple[Videos, Working, Lapsing]:
+    """Where videos are asked for; what makes them, those asked for first at first; and what sees that the record leaves
+    them behind: the two `run` for as long as the process lives. `folder`: where renderers work.
     """
     leases = Leases(door.store.ledger, clock)
     shelf = Shelf(door.store.ledger, seal)
@@ -54,4 +56,5 @@ def studio(
     videos = Videos(
         door, shelf, executing, writing, renderers, gather, feed, leases, repeated, roles, trail, working.nudge, clock
     )
-    return videos, working
+    follower = Feed(door.store, lapsing.NAME, leases, lapsing.SEEN)
+    return videos, working, Lapsing(door, shelf, Author(door, writing, clock), follower, clock)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import dataclasses
 import hmac
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -54,7 +55,7 @@ from hilum.store.interface import Page
 from hilum.video import allowed, shelf, shown, sources
 from hilum.video.author import Author
 from hilum.video.executing import Executing
-from hilum.video.files import BINARY, DOCUMENTS, File, Files
+from hilum.video.files import BINARY, DOCUMENTS, SUPERSEDED, File, Files
 from hilum.video.links import DEFAULT, LONGEST, PATH, SHORTEST, Links, Proof, Standing
 from hilum.video.making import Gather, Renderers, Writing
 from hilum.video.order import (
@@ -228,7 +229,7 @@ class Videos:
             if status:
                 pairs.append(("status", status))
         else:
-            pairs += [("identifier", f"{shown.VIDEO}|"), ("status", "current")]
+            pairs += [("identifier", f"{shown.VIDEO}|"), ("status", f"current,{SUPERSEDED}")]
         if patient:
             pairs.append(("patient", patient))
         if before:
@@ -258,21 +259,25 @@ class Videos:
             await asyncio.sleep(seconds)
 
     async def script(self, who: Principal, id: str) -> Written:
-        """What is told, each sentence with where it came from. Raises NotFound (there is none yet), Forbidden."""
+        """What is told, each sentence with where it came from. Raises NotFound (there is none yet), Forbidden,
+        OutOfDate (it is given out, and the record has changed since: who works here sees it still).
+        """
         found, _ = await self._seen(who, id)
         permits(who, BINARY, "r")
         reel = await self._reel(id)
         if not reel.order.draft:
             raise NotFound("The script is not written yet.")
+        await self._told_still(who, reel)
         await self._noted(who, found)
         script = self._shelf.script(reel)
         return Written(script, digest(script))
 
     async def file(self, who: Principal, id: str, name: str) -> File:
-        """One of `hilum.video.order.FILES`. Raises NotFound (there is none yet), Forbidden."""
+        """One of `hilum.video.order.FILES`. Raises NotFound (there is none yet), and as `script`."""
         await self._seen(who, id)
         reel = await self._reel(id)
         permits(who, BINARY, "r")
+        await self._told_still(who, reel)
         file = await self._files.file(id, await self._drafted(reel), name)
         await self._noted(who, file.resource)
         return file
@@ -368,7 +373,7 @@ class Videos:
 
         Raises Conflict (it is not approved, or outdated), Invalid (expires_in, proof), NotFound, Forbidden.
         """
-        reel = await self._approved(who, id)
+        reel, _ = await self._approved(who, id)
         if not SHORTEST <= expires_in <= LONGEST:
             text = f"A link holds from {SHORTEST} seconds to {LONGEST // 86_400} days."
             raise Invalid(text, expression="expires_in")
@@ -387,20 +392,20 @@ class Videos:
 
     async def links(self, who: Principal, id: str) -> builtins.list[Standing]:
         """Those that have not expired. Raises NotFound, Conflict (it is not approved), Forbidden."""
-        await self._approved(who, id)
-        return await self._links.of(id)
+        _, one = await self._approved(who, id)
+        return [_marked(link, one) for link in await self._links.of(id)]
 
     async def link_of(self, who: Principal, id: str, link: str) -> Standing:
         """One of them. Raises NotFound, Conflict, Forbidden."""
-        await self._approved(who, id)
-        return await self._links.get(id, link)
+        _, one = await self._approved(who, id)
+        return _marked(await self._links.get(id, link), one)
 
     async def revoke(self, who: Principal, id: str, link: str) -> Standing:
         """It leads nowhere from now on. Raises NotFound, Conflict, Forbidden."""
-        reel = await self._approved(who, id)
+        reel, one = await self._approved(who, id)
         standing = await self._links.revoke(id, link)
         await self._trail.certain(who, "video-link", 200, self._about(reel) | {"revoked": link})
-        return standing
+        return _marked(standing, one)
 
     # --- watched ------------------------------------------------------------------------------------------------------
 
@@ -443,11 +448,7 @@ class Videos:
         reel = await self._reel(standing.link.video)
         if reel.order.step != APPROVED:
             raise NotFound("This video is not given out (any more).")
-        order, script = reel.order, self._shelf.script(reel)
-        if await self._author.outdated(order, script) is not None:
-            about = self._about(reel) | {"link": standing.id, "refused": "outdated"}
-            await self._trail.certain(granting.server(), "video-watch", 409, about)
-            raise OutOfDate(script.language)
+        order, script = reel.order, await self._current(reel, granting.server(), link=standing.id)
         file = await self._files.file(reel.id, order.draft, "video")
         return Watched(
             standing.id,
@@ -521,8 +522,21 @@ class Videos:
 
         return await searching.search(self._door, who, await searching.understood(self._door, pairs, understood))
 
-    async def _decides(self, who: Principal, id: str) -> Reel:
-        """The record, where this person may decide about it. Raises NotFound, Forbidden."""
+    async def _told_still(self, who: Principal, reel: Reel) -> None:
+        """Raises OutOfDate of one that is given out, for whom does not work here."""
+        if reel.order.step == APPROVED and not allowed.works_here(who, self._roles):
+            await self._current(reel, who)
+
+    async def _current(self, reel: Reel, who: Principal, **about: str) -> Script:
+        """The script, where it tells what the record says. Raises OutOfDate, which the audit has."""
+        script = self._shelf.script(reel)
+        if await self._author.outdated(reel.order, script) is None:
+            return script
+        await self._trail.certain(who, "video-watch", 409, self._about(reel) | about | {"refused": "outdated"})
+        raise OutOfDate(script.language)
+
+    async def _decides(self, who: Principal, id: str) -> tuple[Reel, Told]:
+        """The record, where this person may decide about it, and what is told of it. Raises NotFound, Forbidden."""
         _, one = await self._seen(who, id)
         if not one.patient:
             raise Conflict("The video is not that far.")
@@ -530,21 +544,21 @@ class Videos:
         reel = await self._shelf.get(id)
         if reel is None:
             raise Conflict(f"Nothing is kept of this video: it is {one.step}.")
-        return reel
+        return reel, one
 
     async def _to_decide(self, who: Principal, id: str, if_match: str) -> Reel:
-        reel = await self._decides(who, id)
+        reel, _ = await self._decides(who, id)
         if reel.order.step != AWAITING:
             raise Conflict("There is nothing to approve, to reject or to edit: the video is not awaiting approval.")
         if if_match and if_match != digest(self._shelf.script(reel)):
             raise PreconditionFailed("The script is another one by now. Look at it again.")
         return reel
 
-    async def _approved(self, who: Principal, id: str) -> Reel:
-        reel = await self._decides(who, id)
+    async def _approved(self, who: Principal, id: str) -> tuple[Reel, Told]:
+        reel, one = await self._decides(who, id)
         if reel.order.step != APPROVED:
             raise Conflict("Links lead to videos that are approved, and this one is not.")
-        return reel
+        return reel, one
 
     async def _up_to_date(self, reel: Reel, do: str) -> None:
         """Raises Conflict where the script tells something else than the record by now. `do`: what to do then."""
@@ -561,7 +575,8 @@ class Videos:
         await self._trail.certain(who, "video-decide", 200, about)
         reference = who.fhir_user.removeprefix(f"{self._door.base}/")
         decision = Decision(verdict, who.agent, self._now(), reference if local(reference) else "", name)
-        await self._go_on(reel, changed(reel.order, self._now(), step=DECIDING, decision=decision, tries=0))
+        news = {"step": DECIDING, "decision": decision, "tries": 0, "outdated": None}
+        await self._go_on(reel, changed(reel.order, self._now(), **news))
         await self._here(id)
         return await self.get(who, id)
 
@@ -615,6 +630,10 @@ class Videos:
 
     def _now(self) -> int:
         return int(self._clock() * _MICRO)
+
+
+def _marked(standing: Standing, one: Told) -> Standing:
+    return dataclasses.replace(standing, outdated=one.outdated is not None)
 
 
 def _absent(id: str) -> NotFound:
