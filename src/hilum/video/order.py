@@ -86,7 +86,8 @@ class Order(Record, frozen=True, omit_defaults=True):
     `ehr`: where the patient is gathered from first, "" where hilum's own record is told. `sealed`: see the table above.
     `tries`: how often this step was begun. `again`: not before then; `at`: when this was written: microseconds since
     1970. `patient`: the reference to the Patient here. `draft`: the number of the rendering, from 1. `held`: what the
-    renderer wants to be told after a restart. `edited`: who has changed the script last.
+    renderer wants to be told after a restart. `edited`: who has changed the script last. `outdated`: how the record has
+    left it behind, as far as that is known (`hilum.video.lapsing`).
     """
 
     template: str
@@ -111,6 +112,7 @@ class Order(Record, frozen=True, omit_defaults=True):
     edited: str = ""
     decision: Decision | None = None
     failure: Failure | None = None
+    outdated: Failure | None = None
 
 
 def changed(order: Order, at: int, **news: Any) -> Order:

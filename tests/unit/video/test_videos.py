@@ -718,7 +718,7 @@ async def test_who_is_killed_after_any_write_leaves_a_video_that_is_made_once(tm
 
 async def killed(here: World, folder: Path, write: int, id: str) -> None:
     """Another process begins, and is killed after so many of its writes."""
-    _, _, working, _ = process(here.store, folder, lambda: here.time[0], here.renderer, here.gatherer)
+    _, _, working, _, _ = process(here.store, folder, lambda: here.time[0], here.renderer, here.gatherer)
     left = [write]
 
     def counting(method: Any) -> Any:
