@@ -113,6 +113,8 @@ def _repeated(phrases: Phrases, repeat: Element) -> Timed:
     for name in repeat.value:
         if name in _RANGES or name == "boundsRange":
             raise refused("timing-ambiguous", "A range of times can't be told.", f"{repeat.place}.{name}")
+        if name.startswith("_") and name[1:] in _KNOWN and name[1:] not in repeat.value:
+            raise refused("timing-ambiguous", "This element has no value.", f"{repeat.place}.{name[1:]}")
         if name not in _KNOWN and not name.startswith(("_", "id", "extension")):
             raise refused("timing-unknown", "This element can't be told.", f"{repeat.place}.{name}")
     if "duration" in repeat.value:
@@ -217,12 +219,28 @@ def _bounds(phrases: Phrases, repeat: Element) -> tuple[tuple[str, Told], ...]:
 
 def span(phrases: Phrases, duration: Element) -> Told:
     """A Duration: `10 days`. Raises Refused."""
+    digits, unit = _duration(duration)
+    text = phrases.say(f"span-{unit}", digits).text
+    return Told(text, text, (duration.cite(text),))
+
+
+def hours(duration: Element) -> float:
+    """How long a Duration is, at the most. Raises Refused."""
+    digits, unit = _duration(duration)
+    return float(min(Fraction(digits) * HOURS[unit] * _LONGER.get(unit, 1), _ENDLESS))
+
+
+_LONGER: Final = MappingProxyType({"mo": Fraction(31, 30), "a": Fraction(366, 365)})
+_ENDLESS: Final = 24 * 366 * Fraction(1000)
+
+
+def _duration(duration: Element) -> tuple[str, str]:
+    """Digits and unit. Raises Refused."""
     value, unit = duration.get("value"), duration.text("code") or duration.text("unit")
     unit = _UNITS.get(unit, unit)
     if value is None or not _positive(value) or unit not in HOURS or duration.get("comparator") is not None:
         raise refused("timing-unknown", "A duration is a number above 0 with a unit of time.", duration.place)
-    text = phrases.say(f"span-{unit}", number(value)).text
-    return Told(text, text, (duration.cite(text),))
+    return number(value), unit
 
 
 _UNITS: Final[Mapping[str, Any]] = MappingProxyType(
