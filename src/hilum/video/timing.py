@@ -13,6 +13,8 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from hilum.video.elements import Element
 from hilum.video.moments import moment, ordered
 from hilum.video.phrases import NOTHING, Phrases, Told
@@ -124,6 +126,8 @@ def _repeated(phrases: Phrases, repeat: Element) -> Timed:
     parts = [_part(phrases, repeat, one) for one in repeat.each("when")]
     times = [_time(phrases, one) for one in repeat.each("timeOfDay")]
     _agree(repeat, len(times) or len(parts))
+    if days and words.text:
+        words = _on_days(phrases, repeat, words, len(days))
     told = [words, listed(phrases, days), listed(phrases, parts), listed(phrases, [one for _, one in times])]
     told = [one for one in told if one.text]
     if not told and not {"count"} & set(repeat.value) and not {"boundsDuration", "boundsPeriod"} & set(repeat.value):
@@ -156,6 +160,17 @@ def _often(phrases: Phrases, repeat: Element) -> tuple[Told, Fraction | None]:
     if frequency is not None:
         cites.insert(0, frequency.cite(how_many))
     return Told(text, text, tuple(cites)), Fraction(times) / (Fraction(number(period)) * HOURS[unit.value])
+
+
+def _on_days(phrases: Phrases, repeat: Element, words: Told, days: int) -> Told:
+    """How often, on some days of the week only: nobody is told "every day" of what is taken on Mondays."""
+    frequency, period, unit = repeat.value.get("frequency", 1), repeat.value["period"], repeat.value["periodUnit"]
+    if unit == "d" and period == 1:
+        text = phrases.say("each-day-only", frequency).text
+        return Told(text, text, tuple(replace(cite, said=text) for cite in words.cites))
+    if unit not in ("s", "min", "h") and (unit != "wk" or frequency != days):
+        raise refused("timing-conflict", "The days of the week are not as many as the times.", f"{repeat.place}.dayOfWeek")
+    return words
 
 
 def _positive(element: Element) -> bool:

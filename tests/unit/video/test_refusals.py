@@ -278,6 +278,8 @@ CASES: list[tuple[str, str, Change]] = [
             add(**ALLERGY, code={"text": "Penicillins"})(r),
         ),
     ),
+    ("timing-conflict", MEDICINES, repeat(**WEEKLY, dayOfWeek=["mon", "wed", "fri"])),
+    ("timing-conflict", MEDICINES, repeat(frequency=1, period=2, periodUnit="d", dayOfWeek=["mon"])),
     ("timing-ambiguous", MEDICINES, repeat(period=1, periodUnit="d", _frequency={"extension": []})),
     ("dose-conflict", MEDICINES, dose(value=10, unit="mg", system="http://unitsofmeasure.org", code="mg/kg")),
     ("dose-unit-unknown", MEDICINES, dose(value=2, unit="10 mg tablet")),
