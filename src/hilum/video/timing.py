@@ -169,7 +169,8 @@ def _on_days(phrases: Phrases, repeat: Element, words: Told, days: int) -> Told:
         text = phrases.say("each-day-only", frequency).text
         return Told(text, text, tuple(replace(cite, said=text) for cite in words.cites))
     if unit not in ("s", "min", "h") and (unit != "wk" or frequency != days):
-        raise refused("timing-conflict", "The days of the week are not as many as the times.", f"{repeat.place}.dayOfWeek")
+        text = "The days of the week are not as many as the times."
+        raise refused("timing-conflict", text, f"{repeat.place}.dayOfWeek")
     return words
 
 

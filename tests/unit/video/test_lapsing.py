@@ -124,13 +124,13 @@ async def test_an_app_that_is_bound_to_the_patient_is_told_no_more_than_that(her
 
 async def test_its_links_say_so_and_are_not_revoked(here: World) -> None:
     id = await here.approved()
-    _, link = await here.videos.link(DOCTOR, id)
-    assert not (await here.videos.link_of(DOCTOR, id, link.id)).outdated
+    _, link = await here.videos.giving.link(DOCTOR, id)
+    assert not (await here.videos.giving.link_of(DOCTOR, id, link.id)).outdated
     await here.corrected(code={"text": "Fever"})
     await look(here)
-    (found,) = await here.videos.links(DOCTOR, id)
+    (found,) = await here.videos.giving.links(DOCTOR, id)
     assert (found.open, found.outdated) == (True, True)
-    assert (await here.videos.link_of(DOCTOR, id, link.id)).outdated
+    assert (await here.videos.giving.link_of(DOCTOR, id, link.id)).outdated
 
 
 async def test_so_does_what_is_new_deleted_or_of_somebody_else_now(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ async def test_so_does_what_is_new_deleted_or_of_somebody_else_now(tmp_path: Pat
         for body in record.values():
             await update(here.door, OWNER, body["resourceType"], body["id"], body)
         id = await here.draft(patient="Patient/p1")
-        await here.videos.approve(DOCTOR, id)
+        await here.videos.deciding.approve(DOCTOR, id)
         await followed(here)
         second = copy.deepcopy(record["medicine"]) | {
             "id": "m0", "medicationCodeableConcept": {"text": "Metformin 500 mg tablet"}
@@ -168,7 +168,7 @@ async def test_days_that_go_by_are_seen_too(tmp_path: Path) -> None:
         for body in dated(bodies()).values():
             await update(here.door, OWNER, body["resourceType"], body["id"], body)
         id = await here.draft(patient="Patient/p1")
-        await here.videos.approve(DOCTOR, id)
+        await here.videos.deciding.approve(DOCTOR, id)
         await look(here)
         assert not await marked(here, id)
         here.move(lapsing.ALL_SECONDS - 1)
@@ -203,7 +203,7 @@ async def test_a_video_is_not_approved_with_the_mark_of_a_record_that_it_agrees_
     await here.corrected(code={"text": "Fever"})
     await look(here)
     await here.corrected()
-    assert (await here.videos.approve(DOCTOR, id)).outdated is None
+    assert (await here.videos.deciding.approve(DOCTOR, id)).outdated is None
 
 
 async def test_what_is_compared_and_found_the_same_is_written_nowhere(here: World) -> None:
