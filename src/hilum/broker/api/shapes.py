@@ -219,6 +219,27 @@ class Checked(Shape):
     steps: list[Step]
 
 
+class SignIn(Shape):
+    """What a person has allowed hilum at an EHR. `sign_in`: by what orders name it; it opens nothing by itself. `who`:
+    as the EHR says it. `renewed`: when the EHR last gave a token for it; `ends`: when it is forgotten unless it gives
+    another one by then.
+    """
+
+    sign_in: str
+    ehr: str
+    who: str
+    scopes: str
+    begun: datetime
+    renewed: datetime
+    ends: datetime
+
+
+class SignIns(Shape):
+    """People's sign-ins, the last begun first."""
+
+    sign_ins: list[SignIn]
+
+
 class Recipe(Shape):
     """What a recipe gathers. `start`: what a patient may be named by; `delivers`: whether it makes a payload."""
 
