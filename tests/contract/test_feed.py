@@ -159,3 +159,38 @@ async def test_who_wants_one_type_is_shown_that_alone_and_is_past_the_others(her
     version = await here.store.ledger.get(CURSOR, b"test")
     assert await feed.turn(here.work) == 0
     assert await here.store.ledger.get(CURSOR, b"test") == version, "nothing is written while nothing is committed"
+
+
+async def test_what_nobody_wants_passes_unseen_and_what_comes_after_somebody_does_is_shown(here: World) -> None:
+    feed = here.feed()
+    wanted = False
+
+    async def unwanted() -> bool:
+        return not wanted
+
+    await feed.begin()
+    await here.commit(3)
+    assert await feed.skip(unwanted)
+    assert await feed.turn(here.work) == 0
+    assert await here.cursor() == (await here.store.counts()).seq
+    ids = await here.commit(2)
+    wanted = True
+    assert not await feed.skip(unwanted)
+    assert await feed.turn(here.work) == 2
+    assert here.shown == ids
+
+
+async def test_who_does_not_follow_lets_nothing_pass(here: World) -> None:
+    first, other = here.feed(), here.feed(here.other)
+
+    async def unwanted() -> bool:
+        return True
+
+    await first.turn(here.work)
+    assert first.ours
+    before = await here.cursor()
+    await here.commit(2)
+    assert await other.skip(unwanted)
+    assert not other.ours
+    assert await here.cursor() == before
+    assert await first.turn(here.work) == 2

@@ -43,3 +43,19 @@ async def test_who_slept_past_the_end_of_one_ends_nothing_of_another(store: Stor
     assert (await sleeper.end(), await sleeper.lay_down(), await sleeper.renew()) == (False, False, False)
     assert await store.ledger.get(LEASE, b"order") == before
     assert await third.end()
+
+
+async def test_what_one_process_hastens_another_that_holds_it_lays_down_to_be_taken_at_once(
+    store: Store, other: Store
+) -> None:
+    now = 1_800_000_000.0
+    one, two = Leases(store.ledger, lambda: now), Leases(other.ledger, lambda: now)
+    held = await one.claim(b"order", b"work")
+    assert held is not None
+    assert await two.hasten(b"order")
+    assert (await held.renew(), await two.take(b"order")) == (True, None)
+    assert await held.lay_down(now + 60)
+    assert [key async for key in two.due(b"work")] == [b"order"]
+    again = await two.take(b"order")
+    assert again is not None
+    assert await again.end()

@@ -24,7 +24,7 @@ from hilum.app.brokering import Brokering, brokering, desk, ordered
 from hilum.app.callbacks import Called, is_callback
 from hilum.app.collecting import Collecting
 from hilum.app.cors import Cors
-from hilum.app.filming import Making, filmed
+from hilum.app.filming import Making, Marking, filmed
 from hilum.app.indexing import Indexing
 from hilum.app.metrics import Measured, Metrics
 from hilum.app.ordering import Ordering
@@ -91,6 +91,7 @@ class Application:
         self._brokering: Brokering | None = None
         self._ordering: Ordering | None = None
         self._filming: Making | None = None
+        self._marking: Marking | None = None
         self._called: Called | None = None
         self._api: Api | None = None
         self._pages: Pages | None = None
@@ -217,8 +218,9 @@ class Application:
         self._ordering = Ordering(orders.running)
         self._ordering.start()
         self._called = Called(made.callbacks)
-        self._filming = Making(made.working)
+        self._filming, self._marking = Making(made.working), Marking(made.lapsing)
         self._filming.start()
+        self._marking.start()
         self._pages = pages.pages(desk(settings, ways, orders, door, trail))
         people = Anyone(settings.origin) if self._smart is None else Visiting(self._smart.site)
         self._films = films.pages(Desk(made.videos, people, door, settings.organization, settings.environment, trail))
@@ -241,6 +243,8 @@ class Application:
 
     async def stop(self) -> None:
         """Close the store; what was acknowledged is on disk already."""
+        if self._marking is not None:
+            await self._marking.stop()
         if self._filming is not None:
             await self._filming.stop()
         if self._ordering is not None:

@@ -29,6 +29,7 @@ from hilum.interactions.door import Door
 from hilum.problems import Conflict, Invalid, Misconfigured, NotFound
 from hilum.tables.own import Own
 from hilum.video import remote, reviews
+from hilum.video.lapsing import Lapsing
 from hilum.video.local import Local
 from hilum.video.making import Gathering, Renderers, Writing
 from hilum.video.order import Failure, Whom
@@ -51,10 +52,13 @@ FHIR: Final = "/fhir"
 
 @dataclass(frozen=True, slots=True)
 class Filmed:
-    """`working`: what makes videos in this process. `callbacks`: where services tell that there is something new."""
+    """`working`: what makes videos in this process. `lapsing`: what sees that they are outdated. `callbacks`: where
+    services tell that there is something new.
+    """
 
     videos: Videos
     working: Working
+    lapsing: Lapsing
     callbacks: Callbacks
 
 
@@ -78,7 +82,7 @@ def filmed(
     def written(template: Template, language: str, resources: Iterable[Resource], now: datetime) -> Script:
         return write(template, language, resources, now, reviewed())
 
-    videos, working = studio(
+    videos, working, lapsing = studio(
         door,
         Seal(root),
         Writing(read, written),
@@ -89,7 +93,7 @@ def filmed(
         trail=trail,
         at_once=settings.renders,
     )
-    return Filmed(videos, working, Callbacks(elsewhere))
+    return Filmed(videos, working, lapsing, Callbacks(elsewhere))
 
 
 def services(settings: Settings, origin: str) -> Mapping[str, Remote]:
@@ -206,3 +210,16 @@ class Making(Background):
 
     async def _run(self) -> None:
         await self._working.run()
+
+
+class Marking(Background):
+    """The same for those that the record leaves behind: it marks them."""
+
+    name = "hilum-videos-outdated"
+
+    def __init__(self, lapsing: Lapsing) -> None:
+        super().__init__()
+        self._lapsing = lapsing
+
+    async def _run(self) -> None:
+        await self._lapsing.run()

@@ -38,6 +38,7 @@ from hilum.broker.order import (
 from hilum.broker.parcels import Parcel, Parcels
 from hilum.broker.payload import Unfit
 from hilum.broker.telling import Stopped, Telling
+from hilum.feed.tried import tried
 from hilum.fhir import json
 from hilum.fhir.resource import instant
 from hilum.interactions import granting
@@ -246,16 +247,7 @@ class Executing:
     # --- what all steps do --------------------------------------------------------------------------------------------
 
     async def _tried(self, step: Step, parcel: Parcel) -> Next:
-        """Count that a step is begun before it is: one that ends the process each time is not begun for ever. Where
-        hilum leaves off in the middle, as it does when it is stopped, that was none of its tries.
-        """
-        counted = asyncio.ensure_future(self._put(parcel, tries=parcel.order.tries + 1))
-        try:
-            return await step(await asyncio.shield(counted))
-        except asyncio.CancelledError:
-            with suppress(Lost, Problem):  # what the step has written since stays as it is
-                await self._put(await counted, tries=parcel.order.tries)
-            raise
+        return await tried(step, parcel, lambda one, tries: self._put(one, tries=tries), self._parcels.get)
 
     async def _given_up(self, parcel: Parcel) -> Parcel:
         text = f"hilum was ended {parcel.order.tries} times while it was at this step: {parcel.order.step}."

@@ -62,7 +62,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
     ),
     "reserved": Cause(
         "ours",
-        "the host has an address that is never asked: link-local, where clouds keep secrets, or set apart otherwise",
+        "the host has an address that is never asked: link-local, where clouds keep keys, or set apart otherwise",
         "Correct the base URL of the connection, or have the host's name lead to an address of the EHR's own network.",
     ),
     "connect": Cause(

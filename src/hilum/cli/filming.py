@@ -132,7 +132,7 @@ COLUMNS: Final[Mapping[str, Callable[[Told], str]]] = {
     "id": lambda one: one.id,
     "asked": lambda one: one.created[5:16].replace("T", " "),
     "template": lambda one: f"{one.template} ({one.language})",
-    "is": lambda one: one.step,
+    "is": lambda one: f"{one.step}, outdated" if one.outdated else one.step,
 }
 """Of a table of videos."""
 
@@ -148,7 +148,8 @@ def shown(one: Told) -> None:
         "edited": f"by {one.edited}" if one.edited else "",
         "decided": f"{one.decided.verdict} by {one.decided.by} at {one.decided.at[:19]}" if one.decided else "",
         "failed": f"{one.reason.text} ({one.reason.code})" if one.reason else "",
-        "mend": one.reason.element if one.reason else "",
+        "outdated": one.outdated.text if one.outdated else "",
+        "mend": next((found.element for found in (one.reason, one.outdated) if found), ""),
     }
     for name, text in rows.items():
         if text:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hilum.app.desk import Desk
     from hilum.app.settings import Settings
     from hilum.store.interface import Store
+    from hilum.video.links import Standing
 
 T = TypeVar("T")
 
@@ -52,6 +53,8 @@ def list_(
     json: options.Json = False,
 ) -> None:
     """List videos, the last changed first: when they were asked for, by which template, and how they are.
+
+    What the record has left behind is `outdated`: a running `hilum serve` sees that and marks it.
 
     Example:
 
@@ -244,7 +247,7 @@ def link(
     from hilum.cli.terminal import json_out, out, say
     from hilum.fhir.resource import instant
     from hilum.problems import Invalid
-    from hilum.video.links import PROOFS, Standing
+    from hilum.video.links import PROOFS
 
     if proof not in PROOFS:
         raise Invalid(f"--proof must be one of {', '.join(PROOFS)}.")
@@ -278,7 +281,6 @@ def links(
     """
     from hilum.cli.terminal import json_out, out, table
     from hilum.fhir.resource import instant
-    from hilum.video.links import Standing
 
     async def work(here: Desk) -> list[Standing]:
         return await here.filmed.videos.giving.links(here.who, id)
@@ -286,18 +288,28 @@ def links(
     found = _at_the_desk({"store": store, "data": data, "environment": environment}, work)
     if json:
         some = [
-            {"id": one.id, "expires": instant(one.expires), "open": one.open, "watched": one.link.watched}
+            {
+                "id": one.id,
+                "expires": instant(one.expires),
+                "open": one.open,
+                "outdated": one.outdated,
+                "watched": one.link.watched,
+            }
             for one in found
         ]
         json_out({"links": some})
         return
-    rows = [
-        (one.id, instant(one.expires)[:16].replace("T", " "), "open" if one.open else "ended", str(one.link.watched))
-        for one in found
-    ]
+    rows = [(one.id, instant(one.expires)[:16].replace("T", " "), _is(one), str(one.link.watched)) for one in found]
     table(f"{len(found)} links", ("id", "until", "is", "watched"), rows)
     for one in found:
         out(one.id)
+
+
+def _is(one: Standing) -> str:
+    """How a link is."""
+    if not one.open:
+        return "ended"
+    return "outdated" if one.outdated else "open"
 
 
 @videos.command()

@@ -72,6 +72,25 @@ class Feed:
             self._held = None  # we slept, and another one has worked on it meanwhile
         return len(news)
 
+    async def skip(self, unwanted: Callable[[], Awaitable[bool]]) -> bool:
+        """Let pass unseen what is committed by now, where nobody wants it: asked once it is known how far that goes, so
+        that what somebody begins to want after that is shown what comes then. Whether nobody does. Raises Busy.
+        """
+        await self.begin()
+        row = await self._store.ledger.get(CURSOR, self._name)
+        before = 0 if row is None else read(row, Cursor).seq
+        reached = await self._store.settled(before)
+        if not await unwanted():
+            return False
+        if row is not None and reached > before and await self._ours():
+            await self._store.ledger.replace(Put(CURSOR, self._name, write(Cursor(reached))), row.version)
+        return True
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is this process that follows, as of the last turn."""
+        return self._held is not None
+
     async def stop(self) -> None:
         """Let another process follow at once. Raises Busy."""
         held, self._held = self._held, None

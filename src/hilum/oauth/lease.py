@@ -17,6 +17,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from hilum.oauth.keeping import Ledger
 from hilum.oauth.ledger import LEASE, Put, Record, Row, read, write
 from hilum.problems import Busy
@@ -29,10 +31,13 @@ T = TypeVar("T")
 
 
 class Lease(Record, frozen=True, omit_defaults=True):
-    """`until`, in microseconds since 1970, nobody but `holder` may take it; "": nobody at all, until then."""
+    """`until`, in microseconds since 1970, nobody but `holder` may take it; "": nobody at all, until then. `hastened`:
+    there is something new since it was taken, so that whoever holds it leaves it to be taken again at once.
+    """
 
     holder: str = ""
     until: int = 0
+    hastened: bool = False
 
 
 class Lapsed(Exception):
@@ -59,14 +64,15 @@ class Leases:
             after = rows[-1].peer
 
     async def hasten(self, key: bytes) -> bool:
-        """What nobody was to take before some time may be taken now, before others. False: there is none such.
-
-        Raises Busy.
+        """There is something new to be done under it: it may be taken now, before others, or, where somebody holds it,
+        as soon as that one lays it down, whichever process that is. False: there is none such. Raises Busy.
         """
-        row = await self.ledger.get(LEASE, key)
-        if row is None or read(row, Lease).holder:
-            return False
-        return await self.ledger.replace(offered(key, row.owner), row.version)
+        while (row := await self.ledger.get(LEASE, key)) is not None:
+            lease = read(row, Lease)
+            put = _put(key, row.owner, _hastened(lease)) if lease.holder else offered(key, row.owner)
+            if lease.hastened or await self.ledger.replace(put, row.version):
+                return True
+        return False
 
     async def take(self, key: bytes) -> Held | None:
         """Take one that is there and free. None: there is none, or somebody has it. Raises Busy."""
@@ -89,8 +95,9 @@ class Held:
 
     def __init__(self, leases: Leases, row: Row) -> None:
         self._leases = leases
-        self.key, self._owner, self._version, self._value = row.key, row.owner, row.version, row.value
+        self.key, self.owner, self._version, self._value = row.key, row.owner, row.version, row.value
         self._turn = asyncio.Lock()
+        self._hastened = False
         self.until = 0.0
 
     async def renew(self) -> bool:
@@ -102,25 +109,42 @@ class Held:
         return True
 
     async def lay_down(self, until: float = 0.0) -> bool:
-        """Let anybody take it, from then on. False: it was lost. Raises Busy."""
+        """Let anybody take it, from then on, or at once where it was hastened. False: it was lost. Raises Busy."""
         return await self._written(Lease("", int(until * _MICRO)))
 
     async def end(self) -> bool:
-        """There is nothing left to be done. False: it was lost, and who has it keeps it. Raises Busy."""
+        """There is nothing left to be done; unless it was hastened: who comes next sees. False: it was lost, and who
+        has it keeps it. Raises Busy.
+        """
         async with self._turn:
-            return await self._leases.ledger.remove(LEASE, self.key, self._value)
+            if not self._hastened and await self._leases.ledger.remove(LEASE, self.key, self._value):
+                return True
+            if not self._hastened and not await self._is_hastened():
+                return False
+        return await self.lay_down()
 
     async def _written(self, value: Lease) -> bool:
         """Versions begin anew where one was ended and offered again: whoever slept past its end names none."""
         async with self._turn:
             if 0 < self.until <= self._leases.clock():
                 return False
-            put = _put(self.key, self._owner, value)
-            if not await self._leases.ledger.replace(put, self._version):
-                return False
-            self._version += 1  # as every ledger counts
-            self._value = put.value
-            return True
+            while True:
+                put = _put(self.key, self.owner, _hastened(value) if self._hastened else value)
+                if await self._leases.ledger.replace(put, self._version):
+                    self._version += 1  # as every ledger counts
+                    self._value = put.value
+                    return True
+                if not await self._is_hastened():
+                    return False
+
+    async def _is_hastened(self) -> bool:
+        """Whether nothing but that has become of it since it was written last: then it is ours yet."""
+        row = await self._leases.ledger.get(LEASE, self.key)
+        lease = msgspec.json.decode(self._value, type=Lease)
+        if self._hastened or row is None or row.value != write(_hastened(lease)):
+            return False
+        self._version, self._value, self._hastened = row.version, row.value, True
+        return True
 
     async def during(self, work: Coroutine[Any, Any, T], wanted: Callable[[], Awaitable[bool]] | None = None) -> T:
         """What `work` comes to, the lease being renewed meanwhile; whoever cancels this cancels it.
@@ -152,6 +176,11 @@ class Held:
 def offered(key: bytes, owner: bytes = b"", at: float = 0.0) -> Put:
     """The record of one that anybody may take, for a commit of more than that. `at`: since when, in seconds."""
     return _put(key, owner, Lease(until=int(at * _MICRO)))
+
+
+def _hastened(lease: Lease) -> Lease:
+    """One that is held, with the sign; one that was laid down may be taken at once."""
+    return msgspec.structs.replace(lease, hastened=True) if lease.holder else Lease()
 
 
 def _put(key: bytes, owner: bytes, value: Lease) -> Put:

@@ -6,10 +6,12 @@ It refuses, and a clinician decides: a name in common is enough.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from hilum.video.elements import Element, Record
 from hilum.video.refusals import refused
+from hilum.video.sides import texts
 from hilum.video.wording import codes
 
 CLASSES: Final = {
@@ -48,10 +50,11 @@ _COMMON: Final = FORMS | frozenset((
 """These, salts, and words around the names of allergies."""
 
 
-def allergic(record: Record, name: str, drug: frozenset[tuple[str, str]], element: Element) -> None:
-    """Raises Refused where an allergy that is active is to this drug, to one of its words, or to its class."""
-    displays = " ".join((name, *(one.text("display") for one in element.each("coding"))))
-    words = ingredients(displays)
+def allergic(record: Record, name: str, drug: frozenset[tuple[str, str]], elements: Iterable[Element]) -> None:
+    """Raises Refused where an allergy that is active is to this drug, to one of its words, or to its class.
+    `elements`: that name the drug and what is in it.
+    """
+    words = ingredients(" ".join((name, *(text for one in elements for text in (*texts(one), one.text("display"))))))
     for one in record.all("AllergyIntolerance"):
         states = {c.text("code") for key in ("clinicalStatus", "verificationStatus") for c in one.each(key, "coding")}
         if states & {"inactive", "resolved", "refuted"}:
@@ -59,9 +62,7 @@ def allergic(record: Record, name: str, drug: frozenset[tuple[str, str]], elemen
         for substance in (one.get("code"), *(reaction.get("substance") for reaction in one.each("reaction"))):
             if substance is None:
                 continue
-            theirs = ingredients(
-                " ".join((substance.text("text"), *(c.text("display") for c in substance.each("coding"))))
-            )
+            theirs = ingredients(" ".join(texts(substance)))
             members = {member for word in theirs for member in CLASSES.get(word.removesuffix("s"), ())}
             if codes(substance) & drug or theirs & words or members & words:
                 raise refused("allergy", f"The patient is allergic to {name}, or to a drug like it.", one.place)

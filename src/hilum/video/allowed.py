@@ -63,11 +63,15 @@ def to_ask(who: Principal, patient: str = "") -> None:
         )
 
 
+def works_here(who: Principal, roles: Roles) -> bool:
+    """Whether it is a person whose role may choose any patient, or who owns the data directory."""
+    minted = who.client == CLI and not who.grant
+    return who.policy is EVERYTHING or minted or any(name in roles and roles[name].picks == STAFF for name in who.roles)
+
+
 def to_decide(who: Principal, roles: Roles, video: str, patient: str) -> None:
     """Raises Forbidden unless this video may be edited, decided about and given out: by a person who works here."""
-    minted = who.client == CLI and not who.grant  # by who owns the data directory
-    staff = any(name in roles and roles[name].picks == STAFF for name in who.roles)
-    if not (who.policy is EVERYTHING or minted or staff):
+    if not works_here(who, roles):
         raise Forbidden(
             "What a patient is told is approved by a person: sign in as somebody whose role may choose any patient "
             "(practitioner, admin)."

@@ -91,7 +91,7 @@ class Deciding:
         return await self._decided(who, id, REJECT, if_match, reason)
 
     async def _to_decide(self, who: Principal, id: str, if_match: str) -> Reel:
-        reel = await self._seeing.decides(who, id)
+        reel, _ = await self._seeing.decides(who, id)
         if reel.order.step != AWAITING:
             raise Conflict("There is nothing to approve, to reject or to edit: the video is not awaiting approval.")
         if if_match and if_match != digest(self._seeing.shelf.script(reel)):
@@ -108,7 +108,8 @@ class Deciding:
         await self._seeing.trail.certain(who, "video-decide", 200, about)
         reference = who.fhir_user.removeprefix(f"{self._seeing.door.base}/")
         decision = Decision(verdict, who.agent, self._now(), reference if local(reference) else "", name)
-        await self._go_on(reel, changed(reel.order, self._now(), step=DECIDING, decision=decision, tries=0))
+        news = {"step": DECIDING, "decision": decision, "tries": 0, "outdated": None}
+        await self._go_on(reel, changed(reel.order, self._now(), **news))
         await self._here(id)
         return await self._seeing.get(who, id)
 

@@ -20,12 +20,12 @@ from hilum.video.naming import named, placed
 from hilum.video.phrases import NOTHING, Phrases, Route, Told, languages
 from hilum.video.refusals import refused
 from hilum.video.sides import sides, unsaid
-from hilum.video.signatures import contradiction
+from hilum.video.signatures import Elements, contradiction, weekdays
 from hilum.video.timing import Timed, span, timed
 from hilum.video.wording import codes, concept, number, quoted
 
+UCUM: Final = "http://unitsofmeasure.org"
 _ORDERED: Final = "ordered"
-
 
 Sentences = tuple[tuple[str, Told], ...]
 """Names of phrases, and what they came to."""
@@ -79,11 +79,9 @@ def _one(phrases: Phrases, one: Element) -> tuple[Sentences, Timed, tuple[object
     if dose.text and not timing.words.text and not words:
         raise refused("timing-ambiguous", "Nothing says when this medicine is taken.", one.place)
     for told in words:
-        found = contradiction(told.text, _value(one), _unit_names(one), timing.rate)
+        found = contradiction(told.text, _elements(one, timing, told.text))
         if found:
-            raise refused(
-                "dosage-conflict", f"The words of this dosage tell another {found} than its elements.", one.place
-            )
+            raise refused("dosage-conflict", f"The words of this dosage contradict its elements: {found}.", one.place)
     sentences = [*_said(phrases, one, dose, timing), *timing.after, *_limits(phrases, one)]
     sentences += [("dose-quote", phrases.say("dose-quote", words=told)) for told in _quotes(phrases, words)]
     sentences += [
@@ -128,6 +126,8 @@ def _said(phrases: Phrases, one: Element, dose: Told, timing: Timed) -> Iterator
     site = NOTHING
     if body is not None:
         unsaid(side := sides((body,)), (body,), body.place)
+        written = (one.get("text"), one.get("patientInstruction"), *one.each("additionalInstruction"))
+        sides((body, *(words for words in written if words is not None)))
         site = placed(phrases, body, side)
     if site.text:
         yield "dose-site", phrases.say("dose-site", site=site)
@@ -166,9 +166,15 @@ def _route(phrases: Phrases, one: Element) -> tuple[Route, Told]:
 
 
 def _dose(phrases: Phrases, one: Element) -> Told:
+    dose = _ordered_dose(one)
+    return quantity(phrases, dose) if dose is not None else NOTHING
+
+
+def _ordered_dose(one: Element) -> Element | None:
+    """The dose that holds. Raises Refused."""
     rates = one.each("doseAndRate")
     if not rates:
-        return NOTHING
+        return None
     if len(rates) > 1:
         ordered = [rate for rate in rates if any(code == _ORDERED for _, code in codes(rate.get("type")))]
         if len(ordered) != 1:
@@ -177,11 +183,9 @@ def _dose(phrases: Phrases, one: Element) -> Told:
     if rates[0].of("rate") is not None:
         raise refused("dose-ambiguous", "A rate can't be told.", rates[0].place)
     dose = rates[0].of("dose")
-    if dose is None:
-        return NOTHING
-    if dose.choice != "Quantity":
+    if dose is not None and dose.choice != "Quantity":
         raise refused("dose-ambiguous", "A range of doses can't be told.", dose.place)
-    return quantity(phrases, dose)
+    return dose
 
 
 def quantity(phrases: Phrases, dose: Element) -> Told:
@@ -199,7 +203,7 @@ def quantity(phrases: Phrases, dose: Element) -> Told:
         raise refused("dose-without-unit", "This dose is a number without a unit.", dose.place)
     by_code = spellings.unit(code)
     by_words = spellings.unit(spelled)
-    if by_code and by_words and by_code != by_words:
+    if (by_code and by_words and by_code != by_words) or (by_words and not by_code and _says_more(dose, code)):
         raise refused("dose-conflict", "The unit's words and its code are different units.", dose.place)
     key = by_words or by_code
     if spelled and not by_words and by_code:
@@ -210,6 +214,12 @@ def quantity(phrases: Phrases, dose: Element) -> Told:
                 "dose-unit-unknown", "The code of this dose's unit is not known, and it has no words.", dose.place
             )
         words = quoted(Element(dose.reference, f"{dose.path}.unit", spelled), 40).text
+        if re.search(r"[\d¼½¾]|[/%]|^\W", words):
+            raise refused(
+                "dose-unit-unknown",
+                "The words of this dose's unit hold a number, or a rate: they can't be told.",
+                dose.place,
+            )
         text = f"{digits} {words}"
         return Told(text, text, (dose.cite(text),))
     unit = phrases.units[key]
@@ -218,17 +228,45 @@ def quantity(phrases: Phrases, dose: Element) -> Told:
     return Told(text, spoken, (dose.cite(text),))
 
 
-def _value(one: Element) -> Fraction | None:
-    for rate in one.each("doseAndRate"):
-        found = rate.get("doseQuantity", "value")
-        if found is not None:
-            return Fraction(number(found))
-    return None
+def _says_more(dose: Element, code: str) -> bool:
+    """Whether a code of UCUM that is not known is more than an annotation, which has no meaning: `mg/kg`, not `{tbl}`.
+    https://ucum.org/ucum#para-6
+    """
+    bare = re.sub(r"\{[^{}]*\}", "", code)
+    return dose.text("system") == UCUM and bare not in ("", "1")
 
 
-def _unit_names(one: Element) -> tuple[str, ...]:
-    for rate in one.each("doseAndRate"):
-        for name in ("unit", "code"):
-            if key := spellings.unit(rate.text("doseQuantity", name)):
-                return spellings.units()[key]
-    return ()
+def _elements(one: Element, timing: Timed, words: str) -> Elements:
+    """What the elements tell that words may contradict."""
+    dose = _ordered_dose(one)
+    value = dose.get("value") if dose is not None else None
+    named = (dose.text("unit"), dose.text("code")) if dose is not None else ()
+    return Elements(
+        Fraction(number(value)) if value is not None else None,
+        next(filter(None, map(spellings.unit, named)), ""),
+        _rates(one, timing, words),
+        timing.moments,
+        _needed(one) or not (named or timing.words.text),
+    )
+
+
+def _rates(one: Element, timing: Timed, words: str) -> frozenset[Fraction]:
+    """Times an hour: all that the elements may mean."""
+    days, rate = one.each("timing", "repeat", "dayOfWeek"), timing.rate
+    if rate is None and timing.moments and not timing.moments & _MEALS:
+        rate = Fraction(len(timing.moments), 24)
+    if rate is None:
+        return frozenset()
+    if not days or rate < Fraction(1, 24):
+        return frozenset((rate,))
+    on_days = rate * len(days) / 7
+    return frozenset((rate, on_days)) if weekdays(words) else frozenset((on_days,))
+
+
+_MEALS: Final = frozenset(("C", "AC", "PC"))
+"""Nobody says how many."""
+
+
+def _needed(one: Element) -> bool:
+    needed = one.of("asNeeded")
+    return needed is not None and needed.value is not False

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hilum.fhir.resource import Resource
+from hilum.fhirpath.references import target_type
 from hilum.video.refusals import refused
 from hilum.video.script import Citation
 
@@ -89,15 +90,15 @@ class Record:
             actors = tuple(one.get("actor") for one in root.each("participant"))
             about = [one for one in (*(root.get(name) for name in _PATIENTS), *actors) if one is not None]
             whose = {_key(one.text("reference")): one for one in about}
-            others = [key for key in whose if key.startswith("Patient/")]
+            others = [key for key in whose if target_type(key) == "Patient"]
             if others and mine not in others:
                 raise refused("patient-other", "This resource is about another patient.", whose[others[0]].place)
 
     def all(self, type: str) -> Iterator[Element]:
-        """The resources of a type that were not entered in error, by their ids."""
+        """The resources of a type that were not entered in error, by their ids. Raises Refused."""
         for root in self._roots.values():
             if root.path == type and not _in_error(root):
-                yield root
+                yield understood(root)
 
     def target(self, reference: Element | None, *, needed: bool = False) -> Element | None:
         """What a Reference refers to: contained, or among the resources. Raises Refused where it was entered in error,
@@ -110,11 +111,13 @@ class Record:
             found = next((one for one in root.each("contained") if one.text("id") == text[1:]), None)
         elif text:
             found = self._roots.get(_key(text))
+            if found is not None and "/_history/" in text and not found.reference.endswith(text):
+                found = None  # it said something else then, and nothing is known of that
         if found is not None and reference is not None and _in_error(found):
             raise refused("entered-in-error", "What this refers to was entered in error.", reference.place)
         if found is None and needed and reference is not None:
             raise refused("reference-broken", "What this refers to is not among the resources.", reference.place)
-        return found
+        return understood(found) if found is not None else None
 
     def same(self, reference: Element | None, other: Element) -> bool:
         """Whether a Reference refers to that resource."""
@@ -123,8 +126,34 @@ class Record:
 
 
 def _key(reference: str) -> str:
-    """`Type/id` of a literal reference, which may be absolute or of a version."""
-    return "/".join(reference.partition("/_history/")[0].split("/")[-2:])
+    """A literal reference without its version. One that is absolute is to another server: our own are kept relative,
+    and `Medication/17` is another drug there.
+    """
+    return reference.partition("/_history/")[0]
+
+
+def understood(root: Element) -> Element:
+    """The resource, or one that is contained. Raises Refused where something changes its meaning that nobody here
+    knows. https://hl7.org/fhir/R4/extensibility.html#modifierExtension
+    """
+    if path := _changed(root.value):
+        raise refused("not-understood", "This changes the meaning of the rest.", f"{root.place}{path}")
+    return root
+
+
+def _changed(value: Any) -> str:
+    """The path of what does; "" for nothing."""
+    if type(value) is dict:
+        for name, item in value.items():
+            if name in ("modifierExtension", "implicitRules"):
+                return f".{name}"
+            if (type(item) is dict or type(item) is list) and (path := _changed(item)):
+                return f".{name}{path}"
+    elif type(value) is list:
+        for n, item in enumerate(value):
+            if path := _changed(item):
+                return f"[{n}]{path}"
+    return ""
 
 
 def _in_error(element: Element) -> bool:

@@ -11,9 +11,11 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from hilum.feed.tried import tried
 from hilum.interactions.door import Door
 from hilum.interactions.tasks import Stopped, Tasks
 from hilum.problems import Busy, Problem
@@ -54,6 +56,7 @@ _MICRO: Final = 1_000_000
 
 Next = Reel | float
 """The video as it is after a step; or when it goes on, in seconds since 1970."""
+Step = Callable[[Reel], Awaitable[Next]]
 
 
 class Executing:
@@ -74,12 +77,12 @@ class Executing:
         self._door, self._shelf, self._tasks, self._files = door, shelf, Tasks(door), Files(door)
         self._writing, self._renderers, self._gather = writing, renderers, gather
         self._author, self._folder, self._clock = Author(door, writing, clock), folder, clock
-        self._steps: Mapping[str, Callable[[Reel], Awaitable[Next]]] = {
+        self._steps: Mapping[str, Step] = {
             ASKED: self._begin,
             GATHERING: self._wait,
-            WRITING: self._write,
-            RENDERING: self._render,
-            DECIDING: self._decide,
+            WRITING: partial(self._tried, self._write),
+            RENDERING: partial(self._tried, self._render),
+            DECIDING: partial(self._tried, self._decide),
         }
 
     async def wanted(self, id: str) -> bool:
@@ -149,10 +152,12 @@ class Executing:
     # --- asked, gathering ---------------------------------------------------------------------------------------------
 
     async def _begin(self, reel: Reel) -> Next:
-        order = reel.order
-        if not order.ehr:
+        if not reel.order.ehr:
             return await self._put(reel, step=WRITING, tries=0)
-        reel = await self._again(reel)
+        return await self._tried(self._give, reel)
+
+    async def _give(self, reel: Reel) -> Next:
+        order = reel.order
         await self._show(reel, shown.GATHERING)
         try:
             template = self._author.template(order)
@@ -178,7 +183,6 @@ class Executing:
     # --- writing ------------------------------------------------------------------------------------------------------
 
     async def _write(self, reel: Reel) -> Next:
-        reel = await self._again(reel)
         order = reel.order
         await self._show(reel, shown.WRITING)
         try:
@@ -197,7 +201,6 @@ class Executing:
     # --- rendering ----------------------------------------------------------------------------------------------------
 
     async def _render(self, reel: Reel) -> Next:
-        reel = await self._again(reel)
         order, script = reel.order, self._shelf.script(reel)
         await self._show(reel, shown.RENDERING)
         if await self._files.document(reel.id, order.draft) is None:
@@ -272,7 +275,6 @@ class Executing:
     # --- deciding -----------------------------------------------------------------------------------------------------
 
     async def _decide(self, reel: Reel) -> Next:
-        reel = await self._again(reel)
         decision = reel.order.decision
         assert decision is not None
         if decision.verdict != APPROVE:
@@ -299,9 +301,8 @@ class Executing:
         else:
             await self._tasks.tell(reel.id, change)
 
-    async def _again(self, reel: Reel) -> Reel:
-        """Count that a step is begun before it is: one that ends the process each time is not begun for ever."""
-        return await self._put(reel, tries=reel.order.tries + 1)
+    async def _tried(self, step: Step, reel: Reel) -> Next:
+        return await tried(step, reel, lambda one, tries: self._put(one, tries=tries), self._shelf.get)
 
     async def _given_up(self, reel: Reel) -> Reel:
         text = f"hilum was ended {reel.order.tries} times while it was at this step: {reel.order.step}."

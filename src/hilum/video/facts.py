@@ -142,9 +142,11 @@ class Facts:
             source = one.source
             if of_visit and not self._record.same(source.get("encounter") or source.get("context"), self._visit[0]):
                 continue
-            written = source.get("authoredOn") or source.get("dateAsserted")
-            if (at := moment(written)) is not None:
+            written = source.get("authoredOn") or source.get("dateAsserted") or source.of("effective")
+            if written is not None and written.choice != "Period" and (at := moment(written)) is not None:
                 self._fresh(at, source.path)
+            elif source.path == "MedicationRequest" and source.path in self._template.stale:
+                raise refused("stale", "Nothing says when this was prescribed.", f"{source.place}.authoredOn")
             sentences: list[tuple[str, Told]] = [
                 ("medicine-name", self._phrases.say("medicine-name", **{"medicine.name": one.name}))
             ]

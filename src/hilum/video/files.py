@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from hilum.interactions import contents, granting
 from hilum.interactions.door import Door
 from hilum.interactions.entries import Entry
 from hilum.interactions.transaction import transaction
+from hilum.interactions.update import update
 from hilum.problems import Conflict, NotFound, PreconditionFailed
 from hilum.store.blobs.blob import CHUNK, Blob, damaged, whole
 from hilum.video import provenance
@@ -52,6 +53,8 @@ MEDIA: Final = {
     SCRIPT: "application/json",
 }
 """Of what is the same whatever the video is. The video's own is the renderer's to say."""
+SUPERSEDED: Final = "superseded"
+"""Status of a document that is current no more: a draft in whose place another one is, a video that is outdated."""
 TEMPLATE: Final = "urn:hilum:video-template"
 _LOINC: Final = "http://loinc.org"
 _NAMES: Final = {CAPTIONS: "captions.vtt", TRANSCRIPT: "transcript.txt", POSTER: "poster.png", SCRIPT: "script.json"}
@@ -126,6 +129,20 @@ class Files:
             ):  # another one has approved it a moment ago, or somebody has changed the document
                 continue
             return
+
+    async def supersede(self, video: str, draft: int, *, outdated: bool) -> None:
+        """Let the document of one that is given out say whether it is current. Its files stay, as what the patient was
+        told. Nothing where it says so. Raises Busy.
+        """
+        status = SUPERSEDED if outdated else "current"
+        while (found := await self.document(video, draft)) is not None:
+            if found.body.get("docStatus") != "final" or found.body.get("status") == status:
+                return
+            with suppress(PreconditionFailed):  # somebody has changed the document a moment ago
+                version = f'W/"{found.version}"'
+                await update(
+                    self._door, granting.server(), DOCUMENTS, found.id, found.body | {"status": status}, version
+                )
 
     async def delete(self, video: str, draft: int) -> None:
         """Delete all renderings up to this one: files, documents, and what tells of their making. Raises Busy."""
@@ -243,7 +260,7 @@ class Files:
             {"attachment": {key: value for key, value in one["attachment"].items() if key != "url"}}
             for one in before.body["content"]
         ]
-        body = before.body | {"status": "superseded", "content": kept}
+        body = before.body | {"status": SUPERSEDED, "content": kept}
         entries = [Entry("PUT", f"{DOCUMENTS}/{before.id}", body, if_match=f'W/"{before.version}"')]
         return entries + [Entry("DELETE", f"{BINARY}/{id_of(video, draft, name)}") for name in FILES]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from hilum.access.policy import Principal
 from hilum.fhir.resource import instant
 from hilum.problems import Conflict, Invalid, Problem
@@ -9,6 +11,7 @@ from hilum.video.links import DEFAULT, LONGEST, PATH, SHORTEST, Links, Proof, St
 from hilum.video.order import APPROVED
 from hilum.video.seeing import Seeing
 from hilum.video.shelf import Reel
+from hilum.video.told import Told
 
 
 class Giving:
@@ -24,7 +27,7 @@ class Giving:
 
         Raises Conflict (it is not approved, or outdated), Invalid (expires_in, proof), NotFound, Forbidden.
         """
-        reel = await self._approved(who, id)
+        reel, _ = await self._approved(who, id)
         if not SHORTEST <= expires_in <= LONGEST:
             text = f"A link holds from {SHORTEST} seconds to {LONGEST // 86_400} days."
             raise Invalid(text, expression="expires_in")
@@ -43,23 +46,27 @@ class Giving:
 
     async def links(self, who: Principal, id: str) -> list[Standing]:
         """Those that have not expired. Raises NotFound, Conflict (it is not approved), Forbidden."""
-        await self._approved(who, id)
-        return await self._links.of(id)
+        _, one = await self._approved(who, id)
+        return [_marked(link, one) for link in await self._links.of(id)]
 
     async def link_of(self, who: Principal, id: str, link: str) -> Standing:
         """One of them. Raises NotFound, Conflict, Forbidden."""
-        await self._approved(who, id)
-        return await self._links.get(id, link)
+        _, one = await self._approved(who, id)
+        return _marked(await self._links.get(id, link), one)
 
     async def revoke(self, who: Principal, id: str, link: str) -> Standing:
         """It leads nowhere from now on. Raises NotFound, Conflict, Forbidden."""
-        reel = await self._approved(who, id)
+        reel, one = await self._approved(who, id)
         standing = await self._links.revoke(id, link)
         await self._seeing.trail.certain(who, "video-link", 200, self._seeing.about(reel) | {"revoked": link})
-        return standing
+        return _marked(standing, one)
 
-    async def _approved(self, who: Principal, id: str) -> Reel:
-        reel = await self._seeing.decides(who, id)
+    async def _approved(self, who: Principal, id: str) -> tuple[Reel, Told]:
+        reel, one = await self._seeing.decides(who, id)
         if reel.order.step != APPROVED:
             raise Conflict("Links lead to videos that are approved, and this one is not.")
-        return reel
+        return reel, one
+
+
+def _marked(standing: Standing, one: Told) -> Standing:
+    return dataclasses.replace(standing, outdated=one.outdated is not None)

@@ -63,7 +63,7 @@ class Proven(Record, frozen=True, omit_defaults=True):
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A link as it is. `id`: names it, and opens nothing; `expires`: microseconds since 1970. `open`: it leads to the
-    video.
+    video; or where that is `outdated`, to a page that says so.
     """
 
     id: str
@@ -71,6 +71,7 @@ class Standing:
     expires: int
     revoked: bool
     open: bool
+    outdated: bool = False
 
 
 class Links:

@@ -15,6 +15,9 @@ from hilum.video.refusals import refused
 
 _FORM: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d):\d\d(?:\.\d+)?(Z|[+-]\d\d:\d\d))?")
 
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -29,14 +32,15 @@ class Moment:
     def first(self) -> datetime:
         """The earliest instant that it may be: a day without a zone begins where the day begins first."""
         if self.time is None:
-            return datetime.combine(self.day, time(), UTC) - timedelta(hours=14)
+            return _FIRST if self.day == date.min else datetime.combine(self.day, time(), UTC) - timedelta(hours=14)
         return datetime.combine(self.day, self.time, _zone(self.offset))
 
     @property
     def last(self) -> datetime:
         """The latest instant that it may be."""
         if self.time is None:
-            return datetime.combine(self.day, time(), UTC) + timedelta(hours=36)
+            late = self.day >= _LAST.date() - timedelta(days=1)  # 9999-12-31, which records write for "no end"
+            return _LAST if late else datetime.combine(self.day, time(), UTC) + timedelta(hours=36)
         return self.first
 
 

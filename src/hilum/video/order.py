@@ -84,9 +84,11 @@ class Order(Record, frozen=True, omit_defaults=True):
     """A record of kind VIDEO; its key is the id of its Task. `by`: the user or client who asked, for the audit.
 
     `ehr`: where the patient is gathered from first, "" where hilum's own record is told. `sealed`: see the table above.
-    `tries`: how often this step was begun. `again`: not before then; `at`: when this was written: microseconds since
-    1970. `patient`: the reference to the Patient here. `draft`: the number of the rendering, from 1. `held`: what the
-    renderer wants to be told after a restart. `edited`: who has changed the script last.
+    `tries`: how often this step was begun, but for the times that hilum was stopped in the middle of it, and did not
+    die. `again`: not before then; `at`: when this was written: microseconds since 1970. `patient`: the reference to the
+    Patient here. `draft`: the number of the rendering, from 1. `held`: what the renderer wants to be told after a
+    restart. `edited`: who has changed the script last. `outdated`: how the record has left it behind, as far as that is
+    known (`hilum.video.lapsing`).
     """
 
     template: str
@@ -111,6 +113,7 @@ class Order(Record, frozen=True, omit_defaults=True):
     edited: str = ""
     decision: Decision | None = None
     failure: Failure | None = None
+    outdated: Failure | None = None
 
 
 def changed(order: Order, at: int, **news: Any) -> Order:

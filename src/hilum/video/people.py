@@ -24,6 +24,9 @@ def first_name(record: Record, now: datetime) -> Told:
         raise refused("patient-deceased", "The patient has died.", died.place)
     if patient.value.get("active") is False:
         raise refused("status-unknown", "The record of this patient is not in use.", f"{patient.place}.active")
+    for link in patient.each("link"):
+        if link.text("type") == "replaced-by":
+            raise refused("status-unknown", "Another record has replaced this patient's.", link.place)
     for use in _NAMES:
         for name in patient.each("name"):
             given = name.each("given")

@@ -22,6 +22,7 @@ REFUSALS: Final = {
     "reference-broken": "An element refers to a resource that is not among those given.",
     "entered-in-error": "What an element refers to was entered in error.",
     "status-unknown": "A resource that decides what is told has no status, or one that says that nobody knows.",
+    "not-understood": "A resource has an extension that changes the meaning of the rest, or rules of its own.",
     "stale": "The data is older than the template takes.",
     "dates-conflict": "Dates contradict each other or the status: it ended before it began, or lies on the wrong side "
     "of today.",

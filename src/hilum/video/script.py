@@ -100,6 +100,10 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     notice: str = ""
     edited: tuple[str, ...] = ()
     """Ids of the sentences that a person has changed."""
+    wording: str = ""
+    """What it was put into words by, as a digest (`hilum.video.writing`): where that is the same, equal facts are told
+    in equal words.
+    """
 
 
 _decoder: Final = msgspec.json.Decoder(Script, float_hook=json.number)

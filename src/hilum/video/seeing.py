@@ -18,6 +18,8 @@ from hilum.video import allowed, shown
 from hilum.video.author import Author
 from hilum.video.files import DOCUMENTS, Files
 from hilum.video.order import APPROVED, document_of
+from hilum.video.outdated import OutOfDate
+from hilum.video.script import Script
 from hilum.video.shelf import Reel, Shelf
 from hilum.video.told import Told, of_document, told
 
@@ -76,8 +78,21 @@ class Seeing:
             raise NotFound("Nothing is kept of this video: it has failed, was rejected or cancelled.")
         return reel
 
-    async def decides(self, who: Principal, id: str) -> Reel:
-        """The record, where this person may decide about it. Raises NotFound, Forbidden."""
+    async def told_still(self, who: Principal, reel: Reel) -> None:
+        """Raises OutOfDate of one that is given out, for whom does not work here."""
+        if reel.order.step == APPROVED and not allowed.works_here(who, self.roles):
+            await self.current(reel, who)
+
+    async def current(self, reel: Reel, who: Principal, **about: str) -> Script:
+        """The script, where it tells what the record says. Raises OutOfDate, which the audit has."""
+        script = self.shelf.script(reel)
+        if await self.author.outdated(reel.order, script) is None:
+            return script
+        await self.trail.certain(who, "video-watch", 409, self.about(reel) | about | {"refused": "outdated"})
+        raise OutOfDate(script.language)
+
+    async def decides(self, who: Principal, id: str) -> tuple[Reel, Told]:
+        """The record, where this person may decide about it, and what is told of it. Raises NotFound, Forbidden."""
         _, one = await self.seen(who, id)
         if not one.patient:
             raise Conflict("The video is not that far.")
@@ -85,7 +100,7 @@ class Seeing:
         reel = await self.shelf.get(id)
         if reel is None:
             raise Conflict(f"Nothing is kept of this video: it is {one.step}.")
-        return reel
+        return reel, one
 
     async def up_to_date(self, reel: Reel, do: str) -> None:
         """Raises Conflict where the script tells something else than the record by now. `do`: what to do then."""

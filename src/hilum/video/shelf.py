@@ -57,6 +57,10 @@ class Shelf:
             after = rows[-1].key
         return found
 
+    async def empty(self) -> bool:
+        """Whether there is none. Raises Busy."""
+        return not await self.ledger.of(VIDEO, limit=1)
+
     async def put(self, reel: Reel, order: Order) -> Reel:
         """Write it in place of that version. Raises Lost, Busy."""
         if not await self.ledger.replace(new(reel.id, order), reel.version):

@@ -10,7 +10,7 @@ these; what others add to it stays.
 | statusReason | `urn:hilum:video-failure`: why it failed; its text is ours |
 | for | the Patient here, once that is known |
 | input | `urn:hilum:video`: template, language, shape, codec, renderer, narrated, ehr |
-| output | `urn:hilum:video`: document, element (what to mend), seconds, spoken, edited, decided-by, decided-at, decision; `urn:hilum:video-progress`: percent, while it is rendered |
+| output | `urn:hilum:video`: document, element (what to mend), seconds, spoken, edited, decided-by, decided-at, decision, outdated (how the record has left it behind); `urn:hilum:video-progress`: percent, while it is rendered |
 """  # noqa: E501
 
 from __future__ import annotations
@@ -130,8 +130,12 @@ def _output(id: str, order: Order) -> Iterator[Body]:
     def one(code: str, **value: Any) -> Body:
         return {"type": concept(VIDEO, code), **value}
 
-    if order.failure is not None and order.failure.element:
-        yield one("element", valueString=order.failure.element)
+    left = order.outdated if order.step in (AWAITING, APPROVED) else None
+    mended = order.failure or left
+    if mended is not None and mended.element:
+        yield one("element", valueString=mended.element)
+    if left is not None:
+        yield one("outdated", valueString=left.text)
     if order.step in (AWAITING, APPROVED):
         yield one("document", valueReference={"reference": f"DocumentReference/{document_of(id, order)}"})
         yield one("seconds", valueDecimal=Decimal(f"{order.seconds:.1f}"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -52,7 +52,7 @@ async def sources(door: Door, patient: str) -> list[Resource]:
         raise NotFound("The patient is not in hilum's store any more.")
     all = {(found.type, found.id): found}
     for type in OF_PATIENT:
-        async for one in _searched(door, who, type, patient):
+        async for one in every(door, who, type, [("patient", patient)]):
             all[one.type, one.id] = one
             if len(all) > MOST:
                 raise TooLarge(f"The record has more than {MOST:,} resources that a video may tell.")
@@ -60,8 +60,9 @@ async def sources(door: Door, patient: str) -> list[Resource]:
     return list(all.values())
 
 
-async def _searched(door: Door, who: Principal, type: str, patient: str) -> AsyncIterator[Resource]:
-    pairs = [("patient", patient), ("_count", "500")]
+async def every(door: Door, who: Principal, type: str, wanted: Sequence[tuple[str, str]]) -> AsyncIterator[Resource]:
+    """All that a search finds, page after page. Raises Busy."""
+    pairs = [*wanted, ("_count", "500")]
     parsed = await understood(door, pairs, lambda registry: parse_query(type, pairs, base=door.base, registry=registry))
     while True:
         page = await search(door, who, parsed)

@@ -16,12 +16,13 @@ from hilum.feed.working import Kind, Working
 from hilum.fhir.task import TASK
 from hilum.interactions.door import Door
 from hilum.oauth.lease import Leases
-from hilum.video import shown
+from hilum.video import lapsing, shown
 from hilum.video.author import Author
 from hilum.video.deciding import Deciding
 from hilum.video.executing import Executing
 from hilum.video.files import Files
 from hilum.video.giving import Giving
+from hilum.video.lapsing import Lapsing
 from hilum.video.links import Links
 from hilum.video.making import Gather, Renderers, Writing
 from hilum.video.seeing import Seeing
@@ -47,9 +48,9 @@ def studio(
     trail: Trail = SILENT,
     at_once: int = AT_ONCE,
     clock: Callable[[], float] = time.time,
-) -> tuple[Videos, Working]:
-    """Where videos are asked for, and what makes them, those asked for first at first: `Working.run` for as long as the
-    process lives. `folder`: where renderers work.
+) -> tuple[Videos, Working, Lapsing]:
+    """Where videos are asked for; what makes them, those asked for first at first; and what sees that the record leaves
+    them behind: the two `run` for as long as the process lives. `folder`: where renderers work.
     """
     ledger = door.store.ledger
     leases, shelf, author = Leases(ledger, clock), Shelf(ledger, seal), Author(door, writing, clock)
@@ -63,4 +64,5 @@ def studio(
     links, repeated = Links(ledger, clock), Repeated(ledger, seal)
     giving, watching = Giving(seeing, links), Watching(seeing, links)
     videos = Videos(seeing, writing, renderers, gather, feed, repeated, deciding, giving, watching, accepted, clock)
-    return videos, working
+    follower = Feed(door.store, lapsing.NAME, leases, lapsing.SEEN)
+    return videos, working, Lapsing(door, shelf, author, follower, clock)

@@ -13,6 +13,8 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from hilum.video.elements import Element
 from hilum.video.moments import moment, ordered
 from hilum.video.phrases import NOTHING, Phrases, Told
@@ -113,6 +115,8 @@ def _repeated(phrases: Phrases, repeat: Element) -> Timed:
     for name in repeat.value:
         if name in _RANGES or name == "boundsRange":
             raise refused("timing-ambiguous", "A range of times can't be told.", f"{repeat.place}.{name}")
+        if name.startswith("_") and name[1:] in _KNOWN and name[1:] not in repeat.value:
+            raise refused("timing-ambiguous", "This element has no value.", f"{repeat.place}.{name[1:]}")
         if name not in _KNOWN and not name.startswith(("_", "id", "extension")):
             raise refused("timing-unknown", "This element can't be told.", f"{repeat.place}.{name}")
     if "duration" in repeat.value:
@@ -122,6 +126,8 @@ def _repeated(phrases: Phrases, repeat: Element) -> Timed:
     parts = [_part(phrases, repeat, one) for one in repeat.each("when")]
     times = [_time(phrases, one) for one in repeat.each("timeOfDay")]
     _agree(repeat, len(times) or len(parts))
+    if days and words.text:
+        words = _on_days(phrases, repeat, words, len(days))
     told = [words, listed(phrases, days), listed(phrases, parts), listed(phrases, [one for _, one in times])]
     told = [one for one in told if one.text]
     if not told and not {"count"} & set(repeat.value) and not {"boundsDuration", "boundsPeriod"} & set(repeat.value):
@@ -154,6 +160,18 @@ def _often(phrases: Phrases, repeat: Element) -> tuple[Told, Fraction | None]:
     if frequency is not None:
         cites.insert(0, frequency.cite(how_many))
     return Told(text, text, tuple(cites)), Fraction(times) / (Fraction(number(period)) * HOURS[unit.value])
+
+
+def _on_days(phrases: Phrases, repeat: Element, words: Told, days: int) -> Told:
+    """How often, on some days of the week only: nobody is told "every day" of what is taken on Mondays."""
+    frequency, period, unit = repeat.value.get("frequency", 1), repeat.value["period"], repeat.value["periodUnit"]
+    if unit == "d" and period == 1:
+        text = phrases.say("each-day-only", frequency).text
+        return Told(text, text, tuple(replace(cite, said=text) for cite in words.cites))
+    if unit not in ("s", "min", "h") and (unit != "wk" or frequency != days):
+        text = "The days of the week are not as many as the times."
+        raise refused("timing-conflict", text, f"{repeat.place}.dayOfWeek")
+    return words
 
 
 def _positive(element: Element) -> bool:
@@ -217,12 +235,28 @@ def _bounds(phrases: Phrases, repeat: Element) -> tuple[tuple[str, Told], ...]:
 
 def span(phrases: Phrases, duration: Element) -> Told:
     """A Duration: `10 days`. Raises Refused."""
+    digits, unit = _duration(duration)
+    text = phrases.say(f"span-{unit}", digits).text
+    return Told(text, text, (duration.cite(text),))
+
+
+def hours(duration: Element) -> float:
+    """How long a Duration is, at the most. Raises Refused."""
+    digits, unit = _duration(duration)
+    return float(min(Fraction(digits) * HOURS[unit] * _LONGER.get(unit, 1), _ENDLESS))
+
+
+_LONGER: Final = MappingProxyType({"mo": Fraction(31, 30), "a": Fraction(366, 365)})
+_ENDLESS: Final = 24 * 366 * Fraction(1000)
+
+
+def _duration(duration: Element) -> tuple[str, str]:
+    """Digits and unit. Raises Refused."""
     value, unit = duration.get("value"), duration.text("code") or duration.text("unit")
     unit = _UNITS.get(unit, unit)
     if value is None or not _positive(value) or unit not in HOURS or duration.get("comparator") is not None:
         raise refused("timing-unknown", "A duration is a number above 0 with a unit of time.", duration.place)
-    text = phrases.say(f"span-{unit}", number(value)).text
-    return Told(text, text, (duration.cite(text),))
+    return number(value), unit
 
 
 _UNITS: Final[Mapping[str, Any]] = MappingProxyType(

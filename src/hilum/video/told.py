@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from hilum.fhir.resource import Resource, instant
 from hilum.video import shown
-from hilum.video.files import TEMPLATE
+from hilum.video.files import SUPERSEDED, TEMPLATE
+from hilum.video.outdated import CHANGED
+
+OUTDATED: Final = "outdated"
+"""Code of the reason why an approved video is not shown."""
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """Why a video failed, in hilum's words. `element`: of FHIR, what to mend; "" where that is not to be said."""
+    """Why a video failed, or is outdated, in hilum's words. `element`: of FHIR, what to mend; "" where that is not to
+    be said.
+    """
 
     code: str
     text: str
@@ -37,6 +43,7 @@ class Decided(msgspec.Struct, frozen=True):
 class Told(msgspec.Struct, frozen=True):
     """A video as its Task tells it. `step`: a business status; `waits`: until when, in words; `progress`: percent of
     what is rendered; `patient`, `document`: references here; "" where there is none. `version`: of the Task.
+    `outdated`: how the record has left it behind.
     """
 
     id: str
@@ -61,6 +68,7 @@ class Told(msgspec.Struct, frozen=True):
     edited: str = ""
     decided: Decided | None = None
     reason: Reason | None = None
+    outdated: Reason | None = None
 
     @property
     def over(self) -> bool:
@@ -82,6 +90,7 @@ def told(task: Resource) -> Told:
     percent = next((_number(value) for system, _, value in output if system == shown.PROGRESS), None)
     reason = _object(body.get("statusReason"))
     verdict = _text(said.get("decision"))
+    left, element = _text(said.get("outdated")), _text(said.get("element"))
     return Told(
         id=task.id,
         status=_text(body.get("status")),
@@ -104,7 +113,8 @@ def told(task: Resource) -> Told:
         spoken=said.get("spoken") is True,
         edited=_text(said.get("edited")),
         decided=Decided(verdict, _text(said.get("decided-by")), _text(said.get("decided-at"))) if verdict else None,
-        reason=Reason(_coding(reason)[1], _text(reason.get("text")), _text(said.get("element"))) if reason else None,
+        reason=Reason(_coding(reason)[1], _text(reason.get("text")), element) if reason else None,
+        outdated=Reason(OUTDATED, left, element) if left else None,
     )
 
 
@@ -126,6 +136,7 @@ def of_document(document: Resource, id: str) -> Told:
         created=date,
         changed=instant(document.last_updated),
         document=f"{document.type}/{document.id}",
+        outdated=Reason(OUTDATED, CHANGED) if body.get("status") == SUPERSEDED else None,
     )
 
 

@@ -42,7 +42,7 @@ from hilum.search.parse import Parsed, parse_query
 from hilum.store.interface import Page
 from hilum.video import allowed, shelf, shown, sources
 from hilum.video.deciding import Deciding
-from hilum.video.files import BINARY, DOCUMENTS, File
+from hilum.video.files import BINARY, DOCUMENTS, SUPERSEDED, File
 from hilum.video.giving import Giving
 from hilum.video.making import Gather, Renderers, Writing
 from hilum.video.order import APPROVED, AWAITING, Order
@@ -127,7 +127,7 @@ class Videos:
             allowed.to_ask(who)
             if wish.whom is None:
                 raise Invalid("Say whom: the patient at the EHR, or a sign-in that has one.", expression="patient")
-            recipe = self._writing.templates()[wish.template].recipe
+            recipe = self._writing.templates().named(wish.template).recipe
             wish = replace(wish, whom=await self._gather.judge(who, wish.ehr, recipe, wish.whom))
         else:
             patient = await sources.whom(self._seeing.door, who, wish.patient)
@@ -202,7 +202,7 @@ class Videos:
             if status:
                 pairs.append(("status", status))
         else:
-            pairs += [("identifier", f"{shown.VIDEO}|"), ("status", "current")]
+            pairs += [("identifier", f"{shown.VIDEO}|"), ("status", f"current,{SUPERSEDED}")]
         if patient:
             pairs.append(("patient", patient))
         if before:
@@ -234,21 +234,25 @@ class Videos:
             await asyncio.sleep(seconds)
 
     async def script(self, who: Principal, id: str) -> Written:
-        """What is told, each sentence with where it came from. Raises NotFound (there is none yet), Forbidden."""
+        """What is told, each sentence with where it came from. Raises NotFound (there is none yet), Forbidden,
+        OutOfDate (it is given out, and the record has changed since: who works here sees it still).
+        """
         found, _ = await self._seeing.seen(who, id)
         permits(who, BINARY, "r")
         reel = await self._seeing.reel(id)
         if not reel.order.draft:
             raise NotFound("The script is not written yet.")
+        await self._seeing.told_still(who, reel)
         await self._seeing.noted(who, found)
         script = self._seeing.shelf.script(reel)
         return Written(script, digest(script))
 
     async def file(self, who: Principal, id: str, name: str) -> File:
-        """One of `hilum.video.order.FILES`. Raises NotFound (there is none yet), Forbidden."""
+        """One of `hilum.video.order.FILES`. Raises NotFound (there is none yet), and as `script`."""
         await self._seeing.seen(who, id)
         reel = await self._seeing.reel(id)
         permits(who, BINARY, "r")
+        await self._seeing.told_still(who, reel)
         file = await self._seeing.files.file(id, await self._drafted(reel), name)
         await self._seeing.noted(who, file.resource)
         return file

@@ -12,7 +12,6 @@ from hilum.video import allowed
 from hilum.video.files import File
 from hilum.video.links import Links, Standing
 from hilum.video.order import APPROVED, SCRIPT
-from hilum.video.outdated import OutOfDate
 from hilum.video.renderer import Shape
 from hilum.video.script import Script
 from hilum.video.seeing import Seeing
@@ -77,11 +76,8 @@ class Watching:
         reel = await self._seeing.reel(standing.link.video)
         if reel.order.step != APPROVED:
             raise NotFound("This video is not given out (any more).")
-        order, script = reel.order, self._seeing.shelf.script(reel)
-        if await self._seeing.author.outdated(order, script) is not None:
-            about = self._seeing.about(reel) | {"link": standing.id, "refused": "outdated"}
-            await self._seeing.trail.certain(granting.server(), "video-watch", 409, about)
-            raise OutOfDate(script.language)
+        order = reel.order
+        script = await self._seeing.current(reel, granting.server(), link=standing.id)
         file = await self._seeing.files.file(reel.id, order.draft, "video")
         return Watched(
             standing.id,

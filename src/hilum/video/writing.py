@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Final
 
 import msgspec
 
+from hilum import __version__
 from hilum.fhir.resource import Resource
 from hilum.video.elements import Record
 from hilum.video.facts import MISSING, Facts, Row
@@ -52,8 +54,22 @@ def write(
         grade=0.0,
         exempt=made.facts.exempt,
         notice=phrases.by(reviews),
+        wording=wording(template, phrases),
     )
     return readable(script, template)
+
+
+def wording(template: Template, phrases: Phrases) -> str:
+    """What names all that turns facts into words: the template, the table, and hilum, whose code puts them together."""
+    made = sha256(__version__.encode())
+    for part in (template, phrases):
+        made.update(_encoder.encode(part))
+    return made.hexdigest()[:_WORDING]
+
+
+_encoder: Final = msgspec.json.Encoder(enc_hook=dict)
+"""Tables that can't be changed are no dicts of their own."""
+_WORDING: Final = 16
 
 
 def readable(script: Script, template: Template) -> Script:

@@ -97,7 +97,7 @@ async def test_where_discovery_fails_nothing_else_is_tried(tmp_path: Path) -> No
     ("host", "found", "may_be_opened"),
     [
         ("10.0.0.1", "within a private network", True),
-        ("169.254.169.254", "link-local, where clouds keep secrets", False),
+        ("169.254.169.254", "link-local, where clouds keep keys", False),
         ("192.0.2.1", "or set apart otherwise", False),
     ],
 )

@@ -79,7 +79,6 @@ async def test_one_that_was_laid_down_until_later_is_not_due_before_unless_it_is
     one, other = some(ledger, clock)
     held = await one.claim(b"a", b"work")
     assert held is not None
-    assert not await other.hasten(b"a"), "it is being worked on"
     await held.lay_down(clock.now + 60)
     assert (await due(other), await one.take(b"a")) == ([], None)
     clock.now += 60
@@ -88,6 +87,43 @@ async def test_one_that_was_laid_down_until_later_is_not_due_before_unless_it_is
     assert await other.hasten(b"a")
     assert await due(other) == [b"a"]
     assert not await other.hasten(b"b")
+
+
+@pytest.mark.parametrize("renewed", ["before", "after", "never"])
+async def test_one_that_is_hastened_while_it_is_held_is_kept_and_then_taken_again_at_once(
+    ledger: MemoryLedger, clock: Clock, renewed: str
+) -> None:
+    """Whoever holds it may have looked just before there was something new."""
+    one, other = some(ledger, clock)
+    for ends in (False, True):
+        held = await one.claim(b"a", b"work")
+        assert held is not None
+        clock.now += 1
+        assert renewed != "before" or await held.renew()
+        assert await other.hasten(b"a")
+        assert await other.hasten(b"a"), "it is already"
+        assert renewed != "after" or await held.renew()
+        assert (await due(other), await other.take(b"a")) == ([], None)
+        assert await (held.end() if ends else held.lay_down(clock.now + 60))
+        assert await due(other) == [b"a"]
+        again = await other.take(b"a")
+        assert again is not None
+        assert await again.lay_down(clock.now + 60)
+        assert await due(other) == [], "once"
+        clock.now += 60
+
+
+async def test_who_slept_past_the_end_of_one_that_was_hastened_has_lost_it(ledger: MemoryLedger, clock: Clock) -> None:
+    one, other = some(ledger, clock)
+    held = await one.claim(b"a", b"work")
+    assert held is not None
+    await other.hasten(b"a")
+    clock.now += 16
+    heir = await other.take(b"a")
+    assert heir is not None
+    assert (await held.renew(), await held.lay_down(), await held.end()) == (False, False, False)
+    assert await heir.end()
+    assert await ledger.get(LEASE, b"a") is None
 
 
 async def test_those_that_are_due_are_found_among_many_pages(ledger: MemoryLedger, clock: Clock) -> None:

@@ -33,6 +33,7 @@ from hilum.store.blobs.folder import FolderBlobs
 from hilum.store.interface import Store
 from hilum.store.sqlite import open_sqlite
 from hilum.video import templates
+from hilum.video.lapsing import Lapsing
 from hilum.video.making import Gathering, Writing
 from hilum.video.order import FILES, Whom, id_of
 from hilum.video.renderer import Job, Rendered, Wanted
@@ -180,6 +181,7 @@ class World:
     gatherer: Gatherer
     videos: Videos
     working: Working
+    lapsing: Lapsing
     shelf: Shelf
     trail: Noted
     time: list[float]
@@ -265,15 +267,15 @@ def _root() -> SigningKey:
 
 def process(
     store: Store, folder: Path, clock: Callable[[], float], renderer: Renderer, gatherer: Gatherer, **options: Any
-) -> tuple[Door, Videos, Working, Seal]:
+) -> tuple[Door, Videos, Working, Lapsing, Seal]:
     """A process of its own on the same store."""
     door = Door(store, BASE, options.pop("integrity", False), blobs=FolderBlobs(folder / "blobs"), large=LARGE)
     seal = Seal(_root())
     writing = options.pop("writing", None) or Writing(unapproved, script, edited)
-    videos, working = studio(
+    videos, working, lapsing = studio(
         door, seal, writing, {"played": renderer}, gatherer, folder / "work", packaged(), clock=clock, **options
     )
-    return door, videos, working, seal
+    return door, videos, working, lapsing, seal
 
 
 @asynccontextmanager
@@ -283,13 +285,13 @@ async def world(folder: Path, **options: Any) -> AsyncIterator[World]:
     store = await open_sqlite(str(folder / "hilum.sqlite"), environment="sandbox")
     try:
         renderer, gatherer, trail = Renderer(), Gatherer(), Noted()
-        door, videos, working, seal = process(
+        door, videos, working, lapsing, seal = process(
             store, folder, lambda: time[0], renderer, gatherer, trail=trail, **options
         )
         for body in AMY_RECORD:
             await update(door, granting.server(), str(body["resourceType"]), str(body["id"]), body)
         shelf = Shelf(store.ledger, seal)
-        yield World(store, door, folder / "work", renderer, gatherer, videos, working, shelf, trail, time)
+        yield World(store, door, folder / "work", renderer, gatherer, videos, working, lapsing, shelf, trail, time)
         await working.stop()
     finally:
         await store.close()

@@ -122,7 +122,7 @@ async def test_a_video_is_accepted_with_its_place_and_what_it_asks_for(here: Her
         "id": found["id"], "status": "requested", "step": "requested", "version": 1, "template": "after-visit",
         "language": "en", "shape": "wide", "codec": "vp9", "renderer": "played", "narrated": True, "ehr": None,
         "patient": "Patient/amy", "progress": None, "seconds": None, "spoken": False, "edited": None, "decided": None,
-        "reason": None, "document": None, "task": f"{ORIGIN}/fhir/Task/{found['id']}",
+        "reason": None, "outdated": None, "document": None, "task": f"{ORIGIN}/fhir/Task/{found['id']}",
     }  # fmt: skip
 
 
@@ -207,6 +207,31 @@ async def test_what_the_record_has_left_behind_is_a_conflict_that_names_where(he
     answer = await here.ask("POST", f"{url}/approve", token="doctor")
     assert (answer.status, answer.element) == (409, "Encounter.reasonCode")
     assert (await here.ask("GET", url)).json["step"] == "awaiting-approval"
+
+
+async def test_what_the_record_has_left_behind_says_so_and_its_files_are_refused_to_the_patients_app(
+    here: Here,
+) -> None:
+    id = await here.approved()
+    url = f"{VIDEOS}/{id}"
+    await here.ask("POST", f"{url}/links", token="doctor")
+    assert (await here.ask("GET", url)).json["outdated"] is None
+    await here.world.corrected(code={"text": "Fever"})
+    for token, status in (("amy", 409), ("backend", 409), ("doctor", 200)):
+        for name in ("video", "captions", "transcript", "poster", "script"):
+            answer = await here.ask("GET", f"{url}/{name}", token=token)
+            assert answer.status == status, (token, name)
+            if status == 409:
+                (issue,) = answer.json["issue"]
+                assert (issue["code"], "Ask for a new one" in issue["diagnostics"]) == ("conflict", True)
+    await here.world.lapsing.turn()
+    for token, said in (("doctor", "the scene why (Condition.code.text)"), ("amy", "Ask for a new one")):
+        one = (await here.ask("GET", url, token=token)).json
+        assert (one["step"], one["outdated"]["code"], said in one["outdated"]["text"]) == ("approved", "outdated", True)
+        assert [one["outdated"] is not None for one in (await here.ask("GET", VIDEOS, token=token)).json["videos"]]
+    (link,) = (await here.ask("GET", f"{url}/links", token="doctor")).json["links"]
+    assert (link["open"], link["outdated"]) == (True, True)
+    assert (await here.ask("GET", f"{url}/links/{link['id']}", token="doctor")).json["outdated"] is True
 
 
 async def test_a_script_is_edited_and_approved_by_its_etag(here: Here) -> None:

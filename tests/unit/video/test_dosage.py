@@ -69,7 +69,9 @@ def test_the_digits_of_any_dose_are_those_of_the_record(value: Decimal | int, un
         ({"when": ["ACM", "ACV"]}, "before breakfast and before dinner"),
         ({"when": ["ACM"], "offset": 30}, "30 minutes before breakfast"),
         ({"timeOfDay": ["08:00:00", "20:30:00"]}, "at 8:00 a.m. and at 8:30 p.m"),
-        ({**DAILY, "dayOfWeek": ["mon", "wed", "fri"]}, "once every day on Monday, on Wednesday and on Friday"),
+        ({**DAILY, "dayOfWeek": ["mon", "wed", "fri"]}, "once a day, only on Monday, on Wednesday and on Friday"),
+        ({"frequency": 2, "period": 1, "periodUnit": "d", "dayOfWeek": ["mon"]}, "2 times a day, only on Monday"),
+        ({"period": 1, "periodUnit": "wk", "dayOfWeek": ["mon"]}, "once every week on Monday"),
     ],
 )
 def test_a_timing_is_told(elements: dict[str, Any], text: str) -> None:

@@ -11,9 +11,10 @@ from tests.unit.video.records import NOW, Bodies, Change, bodies, dosage, dose, 
 
 from hilum.fhir.resource import Resource
 from hilum.video import script as scripts
-from hilum.video import templates
+from hilum.video import templates, writing
 from hilum.video.editing import edited
 from hilum.video.outdated import MOST_NAMED, compared, unwritten
+from hilum.video.phrases import language
 from hilum.video.script import Refused, Script
 from hilum.video.writing import write
 
@@ -113,6 +114,88 @@ def test_a_first_name_that_no_sentence_says_counts_too() -> None:
     found = compared(one, msgspec.structs.replace(one, first_name="Ann"))
     assert found is not None
     assert "first name" in found.text
+
+
+def other_words(now: Script) -> Script:
+    """The same, as another hilum puts it: in other words, in scenes and sentences of its own, with other pictures."""
+    scenes = tuple(
+        msgspec.structs.replace(
+            scene,
+            id=f"new-{scene.id}",
+            heading="Anew",
+            picture=scripts.Picture(),
+            sentences=tuple(
+                msgspec.structs.replace(one, id=f"new-{one.id}", phrase="new", text="New.", spoken="")
+                for one in scene.sentences
+            ),
+        )
+        for scene in now.scenes
+    )
+    return msgspec.structs.replace(now, scenes=scenes[::-1], wording="another")
+
+
+@pytest.mark.parametrize("template", ["after-visit", "medications", "procedure"])
+def test_other_words_for_the_same_facts_leave_no_video_behind(template: str) -> None:
+    one = script(template=template)
+    assert compared(one, other_words(one)) is None
+    assert compared(scripts.read(scripts.written(one)), other_words(one)) is None
+    assert compared(msgspec.structs.replace(one, wording=""), other_words(one)) is None  # of before it was kept
+    assert compared(one, msgspec.structs.replace(other_words(one), wording=one.wording)) is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "element"),
+    [
+        (dose(value=2, unit="tablet"), DOSE),
+        (put("medicine", status="stopped"), "MedicationRequest.medication.text"),
+        (second, "MedicationRequest.medication.text"),
+        (put("appointment", status="cancelled"), "Appointment.start"),
+        (put("place", telecom=[{"system": "phone", "value": "+1-928-555-0111"}]), "Location.telecom[0].value"),
+    ],
+)
+def test_facts_count_in_whatever_words(change: Change, element: str) -> None:
+    found = compared(script(), other_words(script(change)))
+    assert found is not None
+    assert element in found.text
+    for value in ("tablet", "555", "Metformin", "Lisinopril"):
+        assert value not in found.text
+
+
+def test_doses_that_two_medicines_have_exchanged_are_other_facts() -> None:
+    def two(first: int, other: int) -> Change:
+        def change(record: Bodies) -> None:
+            second(record)
+            for name, value in (("medicine", first), ("second", other)):
+                record[name] = msgspec.json.decode(msgspec.json.encode(record[name]))
+                record[name]["dosageInstruction"][0]["doseAndRate"] = [
+                    {"doseQuantity": {"value": value, "unit": "tablet"}}
+                ]
+
+        return change
+
+    one = script(two(1, 2))
+    assert compared(one, other_words(script(two(1, 2)))) is None
+    assert compared(one, other_words(script(two(2, 1)))) is not None
+
+
+def test_a_dose_with_other_digits_is_another_fact() -> None:
+    said, exactly = (dose(value=Decimal(text), unit="tablet") for text in ("1.5", "1.50"))
+    assert compared(script(said), other_words(script(said))) is None
+    assert compared(script(said), other_words(script(exactly))) is not None
+
+
+def test_the_wording_is_of_the_template_the_table_and_hilum(monkeypatch: pytest.MonkeyPatch) -> None:
+    def named() -> str:
+        return writing.wording(template, table)
+
+    template, table = templates.packaged()["after-visit"], language("en")
+    first = named()
+    assert first == named() == script().wording
+    assert first != writing.wording(templates.packaged()["medications"], table)
+    assert first != writing.wording(template, language("es"))
+    assert first != writing.wording(template, msgspec.structs.replace(table, phrases={**table.phrases, "new": "New."}))
+    monkeypatch.setattr(writing, "__version__", "99")
+    assert first != named()
 
 
 def test_of_many_differences_some_are_named() -> None:

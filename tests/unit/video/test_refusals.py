@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.video.records import Bodies, Change, dosage, dose, refusal, repeat
+from tests.unit.video.records import Bodies, Change, dosage, dose, refusal, repeat, script
 
+from hilum.fhir import json
 from hilum.video.refusals import REFUSALS
 
 AFTER, MEDICINES, PROCEDURE = "after-visit", "medications", "procedure"
@@ -35,6 +36,45 @@ def named(*names: dict[str, Any]) -> Change:
 
 
 ALLERGY = {"resourceType": "AllergyIntolerance", "patient": {"reference": "Patient/p1"}}
+MODIFIER = [{"url": "http://ehr.example/not", "valueBoolean": True}]
+METFORMIN = {"resourceType": "Medication", "id": "x", "status": "active", "code": {"text": "Metformin 500 mg"}}
+
+
+def contained(ingredient: dict[str, Any], name: str = "Lisinopril 10 mg tablet", display: str = "") -> Change:
+    """The medicine as a contained Medication with this in it."""
+    drug = {"resourceType": "Medication", "id": "d", "code": {"text": name}, "ingredient": [ingredient]}
+    return put(
+        "medicine",
+        medicationCodeableConcept=None,
+        contained=[drug],
+        medicationReference={"reference": "#d", **({"display": display} if display else {})},
+    )
+
+
+def elsewhere(reference: str) -> Change:
+    """The medicine by a reference, beside a Medication of ours."""
+    change = put("medicine", medicationCodeableConcept=None, medicationReference={"reference": reference})
+    return lambda record: (change(record), record.update(drug=METFORMIN))
+
+
+def words(text: str, amount: Any = 1, unit: str = "tablet", **elements: Any) -> Change:
+    """A dosage's words beside its elements: once a day, where nothing else is said."""
+    repeat = elements.pop("repeat", {"frequency": 1, "period": 1, "periodUnit": "d"})
+    return dosage(
+        text=text,
+        doseAndRate=[{"doseQuantity": {"value": amount, "unit": unit}}],
+        timing={"repeat": repeat},
+        **elements,
+    )
+
+
+def lasting(days: int, authored: str) -> Change:
+    bounds = {"boundsDuration": {"value": days, "unit": "days", "code": "d"}}
+    course = repeat(frequency=2, period=1, periodUnit="d", **bounds)
+    return lambda record: (course(record), record["medicine"].update(authoredOn=authored))
+
+
+WEEKLY = {"frequency": 1, "period": 1, "periodUnit": "wk"}
 COUPLE = [{"doseQuantity": {"value": n, "unit": "tablet"}} for n in (1, 2)]
 
 CASES: list[tuple[str, str, Change]] = [
@@ -204,7 +244,102 @@ CASES: list[tuple[str, str, Change]] = [
     ("dosage-conflict", MEDICINES, dosage(text="Take one tablet three times a day.")),
     ("dosage-conflict", MEDICINES, dosage(patientInstruction="Tome 1 tableta cada 6 horas.")),
     ("dates-conflict", MEDICINES, repeat(frequency=1, period=1, periodUnit="d", boundsPeriod={"end": "2026-10-01"})),
+    ("dates-conflict", MEDICINES, lasting(10, "2026-11-01")),
+    ("not-understood", MEDICINES, put("medicine", modifierExtension=MODIFIER)),
+    ("not-understood", MEDICINES, dosage(modifierExtension=MODIFIER)),
+    ("not-understood", MEDICINES, put("medicine", implicitRules="http://ehr.example/rules")),
+    ("not-understood", PROCEDURE, put("order", modifierExtension=MODIFIER)),
+    ("not-understood", AFTER, put("place", modifierExtension=MODIFIER)),
+    ("status-unknown", AFTER, put("patient", link=[{"other": {"reference": "Patient/p2"}, "type": "replaced-by"}])),
+    ("status-unknown", MEDICINES, put("medicine", category=[{"coding": [{"code": "inpatient"}]}])),
+    ("stale", MEDICINES, put("medicine", authoredOn=None)),
+    ("medicine-missing", MEDICINES, elsewhere("https://ehr.example/fhir/Medication/x")),
+    ("medicine-missing", MEDICINES, elsewhere("Medication/x/_history/1")),
+    (
+        "medicine-conflict",
+        MEDICINES,
+        contained({"itemCodeableConcept": {"text": "Lisinopril"}}, display="Lisinopril 20 mg tablet"),
+    ),
+    (
+        "medicine-conflict",
+        MEDICINES,
+        contained(
+            {
+                "itemCodeableConcept": {"text": "Lisinopril"},
+                "strength": {"numerator": {"value": 20, "code": "mg"}, "denominator": {"value": 1, "code": "{tbl}"}},
+            }
+        ),
+    ),
+    (
+        "allergy",
+        MEDICINES,
+        lambda r: (
+            contained({"itemCodeableConcept": {"text": "Amoxicillin"}}, name="Augmentin")(r),
+            add(**ALLERGY, code={"text": "Penicillins"})(r),
+        ),
+    ),
+    ("timing-conflict", MEDICINES, repeat(**WEEKLY, dayOfWeek=["mon", "wed", "fri"])),
+    ("timing-conflict", MEDICINES, repeat(frequency=1, period=2, periodUnit="d", dayOfWeek=["mon"])),
+    ("timing-ambiguous", MEDICINES, repeat(period=1, periodUnit="d", _frequency={"extension": []})),
+    ("dose-conflict", MEDICINES, dose(value=10, unit="mg", system="http://unitsofmeasure.org", code="mg/kg")),
+    ("dose-unit-unknown", MEDICINES, dose(value=2, unit="10 mg tablet")),
+    ("dose-unit-unknown", MEDICINES, dose(value=10, unit="mg/kg")),
+    ("dosage-conflict", MEDICINES, words("Take half a tablet daily.")),
+    ("dosage-conflict", MEDICINES, words("Take ½ tablet daily.")),
+    ("dosage-conflict", MEDICINES, words("Tome una tableta y media al día.")),
+    ("dosage-conflict", MEDICINES, words("Take .5 mg daily.", 5, "mg")),
+    ("dosage-conflict", MEDICINES, words("Tome 1,5 mg al día.", 5, "mg")),
+    ("dosage-conflict", MEDICINES, words("Take 50 mg daily.", 50, "mcg")),
+    ("dosage-conflict", MEDICINES, words("Take 1 tablet once weekly.")),
+    ("dosage-conflict", MEDICINES, words("Take 1 tablet every week.")),
+    ("dosage-conflict", MEDICINES, words("Take 1 tablet daily.", repeat=WEEKLY)),
+    ("dosage-conflict", MEDICINES, words("Take 1 tablet every other day.")),
+    ("dosage-conflict", MEDICINES, words("1 tab q8h")),
+    ("dosage-conflict", MEDICINES, words("1 tab b.i.d.")),
+    ("dosage-conflict", MEDICINES, words("Take 3 times a day.", repeat={"timeOfDay": ["08:00:00", "20:00:00"]})),
+    ("dosage-conflict", MEDICINES, words("Take at bedtime.", repeat={"when": ["MORN"]})),
+    ("dosage-conflict", MEDICINES, words("Take at 8 pm.", repeat={"timeOfDay": ["08:00:00"]})),
+    ("dosage-conflict", MEDICINES, words("Take 1 tablet daily as needed.")),
+    ("dosage-conflict", MEDICINES, words("STOP taking this medicine.")),
+    (
+        "dosage-conflict",
+        MEDICINES,
+        dosage(
+            text="Take 10 mg.",
+            doseAndRate=[
+                {"type": {"coding": [{"code": kind}]}, "doseQuantity": {"value": value, "unit": "mg"}}
+                for kind, value in (("calculated", 10), ("ordered", 20))
+            ],
+        ),
+    ),
+    (
+        "side-conflict",
+        MEDICINES,
+        dosage(text="1 drop in the LEFT eye", site={"text": "Right eye"}),
+    ),
 ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        words("Take 1,000 mg (1 g) once daily.", 1000, "mg"),
+        words("Take 1½ tablets, once a day.", json.number("1.5")),
+        words("Take 1 1/2 tablets daily. Check your blood sugar.", json.number("1.5")),
+        words("Take 1 tablet weekly.", repeat=WEEKLY),
+        words("1 tab q8h", repeat={"frequency": 1, "period": 8, "periodUnit": "h"}),
+        words("1 tablet daily as needed", asNeededBoolean=True),
+        words("Take 1 tablet once a week, on Monday.", repeat={"dayOfWeek": ["mon"], "period": 1, "periodUnit": "d"}),
+        words("Take 1 tablet at 8 p.m. Stop taking it if you get a rash.", repeat={"timeOfDay": ["20:00:00"]}),
+        words("Do not take with alcohol. Do not take more than 1 tablet."),
+        contained({"itemCodeableConcept": {"text": "Lisinopril"}}, display="Lisinopril 10 mg"),
+        elsewhere("Medication/x"),
+        lasting(30, "2026-11-01"),
+        repeat(frequency=1, period=1, periodUnit="d", boundsPeriod={"end": "9999-12-31"}),
+    ],
+)
+def test_what_agrees_is_told(change: Change) -> None:
+    assert script(change, MEDICINES).scenes
 
 
 @pytest.mark.parametrize(("code", "template", "change"), CASES, ids=[f"{n}-{one[0]}" for n, one in enumerate(CASES)])

@@ -720,7 +720,7 @@ async def test_who_is_killed_after_any_write_leaves_a_video_that_is_made_once(tm
 
 async def killed(here: World, folder: Path, write: int, id: str) -> None:
     """Another process begins, and is killed after so many of its writes."""
-    _, _, working, _ = process(here.store, folder, lambda: here.time[0], here.renderer, here.gatherer)
+    _, _, working, _, _ = process(here.store, folder, lambda: here.time[0], here.renderer, here.gatherer)
     left = [write]
 
     def counting(method: Any) -> Any:
@@ -749,6 +749,37 @@ async def killed(here: World, folder: Path, write: int, id: str) -> None:
     some = [work, *working._under_way.values()]
     await asyncio.wait(some, timeout=0.05)
     here.move(60)  # the leases of who is dead have ended
+
+
+@pytest.mark.parametrize("holds", ["", "ticket"])
+async def test_a_rendering_that_hilum_is_stopped_in_the_middle_of_has_all_its_tries_yet(
+    here: World, holds: str
+) -> None:
+    here.renderer.gate, here.renderer.holds = asyncio.Event(), holds
+    id = await here.ask()
+    for _ in range(2 * len(executing.TRIES)):
+        await here.working.turn()
+        await here.renderer.begun.wait()
+        here.renderer.begun.clear()
+        await asyncio.sleep(0)
+        await here.working.stop()
+        reel = await here.shelf.get(id)
+        assert reel is not None
+        assert (reel.order.step, reel.order.tries) == ("rendering", 0)
+    here.renderer.gate.set()
+    await here.work()
+    assert (await here.videos.get(OWNER, id)).step == "awaiting-approval"
+
+
+async def test_one_that_ends_hilum_each_time_is_given_up(here: World) -> None:
+    """The count of tries is there before, and nothing else."""
+    id = await here.ask()
+    here.renderer.raises = [Killed() for _ in range(len(executing.TRIES) + 1)]  # type: ignore[misc]
+    await here.work()
+    reason = (await here.videos.get(OWNER, id)).reason
+    assert reason is not None
+    assert (reason.code, len(here.renderer.jobs)) == ("given-up", len(executing.TRIES) + 1)
+    assert await here.left() == (0, 0, 0)
 
 
 async def test_who_is_killed_when_a_decision_is_written_leaves_it_to_others_to_do(

@@ -83,7 +83,7 @@ class Ask(Shape):
 
 
 class Reason(Shape):
-    """Why a video failed. `element`: of FHIR, what to mend."""
+    """Why a video failed, or is outdated. `element`: of FHIR, what to mend."""
 
     code: str
     text: str
@@ -130,6 +130,11 @@ class Video(Shape):
     edited: str | None = Field(None, description="Who has changed the script last.")
     decided: Decided | None = None
     reason: Reason | None = None
+    outdated: Reason | None = Field(
+        None,
+        description="How the record has left it behind: it is not approved then, and not shown to a patient. Marked a "
+        "moment after the record has changed, and within the hour where a day that it tells of is over.",
+    )
     document: str | None = Field(None, description="The DocumentReference of its files, once they are there.")
     task: str | None = Field(None, description="The FHIR Task that this is a view of.")
 
@@ -174,7 +179,8 @@ class Link(Shape):
     made: datetime | None = None
     expires: datetime | None = None
     revoked: bool
-    open: bool = Field(description="It leads to the video.")
+    open: bool = Field(description="It leads to the video; where that is outdated, to a page that says so.")
+    outdated: bool = Field(False, description="As of the video.")
     tries: int = Field(description="Proofs that were wrong.")
     watched: int = Field(description="Proofs that were right.")
 

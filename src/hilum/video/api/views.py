@@ -10,12 +10,12 @@ from hilum.fhir.resource import instant
 from hilum.video.api import shapes
 from hilum.video.links import Standing
 from hilum.video.templates import Templates
-from hilum.video.told import Told
+from hilum.video.told import Reason, Told
 
 
 def video(one: Told, base: str) -> shapes.Video:
     """`base`: of hilum's FHIR."""
-    decided, reason = one.decided, one.reason
+    decided = one.decided
     return shapes.Video(
         id=one.id,
         status=one.status,
@@ -38,10 +38,15 @@ def video(one: Told, base: str) -> shapes.Video:
         decided=None
         if decided is None
         else shapes.Decided(verdict=decided.verdict, by=decided.by, at=_moment(decided.at)),
-        reason=None if reason is None else shapes.Reason(code=reason.code, text=reason.text, element=reason.element),
+        reason=_reason(one.reason),
+        outdated=_reason(one.outdated),
         document=one.document or None,
         task=f"{base}/Task/{one.id}" if one.renderer else None,
     )
+
+
+def _reason(one: Reason | None) -> shapes.Reason | None:
+    return None if one is None else shapes.Reason(code=one.code, text=one.text, element=one.element)
 
 
 def link(one: Standing) -> shapes.Link:
@@ -64,6 +69,7 @@ def _link(one: Standing) -> dict[str, Any]:
         "expires": _moment(instant(one.expires)),
         "revoked": one.revoked,
         "open": one.open,
+        "outdated": one.outdated,
         "tries": one.link.tries,
         "watched": one.link.watched,
     }

@@ -13,7 +13,9 @@ OTHERWISE: Final = "en"
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of one language. `first`: the day that a week begins with, Monday being 0."""
+    """Of one language. `first`: the day a week begins with, Monday being 0. `point`, `to`, `plus`, `fractions`: how
+    `0.5`, `1-2` and `1½` are said.
+    """
 
     code: str
     title: str
@@ -30,6 +32,10 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     initials: tuple[str, ...]
     first: int
     day: str
+    point: str
+    to: str
+    plus: str
+    fractions: dict[str, str]
 
 
 @cache

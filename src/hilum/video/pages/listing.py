@@ -35,6 +35,7 @@ class Row(NamedTuple):
     tone: str
     made: str
     ehr: str
+    outdated: bool
 
 
 async def work(desk: Desk, asked: Asked) -> Answer:
@@ -71,6 +72,7 @@ def row(desk: Desk, one: Told, names: Mapping[str, str]) -> Row:
         words.TONES.get(step, ""),
         moment(one.created),
         one.ehr,
+        one.outdated is not None,
     )
 
 

@@ -168,6 +168,15 @@ async def test_links_to_what_is_outdated_say_so(clinic: Here, doctor: Browser) -
     assert (await doctor.post(f"/videos/{id}/links", form)).status == 409
 
 
+async def test_the_work_list_says_what_is_outdated(clinic: Here, doctor: Browser) -> None:
+    await clinic.world.approved()
+    await clinic.world.draft()
+    assert "Outdated" not in (await doctor.get("/videos")).text
+    await clinic.world.corrected(code={"text": "Fever"})
+    await clinic.world.lapsing.turn()
+    assert (await doctor.get("/videos")).text.count('<span class="bad">Outdated</span>') == 2
+
+
 async def test_a_rejection_needs_a_reason(clinic: Here, doctor: Browser) -> None:
     id = await clinic.world.draft()
     path = f"/videos/{id}/reject"
