@@ -6,7 +6,6 @@ What an app may do for a user is never more than that: https://hl7.org/fhir/smar
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +18,7 @@ from hilum.fhir.definitions import TYPE_NUMBER, compartments
 from hilum.oauth.scopes import LETTERS, Search, pairs
 from hilum.problems import Invalid, Misconfigured
 from hilum.search.constraints import constraint
+from hilum.tables.reading import parsed
 
 PAGES: Final = ("clients", "users", "consents", "audit", "brand", "guides", "ehrs", "orders")
 """What `console` may name."""
@@ -71,11 +71,8 @@ def roles(text: str, base: Roles = MappingProxyType({})) -> Roles:
 
     Raises Misconfigured naming the line and the key.
     """
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"The roles are not TOML: {error}.") from None
-    return MappingProxyType(dict(base) | {name: _role(_Place(text, name), table) for name, table in tables.items()})
+    own = {name: _role(_Place(text, name), table) for name, table in parsed(text, "The table of roles").items()}
+    return MappingProxyType(dict(base) | own)
 
 
 def rules(names: Iterable[str], table: Roles) -> tuple[Rule, ...]:

@@ -29,13 +29,14 @@ from hilum.broker.pages.desk import Desk
 from hilum.broker.parcels import Parcels
 from hilum.broker.parties import Parties
 from hilum.broker.reach import CONNECT_SECONDS, SECONDS, Send, guarded
-from hilum.broker.recipes import Own, Recipes
+from hilum.broker.recipes import Recipes, recipes
 from hilum.broker.redis import RedisShelf
 from hilum.broker.renewing import Renewing
 from hilum.broker.running import Running
 from hilum.broker.sessions import Sessions, Shelf
 from hilum.interactions.door import Door
 from hilum.store.interface import Store
+from hilum.tables.own import Own
 from hilum.web.outbound import Guard
 from hilum.web.pool import Pool
 
@@ -95,7 +96,7 @@ class Ordered:
 def brokering(settings: Settings, store: Store, root: SigningKey) -> Brokering:
     """All of what signs in. Raises Misconfigured where the file of connections is not sound."""
     seal, table, environment = Seal(root), vendors.packaged(), settings.environment
-    known = Own(settings.data / RECIPES)
+    known = Own(partial(recipes, settings.data / RECIPES))
     connections = Connections(
         store.ledger,
         seal,

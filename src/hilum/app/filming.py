@@ -27,7 +27,8 @@ from hilum.fhir.task import FINAL, TASK
 from hilum.interactions import granting
 from hilum.interactions.door import Door
 from hilum.problems import Conflict, Invalid, Misconfigured, NotFound
-from hilum.video import remote, reviews, templates
+from hilum.tables.own import Own
+from hilum.video import remote, reviews
 from hilum.video.lapsing import Lapsing
 from hilum.video.local import Local
 from hilum.video.making import Gathering, Renderers, Writing
@@ -37,7 +38,7 @@ from hilum.video.remote.callbacks import Callbacks
 from hilum.video.script import Script
 from hilum.video.sources import OF_PATIENT
 from hilum.video.studio import studio
-from hilum.video.templates import Template
+from hilum.video.templates import Template, templates
 from hilum.video.videos import Videos
 from hilum.video.writing import write
 
@@ -70,11 +71,11 @@ def filmed(
     roles: Roles,
     trail: Trail = SILENT,
 ) -> Filmed:
-    """All of it. Raises Misconfigured where a template or a setting is not sound."""
+    """All of it. Raises Misconfigured where the reviews, a service or a setting is not sound."""
     folder = settings.videos_folder
-    read = partial(templates.read, folder / TEMPLATES)
+    read = Own(partial(templates, folder / TEMPLATES))
     reviewed = partial(reviews.read, folder / REVIEWS)
-    read()
+    read()  # what is wrong with them is told now, and not when somebody waits for one
     reviewed()
     elsewhere = services(settings, door.base.removesuffix(FHIR))
 

@@ -16,19 +16,20 @@ from __future__ import annotations
 import re
 import secrets
 import time
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from hilum.access.seal import Seal
 from hilum.broker.connection import ENVIRONMENTS
 from hilum.oauth.keeping import Ledger
 from hilum.oauth.ledger import DESTINATION, Put, Record, Row, read, write
-from hilum.problems import Conflict, Invalid, Misconfigured, NotFound, Problem
+from hilum.problems import Conflict, Invalid, NotFound
+from hilum.tables.reading import converted, each, secret_of
 from hilum.web.addresses import target
 from hilum.web.webhooks import decoded, shown
 
@@ -41,8 +42,6 @@ SECRETS: Final = 2
 """That a secret_file may have, a line each, the newest first: both sign, for as long as both stand there."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-_KNOWN: Final[Mapping[str, type]] = {"url": str, "environment": str, "secret_file": str, "private": bool}
-_NEEDED: Final = ("url", "environment", "secret_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ class Destinations:
         self, ledger: Ledger, seal: Seal, folder: Path | None = None, clock: Callable[[], float] = time.time
     ) -> None:
         self._ledger, self._seal, self._clock = ledger, seal, clock
-        self._file = {} if folder is None else _of_file(folder)
+        self._file = {} if folder is None else each(folder / FILE, partial(_of_table, folder))
 
     async def get(self, name: str) -> Destination | None:
         """One of them; what the file says comes first. Raises Busy, Misconfigured (the seal)."""
@@ -205,39 +204,20 @@ def judged(one: Destination) -> Destination:
     return one
 
 
-def _of_file(folder: Path) -> dict[str, Destination]:
-    file = folder / FILE
-    try:
-        tables = tomllib.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError):
-        raise Misconfigured(f"{file} can't be read.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"{file} is not TOML: {error}.") from None
-    return {name: _of_table(folder, name, table) for name, table in tables.items()}
+class _Table(Struct, forbid_unknown_fields=True):
+    """The keys of a table of the file, and their types."""
+
+    url: str
+    environment: str
+    secret_file: str
+    private: bool = False
 
 
 def _of_table(folder: Path, name: str, table: Any) -> Destination:
-    where = f"{folder / FILE}, [{name}]:"
-    if not isinstance(table, dict):
-        raise Misconfigured(f"{where} a destination is a table with a url, an environment and a secret_file.")
-    for key, value in table.items():
-        if key not in _KNOWN or type(value) is not _KNOWN[key]:
-            raise Misconfigured(f"{where} {key} is not known, or no text (private: true or false).")
-    for key in _NEEDED:
-        if not table.get(key):
-            raise Misconfigured(f"{where} {key} is missing.")
-    try:
-        text = (folder / table["secret_file"]).read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise Misconfigured(f"{where} secret_file can't be read.") from None
-    try:
-        found = [decoded(one) for one in text.split() or [""]]
-        if len(found) > SECRETS:
-            raise Invalid(f"secret_file has {len(found)} secrets: expected one, or the one of before below it.")
-        secret, former = found[0], found[1] if found[1:] else b""
-        private = table.get("private", False)
-        return judged(Destination(name, table["url"], table["environment"], secret, private, former=former))
-    except Problem as problem:
-        raise Misconfigured(f"{where} {problem}") from None
+    """Raises Invalid."""
+    read = converted(table, _Table)
+    found = [decoded(one) for one in secret_of(folder, "secret_file", read.secret_file).split() or [""]]
+    if len(found) > SECRETS:
+        raise Invalid(f"secret_file has {len(found)} secrets: expected one, or the one of before below it.")
+    former = found[1] if found[1:] else b""
+    return judged(Destination(name, read.url, read.environment, found[0], read.private, former=former))

@@ -5,8 +5,6 @@ https://toml.io/en/v1.0.0. A secret stands in a file of its own beside it, so th
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +14,8 @@ import msgspec
 from hilum.broker.connection import EVERY, Connection
 from hilum.broker.rules import SECRET, judge
 from hilum.oauth.ledger import EHR
-from hilum.problems import Invalid, Misconfigured
+from hilum.problems import Invalid
+from hilum.tables.reading import converted, each, secret_of
 
 FILE: Final = "ehrs.toml"
 ORIGIN: Final = "file"
@@ -50,34 +49,14 @@ def connections(path: Path, environment: str, vendors: frozenset[str], seal: Sea
 
     Raises Misconfigured naming the line, the table and the key that is wrong.
     """
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError):
-        raise Misconfigured(f"The connections {path} can't be read. See docs/how-to/connect-to-an-ehr.md.") from None
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"{path} is not TOML: {error}.") from None
-    found = {}
-    for name, table in tables.items():
-        try:
-            found[name] = _connection(name, table, path.parent, environment, vendors, seal)
-        except Invalid as problem:
-            line = _line(text, name)
-            raise Misconfigured(f"{path}, line {line} and below: of the connection {name!r}, {problem}") from None
-    return found
+    return each(path, lambda name, table: _connection(name, table, path.parent, environment, vendors, seal))
 
 
 def _connection(
     name: str, table: Any, folder: Path, environment: str, vendors: frozenset[str], seal: SealSecret
 ) -> Connection:
     """Raises Invalid."""
-    try:
-        read = msgspec.convert(table, type=_Table)
-    except msgspec.ValidationError as error:
-        raise Invalid(f"a key is wrong: {error}.") from None
+    read = converted(table, _Table)
     values = msgspec.structs.asdict(read)
     file = values.pop("client_secret_file")
     connection = Connection(name=name, origin=ORIGIN, **values | {"base": read.base.rstrip("/")})
@@ -85,7 +64,7 @@ def _connection(
     fitting(connection, environment, vendors)
     if bool(file) != (connection.method in SECRET):
         raise Invalid(f"client_secret_file must name a file with {' and '.join(SECRET)}, and be absent otherwise.")
-    return sealed(connection, _secret(folder / file), seal) if file else connection
+    return sealed(connection, secret_of(folder, "client_secret_file", file), seal) if file else connection
 
 
 def fitting(connection: Connection, environment: str, vendors: frozenset[str]) -> None:
@@ -104,15 +83,3 @@ def sealed(connection: Connection, secret: str, seal: SealSecret) -> Connection:
     if not secret or not secret.isprintable():
         raise Invalid("the secret must be a line of printable characters.")
     return msgspec.structs.replace(connection, secret=seal(EHR, connection.name.encode(), secret))
-
-
-def _secret(path: Path) -> str:
-    try:
-        return path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        raise Invalid(f"client_secret_file {path.name} can't be read beside {FILE}.") from None
-
-
-def _line(text: str, name: str) -> int:
-    header = re.compile(rf"\s*\[\s*[\"']?{re.escape(name)}[\"']?\s*[\].]")
-    return next((number for number, one in enumerate(text.splitlines(), 1) if header.match(one)), 1)

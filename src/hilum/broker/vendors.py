@@ -6,7 +6,6 @@ https://hl7.org/fhir/R4/operationoutcome.html
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
@@ -17,6 +16,7 @@ from typing import Any, Final, get_args
 
 from hilum.broker.far import Kind
 from hilum.problems import Misconfigured
+from hilum.tables.reading import parsed
 
 TOLD: Final = "as told by clinics' projects"
 CHOSEN: Final = "hilum's own choice"
@@ -121,10 +121,7 @@ def vendor(name: str) -> Vendor:
 
 def vendors(text: str) -> Vendors:
     """The vendors of a TOML text. Raises Misconfigured naming the row."""
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"The table of vendors is not TOML: {error}.") from None
+    tables = parsed(text, "The table of vendors")
     return MappingProxyType({name: _vendor(name, table) for name, table in tables.items()})
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from hilum.interactions.door import Door
-from hilum.problems import NotFound, TooLarge
+from hilum.problems import Invalid, NotFound, TooLarge
 from hilum.video.making import Writing
 from hilum.video.order import Order
 from hilum.video.outdated import Outdated, compared, unwritten
@@ -23,11 +23,11 @@ class Author:
         self._door, self._writing, self._clock = door, writing, clock
 
     def template(self, order: Order) -> Template:
-        """That of a video. Raises Refused where it is gone."""
-        found = self._writing.templates().get(order.template)
-        if found is None:
-            raise Refused("template-unknown", f"There is no template {order.template!r} any more.")
-        return found
+        """That of a video. Raises Refused where it is gone, or not sound any more."""
+        try:
+            return self._writing.templates().named(order.template)
+        except Invalid as gone:
+            raise Refused("template-unknown", str(gone)) from None
 
     async def write(self, order: Order) -> Script:
         """The script of a video, of the record as it is now. Raises Refused, NotFound, TooLarge, Busy."""

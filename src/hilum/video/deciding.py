@@ -61,9 +61,10 @@ class Deciding:
         """
         reel = await self._to_decide(who, id, if_match)
         script = self._seeing.shelf.script(reel)
-        template = self._writing.templates().get(reel.order.template)
-        if template is None:
-            raise Conflict(f"There is no template {reel.order.template!r} any more, which says what may be edited.")
+        try:
+            template = self._writing.templates().named(reel.order.template)
+        except Invalid as gone:
+            raise Conflict(f"Nothing says what may be edited. {gone}") from None
         try:
             edited = await asyncio.to_thread(self._writing.edit, script, changes, template)
         except Refused as refused:

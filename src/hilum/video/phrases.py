@@ -8,7 +8,6 @@ https://cldr.unicode.org/index/cldr-spec/plural-rules
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +16,8 @@ from typing import Final
 
 import msgspec
 
-from hilum.problems import Misconfigured
+from hilum.problems import Invalid, Misconfigured
+from hilum.tables.reading import converted, parsed
 from hilum.video.refusals import refused
 from hilum.video.script import Citation
 
@@ -158,6 +158,6 @@ def language(code: str) -> Phrases:
 
 def _read(file: str, text: str) -> Phrases:
     try:
-        return msgspec.convert(tomllib.loads(text), Phrases)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise Misconfigured(f"Phrase table {file}: {error}.") from None
+        return converted(parsed(text, f"Phrase table {file}"), Phrases)
+    except Invalid as problem:
+        raise Misconfigured(f"Phrase table {file}: {problem}") from None

@@ -9,13 +9,14 @@ on = 2026-11-30
 
 from __future__ import annotations
 
-import tomllib
 from datetime import date
 from pathlib import Path
 
 import msgspec
 
-from hilum.problems import Misconfigured
+from hilum.problems import Invalid, Misconfigured
+from hilum.tables.place import Place
+from hilum.tables.reading import converted, parsed, text
 from hilum.video.phrases import Review, languages
 
 
@@ -32,17 +33,13 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read(file: Path) -> tuple[Review, ...]:
     """The reviews of a file; none where there is no file. Raises Misconfigured."""
+    place = Place(f"Reviews {file}")
     try:
-        text = file.read_text("utf-8")
-    except FileNotFoundError:
-        return ()
-    except (OSError, UnicodeError):
-        raise Misconfigured(f"The reviews {file} can't be read: expected a file of UTF-8 text.") from None
-    try:
-        found = msgspec.convert(tomllib.loads(text), _File).review
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise Misconfigured(f"Reviews {file}: {error}") from None
+        found = converted(parsed(text(file, place.file), place.file), _File).review
+    except Invalid as problem:
+        raise Misconfigured(f"{place.file}: {problem}") from None
     for number, one in enumerate(found, 1):
-        if one.language not in languages() or not one.by.strip():
-            raise Misconfigured(f"Reviews {file}: review[{number}] must name a language that there is, and by whom.")
+        here = place.at(f"review[{number}]")
+        here.at("language").one_of(one.language, languages())
+        here.at("by").text(one.by)
     return tuple(Review(one.language, one.version, one.by.strip(), one.on.isoformat()) for one in found)

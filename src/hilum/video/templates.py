@@ -1,7 +1,7 @@
 """Templates: what a video tells, in which order, as files.
 
-Each file `<name>.toml` is one template; `templates/` holds those that come with hilum, and a folder one's own, which
-stand in place of packaged ones of the same name. A template says nothing itself: it names phrases of the phrase tables,
+Each file `<name>.toml` is one template; `templates/` holds those that come with hilum, and a folder one's own
+(`hilum.tables.own`). A template says nothing itself: it names phrases of the phrase tables,
 or brings phrases of its own for the languages that it is for.
 
     title = "After-visit guide"
@@ -18,8 +18,7 @@ or brings phrases of its own for the languages that it is for.
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -28,9 +27,10 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
 from hilum.fhir.definitions import TYPE_NUMBER
-from hilum.problems import Misconfigured
+from hilum.tables import own
+from hilum.tables.own import Tables
+from hilum.tables.place import Place
 from hilum.video.phrases import SLOT, languages
-from hilum.video.refusals import refused
 from hilum.video.script import CALL, DO, TEACH_BACK, TITLE, WHOM, WHY
 
 ROLES: Final = (TITLE, WHY, DO, CALL, WHOM, TEACH_BACK)
@@ -48,6 +48,8 @@ SLOTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "contact": ("name", "phone"),
 })  # fmt: skip
 """Groups of facts, and what can be said of each."""
+APPROVALS: Final[tuple[Literal["required", "none"], ...]] = ("required", "none")
+"""Who says that a video may go out: a person, or its template."""
 TELLS: Final = ("medicine",)
 """Groups whose rows bring sentences of their own, all of which are told."""
 LONGEST: Final = 300
@@ -118,37 +120,21 @@ class Template:
         )
 
 
-Templates = Mapping[str, Template]
+class Templates(Tables[Template]):
+    """Templates by name."""
+
+    kind = "template"
 
 
 @cache
 def packaged() -> Templates:
     """The templates that come with hilum."""
-    found = [one for one in (files("hilum.video") / "templates").iterdir() if one.name.endswith(".toml")]
-    made = (template(one.name, one.read_text("utf-8")) for one in sorted(found, key=lambda one: one.name))
-    return MappingProxyType({one.name: one for one in made})
+    return Templates(own.packaged(files("hilum.video") / "templates", template))
 
 
-def read(folder: Path) -> Templates:
-    """The packaged templates, and those of a folder, if there is one, in their place. Raises Misconfigured."""
-    found = dict(packaged())
-    for path in sorted(folder.glob("*.toml")):
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeError):
-            raise Misconfigured(f"The template {path} can't be read: expected a file of UTF-8 text.") from None
-        made = template(str(path), text)
-        found[made.name] = made
-    return MappingProxyType(found)
-
-
-def find(among: Templates, name: str) -> Template:
-    """The template of a name. Raises Refused."""
-    try:
-        return among[name]
-    except KeyError:
-        known = ", ".join(sorted(among))
-        raise refused("template-unknown", f"There is no template of this name; there are: {known}.") from None
+def templates(folder: Path) -> Templates:
+    """The packaged templates, and those of a folder, if there is one, in their place."""
+    return own.beside(Templates, packaged(), folder, template)
 
 
 _KEYS: Final = ("title", "recipe", "needs", "approval", "grade", "stale", "scene", "phrases")
@@ -158,41 +144,27 @@ _SAY: Final = ("phrase", "tell", "each", "optional", "where", "unless", "limit")
 
 def template(file: str, text: str) -> Template:
     """The template of a TOML text; its name is that of the file. Raises Misconfigured naming file, table and key."""
-    name = Path(file).name.removesuffix(".toml")
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", name):
-        raise Misconfigured(f"Template {file}: the name must have at most 40 letters a-z, digits and '-'.")
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"Template {file} is not TOML: {error}.") from None
-    place = _Place(file)
-    _known(place, table, _KEYS)
+    name, place, table = own.opened("template", file, text)
+    place.known(table, _KEYS)
     phrases = _phrases(place.at("phrases"), table.get("phrases", {}))
-    needs = _list(place.at("needs"), table.get("needs"))
-    for need in needs:
-        if need not in SLOTS:
-            raise place.at("needs").wrong(f"names {need!r}; known are: {', '.join(SLOTS)}.")
+    needs = place.at("needs").texts(table.get("needs"), SLOTS)
     if "patient" not in needs:
-        raise place.at("needs").wrong("must name patient: a video is for somebody.")
+        raise place.at("needs").wrong("must name patient: a video is for somebody")
     grade = table.get("grade", 6)
     if type(grade) not in (int, float) or not 1 <= grade <= 12:
-        raise place.at("grade").wrong("must be a number from 1 to 12.")
-    approval = table.get("approval", "required")
-    if approval not in ("required", "none"):
-        raise place.at("approval").wrong("must be required or none.")
-    scenes = table.get("scene")
-    if type(scenes) is not list or not scenes:
-        raise place.at("scene").wrong("must be tables: [[scene]].")
-    made = tuple(_scene(place.at(f"scene[{number}]"), one, phrases) for number, one in enumerate(scenes, 1))
+        raise place.at("grade").wrong("must be a number from 1 to 12", grade)
+    approval = place.at("approval").one_of(table.get("approval", "required"), APPROVALS)
+    scenes = place.at("scene").tables(table.get("scene"))
+    made = tuple(_scene(where, one, phrases) for where, one in scenes)
     if len({one.id for one in made}) != len(made):
-        raise place.at("scene").wrong("must have ids of their own.")
+        raise place.at("scene").wrong("must have ids of their own")
     for role in ROLES:
         if not any(one.role == role for one in made):
-            raise place.at("scene").wrong(f"must have one of the role {role}; the roles are: {', '.join(ROLES)}.")
+            raise place.at("scene").wrong(f"must have one of the role {role}; the roles are: {', '.join(ROLES)}")
     result = Template(
         name,
-        _text(place.at("title"), table.get("title")),
-        _text(place.at("recipe"), table.get("recipe", "guide")),
+        place.at("title").text(table.get("title")),
+        place.at("recipe").text(table.get("recipe", "guide")),
         needs,
         made,
         _stale(place.at("stale"), table.get("stale", {})),
@@ -201,119 +173,76 @@ def template(file: str, text: str) -> Template:
         phrases,
     )
     if not result.languages:
-        raise place.at("phrases").wrong("must have all phrases that are not packaged in one language at least.")
+        raise place.at("phrases").wrong("must have all phrases that are not packaged in one language at least")
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where something stands: a file, and the tables and keys down to it."""
-
-    file: str
-    key: str = ""
-
-    def at(self, key: str) -> _Place:
-        return _Place(self.file, f"{self.key}.{key}" if self.key else key)
-
-    def wrong(self, what: str) -> Misconfigured:
-        return Misconfigured(f"Template {self.file}: {self.key or 'the file'} {what}")
+def _stale(place: Place, table: Any) -> Mapping[str, Stale]:
+    found = {}
+    for key, one in place.known(table, TYPE_NUMBER).items():
+        here = place.at(key)
+        here.known(one, ("days", "why"))
+        days = here.at("days").whole(one.get("days"), 1, 3660)
+        found[key] = Stale(days, here.at("why").text(one.get("why")))
+    return MappingProxyType(found)
 
 
-def _known(place: _Place, table: Any, keys: Iterable[str]) -> None:
-    if type(table) is not dict:
-        raise place.wrong("must be a table.")
-    for key in table:
-        if key not in keys:
-            raise place.at(key).wrong(f"is not known; known here: {', '.join(keys)}.")
-
-
-def _text(place: _Place, value: Any) -> str:
-    if type(value) is not str or not value.strip():
-        raise place.wrong("must be a text.")
-    return value
-
-
-def _list(place: _Place, value: Any) -> tuple[str, ...]:
-    if type(value) is not list or not value or not all(type(one) is str for one in value):
-        raise place.wrong("must be a list of texts.")
-    return tuple(dict.fromkeys(value))
-
-
-def _stale(place: _Place, table: Any) -> Mapping[str, Stale]:
-    _known(place, table, TYPE_NUMBER)
-    for key, one in table.items():
-        _known(place.at(key), one, ("days", "why"))
-        if type(one.get("days")) is not int or not 1 <= one["days"] <= 3660:
-            raise place.at(key).at("days").wrong("must be a whole number from 1 to 3660.")
-        _text(place.at(key).at("why"), one.get("why"))
-    return MappingProxyType({key: Stale(one["days"], one["why"]) for key, one in table.items()})
-
-
-def _phrases(place: _Place, table: Any) -> Mapping[str, Mapping[str, str]]:
-    _known(place, table, languages())
-    for code, phrases in table.items():
+def _phrases(place: Place, table: Any) -> Mapping[str, Mapping[str, str]]:
+    for code, phrases in place.known(table, languages()).items():
         if type(phrases) is not dict:
-            raise place.at(code).wrong("must be a table of phrases.")
+            raise place.at(code).wrong("must be a table of phrases", phrases)
         for name, text in phrases.items():
+            here = place.at(code).at(name)
             if not re.fullmatch(r"[a-z][a-z0-9-]{0,59}", name) or name in languages()[code].phrases:
-                raise place.at(code).at(name).wrong("must be a name of its own: letters a-z, digits and '-'.")
-            _text(place.at(code).at(name), text)
+                raise here.wrong("must be a name of its own: letters a-z, digits and '-'")
+            here.text(text)
             if re.search(r"[0-9]", text):
-                raise place.at(code).at(name).wrong("states a number: numbers come from the record.")
+                raise here.wrong("states a number: numbers come from the record", text)
             if re.search(r"[{}]", SLOT.sub("", text)):
-                raise place.at(code).at(name).wrong("has a brace that is no slot, such as {visit.date}.")
+                raise here.wrong("has a brace that is no slot, such as {visit.date}", text)
     return MappingProxyType({code: MappingProxyType(dict(one)) for code, one in table.items()})
 
 
-def _scene(place: _Place, table: Any, phrases: Mapping[str, Mapping[str, str]]) -> SceneOf:
-    _known(place, table, _SCENE)
-    id = _text(place.at("id"), table.get("id"))
+def _scene(place: Place, table: Any, phrases: Mapping[str, Mapping[str, str]]) -> SceneOf:
+    place.known(table, _SCENE)
+    id = place.at("id").text(table.get("id"))
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", id):
-        raise place.at("id").wrong("must have at most 40 letters a-z, digits and '-'.")
-    if table.get("role") not in ROLES:
-        raise place.at("role").wrong(f"must be one of {', '.join(ROLES)}.")
-    if table.get("picture", "") not in PICTURES:
-        raise place.at("picture").wrong(f"must be one of {', '.join(PICTURES[1:])}.")
+        raise place.at("id").wrong("must have at most 40 letters a-z, digits and '-'", id)
+    role = place.at("role").one_of(table.get("role"), ROLES)
+    picture = place.at("picture").one_of(table.get("picture", ""), PICTURES)
     each, where = (_group(place.at(key), table.get(key, "")) for key in ("each", "where"))
-    heading = _text(place.at("heading"), table.get("heading"))
+    heading = place.at("heading").text(table.get("heading"))
     if _slots(place.at("heading"), heading, phrases):
-        raise place.at("heading").wrong("must be a phrase without slots: facts are told in sentences, which cite them.")
+        raise place.at("heading").wrong("must be a phrase without slots: facts are told in sentences, which cite them")
     listed = table.get("say")
     if type(listed) is not list or not listed:
-        raise place.at("say").wrong("must be a list of phrases.")
+        raise place.at("say").wrong("must be a list of phrases", listed)
     says = tuple(_say(place.at(f"say[{number}]"), one, phrases) for number, one in enumerate(listed, 1))
-    return SceneOf(id, table["role"], heading, says, table.get("picture", ""), each, where)
+    return SceneOf(id, role, heading, says, picture, each, where)
 
 
-def _group(place: _Place, value: Any) -> str:
-    if value != "" and value not in SLOTS:
-        raise place.wrong(f"must be one of {', '.join(SLOTS)}.")
-    return str(value)
+def _group(place: Place, value: Any) -> str:
+    return place.one_of(value, ("", *SLOTS))
 
 
-def _say(place: _Place, value: Any, phrases: Mapping[str, Mapping[str, str]]) -> Say:
-    table = {"phrase": value} if type(value) is str else value
-    _known(place, table, _SAY)
+def _say(place: Place, value: Any, phrases: Mapping[str, Mapping[str, str]]) -> Say:
+    table = place.known({"phrase": value} if type(value) is str else value, _SAY)
     if ("phrase" in table) is ("tell" in table):
-        raise place.wrong("must have either `phrase` or `tell`.")
+        raise place.wrong("must have either `phrase` or `tell`")
     each, where, unless = (_group(place.at(key), table.get(key, "")) for key in ("each", "where", "unless"))
     if "tell" in table:
-        if table["tell"] not in TELLS:
-            raise place.at("tell").wrong(f"must be one of {', '.join(TELLS)}.")
-        return Say(tell=table["tell"], each=each, where=where, unless=unless)
-    phrase = _text(place.at("phrase"), table["phrase"])
+        tell = place.at("tell").one_of(table["tell"], TELLS)
+        return Say(tell=tell, each=each, where=where, unless=unless)
+    phrase = place.at("phrase").text(table["phrase"])
     slots = _slots(place.at("phrase"), phrase, phrases)
-    optional, limit = table.get("optional", False), table.get("limit", 0)
-    if type(optional) is not bool:
-        raise place.at("optional").wrong("must be true or false.")
-    if type(limit) is not int or not 0 <= limit <= LONGEST:
-        raise place.at("limit").wrong(f"must be a whole number from 0 to {LONGEST}.")
+    optional = place.at("optional").flag(table.get("optional", False))
+    limit = place.at("limit").whole(table.get("limit", 0), 0, LONGEST)
     if limit and slots:
-        raise place.at("limit").wrong(f"is for fixed advice; {phrase} tells what stands in the record.")
+        raise place.at("limit").wrong(f"is for fixed advice; {phrase} tells what stands in the record")
     return Say(phrase, "", each, optional, where, unless, limit)
 
 
-def _slots(place: _Place, phrase: str, phrases: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
+def _slots(place: Place, phrase: str, phrases: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
     """The slots of a phrase in all languages that have it, which must be the same. Raises Misconfigured."""
     found: set[frozenset[str]] = set()
     for code, table in languages().items():
@@ -322,13 +251,11 @@ def _slots(place: _Place, phrase: str, phrases: Mapping[str, Mapping[str, str]])
         elif phrase in table.phrases:
             found.add(table.slots(phrase))
     if not found:
-        raise place.wrong(f"names the phrase {phrase!r}, which no language has.")
+        raise place.wrong(f"names the phrase {phrase!r}, which no language has")
     if len(found) > 1:
-        raise place.wrong(f"names the phrase {phrase!r}, which has other slots in another language.")
+        raise place.wrong(f"names the phrase {phrase!r}, which has other slots in another language")
     for slot in next(iter(found)):
         group, _, name = slot.partition(".")
         if name not in SLOTS.get(group, ()):
-            raise place.wrong(
-                f"names the phrase {phrase!r}, whose slot {{{slot}}} is no fact that a template may name."
-            )
+            raise place.wrong(f"names the phrase {phrase!r}, whose slot {{{slot}}} is no fact that a template may name")
     return next(iter(found))

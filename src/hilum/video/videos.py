@@ -127,7 +127,7 @@ class Videos:
             allowed.to_ask(who)
             if wish.whom is None:
                 raise Invalid("Say whom: the patient at the EHR, or a sign-in that has one.", expression="patient")
-            recipe = self._writing.templates()[wish.template].recipe
+            recipe = self._writing.templates().named(wish.template).recipe
             wish = replace(wish, whom=await self._gather.judge(who, wish.ehr, recipe, wish.whom))
         else:
             patient = await sources.whom(self._seeing.door, who, wish.patient)

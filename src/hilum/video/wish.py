@@ -53,11 +53,7 @@ def judged(wish: Wish, writing: Writing, renderers: Renderers) -> Wish:
 
     Raises Invalid; its `expression` is the name of what doesn't fit.
     """
-    templates = writing.templates()
-    if wish.template not in templates:
-        listed = ", ".join(sorted(templates)) or "none"
-        raise Invalid(f"There is no template {wish.template[:_MOST]!r}. There are: {listed}.", expression="template")
-    languages = templates[wish.template].languages
+    languages = writing.templates().named(wish.template).languages
     if wish.language not in languages:
         text = f"The template {wish.template!r} has no language {wish.language[:_MOST]!r}"
         raise Invalid(f"{text}. It has: {', '.join(languages)}.", expression="language")

@@ -241,17 +241,17 @@ async def test_a_file_that_changes_is_read_again_and_one_that_is_unsound_changes
     ("text", "says"),
     [
         (LAKE + "[sea", "is not TOML"),
-        (LAKE + "\n[sea]\nbase = 7", "line 12 and below: of the connection 'sea', a key is wrong: Expected `str`"),
-        (LAKE + 'clientid = "x"', "line 2 and below: of the connection 'lake', a key is wrong: .* `clientid`"),
+        (LAKE + "\n[sea]\nbase = 7", "line 12 and below, \\[sea\\]: a key is wrong: Expected `str`"),
+        (LAKE + 'clientid = "x"', "line 2 and below, \\[lake\\]: a key is wrong: .* `clientid`"),
         (LAKE.replace("vendor", "#"), "missing required field `vendor`"),
-        (LAKE.replace("[lake]", "[Lake]"), "of the connection 'Lake', name must have 1 to 40 letters"),
-        (LAKE.replace("epic", "acme"), "of the connection 'lake', vendor must be one of epic, meditech, oracle, plain"),
+        (LAKE.replace("[lake]", "[Lake]"), "\\[Lake\\]: name must have 1 to 40 letters"),
+        (LAKE.replace("epic", "acme"), "\\[lake\\]: vendor must be one of epic, meditech, oracle, plain"),
         (LAKE.replace('"sandbox"', '"production"'), "environment is production, and this data directory belongs to"),
         (LAKE.replace("https", "http"), "base must be the FHIR base URL"),
-        (SEA, "client_secret_file sea.secret can't be read beside ehrs.toml"),
+        (SEA, "client_secret_file names no file that can be read"),
         (LAKE + 'client_secret_file = "x"', "client_secret_file must name a file with client_secret_basic and"),
         (SEA.replace("client_secret_file", "#"), "client_secret_file must name a file with"),
-        ("lake = 1", "of the connection 'lake', a key is wrong: Expected `object`, got `int`"),
+        ("lake = 1", "\\[lake\\]: a key is wrong: Expected `object`, got `int`"),
     ],
 )
 async def test_what_is_wrong_in_the_file_is_told_by_line_table_and_key(

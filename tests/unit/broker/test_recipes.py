@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import get_args
@@ -10,10 +9,9 @@ from typing import get_args
 import pytest
 
 from hilum.broker.gathered import Reason, State
-from hilum.broker.recipes import Ask, Limits, Own, Recipe, Recipes, packaged, recipe, recipes
+from hilum.broker.recipes import Ask, Limits, Recipe, Recipes, packaged, recipe, recipes
 from hilum.problems import Invalid, Misconfigured
 from hilum.search.parse import parse_query
-from hilum.web import log
 
 VISITS = """
 title = "Visits"
@@ -160,21 +158,6 @@ def test_a_file_that_is_not_sound_stops_itself_alone(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match=r"There is no recipe 'none'\. There are demographics, .*, short\.$"):
         found.named("none")
     assert found.names == {*found, "odd", "My own", "sent", "folder", "visits"}
-
-
-def test_what_is_wrong_with_a_file_is_logged_once_and_again_when_it_is_another_thing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    log.configure()
-    known = Own(tmp_path)
-    for text in ("title = 3", "title = 3", "title"):
-        (tmp_path / "mine.toml").write_text(text)
-        assert "mine" in known().unsound
-    (tmp_path / "mine.toml").write_text('title = "Mine"')
-    assert known()["mine"].title == "Mine"
-    said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [one["event"] for one in said] == ["a recipe can't be used"] * 2
-    assert [says in one["text"] for one, says in zip(said, ("title must be", "not TOML"), strict=True)] == [True, True]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ from hilum.video.renderer import Job, Rendered, Wanted
 from hilum.video.script import Citation, Refused, Scene, Script, Sentence
 from hilum.video.shelf import Shelf
 from hilum.video.studio import studio
-from hilum.video.templates import Template
+from hilum.video.templates import Template, Templates
 from hilum.video.videos import Videos
 from hilum.video.wish import Wish
 
@@ -250,13 +250,13 @@ AMY_RECORD = (
 )  # fmt: skip
 
 
-def unapproved() -> Mapping[str, Template]:
+def unapproved() -> Templates:
     """The packaged templates, and one whose videos go out by themselves."""
     import dataclasses
 
     found = dict(templates.packaged())
     found["free"] = dataclasses.replace(found["after-visit"], name="free", approval="none")
-    return found
+    return Templates(found)
 
 
 @cache

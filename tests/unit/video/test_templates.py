@@ -8,10 +8,8 @@ import pytest
 from tests.unit.video.records import NOW, bodies, resources, texts
 
 from hilum.broker import recipes
-from hilum.problems import Misconfigured
-from hilum.video import templates
-from hilum.video.script import Refused
-from hilum.video.templates import ROLES, packaged, read, template
+from hilum.problems import Invalid, Misconfigured
+from hilum.video.templates import ROLES, packaged, template, templates
 from hilum.video.writing import write
 
 OWN = """
@@ -95,17 +93,10 @@ def test_advice_can_be_edited_and_facts_can_not() -> None:
 def test_a_folder_s_templates_stand_beside_and_in_place_of_the_packaged(tmp_path: Path) -> None:
     (tmp_path / "vaccine.toml").write_text(OWN)
     (tmp_path / "procedure.toml").write_text(OWN)
-    found = read(tmp_path)
+    found = templates(tmp_path)
     assert list(found) == ["after-visit", "medications", "procedure", "vaccine"]
     assert found["procedure"].title == "After the vaccine"
-    assert read(tmp_path / "none") == packaged()
-
-
-def test_a_template_that_is_not_there_is_refused_with_those_that_are() -> None:
-    assert templates.find(packaged(), "procedure") is packaged()["procedure"]
-    with pytest.raises(Refused, match="there are: after-visit, medications, procedure") as found:
-        templates.find(packaged(), "birthday")
-    assert found.value.code == "template-unknown"
+    assert templates(tmp_path / "none") == packaged()
 
 
 def test_one_s_own_template_says_its_own_phrases_in_the_languages_that_it_has() -> None:
@@ -129,14 +120,14 @@ def test_the_how_to_s_template_can_be_read() -> None:
     ("old", "new", "said"),
     [
         ("title = ", "titel = ", "Template vaccine.toml: titel is not known; known here: title, recipe, needs"),
-        ('title = "After the vaccine"', "title = 1", "title must be a text."),
-        ('"visit", "contact"', '"visit", "budget"', "needs names 'budget'; known are: patient, visit,"),
+        ('title = "After the vaccine"', "title = 1", "title must be a text; found 1."),
+        ('"visit", "contact"', '"visit", "budget"', "needs must be a list of patient, visit,"),
         ('"patient", ', "", "needs must name patient"),
-        ('approval = "none"', 'approval = "maybe"', "approval must be required or none."),
-        ("grade = 5", "grade = 50", "grade must be a number from 1 to 12."),
+        ('approval = "none"', 'approval = "maybe"', "approval must be one of required, none; found 'maybe'."),
+        ("grade = 5", "grade = 50", "grade must be a number from 1 to 12"),
         ("days = 14", "days = 0", "stale.Encounter.days must be a whole number"),
         ("[stale.Encounter]", "[stale.Meeting]", "stale.Meeting is not known"),
-        ('why = "Side effects come within two weeks."', "", "stale.Encounter.why must be a text."),
+        ('why = "Side effects come within two weeks."', "", "stale.Encounter.why must be a text"),
         ('role = "why"', 'role = "because"', "scene[2].role must be one of title, why, do"),
         ('role = "call"', 'role = "do"', "scene must have one of the role call"),
         ('id = "call"', 'id = "do"', "scene must have ids of their own."),
@@ -147,12 +138,12 @@ def test_the_how_to_s_template_can_be_read() -> None:
             'say = ["howdy"]',
             "scene[1].say[1].phrase names the phrase 'howdy', which no language has.",
         ),
-        ('say = ["hello"]', "say = []", "scene[1].say must be a list of phrases."),
+        ('say = ["hello"]', "say = []", "scene[1].say must be a list of phrases"),
         ('say = ["hello"]', 'say = [{ phrase = "hello", limit = 50 }]', "limit is for fixed advice"),
         ('say = ["hello"]', 'say = [{ phrase = "hello", tell = "medicine" }]', "must have either `phrase` or `tell`."),
-        ('say = ["hello"]', 'say = [{ tell = "patient" }]', "tell must be one of medicine."),
+        ('say = ["hello"]', 'say = [{ tell = "patient" }]', "tell must be one of medicine"),
         ('say = ["hello"]', 'say = [{ phrase = "hello", each = "cat" }]', "each must be one of patient, visit"),
-        ("limit = 100", "limit = 3000", "limit must be a whole number from 0 to 300."),
+        ("limit = 100", "limit = 3000", "limit must be a whole number from 0 to 300; found 3000."),
         ("{visit.date}", "{visit.weather}", "whose slot {visit.weather} is no fact that a template may name."),
         ("{visit.date}", "{Visit}", "phrases.en.vaccine has a brace that is no slot"),
         ("feel tired", "feel tired for 2 days", "phrases.en.vaccine-rest states a number"),
@@ -173,5 +164,7 @@ def test_a_name_that_is_none_and_a_file_that_is_no_text_are_told(tmp_path: Path)
     with pytest.raises(Misconfigured, match="the name must have"):
         template("Vaccine 1.toml", OWN)
     (tmp_path / "bad.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(Misconfigured, match="can't be read"):
-        templates.read(tmp_path)
+    found = templates(tmp_path)
+    assert dict(found) == dict(packaged()), "a file stops only itself"
+    with pytest.raises(Invalid, match=r"The template 'bad' can't be used\. Template .*/bad\.toml can't be read"):
+        found.named("bad")

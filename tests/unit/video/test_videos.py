@@ -28,6 +28,7 @@ from hilum.video.making import Gathering, Writing
 from hilum.video.order import FILES, Failure, Whom, gather_of, id_of
 from hilum.video.outdated import OutOfDate
 from hilum.video.renderer import Unrendered
+from hilum.video.templates import Templates
 
 KEPT = ["document", "making", *FILES]
 CODES = "http://terminology.hl7.org/CodeSystem"
@@ -429,7 +430,8 @@ async def test_what_can_not_be_compared_any_more_is_outdated(
     proof = await here.videos.watching.prove(url.rpartition("/")[2], "1970-02-03")
     assert proof is not None
     if gone == "template":
-        monkeypatch.setattr(here.videos._seeing.author, "_writing", replace(here.videos._writing, templates=dict))
+        nothing = replace(here.videos._writing, templates=lambda: Templates({}))
+        monkeypatch.setattr(here.videos._seeing.author, "_writing", nothing)
     else:
         await delete(here.door, OWNER, "Patient", "amy")
     with pytest.raises(OutOfDate):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
@@ -12,12 +11,6 @@ import pytest
 from hilum.web import log
 
 HOSTILE = "a\n12:00:00.000 info    commit     seq=1\r\x1b[2J\u2028\x85"
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    yield
-    log.configure()
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

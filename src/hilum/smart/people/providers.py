@@ -8,18 +8,21 @@ from __future__ import annotations
 import json
 import re
 import time
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import msgspec
+
 from hilum.oauth import id_token, proof
 from hilum.oauth.id_token import Untrusted
 from hilum.oauth.keyset import Jwk
-from hilum.problems import Misconfigured
+from hilum.problems import Invalid
+from hilum.tables.reading import converted, each, secret_of
 from hilum.web import outbound
 from hilum.web.outbound import Guard, Unreachable
 
@@ -30,8 +33,6 @@ LIFE: Final = 300.0
 """Seconds that what a provider publishes is kept."""
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-_KNOWN: Final = frozenset(("title", "issuer", "client_id", "client_secret_file", "scopes", "by_email"))
-_NEEDED: Final = ("issuer", "client_id", "client_secret_file")
 
 
 NOWHERE: Final = Guard()
@@ -72,40 +73,34 @@ class _Published:
 
 def providers(folder: Path) -> Mapping[str, Provider]:
     """The providers of a data directory; none where it has no file of them. Raises Misconfigured."""
-    try:
-        text = (folder / FILE).read_text("utf-8")
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError):
-        raise Misconfigured(f"{folder / FILE} can't be read.") from None
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"{folder / FILE} is not TOML: {error}.") from None
-    return {id: _provider(folder, id, table) for id, table in tables.items()}
+    return each(folder / FILE, partial(_provider, folder))
+
+
+class _Table(msgspec.Struct, forbid_unknown_fields=True):
+    """The keys of a table of the file, and their types."""
+
+    issuer: str
+    client_id: str
+    client_secret_file: str
+    title: str = ""
+    scopes: str = ""
+    by_email: bool = False
 
 
 def _provider(folder: Path, id: str, table: Any) -> Provider:
-    where = f"{folder / FILE}, [{id}]:"
-    if not _ID.fullmatch(id) or not isinstance(table, dict):
-        raise Misconfigured(f"{where} a provider is a table whose name has letters a-z, digits and '-'.")
-    for key, value in table.items():
-        if key not in _KNOWN or not isinstance(value, bool if key == "by_email" else str):
-            raise Misconfigured(f"{where} {key} is not known, or no text (by_email: true or false).")
-    for key in _NEEDED:
-        if not table.get(key):
-            raise Misconfigured(f"{where} {key} is missing.")
-    if urlsplit(table["issuer"]).scheme not in ("https", "http"):
-        raise Misconfigured(f"{where} issuer must be an address, such as https://login.example.org.")
-    scopes = table.get("scopes", "openid email" if table.get("by_email") else "openid")
+    """Raises Invalid."""
+    if not _ID.fullmatch(id):
+        raise Invalid("a name has letters a-z, digits and '-', 40 at most.")
+    read = converted(table, _Table)
+    if urlsplit(read.issuer).scheme not in ("https", "http"):
+        raise Invalid("issuer must be an address, such as https://login.example.org.")
+    if not read.client_id:
+        raise Invalid("client_id must be a text.")
+    scopes = read.scopes or ("openid email" if read.by_email else "openid")
     if "openid" not in scopes.split():
-        raise Misconfigured(f"{where} scopes must have openid among them.")
-    try:
-        secret = (folder / table["client_secret_file"]).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        raise Misconfigured(f"{where} client_secret_file can't be read.") from None
-    title = table.get("title", id)
-    return Provider(id, title, table["issuer"], table["client_id"], secret, scopes, table.get("by_email", False))
+        raise Invalid("scopes must have openid among them.")
+    secret = secret_of(folder, "client_secret_file", read.client_secret_file)
+    return Provider(id, read.title or id, read.issuer, read.client_id, secret, scopes, read.by_email)
 
 
 class Outside:

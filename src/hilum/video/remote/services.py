@@ -20,7 +20,6 @@ shape = "wide"
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +28,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from hilum.problems import Invalid, Misconfigured
+from hilum.problems import Invalid
+from hilum.tables.reading import converted, each, secret_of
 from hilum.video.remote import shapes
 from hilum.video.renderer import Codec
 from hilum.video.renderer import Shape as Screen
@@ -112,22 +112,7 @@ class Service:
 
 def services(folder: Path, environment: str) -> Mapping[str, Service]:
     """Those of the file in this folder; none where there is no file. Raises Misconfigured naming file, table, key."""
-    path = folder / FILE
-    try:
-        tables = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError):
-        raise Misconfigured(f"{path} can't be read. See docs/how-to/use-a-video-service.md.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"{path} is not TOML: {error}.") from None
-    found: dict[str, Service] = {}
-    for name, table in tables.items():
-        try:
-            found[name] = _service(folder, name, table, environment)
-        except Invalid as problem:
-            raise Misconfigured(f"{path}, [{name[:64]}]: {problem}") from None
-    return MappingProxyType(found)
+    return each(folder / FILE, lambda name, table: _service(folder, name, table, environment))
 
 
 def _service(folder: Path, name: str, table: Any, environment: str) -> Service:
@@ -136,10 +121,7 @@ def _service(folder: Path, name: str, table: Any, environment: str) -> Service:
         raise Invalid(
             f"a name has letters a-z, digits and '-', 40 at most, and is not {LOCAL!r}, which is this machine."
         )
-    try:
-        read = msgspec.convert(table, _Table)
-    except msgspec.ValidationError as error:
-        raise Invalid(f"a key is wrong: {error}.") from None
+    read = converted(table, _Table)
     _fitting(read, environment)
     secret = _secret(folder, "secret_file", read.secret_file)
     if read.auth == "basic" and ":" not in secret:
@@ -197,10 +179,7 @@ def _fitting(read: _Table, environment: str) -> None:
 
 
 def _secret(folder: Path, key: str, name: str) -> str:
-    try:
-        found = (folder / name).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        raise Invalid(f"{key} {name!r} can't be read beside {FILE}.") from None
+    found = secret_of(folder, key, name)
     if not found or not found.isascii() or not found.isprintable():
         raise Invalid(f"{key} must hold one line of printable ASCII characters.")
     return found

@@ -271,12 +271,13 @@ def test_a_provider_is_read_from_the_data_directory(tmp_path: Path) -> None:
     [
         ("[work", "is not TOML"),
         (f"[Work]\n{SOUND}", "letters a-z"),
-        ("work = 1", "is a table"),
-        (f"[work]\n{SOUND}color = 'red'", "color is not known"),
+        ("work = 1", "Expected `object`, got `int`"),
+        (f"[work]\n{SOUND}color = 'red'", "unknown field `color`"),
         (f"[work]\n{SOUND}by_email = 'yes'", "by_email"),
-        ("[work]\nclient_id = 'x'", "issuer is missing"),
+        ("[work]\nclient_id = 'x'", "missing required field `issuer`"),
+        (f"[work]\n{SOUND}".replace('"hilum"', '""'), "client_id must be a text"),
         (f"[work]\n{SOUND}scopes = 'email'", "must have openid"),
-        (f"[work]\n{SOUND}".replace('"secret"', '"missing"'), "client_secret_file can't be read"),
+        (f"[work]\n{SOUND}".replace('"secret"', '"missing"'), "client_secret_file names no file that can be read"),
         (f"[work]\n{SOUND}".replace("https:", "ldap:"), "issuer must be an address"),
     ],
 )

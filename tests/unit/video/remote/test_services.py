@@ -52,7 +52,7 @@ def test_a_table_is_a_service(tmp_path: Path) -> None:
         ('"header"', '"digest"', r"a key is wrong: .*auth"),
         ('header = "x-api-key"\n', "", "header must name one"),
         ('"x-api-key"', '"X Key"', "header must be the name"),
-        ('"studio.secret"', '"other.secret"', "secret_file 'other.secret' can't be read beside renderers.toml"),
+        ('"studio.secret"', '"other.secret"', "secret_file names no file that can be read"),
         ("[studio]", "[studio]\ncolour = 1", r"a key is wrong: .*colour"),
         ("[studio]", '[studio]\ncallback_secret_file = "studio.secret"', "no secret of Standard Webhooks"),
         ("[studio]", '[studio]\nclient_id = "me"', "client_id and token_url"),

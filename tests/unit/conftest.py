@@ -1,4 +1,4 @@
-"""Tests of the broker."""
+"""Tests of what lies in one process."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from hilum.web import log
 
 @pytest.fixture(autouse=True)
 def _log_afterwards() -> Iterator[None]:
-    """What sends the log to a test's own standard error does so until that test ends."""
+    """What sends the log to a test's own standard error, as commands do, does so until that test ends."""
     yield
     log.configure()
