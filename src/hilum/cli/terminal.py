@@ -67,7 +67,8 @@ def table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]])
     cells = [tuple(map(escape, row)) for row in rows]
     for place, name in enumerate(columns):
         longest = max((len(row[place]) for row in cells), default=0)
-        grid.add_column(name, overflow="fold", min_width=0 if place else min(longest, WHOLE))
+        whole = not place and longest <= WHOLE
+        grid.add_column(name, overflow="fold", no_wrap=whole, min_width=0 if place or whole else WHOLE)
     for row in cells:
         grid.add_row(*row)
     where = console()
@@ -90,7 +91,8 @@ def listed(
     if json:
         json_out({noun.lower(): [shown(one) for one in found]})
         return
-    table(f"{len(found)} {noun}", tuple(columns), [tuple(cell(one) for cell in columns.values()) for one in found])
+    many = noun if len(found) != 1 else noun.removesuffix("s")
+    table(f"{len(found)} {many}", tuple(columns), [tuple(cell(one) for cell in columns.values()) for one in found])
     for one in found:
         out(line(one))
 
