@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.video.records import Bodies, Change, dosage, dose, refusal, repeat, script
+from tests.unit.video.records import ME, Bodies, Change, dosage, dose, refusal, repeat, script
 
 from hilum.fhir import json
 from hilum.video.refusals import REFUSALS
@@ -278,6 +278,9 @@ CASES: list[tuple[str, str, Change]] = [
             add(**ALLERGY, code={"text": "Penicillins"})(r),
         ),
     ),
+    ("side-conflict", PROCEDURE, put("order", reasonCode=[{"text": "Arthritis of the right knee"}])),
+    ("status-unknown", AFTER, put("appointment", participant=[{"actor": ME, "status": "declined"}])),
+    ("contact-missing", AFTER, put("place", status="suspended")),
     ("timing-conflict", MEDICINES, repeat(**WEEKLY, dayOfWeek=["mon", "wed", "fri"])),
     ("timing-conflict", MEDICINES, repeat(frequency=1, period=2, periodUnit="d", dayOfWeek=["mon"])),
     ("timing-ambiguous", MEDICINES, repeat(period=1, periodUnit="d", _frequency={"extension": []})),
