@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from hilum.access.policy import Principal
 from hilum.access.roles import Roles
 from hilum.audit.recording import Trail
@@ -51,6 +53,9 @@ class Seeing:
         if allowed.sees_tasks(who):
             task = await read(self.door, who, TASK, id)
             one = told(task)
+            reel = await self.shelf.get(id)
+            if reel is not None:  # a Task can be rewritten by whoever may write Tasks: whose it is, this says
+                one = replace(one, patient=reel.order.patient)
             if shown.is_video(task.raw) and (not one.patient or allowed.covers(who, "r", id, one.patient)):
                 return task, one
             raise _absent(id)

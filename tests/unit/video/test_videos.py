@@ -591,6 +591,20 @@ def of_both(patient: str) -> Any:
 # --- links ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("whose", [{"reference": "Patient/ben"}, None])
+async def test_who_rewrites_whose_a_task_is_sees_and_decides_no_more_by_it(here: World, whose: Any) -> None:
+    tasks = holder("system/Task.rus patient/DocumentReference.rus patient/Binary.r", "ben", roles=("practitioner",))
+    id = await here.draft()
+    body = await here.body("Task", id)
+    body.pop("for")
+    await update(here.door, tasks, "Task", id, body | ({"for": whose} if whose else {}))
+    for trial in (here.videos.get, here.videos.script, here.videos.approve):
+        with pytest.raises(NotFound):
+            await trial(tasks, id)
+    with pytest.raises(NotFound):
+        await here.videos.file(tasks, id, "video")
+
+
 async def test_a_link_leads_who_proves_the_birth_date_to_the_video_for_an_hour(here: World) -> None:
     id = await here.approved()
     url, standing = await here.videos.giving.link(DOCTOR, id)
