@@ -303,6 +303,8 @@ CASES: list[tuple[str, str, Change]] = [
     ("dosage-conflict", MEDICINES, words("Take at bedtime.", repeat={"when": ["MORN"]})),
     ("dosage-conflict", MEDICINES, words("Take at 8 pm.", repeat={"timeOfDay": ["08:00:00"]})),
     ("dosage-conflict", MEDICINES, words("Take 1 tablet daily as needed.")),
+    ("dosage-conflict", MEDICINES, words("Inject under the skin daily.")),
+    ("dosage-conflict", MEDICINES, words("1 tableta en cada ojo.")),
     ("dosage-conflict", MEDICINES, words("STOP taking this medicine.")),
     (
         "dosage-conflict",
@@ -318,7 +320,7 @@ CASES: list[tuple[str, str, Change]] = [
     (
         "side-conflict",
         MEDICINES,
-        dosage(text="1 drop in the LEFT eye", site={"text": "Right eye"}),
+        dosage(text="1 drop in the LEFT eye", site={"text": "Right eye"}, route={"text": "Ophthalmic"}),
     ),
 ]
 
@@ -334,6 +336,8 @@ CASES: list[tuple[str, str, Change]] = [
         words("1 tablet daily as needed", asNeededBoolean=True),
         words("Take 1 tablet once a week, on Monday.", repeat={"dayOfWeek": ["mon"], "period": 1, "periodUnit": "d"}),
         words("Take 1 tablet at 8 p.m. Stop taking it if you get a rash.", repeat={"timeOfDay": ["20:00:00"]}),
+        words("Inhale 2 puffs by mouth.", 2, "puff", route={"text": "Inhalation"}),
+        words("Place 1 tablet under your tongue.", route={"text": "Sublingual"}),
         words("Do not take with alcohol. Do not take more than 1 tablet."),
         contained({"itemCodeableConcept": {"text": "Lisinopril"}}, display="Lisinopril 10 mg"),
         elsewhere("Medication/x"),
