@@ -113,6 +113,13 @@ class Seeing:
         if found is not None:
             raise Conflict(f"{found.text} {do}", expression=found.element or None)
 
+    async def withdrawn(self, reel: Reel) -> bool:
+        """Whether somebody has taken the document out of the record, by FHIR: deleted it, or marked it as an error or
+        as not final. One that is superseded is outdated, which is looked at by itself.
+        """
+        found = await self.files.document(reel.id, reel.order.draft)
+        return found is None or found.body.get("status") == "entered-in-error" or found.body.get("docStatus") != "final"
+
     async def birth_date(self, reel: Reel) -> str:
         """The patient's, where it is a whole date."""
         name = local(reel.order.patient)

@@ -598,7 +598,7 @@ async def test_who_rewrites_whose_a_task_is_sees_and_decides_no_more_by_it(here:
     body = await here.body("Task", id)
     body.pop("for")
     await update(here.door, tasks, "Task", id, body | ({"for": whose} if whose else {}))
-    for trial in (here.videos.get, here.videos.script, here.videos.approve):
+    for trial in (here.videos.get, here.videos.script, here.videos.deciding.approve):
         with pytest.raises(NotFound):
             await trial(tasks, id)
     with pytest.raises(NotFound):
@@ -672,6 +672,25 @@ async def test_what_is_revoked_leads_nowhere_at_once_also_for_who_watches(here: 
         await here.videos.watching.watched_file(proof, "video")
     with pytest.raises(NotFound):
         await here.videos.giving.revoke(DOCTOR, id, "0" * 24)
+
+
+@pytest.mark.parametrize("change", [{"status": "entered-in-error"}, {"docStatus": "amended"}, None])
+async def test_a_document_that_is_withdrawn_is_shown_by_no_link(here: World, change: Any) -> None:
+    id = await here.approved()
+    token = (await here.videos.giving.link(DOCTOR, id))[0].rpartition("/")[2]
+    proof = await here.videos.watching.prove(token, "1970-02-03")
+    assert proof and await here.videos.watching.watch(proof)
+    document = id_of(id, 1, "document")
+    if change:
+        body = await here.body("DocumentReference", document)
+        await update(here.door, DOCTOR, "DocumentReference", document, body | change)
+    else:
+        await delete(here.door, DOCTOR, "DocumentReference", document)
+    for trial in (here.videos.watching.watch(proof), here.videos.watching.watched_file(proof, "video")):
+        with pytest.raises(NotFound):
+            await trial
+    with pytest.raises((Conflict, NotFound)):
+        await here.videos.giving.link(DOCTOR, id)
 
 
 async def test_a_link_ends(here: World) -> None:
