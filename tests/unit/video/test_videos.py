@@ -693,6 +693,22 @@ async def test_a_document_that_is_withdrawn_is_shown_by_no_link(here: World, cha
         await here.videos.giving.link(DOCTOR, id)
 
 
+async def test_content_that_somebody_has_put_in_place_of_what_was_rendered_is_not_shown(here: World) -> None:
+    id = await here.approved()
+    proof = await here.videos.watching.prove(
+        (await here.videos.giving.link(DOCTOR, id))[0].rpartition("/")[2], "1970-02-03"
+    )
+    assert proof
+    captions = id_of(id, 1, "captions")
+    body = await here.body("Binary", captions)
+    await update(here.door, DOCTOR, "Binary", captions, body | {"data": "V0VCVlRUCg=="})
+    with pytest.raises(NotFound):
+        await here.videos.watching.watched_file(proof, "captions")
+    with pytest.raises(NotFound):
+        await here.videos.file(DOCTOR, id, "captions")
+    assert await here.videos.watching.watched_file(proof, "transcript")
+
+
 async def test_a_link_ends(here: World) -> None:
     here.time[0] -= 120  # the ledger has a clock of its own
     url, _ = await here.videos.giving.link(DOCTOR, await here.approved(), expires_in=60)
