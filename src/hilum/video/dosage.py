@@ -158,12 +158,16 @@ def _limits(phrases: Phrases, one: Element) -> Iterator[tuple[str, Told]]:
 
 def _route(phrases: Phrases, one: Element) -> tuple[Route, Told]:
     """The route of the table, or the neutral one with the record's words."""
+    key = _route_of(one)
+    return phrases.routes[key], concept(one.get("route")) if key == spellings.OTHER else NOTHING
+
+
+def _route_of(one: Element) -> str:
     route = one.get("route")
     if route is None:
-        return phrases.routes[spellings.OTHER], NOTHING
-    names = (route.text("text"), *(one.text("display") for one in route.each("coding")))
-    key = spellings.route((code for _, code in codes(route)), names)
-    return phrases.routes[key], concept(route) if key == spellings.OTHER else NOTHING
+        return spellings.OTHER
+    names = (route.text("text"), *(coding.text("display") for coding in route.each("coding")))
+    return spellings.route((code for _, code in codes(route)), names)
 
 
 def _dose(phrases: Phrases, one: Element) -> Told:
@@ -248,6 +252,7 @@ def _elements(one: Element, timing: Timed, words: str) -> Elements:
         _rates(one, timing, words),
         timing.moments,
         _needed(one) or not (named or timing.words.text),
+        key if (key := _route_of(one)) != spellings.OTHER else "",
     )
 
 

@@ -37,6 +37,8 @@ _SALTS: Final = frozenset((
 """What a drug comes as, unless it is nothing else: `Losartan potassium`, but `Potassium chloride`."""
 _SPELT: Final = (("ph", "f"), ("th", "t"), ("ch", "c"), ("y", "i"), ("h", ""), ("oe", "e"), ("ae", "e"))
 """How English spells what Spanish, and at times American English, spells shorter."""
+SHORT: Final = 5
+"""Letters: no longer words are known by their ends."""
 _VITAMIN: Final = re.compile(r"\bvitamin[ae]?[\s-]+([a-z])[\s-]?(\d*)\b")
 
 Words = frozenset[str]
@@ -88,8 +90,11 @@ def folded(word: str) -> str:
 
 
 def drug(word: str) -> bool:
-    """Whether a word is another name of a drug that is known, or a drug that has one."""
-    return folded(word) in _all()
+    """Whether a word in small letters is the name of a drug, as far as is known here: one that records call by other
+    names too, one that ends as such names do, or another.
+    """
+    known = _drugs()
+    return folded(word) in _all() or word in known.others or (len(word) > SHORT and word.endswith(known.stems))
 
 
 def _plain(text: str) -> str:
@@ -98,12 +103,14 @@ def _plain(text: str) -> str:
 
 
 class _Drugs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    stems: tuple[str, ...]
+    others: frozenset[str]
     names: Mapping[str, tuple[str, ...]]
 
 
 @cache
-def _drugs() -> Mapping[str, tuple[str, ...]]:
-    return msgspec.toml.decode(files("hilum.video").joinpath("drugs.toml").read_text("utf-8"), type=_Drugs).names
+def _drugs() -> _Drugs:
+    return msgspec.toml.decode(files("hilum.video").joinpath("drugs.toml").read_text("utf-8"), type=_Drugs)
 
 
 @cache
@@ -111,14 +118,14 @@ def _known() -> Mapping[str, Words]:
     """The words of a drug, by each of its other names: the first word of a name of two tells it."""
     return {
         folded(other.split()[0]): frozenset(folded(word) for word in name.split())
-        for name, others in _drugs().items()
+        for name, others in _drugs().names.items()
         for other in others
     }
 
 
 @cache
 def _all() -> frozenset[str]:
-    return frozenset(_known()) | {folded(name) for name in _drugs() if " " not in name}
+    return frozenset(_known()) | {folded(name) for name in _drugs().names if " " not in name}
 
 
 _ASIDE: Final = frozenset(map(folded, FORMS | _AROUND))

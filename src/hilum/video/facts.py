@@ -24,7 +24,7 @@ from hilum.video.naming import named, placed
 from hilum.video.people import called, first_name, reached
 from hilum.video.phrases import NOTHING, Phrases, Told
 from hilum.video.refusals import refused
-from hilum.video.sides import places, sides, unsaid
+from hilum.video.sides import opposed, places, sides, unsaid
 from hilum.video.templates import Template
 from hilum.video.visits import clinicians_of, latest, reasons
 from hilum.video.wording import concept, listed, quoted, when
@@ -119,6 +119,8 @@ class Facts:
     def _reasons(self) -> Iterator[Row]:
         of = self._planned.source if "procedure" in self._template.needs else self._visit[0]
         for told in reasons(self._record, self._phrases, of):
+            if "procedure" in self._template.needs and (side := sides(self._planned.telling)):
+                opposed((Element(of.reference, f"{of.path}.reason", told.text),), self._planned.telling, side)
             yield Row({"name": told})
 
     def _done(self) -> Iterator[Row]:

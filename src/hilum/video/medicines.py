@@ -18,7 +18,7 @@ from hilum.video.moments import moment
 from hilum.video.phrases import Phrases, Told
 from hilum.video.refusals import refused
 from hilum.video.signatures import MILLIGRAMS
-from hilum.video.timing import hours
+from hilum.video.timing import hours, positive
 from hilum.video.wording import codes, concept, number
 
 _ORDERS: Final = frozenset(("order", "original-order", "reflex-order", "filler-order", "instance-order"))
@@ -160,7 +160,7 @@ def _strength(ingredient: Element) -> Fraction | None:
     whole, one = ingredient.get("strength", "numerator"), ingredient.get("strength", "denominator", "value")
     unit = MILLIGRAMS.get(spellings.unit(whole.text("code") or whole.text("unit"))) if whole is not None else None
     value = whole.get("value") if whole is not None else None
-    if unit is None or value is None or one is None or one.value != 1:
+    if unit is None or value is None or one is None or one.value != 1 or not positive(value):
         return None
     liquid = spellings.unit(ingredient.text("strength", "denominator", "code")) == "mL"
     return None if liquid else Fraction(number(value)) * unit

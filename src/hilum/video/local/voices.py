@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from hilum.video.local.processes import NotStarted, answer
-from hilum.video.local.pronouncing import pronounced
 from hilum.video.local.sound import Sound, read, samples
 from hilum.video.local.words import primary
+from hilum.video.pronouncing import pronounced
 from hilum.video.renderer import Unrendered
 
 ESPEAK: Final = ("espeak-ng", "-b", "1", "-s", "145", "-g", "3", "--stdin", "--stdout", "-v")
