@@ -142,7 +142,7 @@ async def test_one_is_asked_for_again_as_it_was(clinic: Here, doctor: Browser) -
     id = await clinic.world.draft(language="es", shape="tall")
     await clinic.world.corrected(code={"text": "Fever"})
     assert f'href="{MAKE}?again={id}"' in (await doctor.get(f"/videos/{id}")).text
-    await clinic.world.videos.reject(DOCTOR, id)
+    await clinic.world.videos.deciding.reject(DOCTOR, id)
     assert f'href="{MAKE}?again={id}"' in (await doctor.get(f"/videos/{id}")).text
     page = await doctor.get(f"{MAKE}?again={id}")
     assert names(page) == [PATIENT]
