@@ -80,7 +80,8 @@ class Seeing:
 
     async def told_still(self, who: Principal, reel: Reel) -> None:
         """Raises OutOfDate of one that is given out, for whom does not work here."""
-        if reel.order.step == APPROVED and not allowed.works_here(who, self.roles):
+        works = allowed.works_here(who, self.roles) and allowed.sees_tasks(who)
+        if reel.order.step == APPROVED and not works:
             await self.current(reel, who)
 
     async def current(self, reel: Reel, who: Principal, **about: str) -> Script:

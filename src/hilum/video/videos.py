@@ -4,7 +4,7 @@
 
 | of it | for | what it does |
 |---|---|---|
-| `ask` | staff, apps | a new video: its Task |
+| `ask`, `may_ask`, `places` | staff, apps | a new video: its Task; who may, and from where |
 | `cancel` | staff, apps | nothing more is done of it |
 | `list`, `get`, `events` | all | how videos are, and again as they change |
 | `script`, `file` | all | what is told, with where it came from; video, captions, transcript, poster |
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -111,6 +111,20 @@ class Videos:
     def renderers(self) -> builtins.list[str]:
         """Names; the first is used where none is named."""
         return [*self._renderers]
+
+    def may_ask(self, who: Principal) -> bool:
+        """Whether videos may be asked for, of those patients of whom what they tell may be read."""
+        return allowed.gives_tasks(who)
+
+    async def places(self, who: Principal) -> Mapping[str, str]:
+        """The EHRs that a patient can be gathered from first, by name, and how they are called; none for who may not
+        ask for the video of a patient who is anybody. Raises Busy.
+        """
+        try:
+            allowed.to_ask(who)
+        except Forbidden:
+            return {}
+        return await self._gather.places()
 
     async def ask(self, who: Principal, wish: Wish, key: Key | None = None) -> Told:
         """A new video. When this returns, no crash loses it. `key`: of all with the same one is made.

@@ -145,6 +145,9 @@ class Gatherer:
     cancelled: list[str] = field(default_factory=list)
     result: Gathering = field(default_factory=lambda: Gathering(True, PATIENT))
 
+    async def places(self) -> Mapping[str, str]:
+        return {"epic": "Lakeside Hospital"}
+
     async def judge(self, who: Principal, ehr: str, recipe: str, whom: Whom) -> Whom:
         if ehr != "epic":
             raise Invalid(f"There is no connection {ehr!r}.", expression="ehr")
