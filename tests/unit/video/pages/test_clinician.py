@@ -164,6 +164,7 @@ async def test_links_to_what_is_outdated_say_so(clinic: Here, doctor: Browser) -
     assert (">open<" in page, "Make a link" in page, '<span class="bad">outdated</span>' in page) == (
         False, False, True,
     )  # fmt: skip
+    assert "can be given a link" not in page
     form = {"expires_in": "86400", "proof": "birth-date"}
     assert (await doctor.post(f"/videos/{id}/links", form)).status == 409
 
