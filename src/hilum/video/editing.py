@@ -13,6 +13,7 @@ import msgspec
 
 from hilum.video import spellings
 from hilum.video.allergies import CLASSES
+from hilum.video.drugs import drug, folded
 from hilum.video.elements import Element
 from hilum.video.phrases import Phrases
 from hilum.video.phrases import language as of_language
@@ -25,7 +26,7 @@ from hilum.video.writing import readable
 
 EDITED: Final = "edited"
 """The phrase of a sentence that a person wrote."""
-_DRUGS: Final = frozenset(drug for drugs in CLASSES.values() for drug in drugs)
+_DRUGS: Final = frozenset(folded(one) for drugs in CLASSES.values() for one in drugs)
 
 
 def edited(script: Script, changes: Mapping[str, str], template: Template) -> Script:
@@ -62,7 +63,7 @@ def _allowed(script: Script, phrases: Phrases, sentence: Sentence, text: str) ->
     stated = (
         ("a number", any(one.isnumeric() for one in text) or small & set(phrases.numbers)),
         ("a unit of doses", small & units),
-        ("a drug", small & (_DRUGS | {word.casefold() for word in script.exempt})),
+        ("a drug", any(map(drug, small)) or {*map(folded, small)} & {*_DRUGS, *map(folded, script.exempt)}),
         ("a day or a month", set(words) & {*phrases.months, *phrases.weekdays}),
         ("a side of the body", sides((Element("", "", text),))),
     )

@@ -10,8 +10,9 @@ from fractions import Fraction
 from typing import Final
 
 from hilum.video import spellings
-from hilum.video.allergies import FORMS, allergic, ingredients
+from hilum.video.allergies import allergic
 from hilum.video.dosage import Dosed, dosed
+from hilum.video.drugs import FORMS, Names, names
 from hilum.video.elements import Element, Record
 from hilum.video.moments import moment
 from hilum.video.phrases import Phrases, Told
@@ -67,10 +68,13 @@ def active(record: Record, phrases: Phrases, now: datetime) -> tuple[Medicine, .
 
 
 def same(one: Medicine, other: Medicine) -> bool:
-    """Whether two are of one drug: a code that they share, the same name, or the same ingredients by name."""
-    if one.codes & other.codes or one.name.text.casefold() == other.name.text.casefold():
-        return True
-    return bool(ingredients(one.name.text)) and ingredients(one.name.text) == ingredients(other.name.text)
+    """Whether two are of one drug: a code that they share, or a name, in whatever spelling."""
+    return bool(one.codes & other.codes) or _names(one).same(_names(other))
+
+
+def _names(one: Medicine) -> Names:
+    displays = (coding.text("display") for coding in one.drug.each("coding"))
+    return names((one.name.text, *displays))
 
 
 def _requests(record: Record) -> Iterator[Element]:

@@ -60,6 +60,8 @@ def test_edits_add_up() -> None:
         ("do-1", "Take more tablets.", "edit-fact"),
         ("do-1", "Take your lisinopril.", "edit-fact"),
         ("do-1", "Take ibuprofen.", "edit-fact"),
+        ("do-1", "Take Tylenol.", "edit-fact"),
+        ("do-1", "Take your ibuprofeno.", "edit-fact"),
         ("do-1", "Come back on Monday.", "edit-fact"),
         ("do-1", "Rest your left knee.", "edit-fact"),
     ],

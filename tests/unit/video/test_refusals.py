@@ -184,6 +184,21 @@ CASES: list[tuple[str, str, Change]] = [
     ("medicine-twice", MEDICINES, again()),
     ("medicine-twice", MEDICINES, again(medicationCodeableConcept={"text": "LISINOPRIL 10 MG TABLET"})),
     ("medicine-twice", MEDICINES, again(medicationCodeableConcept={"text": "Lisinopril 20 mg tablet"})),
+    ("medicine-twice", MEDICINES, again(medicationCodeableConcept={"text": "lisinoprilo 10 mg tableta"})),
+    ("medicine-twice", MEDICINES, again(medicationCodeableConcept={"text": "Zestril 10 mg"})),
+    (
+        "medicine-twice",
+        MEDICINES,
+        again(medicationCodeableConcept={"coding": [{"display": "lisinopril 10 MG [X]"}], "text": "Xamol"}),
+    ),
+    (
+        "allergy",
+        MEDICINES,
+        lambda r: (
+            put("medicine", medicationCodeableConcept={"text": "Amoxicillin 250 mg capsule"})(r),
+            add(**ALLERGY, code={"text": "Penicilinas"})(r),
+        ),
+    ),
     (
         "medicine-twice",
         AFTER,
