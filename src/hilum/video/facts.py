@@ -1,7 +1,8 @@
 """The facts that templates speak of, by name, each with the elements that it came from.
 
 A group has rows: of `patient`, `visit`, `procedure` and `contact` there is one, of `reason`, `done`, `medicine`,
-`appointment` and `preparation` as many as the record has. A slot of a phrase is a group and a name: `{visit.date}`.
+`appointment`, `preparation` and `foreign` as many as the record has. A slot of a phrase is a group and a name:
+`{visit.date}`.
 """
 
 from __future__ import annotations
@@ -216,6 +217,10 @@ class Facts:
                     seen.add(words)
                     yield Row({"words": Told(words, words, (found.cite(words),))})
 
+    def _foreign(self) -> Iterator[Row]:
+        """Of that, what is in another language."""
+        yield from (one for one in self.rows("preparation") if self._phrases.foreign(one.slots["words"].text))
+
     def _contact(self) -> Iterator[Row]:
         name, number = reached(self._record, self._reachable(), self._now)
         yield Row({"name": name, "phone": number})
@@ -260,6 +265,7 @@ _ROWS: Final[Mapping[str, Callable[[Facts], Iterator[Row]]]] = MappingProxyType(
     "appointment": Facts._appointments,
     "procedure": Facts._procedure,
     "preparation": Facts._preparations,
+    "foreign": Facts._foreign,
     "contact": Facts._contact,
 })  # fmt: skip
 """How the rows of a group are found."""

@@ -106,6 +106,10 @@ class Phrases(Table, frozen=True):
             if other.language != self.language
         )
 
+    def foreign(self, text: str) -> bool:
+        """Whether a text seems to be in another language that is known."""
+        return any(other.reads(text) for other in languages().values() if other.language != self.language)
+
     def slots(self, name: str) -> frozenset[str]:
         """The slots of a phrase, in any of its forms."""
         found = self.phrases[name]

@@ -135,6 +135,20 @@ def test_spanish_tells_the_side_in_spanish_beside_the_record_s_words() -> None:
     )
 
 
+def test_how_to_get_ready_says_so_where_it_is_in_another_language() -> None:
+    assert texts(script(template="procedure", language="es"), "ready")[:3] == [
+        "Su equipo le dejó esta nota.",
+        "La nota está en otro idioma. Pida ayuda si no la entiende.",
+        "Do not eat after midnight.",
+    ]
+
+    def spanish(record: Bodies) -> None:
+        record["order"]["patientInstruction"] = "No coma después de la medianoche."
+
+    assert texts(script(spanish, "procedure", "es"), "ready")[1] == "No coma después de la medianoche."
+    assert texts(script(spanish, "procedure"), "ready")[1].startswith("It is in another language.")
+
+
 def test_spanish_tells_doses_and_dates_in_spanish() -> None:
     found = texts(script(language="es"))
     assert "Tome 1 tableta por la boca 2 veces cada día." in found
