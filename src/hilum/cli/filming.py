@@ -39,7 +39,7 @@ async def filmed(desk: Desk, id: str, seconds: float) -> Told:
     gathering.only(gather_of(id))
 
     async def watch() -> None:
-        with _shown() as show:
+        with waited() as show:
             async for one in videos.events(desk.who, id):
                 show(one)
 
@@ -81,7 +81,7 @@ async def kept(desk: Desk, id: str, path: Path, name: str = "video") -> None:
 
 
 @contextmanager
-def _shown() -> Iterator[Callable[[Told], None]]:
+def waited() -> Iterator[Callable[[Told], None]]:
     """What shows how far it is: a moving line in a terminal, a line for each step elsewhere."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
@@ -94,8 +94,10 @@ def _shown() -> Iterator[Callable[[Told], None]]:
         task = bar.add_task("", total=None)
 
         def show(one: Told) -> None:
+            if one.resting:
+                return  # what became of it is told when the line is gone
             step = _step(one)
-            if not where.is_terminal and not one.resting and steps[-1:] != [step]:
+            if not where.is_terminal and steps[-1:] != [step]:
                 say(step)
             steps.append(step)
             known = one.progress is not None

@@ -90,6 +90,8 @@ async def test_a_patient_is_named_by_a_number_too(here: World) -> None:
     assert (await here.videos.get(OWNER, await here.ask(patient="urn:mrn|4711"))).patient == PATIENT
     with pytest.raises(NotFound, match="no such patient"):
         await here.ask(patient="4712")
+    with pytest.raises(NotFound, match="an id is written Patient/ID"):
+        await here.ask(patient=PATIENT.removeprefix("Patient/"))
 
 
 @pytest.mark.parametrize(
