@@ -10,9 +10,8 @@ import typer
 from hilum.cli import options
 
 if TYPE_CHECKING:
-    from hilum.app.settings import Settings
+    from hilum.app.desk import Desk
     from hilum.broker.told import Told
-    from hilum.store.interface import Store
 
 Wait = Annotated[
     float,
@@ -65,11 +64,10 @@ def gather(
 
     - `hilum gather --patient eq081-VQEgP8drUUqCWzHfw3 --ehr epic --recipe record --json`
     """
-    from hilum.app.desk import desk
     from hilum.broker.order import Start
     from hilum.broker.wish import judged
     from hilum.cli.ordering import given, leaving, tell, waited
-    from hilum.cli.records import done
+    from hilum.cli.records import at_the_desk
     from hilum.problems import Invalid
 
     if bool(mrn) == bool(patient):
@@ -77,18 +75,17 @@ def gather(
     number = sys.stdin.readline().strip() if mrn == "-" else mrn
     order = ""
 
-    async def work(opened: Store, settings: Settings) -> tuple[Told, tuple[str, ...]]:
+    async def work(here: Desk) -> tuple[Told, tuple[str, ...]]:
         nonlocal order
-        async with desk(settings, opened) as here:
-            connection = await here.ways.connections.usable(ehr)
-            start = Start("id", patient) if patient else Start("mrn", number)
-            found = judged(connection, here.ways.recipes(), recipe, start, deliver_to)
-            task = await here.ordered.orders.accept(
-                here.who, connection, found.name, start, deliver_to, store=found.store == "own"
-            )
-            order = task.id
-            given(order, json=json)
-            return await waited(here, order, wait), tuple(found.payload.get("fields", ()))
+        connection = await here.ways.connections.usable(ehr)
+        start = Start("id", patient) if patient else Start("mrn", number)
+        found = judged(connection, here.ways.recipes(), recipe, start, deliver_to)
+        task = await here.ordered.orders.accept(
+            here.who, connection, found.name, start, deliver_to, store=found.store == "own"
+        )
+        order = task.id
+        given(order, json=json)
+        return await waited(here, order, wait), tuple(found.payload.get("fields", ()))
 
     flags = {
         "store": store,
@@ -98,4 +95,4 @@ def gather(
         "base_url": base_url,
     }
     with leaving(lambda: order):
-        sys.exit(tell(*done(flags, work), json=json))
+        sys.exit(tell(*at_the_desk(flags, work), json=json))

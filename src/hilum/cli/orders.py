@@ -10,8 +10,10 @@ import typer
 
 from hilum.cli import options
 from hilum.cli.gather import WAIT, Wait
+from hilum.cli.records import at_the_desk, done
 
 if TYPE_CHECKING:
+    from hilum.app.desk import Desk
     from hilum.app.settings import Settings
     from hilum.broker.told import Told
     from hilum.store.interface import Store
@@ -47,7 +49,6 @@ def list_(
 
     from hilum.broker.shown import GATHER
     from hilum.broker.told import told
-    from hilum.cli.records import done
     from hilum.cli.terminal import listed
 
     async def work(opened: Store, settings: Settings) -> list[Told]:
@@ -91,15 +92,11 @@ def show(
     """
     from hilum.broker.told import told
     from hilum.cli.ordering import tell
-    from hilum.cli.records import done
 
-    async def work(opened: Store, settings: Settings) -> Told:
-        from hilum.app.desk import desk
+    async def work(here: Desk) -> Told:
+        return told(await here.ordered.orders.get(here.who, id))
 
-        async with desk(settings, opened) as here:
-            return told(await here.ordered.orders.get(here.who, id))
-
-    sys.exit(tell(done({"store": store, "data": data, "environment": environment}, work), json=json))
+    sys.exit(tell(at_the_desk({"store": store, "data": data, "environment": environment}, work), json=json))
 
 
 @orders.command()
@@ -119,17 +116,13 @@ def watch(
     - `hilum orders watch 0192f6c4-8f3e-7a10-b0c5-2f1d8a9e7b66`
     """
     from hilum.cli.ordering import leaving, tell, waited
-    from hilum.cli.records import done
 
-    async def work(opened: Store, settings: Settings) -> Told:
-        from hilum.app.desk import desk
-
-        async with desk(settings, opened) as here:
-            return await waited(here, id, wait)
+    async def work(here: Desk) -> Told:
+        return await waited(here, id, wait)
 
     flags = {"store": store, "data": data, "environment": environment, "allow_private_keys": allow_private_keys}
     with leaving(lambda: id):
-        sys.exit(tell(done(flags, work), json=json))
+        sys.exit(tell(at_the_desk(flags, work), json=json))
 
 
 @orders.command()
@@ -147,17 +140,13 @@ def cancel(
     - `hilum orders cancel 0192f6c4-8f3e-7a10-b0c5-2f1d8a9e7b66`
     """
     from hilum.cli.ordering import cleared
-    from hilum.cli.records import done
     from hilum.cli.terminal import json_out, out
 
-    async def work(opened: Store, settings: Settings) -> None:
-        from hilum.app.desk import desk
+    async def work(here: Desk) -> None:
+        await here.ordered.orders.cancel(here.who, id)
+        await cleared(here, id)
 
-        async with desk(settings, opened) as here:
-            await here.ordered.orders.cancel(here.who, id)
-            await cleared(here, id)
-
-    done({"store": store, "data": data, "environment": environment}, work)
+    at_the_desk({"store": store, "data": data, "environment": environment}, work)
     if json:
         json_out({"id": id, "cancelled": True})
     else:
@@ -185,22 +174,18 @@ def replay(
     from hilum.broker.order import DEAD
     from hilum.broker.replaying import replay as again
     from hilum.cli.ordering import leaving, tell, waited
-    from hilum.cli.records import done
     from hilum.problems import Conflict
 
-    async def work(opened: Store, settings: Settings) -> Told:
-        from hilum.app.desk import desk
-
-        async with desk(settings, opened) as here:
-            task = await here.ordered.orders.get(here.who, id)
-            parcel = await here.ordered.parcels.get(id)
-            if parcel is None or parcel.order.step != DEAD:
-                raise Conflict("It is no dead letter: it was delivered, is still tried, or was kept for 30 days.")
-            about = {"replayed": parcel.order.deliver_to, "orders": id}
-            await here.trail.certain(here.who, "destination", 200, about)
-            await again(here.ordered.parcels, parcel)
-            return await waited(here, id, wait, task.version)
+    async def work(here: Desk) -> Told:
+        task = await here.ordered.orders.get(here.who, id)
+        parcel = await here.ordered.parcels.get(id)
+        if parcel is None or parcel.order.step != DEAD:
+            raise Conflict("It is no dead letter: it was delivered, is still tried, or was kept for 30 days.")
+        about = {"replayed": parcel.order.deliver_to, "orders": id}
+        await here.trail.certain(here.who, "destination", 200, about)
+        await again(here.ordered.parcels, parcel)
+        return await waited(here, id, wait, task.version)
 
     flags = {"store": store, "data": data, "environment": environment, "allow_private_keys": allow_private_keys}
     with leaving(lambda: id):
-        sys.exit(tell(done(flags, work), json=json))
+        sys.exit(tell(at_the_desk(flags, work), json=json))

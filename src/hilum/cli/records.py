@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from hilum.app.desk import Desk
     from hilum.app.settings import Settings
     from hilum.store.interface import Store
 
@@ -38,6 +39,17 @@ def done(flags: dict[str, str | None], work: Callable[[Store, Settings], Awaitab
             await opened.close()
 
     return asyncio.run(run())
+
+
+def at_the_desk(flags: dict[str, str | None], work: Callable[[Desk], Awaitable[T]]) -> T:
+    """What `work` makes of what signs in, gathers, delivers and films by these settings. Raises as `done`."""
+    from hilum.app.desk import desk
+
+    async def opened(store: Store, settings: Settings) -> T:
+        async with desk(settings, store) as here:
+            return await work(here)
+
+    return done(flags, opened)
 
 
 async def tell(store: Store, settings: Settings, event: str, about: dict[str, str]) -> None:

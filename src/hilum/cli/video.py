@@ -12,8 +12,7 @@ from hilum.cli import options
 from hilum.cli.gather import WAIT, Wait
 
 if TYPE_CHECKING:
-    from hilum.app.settings import Settings
-    from hilum.store.interface import Store
+    from hilum.app.desk import Desk
     from hilum.video.told import Told
 
 Out = Annotated[
@@ -82,26 +81,24 @@ def video(
 
     - `hilum video Patient/17 --template medications --language es --shape tall --json`
     """
-    from hilum.app.desk import desk
     from hilum.cli.filming import filmed, kept, tell
     from hilum.cli.ordering import given
-    from hilum.cli.records import done
+    from hilum.cli.records import at_the_desk
     from hilum.cli.terminal import say
     from hilum.video.wish import wish
 
     said = sys.stdin.readline().strip() if patient == "-" else patient
     wanted = wish(said, template, ehr, language=language, shape=shape, codec=codec, narrated=narrated, renderer=by)
 
-    async def work(opened: Store, settings: Settings) -> tuple[Told, str]:
-        async with desk(settings, opened) as here:
-            one = await here.filmed.videos.ask(here.who, wanted)
-            given(one.id, json=json)
-            made = await filmed(here, one.id, wait)
-            if approve and made.step == "awaiting-approval":
-                made = await here.filmed.videos.deciding.approve(here.who, made.id)
-            if out is not None and made.document:
-                await kept(here, made.id, out)
-            return made, here.door.base.removesuffix("/fhir")
+    async def work(here: Desk) -> tuple[Told, str]:
+        one = await here.filmed.videos.ask(here.who, wanted)
+        given(one.id, json=json)
+        made = await filmed(here, one.id, wait)
+        if approve and made.step == "awaiting-approval":
+            made = await here.filmed.videos.deciding.approve(here.who, made.id)
+        if out is not None and made.document:
+            await kept(here, made.id, out)
+        return made, here.door.base.removesuffix("/fhir")
 
     flags = {
         "store": store,
@@ -115,7 +112,7 @@ def video(
         "base_url": base_url,
     }
     try:
-        made, origin = done(flags, work)
+        made, origin = at_the_desk(flags, work)
         sys.exit(tell(made, origin, out, json=json))
     except KeyboardInterrupt:
         say("Left alone. A video whose id was printed goes on with a running `hilum serve`: see `hilum videos list`.")

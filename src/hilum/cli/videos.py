@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hilum.cli import options
 from hilum.cli.gather import WAIT, Wait
+from hilum.cli.records import at_the_desk
 
 if TYPE_CHECKING:
     from hilum.app.desk import Desk
-    from hilum.app.settings import Settings
-    from hilum.store.interface import Store
     from hilum.video.links import Standing
-
-T = TypeVar("T")
 
 videos = typer.Typer(
     name="videos",
@@ -31,17 +27,6 @@ videos = typer.Typer(
 )
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The video: the id of its Task.", show_default=False)]
-
-
-def _at_the_desk(flags: dict[str, str | None], work: Callable[[Desk], Awaitable[T]]) -> T:
-    from hilum.app.desk import desk
-    from hilum.cli.records import done
-
-    async def opened(store: Store, settings: Settings) -> T:
-        async with desk(settings, store) as here:
-            return await work(here)
-
-    return done(flags, opened)
 
 
 @videos.command("list")
@@ -69,7 +54,7 @@ def list_(
     async def work(here: Desk) -> Listed:
         return await here.filmed.videos.list(here.who, most)
 
-    found = _at_the_desk({"store": store, "data": data, "environment": environment}, work).videos
+    found = at_the_desk({"store": store, "data": data, "environment": environment}, work).videos
     listed("videos", found, COLUMNS, lambda one: one.id, msgspec.to_builtins, json=json)
 
 
@@ -112,7 +97,7 @@ def show(
                 await kept(here, id, path, name)
         return await here.filmed.videos.get(here.who, id)
 
-    one = _at_the_desk({"store": store, "data": data, "environment": environment}, work)
+    one = at_the_desk({"store": store, "data": data, "environment": environment}, work)
     if json:
         json_out(msgspec.to_builtins(one))
     else:
@@ -144,7 +129,7 @@ def watch(
         return await filmed(here, id, wait), here.door.base.removesuffix("/fhir")
 
     flags = {"store": store, "data": data, "environment": environment, "ffmpeg": ffmpeg}
-    made, origin = _at_the_desk(flags | {"allow_private_keys": allow_private_keys}, work)
+    made, origin = at_the_desk(flags | {"allow_private_keys": allow_private_keys}, work)
     sys.exit(tell(made, origin, json=json))
 
 
@@ -217,7 +202,7 @@ def _decide(what: str, id: str, flags: dict[str, str | None], *, json: bool) -> 
             await cleared(here, id)
         return one
 
-    one = _at_the_desk(flags, work)
+    one = at_the_desk(flags, work)
     if json:
         json_out(msgspec.to_builtins(one))
     else:
@@ -256,7 +241,7 @@ def link(
         return await here.filmed.videos.giving.link(here.who, id, int(days * 86_400), PROOFS[proof])
 
     flags = {"store": store, "data": data, "environment": environment, "base_url": base_url}
-    url, standing = _at_the_desk(flags, work)
+    url, standing = at_the_desk(flags, work)
     if json:
         json_out({"url": url, "id": standing.id, "expires": instant(standing.expires)})
         return
@@ -285,7 +270,7 @@ def links(
     async def work(here: Desk) -> list[Standing]:
         return await here.filmed.videos.giving.links(here.who, id)
 
-    found = _at_the_desk({"store": store, "data": data, "environment": environment}, work)
+    found = at_the_desk({"store": store, "data": data, "environment": environment}, work)
     if json:
         some = [
             {
@@ -332,7 +317,7 @@ def revoke(
     async def work(here: Desk) -> None:
         await here.filmed.videos.giving.revoke(here.who, id, name)
 
-    _at_the_desk({"store": store, "data": data, "environment": environment}, work)
+    at_the_desk({"store": store, "data": data, "environment": environment}, work)
     if json:
         json_out({"id": name, "revoked": True})
     else:

@@ -7,13 +7,13 @@ left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
 from hilum.fhir.resource import Resource, instant
+from hilum.fhir.said import coding, elements, mapping, mappings, number, text
 from hilum.video import shown
 from hilum.video.files import SUPERSEDED, TEMPLATE
 from hilum.video.outdated import CHANGED
@@ -84,36 +84,36 @@ class Told(msgspec.Struct, frozen=True):
 def told(task: Resource) -> Told:
     """What the Task of a video says."""
     body = task.body
-    asked = {code: value for system, code, value in _elements(body, "input") if system == shown.VIDEO}
-    output = list(_elements(body, "output"))
-    said = {code: value for system, code, value in output if system == shown.VIDEO}
-    percent = next((_number(value) for system, _, value in output if system == shown.PROGRESS), None)
-    reason = _object(body.get("statusReason"))
-    verdict = _text(said.get("decision"))
-    left, element = _text(said.get("outdated")), _text(said.get("element"))
+    asked = {one.code: one.value for one in elements(body, "input") if one.system == shown.VIDEO}
+    output = list(elements(body, "output"))
+    said = {one.code: one.value for one in output if one.system == shown.VIDEO}
+    percent = next((number(one.value) for one in output if one.system == shown.PROGRESS), None)
+    reason = mapping(body.get("statusReason"))
+    verdict = text(said.get("decision"))
+    left, element = text(said.get("outdated")), text(said.get("element"))
     return Told(
         id=task.id,
-        status=_text(body.get("status")),
-        step=_coding(body.get("businessStatus"))[1],
+        status=text(body.get("status")),
+        step=coding(body.get("businessStatus"))[1],
         version=task.version,
-        template=_text(asked.get("template")),
-        language=_text(asked.get("language")),
-        shape=_text(asked.get("shape")),
-        codec=_text(asked.get("codec")),
-        renderer=_text(asked.get("renderer")),
+        template=text(asked.get("template")),
+        language=text(asked.get("language")),
+        shape=text(asked.get("shape")),
+        codec=text(asked.get("codec")),
+        renderer=text(asked.get("renderer")),
         narrated=asked.get("narrated") is not False,
-        ehr=_text(asked.get("ehr")),
-        patient=_text(_object(body.get("for")).get("reference")),
-        waits=_text(_object(body.get("businessStatus")).get("text")),
+        ehr=text(asked.get("ehr")),
+        patient=text(mapping(body.get("for")).get("reference")),
+        waits=text(mapping(body.get("businessStatus")).get("text")),
         progress=percent,
-        created=_text(body.get("authoredOn")),
+        created=text(body.get("authoredOn")),
         changed=instant(task.last_updated),
-        document=_text(_object(said.get("document")).get("reference")),
+        document=text(mapping(said.get("document")).get("reference")),
         seconds=_seconds(said.get("seconds")),
         spoken=said.get("spoken") is True,
-        edited=_text(said.get("edited")),
-        decided=Decided(verdict, _text(said.get("decided-by")), _text(said.get("decided-at"))) if verdict else None,
-        reason=Reason(_coding(reason)[1], _text(reason.get("text")), element) if reason else None,
+        edited=text(said.get("edited")),
+        decided=Decided(verdict, text(said.get("decided-by")), text(said.get("decided-at"))) if verdict else None,
+        reason=Reason(coding(reason)[1], text(reason.get("text")), element) if reason else None,
         outdated=Reason(OUTDATED, left, element) if left else None,
     )
 
@@ -121,18 +121,18 @@ def told(task: Resource) -> Told:
 def of_document(document: Resource, id: str) -> Told:
     """What the DocumentReference of an approved video says. `id`: of the video."""
     body = document.body
-    kinds = _list(_object(body.get("type")).get("coding"))
-    template = next((_text(one.get("code")) for one in kinds if one.get("system") == TEMPLATE), "")
-    first = next(iter(_list(body.get("content"))), {})
-    date = _text(body.get("date"))
+    kinds = mappings(mapping(body.get("type")).get("coding"))
+    template = next((text(one.get("code")) for one in kinds if one.get("system") == TEMPLATE), "")
+    first = next(iter(mappings(body.get("content"))), {})
+    date = text(body.get("date"))
     return Told(
         id=id,
         status="completed",
         step="approved",
         version=document.version,
         template=template,
-        language=_text(_object(first.get("attachment")).get("language")),
-        patient=_text(_object(body.get("subject")).get("reference")),
+        language=text(mapping(first.get("attachment")).get("language")),
+        patient=text(mapping(body.get("subject")).get("reference")),
         created=date,
         changed=instant(document.last_updated),
         document=f"{document.type}/{document.id}",
@@ -142,38 +142,11 @@ def of_document(document: Resource, id: str) -> Told:
 
 def video_of(document: Resource) -> str:
     """The id of the video that a DocumentReference is of; "" for another one."""
-    for one in _list(document.body.get("identifier")):
+    for one in mappings(document.body.get("identifier")):
         if one.get("system") == shown.VIDEO:
-            return _text(one.get("value"))
+            return text(one.get("value"))
     return ""
-
-
-def _elements(body: Mapping[str, Any], name: str) -> Iterator[tuple[str, str, Any]]:
-    for one in _list(body.get(name)):
-        value = next((value for key, value in one.items() if key.startswith("value")), None)
-        yield *_coding(one.get("type")), value
-
-
-def _coding(concept: Any) -> tuple[str, str]:
-    first = next(iter(_list(_object(concept).get("coding"))), {})
-    return _text(first.get("system")), _text(first.get("code"))
-
-
-def _number(value: Any) -> int:
-    return value if type(value) is int else 0
 
 
 def _seconds(value: Any) -> float:
     return float(value) if type(value) in (int, float) or isinstance(value, Decimal) else 0.0
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: Any) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []

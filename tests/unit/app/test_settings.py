@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hilum.app.settings import AUTH, ENTRIES, LOG_FORMATS, LOG_LEVELS, METRICS, Settings, is_loopback
+from hilum.app.entries import AUTH, LOG_FORMATS, LOG_LEVELS, METRICS
+from hilum.app.settings import ENTRIES, Settings, is_loopback
 from hilum.problems import Misconfigured
 
 
