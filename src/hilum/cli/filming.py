@@ -147,6 +147,7 @@ def shown(one: Told) -> None:
         "length": f"{one.seconds:.0f} seconds{', with a voice' if one.spoken else ''}" if one.seconds else "",
         "edited": f"by {one.edited}" if one.edited else "",
         "decided": f"{one.decided.verdict} by {one.decided.by} at {one.decided.at[:19]}" if one.decided else "",
+        "because": one.decided.reason if one.decided else "",
         "failed": f"{one.reason.text} ({one.reason.code})" if one.reason else "",
         "outdated": one.outdated.text if one.outdated else "",
         "mend": next((found.element for found in (one.reason, one.outdated) if found), ""),

@@ -70,7 +70,7 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who has approved or rejected which script, and when (microseconds since 1970). `verdict`: APPROVE or REJECT.
     `who`: a reference such as `Practitioner/7`, where the account has one. `digest`: SHA-256 of the script, hex.
-    `template`: nobody did; the template lets it go by itself.
+    `template`: nobody did; the template lets it go by itself. `reason`: why it was rejected, in that person's words.
     """
 
     verdict: str
@@ -79,6 +79,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     who: str = ""
     digest: str = ""
     template: bool = False
+    reason: str = ""
 
 
 class Order(Record, frozen=True, omit_defaults=True):

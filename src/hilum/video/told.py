@@ -33,11 +33,12 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Decided(msgspec.Struct, frozen=True):
-    """Who has approved or rejected it, and when."""
+    """Who has approved or rejected it, when, and, of a rejection, why."""
 
     verdict: str
     by: str
     at: str
+    reason: str = ""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -88,8 +89,10 @@ def told(task: Resource) -> Told:
     output = list(_elements(body, "output"))
     said = {code: value for system, code, value in output if system == shown.VIDEO}
     percent = next((_number(value) for system, _, value in output if system == shown.PROGRESS), None)
-    reason = _object(body.get("statusReason"))
-    verdict = _text(said.get("decision"))
+    why = _object(body.get("statusReason"))
+    system, code = _coding(why)
+    verdict, rejected = _text(said.get("decision")), system == shown.REJECTION
+    because = _text(why.get("text")) if rejected else ""
     left, element = _text(said.get("outdated")), _text(said.get("element"))
     return Told(
         id=task.id,
@@ -112,8 +115,10 @@ def told(task: Resource) -> Told:
         seconds=_seconds(said.get("seconds")),
         spoken=said.get("spoken") is True,
         edited=_text(said.get("edited")),
-        decided=Decided(verdict, _text(said.get("decided-by")), _text(said.get("decided-at"))) if verdict else None,
-        reason=Reason(_coding(reason)[1], _text(reason.get("text")), element) if reason else None,
+        decided=Decided(verdict, _text(said.get("decided-by")), _text(said.get("decided-at")), because)
+        if verdict
+        else None,
+        reason=Reason(code, _text(why.get("text")), element) if why and not rejected else None,
         outdated=Reason(OUTDATED, left, element) if left else None,
     )
 

@@ -252,6 +252,7 @@ async def test_a_script_is_edited_and_approved_by_its_etag(here: Here) -> None:
 async def test_what_is_rejected_or_cancelled_says_so(here: Here) -> None:
     rejected = await here.ask("POST", f"{VIDEOS}/{await here.draft()}/reject", {"reason": "No."}, token="doctor")
     assert (rejected.status, rejected.json["step"]) == (200, "rejected")
+    assert (rejected.json["decided"]["reason"], rejected.json["reason"]) == ("No.", None)
     for method, path in (("POST", "/cancel"), ("DELETE", "")):
         answer = await here.ask(method, f"{VIDEOS}/{await here.draft()}{path}")
         assert (answer.status, answer.json["status"]) == (200, "cancelled")

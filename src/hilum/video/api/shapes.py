@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from hilum.api.shapes import Shape
+from hilum.video.deciding import LONGEST_REASON
 from hilum.video.links import DEFAULT, LONGEST, SHORTEST
 
 
@@ -91,11 +92,12 @@ class Reason(Shape):
 
 
 class Decided(Shape):
-    """Who has approved or rejected it, and when."""
+    """Who has approved or rejected it, when, and, of a rejection, why."""
 
     verdict: str
     by: str
     at: datetime | None = None
+    reason: str | None = Field(None, repr=False)
 
 
 class Video(Shape):
@@ -155,9 +157,9 @@ class Edits(Shape):
 
 
 class Rejection(Shape):
-    """Why, for the audit."""
+    """Why: it stands on the Task, so it should not name the patient, and in the audit."""
 
-    reason: str = Field("", max_length=1000, repr=False)
+    reason: str = Field("", max_length=LONGEST_REASON, repr=False)
 
 
 class LinkWanted(Shape):

@@ -183,9 +183,10 @@ async def test_a_rejection_needs_a_reason(clinic: Here, doctor: Browser) -> None
     form = await form_of(doctor, path)
     bare = await doctor.post(path, form | {"reason": " "})
     assert (bare.status, "Say why" in bare.text) == (422, True)
-    assert (await doctor.post(path, form | {"reason": "The drug is another one."})).status == 303
+    assert (await doctor.post(path, form | {"reason": "The <drug> is another one."})).status == 303
     page = (await doctor.get(f"/videos/{id}")).text
     assert "<b>Rejected</b> by Person doc" in page
+    assert "Why: The &lt;drug&gt; is another one." in page
     assert "Nothing of the draft was kept" in page
 
 

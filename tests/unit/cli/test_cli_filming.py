@@ -1,0 +1,16 @@
+"""What commands print of a video."""
+
+from __future__ import annotations
+
+import pytest
+
+from hilum.cli.filming import shown
+from hilum.video.told import Decided, Told
+
+
+def test_why_a_video_was_rejected_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    decided = Decided("rejected", "kim", "2026-11-23T10:00:00.000000Z", "The drug is another one.")
+    shown(Told("v1", "cancelled", "rejected", 3, "after-visit", "en", decided=decided))
+    lines = capsys.readouterr().out.splitlines()
+    assert "decided   rejected by kim at 2026-11-23T10:00:00" in lines
+    assert "because   The drug is another one." in lines
