@@ -94,7 +94,7 @@ def filmed(
         trail=trail,
         at_once=settings.renders,
     )
-    return Filmed(videos, working, lapsing, Callbacks(elsewhere))
+    return Filmed(videos, working, lapsing, Callbacks(elsewhere, videos.hearing.heard, door.store.ledger))
 
 
 def services(settings: Settings, origin: str) -> Mapping[str, Remote]:

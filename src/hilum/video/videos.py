@@ -12,6 +12,7 @@
 | `deciding` | staff | other words, then a new draft; a decision, with who made it |
 | `giving` | staff | links that lead the patient to it |
 | `watching` | the patient | a link, a proof, and the hour after it |
+| `hearing` | services | that there is something new of a job |
 
 What a token may do: `hilum.video.allowed`. All may raise Busy.
 """
@@ -44,6 +45,7 @@ from hilum.video import allowed, shelf, shown, sources
 from hilum.video.deciding import Deciding
 from hilum.video.files import BINARY, DOCUMENTS, SUPERSEDED, File
 from hilum.video.giving import Giving
+from hilum.video.hearing import Hearing
 from hilum.video.making import Gather, Renderers, Writing
 from hilum.video.order import APPROVED, AWAITING, Order
 from hilum.video.outdated import Outdated
@@ -95,12 +97,13 @@ class Videos:
         deciding: Deciding,
         giving: Giving,
         watching: Watching,
+        hearing: Hearing,
         accepted: Callable[[], None],
         clock: Callable[[], float],
     ) -> None:
         self._seeing, self._writing, self._renderers, self._gather = seeing, writing, renderers, gather
         self._feed, self._repeated, self._accepted, self._clock = feed, repeated, accepted, clock
-        self.deciding, self.giving, self.watching = deciding, giving, watching
+        self.deciding, self.giving, self.watching, self.hearing = deciding, giving, watching, hearing
 
     # --- asked for ----------------------------------------------------------------------------------------------------
 
@@ -158,6 +161,7 @@ class Videos:
             at=now,
             asked=now,
             narrated=wish.narrated,
+            far=self._renderers[wish.renderer].at_once > 0,
             ehr=wish.ehr,
             patient=patient,
             sealed="" if wish.whom is None else self._seeing.shelf.sealed(id, wish.whom),

@@ -283,15 +283,29 @@ async def test_gathering_is_cancelled_with_it(here: World) -> None:
 
 async def test_what_is_rejected_is_deleted_and_who_did_so_is_told(here: World) -> None:
     id = await here.draft()
-    found = await here.videos.deciding.reject(DOCTOR, id, reason="Too long.")
+    found = await here.videos.deciding.reject(DOCTOR, id, reason=" Too\tlong.\0 ")
     assert (found.status, found.step) == ("cancelled", "rejected")
     assert found.decided is not None
-    assert (found.decided.verdict, found.decided.by) == ("rejected", "doc")
+    assert (found.decided.verdict, found.decided.by, found.decided.reason) == ("rejected", "doc", "Too long.")
+    assert found.reason is None, "it has not failed"
+    assert (await here.body("Task", id))["statusReason"] == {
+        "coding": [{"system": "urn:hilum:video-rejection", "code": "rejected"}], "text": "Too long.",
+    }  # fmt: skip
     assert here.trail.events[-1][3]["reason"] == "Too long."
     await here.work()
     assert (await here.videos.get(OWNER, id)).step == "rejected"
     assert await here.stands(id) == []
     assert await here.left() == (0, 0, 0)
+
+
+async def test_a_rejection_may_have_no_reason_and_none_without_end(here: World) -> None:
+    id = await here.draft()
+    with pytest.raises(Invalid, match="1000 characters"):
+        await here.videos.deciding.reject(DOCTOR, id, reason="x" * 1001)
+    decided = (await here.videos.deciding.reject(DOCTOR, id)).decided
+    assert decided is not None
+    assert (decided.verdict, decided.reason) == ("rejected", "")
+    assert "statusReason" not in await here.body("Task", id)
 
 
 async def test_where_references_are_kept_whole_drafts_can_be_deleted_too(tmp_path: Path) -> None:

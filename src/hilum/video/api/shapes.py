@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from hilum.api.shapes import Shape
+from hilum.video.deciding import LONGEST_REASON
 from hilum.video.links import DEFAULT, LONGEST, SHORTEST
 
 
@@ -91,11 +92,12 @@ class Reason(Shape):
 
 
 class Decided(Shape):
-    """Who has approved or rejected it, and when."""
+    """Who has approved or rejected it, when, and, of a rejection, why."""
 
     verdict: str
     by: str
     at: datetime | None = None
+    reason: str | None = Field(None, repr=False)
 
 
 class Video(Shape):
@@ -127,6 +129,9 @@ class Video(Shape):
     changed: datetime | None = None
     seconds: float | None = Field(None, description="How long it is, once it is rendered.")
     spoken: bool = Field(False, description="It has a voice.")
+    in_step: bool = Field(
+        True, description="The captions are timed by what is said. Else by how fast people read: a service sent none."
+    )
     edited: str | None = Field(None, description="Who has changed the script last.")
     decided: Decided | None = None
     reason: Reason | None = None
@@ -155,9 +160,9 @@ class Edits(Shape):
 
 
 class Rejection(Shape):
-    """Why, for the audit."""
+    """Why: it stands on the Task, so it should not name the patient, and in the audit."""
 
-    reason: str = Field("", max_length=1000, repr=False)
+    reason: str = Field("", max_length=LONGEST_REASON, repr=False)
 
 
 class LinkWanted(Shape):
