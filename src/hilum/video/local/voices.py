@@ -18,7 +18,6 @@ from typing import Final
 from hilum.video.local.processes import NotStarted, answer
 from hilum.video.local.sound import Sound, read, samples
 from hilum.video.local.words import primary
-from hilum.video.pronouncing import pronounced
 from hilum.video.renderer import Unrendered
 
 ESPEAK: Final = ("espeak-ng", "-b", "1", "-s", "145", "-g", "3", "--stdin", "--stdout", "-v")
@@ -32,18 +31,14 @@ LONGEST: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """One that is installed. `rate`: of samples, where they come bare; 0: they come as a WAV file. `language`: of the
-    texts.
-    """
+    """One that is installed. `rate`: of samples, where they come bare; 0: they come as a WAV file."""
 
     engine: str
     command: tuple[str, ...]
     rate: int = 0
-    language: str = "en"
 
     async def say(self, text: str) -> Sound:
         """A text as sound. Raises Unrendered."""
-        text = pronounced(text, self.language)
         try:
             code, out = await answer(self.command, text.encode() + b"\n", LONGEST * (1 + len(text) / 100))
         except TimeoutError:
@@ -69,7 +64,7 @@ def voice(language: str, models: Mapping[str, Path]) -> Voice | None:
         return _piper(spoken, model)
     program = shutil.which(ESPEAK[0])
     if program and spoken in VOICES:
-        return Voice("espeak-ng", (program, *ESPEAK[1:], VOICES[spoken]), language=spoken)
+        return Voice("espeak-ng", (program, *ESPEAK[1:], VOICES[spoken]))
     return None
 
 
@@ -89,4 +84,4 @@ def _piper(language: str, model: Path) -> Voice:
         ) from None
     if not model.is_file():
         raise Unrendered("no-voice", f"The voice of piper that is set for “{language}”, {model.name}, is not there.")
-    return Voice("piper", (program, *PIPER[1:], str(model)), rate, language)
+    return Voice("piper", (program, *PIPER[1:], str(model)), rate)

@@ -106,11 +106,3 @@ async def test_espeak_ng_speaks(language: str, text: str) -> None:
     assert found is not None
     sound = trimmed(await found.say(text))
     assert 0.8 < sound.seconds < 5
-
-
-async def test_numbers_are_given_as_they_are_said_in_the_language(path: Path, tmp_path: Path) -> None:
-    program(path, "piper", ECHO)
-    found = voice("es", {"es": model(tmp_path)})
-    assert found is not None
-    await found.say("Tome 0.125 mg.")
-    assert json.loads((path / "asked.json").read_text())["text"] == "Tome 0 punto 1 2 5 mg.\n"
