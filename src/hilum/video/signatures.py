@@ -74,7 +74,8 @@ _STOP: Final = re.compile(
 _PARTS: Final = (
     ("morning", r"morning|breakfast|(?:la|las)\s+mañanas?|desayun\w+", ("MORN", "WAKE", "ACM", "CM", "PCM")),
     ("noon", r"noon|lunch|afternoon|mediod[ií]a|almuerzo|(?:la|las)\s+tardes?", ("NOON", "AFT", "ACD", "CD", "PCD")),
-    ("night", r"evening|dinner|supper|(?:la|las)\s+(?:tarde|noche)s?|cena|night(?:ly)?|bedtime|acostarse|anochecer|dormir",
+    ("night",
+     r"evening|dinner|supper|(?:la|las)\s+(?:tarde|noche)s?|cena|night(?:ly)?|bedtime|acostarse|anochecer|dormir",
      ("EVE", "ACV", "CV", "PCV", "NIGHT", "HS", "PHS")),
 )  # fmt: skip
 """Parts of the day: in words, and their codes, of which those with more after a point are part."""

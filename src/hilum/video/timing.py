@@ -245,7 +245,7 @@ def span(phrases: Phrases, duration: Element) -> Told:
 
 
 def lasting(dosage: Element) -> float | None:
-    """For how many hours it is taken, at the most: so long, or so many times; None: nothing says so that can be read."""
+    """For how many hours it is taken, at the most: so long, or so many times; None: nothing says so."""
     repeat = dosage.get("timing", "repeat")
     if repeat is None:
         return None
