@@ -55,6 +55,8 @@ def appointments(record: Record, now: datetime) -> tuple[tuple[Moment, Element],
             continue
         if status not in _BOOKED:
             raise refused("status-unknown", "Nobody knows whether this appointment holds.", f"{one.place}.status")
+        if one.get("cancelationReason") is not None:
+            raise refused("status-unknown", "This is booked, and has a reason why it is cancelled.", one.place)
         for person in one.each("participant"):
             if "Patient/" in person.text("actor", "reference") and person.text("status") == "declined":
                 raise refused(

@@ -18,7 +18,7 @@ from hilum.video.moments import moment
 from hilum.video.phrases import Phrases, Told
 from hilum.video.refusals import refused
 from hilum.video.signatures import MILLIGRAMS
-from hilum.video.timing import hours, positive
+from hilum.video.timing import lasting, positive
 from hilum.video.wording import codes, concept, number
 
 _ORDERS: Final = frozenset(("order", "original-order", "reflex-order", "filler-order", "instance-order"))
@@ -109,9 +109,9 @@ def _dated(one: Element, now: datetime) -> None:
     start = effective.get("start") if effective is not None else None
     written = moment(one.get("authoredOn")) or moment(start)
     for dosage in _dosages(one):
-        lasts = dosage.get("timing", "repeat", "boundsDuration")
-        if lasts is not None and written is not None and now - written.last > timedelta(hours=hours(lasts)):
-            raise refused("dates-conflict", "This medicine is active, and was for a time that is over.", lasts.place)
+        lasts = lasting(dosage)
+        if lasts is not None and written is not None and now - written.last > timedelta(hours=lasts):
+            raise refused("dates-conflict", "This medicine is active, and was for a time that is over.", dosage.place)
     ends = [timing.get("timing", "repeat", "boundsPeriod", "end") for timing in _dosages(one)]
     if effective is not None and effective.choice == "Period":
         ends.append(effective.get("end"))

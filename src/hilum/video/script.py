@@ -37,8 +37,8 @@ class Citation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Sentence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One. `id`: its own within the script. `phrase`: the entry of the phrase table that it was made of, `edited` where
     a person wrote it. `cites` is empty only where nothing is said about the patient. `spoken`: for the voice, where it
-    is not the text ("2.5 mg": "2.5 milligrams"). `limit`: characters that an edit may have; 0: it can't be edited,
-    since it tells what stands in the record.
+    is not the text ("2.5 mg": "2 point 5 milligrams"). `limit`: characters that an edit may have; 0: it can't be
+    edited, since it tells what stands in the record.
     """
 
     id: str

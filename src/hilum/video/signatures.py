@@ -32,16 +32,19 @@ _FROM: Final = (
     rf"(?P<number>{_ONE})(?P<more>\s+(?:and\s+a\s+half|y\s+medi[oa]))?(?:\s*(?:-|–|to|or|a|o)\s*(?P<upper>{_ONE}))?"
 )
 _NUMBER: Final = rf"(?<![\w./-])(?<![0-9],){_FROM}"
+_AGAIN: Final = re.compile(rf"(?<![\w./-])({_ONE})\s*\(\s*({_ONE})\s*\)", re.I)
+"""`2 (two) times`, as Epic writes it (2026-11)."""
 _AFTER: Final = r"(?P<after>\s+(?:and\s+a\s+half|y\s+medi[oa]))?"
 _HOURS: Final = {
     "h": Fraction(1), "hr": Fraction(1), "hour": Fraction(1), "hora": Fraction(1), "d": Fraction(24),
     "day": Fraction(24), "día": Fraction(24), "dia": Fraction(24), "wk": Fraction(168), "week": Fraction(168),
-    "semana": Fraction(168), "month": Fraction(720), "mes": Fraction(720), "mese": Fraction(720),
+    "morning": Fraction(24), "evening": Fraction(24), "night": Fraction(24), "mañana": Fraction(24),
+    "noche": Fraction(24), "semana": Fraction(168), "month": Fraction(720), "mes": Fraction(720), "mese": Fraction(720),
 }  # fmt: skip
 _UNITS: Final = "|".join(sorted(_HOURS, key=len, reverse=True))
 _LY: Final = {
-    "daily": "day", "weekly": "week", "monthly": "month", "diariamente": "día", "diario": "día", "diaria": "día",
-    "semanal": "semana", "semanalmente": "semana", "mensual": "mes", "mensualmente": "mes",
+    "daily": "day", "nightly": "day", "weekly": "week", "monthly": "month", "diariamente": "día", "diario": "día",
+    "diaria": "día", "semanal": "semana", "semanalmente": "semana", "mensual": "mes", "mensualmente": "mes",
 }  # fmt: skip
 _PER: Final = rf"(?:(?:a|per|each|every|al|a\s+la|por|cada)\s+(?P<per>{_UNITS})|(?P<ly>{'|'.join(_LY)}))\b"
 _TIMES: Final = re.compile(rf"{_NUMBER}\s+(?:times?|veces|vez)\s+{_PER}", re.I)
@@ -71,7 +74,8 @@ _STOP: Final = re.compile(
 _PARTS: Final = (
     ("morning", r"morning|breakfast|(?:la|las)\s+mañanas?|desayun\w+", ("MORN", "WAKE", "ACM", "CM", "PCM")),
     ("noon", r"noon|lunch|afternoon|mediod[ií]a|almuerzo|(?:la|las)\s+tardes?", ("NOON", "AFT", "ACD", "CD", "PCD")),
-    ("night", r"evening|dinner|supper|(?:la|las)\s+(?:tarde|noche)s?|cena|night|bedtime|acostarse|anochecer|dormir",
+    ("night",
+     r"evening|dinner|supper|(?:la|las)\s+(?:tarde|noche)s?|cena|night(?:ly)?|bedtime|acostarse|anochecer|dormir",
      ("EVE", "ACV", "CV", "PCV", "NIGHT", "HS", "PHS")),
 )  # fmt: skip
 """Parts of the day: in words, and their codes, of which those with more after a point are part."""
@@ -110,6 +114,7 @@ class Elements:
 
 def contradiction(words: str, of: Elements) -> str:
     """What the words tell otherwise: `dose`, `frequency`, `part of the day`, `route`, `need`, `end`; "" for nothing."""
+    words = _AGAIN.sub(r"\1 or \2", words)
     if of.dose is not None and of.unit and set(_doses(words, of.unit)) - {_same(of.dose, of.unit)}:
         return "dose"
     if of.rates and set(_rates(words)) - of.rates:

@@ -236,28 +236,38 @@ def _bounds(phrases: Phrases, repeat: Element) -> tuple[tuple[str, Told], ...]:
 
 def span(phrases: Phrases, duration: Element) -> Told:
     """A Duration: `10 days`. Raises Refused."""
-    digits, unit = _duration(duration)
-    text = phrases.say(f"span-{unit}", digits).text
-    return Told(text, text, (duration.cite(text),))
-
-
-def hours(duration: Element) -> float:
-    """How long a Duration is, at the most. Raises Refused."""
-    digits, unit = _duration(duration)
-    return float(min(Fraction(digits) * HOURS[unit] * _LONGER.get(unit, 1), _ENDLESS))
-
-
-_LONGER: Final = MappingProxyType({"mo": Fraction(31, 30), "a": Fraction(366, 365)})
-_ENDLESS: Final = 24 * 366 * Fraction(1000)
-
-
-def _duration(duration: Element) -> tuple[str, str]:
-    """Digits and unit. Raises Refused."""
     value, unit = duration.get("value"), duration.text("code") or duration.text("unit")
     unit = _UNITS.get(unit, unit)
     if value is None or not positive(value) or unit not in HOURS or duration.get("comparator") is not None:
         raise refused("timing-unknown", "A duration is a number above 0 with a unit of time.", duration.place)
-    return number(value), unit
+    text = phrases.say(f"span-{unit}", number(value)).text
+    return Told(text, text, (duration.cite(text),))
+
+
+def lasting(dosage: Element) -> float | None:
+    """For how many hours it is taken, at the most: so long, or so many times; None: nothing says so."""
+    repeat = dosage.get("timing", "repeat")
+    if repeat is None:
+        return None
+    duration, count, needed = repeat.get("boundsDuration"), repeat.get("count"), dosage.of("asNeeded")
+    if duration is not None:
+        value, unit = duration.get("value"), duration.text("code") or duration.text("unit")
+        unit = _UNITS.get(unit, unit)
+        if value is None or not positive(value) or unit not in HOURS:
+            return None
+        return float(min(Fraction(number(value)) * HOURS[unit] * _LONGER.get(unit, 1), _ENDLESS))
+    period, unit = repeat.get("period"), repeat.text("periodUnit")
+    at_once = repeat.get("frequency") or Element("", "", 1)
+    if count is None or period is None or unit not in HOURS or not all(map(positive, (count, period, at_once))):
+        return None
+    if repeat.get("dayOfWeek") is not None or (needed is not None and needed.value is not False):
+        return None
+    every = Fraction(number(period)) * HOURS[unit] * _LONGER.get(unit, 1) / Fraction(number(at_once))
+    return float(min(Fraction(number(count)) * every, _ENDLESS))
+
+
+_LONGER: Final = MappingProxyType({"mo": Fraction(31, 30), "a": Fraction(366, 365)})
+_ENDLESS: Final = 24 * 366 * Fraction(1000)
 
 
 _UNITS: Final[Mapping[str, Any]] = MappingProxyType(

@@ -88,17 +88,14 @@ def readable(script: Script, template: Template) -> Script:
 
 
 def placeholders(script: Script) -> dict[str, str]:
-    """A script as flat names and texts, for a service that fills placeholders. No ids, no numbers of the patient. What
-    is spoken has its numbers in words, since nobody knows what a voice elsewhere makes of the point of `0.125`.
-    """
+    """A script as flat names and texts, for a service that fills placeholders. No ids, no numbers of the patient."""
     flat = {"first_name": script.first_name, "title": script.title, "language": script.language}
     if script.notice:
         flat["notice"] = script.notice
     for number, scene in enumerate(script.scenes, 1):
         flat[f"scene_{number}_heading"] = scene.heading
         flat[f"scene_{number}_text"] = " ".join(one.text for one in scene.sentences)
-        spoken = " ".join(one.spoken or one.text for one in scene.sentences)
-        flat[f"scene_{number}_spoken"] = pronounced(spoken, script.language)
+        flat[f"scene_{number}_spoken"] = " ".join(one.spoken or one.text for one in scene.sentences)
     return flat
 
 
@@ -131,10 +128,11 @@ class _Writing:
                 text=one.text,
                 phrase=phrase,
                 cites=one.cites,
-                spoken=one.spoken if one.spoken != one.text else "",
+                spoken=spoken if spoken != one.text else "",
                 limit=limit,
             )
             for number, (phrase, one, limit) in enumerate(told, 1)
+            for spoken in (pronounced(one.spoken, self.phrases.spoken),)
         )
         heading = self.phrases.say(scene.heading).text
         return Scene(id, scene.role, heading, sentences, self._picture(scene, current))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -114,7 +115,7 @@ class _Checking:
 
     def _judge(self, text: str, support: Support, *, spoken: bool = False) -> list[tuple[str, str]]:
         """What a text states without that support, and what it leaves out."""
-        reading = Reading(text, self.language, support.strings, self.drugs)
+        reading = Reading(in_digits(text) if spoken else text, self.language, support.strings, self.drugs)
         found = [
             (one.kind, one.text)
             for one in reading.facts
@@ -133,7 +134,7 @@ class _Checking:
             if re.sub(r"\D", "", sentence["spoken"]) != re.sub(r"\D", "", sentence["text"]):
                 yield Finding(sentence["id"], "spoken phone", sentence["spoken"])
         else:
-            for kind, said in self._judge(sentence["spoken"], support, spoken=True):
+            for kind, said in self._judge(sentence["spoken"], voiced(support), spoken=True):
                 yield Finding(sentence["id"], f"spoken {kind}", said)
 
     def _instructions(self) -> list[str]:
@@ -211,6 +212,21 @@ class _Checking:
             )
             if not known and not (fact.kind == "side" and fact.value[0] in of_record):
                 yield Finding(scene["id"], f"picture {fact.kind}", fact.text)
+
+
+def in_digits(spoken: str) -> str:
+    """`0 point 1 2 5` as `0.125`."""
+    pattern = r"(?<!\d)(\d+) (?:point|punto) (\d(?: \d)*)(?!\d)"
+    return re.sub(pattern, lambda found: f"{found[1]}.{found[2].replace(' ', '')}", spoken)
+
+
+def voiced(support: Support) -> Support:
+    """What the record says, as a voice may say it too: `1 to 2` for `1-2`, `1000` for `1,000`."""
+    other = set(support.strings)
+    for word in ("to", "a"):
+        other |= {re.sub(r"(\d) ?[-–] ?(\d)", rf"\1 {word} \2", one) for one in support.strings}
+    other |= {re.sub(r"(?<=\d),(?=\d{3})", "", one) for one in other}
+    return replace(support, strings=frozenset(other))
 
 
 def _all_words(subject: Body) -> Iterable[str]:

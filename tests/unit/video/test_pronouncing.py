@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from hilum.video.local.voices import VOICES
+from hilum.video.phrases import language as language_of
 from hilum.video.pronouncing import pronounced
 
 
@@ -26,7 +27,7 @@ from hilum.video.pronouncing import pronounced
     ],
 )
 def test_numbers_are_given_so_that_they_are_said_as_written(language: str, text: str, said: str) -> None:
-    assert pronounced(text, language) == said
+    assert pronounced(text, language_of(language).spoken) == said
 
 
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
@@ -38,4 +39,4 @@ def test_a_spanish_voice_makes_no_thousands_of_a_decimal(digits: str) -> None:
 
     thousand = phonemes("mil").strip().strip("'_!,")
     assert thousand in phonemes(digits)  # why it is given otherwise
-    assert thousand not in phonemes(pronounced(digits, "es"))
+    assert thousand not in phonemes(pronounced(digits, language_of("es").spoken))

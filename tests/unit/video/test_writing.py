@@ -174,7 +174,7 @@ def test_placeholders_have_texts_and_a_first_name_and_no_number_of_the_patient()
         assert hidden not in whole
 
 
-def test_what_a_voice_elsewhere_is_given_has_its_numbers_in_words() -> None:
+def test_a_voice_is_given_numbers_in_words_here_and_elsewhere() -> None:
     found = placeholders(script(dose(value=json.number("0.125"), unit="mg"), "medications", "es"))
     assert "Tome 0.125 mg " in found["scene_3_text"]
     assert "Tome 0 punto 1 2 5 miligramos " in found["scene_3_spoken"]

@@ -22,7 +22,6 @@ from typing import ClassVar, Final
 from hilum.video.local.processes import NotStarted, answer
 from hilum.video.local.sound import Sound, read
 from hilum.video.local.words import primary
-from hilum.video.pronouncing import pronounced
 from hilum.video.renderer import Unrendered
 
 ESPEAK: Final = ("espeak-ng", "-b", "1", "-s", "145", "-g", "3", "--stdin", "--stdout", "-v")
@@ -38,21 +37,14 @@ LONGEST: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Voice(ABC):
-    """One that is installed. `command`: the program and its arguments, but for where files go. `language`: of the
-    texts.
-    """
+    """One that is installed. `command`: the program and its arguments, but for where files go."""
 
     engine: ClassVar[str]
     command: tuple[str, ...]
-    language: str = "en"
 
     @abstractmethod
     def say(self, texts: Sequence[str], folder: Path) -> AsyncGenerator[Sound, None]:
         """Texts as sounds, one after the other. `folder`: for files on the way. Raises Unrendered."""
-
-    def _line(self, text: str) -> str:
-        """A text as the program reads it."""
-        return " ".join(pronounced(text, self.language).split()) + "\n"
 
     async def _run(self, given: str, *more: str) -> bytes:
         """What the program writes to its output. Raises Unrendered."""
@@ -81,7 +73,7 @@ class Espeak(Voice):
     async def say(self, texts: Sequence[str], folder: Path) -> AsyncGenerator[Sound, None]:
         """A run for each."""
         for text in texts:
-            sound = read(await self._run(self._line(text)))
+            sound = read(await self._run(_line(text)))
             if sound is None:
                 raise self._failed("ended with 0 and gave no sound")
             yield sound
@@ -97,7 +89,7 @@ class Piper(Voice):
         out = folder / self.engine
         out.mkdir()
         try:
-            await self._run("".join(map(self._line, texts)), FILES, str(out))
+            await self._run("".join(map(_line, texts)), FILES, str(out))
             made = sorted(out.iterdir(), key=lambda path: (len(path.stem), path.stem))  # by their numbers
             if len(made) != len(texts):
                 raise self._failed(f"made {len(made)} files of {len(texts)} lines")
@@ -120,7 +112,7 @@ def voice(language: str, models: Mapping[str, Path]) -> Voice | None:
         return _piper(spoken, model)
     program = shutil.which(ESPEAK[0])
     if program and spoken in VOICES:
-        return Espeak((program, *ESPEAK[1:], VOICES[spoken]), spoken)
+        return Espeak((program, *ESPEAK[1:], VOICES[spoken]))
     return None
 
 
@@ -138,4 +130,9 @@ def _piper(language: str, model: Path) -> Voice:
         )
     if not model.is_file():
         raise Unrendered("no-voice", f"The voice of piper that is set for “{language}”, {model.name}, is not there.")
-    return Piper((program, *PIPER[1:], str(model)), language)
+    return Piper((program, *PIPER[1:], str(model)))
+
+
+def _line(text: str) -> str:
+    """A text as programs read it."""
+    return " ".join(text.split()) + "\n"

@@ -13,9 +13,7 @@ OTHERWISE: Final = "en"
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of one language. `first`: the day a week begins with, Monday being 0. `point`, `to`, `plus`, `fractions`: how
-    `0.5`, `1-2` and `1½` are said.
-    """
+    """Of one language. `first`: the day that a week begins with, Monday being 0."""
 
     code: str
     title: str
@@ -32,10 +30,6 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     initials: tuple[str, ...]
     first: int
     day: str
-    point: str
-    to: str
-    plus: str
-    fractions: dict[str, str]
 
 
 @cache

@@ -114,15 +114,3 @@ async def test_espeak_ng_speaks(language: str, text: str, tmp_path: Path) -> Non
     assert found is not None
     (sound,) = await said(found, tmp_path, text)
     assert 0.8 < trimmed(sound).seconds < 5
-
-
-async def test_numbers_are_given_as_they_are_said_in_the_language(path: Path, tmp_path: Path) -> None:
-    piper(path, PIPER1)
-    found = voice("es", {"es": model(tmp_path)})
-    assert found is not None
-    await said(found, tmp_path, "Tome 0.125 mg.")
-    assert asked(path)[0]["lines"] == ["Tome 0 punto 1 2 5 mg."]
-    program(path, "espeak-ng", "open(sys.argv[0] + '.said', 'w').write(sys.stdin.read())")
-    with pytest.raises(Unrendered):
-        await said(Espeak((str(path / "espeak-ng"),), "es"), tmp_path, "Tome 0.125 mg.")
-    assert (path / "espeak-ng.said").read_text() == "Tome 0 punto 1 2 5 mg.\n"
