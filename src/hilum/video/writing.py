@@ -19,7 +19,7 @@ from hilum.video.phrases import language as of_language
 from hilum.video.pronouncing import pronounced
 from hilum.video.reading import graded, hardest
 from hilum.video.refusals import refused
-from hilum.video.script import Mark, Picture, Scene, Script, Sentence
+from hilum.video.script import Citation, Mark, Picture, Scene, Script, Sentence
 from hilum.video.templates import Say, SceneOf, Template
 from hilum.video.wording import clock, day
 
@@ -148,7 +148,13 @@ class _Writing:
                 assert row is not None
                 yield from ((phrase, told, 0) for phrase, told in row.sentences)
             elif (told := self._phrase(say, here)) is not None:
-                yield say.phrase, told, say.limit
+                decided = self._decided(say.where) if say.where else ()
+                yield say.phrase, Told(told.text, told.spoken, told.cites + decided), say.limit
+
+    def _decided(self, group: str) -> tuple[Citation, ...]:
+        """The elements of a group's rows, for a sentence that is there because they are."""
+        cites = (cite for row in self.facts.rows(group) for told in row.slots.values() for cite in told.cites)
+        return tuple({(one.reference, one.path): msgspec.structs.replace(one, said="") for one in cites}.values())
 
     def _phrase(self, say: Say, current: Mapping[str, Row]) -> Told | None:
         slots: dict[str, Told] = {}

@@ -106,7 +106,9 @@ def test_advice_in_other_words_is_left_out_and_facts_beside_it_are_not() -> None
 def test_advice_that_is_there_for_another_record_is_another_telling() -> None:
     found = compared(script(), script(put("medicine", status="stopped")))
     assert found is not None
-    assert "the scene do;" in found.text  # "take your medicines" is not said any more
+    assert (
+        "the scene do (MedicationRequest.medication.text);" in found.text
+    )  # "take your medicines" is not said any more
 
 
 def test_a_first_name_that_no_sentence_says_counts_too() -> None:

@@ -135,6 +135,17 @@ def test_spanish_tells_the_side_in_spanish_beside_the_record_s_words() -> None:
     )
 
 
+def test_a_sentence_that_is_there_because_something_else_is_cites_that() -> None:
+    ready = next(one for one in script(template="procedure").scenes if one.id == "ready")
+    note = bodies()["order"]["patientInstruction"]
+    assert ready.sentences[0].text == "Your care team wrote this for you."
+    assert ready.sentences[0].cites == (
+        Citation("ServiceRequest/s1/_history/3", "ServiceRequest.patientInstruction", note, ""),
+    )
+    (medicines,) = [one for one in script().scenes if one.id == "do"]
+    assert [len(one.cites) for one in medicines.sentences] == [0, 1]
+
+
 def test_how_to_get_ready_says_so_where_it_is_in_another_language() -> None:
     assert texts(script(template="procedure", language="es"), "ready")[:3] == [
         "Su equipo le dejó esta nota.",

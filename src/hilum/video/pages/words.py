@@ -40,7 +40,7 @@ EXPIRIES: Final[Mapping[int, str]] = {
 
 _ASK_OTHERWISE: Final = "Ask for the video again, with another template or language."
 _CORRECT: Final = (
-    "Nothing was guessed. Correct the record where it says so below, or have it gathered again, and then ask for the "
+    "Nothing was guessed. Correct the record at the place above, or have it gathered again, and then ask for the "
     "video again."
 )
 _AT_EHR: Final = "See whether the EHR answers and has the whole record, and then ask for the video again."

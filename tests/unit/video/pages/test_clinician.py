@@ -243,6 +243,7 @@ async def test_progress_is_told_and_it_can_be_stopped(clinic: Here, doctor: Brow
 async def test_each_reason_to_refuse_has_something_to_do() -> None:
     assert all(words.todo(code) for code in REFUSALS)
     assert "Tell the people" in words.todo("no-ffmpeg")
+    assert "at the place above" in words.todo("medicine-twice")  # which the page shows before it
 
 
 async def test_stylesheet_and_script_are_open(clinic: Here) -> None:
