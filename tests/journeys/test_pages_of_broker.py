@@ -39,6 +39,8 @@ search = "patient={patient}"
 first_name = { from = "Patient", path = "name.given.first()" }
 """
 
+POND = {"name": "pond", "title": "Pond Hospital", "base": "https://pond.example/fhir/", "client_id": "id-1"}
+
 
 class Studio(ThreadingHTTPServer):
     """What makes videos. `status`: of its answers."""
@@ -199,6 +201,24 @@ def follow_up(both: Both, browser: Any) -> None:
         follow(tab, "tbody button")
         assert tab.inner_text("[role=status]") == "What was tried works. Not tried: launch, read; see what to do."
         looked_at(tab, "admin-ehr")
+        tab.goto(f"{both.app.url}/admin/add-ehr")
+        for id, value in POND.items():
+            tab.fill(f"#{id}", value)
+        tab.check("input[value=none]")
+        follow(tab, "main button")
+        assert "Say what to ask for" in tab.inner_text("[role=alert]")
+        looked_at(tab, "admin-add-ehr")
+        tab.fill("#user_scopes", "openid patient/*.rs")
+        follow(tab, "main button")
+        assert tab.inner_text(".done") == "Pond Hospital is added. Check whether it works."
+        assert tab.inner_text("tbody tr:last-child td:first-child").split() == [
+            "Pond",
+            "Hospital",
+            "sandbox",
+            "pond,",
+            "plain",
+        ]
+        looked_at(tab, "admin-ehrs-added")
         follow(tab, ".tabs >> text=Orders")
         assert "HTTP 400" in tab.inner_text("tbody")
         looked_at(tab, "admin-orders")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hilum.app.brokering import Brokering, Ordered
-from hilum.broker import checking, replaying, sign_ins
-from hilum.broker.connection import Connection
+from hilum.broker import checking, replaying, sign_ins, vendors
+from hilum.broker.connection import EVERY, Connection
 from hilum.broker.order import DEAD
 from hilum.broker.parcels import Parcel
 from hilum.broker.rules import BACKEND, LAUNCH
 from hilum.problems import Invalid, NotFound
-from hilum.smart.admin.brokered import Ehr, Order, SignIn, Step
+from hilum.smart.admin.brokered import Ehr, NewEhr, Order, SignIn, Step, Telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,18 @@ class Administering:
     async def ehrs(self) -> Sequence[Ehr]:
         """All connections, by name."""
         return [_ehr(one) for one in await self.ways.connections.every()]
+
+    def vendors(self) -> Mapping[str, str]:
+        """Those that are known, and what they are called."""
+        return {name: one.title for name, one in vendors.packaged().items()}
+
+    async def add(self, new: NewEhr, by: str, told: Telling) -> None:
+        """Add one to this environment. `told` is awaited once it is seen to be sound. Raises Invalid, Conflict."""
+        connections = self.ways.connections
+        made = _connection(new, connections.environment, by)
+        connections.judge(made, new.secret)
+        await told()
+        await connections.add(made, new.secret)
 
     async def check(self, name: str) -> tuple[Ehr, Sequence[Step]]:
         """Try one, step by step. Raises NotFound."""
@@ -69,11 +81,24 @@ def _ehr(one: Connection) -> Ehr:
         one.base,
         one.client_id,
         one.method,
-        LAUNCH in one.grants,
-        BACKEND in one.grants,
-        one.recipes,
+        one.system_scopes,
+        one.user_scopes,
+        None if EVERY in one.recipes else one.recipes,
         one.disabled,
     )
+
+
+def _connection(new: NewEhr, environment: str, by: str) -> Connection:
+    wishes = ((BACKEND, new.system_scopes), (LAUNCH, new.user_scopes))
+    said = new._asdict() | {
+        "environment": environment,
+        "base": new.base.rstrip("/"),
+        "grants": tuple(grant for grant, wish in wishes if wish),
+        "recipes": new.recipes or (EVERY,),
+        "origin": by,
+    }
+    del said["secret"]
+    return Connection(**said)
 
 
 def _order(one: Parcel) -> Order:

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from hilum.oauth.ledger import FRESH, USED, Put, Row, Taken
 from hilum.problems import Busy, Misconfigured
 from hilum.store.clock import microseconds
+from hilum.web import log
 
 SECONDS: Final = 3.0
 """For one answer."""
@@ -91,7 +92,8 @@ class RedisShelf:
     async def _done(self, asked: Any) -> Any:
         try:
             return await asked
-        except self._trouble:
+        except self._trouble as error:
+            log.warning("redis", trouble=type(error).__name__)  # no text: it may tell where, and as whom
             raise Busy("Redis, where sessions are kept, does not answer as it should. Try again.") from None
 
 

@@ -19,6 +19,7 @@ def check(
     port: options.Port = None,
     auth: options.Auth = None,
     workers: options.Workers = None,
+    redis: options.Redis = None,
     otel_endpoint: options.OtelEndpoint = None,
     base_url: options.BaseUrl = None,
     full: Annotated[
@@ -58,6 +59,7 @@ def check(
             "port": port,
             "auth": auth,
             "workers": workers,
+            "redis": redis,
             "otel_endpoint": otel_endpoint,
             "base_url": base_url,
         }

@@ -18,6 +18,7 @@ from hilum import __version__
 from hilum.access import keys
 from hilum.app.settings import EVERY_NETWORK, Settings
 from hilum.app.stores import RESTORE, examination, inspect, open_store
+from hilum.broker.redis import RedisShelf
 from hilum.cli import keeping
 from hilum.cli.serving import listen
 from hilum.cli.terminal import progress
@@ -260,6 +261,25 @@ async def workers(settings: Settings) -> list[Finding]:
     return []
 
 
+async def sessions(settings: Settings) -> list[Finding]:
+    """Redis, where browsers are remembered in it."""
+    if not settings.redis:
+        return []
+    shelf = None
+    try:
+        shelf = RedisShelf(settings.redis, settings.environment)
+        await shelf.ping()
+    except Misconfigured as problem:
+        return [Finding("sessions", FAIL, str(problem), "See docs/reference/settings.md.")]
+    except Busy:
+        todo = "Look whether it runs, and whether --redis has its address and password; else leave --redis out."
+        return [Finding("sessions", FAIL, "Redis does not answer: nobody can sign in at an EHR.", todo)]
+    finally:
+        if shelf is not None:
+            await shelf.close()
+    return [Finding("sessions", OK, "Redis answers.")]
+
+
 async def telemetry(settings: Settings) -> list[Finding]:
     """OpenTelemetry asked for, and there."""
     if settings.otel_endpoint and importlib.util.find_spec("opentelemetry") is None:
@@ -271,7 +291,7 @@ Examination = Callable[[Settings], Awaitable[list[Finding]]]
 
 EXAMINATIONS: tuple[Examination, ...] = (
     python, environment, data_directory, signing_key, disk, store, contents, binaries, port, address, workers,
-telemetry, )  # fmt: skip
+sessions, telemetry, )  # fmt: skip
 
 
 def _existing(place: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from hilum.broker.launching import scopes
 from hilum.oauth.ledger import EHR_TOKEN, SIGN_IN
 from hilum.problems import Conflict, Forbidden, Invalid, NotFound
 from hilum.store.memory import MemoryLedger
-from hilum.web import log
 from hilum.web.outbound import Fetched
 
 
@@ -29,15 +28,6 @@ from hilum.web.outbound import Fetched
 async def ehr() -> AsyncIterator[Strict]:
     async with running() as strict:
         yield strict
-
-
-@pytest.fixture
-def written() -> Iterator[StringIO]:
-    """The log."""
-    stream = StringIO()
-    log.configure(stream=stream)
-    yield stream
-    log.configure()
 
 
 def asked(location: str) -> dict[str, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -157,7 +159,9 @@ async def test_redis_forgets_in_time_and_keeps_environments_apart(redis: str) ->
         await shelf.close()
 
 
-async def test_a_redis_that_is_not_there_is_a_store_that_is_busy() -> None:
+async def test_a_redis_that_is_not_there_is_a_store_that_is_busy_and_the_log_says_so(
+    written: StringIO,
+) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         shelf = RedisShelf(f"redis://:hush@127.0.0.1:{probe.getsockname()[1]}/0", "sandbox")
@@ -166,6 +170,10 @@ async def test_a_redis_that_is_not_there_is_a_store_that_is_busy() -> None:
                 await asked()
             assert "hush" not in str(caught.value)
     await shelf.close()
+    said = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [(one["level"], one["event"], one["trouble"]) for one in said] == [
+        ("warning", "redis", "ConnectionError")
+    ] * 3
 
 
 def test_an_address_that_is_not_redis_is_said_to_be_none() -> None:

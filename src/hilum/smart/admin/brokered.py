@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from hilum.problems import NotFound
+from hilum.problems import Invalid, NotFound
+
+Telling = Callable[[], Awaitable[None]]
+"""Audits what is about to be done: it is on disk when this returns."""
 
 
 class Ehr(NamedTuple):
-    """A connection. `people`, `itself`: who signs in with it."""
+    """A connection. `system_scopes` are asked for where hilum signs in itself, `user_scopes` where people do; empty:
+    they don't. `recipes`: those that may be used with it; None: all.
+    """
 
     name: str
     title: str
@@ -18,10 +23,28 @@ class Ehr(NamedTuple):
     base: str
     client_id: str
     method: str
-    people: bool
-    itself: bool
-    recipes: tuple[str, ...]
+    system_scopes: str
+    user_scopes: str
+    recipes: tuple[str, ...] | None
     disabled: bool
+
+
+class NewEhr(NamedTuple):
+    """A connection to add. Without `recipes` all may be used with it; `secret` is the client's, and is sealed."""
+
+    name: str
+    title: str
+    vendor: str
+    base: str
+    client_id: str
+    method: str
+    alg: str
+    system_scopes: str
+    user_scopes: str
+    issuer: str
+    mrn_system: str
+    recipes: tuple[str, ...]
+    secret: str
 
 
 class Step(NamedTuple):
@@ -71,6 +94,14 @@ class Broker(Protocol):
         """All connections, by name."""
         ...
 
+    def vendors(self) -> Mapping[str, str]:
+        """Those that are known, and what they are called."""
+        ...
+
+    async def add(self, new: NewEhr, by: str, told: Telling) -> None:
+        """Add one to this environment. `told` is awaited once it is seen to be sound. Raises Invalid, Conflict."""
+        ...
+
     async def check(self, name: str) -> tuple[Ehr, Sequence[Step]]:
         """Try one, step by step. Raises NotFound."""
         ...
@@ -98,6 +129,14 @@ class Nothing:
     async def ehrs(self) -> Sequence[Ehr]:
         """None."""
         return ()
+
+    def vendors(self) -> Mapping[str, str]:
+        """None."""
+        return {}
+
+    async def add(self, new: NewEhr, by: str, told: Telling) -> None:
+        """There is nothing that would sign in."""
+        raise Invalid("This hilum signs in to no EHRs.")
 
     async def check(self, name: str) -> tuple[Ehr, Sequence[Step]]:
         """There is none."""

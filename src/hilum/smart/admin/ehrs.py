@@ -6,8 +6,12 @@ The broker is another room: see `hilum.smart.admin.brokered`.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
-from hilum.smart.admin.gate import admin
+from hilum.problems import Conflict, Invalid
+from hilum.smart.admin import ehr_form
+from hilum.smart.admin.brokered import NewEhr
+from hilum.smart.admin.gate import Admin, admin
 from hilum.web.message import Answer, Asked, see_other
 from hilum.web.routing import Route
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 EHRS: Final = "ehrs"
 ORDERS: Final = "orders"
 PATH: Final = "/admin/ehrs"
+ADD: Final = "/admin/add-ehr"
 ORDERS_PATH: Final = "/admin/orders"
 MOST: Final = 500
 """Orders, or sign-ins, on a page."""
@@ -29,14 +34,50 @@ async def overview(site: Site, asked: Asked) -> Answer:
     who = await admin(site, asked, EHRS)
     if isinstance(who, Answer):
         return who
+    rows = [(one, who.csrf(f"{PATH}/{one.name}")) for one in await site.broker.ehrs()]
     people = await site.broker.sign_ins(MOST)
     return who.page(
         "admin-ehrs.html",
-        rows=[(one, who.csrf(f"{PATH}/{one.name}")) for one in await site.broker.ehrs()],
+        rows=rows,
+        add=ADD,
+        added=next((one for one, _ in rows if one.name == asked.query.get("added")), None),
         people=[(one, who.csrf(f"{PATH}/sign-ins/{one.id}")) for one in people],
         most=MOST if len(people) >= MOST else 0,
         done={"out": "It is signed out.", "gone": "It had ended already."}.get(asked.query.get("was")),
     )
+
+
+async def add(site: Site, asked: Asked) -> Answer:
+    """GET and POST /admin/add-ehr: connect one. A secret is sealed, and never shown again."""
+    who = await admin(site, asked, EHRS, change=True, back=ADD)
+    if isinstance(who, Answer):
+        return who
+    values, message = ehr_form.BLANK, ""
+    if asked.method == "POST":
+        values = ehr_form.sent(asked.form)
+        try:
+            return await _added(site, who, ehr_form.wanted(asked.form))
+        except (Invalid, Conflict) as problem:
+            message = str(problem)
+    return who.page(
+        "admin-ehr-form.html",
+        422 if message else 200,
+        csrf=who.csrf(ADD),
+        action=ADD,
+        values=values,
+        message=message,
+        vendors=site.broker.vendors(),
+        methods=ehr_form.METHODS,
+        back=PATH,
+    )
+
+
+async def _added(site: Site, who: Admin, new: NewEhr) -> Answer:
+    async def told() -> None:
+        await who.tell("ehr", {"added": new.name, "base": new.base, "scope": new.system_scopes})
+
+    await site.broker.add(new, who.visitor.account.user.name, told)
+    return see_other(f"{PATH}?added={quote(new.name)}")
 
 
 async def sign_out(site: Site, asked: Asked, id: str) -> Answer:
@@ -87,6 +128,8 @@ async def replay(site: Site, asked: Asked, id: str) -> Answer:
 
 ROUTES: Final = (
     Route("GET", PATH, overview),
+    Route("GET", ADD, add),
+    Route("POST", ADD, add),
     Route("POST", f"{PATH}/{{name}}", check),
     Route("POST", f"{PATH}/sign-ins/{{id}}", sign_out),
     Route("GET", ORDERS_PATH, orders),

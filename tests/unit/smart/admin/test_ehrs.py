@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
 from tests.unit.smart.administering import administering, become, post, signed_in, told
 from tests.unit.smart.world import World
 
-from hilum.problems import NotFound
-from hilum.smart.admin.brokered import Ehr, Order, SignIn, Step
+from hilum.problems import Conflict, NotFound
+from hilum.smart.admin.brokered import Ehr, NewEhr, Order, SignIn, Step, Telling
 
 LAKE = Ehr(
-    "lake", "Lake <Hospital>", "production", "epic", "https://lake.example/fhir", "id-1", "none", True, True,
-    ("video",), False,
+    "lake", "Lake <Hospital>", "production", "epic", "https://lake.example/fhir", "id-1", "none",
+    "system/Patient.rs", "patient/*.rs", ("video",), False,
 )  # fmt: skip
 STEPS = (
     Step("discovery", "works", "It answers.", "", ""),
@@ -32,11 +32,21 @@ class Played:
     """A broker with one connection, an order and a dead letter."""
 
     replayed: list[str] = field(default_factory=list)
+    added: list[NewEhr] = field(default_factory=list)
     checked: list[str] = field(default_factory=list)
     out: list[str] = field(default_factory=list)
 
     async def ehrs(self) -> Sequence[Ehr]:
         return [LAKE]
+
+    def vendors(self) -> Mapping[str, str]:
+        return {"plain": "Any", "epic": "Epic"}
+
+    async def add(self, new: NewEhr, by: str, told: Telling) -> None:
+        if new.name == "lake":
+            raise Conflict("There is an EHR 'lake' already.")
+        await told()
+        self.added.append(new)
 
     async def check(self, name: str) -> tuple[Ehr, Sequence[Step]]:
         if name != "lake":
@@ -78,6 +88,7 @@ async def test_connections_are_listed_with_their_environment_and_tried(here: Wor
     assert page.status == 200
     assert "Lake &lt;Hospital&gt;" in page.text
     assert '<span class="environment production">production</span>' in page.text
+    assert all(scopes in page.text for scopes in ("system/Patient.rs", "patient/*.rs"))
     tried = await post(ann, page, "/admin/ehrs/lake")
     assert "It does not work" in tried.text
     assert "(the EHR's side)" in tried.text.replace("&#39;", "'")
@@ -107,6 +118,24 @@ async def test_to_sign_somebody_out_takes_a_fresh_sign_in(here: World) -> None:
     here.move(15 * 60)
     assert (await post(ann, page, f"/admin/ehrs/sign-ins/{'ab' * 32}")).path.startswith("/auth/sign-in?")
     assert broker(here).out == []
+
+
+async def test_an_ehr_is_added_and_its_secret_never_shown(here: World) -> None:
+    ann = await signed_in(here)
+    form = await ann.get("/admin/add-ehr")
+    wanted = NewEhr(
+        "sea", "Sea Clinic", "epic", "https://sea.example/fhir", "id-2", "client_secret_post", "RS384",
+        "system/Patient.rs", "", "", "urn:oid:1.2", ("visits", "video"), "hush-hush",
+    )  # fmt: skip
+    sent = {name: "\r\n".join(one) if isinstance(one, tuple) else one for name, one in wanted._asdict().items()}
+    taken = await post(ann, form, "/admin/add-ehr", **sent | {"name": "lake"})
+    assert (taken.status, "There is an EHR &#39;lake&#39; already." in taken.text) == (422, True)
+    assert ("https://sea.example/fhir" in taken.text, "hush-hush" in taken.text) == (True, False)
+    assert (broker(here).added, told(here, "ehr")) == ([], [])
+    done = await post(ann, taken, "/admin/add-ehr", **sent)
+    assert (done.status, "hush-hush" in done.text) == (200, False)
+    assert broker(here).added == [wanted]
+    assert told(here, "ehr") == [{"added": "sea", "base": "https://sea.example/fhir", "scope": "system/Patient.rs"}]
 
 
 async def test_a_dead_letter_is_sent_again_once(here: World) -> None:
