@@ -151,6 +151,9 @@ API: dict[str, tuple[Example, ...]] = {
         Example("One EHR", "GET /api/v1/ehrs/{name}", "ehrs/{{ehr}}"),
         Example("Change it", "PUT /api/v1/ehrs/{name}", "ehrs/{{ehr}}", {**EHR, "title": "Changed from Postman"}),
         Example("Does it work?", "POST /api/v1/ehrs/{name}/check", "ehrs/{{ehr}}/check"),
+        Example("Who has signed in there?", "GET /api/v1/sign-ins", "sign-ins?ehr={{ehr}}",
+                saves=(("sign_in", '(pm.response.json().sign_ins[0] || {sign_in: "nobody-there"}).sign_in'),)),
+        Example("Sign somebody out", "DELETE /api/v1/sign-ins/{sign_in}", "sign-ins/{{sign_in}}", expects=(204, 404)),
         Example("Where is an organization reached?", "GET /api/v1/directory", "directory?name=general",
                 expects=(200, 404)),
     ),
@@ -266,7 +269,7 @@ def collection() -> dict[str, Any]:
         },
     ]
     folders[0]["item"][0]["event"].append({"listen": "prerequest", "script": _script(begin)})
-    names = ("run", "token_url", "patient", "binary", "order", "video", "link", "fhirVersion")
+    names = ("run", "token_url", "patient", "binary", "order", "sign_in", "video", "link", "fhirVersion")
     return {
         "info": {"_postman_id": _id("collection"), "name": "hilum", "description": _ABOUT, "schema": SCHEMA},
         "item": folders,

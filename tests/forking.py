@@ -1,9 +1,9 @@
 """`hilum` in processes of its own, forked from one that has imported it already.
 
 A run of the small suite starts some hundreds of them, and half of what each costs is importing. What a forked one does
-is the same `main()` with the same arguments, environment, folder and files; so are the workers of a server with
-several. `tests/journeys/test_cli_serve.py`, `test_cli_load.py` and `test_http_workers.py` start `python -m hilum.cli`
-itself, whose workers import all anew. HILUM_FULL=1: all do.
+is the same `main()` with the same arguments, environment, folder and files, at another PACE; so are the workers of a
+server with several. `tests/journeys/test_cli_serve.py`, `test_cli_load.py` and `test_http_workers.py` start
+`python -m hilum.cli` itself, whose workers import all anew. HILUM_FULL=1: all do.
 """
 
 from __future__ import annotations
@@ -34,8 +34,28 @@ MODULES = (
     "hilum.cli.worker",
     "hilum.store.postgres.store",
     "hilum.store.sqlite.store",
+    "rich.console",
+    "rich.progress",
+    "rich.table",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.uvloop",
 )
 """All that commands and servers import, now or later."""
+PACKAGED = (
+    ("hilum.access.roles", "packaged"),
+    ("hilum.broker.recipes", "packaged"),
+    ("hilum.broker.vendors", "packaged"),
+    ("hilum.smart.words", "words"),
+    ("hilum.video.pages.words", "words"),
+    ("hilum.video.templates", "packaged"),
+)
+"""Tables that come with hilum, each of which a process reads once."""
+PACE = (
+    ("hilum.audit.settle", "SECONDS", 1.0),
+    ("hilum.feed.working", "POLL_SECONDS", 0.25),
+    ("hilum.video.executing", "LOOK_SECONDS", 0.25),
+)
+"""How often a server looks for what it is not told of; else most of some tests would be waiting for it."""
 
 
 def can(env: dict[str, str]) -> bool:
@@ -139,12 +159,15 @@ def _number(line: socket.socket) -> int:
 
 
 def _serve(address: str) -> None:
-    """Fork whenever somebody asks, and tell them of the end, until standard input is closed."""
+    """Fork whenever somebody asks, and tell them of the end, until standard input is closed. Then what still runs is
+    ended: a test that started it has failed before it stopped it, or was itself ended.
+    """
     import gc
     import importlib
 
     for module in MODULES:
         importlib.import_module(module)
+    _rehearsed()
     gc.collect()
     gc.freeze()  # so that a child's collections don't copy the pages of what all have
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -179,7 +202,38 @@ def _serve(address: str) -> None:
                 os.close(number)
             lines[pid] = line
             line.sendall(pid.to_bytes(8, "big", signed=True))
+    for pid in lines:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
     os._exit(0)
+
+
+def _rehearsed() -> None:
+    """What each process would work out for itself, always alike, is worked out once: the commands and their options,
+    the tables, and what checks and indexes the kinds of resources that a demo has. Nothing is opened or started.
+    """
+    import functools
+    import importlib
+
+    import typer.main
+
+    from hilum.cli.commands import app
+    from hilum.demo.population import population
+    from hilum.search.index import index
+    from hilum.validation import validate
+
+    typer.main.get_command = functools.cache(typer.main.get_command)
+    typer.main.get_command(app)
+    for module, name in PACKAGED:
+        getattr(importlib.import_module(module), name)()
+    for module, name, seconds in PACE:
+        assert hasattr(importlib.import_module(module), name)
+        setattr(importlib.import_module(module), name, seconds)
+    for bundle in population(1):
+        for entry in bundle["entry"]:
+            body = entry["resource"]
+            validate(body)
+            index(body["resourceType"], body)
 
 
 def _tell(line: socket.socket, status: int) -> None:

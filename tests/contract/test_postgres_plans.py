@@ -7,24 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 from msgspec.structs import replace
-from tests.contract.writing import commit, observation, patient, put
+from tests.contract.writing import ALL, commit, observation, patient, put
 from tests.oracle import adapter
-from tests.postgres import postgres_url
 
 from hilum.access.confine import confine
 from hilum.access.policy import EVERYTHING
 from hilum.search.parse import parse_query
+from hilum.store.interface import HistoryQuery
 from hilum.store.plan import moments, thresholds
 from hilum.store.plan.thresholds import Limits
-from hilum.store.postgres import PostgresStore, open_postgres, run
+from hilum.store.postgres import PostgresStore, history, open_postgres, run
 from hilum.store.postgres.connection import Session, fetch
-
-__all__ = ["postgres_url"]
 
 SEARCHES = (
     "Observation?code=http://loinc.org|common",
@@ -93,15 +92,22 @@ async def explained(
         query = replace(query, after=(await store.search(query)).next)
         assert query.after is not None
         await between()
+    monkeypatch.setattr(thresholds, "LIMITS", limits)
+    return await run_as(store, run, lambda: store.search(query), monkeypatch)
+
+
+async def run_as(
+    store: PostgresStore, module: ModuleType, does: Callable[[], Awaitable[Any]], monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[str, str]]:
+    """(statement, its plan as it was run) of each that this module runs for it."""
     seen: list[tuple[str, tuple[Any, ...]]] = []
 
     async def noted(session: Session, sql: str, *values: Any) -> list[Any]:
         seen.append((sql, values))
         return await fetch(session, sql, *values)
 
-    monkeypatch.setattr(run, "fetch", noted)
-    monkeypatch.setattr(thresholds, "LIMITS", limits)
-    await store.search(query)
+    monkeypatch.setattr(module, "fetch", noted)
+    await does()
     monkeypatch.undo()
 
     async def explain(session: Session) -> list[tuple[str, str]]:
@@ -161,6 +167,19 @@ async def test_of_very_many_later_writes_those_of_new_names_are_told_by_the_inde
     counted = [re.search(r"Index Only Scan using resource_type_seq.*actual rows=([\d.]+)", plan) for _, plan in plans]
     assert len([one for one in counted if one is not None]) > 1, plans
     assert any("old_version" in plan for _, plan in plans), plans
+
+
+async def test_who_follows_a_rare_type_walks_past_nothing_of_others(
+    postgres: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for does in (
+        lambda: postgres.changes(0, 500, ("Task",)),
+        lambda: postgres.history(HistoryQuery(("Task",), (ALL,), total=False)),
+    ):
+        ((sql, plan),) = await run_as(postgres, history, does, monkeypatch)
+        _by_indexes([(sql, plan)])
+        assert ("using resource_type_seq" in plan, "using old_type_seq" in plan) == (True, True), plan
+        assert "Removed by Filter" not in plan, plan
 
 
 def _by_indexes(plans: list[tuple[str, str]]) -> None:

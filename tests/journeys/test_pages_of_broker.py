@@ -183,7 +183,7 @@ def test_staff_opens_it_from_the_ehr_and_what_can_not_be_sent_is_told(both: Both
 
 
 def follow_up(both: Both, browser: Any) -> None:
-    """An administrator tries the EHR, and has the dead letter sent again."""
+    """An administrator signs the other browser out of the EHR, tries it, and has the dead letter sent again."""
     with watched(browser) as tab:
         tab.goto(f"{both.app.url}/admin/ehrs")
         tab.fill("#username", "ann.admin")
@@ -191,6 +191,11 @@ def follow_up(both: Both, browser: Any) -> None:
         follow(tab, "main button")
         assert "Lake Hospital" in tab.inner_text("tbody")
         looked_at(tab, "admin-ehrs")
+        people = tab.locator("tbody tr", has_text="/Practitioner/"), tab.locator("tbody tr", has_text="/Patient/")
+        assert [one.count() for one in people] == [1, 1]
+        people[1].locator("button").click()
+        tab.wait_for_selector(".done")
+        assert (tab.inner_text(".done"), [one.count() for one in people]) == ("It is signed out.", [1, 0])
         follow(tab, "tbody button")
         assert tab.inner_text("[role=status]") == "What was tried works. Not tried: launch, read; see what to do."
         looked_at(tab, "admin-ehr")

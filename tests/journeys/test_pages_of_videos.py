@@ -4,6 +4,7 @@ it, and watches: in a real browser, with a real renderer, by the keyboard, pages
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -56,6 +57,10 @@ class Clinic:
         ):
             done = hilum("users", "add", name, *more, "--password-file", password, "--data", data)
             assert done.returncode == 0, done.stderr
+        base, scopes = "https://fhir.lakeside-hospital.example/r4", "system/Patient.rs"
+        ehr = ("ehr", "add", "hospital", "--title", "Lakeside Hospital", "--base", base, "--client-id", "hilum")
+        done = hilum(*ehr, "--scopes", scopes, "--data", data)
+        assert done.returncode == 0, done.stderr
         self.server = Server(folder, "--organization", "Lakeside Clinic")
         with self.server.client() as fhir:
             self.born = str(fhir.get(f"Patient/{PATIENT}").json()["birthDate"])
@@ -221,3 +226,81 @@ def test_a_draft_is_rejected_and_a_failure_says_what_to_do(clinic: Clinic, brows
         follow(tab, "text=Reject and delete the draft")
         assert "Rejected by Kim Doe" in tab.inner_text("[role=status]")
         seen(tab, "rejected")
+
+
+@needs_chromium
+def test_a_video_is_asked_for_by_the_keyboard(clinic: Clinic, browser: Any) -> None:
+    with watched(browser, clinic.server.url) as tab:
+        signed_in(clinic, tab, "/videos")
+        seen(tab, "to-make")
+        follow(tab, "text=Make a video")
+        assert "At Lakeside Hospital" in tab.inner_text("#ehr")
+        seen(tab, "make")
+        tab.focus("#patient")
+        tab.keyboard.type("nobody of this name")
+        tab.keyboard.press("Tab")
+        tab.keyboard.type("Whom")  # as the title of the template begins
+        with tab.expect_navigation():
+            tab.keyboard.press("Tab")
+            tab.keyboard.press("Tab")
+            tab.keyboard.press("Tab")
+            tab.keyboard.press("Enter")
+        assert "Nobody whom you may see" in tab.inner_text("#wrong-patient")
+        assert tab.evaluate("document.activeElement.id") == "patient"
+        seen(tab, "make-refused")
+        tab.fill("#patient", clinic.born)
+        with tab.expect_navigation():
+            tab.keyboard.press("Enter")
+        assert "One fits" in tab.inner_text("fieldset")
+        seen(tab, "make-found")
+        tab.focus("input[type=radio]")
+        with tab.expect_navigation():
+            tab.keyboard.press("Space")
+            tab.keyboard.press("Enter")
+        tab.wait_for_selector("text=Awaiting approval.", timeout=60_000)
+        follow(tab, "text=Reject...")
+        tab.fill("#reason", "Only tried.")
+        follow(tab, "text=Reject and delete the draft")
+        follow(tab, "text=Ask for a new one...")
+        assert tab.is_checked("input[type=radio]")
+        assert tab.input_value("#template") == "short"
+
+
+@needs_chromium
+def test_what_the_record_leaves_behind_is_marked_where_staff_and_apps_look(clinic: Clinic, browser: Any) -> None:
+    id = clinic.draft()
+    headers = {"authorization": f"Bearer {clinic.server.token()}"}
+    api = httpx.Client(base_url=f"{clinic.server.url}/api/v1/videos/{id}/", headers=headers, timeout=HANGS_SECONDS)
+    with api, clinic.server.client() as fhir:
+        assert api.post("approve").status_code == 200
+        app = {"authorization": f"Bearer {clinic.server.token('patient/*.rs', patient=PATIENT)}"}
+        assert api.get("video", headers=app).status_code == 200
+        document = api.get("").json()["document"]
+        cited = (
+            one
+            for scene in api.get("script").json()["scenes"]
+            for said in scene["sentences"]
+            for one in said.get("cites", ())
+        )
+        place = next(one["reference"] for one in cited if "telecom" in one["path"]).partition("/_history")[0]
+        body = fhir.get(place).json()
+        for one in body["telecom"]:
+            one["value"] = one["value"].translate(str.maketrans("0123456789", "1234567890"))
+        assert fhir.put(place, json=body).status_code == 200
+        assert api.get("video", headers=app).status_code == 409
+        ends = time.monotonic() + HANGS_SECONDS
+        while fhir.get(document, headers=app).json()["status"] != "superseded":
+            assert time.monotonic() < ends
+            time.sleep(0.1)
+        assert "telecom" in api.get("").json()["outdated"]["text"]
+        assert "telecom" not in api.get("", headers=app).json()["outdated"]["text"]
+    listed = hilum("videos", "list", "--json", "--data", clinic.server.data).stdout
+    (one,) = (one for one in json.loads(listed)["videos"] if one["id"] == id)
+    assert one["outdated"]["code"] == "outdated"
+    with watched(browser, clinic.server.url) as tab:
+        signed_in(clinic, tab, "/videos")
+        assert "Outdated" in tab.inner_text(f"tr:has(a[href='/videos/{id}'])")
+        seen(tab, "list-outdated")
+        follow(tab, f"a[href='/videos/{id}']")
+        assert "Ask for a new one..." in tab.inner_text("main")
+        seen(tab, "outdated")

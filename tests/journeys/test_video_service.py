@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.journeys.cli import hilum
+from tests.journeys.cli import follower, hilum
 from tests.journeys.server import HANGS_SECONDS, Server
 from tests.journeys.test_video import SHORT
 from tests.unit.video.remote.studio import Studio, studio
@@ -87,11 +87,13 @@ def test_one_that_is_cancelled_is_cancelled_there_too(clinic: Clinic) -> None:
     _, begun = clinic.video("video", PATIENT, "--template", "short", "--by", "studio", "--wait", "0.9")
     assert clinic.hilum("videos", "cancel", begun["id"]).returncode == 0
     assert clinic.studio.happened()["cancelled"] == 1
+    assert follower(clinic.data, "videos") == "", "a server would wait until a lease of nobody has ended"
 
 
-def test_a_server_is_called_back_and_takes_what_is_signed_alone(clinic: Clinic) -> None:
-    server = Server(clinic.folder)
+def test_a_server_is_called_back_in_any_of_its_processes_and_takes_what_is_signed_alone(clinic: Clinic) -> None:
+    server = Server(clinic.folder, "--workers", "2")
     try:
+        before = clinic.studio.happened()["orders"]
         token = server.token("system/*.cruds")
         with httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {token}"}, verify=False) as asking:
             assert asking.get("/api/v1/templates").json()["renderers"] == ["local", "studio"]
@@ -103,6 +105,7 @@ def test_a_server_is_called_back_and_takes_what_is_signed_alone(clinic: Clinic) 
                 assert time.monotonic() < ends
                 time.sleep(0.1)
             assert found["renderer"] == "studio"
+            assert clinic.studio.happened()["orders"] == before + 1
             assert asking.get(f"{url}/video").content[:4] == b"\x1aE\xdf\xa3"
             assert asking.get(f"{url}/captions").text.startswith("WEBVTT")
             wrong = asking.post("/api/v1/videos", json=order | {"shape": "tall"})

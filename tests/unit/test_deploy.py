@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from hilum.app.settings import ENTRIES, Settings
 from hilum.cli.commands import app
 
 ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = ("espeak-ng", "ffmpeg")
+"""What the local renderer runs."""
 
 
 def instructions():
@@ -104,9 +107,38 @@ def test_compose_holds_no_secret_but_demands_it(compose):
     assert (set(example), example["POSTGRES_PASSWORD"]) == (used, "")
 
 
-def test_the_image_can_use_the_redis_that_compose_starts(compose):
+def test_the_image_has_all_extras():
     installed = next(rest for name, rest in instructions() if name == "RUN" and "pip install" in rest)
-    assert "redis" in re.search(r"\.\[([^]]*)\]", installed)[1].split(",")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert re.search(r"\.\[([^]]*)\]", installed)[1].split(",") == sorted(extras)
+
+
+def stages() -> dict[str, list[tuple[str, str]]]:
+    """The instructions of each stage, the last being ""."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, rest in instructions():
+        if name == "FROM":
+            image, _, stage = rest.partition(" AS ")
+            here = found.setdefault(stage, [("FROM", image)])
+        else:
+            here.append((name, rest))
+    return found
+
+
+def test_an_image_that_makes_videos_is_the_plain_one_with_what_it_runs_beside_itself(compose):
+    made = stages()
+    assert (list(made), made[""]) == (["build", "plain", "video", ""], [("FROM", "plain")])
+    (base, *_, user) = made["video"]
+    assert (base, user) == (("FROM", "plain"), ("USER", "hilum"))
+    installs = {stage: [rest for _, rest in steps if "apt-get install" in rest] for stage, steps in made.items()}
+    assert {stage for stage, some in installs.items() if some} == {"video"}, (
+        "nothing of the GPL where none was asked for"
+    )
+    assert set(PROGRAMS) <= set(installs["video"][0].split())
+    assert compose["services"]["hilum"]["build"] == {"context": ".", "target": "${HILUM_TARGET:-plain}"}
+
+
+def test_the_image_can_use_the_redis_that_compose_starts(compose):
     assert compose["services"]["hilum"]["environment"]["HILUM_REDIS"] == "${HILUM_REDIS:-}"
     assert Settings.read({}, {"HILUM_REDIS": ""}).redis == ""
 

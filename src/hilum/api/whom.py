@@ -44,7 +44,7 @@ SAID: Final = (
     "A text is `Patient/id`, or else a medical record number. Without one it is the patient of the sign-in (launch "
     "context)."
 )
-SignIn = Annotated[
+BySignIn = Annotated[
     str,
     Field(
         pattern=r"^(?:[0-9a-f]{64})?$",

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hilum.app.brokering import Brokering, Ordered
-from hilum.broker import checking, replaying
+from hilum.broker import checking, replaying, sign_ins
 from hilum.broker.connection import Connection
 from hilum.broker.order import DEAD
 from hilum.broker.parcels import Parcel
 from hilum.broker.rules import BACKEND, LAUNCH
-from hilum.smart.admin.brokered import Ehr, Order, Step
+from hilum.problems import Invalid, NotFound
+from hilum.smart.admin.brokered import Ehr, Order, SignIn, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,20 @@ class Administering:
         steps = checking.steps(connection, ways.backend, ways.discovery, ways.keys, ways.send, ways.launching.origin)
         found = [Step(one.step, one.state, one.found, one.todo, one.side) async for one in steps]
         return _ehr(connection), found
+
+    async def sign_ins(self, most: int) -> Sequence[SignIn]:
+        """The last begun."""
+        found = await sign_ins.every(self.ways.launching.grants)
+        return [SignIn(one.sign_in, one.ehr, one.who, one.begun, one.renewed, one.ends) for one in found[:most]]
+
+    async def sign_out(self, id: str) -> bool:
+        """End one, here and at the EHR. False: it has ended."""
+        try:
+            grant, _ = await sign_ins.one(self.ways.launching.grants, id)
+        except (NotFound, Invalid):
+            return False
+        await self.ways.launching.ending.forget(grant)
+        return True
 
     async def orders(self, most: int) -> Sequence[Order]:
         """The oldest that are not settled, dead letters among them."""

@@ -61,6 +61,7 @@ def broker(
             connection, ways.backend, ways.discovery, ways.keys, ways.send, ways.launching.origin
         ),
         remove=ways.launching.ending.remove,
+        sign_out=ways.launching.ending.forget,
         authenticate=partial(authenticate, verifier),
         trail=trail,
         roles=roles,

@@ -41,6 +41,7 @@ class Called:
                 raise NotFound("There is no such renderer.")
             content, held = await body.collect(receive, headers, MOST_BYTES, self._budget, "")
             self._budget.give_back(held)
+            status = await self._callbacks.take(path[-1], headers, content)
         except Problem as problem:
             return await forms.written(request, outcome.response(problem, headers)), request
-        return Response(self._callbacks.take(path[-1], headers, content), [NO_STORE]), request
+        return Response(status, [NO_STORE]), request

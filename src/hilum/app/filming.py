@@ -20,6 +20,7 @@ from hilum.audit.recording import SILENT, Trail
 from hilum.broker import told
 from hilum.broker.api import allowed
 from hilum.broker.order import Start
+from hilum.broker.rules import BACKEND
 from hilum.broker.wish import judged, signed_in
 from hilum.feed.working import Working
 from hilum.fhir.resource import Resource
@@ -93,7 +94,7 @@ def filmed(
         trail=trail,
         at_once=settings.renders,
     )
-    return Filmed(videos, working, lapsing, Callbacks(elsewhere))
+    return Filmed(videos, working, lapsing, Callbacks(elsewhere, videos.hearing.heard, door.store.ledger))
 
 
 def services(settings: Settings, origin: str) -> Mapping[str, Remote]:
@@ -135,6 +136,15 @@ class Gather:
     def origin(self) -> str:
         """Of hilum's pages, as people see it."""
         return self.door.base.removesuffix("/fhir")
+
+    async def places(self) -> Mapping[str, str]:
+        """Connections that are in use, with Backend Services. Raises Busy."""
+        connections = self.ways.connections
+        return {
+            one.name: one.title or one.name
+            for one in await connections.every()
+            if BACKEND in one.grants and not one.disabled and one.environment == connections.environment
+        }
 
     async def judge(self, who: Principal, ehr: str, recipe: str, whom: Whom) -> Whom:
         """With the sign-in by its id, which stays in here. Raises Invalid, Forbidden."""

@@ -41,7 +41,10 @@ class Visiting:
 
     async def called(self, agent: str) -> str:
         """The name of a user; of whoever is none, what the record says. Raises Busy."""
-        account = await users.get(self.site.ledger, agent)
+        try:
+            account = await users.get(self.site.ledger, agent)
+        except ValueError:  # no account's id: an app's, or the name of whoever gave a command
+            return agent
         return agent if account is None else account.user.display or account.user.name
 
     def _signed(self, found: Visitor) -> SignedIn:

@@ -124,8 +124,8 @@ class Grants:
                 return Kept(id, grant, row)
         raise ended()
 
-    async def of(self, connection: str) -> list[Kept]:
-        """All of a connection, by id."""
+    async def of(self, connection: str = "") -> list[Kept]:
+        """All of a connection, or of all of them, by id."""
         found: list[Kept] = []
         after = _KEY
         while rows := await self._ledger.of(EHR_TOKEN, owner=connection.encode(), after=after):
@@ -135,7 +135,7 @@ class Grants:
                 for row in rows
                 if row.key.startswith(_KEY) and row.state == FRESH
             ]
-        return found
+        return [one for one in found if one.grant.environment == self.environment]
 
     async def replace(self, kept: Kept, **changes: Any) -> bool:
         """Write it with these changes. False: it was changed by somebody else meanwhile."""

@@ -27,14 +27,15 @@ from hilum.web.fields import Header
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """Somebody has signed in. `grant`: the id of what they allowed; `next`: where the browser goes on, with these
-    headers.
+    """Somebody has signed in. `grant`: the id of what they allowed; `replaced`: of what this browser had at that EHR
+    before, and has no more; `next`: where the browser goes on, with these headers.
     """
 
     grant: str = field(repr=False)
     connection: str
     next: str
     headers: tuple[Header, ...] = field(repr=False)
+    replaced: frozenset[str] = field(repr=False)
 
 
 class _Says(NamedTuple):
@@ -82,10 +83,10 @@ async def callback(here: Launching, ehr: str, query: Pairs, headers: Mapping[byt
     grant = await here.grants.new(connection, pending.issuer, tokens, pending.scopes, who.fhir_user, who.subject)
     log.info("ehr sign-in", ehr=ehr, sign_in=logged(grant))
     before = await _before(here, ehr, headers)
-    return Arrived(grant, ehr, pending.next, await here.sessions.signed_in(grant, headers, before))
+    return Arrived(grant, ehr, pending.next, await here.sessions.signed_in(grant, headers, before), before)
 
 
-async def _before(here: Launching, ehr: str, headers: Mapping[bytes, bytes]) -> set[str]:
+async def _before(here: Launching, ehr: str, headers: Mapping[bytes, bytes]) -> frozenset[str]:
     """The grants that this browser has at the EHR. They may be another person's, for another patient: when the new one
     ends, none of them comes to light again.
     """
@@ -94,7 +95,7 @@ async def _before(here: Launching, ehr: str, headers: Mapping[bytes, bytes]) -> 
         with suppress(Failed):  # it has ended
             if (await here.grants.get(id)).grant.connection == ehr:
                 found.add(id)
-    return found
+    return frozenset(found)
 
 
 def _named(pending: Pending, issuer: str) -> bool:

@@ -33,4 +33,4 @@ class Running(Working):
         clock: Callable[[], float] = time.time,
     ) -> None:
         kind = Kind(ORDER, shown.is_order, executing.run, telling.wanted)
-        super().__init__(feed, leases, kind, at_once, clock)
+        super().__init__(feed, leases, kind, {"": at_once}, clock)

@@ -13,6 +13,7 @@ from hilum.cli import options
 def demo(
     patients: Annotated[int, typer.Option("--patients", min=1, max=1_000_000, help="How many.", metavar="N")] = 120,
     seed: Annotated[int, typer.Option("--seed", help="Another seed makes other people.", metavar="N")] = 1,
+    today: options.Today = None,
     if_empty: Annotated[
         bool, typer.Option("--if-empty", help="Do nothing when the store holds anything else.")
     ] = False,
@@ -23,11 +24,14 @@ def demo(
 ) -> None:
     """Fill the store with synthetic patients that have years of history. Refused in production.
 
-    The same seed makes the same people. Running it again adds nothing; a run that was killed goes on.
+    The same seed makes the same people, and the same day the same dates. Running it again adds nothing; a run that was
+    killed goes on.
 
     Examples:
 
     - `hilum demo`
+
+    - `hilum demo --today 2026-11-23`
 
     - `hilum demo --patients 1000 --seed 7`
     """
@@ -35,4 +39,4 @@ def demo(
     from hilum.cli.loading.command import run_demo
 
     settings = Settings.read({"store": store, "data": data, "environment": environment})
-    sys.exit(run_demo(settings, patients, seed, if_empty=if_empty, as_json=json))
+    sys.exit(run_demo(settings, patients, seed, today.date() if today else None, if_empty=if_empty, as_json=json))

@@ -39,7 +39,7 @@ async def filmed(desk: Desk, id: str, seconds: float) -> Told:
     gathering.only(gather_of(id))
 
     async def watch() -> None:
-        with _shown() as show:
+        with waited() as show:
             async for one in videos.events(desk.who, id):
                 show(one)
 
@@ -58,12 +58,15 @@ async def cleared(desk: Desk, id: str, seconds: float = 30) -> None:
     """What is held of one that was cancelled is deleted when this returns, or else by the next who comes by."""
     working = desk.filmed.working
     working.only(id)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            while await desk.filmed.videos.held(id):
-                await working.turn()
-                await working.idle()
-                await asyncio.sleep(0.2)
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while await desk.filmed.videos.held(id):
+                    await working.turn()
+                    await working.idle()
+                    await asyncio.sleep(0.2)
+    finally:
+        await working.stop()  # or a server would find nothing new until the lease ends
 
 
 async def kept(desk: Desk, id: str, path: Path, name: str = "video") -> None:
@@ -81,7 +84,7 @@ async def kept(desk: Desk, id: str, path: Path, name: str = "video") -> None:
 
 
 @contextmanager
-def _shown() -> Iterator[Callable[[Told], None]]:
+def waited() -> Iterator[Callable[[Told], None]]:
     """What shows how far it is: a moving line in a terminal, a line for each step elsewhere."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
@@ -94,8 +97,10 @@ def _shown() -> Iterator[Callable[[Told], None]]:
         task = bar.add_task("", total=None)
 
         def show(one: Told) -> None:
+            if one.resting:
+                return  # what became of it is told when the line is gone
             step = _step(one)
-            if not where.is_terminal and not one.resting and steps[-1:] != [step]:
+            if not where.is_terminal and steps[-1:] != [step]:
                 say(step)
             steps.append(step)
             known = one.progress is not None
@@ -145,8 +150,10 @@ def shown(one: Told) -> None:
         "template": f"{one.template}, {one.language}, {one.shape}, {one.codec}, rendered by {one.renderer}",
         "patient": one.patient + (f", gathered from {one.ehr}" if one.ehr else ""),
         "length": f"{one.seconds:.0f} seconds{', with a voice' if one.spoken else ''}" if one.seconds else "",
+        "captions": "" if one.in_step else "timed by how fast people read: they may not be in step with the video",
         "edited": f"by {one.edited}" if one.edited else "",
         "decided": f"{one.decided.verdict} by {one.decided.by} at {one.decided.at[:19]}" if one.decided else "",
+        "because": one.decided.reason if one.decided else "",
         "failed": f"{one.reason.text} ({one.reason.code})" if one.reason else "",
         "outdated": one.outdated.text if one.outdated else "",
         "mend": next((found.element for found in (one.reason, one.outdated) if found), ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,6 +62,18 @@ LogLevel = Annotated[str | None, setting("log_level", "LEVEL")]
 LogFormat = Annotated[str | None, setting("log_format", "auto|json|text")]
 OtelEndpoint = Annotated[str | None, setting("otel_endpoint", "URL")]
 GraceSeconds = Annotated[str | None, setting("grace_seconds", "SECONDS")]
+Today = Annotated[
+    datetime | None,
+    typer.Option(
+        "--today",
+        formats=["%Y-%m-%d"],
+        help="The day around which the dates of all patients are laid, as in 2026-11-23. Without it, the day on which "
+        "they are first made here. Given again later, it moves the dates of what is there.",
+        metavar="DAY",
+        show_default=False,
+    ),
+]
+"""Of patients who are made."""
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files or folders.", show_default=False)]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
+
+from hilum.cli import options
 
 
 def sandbox(
@@ -55,17 +56,7 @@ def sandbox(
             metavar="FILE|URL",
         ),
     ] = "",
-    today: Annotated[
-        datetime | None,
-        typer.Option(
-            "--today",
-            formats=["%Y-%m-%d"],
-            help="The day around which the dates of all patients are laid, as in 2026-11-23. Without it, the day on "
-            "which the data directory is made. Given again later, it moves the dates of what is there.",
-            metavar="DAY",
-            show_default=False,
-        ),
-    ] = None,
+    today: options.Today = None,
     port: Annotated[str, typer.Option("--port", help="The TCP port. 0 takes any free one.", metavar="PORT")] = "8090",
     data: Annotated[
         str,

@@ -32,12 +32,12 @@ from hilum.cli.loading.sources import Source
 from hilum.cli.serving import Announcing, configured, listen
 from hilum.cli.terminal import bold, out
 from hilum.demo import population
+from hilum.demo.days import check, moved
 from hilum.demo.population import TODAY
 from hilum.fhir import json as fhir_json
 from hilum.oauth.ledger import Client, User
 from hilum.problems import Invalid, Misconfigured
 from hilum.sandbox import faults
-from hilum.sandbox.days import moved
 from hilum.sandbox.emulator import Emulator
 from hilum.sandbox.patients import record_number, renumbered
 from hilum.sandbox.plans import AHEAD, planned
@@ -65,8 +65,6 @@ TYPES: Final = (
 )  # fmt: skip
 """What the apps may read. Named one by one, since Oracle Health grants no scope for all types."""
 KEPT: Final = "sandbox.json"
-YEARS: Final = range(1970, 2200)
-"""In which today can be: no date of a patient's is then one that FHIR can't write."""
 JWKS_PATH: Final = "/broker/jwks/sandbox.json"
 """Where a hilum that signs in to EHRs has its public keys."""
 
@@ -122,8 +120,8 @@ def run(wanted: Wanted) -> None:
     profile = profiles().get(wanted.profile)
     if profile is None:
         raise Misconfigured(f"There is no profile {wanted.profile[:40]!r}. There are {', '.join(sorted(profiles()))}.")
-    if wanted.today and wanted.today.year not in YEARS:
-        raise Invalid(f"--today is a day of the years {YEARS[0]} to {YEARS[-1]}.")
+    if wanted.today:
+        check(wanted.today)
     set_ = faults.Faults()
     for text in wanted.faults:
         set_.add(faults.read(text, profile))

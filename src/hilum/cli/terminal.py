@@ -91,7 +91,8 @@ def listed(
     if json:
         json_out({noun.lower(): [shown(one) for one in found]})
         return
-    table(f"{len(found)} {noun}", tuple(columns), [tuple(cell(one) for cell in columns.values()) for one in found])
+    many = noun if len(found) != 1 else noun.removesuffix("s")
+    table(f"{len(found)} {many}", tuple(columns), [tuple(cell(one) for cell in columns.values()) for one in found])
     for one in found:
         out(line(one))
 

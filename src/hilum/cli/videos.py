@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from hilum.cli.gather import WAIT, Wait
 from hilum.cli.records import at_the_desk
 
 if TYPE_CHECKING:
+    from hilum.access.policy import Principal
     from hilum.app.desk import Desk
     from hilum.video.links import Standing
 
@@ -154,6 +156,15 @@ def approve(
 @videos.command()
 def reject(
     id: Id,
+    reason: Annotated[
+        str,
+        typer.Option(
+            "--reason",
+            metavar="TEXT",
+            help="Why, for those who work here. It stands on the Task, and in the audit: do not name the patient.",
+            show_default=False,
+        ),
+    ] = "",
     store: options.Store = None,
     data: options.Data = None,
     environment: options.Environment = None,
@@ -163,9 +174,9 @@ def reject(
 
     Example:
 
-    - `hilum videos reject 0192f6c4-8f3e-7a10-b0c5-2f1d8a9e7b66`
+    - `hilum videos reject 0192f6c4-8f3e-7a10-b0c5-2f1d8a9e7b66 --reason "The drug was changed yesterday."`
     """
-    _decide("reject", id, {"store": store, "data": data, "environment": environment}, json=json)
+    _decide("reject", id, {"store": store, "data": data, "environment": environment}, json=json, reason=reason)
 
 
 @videos.command()
@@ -185,7 +196,7 @@ def cancel(
     _decide("cancel", id, {"store": store, "data": data, "environment": environment}, json=json)
 
 
-def _decide(what: str, id: str, flags: dict[str, str | None], *, json: bool) -> None:
+def _decide(what: str, id: str, flags: dict[str, str | None], *, json: bool, reason: str = "") -> None:
     import msgspec
 
     from hilum.cli.filming import cleared
@@ -193,12 +204,12 @@ def _decide(what: str, id: str, flags: dict[str, str | None], *, json: bool) -> 
     from hilum.video.told import Told
 
     async def work(here: Desk) -> Told:
-        decide = {
+        ways: dict[str, Callable[[Principal, str], Awaitable[Told]]] = {
             "approve": here.filmed.videos.deciding.approve,
-            "reject": here.filmed.videos.deciding.reject,
+            "reject": partial(here.filmed.videos.deciding.reject, reason=reason),
             "cancel": here.filmed.videos.cancel,
-        }[what]
-        one = await decide(here.who, id)
+        }
+        one = await ways[what](here.who, id)
         if what == "cancel":
             await cleared(here, id)
         return one

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,37 +30,46 @@ def lease_of(kind: str, id: str) -> bytes:
     return f"{kind}:{id}".encode()
 
 
+def owner_of(kind: str, lane: str = "") -> bytes:
+    """The owner of the leases of Tasks of this kind that go in this lane: "" for the one that all kinds have."""
+    return (f"{kind}-{lane}" if lane else kind).encode()
+
+
+async def _one_lane(_: str) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """Tasks of one kind. `name`: of one of them, for leases and the log. `is_one`: whether stored bytes of a Task may
     be one of these. `run`: goes on with the one of this id; when to go on again, in seconds since 1970; None: there is
-    nothing left to be done. `wanted`: whether nobody has cancelled it.
+    nothing left to be done. `wanted`: whether nobody has cancelled it. `lane`: which it goes in, where there are
+    several: none waits for those in another.
     """
 
     name: str
     is_one: Callable[[bytes], bool]
     run: Callable[[str], Coroutine[Any, Any, float | None]]
     wanted: Callable[[str], Awaitable[bool]]
-
-    @property
-    def owner(self) -> bytes:
-        """Of the leases."""
-        return self.name.encode()
+    lane: Callable[[str], Awaitable[str]] = _one_lane
 
     def id_of(self, lease: bytes) -> str:
         """The id of the Task of a lease."""
-        return lease.removeprefix(self.owner + b":").decode()
+        return lease.removeprefix(lease_of(self.name, "")).decode()
 
 
 class Working:
-    """The Tasks of a kind in one process. `feed`: of Tasks alone. `at_once`: how many it executes at the same time."""
+    """The Tasks of a kind in one process. `feed`: of Tasks alone. `at_once`: how many it executes at the same time, by
+    their lanes.
+    """
 
     def __init__(
-        self, feed: Feed, leases: Leases, kind: Kind, at_once: int, clock: Callable[[], float] = time.time
+        self, feed: Feed, leases: Leases, kind: Kind, at_once: Mapping[str, int], clock: Callable[[], float] = time.time
     ) -> None:
-        self._feed, self._leases, self._kind = feed, leases, kind
-        self._at_once, self._clock = at_once, clock
+        self._feed, self._leases, self._kind, self._clock = feed, leases, kind, clock
+        self._at_once = {owner_of(kind.name, lane): most for lane, most in at_once.items()}
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._of = Counter[bytes]()
         self._wanted = asyncio.Event()
         self._only = ""
 
@@ -99,20 +109,21 @@ class Working:
         Raises Busy.
         """
         news = await self._feed.turn(self._found)
-        if len(self._under_way) < self._at_once:
-            async for key in self._due():
-                if len(self._under_way) >= self._at_once:
-                    break
-                if self._kind.id_of(key) not in self._under_way and (held := await self._leases.take(key)) is not None:
-                    self._begin(held)
+        for owner, most in self._at_once.items():
+            if self._of[owner] < most:
+                async for key in self._due(owner):
+                    if self._of[owner] >= most:
+                        break
+                    if self._kind.id_of(key) not in self._under_way and (held := await self._leases.take(key)):
+                        self._begin(held)
         return news == PAGE
 
-    async def _due(self) -> AsyncIterator[bytes]:
+    async def _due(self, owner: bytes) -> AsyncIterator[bytes]:
         """Leases to try."""
         if self._only:
             yield lease_of(self._kind.name, self._only)
             return
-        async for key in self._leases.due(self._kind.owner):
+        async for key in self._leases.due(owner):
             yield key
 
     async def stop(self) -> None:
@@ -141,21 +152,26 @@ class Working:
                 continue
             key = lease_of(self._kind.name, one.id)
             if not one.deleted and one.body.get("status") == "requested":
-                await self._leases.offer(key, self._kind.owner)
+                await self._leases.offer(key, await self._owner(one.id))
             elif one.deleted or one.body.get("status") in CANCELLED:
                 if one.id in self._under_way:
                     self._under_way[one.id].cancel()
-                elif not await self._leases.offer(key, self._kind.owner):
+                elif not await self._leases.offer(key, await self._owner(one.id)):
                     await self._leases.hasten(key)
+
+    async def _owner(self, id: str) -> bytes:
+        return owner_of(self._kind.name, await self._kind.lane(id))
 
     def _begin(self, held: Held) -> None:
         id = self._kind.id_of(held.key)
         name = f"hilum-{self._kind.name}-{id}"
         task = self._under_way[id] = asyncio.create_task(self._execute(id, held), name=name)
-        task.add_done_callback(lambda _: self._over(id))
+        self._of[held.owner] += 1
+        task.add_done_callback(lambda _: self._over(id, held.owner))
 
-    def _over(self, id: str) -> None:
+    def _over(self, id: str, owner: bytes) -> None:
         self._under_way.pop(id, None)
+        self._of[owner] -= 1
         self.nudge()
 
     async def _execute(self, id: str, held: Held) -> None:

@@ -75,8 +75,3 @@ async def search(
     shown = tuple(one.last_updated for one in found)
     await site.trail.flushed(site.trail.note(who, "search-type", type, "", 0, 200, uri.encode(list(pairs)), shown))
     return found, page.next is not None
-
-
-def escaped(text: str) -> str:
-    """A text as one value of a search parameter. https://hl7.org/fhir/R4/search.html#escaping"""
-    return "".join(f"\\{one}" if one in "\\,$|" else one for one in text)

@@ -41,6 +41,11 @@ def covers(who: Principal, letter: str, video: str, patient: str) -> bool:
     return allows(who.policy.permits(DOCUMENTS, letter), index(DOCUMENTS, body))
 
 
+def gives_tasks(who: Principal) -> bool:
+    """Whether a Task may be created that lies in no patient's record."""
+    return unlimited(who.policy.permits(TASK, "c"))
+
+
 def to_ask(who: Principal, patient: str = "") -> None:
     """Raises Forbidden unless a video may be asked for: it tells what the token must be able to read. `patient`: the
     reference, or "" where any may come from an EHR.

@@ -55,6 +55,11 @@ def appointments(record: Record, now: datetime) -> tuple[tuple[Moment, Element],
             continue
         if status not in _BOOKED:
             raise refused("status-unknown", "Nobody knows whether this appointment holds.", f"{one.place}.status")
+        for person in one.each("participant"):
+            if "Patient/" in person.text("actor", "reference") and person.text("status") == "declined":
+                raise refused(
+                    "status-unknown", "This is booked, and the patient has declined.", f"{person.place}.status"
+                )
         start, end = moment(one.get("start")), moment(one.get("end"))
         ordered(start, end)
         if start is None:

@@ -22,6 +22,8 @@ from hilum.video.shelf import KIND, Reel, digest
 from hilum.video.told import Told
 from hilum.web import log
 
+LONGEST_REASON: Final = 1000
+"""Characters."""
 _TRIES: Final = 40
 _TRY_SECONDS: Final = 0.25
 _MICRO: Final = 1_000_000
@@ -87,8 +89,14 @@ class Deciding:
         return await self._decided(who, id, APPROVE, if_match)
 
     async def reject(self, who: Principal, id: str, if_match: str = "", reason: str = "") -> Told:
-        """It may not: the draft is deleted. `reason`: for the audit. Raises Conflict, PreconditionFailed, Forbidden."""
-        return await self._decided(who, id, REJECT, if_match, reason)
+        """It may not: the draft is deleted. `reason`: for those who work here; it stands on the Task, and in the audit.
+
+        Raises Conflict, PreconditionFailed, Invalid (`expression`: reason), Forbidden.
+        """
+        text = " ".join("".join(letter if letter.isprintable() else " " for letter in reason).split())
+        if len(text) > LONGEST_REASON:
+            raise Invalid(f"A reason has {LONGEST_REASON} characters at most.", expression="reason")
+        return await self._decided(who, id, REJECT, if_match, text)
 
     async def _to_decide(self, who: Principal, id: str, if_match: str) -> Reel:
         reel, _ = await self._seeing.decides(who, id)
@@ -107,7 +115,7 @@ class Deciding:
         about = self._seeing.about(reel) | said
         await self._seeing.trail.certain(who, "video-decide", 200, about)
         reference = who.fhir_user.removeprefix(f"{self._seeing.door.base}/")
-        decision = Decision(verdict, who.agent, self._now(), reference if local(reference) else "", name)
+        decision = Decision(verdict, who.agent, self._now(), reference if local(reference) else "", name, reason=reason)
         news = {"step": DECIDING, "decision": decision, "tries": 0, "outdated": None}
         await self._go_on(reel, changed(reel.order, self._now(), **news))
         await self._here(id)

@@ -17,7 +17,7 @@ from typing import Final
 from hilum.video import spellings
 from hilum.video.elements import Element
 from hilum.video.naming import named, placed
-from hilum.video.phrases import NOTHING, Phrases, Route, Told, languages
+from hilum.video.phrases import NOTHING, Phrases, Route, Told
 from hilum.video.refusals import refused
 from hilum.video.sides import sides, unsaid
 from hilum.video.signatures import Elements, contradiction, weekdays
@@ -83,7 +83,9 @@ def _one(phrases: Phrases, one: Element) -> tuple[Sentences, Timed, tuple[object
         if found:
             raise refused("dosage-conflict", f"The words of this dosage contradict its elements: {found}.", one.place)
     sentences = [*_said(phrases, one, dose, timing), *timing.after, *_limits(phrases, one)]
-    sentences += [("dose-quote", phrases.say("dose-quote", words=told)) for told in _quotes(phrases, words)]
+    for told in _quotes(phrases, words):
+        quote = "dose-quote-foreign" if phrases.foreign(told.text) else "dose-quote"
+        sentences += [(quote, phrases.say(quote, words=told))]
     sentences += [
         ("dose-also", phrases.say("dose-also", words=told))
         for extra in one.each("additionalInstruction")
@@ -97,8 +99,7 @@ def _quotes(phrases: Phrases, words: list[Told]) -> Iterator[Told]:
     """The words of the prescription and those for the patient, not the same twice. Where one is in the script's
     language, those in another that is known are left out.
     """
-    others = [one for code, one in languages().items() if code != phrases.language]
-    foreign = [told for told in words if any(other.reads(told.text) for other in others)]
+    foreign = [told for told in words if phrases.foreign(told.text)]
     seen: set[str] = set()
     for told in words:
         if told in foreign and len(foreign) < len(words):
@@ -157,12 +158,16 @@ def _limits(phrases: Phrases, one: Element) -> Iterator[tuple[str, Told]]:
 
 def _route(phrases: Phrases, one: Element) -> tuple[Route, Told]:
     """The route of the table, or the neutral one with the record's words."""
+    key = _route_of(one)
+    return phrases.routes[key], concept(one.get("route")) if key == spellings.OTHER else NOTHING
+
+
+def _route_of(one: Element) -> str:
     route = one.get("route")
     if route is None:
-        return phrases.routes[spellings.OTHER], NOTHING
-    names = (route.text("text"), *(one.text("display") for one in route.each("coding")))
-    key = spellings.route((code for _, code in codes(route)), names)
-    return phrases.routes[key], concept(route) if key == spellings.OTHER else NOTHING
+        return spellings.OTHER
+    names = (route.text("text"), *(coding.text("display") for coding in route.each("coding")))
+    return spellings.route((code for _, code in codes(route)), names)
 
 
 def _dose(phrases: Phrases, one: Element) -> Told:
@@ -247,6 +252,7 @@ def _elements(one: Element, timing: Timed, words: str) -> Elements:
         _rates(one, timing, words),
         timing.moments,
         _needed(one) or not (named or timing.words.text),
+        key if (key := _route_of(one)) != spellings.OTHER else "",
     )
 
 

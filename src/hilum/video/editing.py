@@ -13,6 +13,7 @@ import msgspec
 
 from hilum.video import spellings
 from hilum.video.allergies import CLASSES
+from hilum.video.drugs import drug, folded
 from hilum.video.elements import Element
 from hilum.video.phrases import Phrases
 from hilum.video.phrases import language as of_language
@@ -25,7 +26,9 @@ from hilum.video.writing import readable
 
 EDITED: Final = "edited"
 """The phrase of a sentence that a person wrote."""
-_DRUGS: Final = frozenset(drug for drugs in CLASSES.values() for drug in drugs)
+_DRUGS: Final = frozenset(folded(one) for drugs in CLASSES.values() for one in drugs)
+_MAY: Final = frozenset(("may", "march"))
+"""Months that are other words too where they have a small letter."""
 
 
 def edited(script: Script, changes: Mapping[str, str], template: Template) -> Script:
@@ -59,11 +62,12 @@ def _allowed(script: Script, phrases: Phrases, sentence: Sentence, text: str) ->
     words = re.findall(r"[^\W\d_]+", text)
     small = {word.casefold() for word in words}
     units = {name for names in spellings.units().values() for name in names}
+    days = {one.casefold() for one in (*phrases.months, *phrases.weekdays)}
     stated = (
         ("a number", any(one.isnumeric() for one in text) or small & set(phrases.numbers)),
         ("a unit of doses", small & units),
-        ("a drug", small & (_DRUGS | {word.casefold() for word in script.exempt})),
-        ("a day or a month", set(words) & {*phrases.months, *phrases.weekdays}),
+        ("a drug", any(map(drug, small)) or {*map(folded, small)} & {*_DRUGS, *map(folded, script.exempt)}),
+        ("a day or a month", ({*words} & {*phrases.months}) | (small & (days - _MAY))),
         ("a side of the body", sides((Element("", "", text),))),
     )
     for what, found in stated:

@@ -15,9 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from hilum.feed.tried import tried
 from hilum.interactions.door import Door
 from hilum.interactions.tasks import Stopped, Tasks
+from hilum.oauth.ledger import Lost
 from hilum.problems import Busy, Problem
 from hilum.video import shown
 from hilum.video.author import Author
@@ -30,6 +33,7 @@ from hilum.video.order import (
     AWAITING,
     DECIDING,
     GATHERING,
+    LEFT,
     RENDERING,
     SETTLED,
     WRITING,
@@ -39,7 +43,7 @@ from hilum.video.order import (
     changed,
     gather_of,
 )
-from hilum.video.renderer import Job, Unrendered, Wanted
+from hilum.video.renderer import Job, Renderer, UnderWay, Unrendered, Wanted
 from hilum.video.script import Refused
 from hilum.video.shelf import Reel, Shelf, digest
 from hilum.web import log
@@ -50,6 +54,8 @@ LOOK_SECONDS: Final = 1.0
 """Between two looks at an order to gather that is waited for."""
 PROGRESS_SECONDS: Final = 2.0
 """So often, at most, a Task tells how far rendering is: each time is a version of it."""
+FULL_SECONDS: Final = 5.0
+"""After which one is tried again that waits until a renderer elsewhere has done with others."""
 UNAPPROVED: Final = "none"
 """`approval` of a template whose videos go out by themselves."""
 _MICRO: Final = 1_000_000
@@ -81,7 +87,7 @@ class Executing:
             ASKED: self._begin,
             GATHERING: self._wait,
             WRITING: partial(self._tried, self._write),
-            RENDERING: partial(self._tried, self._render),
+            RENDERING: self._in_turn,
             DECIDING: partial(self._tried, self._decide),
         }
 
@@ -196,13 +202,27 @@ class Executing:
         except Exception as error:
             return await self._not_yet(reel, _defect(error), True)
         sealed = self._shelf.sealed(reel.id, script)
-        return await self._put(reel, step=RENDERING, sealed=sealed, draft=1, held="", tries=0)
+        return await self._put(reel, step=RENDERING, sealed=sealed, draft=1, tries=0)
 
     # --- rendering ----------------------------------------------------------------------------------------------------
 
+    async def _in_turn(self, reel: Reel) -> Next:
+        """Render it, unless who renders elsewhere has as many jobs as he has to work on at the same time."""
+        order = reel.order
+        renderer = self._renderers.get(order.renderer)
+        if renderer is not None and not order.held and await self._full(renderer):
+            await self._show(reel, shown.REQUESTED)
+            return self._clock() + FULL_SECONDS
+        return await self._tried(self._render, reel)
+
+    async def _full(self, renderer: Renderer, more: int = 0) -> bool:
+        """Whether there is no room for one more, or where it is already there, for so many `more`."""
+        most = renderer.at_once
+        return bool(most) and await self._shelf.ordered(renderer.name, most + 1) >= most + more
+
     async def _render(self, reel: Reel) -> Next:
         order, script = reel.order, self._shelf.script(reel)
-        await self._show(reel, shown.RENDERING)
+        await self._show(reel, shown.RENDERING, order.part or None)
         if await self._files.document(reel.id, order.draft) is None:
             renderer = self._renderers.get(order.renderer)
             try:
@@ -214,18 +234,27 @@ class Executing:
                 await asyncio.to_thread(place.mkdir, mode=0o700, parents=True, exist_ok=True)
                 async with self._progress(reel) as part:
 
-                    async def hold(text: str) -> None:
+                    async def hold(text: str, name: str = "") -> None:
                         nonlocal reel
-                        reel = await self._put(reel, held=text)
+                        first = bool(text) and not reel.order.held
+                        reel = await self._put(reel, held=text, job=name)
+                        if first and await self._full(renderer, 1):  # another process was as fast
+                            reel = await self._put(reel, **LEFT)
+                            raise _Full
 
                     job = Job(f"{reel.id}-{order.draft}", wanted, place, part.append, order.held, hold)
                     made = await renderer.render(job)
-                reel = await self._put(reel, seconds=made.seconds, spoken=made.narrated)
+                if isinstance(made, UnderWay):
+                    return await self._under_way(reel, made)
+                reel = await self._put(reel, seconds=made.seconds, spoken=made.narrated, in_step=made.in_step)
                 await self._files.keep(reel.id, reel.order, script, made, self._now())
             except Unrendered as unmade:
                 failure = Failure(unmade.code, unmade.text, side=unmade.side)
                 return await self._not_yet(reel, failure, unmade.again, unmade.wait)
-            except (Busy, Stopped):
+            except _Full:
+                await self._put(reel, tries=order.tries - 1)
+                return self._clock() + FULL_SECONDS
+            except (Busy, Lost, Stopped):
                 raise
             except Problem as problem:
                 return await self._not_yet(reel, Failure("unkept", str(problem)), False)
@@ -243,23 +272,32 @@ class Executing:
             if outdated is not None:
                 return await self._failed(reel, Failure("outdated", outdated.text, outdated.element))
             decision = Decision(APPROVE, "template", self._now(), digest=digest(script), template=True)
-            return await self._put(reel, step=DECIDING, decision=decision, held="", tries=0)
-        return await self._put(reel, step=AWAITING, held="", tries=0)
+            return await self._put(reel, step=DECIDING, decision=decision, tries=0, **LEFT)
+        return await self._put(reel, step=AWAITING, tries=0, **LEFT)
+
+    async def _under_way(self, reel: Reel, found: UnderWay) -> float:
+        """Nobody waits for it here: when to look again."""
+        order = msgspec.structs.replace(reel.order, tries=0)
+        if shown.percent(found.part) != shown.percent(order.part):
+            order = changed(order, self._now(), part=found.part)
+        reel = await self._shelf.put(reel, order)
+        await self._show(reel, shown.RENDERING, order.part or None)
+        return self._clock() + found.seconds
 
     @asynccontextmanager
     async def _progress(self, reel: Reel) -> AsyncIterator[list[float]]:
         """Tells the Task how far it is, now and then. The last of the list is how far."""
-        parts = [0.0]
+        parts = [reel.order.part]
 
         async def tell() -> None:
-            told = -1
+            told = shown.percent(reel.order.part) if reel.order.far else -1
             while True:
                 part = parts[-1]
                 parts[:] = [part]
                 if shown.percent(part) != told:
                     told = shown.percent(part)
                     with suppress(Stopped, Busy):  # the next step meets the same, and heeds it
-                        await self._show(reel, shown.RENDERING, part)
+                        await self._show(reel, shown.RENDERING, part, self._now())
                 await asyncio.sleep(PROGRESS_SECONDS)
 
         task = asyncio.create_task(tell())
@@ -289,9 +327,8 @@ class Executing:
 
     # --- what all steps do --------------------------------------------------------------------------------------------
 
-    async def _show(self, reel: Reel, doing: str = "", part: float | None = None) -> None:
+    async def _show(self, reel: Reel, doing: str = "", part: float | None = None, at: int = 0) -> None:
         """Tell how the video is now; what is told already makes no version. Raises Stopped, Busy."""
-        at = self._now() if part is not None else 0
 
         def change(body: dict[str, Any]) -> dict[str, Any]:
             return shown.shown(body, reel.id, reel.order, doing, part, at)
@@ -302,7 +339,10 @@ class Executing:
             await self._tasks.tell(reel.id, change)
 
     async def _tried(self, step: Step, reel: Reel) -> Next:
-        return await tried(step, reel, lambda one, tries: self._put(one, tries=tries), self._shelf.get)
+        async def count(one: Reel, tries: int) -> Reel:  # that is no news, for the Task to tell of
+            return await self._shelf.put(one, msgspec.structs.replace(one.order, tries=tries))
+
+        return await tried(step, reel, count, self._shelf.get)
 
     async def _given_up(self, reel: Reel) -> Reel:
         text = f"hilum was ended {reel.order.tries} times while it was at this step: {reel.order.step}."
@@ -327,6 +367,10 @@ class Executing:
 
     def _now(self) -> int:
         return int(self._clock() * _MICRO)
+
+
+class _Full(Exception):
+    """A renderer elsewhere has enough to do without this."""
 
 
 def _hopeless(order: Order) -> bool:

@@ -1,7 +1,8 @@
 """The facts that templates speak of, by name, each with the elements that it came from.
 
 A group has rows: of `patient`, `visit`, `procedure` and `contact` there is one, of `reason`, `done`, `medicine`,
-`appointment` and `preparation` as many as the record has. A slot of a phrase is a group and a name: `{visit.date}`.
+`appointment`, `preparation` and `foreign` as many as the record has. A slot of a phrase is a group and a name:
+`{visit.date}`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from hilum.video.naming import named, placed
 from hilum.video.people import called, first_name, reached
 from hilum.video.phrases import NOTHING, Phrases, Told
 from hilum.video.refusals import refused
-from hilum.video.sides import places, sides, unsaid
+from hilum.video.sides import opposed, places, sides, unsaid
 from hilum.video.templates import Template
 from hilum.video.visits import clinicians_of, latest, reasons
 from hilum.video.wording import concept, listed, quoted, when
@@ -118,6 +119,8 @@ class Facts:
     def _reasons(self) -> Iterator[Row]:
         of = self._planned.source if "procedure" in self._template.needs else self._visit[0]
         for told in reasons(self._record, self._phrases, of):
+            if "procedure" in self._template.needs and (side := sides(self._planned.telling)):
+                opposed((Element(of.reference, f"{of.path}.reason", told.text),), self._planned.telling, side)
             yield Row({"name": told})
 
     def _done(self) -> Iterator[Row]:
@@ -216,6 +219,10 @@ class Facts:
                     seen.add(words)
                     yield Row({"words": Told(words, words, (found.cite(words),))})
 
+    def _foreign(self) -> Iterator[Row]:
+        """Of that, what is in another language."""
+        yield from (one for one in self.rows("preparation") if self._phrases.foreign(one.slots["words"].text))
+
     def _contact(self) -> Iterator[Row]:
         name, number = reached(self._record, self._reachable(), self._now)
         yield Row({"name": name, "phone": number})
@@ -260,6 +267,7 @@ _ROWS: Final[Mapping[str, Callable[[Facts], Iterator[Row]]]] = MappingProxyType(
     "appointment": Facts._appointments,
     "procedure": Facts._procedure,
     "preparation": Facts._preparations,
+    "foreign": Facts._foreign,
     "contact": Facts._contact,
 })  # fmt: skip
 """How the rows of a group are found."""

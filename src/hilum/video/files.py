@@ -55,6 +55,8 @@ MEDIA: Final = {
 """Of what is the same whatever the video is. The video's own is the renderer's to say."""
 SUPERSEDED: Final = "superseded"
 """Status of a document that is current no more: a draft in whose place another one is, a video that is outdated."""
+_RENDERED: Final = 1
+"""The version of a Binary that hilum has written: it writes no other."""
 TEMPLATE: Final = "urn:hilum:video-template"
 _LOINC: Final = "http://loinc.org"
 _NAMES: Final = {CAPTIONS: "captions.vtt", TRANSCRIPT: "transcript.txt", POSTER: "poster.png", SCRIPT: "script.json"}
@@ -158,10 +160,10 @@ class Files:
             await transaction(self._door, granting.server(), _numbered(entries))
 
     async def file(self, video: str, draft: int, name: str) -> File:
-        """One of a rendering's. Raises NotFound, Busy."""
+        """One of a rendering's, as it was rendered. Raises NotFound, Busy."""
         found = await self._standing(BINARY, id_of(video, draft, name))
-        if found is None:
-            raise NotFound("The video has no such file.")
+        if found is None or found.version != _RENDERED:  # another content, by FHIR, nobody has looked at and approved
+            raise NotFound("The video has no such file (any more).")
         return await self.of(found)
 
     async def of(self, resource: Resource) -> File:

@@ -34,6 +34,8 @@ class Giving:
         if proof == "birth-date" and not await self._seeing.birth_date(reel):
             text = "The record has no full birth date that could prove who follows the link: use the proof sign-in."
             raise Invalid(text, expression="proof")
+        if await self._seeing.withdrawn(reel):
+            raise Conflict("The document of this video is withdrawn: no link was made. Ask for a new video.")
         await self._seeing.up_to_date(reel, "No link was made: ask for a new video.")
         token, standing = await self._links.make(id, proof, who.agent, expires_in, reel.order.language)
         try:

@@ -47,6 +47,10 @@ class Gathering:
 class Gather(Protocol):
     """Has a patient gathered from an EHR first. The broker does, which this room does not know (`hilum.app`)."""
 
+    async def places(self) -> Mapping[str, str]:
+        """Where a patient can be gathered from with nobody signing in: names, and how they are called. Raises Busy."""
+        ...
+
     async def judge(self, who: Principal, ehr: str, recipe: str, whom: Whom) -> Whom:
         """Whether it could be asked for; whom as `give` is told it.
 

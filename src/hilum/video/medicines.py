@@ -10,14 +10,15 @@ from fractions import Fraction
 from typing import Final
 
 from hilum.video import spellings
-from hilum.video.allergies import FORMS, allergic, ingredients
+from hilum.video.allergies import allergic
 from hilum.video.dosage import Dosed, dosed
+from hilum.video.drugs import FORMS, Names, names
 from hilum.video.elements import Element, Record
 from hilum.video.moments import moment
 from hilum.video.phrases import Phrases, Told
 from hilum.video.refusals import refused
 from hilum.video.signatures import MILLIGRAMS
-from hilum.video.timing import hours
+from hilum.video.timing import hours, positive
 from hilum.video.wording import codes, concept, number
 
 _ORDERS: Final = frozenset(("order", "original-order", "reflex-order", "filler-order", "instance-order"))
@@ -67,10 +68,13 @@ def active(record: Record, phrases: Phrases, now: datetime) -> tuple[Medicine, .
 
 
 def same(one: Medicine, other: Medicine) -> bool:
-    """Whether two are of one drug: a code that they share, the same name, or the same ingredients by name."""
-    if one.codes & other.codes or one.name.text.casefold() == other.name.text.casefold():
-        return True
-    return bool(ingredients(one.name.text)) and ingredients(one.name.text) == ingredients(other.name.text)
+    """Whether two are of one drug: a code that they share, or a name, in whatever spelling."""
+    return bool(one.codes & other.codes) or _names(one).same(_names(other))
+
+
+def _names(one: Medicine) -> Names:
+    displays = (coding.text("display") for coding in one.drug.each("coding"))
+    return names((one.name.text, *displays))
 
 
 def _requests(record: Record) -> Iterator[Element]:
@@ -156,7 +160,7 @@ def _strength(ingredient: Element) -> Fraction | None:
     whole, one = ingredient.get("strength", "numerator"), ingredient.get("strength", "denominator", "value")
     unit = MILLIGRAMS.get(spellings.unit(whole.text("code") or whole.text("unit"))) if whole is not None else None
     value = whole.get("value") if whole is not None else None
-    if unit is None or value is None or one is None or one.value != 1:
+    if unit is None or value is None or one is None or one.value != 1 or not positive(value):
         return None
     liquid = spellings.unit(ingredient.text("strength", "denominator", "code")) == "mL"
     return None if liquid else Fraction(number(value)) * unit

@@ -18,6 +18,7 @@ The Task is this record, shown (`hilum.video.shown`). docs/adr/0017-videos.md
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -69,7 +70,7 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who has approved or rejected which script, and when (microseconds since 1970). `verdict`: APPROVE or REJECT.
     `who`: a reference such as `Practitioner/7`, where the account has one. `digest`: SHA-256 of the script, hex.
-    `template`: nobody did; the template lets it go by itself.
+    `template`: nobody did; the template lets it go by itself. `reason`: why it was rejected, in that person's words.
     """
 
     verdict: str
@@ -78,6 +79,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     who: str = ""
     digest: str = ""
     template: bool = False
+    reason: str = ""
 
 
 class Order(Record, frozen=True, omit_defaults=True):
@@ -86,9 +88,10 @@ class Order(Record, frozen=True, omit_defaults=True):
     `ehr`: where the patient is gathered from first, "" where hilum's own record is told. `sealed`: see the table above.
     `tries`: how often this step was begun, but for the times that hilum was stopped in the middle of it, and did not
     die. `again`: not before then; `at`: when this was written: microseconds since 1970. `patient`: the reference to the
-    Patient here. `draft`: the number of the rendering, from 1. `held`: what the renderer wants to be told after a
-    restart. `edited`: who has changed the script last. `outdated`: how the record has left it behind, as far as that is
-    known (`hilum.video.lapsing`).
+    Patient here. `draft`: the number of the rendering, from 1. `far`: it is rendered elsewhere. `held`: what the
+    renderer wants to be told when it goes on, `job` what is called so there, `part` how much of it is done. `in_step`:
+    as in `Rendered`. `edited`: who has changed the script last. `outdated`: how the record has left it behind, as far
+    as that is known (`hilum.video.lapsing`).
     """
 
     template: str
@@ -107,9 +110,13 @@ class Order(Record, frozen=True, omit_defaults=True):
     tries: int = 0
     again: int = 0
     draft: int = 0
+    far: bool = False
     held: str = ""
+    job: str = ""
+    part: float = 0.0
     seconds: float = 0.0
     spoken: bool = False
+    in_step: bool = True
     edited: str = ""
     decision: Decision | None = None
     failure: Failure | None = None
@@ -119,6 +126,10 @@ class Order(Record, frozen=True, omit_defaults=True):
 def changed(order: Order, at: int, **news: Any) -> Order:
     """The order with these changes, written at that time."""
     return msgspec.structs.replace(order, at=at, **news)
+
+
+LEFT: Final[Mapping[str, Any]] = {"held": "", "job": "", "part": 0.0}
+"""Changes of an order of which nobody elsewhere has anything to do any more."""
 
 
 def id_of(video: str, draft: int, name: str) -> str:

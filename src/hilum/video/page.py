@@ -33,6 +33,7 @@ _GROUPS = {
     "appointment": "the next Appointment that is booked",
     "procedure": "the next procedure: an active ServiceRequest, or a Procedure in preparation, with its Appointment",
     "preparation": "`patientInstruction` of the order and of its Appointment, sentence by sentence",
+    "foreign": "of `preparation`, what is in another language than the script, where that is known",
     "contact": "whom to call, the first that has a telephone number at work: the place, its organisation, the "
     "clinician, the patient's own doctor",
 }

@@ -78,7 +78,7 @@ def reached(record: Record, references: Iterator[Element | None], now: datetime)
     """Name and telephone number of the first that has both. Raises Refused."""
     for reference in references:
         found = record.target(reference)
-        if found is None or found.value.get("active") is False:
+        if found is None or found.value.get("active") is False or found.text("status") in ("suspended", "inactive"):
             continue
         name, number = called(record, reference), _phone(found, now)
         if name.text and number.text:

@@ -67,6 +67,15 @@ class Review(Table, frozen=True):
     on: str
 
 
+class Numbers(Table, frozen=True):
+    """How a voice says `0.5`, `1-2` and `1½`."""
+
+    point: str
+    to: str
+    plus: str
+    fractions: Mapping[str, str]
+
+
 class Phrases(Table, frozen=True):
     """All of a language. `own`: the language's own name. `phrases`:
     by name, or by name and form. `body`: places of the body, by the names of pictures;
@@ -90,6 +99,7 @@ class Phrases(Table, frozen=True):
     numbers: tuple[str, ...]
     common: tuple[str, ...]
     names: Mapping[str, str]
+    spoken: Numbers
 
     def by(self, reviews: Iterable[Review]) -> str:
         """The notice that a script carries: none where this version was reviewed."""
@@ -105,6 +115,10 @@ class Phrases(Table, frozen=True):
             for other in languages().values()
             if other.language != self.language
         )
+
+    def foreign(self, text: str) -> bool:
+        """Whether a text seems to be in another language that is known."""
+        return any(other.reads(text) for other in languages().values() if other.language != self.language)
 
     def slots(self, name: str) -> frozenset[str]:
         """The slots of a phrase, in any of its forms."""

@@ -31,8 +31,11 @@ class Wanted(msgspec.Struct, frozen=True):
 @dataclass(frozen=True)
 class Job:
     """One rendering. `id`: the same after a restart, as a key for who is asked elsewhere. `folder`: where files go,
-    empty or as it was left when the last try was interrupted. `held`: what `hold` was given last, before a restart.
-    `tell`: how far it is, from 0 to 1.
+    empty or as it was left when the last try was interrupted. `held`: what `hold` was given last, be it before a
+    restart. `tell`: how far it is, from 0 to 1.
+
+    `hold`: keeps a text until it is given another one, or the video is made; and, of who renders elsewhere, what the
+    job is called there, once that is known.
     """
 
     id: str
@@ -40,13 +43,14 @@ class Job:
     folder: Path
     tell: Callable[[float], None]
     held: str = ""
-    hold: Callable[[str], Awaitable[None]] | None = field(default=None, repr=False)
+    hold: Callable[[str, str], Awaitable[None]] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """What was made. `captions`: WebVTT; `transcript`: plain text, as spoken; `poster`: PNG. `captions`, `transcript`
-    and `poster` are made here also where the video came from elsewhere and brought none.
+    and `poster` are made here also where the video came from elsewhere and brought none. `in_step`: whether it is known
+    when what is said; else the captions go by how fast people read.
     """
 
     video: Path
@@ -56,6 +60,15 @@ class Rendered:
     poster: Path
     seconds: float
     narrated: bool
+    in_step: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """Others work on it. `seconds`: after which to look again; `part`: how much is done, from 0 to 1."""
+
+    seconds: float
+    part: float = 0.0
 
 
 class Unrendered(Exception):
@@ -69,15 +82,18 @@ class Unrendered(Exception):
 
 
 class Renderer(Protocol):
-    """One way to make videos. Whoever cancels `render` finds nothing running afterwards."""
+    """One way to make videos. Whoever cancels `render` finds nothing running afterwards. `at_once`: how many jobs one
+    elsewhere has to work on at the same time, of all processes together; 0: it works here, where videos go in turn.
+    """
 
     name: str
+    at_once: int
 
     def fit(self, wanted: Wanted) -> None:
         """Raises Unrendered where it can't be done at all: no encoder, no such codec, no voice that was asked for."""
 
-    async def render(self, job: Job) -> Rendered:
-        """Raises Unrendered."""
+    async def render(self, job: Job) -> Rendered | UnderWay:
+        """Once more where it is under way elsewhere. Raises Unrendered, and what `hold` raises."""
 
     async def cancel(self, held: str) -> None:
         """Nobody wants the video any more whose job has given this to `hold`, and which is not being rendered: whoever

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from hilum.access.policy import Principal
 from hilum.access.roles import Roles
 from hilum.audit.recording import Trail
@@ -51,6 +53,9 @@ class Seeing:
         if allowed.sees_tasks(who):
             task = await read(self.door, who, TASK, id)
             one = told(task)
+            reel = await self.shelf.get(id)
+            if reel is not None:  # a Task can be rewritten by whoever may write Tasks: whose it is, this says
+                one = replace(one, patient=reel.order.patient)
             if shown.is_video(task.raw) and (not one.patient or allowed.covers(who, "r", id, one.patient)):
                 return task, one
             raise _absent(id)
@@ -80,7 +85,8 @@ class Seeing:
 
     async def told_still(self, who: Principal, reel: Reel) -> None:
         """Raises OutOfDate of one that is given out, for whom does not work here."""
-        if reel.order.step == APPROVED and not allowed.works_here(who, self.roles):
+        works = allowed.works_here(who, self.roles) and allowed.sees_tasks(who)
+        if reel.order.step == APPROVED and not works:
             await self.current(reel, who)
 
     async def current(self, reel: Reel, who: Principal, **about: str) -> Script:
@@ -107,6 +113,13 @@ class Seeing:
         found = await self.author.outdated(reel.order, self.shelf.script(reel))
         if found is not None:
             raise Conflict(f"{found.text} {do}", expression=found.element or None)
+
+    async def withdrawn(self, reel: Reel) -> bool:
+        """Whether somebody has taken the document out of the record, by FHIR: deleted it, or marked it as an error or
+        as not final. One that is superseded is outdated, which is looked at by itself.
+        """
+        found = await self.files.document(reel.id, reel.order.draft)
+        return found is None or found.body.get("status") == "entered-in-error" or found.body.get("docStatus") != "final"
 
     async def birth_date(self, reel: Reel) -> str:
         """The patient's, where it is a whole date."""

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from hilum.access.seal import Seal
-from hilum.feed.working import lease_of
+from hilum.feed.working import lease_of, owner_of
 from hilum.fhir import json
 from hilum.oauth.keeping import Ledger
 from hilum.oauth.lease import offered
@@ -25,6 +25,8 @@ from hilum.video.script import Script
 
 KIND: Final = "video"
 """The kind of work that a video is (`hilum.feed.working`)."""
+FAR: Final = "far"
+"""The lane of those that are rendered elsewhere; this machine's own go in the one that all kinds have."""
 _PAGE: Final = 200
 
 
@@ -47,6 +49,19 @@ class Shelf:
         """One of them. Raises Busy."""
         row = await self.ledger.get(VIDEO, id.encode())
         return None if row is None else _reel(row)
+
+    async def lane(self, id: str) -> str:
+        """That in which it is made. Raises Busy."""
+        reel = await self.get(id)
+        return "" if reel is None else _lane(reel.order)
+
+    async def ordered(self, renderer: str, most: int) -> int:
+        """How many of its jobs a renderer elsewhere has now, counted up to so many. Raises Busy."""
+        return len(await self.ledger.of(VIDEO, owner=renderer.encode(), limit=most))
+
+    async def of_job(self, renderer: str, job: str) -> list[str]:
+        """Ids of those whose job is called so there: one, or none. Raises Busy."""
+        return [row.key.decode() for row in await self.ledger.of(VIDEO, peer=_job(renderer, job))]
 
     async def every(self) -> list[Reel]:
         """All. Raises Busy."""
@@ -72,7 +87,8 @@ class Shelf:
         transaction, so that no crash comes between. Raises Lost, Busy.
         """
         key = lease_of(KIND, reel.id)
-        await self.ledger.many([replaced(reel, order), offered(key, KIND.encode(), order.at / 1_000_000)])
+        lease = offered(key, owner_of(KIND, _lane(order)), order.at / 1_000_000)
+        await self.ledger.many([replaced(reel, order), lease])
 
     async def forget(self, reel: Reel) -> None:
         """Take the record away. Raises Busy."""
@@ -101,12 +117,27 @@ def digest(made: Script) -> str:
 
 def new(id: str, order: Order) -> Put:
     """The record of a new one, for the commit of its Task."""
-    return Put(VIDEO, id.encode(), write(order))
+    return _put(id, order)
 
 
 def replaced(reel: Reel, order: Order) -> Put:
     """The record in place of that version, for a write of more than that."""
-    return Put(VIDEO, reel.id.encode(), write(order), version=reel.version)
+    return _put(reel.id, order, reel.version)
+
+
+def _put(id: str, order: Order, version: int | None = None) -> Put:
+    """Who has a job of it elsewhere is its owner, and that job its peer: so both are found."""
+    owner = order.renderer.encode() if order.held else b""
+    peer = _job(order.renderer, order.job) if order.job else b""
+    return Put(VIDEO, id.encode(), write(order), owner=owner, peer=peer, version=version)
+
+
+def _job(renderer: str, job: str) -> bytes:
+    return f"{renderer}\0{job}".encode()
+
+
+def _lane(order: Order) -> str:
+    return FAR if order.far else ""
 
 
 def _reel(row: Row) -> Reel:

@@ -1,16 +1,16 @@
 """A video as the Task that people and apps see. https://hl7.org/fhir/R4/task.html
 
-It holds no patient data beyond the reference to the Patient (`for`): no MRN, no sentence of the script. Its elements are
-these; what others add to it stays.
+It holds no patient data beyond the reference to the Patient (`for`): no MRN, no sentence of the script; but who rejects
+a video says why in words of their own. Its elements are these; what others add to it stays.
 
 | element | what it tells |
 |---|---|
 | status | requested, in-progress, on-hold (somebody has to approve it), completed, failed, cancelled |
 | businessStatus | `urn:hilum:video-step`: what is being done, or how it ended; its text, until when it waits |
-| statusReason | `urn:hilum:video-failure`: why it failed; its text is ours |
+| statusReason | `urn:hilum:video-failure`: why it failed; its text is ours. `urn:hilum:video-rejection`: why it was rejected; its text is that of who did so |
 | for | the Patient here, once that is known |
 | input | `urn:hilum:video`: template, language, shape, codec, renderer, narrated, ehr |
-| output | `urn:hilum:video`: document, element (what to mend), seconds, spoken, edited, decided-by, decided-at, decision, outdated (how the record has left it behind); `urn:hilum:video-progress`: percent, while it is rendered |
+| output | `urn:hilum:video`: document, element (what to mend), seconds, spoken, in-step (its captions), edited, decided-by, decided-at, decision, outdated (how the record has left it behind); `urn:hilum:video-progress`: percent, while it is rendered |
 """  # noqa: E501
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ Body = dict[str, Any]
 VIDEO: Final = "urn:hilum:video"
 STEP: Final = "urn:hilum:video-step"
 FAILURE: Final = "urn:hilum:video-failure"
+REJECTION: Final = "urn:hilum:video-rejection"
 PROGRESS: Final = "urn:hilum:video-progress"
 
 REQUESTED: Final = "requested"
@@ -87,6 +88,8 @@ def shown(body: Body, id: str, order: Order, doing: str = "", part: float | None
     new.pop("output", None)
     if order.failure is not None:
         new["statusReason"] = concept(FAILURE, order.failure.code) | {"text": order.failure.text}
+    elif order.decision is not None and order.decision.reason:
+        new["statusReason"] = concept(REJECTION, order.decision.verdict) | {"text": order.decision.reason}
     if order.patient:
         new["for"] = {"reference": order.patient}
     output = list(_output(id, order))
@@ -140,6 +143,7 @@ def _output(id: str, order: Order) -> Iterator[Body]:
         yield one("document", valueReference={"reference": f"DocumentReference/{document_of(id, order)}"})
         yield one("seconds", valueDecimal=Decimal(f"{order.seconds:.1f}"))
         yield one("spoken", valueBoolean=order.spoken)
+        yield one("in-step", valueBoolean=order.in_step)
     if order.edited:
         yield one("edited", valueString=order.edited)
     decision = order.decision

@@ -75,6 +75,21 @@ _PARTS: Final = (
      ("EVE", "ACV", "CV", "PCV", "NIGHT", "HS", "PHS")),
 )  # fmt: skip
 """Parts of the day: in words, and their codes, of which those with more after a point are part."""
+_ROUTES: Final = (
+    (("oral",), r"by\s+mouth|orally|swallow|p\.?o\.?|por\s+(?:la\s+)?boca|v[ií]a\s+oral|trague"),
+    (("sublingual",), r"(?:under|beneath)\s+(?:the|your)\s+tongue|sublingual\w*|(?:debajo\s+de|bajo)\s+la\s+lengua"),
+    (("under-skin", "muscle"), r"inject\w*|iny[eé]ct\w*"),
+    (("under-skin",), r"under\s+(?:the|your)\s+skin|subcut\w*|(?:debajo\s+de|bajo)\s+la\s+piel"),
+    (("muscle",), r"into\s+(?:the|a|your)\s+muscle|intramuscular\w*|en\s+el\s+m[úu]sculo"),
+    (("inhaled",), r"inhal[ae]\w*|breathe\s+in"),
+    (("nasal",), r"nostrils?|in\s+(?:the|your)\s+nose|fosas?\s+nasal(?:es)?|en\s+la\s+nariz"),
+    (("eye",), r"(?:in|into)\s+(?:\w+\s+){0,2}eyes?|en\s+(?:\w+\s+){0,2}ojos?"),
+    (("ear",), r"(?:in|into)\s+(?:\w+\s+){0,2}ears?|en\s+(?:\w+\s+){0,2}o[ií]dos?"),
+    (("rectal",), r"rectal\w*|(?:in|into)\s+(?:the|your)\s+rectum|en\s+el\s+recto"),
+    (("vaginal",), r"vaginal\w*|(?:in|into)\s+(?:the|your)\s+vagina|en\s+la\s+vagina"),
+    (("skin",), r"on\s+(?:the|your)\s+skin|topical\w*|en\s+la\s+piel"),
+)  # fmt: skip
+"""Routes of `spellings.toml`, in words."""
 _CLOCK: Final = re.compile(r"\b(?P<hour>[0-9]{1,2})(?::[0-9]{2})?\s?(?P<half>[ap])\.?\s?m\b", re.I)
 
 
@@ -82,6 +97,7 @@ _CLOCK: Final = re.compile(r"\b(?P<hour>[0-9]{1,2})(?::[0-9]{2})?\s?(?P<half>[ap
 class Elements:
     """What a Dosage's elements tell. `unit`: the code of the dose's. `rates`: times an hour, of which words may tell
     any. `moments`: parts and times of the day. `needed`: whether it is taken as needed.
+    `route`: of `spellings.toml`, where it is known.
     """
 
     dose: Fraction | None = None
@@ -89,10 +105,11 @@ class Elements:
     rates: frozenset[Fraction] = frozenset()
     moments: frozenset[str] = frozenset()
     needed: bool = False
+    route: str = ""
 
 
 def contradiction(words: str, of: Elements) -> str:
-    """What the words tell otherwise: `dose`, `frequency`, `part of the day`, `need` or `end`; "" for nothing."""
+    """What the words tell otherwise: `dose`, `frequency`, `part of the day`, `route`, `need`, `end`; "" for nothing."""
     if of.dose is not None and of.unit and set(_doses(words, of.unit)) - {_same(of.dose, of.unit)}:
         return "dose"
     if of.rates and set(_rates(words)) - of.rates:
@@ -101,6 +118,9 @@ def contradiction(words: str, of: Elements) -> str:
         return "frequency"
     if (told := _parts(of.moments)) and _parts_said(words) - told:
         return "part of the day"
+    ways = {way for some, pattern in _ROUTES if re.search(rf"(?i)\b(?:{pattern})(?!\w)", words) for way in some}
+    if of.route and ways and of.route not in ways:
+        return "route"
     if not of.needed and _NEEDED.search(words):
         return "need"
     return "end" if _STOP.search(words) else ""

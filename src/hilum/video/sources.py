@@ -114,7 +114,9 @@ async def whom(door: Door, who: Principal, said: str) -> str:
     )
     page = await search(door, who, parsed)
     if not page.resources:
-        raise NotFound("hilum's store has no such patient, or none that this token may see.", expression="patient")
+        written = "" if name is not None else " This was read as a medical record number; an id is written Patient/ID."
+        text = f"hilum's store has no such patient, or none that this token may see.{written}"
+        raise NotFound(text, expression="patient")
     if len(page.resources) > 1:
         raise Conflict(
             "Several patients have this number: name its system too, as system|number, or Patient/ID.",

@@ -22,11 +22,12 @@ from hilum.video.deciding import Deciding
 from hilum.video.executing import Executing
 from hilum.video.files import Files
 from hilum.video.giving import Giving
+from hilum.video.hearing import Hearing
 from hilum.video.lapsing import Lapsing
 from hilum.video.links import Links
 from hilum.video.making import Gather, Renderers, Writing
 from hilum.video.seeing import Seeing
-from hilum.video.shelf import KIND, Shelf
+from hilum.video.shelf import FAR, KIND, Shelf
 from hilum.video.videos import Videos
 from hilum.video.watching import Watching
 
@@ -34,6 +35,10 @@ NAME: Final = "videos"
 """Of the follower."""
 AT_ONCE: Final = 1
 """Videos that one process makes at the same time: a rendering takes all processors that there are."""
+FAR_AT_ONCE: Final = 16
+"""Of those that are rendered elsewhere: one process orders, looks at and fetches so many at the same time. While others
+work on them nobody waits.
+"""
 
 
 def studio(
@@ -56,13 +61,16 @@ def studio(
     leases, shelf, author = Leases(ledger, clock), Shelf(ledger, seal), Author(door, writing, clock)
     feed = Feed(door.store, NAME, leases, (TASK,))
     executing = Executing(door, shelf, writing, renderers, gather, folder, clock)
-    kind = Kind(KIND, shown.is_video, executing.run, executing.wanted)
-    working = Working(feed, leases, kind, at_once, clock)
+    kind = Kind(KIND, shown.is_video, executing.run, executing.wanted, shelf.lane)
+    working = Working(feed, leases, kind, {"": at_once, FAR: FAR_AT_ONCE}, clock)
     accepted = working.nudge
     seeing = Seeing(door, shelf, Files(door), author, roles, trail)
     deciding = Deciding(seeing, writing, executing, leases, accepted, clock)
     links, repeated = Links(ledger, clock), Repeated(ledger, seal)
     giving, watching = Giving(seeing, links), Watching(seeing, links)
-    videos = Videos(seeing, writing, renderers, gather, feed, repeated, deciding, giving, watching, accepted, clock)
+    hearing = Hearing(shelf, leases, accepted)
+    videos = Videos(
+        seeing, writing, renderers, gather, feed, repeated, deciding, giving, watching, hearing, accepted, clock
+    )
     follower = Feed(door.store, lapsing.NAME, leases, lapsing.SEEN)
     return videos, working, Lapsing(door, shelf, author, follower, clock)

@@ -45,6 +45,7 @@ SLOTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "appointment": ("when", "what", "place"),
     "procedure": ("name", "when", "site", "place"),
     "preparation": ("words",),
+    "foreign": ("words",),
     "contact": ("name", "phone"),
 })  # fmt: skip
 """Groups of facts, and what can be said of each."""

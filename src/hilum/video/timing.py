@@ -148,7 +148,7 @@ def _often(phrases: Phrases, repeat: Element) -> tuple[Told, Fraction | None]:
         return NOTHING, None
     if period is None or unit is None:
         raise refused("timing-ambiguous", "A frequency needs a period and its unit.", repeat.place)
-    if unit.value not in tuple(HOURS) or not _positive(period) or (frequency is not None and not _positive(frequency)):
+    if unit.value not in tuple(HOURS) or not positive(period) or (frequency is not None and not positive(frequency)):
         raise refused(
             "timing-unknown", "A frequency and a period are numbers above 0, with a unit of time.", repeat.place
         )
@@ -174,7 +174,8 @@ def _on_days(phrases: Phrases, repeat: Element, words: Told, days: int) -> Told:
     return words
 
 
-def _positive(element: Element) -> bool:
+def positive(element: Element) -> bool:
+    """Whether an element is a number above 0."""
     return isinstance(element.value, (int, Decimal)) and not isinstance(element.value, bool) and element.value > 0
 
 
@@ -197,7 +198,7 @@ def _part(phrases: Phrases, repeat: Element, one: Element) -> Told:
     offset = repeat.get("offset")
     if offset is None or offset.value == 0:
         return told
-    if not _positive(offset) or one.value[:1] not in "ACP" or one.value == "AFT" or one.value == "PHS":
+    if not positive(offset) or one.value[:1] not in "ACP" or one.value == "AFT" or one.value == "PHS":
         raise refused("timing-unknown", "So many minutes from this part of the day can't be told.", offset.place)
     minutes = phrases.say("span-min", number(offset))
     return Told(
@@ -254,7 +255,7 @@ def _duration(duration: Element) -> tuple[str, str]:
     """Digits and unit. Raises Refused."""
     value, unit = duration.get("value"), duration.text("code") or duration.text("unit")
     unit = _UNITS.get(unit, unit)
-    if value is None or not _positive(value) or unit not in HOURS or duration.get("comparator") is not None:
+    if value is None or not positive(value) or unit not in HOURS or duration.get("comparator") is not None:
         raise refused("timing-unknown", "A duration is a number above 0 with a unit of time.", duration.place)
     return number(value), unit
 

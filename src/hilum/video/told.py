@@ -33,17 +33,18 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Decided(msgspec.Struct, frozen=True):
-    """Who has approved or rejected it, and when."""
+    """Who has approved or rejected it, when, and, of a rejection, why."""
 
     verdict: str
     by: str
     at: str
+    reason: str = ""
 
 
 class Told(msgspec.Struct, frozen=True):
     """A video as its Task tells it. `step`: a business status; `waits`: until when, in words; `progress`: percent of
-    what is rendered; `patient`, `document`: references here; "" where there is none. `version`: of the Task.
-    `outdated`: how the record has left it behind.
+    what is rendered; `in_step`: whether the captions are, or go by how fast people read; `patient`, `document`:
+    references here; "" where there is none. `version`: of the Task. `outdated`: how the record has left it behind.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Told(msgspec.Struct, frozen=True):
     document: str = ""
     seconds: float = 0.0
     spoken: bool = False
+    in_step: bool = True
     edited: str = ""
     decided: Decided | None = None
     reason: Reason | None = None
@@ -88,8 +90,10 @@ def told(task: Resource) -> Told:
     output = list(elements(body, "output"))
     said = {one.code: one.value for one in output if one.system == shown.VIDEO}
     percent = next((number(one.value) for one in output if one.system == shown.PROGRESS), None)
-    reason = mapping(body.get("statusReason"))
-    verdict = text(said.get("decision"))
+    why = mapping(body.get("statusReason"))
+    system, code = coding(why)
+    verdict, rejected = text(said.get("decision")), system == shown.REJECTION
+    because = text(why.get("text")) if rejected else ""
     left, element = text(said.get("outdated")), text(said.get("element"))
     return Told(
         id=task.id,
@@ -111,9 +115,12 @@ def told(task: Resource) -> Told:
         document=text(mapping(said.get("document")).get("reference")),
         seconds=_seconds(said.get("seconds")),
         spoken=said.get("spoken") is True,
+        in_step=said.get("in-step") is not False,
         edited=text(said.get("edited")),
-        decided=Decided(verdict, text(said.get("decided-by")), text(said.get("decided-at"))) if verdict else None,
-        reason=Reason(coding(reason)[1], text(reason.get("text")), element) if reason else None,
+        decided=Decided(verdict, text(said.get("decided-by")), text(said.get("decided-at")), because)
+        if verdict
+        else None,
+        reason=Reason(code, text(why.get("text")), element) if why and not rejected else None,
         outdated=Reason(OUTDATED, left, element) if left else None,
     )
 

@@ -4,7 +4,7 @@
 
 | of it | for | what it does |
 |---|---|---|
-| `ask` | staff, apps | a new video: its Task |
+| `ask`, `may_ask`, `places` | staff, apps | a new video: its Task; who may, and from where |
 | `cancel` | staff, apps | nothing more is done of it |
 | `list`, `get`, `events` | all | how videos are, and again as they change |
 | `script`, `file` | all | what is told, with where it came from; video, captions, transcript, poster |
@@ -12,6 +12,7 @@
 | `deciding` | staff | other words, then a new draft; a decision, with who made it |
 | `giving` | staff | links that lead the patient to it |
 | `watching` | the patient | a link, a proof, and the hour after it |
+| `hearing` | services | that there is something new of a job |
 
 What a token may do: `hilum.video.allowed`. All may raise Busy.
 """
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,6 +45,7 @@ from hilum.video import allowed, shelf, shown, sources
 from hilum.video.deciding import Deciding
 from hilum.video.files import BINARY, DOCUMENTS, SUPERSEDED, File
 from hilum.video.giving import Giving
+from hilum.video.hearing import Hearing
 from hilum.video.making import Gather, Renderers, Writing
 from hilum.video.order import APPROVED, AWAITING, Order
 from hilum.video.outdated import Outdated
@@ -95,12 +97,13 @@ class Videos:
         deciding: Deciding,
         giving: Giving,
         watching: Watching,
+        hearing: Hearing,
         accepted: Callable[[], None],
         clock: Callable[[], float],
     ) -> None:
         self._seeing, self._writing, self._renderers, self._gather = seeing, writing, renderers, gather
         self._feed, self._repeated, self._accepted, self._clock = feed, repeated, accepted, clock
-        self.deciding, self.giving, self.watching = deciding, giving, watching
+        self.deciding, self.giving, self.watching, self.hearing = deciding, giving, watching, hearing
 
     # --- asked for ----------------------------------------------------------------------------------------------------
 
@@ -111,6 +114,20 @@ class Videos:
     def renderers(self) -> builtins.list[str]:
         """Names; the first is used where none is named."""
         return [*self._renderers]
+
+    def may_ask(self, who: Principal) -> bool:
+        """Whether videos may be asked for, of those patients of whom what they tell may be read."""
+        return allowed.gives_tasks(who)
+
+    async def places(self, who: Principal) -> Mapping[str, str]:
+        """The EHRs that a patient can be gathered from first, by name, and how they are called; none for who may not
+        ask for the video of a patient who is anybody. Raises Busy.
+        """
+        try:
+            allowed.to_ask(who)
+        except Forbidden:
+            return {}
+        return await self._gather.places()
 
     async def ask(self, who: Principal, wish: Wish, key: Key | None = None) -> Told:
         """A new video. When this returns, no crash loses it. `key`: of all with the same one is made.
@@ -144,6 +161,7 @@ class Videos:
             at=now,
             asked=now,
             narrated=wish.narrated,
+            far=self._renderers[wish.renderer].at_once > 0,
             ehr=wish.ehr,
             patient=patient,
             sealed="" if wish.whom is None else self._seeing.shelf.sealed(id, wish.whom),

@@ -74,7 +74,7 @@ class Watching:
         """
         standing = await self._links.watched(proof)
         reel = await self._seeing.reel(standing.link.video)
-        if reel.order.step != APPROVED:
+        if reel.order.step != APPROVED or await self._seeing.withdrawn(reel):
             raise NotFound("This video is not given out (any more).")
         order = reel.order
         script = await self._seeing.current(reel, granting.server(), link=standing.id)

@@ -16,6 +16,7 @@ from hilum.video.elements import Record
 from hilum.video.facts import MISSING, Facts, Row
 from hilum.video.phrases import Phrases, Review, Told
 from hilum.video.phrases import language as of_language
+from hilum.video.pronouncing import pronounced
 from hilum.video.reading import graded, hardest
 from hilum.video.refusals import refused
 from hilum.video.script import Mark, Picture, Scene, Script, Sentence
@@ -87,14 +88,17 @@ def readable(script: Script, template: Template) -> Script:
 
 
 def placeholders(script: Script) -> dict[str, str]:
-    """A script as flat names and texts, for a service that fills placeholders. No ids, no numbers of the patient."""
+    """A script as flat names and texts, for a service that fills placeholders. No ids, no numbers of the patient. What
+    is spoken has its numbers in words, since nobody knows what a voice elsewhere makes of the point of `0.125`.
+    """
     flat = {"first_name": script.first_name, "title": script.title, "language": script.language}
     if script.notice:
         flat["notice"] = script.notice
     for number, scene in enumerate(script.scenes, 1):
         flat[f"scene_{number}_heading"] = scene.heading
         flat[f"scene_{number}_text"] = " ".join(one.text for one in scene.sentences)
-        flat[f"scene_{number}_spoken"] = " ".join(one.spoken or one.text for one in scene.sentences)
+        spoken = " ".join(one.spoken or one.text for one in scene.sentences)
+        flat[f"scene_{number}_spoken"] = pronounced(spoken, script.language)
     return flat
 
 

@@ -106,20 +106,20 @@ GENERAL: Final = ("bad chest pain", "right away", "le duele mucho el pecho", "th
 """Turns of phrase with words that would state something elsewhere."""
 _PLAIN: Final = {
     "en": """
-a after agreed also and at be before body breathe call came can care day do done dose each emergency feel
+a after agreed also and another ask at be before body breathe call came can care day do done dose each emergency feel
 fever for from get getting given go guide had has have hello help helps here how if in inject is it its kind
-know local makes medicine medicines more need new next not number of on only or own phone place prescription
+know language local makes medicine medicines more need new next not number of on only or own phone place prescription
 problem procedure put question ready saw says see short sick start stay stop take taking team tell than that
-the them then this time to until us use visit was way well were what when where whom why will with words worse
-wrote you your
+the them then this time to understand until us use visit was way well were what when where whom why will with words
+worse wrote you your
 """,
     "es": """
 a acordaron atendió además ahora al algo antes así ayuda ayudan bien cada cae caso con corta cuando cuerpo cuándo cómo
-de dejó del después dice dosis duda día díganos dónde el emergencias empiece en equipo es ese esta estar este
-esto fiebre fue guía hace hacer haga hasta hicieron hola hora inhale inyecte la las le listo llamar llame lo
-los mal medicina medicinas mucho más necesite no nos nota nuevo número o palabras para parte pasa peor ponga
-por preparar prepararse próxima puede que quién qué receta respirar sabe se si siente solo su sus teléfono
-tiene tipo toma toman tomar tome un una usa use usted va van vaya vino vio visita y ya úsela
+de dejó del después dice dosis duda día díganos dónde el emergencias empiece en entiende equipo es ese esta estar este
+esto está fiebre fue guía hace hacer haga hasta hicieron hola hora idioma inhale inyecte la las le listo llamar llame
+lo los mal medicina medicinas mucho más necesite no nos nota nuevo número o otro palabras para parte pasa peor pida
+ponga por preparar prepararse próxima puede que quién qué receta respirar sabe se si siente solo su sus teléfono tiene
+tipo toma toman tomar tome un una usa use usted va van vaya vino vio visita y ya úsela
 """,
 }
 PLAIN: Final = {language: frozenset(words.split()) for language, words in _PLAIN.items()}

@@ -57,6 +57,7 @@ class Strict:
     asked: list[dict[str, str]] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     spent: Counter[str] = field(default_factory=Counter)
+    spending: asyncio.Event = field(default_factory=asyncio.Event)
     stolen: int = 0
     revoked: list[tuple[str, str]] = field(default_factory=list)
 
@@ -150,6 +151,7 @@ class Strict:
 
     def _renewed(self, token: str) -> tuple[int, Any, dict[str, str]]:
         self.spent[token] += 1
+        self.spending.set()
         fresh = self.refresh.get(token)
         if not fresh:
             if fresh is False:  # RFC 9700, 4.14.2: somebody has stolen it

@@ -18,6 +18,7 @@ from tests.unit.broker.strict import Strict, running
 
 from hilum.audit.recording import Silent
 from hilum.broker.far import Failed
+from hilum.broker.grants import sign_in_of
 from hilum.broker.pages.desk import Desk
 from hilum.broker.pages.pages import pages, serves
 from hilum.broker.recipes import Recipe, Recipes
@@ -234,6 +235,26 @@ async def test_who_signs_out_is_forgotten_here_and_at_the_ehr_when_no_order_need
     await here.desk.launching.ending.close()
     assert [hint for hint, _ in here.ehr.revoked] == (["refresh_token", "access_token"] if over else [])
     assert len(await here.desk.launching.grants.of("lake")) == (0 if over else 1)
+
+
+@pytest.mark.parametrize("over", [True, False])
+async def test_a_sign_in_that_another_one_replaces_is_ended_as_one_that_is_left(here: Here, over: bool) -> None:
+    here.ehr.metadata = {"revocation_endpoint": f"{here.ehr.origin}/oauth2/revoke"}
+    tab, another, grants = here.tab(), here.tab(), here.desk.launching.grants
+    await another.signs_in(here.ehr)
+    await tab.signs_in(here.ehr)
+    page = await tab.get("/gather/lake")
+    assert (await tab.post("/gather/lake", sign_in=token(page), recipe="plain")).status == 303
+    if over:
+        await here.orders.work()
+    before = {sign_in_of(one.id): grants.opened(one) for one in await grants.of("lake")}
+    await tab.signs_in(here.ehr)
+    await here.desk.launching.ending.close()
+    pair = before[token(page)]
+    assert here.ehr.revoked == ([("refresh_token", pair.refresh), ("access_token", pair.access)] if over else [])
+    left = {sign_in_of(one.id) for one in await grants.of("lake")}
+    assert (token(page) in left, len(left)) == (not over, 2 if over else 3)
+    assert {token(await one.get("/gather/lake")) for one in (tab, another)} <= left
 
 
 async def test_pages_of_a_sign_in_are_framed_by_its_ehr_alone_and_others_by_nobody(here: Here) -> None:

@@ -12,6 +12,7 @@ from hilum.broker.order import Order
 from hilum.broker.pages.desk import Desk
 from hilum.broker.pages.progress import lines, rows, tries
 from hilum.broker.shown import ATTEMPT, GATHER, GATHERED_OF, PROGRESS, asked
+from hilum.broker.told import told
 from hilum.fhir import json
 from hilum.fhir.resource import Resource
 
@@ -57,7 +58,8 @@ def test_what_others_add_to_an_order_does_not_take_its_page_away() -> None:
     body = asked(order)
     body |= {"id": "t", "input": [*body["input"], *odd], "output": odd}
     del body["businessStatus"], body["authoredOn"]
-    (row,) = rows(desk(), [Resource("Task", "t", 1, 0, json.encode(body))])
+    task = Resource("Task", "t", 1, 0, json.encode(body))
+    (row,) = rows(desk(), [task])
     assert (row.id, row.title, row.tone) == ("t", "visits", "")
-    assert [one.came for one in lines(body)] == [0]
-    assert [one.result for one in tries(body)] == [""]
+    assert lines(told(task)) == ()
+    assert [one.result for one in tries(told(task))] == [""]

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from tests.journeys.cli import postgres_database
-from tests.postgres import postgres_url
 from tests.unit.broker.launched import Here, at, here, signed_in
 from tests.unit.broker.renewer import DIES
 from tests.unit.broker.strict import Strict, running
@@ -24,7 +23,7 @@ from hilum.broker.far import Failed
 from hilum.broker.renewing import SPENDING
 from hilum.store.interface import Store
 
-__all__ = ["postgres_database", "postgres_url"]
+__all__ = ["postgres_database"]
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -76,9 +75,8 @@ async def test_a_process_that_dies_in_a_renewal_costs_no_second_use(
         ehr.before = kills
         await dying.communicate()
         assert dying.returncode == -signal.SIGKILL
-        async with asyncio.timeout(30):
-            while dies == "sent" and not ehr.spent:  # the EHR goes on with what it was asked
-                await asyncio.sleep(0.01)
+        if dies == "sent":
+            await asyncio.wait_for(ehr.spending.wait(), 30)  # the EHR goes on with what it was asked
         sent = sum(ehr.spent.values())
         after = here(tmp_path, ledger=store.ledger, clock=lambda: time.time() + SPENDING)
         if rotates and dies != "ready":

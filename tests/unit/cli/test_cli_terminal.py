@@ -36,6 +36,23 @@ def test_a_name_stands_in_one_line_beside_whatever_else_a_narrow_terminal_shows(
     assert url in "".join(shown.replace(id, "").replace("SANDBOX", "").split()[4:])
 
 
+def test_nothing_is_cut_off_where_a_terminal_is_narrow(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    columns = ("id", "asked", "template", "is")
+    table("videos", columns, [("0" * 36, "11-23 21:22", "after-visit (en)", "awaiting-approval")])
+    shown = capsys.readouterr().err
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "0" * 36 in shown
+    assert sorted("".join(shown.split()[6:]).replace("0", "")) == sorted("11-2321:22after-visit(en)awaiting-approval")
+
+
+def test_one_is_no_plural(capsys: pytest.CaptureFixture[str]) -> None:
+    listed("videos", ["A"], COLUMNS, str, dict, json=False)
+    assert capsys.readouterr().err.split()[:2] == ["1", "video"]
+
+
 def test_a_title_is_not_broken_at_the_width_of_its_table(capsys: pytest.CaptureFixture[str]) -> None:
     table("oracle SANDBOX, recipe demographics", ("type", "came"), [("Patient", "1")])
     assert capsys.readouterr().err.splitlines()[0].rstrip() == "oracle SANDBOX, recipe demographics"

@@ -36,7 +36,7 @@ from hilum.video import templates
 from hilum.video.lapsing import Lapsing
 from hilum.video.making import Gathering, Writing
 from hilum.video.order import FILES, Whom, id_of
-from hilum.video.renderer import Job, Rendered, Wanted
+from hilum.video.renderer import Job, Rendered, UnderWay, Wanted
 from hilum.video.script import Citation, Refused, Scene, Script, Sentence
 from hilum.video.shelf import Shelf
 from hilum.video.studio import studio
@@ -98,12 +98,14 @@ class Renderer:
     """
 
     name: str = "played"
+    at_once: int = 0
     raises: list[Exception] = field(default_factory=list)
     gate: asyncio.Event | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     jobs: list[Job] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     holds: str = ""
+    in_step: bool = True
     under_way: int = 0
     most: int = 0
 
@@ -113,7 +115,7 @@ class Renderer:
     async def cancel(self, held: str) -> None:
         self.cancelled.append(held)
 
-    async def render(self, job: Job) -> Rendered:
+    async def render(self, job: Job) -> Rendered | UnderWay:
         self.jobs.append(job)
         self.under_way += 1
         self.most = max(self.most, self.under_way)
@@ -121,7 +123,7 @@ class Renderer:
         try:
             job.tell(0.5)
             if self.holds and job.hold is not None:
-                await job.hold(self.holds)
+                await job.hold(self.holds, "")
             if self.gate is not None:
                 await self.gate.wait()
             if self.raises:
@@ -131,10 +133,41 @@ class Renderer:
                 path.write_bytes(CONTENT if name == "video" else name.encode())
             job.tell(1.0)
             return Rendered(
-                paths["video"], "video/webm", paths["captions"], paths["transcript"], paths["poster"], 12.5, True
-            )
+                paths["video"], "video/webm", paths["captions"], paths["transcript"], paths["poster"], 12.5, True,
+                self.in_step,
+            )  # fmt: skip
         finally:
             self.under_way -= 1
+
+
+@dataclass
+class Far(Renderer):
+    """One that works elsewhere: what is ordered of it is under way until it is `done`, or `all_done`."""
+
+    name: str = "studio"
+    at_once: int = 2
+    ordered: list[str] = field(default_factory=list)
+    done: set[str] = field(default_factory=set)
+    all_done: bool = False
+    looks: int = 0
+    part: float = 0.3
+    most_ordered: int = 0
+
+    async def render(self, job: Job) -> Rendered | UnderWay:
+        assert job.hold is not None
+        if not job.held:
+            await job.hold("asked", "")
+            self.ordered.append(job.id)
+            self.most_ordered = max(self.most_ordered, len(self.ordered) - len(self.jobs))
+            await job.hold("ticket", job.id)
+        self.looks += 1
+        over = self.all_done or job.id in self.done
+        self.begun.set()
+        if self.gate is not None:
+            await self.gate.wait()
+        if not over:
+            return UnderWay(10.0, self.part)
+        return await super().render(job)
 
 
 @dataclass
@@ -144,6 +177,9 @@ class Gatherer:
     given: dict[str, tuple[str, str, Whom]] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
     result: Gathering = field(default_factory=lambda: Gathering(True, PATIENT))
+
+    async def places(self) -> Mapping[str, str]:
+        return {"epic": "Lakeside Hospital"}
 
     async def judge(self, who: Principal, ehr: str, recipe: str, whom: Whom) -> Whom:
         if ehr != "epic":
@@ -233,7 +269,7 @@ class World:
 
     async def left(self) -> tuple[int, int, int]:
         """Records of videos, their leases, and folders of renderers."""
-        leases = await self.store.ledger.of(LEASE, owner=b"video")
+        leases = [row for owner in (b"video", b"video-far") for row in await self.store.ledger.of(LEASE, owner=owner)]
         folders = list(self.folder.iterdir()) if self.folder.exists() else []
         return len(await self.store.ledger.of(VIDEO)), len(leases), len(folders)
 
@@ -272,8 +308,9 @@ def process(
     door = Door(store, BASE, options.pop("integrity", False), blobs=FolderBlobs(folder / "blobs"), large=LARGE)
     seal = Seal(_root())
     writing = options.pop("writing", None) or Writing(unapproved, script, edited)
+    renderers = {one.name: one for one in (renderer, *options.pop("beside", ()))}
     videos, working, lapsing = studio(
-        door, seal, writing, {"played": renderer}, gatherer, folder / "work", packaged(), clock=clock, **options
+        door, seal, writing, renderers, gatherer, folder / "work", packaged(), clock=clock, **options
     )
     return door, videos, working, lapsing, seal
 

@@ -121,8 +121,9 @@ async def test_a_video_is_accepted_with_its_place_and_what_it_asks_for(here: Her
     assert found == {
         "id": found["id"], "status": "requested", "step": "requested", "version": 1, "template": "after-visit",
         "language": "en", "shape": "wide", "codec": "vp9", "renderer": "played", "narrated": True, "ehr": None,
-        "patient": "Patient/amy", "progress": None, "seconds": None, "spoken": False, "edited": None, "decided": None,
-        "reason": None, "outdated": None, "document": None, "task": f"{ORIGIN}/fhir/Task/{found['id']}",
+        "patient": "Patient/amy", "progress": None, "seconds": None, "spoken": False, "in_step": True, "edited": None,
+        "decided": None, "reason": None, "outdated": None, "document": None,
+        "task": f"{ORIGIN}/fhir/Task/{found['id']}",
     }  # fmt: skip
 
 
@@ -252,6 +253,7 @@ async def test_a_script_is_edited_and_approved_by_its_etag(here: Here) -> None:
 async def test_what_is_rejected_or_cancelled_says_so(here: Here) -> None:
     rejected = await here.ask("POST", f"{VIDEOS}/{await here.draft()}/reject", {"reason": "No."}, token="doctor")
     assert (rejected.status, rejected.json["step"]) == (200, "rejected")
+    assert (rejected.json["decided"]["reason"], rejected.json["reason"]) == ("No.", None)
     for method, path in (("POST", "/cancel"), ("DELETE", "")):
         answer = await here.ask(method, f"{VIDEOS}/{await here.draft()}{path}")
         assert (answer.status, answer.json["status"]) == (200, "cancelled")

@@ -143,7 +143,7 @@ def test_words_beside_elements_are_quoted_in_the_script_s_language_where_there_a
     change = dosage(text="Take 1 tablet twice a day with food.", patientInstruction="Tome 1 tableta con la comida.")
     assert told(change)[1:] == ['Your prescription says: "Take 1 tablet twice a day with food."']
     assert told(change, "es")[1:] == ['Su receta dice: "Tome 1 tableta con la comida."']
-    assert told(dosage(text="Take with food."), "es")[1:] == ['Su receta dice: "Take with food."']
+    assert told(dosage(text="Take with food."), "es")[1:] == ['Su receta dice en otro idioma: "Take with food."']
 
 
 def test_two_instructions_at_times_of_their_own_are_both_told() -> None:

@@ -60,7 +60,15 @@ def test_edits_add_up() -> None:
         ("do-1", "Take more tablets.", "edit-fact"),
         ("do-1", "Take your lisinopril.", "edit-fact"),
         ("do-1", "Take ibuprofen.", "edit-fact"),
+        ("do-1", "Take Tylenol.", "edit-fact"),
+        ("do-1", "Take your ibuprofeno.", "edit-fact"),
+        ("do-1", "Take Tylenol if it hurts.", "edit-fact"),
+        ("do-1", "Stop your WARFARIN.", "edit-fact"),
+        ("do-1", "Ask for empagliflozin.", "edit-fact"),
+        ("do-1", "Take thirteen of them.", "edit-fact"),
         ("do-1", "Come back on Monday.", "edit-fact"),
+        ("do-1", "Come back on monday.", "edit-fact"),
+        ("do-1", "Come back in november.", "edit-fact"),
         ("do-1", "Rest your left knee.", "edit-fact"),
     ],
 )
@@ -77,12 +85,26 @@ def test_an_edit_that_is_hard_to_read_is_refused() -> None:
     assert (found.value.code, found.value.element) == ("grade", "do-1")
 
 
+@pytest.mark.parametrize("text", ["You may walk.", "Ask a person that you trust.", "Rest, and then march on."])
+def test_words_of_every_day_are_no_facts(text: str) -> None:
+    assert changed(text).edited == ("do-1",)
+
+
 def test_right_away_is_no_side() -> None:
     assert changed("Call us right away if it hurts.").edited == ("do-1",)
 
 
 def test_spanish_edits_are_held_to_spanish_words() -> None:
-    assert changed("Descanse mucho.", language="es").edited == ("do-1",)
-    for text in ("Descanse dos días.", "Tome una pastilla.", "Mueva la rodilla izquierda.", "Venga el lunes."):
+    for text in ("Descanse mucho.", "Viva con otra persona para servir mejor."):
+        assert changed(text, language="es").edited == ("do-1",)
+    for text in (
+        "Descanse dos días.",
+        "Tome una pastilla.",
+        "Mueva la rodilla izquierda.",
+        "Venga el lunes.",
+        "Venga el Lunes.",
+        "Tome trece.",
+        "Tome ibuprofeno.",
+    ):
         with pytest.raises(Refused, match="This states"):
             changed(text, language="es")

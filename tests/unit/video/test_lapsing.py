@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.video.filmed import AMY, AMY_RECORD, BACKEND, BEN, DOCTOR, OWNER, PATIENT, World, process, world
+from tests.unit.video.filmed import AMY, AMY_RECORD, BACKEND, BEN, DOCTOR, OWNER, PATIENT, World, holder, process, world
 from tests.unit.video.records import bodies
 
+from hilum.access.tokens import CLI
 from hilum.interactions import granting
 from hilum.interactions.create import create
 from hilum.interactions.delete import delete
@@ -95,7 +96,11 @@ async def test_a_draft_lies_in_nobodys_record_and_its_document_stays_as_it_is(he
     assert (await marked(here, id), await status(here, id)) == (True, "current")
 
 
-@pytest.mark.parametrize("who", [AMY, BACKEND])
+MINTED = holder("patient/*.rs", "amy", agent="owner", client=CLI)
+"""By the owner of the data directory, to try out a patient's app."""
+
+
+@pytest.mark.parametrize("who", [AMY, BACKEND, MINTED])
 async def test_nobody_but_who_works_here_gets_by_the_api_what_is_outdated(here: World, who: Any) -> None:
     id = await here.approved()
     await followed(here)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.video.records import Bodies, Change, dosage, dose, refusal, repeat, script
+from tests.unit.video.records import ME, Bodies, Change, dosage, dose, refusal, repeat, script
 
 from hilum.fhir import json
 from hilum.video.refusals import REFUSALS
@@ -184,6 +184,21 @@ CASES: list[tuple[str, str, Change]] = [
     ("medicine-twice", MEDICINES, again()),
     ("medicine-twice", MEDICINES, again(medicationCodeableConcept={"text": "LISINOPRIL 10 MG TABLET"})),
     ("medicine-twice", MEDICINES, again(medicationCodeableConcept={"text": "Lisinopril 20 mg tablet"})),
+    ("medicine-twice", MEDICINES, again(medicationCodeableConcept={"text": "lisinoprilo 10 mg tableta"})),
+    ("medicine-twice", MEDICINES, again(medicationCodeableConcept={"text": "Zestril 10 mg"})),
+    (
+        "medicine-twice",
+        MEDICINES,
+        again(medicationCodeableConcept={"coding": [{"display": "lisinopril 10 MG [X]"}], "text": "Xamol"}),
+    ),
+    (
+        "allergy",
+        MEDICINES,
+        lambda r: (
+            put("medicine", medicationCodeableConcept={"text": "Amoxicillin 250 mg capsule"})(r),
+            add(**ALLERGY, code={"text": "Penicilinas"})(r),
+        ),
+    ),
     (
         "medicine-twice",
         AFTER,
@@ -278,6 +293,9 @@ CASES: list[tuple[str, str, Change]] = [
             add(**ALLERGY, code={"text": "Penicillins"})(r),
         ),
     ),
+    ("side-conflict", PROCEDURE, put("order", reasonCode=[{"text": "Arthritis of the right knee"}])),
+    ("status-unknown", AFTER, put("appointment", participant=[{"actor": ME, "status": "declined"}])),
+    ("contact-missing", AFTER, put("place", status="suspended")),
     ("timing-conflict", MEDICINES, repeat(**WEEKLY, dayOfWeek=["mon", "wed", "fri"])),
     ("timing-conflict", MEDICINES, repeat(frequency=1, period=2, periodUnit="d", dayOfWeek=["mon"])),
     ("timing-ambiguous", MEDICINES, repeat(period=1, periodUnit="d", _frequency={"extension": []})),
@@ -300,6 +318,8 @@ CASES: list[tuple[str, str, Change]] = [
     ("dosage-conflict", MEDICINES, words("Take at bedtime.", repeat={"when": ["MORN"]})),
     ("dosage-conflict", MEDICINES, words("Take at 8 pm.", repeat={"timeOfDay": ["08:00:00"]})),
     ("dosage-conflict", MEDICINES, words("Take 1 tablet daily as needed.")),
+    ("dosage-conflict", MEDICINES, words("Inject under the skin daily.")),
+    ("dosage-conflict", MEDICINES, words("1 tableta en cada ojo.")),
     ("dosage-conflict", MEDICINES, words("STOP taking this medicine.")),
     (
         "dosage-conflict",
@@ -315,7 +335,7 @@ CASES: list[tuple[str, str, Change]] = [
     (
         "side-conflict",
         MEDICINES,
-        dosage(text="1 drop in the LEFT eye", site={"text": "Right eye"}),
+        dosage(text="1 drop in the LEFT eye", site={"text": "Right eye"}, route={"text": "Ophthalmic"}),
     ),
 ]
 
@@ -331,6 +351,8 @@ CASES: list[tuple[str, str, Change]] = [
         words("1 tablet daily as needed", asNeededBoolean=True),
         words("Take 1 tablet once a week, on Monday.", repeat={"dayOfWeek": ["mon"], "period": 1, "periodUnit": "d"}),
         words("Take 1 tablet at 8 p.m. Stop taking it if you get a rash.", repeat={"timeOfDay": ["20:00:00"]}),
+        words("Inhale 2 puffs by mouth.", 2, "puff", route={"text": "Inhalation"}),
+        words("Place 1 tablet under your tongue.", route={"text": "Sublingual"}),
         words("Do not take with alcohol. Do not take more than 1 tablet."),
         contained({"itemCodeableConcept": {"text": "Lisinopril"}}, display="Lisinopril 10 mg"),
         elsewhere("Medication/x"),

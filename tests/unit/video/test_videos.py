@@ -91,6 +91,8 @@ async def test_a_patient_is_named_by_a_number_too(here: World) -> None:
     assert (await here.videos.get(OWNER, await here.ask(patient="urn:mrn|4711"))).patient == PATIENT
     with pytest.raises(NotFound, match="no such patient"):
         await here.ask(patient="4712")
+    with pytest.raises(NotFound, match="an id is written Patient/ID"):
+        await here.ask(patient=PATIENT.removeprefix("Patient/"))
 
 
 @pytest.mark.parametrize(
@@ -281,15 +283,29 @@ async def test_gathering_is_cancelled_with_it(here: World) -> None:
 
 async def test_what_is_rejected_is_deleted_and_who_did_so_is_told(here: World) -> None:
     id = await here.draft()
-    found = await here.videos.deciding.reject(DOCTOR, id, reason="Too long.")
+    found = await here.videos.deciding.reject(DOCTOR, id, reason=" Too\tlong.\0 ")
     assert (found.status, found.step) == ("cancelled", "rejected")
     assert found.decided is not None
-    assert (found.decided.verdict, found.decided.by) == ("rejected", "doc")
+    assert (found.decided.verdict, found.decided.by, found.decided.reason) == ("rejected", "doc", "Too long.")
+    assert found.reason is None, "it has not failed"
+    assert (await here.body("Task", id))["statusReason"] == {
+        "coding": [{"system": "urn:hilum:video-rejection", "code": "rejected"}], "text": "Too long.",
+    }  # fmt: skip
     assert here.trail.events[-1][3]["reason"] == "Too long."
     await here.work()
     assert (await here.videos.get(OWNER, id)).step == "rejected"
     assert await here.stands(id) == []
     assert await here.left() == (0, 0, 0)
+
+
+async def test_a_rejection_may_have_no_reason_and_none_without_end(here: World) -> None:
+    id = await here.draft()
+    with pytest.raises(Invalid, match="1000 characters"):
+        await here.videos.deciding.reject(DOCTOR, id, reason="x" * 1001)
+    decided = (await here.videos.deciding.reject(DOCTOR, id)).decided
+    assert decided is not None
+    assert (decided.verdict, decided.reason) == ("rejected", "")
+    assert "statusReason" not in await here.body("Task", id)
 
 
 async def test_where_references_are_kept_whole_drafts_can_be_deleted_too(tmp_path: Path) -> None:
@@ -593,6 +609,20 @@ def of_both(patient: str) -> Any:
 # --- links ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("whose", [{"reference": "Patient/ben"}, None])
+async def test_who_rewrites_whose_a_task_is_sees_and_decides_no_more_by_it(here: World, whose: Any) -> None:
+    tasks = holder("system/Task.rus patient/DocumentReference.rus patient/Binary.r", "ben", roles=("practitioner",))
+    id = await here.draft()
+    body = await here.body("Task", id)
+    body.pop("for")
+    await update(here.door, tasks, "Task", id, body | ({"for": whose} if whose else {}))
+    for trial in (here.videos.get, here.videos.script, here.videos.deciding.approve):
+        with pytest.raises(NotFound):
+            await trial(tasks, id)
+    with pytest.raises(NotFound):
+        await here.videos.file(tasks, id, "video")
+
+
 async def test_a_link_leads_who_proves_the_birth_date_to_the_video_for_an_hour(here: World) -> None:
     id = await here.approved()
     url, standing = await here.videos.giving.link(DOCTOR, id)
@@ -660,6 +690,41 @@ async def test_what_is_revoked_leads_nowhere_at_once_also_for_who_watches(here: 
         await here.videos.watching.watched_file(proof, "video")
     with pytest.raises(NotFound):
         await here.videos.giving.revoke(DOCTOR, id, "0" * 24)
+
+
+@pytest.mark.parametrize("change", [{"status": "entered-in-error"}, {"docStatus": "amended"}, None])
+async def test_a_document_that_is_withdrawn_is_shown_by_no_link(here: World, change: Any) -> None:
+    id = await here.approved()
+    token = (await here.videos.giving.link(DOCTOR, id))[0].rpartition("/")[2]
+    proof = await here.videos.watching.prove(token, "1970-02-03")
+    assert proof and await here.videos.watching.watch(proof)
+    document = id_of(id, 1, "document")
+    if change:
+        body = await here.body("DocumentReference", document)
+        await update(here.door, DOCTOR, "DocumentReference", document, body | change)
+    else:
+        await delete(here.door, DOCTOR, "DocumentReference", document)
+    for trial in (here.videos.watching.watch(proof), here.videos.watching.watched_file(proof, "video")):
+        with pytest.raises(NotFound):
+            await trial
+    with pytest.raises((Conflict, NotFound)):
+        await here.videos.giving.link(DOCTOR, id)
+
+
+async def test_content_that_somebody_has_put_in_place_of_what_was_rendered_is_not_shown(here: World) -> None:
+    id = await here.approved()
+    proof = await here.videos.watching.prove(
+        (await here.videos.giving.link(DOCTOR, id))[0].rpartition("/")[2], "1970-02-03"
+    )
+    assert proof
+    captions = id_of(id, 1, "captions")
+    body = await here.body("Binary", captions)
+    await update(here.door, DOCTOR, "Binary", captions, body | {"data": "V0VCVlRUCg=="})
+    with pytest.raises(NotFound):
+        await here.videos.watching.watched_file(proof, "captions")
+    with pytest.raises(NotFound):
+        await here.videos.file(DOCTOR, id, "captions")
+    assert await here.videos.watching.watched_file(proof, "transcript")
 
 
 async def test_a_link_ends(here: World) -> None:

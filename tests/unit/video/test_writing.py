@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tests.unit.video.records import NOW, Bodies, bodies, resources, script, texts
+from tests.unit.video.records import NOW, Bodies, bodies, dose, resources, script, texts
 
 from hilum.fhir import json
 from hilum.video import templates
@@ -135,6 +135,20 @@ def test_spanish_tells_the_side_in_spanish_beside_the_record_s_words() -> None:
     )
 
 
+def test_how_to_get_ready_says_so_where_it_is_in_another_language() -> None:
+    assert texts(script(template="procedure", language="es"), "ready")[:3] == [
+        "Su equipo le dejó esta nota.",
+        "La nota está en otro idioma. Pida ayuda si no la entiende.",
+        "Do not eat after midnight.",
+    ]
+
+    def spanish(record: Bodies) -> None:
+        record["order"]["patientInstruction"] = "No coma después de la medianoche."
+
+    assert texts(script(spanish, "procedure", "es"), "ready")[1] == "No coma después de la medianoche."
+    assert texts(script(spanish, "procedure"), "ready")[1].startswith("It is in another language.")
+
+
 def test_spanish_tells_doses_and_dates_in_spanish() -> None:
     found = texts(script(language="es"))
     assert "Tome 1 tableta por la boca 2 veces cada día." in found
@@ -158,6 +172,12 @@ def test_placeholders_have_texts_and_a_first_name_and_no_number_of_the_patient()
     whole = " ".join((*found, *found.values()))
     for hidden in ("Quimby", "4711", "1980", "Patient/", "p1"):
         assert hidden not in whole
+
+
+def test_what_a_voice_elsewhere_is_given_has_its_numbers_in_words() -> None:
+    found = placeholders(script(dose(value=json.number("0.125"), unit="mg"), "medications", "es"))
+    assert "Tome 0.125 mg " in found["scene_3_text"]
+    assert "Tome 0 punto 1 2 5 miligramos " in found["scene_3_spoken"]
 
 
 def test_a_visit_with_a_medicine_of_another_day_does_not_tell_it_whatever_it_lacks() -> None:

@@ -27,9 +27,9 @@ Headers = Mapping[bytes, bytes]
 @dataclass(frozen=True)
 class Broker:
     """`authenticate`: who asks, as below /fhir; raises Unauthenticated, Busy. `check`: tries a connection, step by
-    step. `remove`: ends a connection, and what it gave. `look_seconds`: between two looks at an order that somebody
-    watches; `beat`: after so many in which nothing happened the stream says that it is there. `clock`: seconds since
-    1970.
+    step. `remove`: ends a connection, and what it gave; `sign_out`: a person's sign-in, by its id. `look_seconds`:
+    between two looks at an order that somebody watches; `beat`: after so many in which nothing happened the stream says
+    that it is there. `clock`: seconds since 1970.
     """
 
     door: Door
@@ -41,6 +41,7 @@ class Broker:
     recipes: Callable[[], Recipes]
     check: Callable[[Connection], AsyncIterator[Step]]
     remove: Callable[[str], Awaitable[None]]
+    sign_out: Callable[[str], Awaitable[None]]
     authenticate: Callable[[Headers], Awaitable[Principal]]
     trail: Trail
     roles: Roles

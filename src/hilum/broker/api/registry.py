@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from hilum.access.policy import Principal
 from hilum.api.asking import PREFIX
-from hilum.broker import checking, directories
+from hilum.broker import checking, directories, sign_ins
 from hilum.broker.api import allowed, shapes
 from hilum.broker.api.asking import ABSENT, PROBLEMS, TAKEN, Here, Who
 from hilum.broker.api.broker import Broker
@@ -90,6 +90,29 @@ async def check_ehr(broker: Here, who: Who, name: str) -> shapes.Checked:
             shapes.Step(step=one.step, state=one.state, found=one.found, todo=one.todo, side=one.side) for one in steps
         ],
     )
+
+
+@router.get("/sign-ins", tags=[_EHRS], responses=PROBLEMS)
+async def list_sign_ins(
+    broker: Here, who: Who, ehr: Annotated[str, Query(max_length=40, description="Only those at this connection.")] = ""
+) -> shapes.SignIns:
+    """People who have signed in at EHRs, and whose tokens hilum has (`Endpoint.r` of an administrator)."""
+    allowed.to_administer(who, broker.roles, "r")
+    found = [shapes.SignIn(**msgspec.to_builtins(one)) for one in await sign_ins.every(broker.grants, ehr)]
+    await _noted(broker, who, "sign-ins")
+    return shapes.SignIns(sign_ins=found)
+
+
+@router.delete("/sign-ins/{sign_in}", status_code=204, tags=[_EHRS], responses=PROBLEMS | ABSENT)
+async def sign_out(broker: Here, who: Who, sign_in: str) -> None:
+    """Forget one and its tokens now; an order by it that is not over fails (`Endpoint.d` of an administrator).
+
+    The tokens are then revoked at the EHR, where it has a `revocation_endpoint`.
+    """
+    allowed.to_administer(who, broker.roles, "d")
+    id, found = await sign_ins.one(broker.grants, sign_in)
+    await _told(broker, who, sign_ins.audited(found))
+    await broker.sign_out(id)
 
 
 @router.get("/recipes", tags=[_CHOICES], responses=PROBLEMS)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from hilum.api.shapes import Shape
-from hilum.api.whom import SAID, Patient, SignIn
+from hilum.api.whom import SAID, BySignIn, Patient
 from hilum.broker.destinations import MOST_HOURS, OVERLAP_HOURS
 
 Name = Annotated[str, Field(min_length=1, max_length=40, examples=["general"])]
@@ -18,7 +18,7 @@ class Gather(Shape):
     """An order: whom to gather, where, by which recipe, and where to deliver what the recipe makes of it."""
 
     patient: Patient | None = Field(None, description=SAID)
-    sign_in: SignIn = ""
+    sign_in: BySignIn = ""
     ehr: Name = Field(description="A connection: `GET /api/v1/ehrs`.")
     recipe: Name = Field(description="`GET /api/v1/recipes`.", examples=["visits"])
     deliver_to: str | None = Field(
@@ -177,6 +177,27 @@ class Checked(Shape):
     works: bool = Field(description="Nothing that was tried fails.")
     untried: list[str] = Field([])
     steps: list[Step]
+
+
+class SignIn(Shape):
+    """What a person has allowed hilum at an EHR. `sign_in`: by what orders name it; it opens nothing by itself. `who`:
+    as the EHR says it. `renewed`: when the EHR last gave a token for it; `ends`: when it is forgotten unless it gives
+    another one by then.
+    """
+
+    sign_in: str
+    ehr: str
+    who: str
+    scopes: str
+    begun: datetime
+    renewed: datetime
+    ends: datetime
+
+
+class SignIns(Shape):
+    """People's sign-ins, the last begun first."""
+
+    sign_ins: list[SignIn]
 
 
 class Recipe(Shape):

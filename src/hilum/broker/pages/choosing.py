@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from hilum.access.policy import Principal
 from hilum.broker.grants import sign_in_of
 from hilum.broker.order import Start
 from hilum.broker.pages import words
 from hilum.broker.pages.desk import Desk, SignedIn, at, signed_in
+from hilum.broker.pages.ordered import given_up, orders_of
 from hilum.broker.pages.progress import Row, rows
 from hilum.broker.recipes import Recipe
-from hilum.broker.shown import SIGN_IN
-from hilum.interactions import granting
-from hilum.interactions import search as searching
 from hilum.problems import Conflict, Forbidden, Invalid
-from hilum.search.parameters import Registry
-from hilum.search.parse import Parsed, parse_query
-from hilum.store.interface import Page
 from hilum.web.message import Answer, Asked, see_other
 from hilum.web.pages import of_our_own
 from hilum.web.routing import Route
@@ -75,27 +69,8 @@ async def leave(desk: Desk, asked: Asked) -> Answer:
     of_our_own(desk.launching.origin, asked.headers)
     grants = await desk.launching.sessions.grants(asked.headers)
     headers = await desk.launching.sessions.left(asked.headers)
-    for one in grants:
-        if not await _needed(desk, one):
-            await desk.launching.ending.forget(one)
+    await given_up(desk, grants)
     return see_other(PATH, headers)
-
-
-async def _needed(desk: Desk, grant: str) -> bool:
-    """Whether an order by this sign-in is not over."""
-    wanted = [*_of(grant), ("status", "requested,in-progress"), ("_count", "1")]
-    return bool((await _found(desk, granting.server(), wanted)).resources)
-
-
-def _of(grant: str) -> list[tuple[str, str]]:
-    return [("group-identifier", f"{SIGN_IN}|{sign_in_of(grant)}")]
-
-
-async def _found(desk: Desk, who: Principal, wanted: list[tuple[str, str]]) -> Page:
-    def understood(registry: Registry) -> Parsed:
-        return parse_query("Task", wanted, base=desk.door.base, registry=registry)
-
-    return await searching.search(desk.door, who, await searching.understood(desk.door, wanted, understood))
 
 
 def offered(desk: Desk, here: SignedIn) -> list[Recipe]:
@@ -130,9 +105,9 @@ async def _page(desk: Desk, asked: Asked, here: SignedIn, message: str = "") -> 
 
 async def _orders(desk: Desk, here: SignedIn) -> Sequence[Row]:
     """What was ordered by this sign-in, the newest first."""
-    wanted = [*_of(here.kept.id), ("_sort", "-_lastUpdated"), ("_count", str(LISTED))]
+    newest = ("_sort", "-_lastUpdated"), ("_count", str(LISTED))
     try:
-        return rows(desk, (await _found(desk, here.principal, wanted)).resources)
+        return rows(desk, await orders_of(desk, here.principal, here.kept.id, *newest))
     except Forbidden:
         return ()
 

@@ -1,29 +1,19 @@
 """An order as who gave it sees it: what is being done, and what came, was refused, failed and was sent.
 
-Others may write into its Task, too: what has another shape than hilum gives it is not shown.
-
 The page has no script: while something is done, it asks the browser to load it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from hilum.broker.grants import sign_in_of
 from hilum.broker.pages import words
 from hilum.broker.pages.desk import Desk, SignedIn, at
-from hilum.broker.shown import (
-    ATTEMPT,
-    CANCELLED,
-    DEAD_LETTER,
-    FINAL,
-    GATHER,
-    GATHERED_OF,
-    PROGRESS,
-    SIGN_IN,
-)
+from hilum.broker.shown import CANCELLED, DEAD_LETTER, SIGN_IN
+from hilum.broker.told import Missing, Told, told
 from hilum.fhir.resource import Resource
 from hilum.problems import Conflict, NotFound
 from hilum.web.message import Answer, Asked, see_other
@@ -64,23 +54,22 @@ class Try(NamedTuple):
 async def show(desk: Desk, asked: Asked, ehr: str, order: str) -> Answer:
     """GET /gather/{ehr}/{order}. Raises Forbidden, NotFound where it was not ordered by this sign-in, Busy."""
     here = await at(desk, asked, ehr)
-    task = await _mine(desk, here, order)
-    body = task.body
+    found = told(await _mine(desk, here, order))
     return desk.page(
         "order.html",
         200,
         here.kept.grant,
         at=here,
-        row=_row(desk, task),
+        row=_row(desk, found),
         order=order,
-        going=body["status"] not in FINAL,
-        partial=_state(body) == DEAD_LETTER,
+        going=not found.over,
+        partial=found.step == DEAD_LETTER,
         seconds=SECONDS,
-        deliver_to=_inputs(body).get("deliver-to", ""),
-        why=body.get("statusReason", {}).get("text", ""),
-        progress={one["type"].get("text", ""): one.get("valueUnsignedInt", 0) for one in _outputs(body, PROGRESS)},
-        lines=lines(body),
-        tries=tries(body),
+        deliver_to=found.deliver_to,
+        why="" if found.reason is None else found.reason.text,
+        progress=found.progress,
+        lines=lines(found),
+        tries=tries(found),
     )
 
 
@@ -96,34 +85,22 @@ async def stop(desk: Desk, asked: Asked, ehr: str, order: str) -> Answer:
 
 def rows(desk: Desk, tasks: Iterable[Resource]) -> tuple[Row, ...]:
     """Orders as a list shows them."""
-    return tuple(_row(desk, one) for one in tasks)
+    return tuple(_row(desk, told(one)) for one in tasks)
 
 
-def lines(body: Mapping[str, Any]) -> tuple[Line, ...]:
-    """What came and what did not, by kind of entries, in the order in which it was asked for."""
-    counts: dict[str, int] = {}
-    missing: dict[tuple[str, str], list[str]] = {}
-    for one in _outputs(body, GATHERED_OF):
-        type, code = one["type"].get("text", ""), _first(one["type"]).get("code", "")
-        counts[type] = counts.get(type, 0) + one.get("valueUnsignedInt", 0)
-        if code != "came":
-            problem = one.get("valueCode", "")
-            missing.setdefault((type, code), []).append(words.WHY.get(problem, problem))
+def lines(order: Told) -> tuple[Line, ...]:
+    """What came and what did not, by kind of entries."""
+    came = {one.type: one.count for one in order.came}
+    types = dict.fromkeys((*came, *(one.type for one in (*order.refused, *order.failed))))
     return tuple(
-        Line(words.type(one), count, tuple(missing.get((one, "refused"), ())), tuple(missing.get((one, "failed"), ())))
-        for one, count in counts.items()
+        Line(words.type(type), came.get(type, 0), _why(order.refused, type), _why(order.failed, type)) for type in types
     )
 
 
-def tries(body: Mapping[str, Any]) -> tuple[Try, ...]:
+def tries(order: Told) -> tuple[Try, ...]:
     """Each time that it was sent, the newest last."""
     return tuple(
-        Try(
-            _moment(one.get("valuePeriod", {}).get("start", "")),
-            words.TRIES.get(code := _first(one["type"]).get("code", ""), code),
-            one["type"].get("text", ""),
-        )
-        for one in _outputs(body, ATTEMPT)
+        Try(_moment(one.begun), words.TRIES.get(one.result, one.result), one.answer) for one in order.deliveries
     )
 
 
@@ -134,37 +111,18 @@ async def _mine(desk: Desk, here: SignedIn, order: str) -> Resource:
     return task
 
 
-def _row(desk: Desk, task: Resource) -> Row:
-    body = task.body
-    name = _inputs(body).get("recipe", "")
-    recipe = desk.recipes().get(name)
-    state, status = _state(body), body["status"]
-    tone = "good" if status == "completed" else "bad" if status in FINAL else ""
-    if tone == "good" and any(one.refused or one.failed for one in lines(body)):
+def _row(desk: Desk, order: Told) -> Row:
+    recipe = desk.recipes().get(order.recipe)
+    tone = "" if not order.over else "good" if order.status == "completed" else "bad"
+    if tone == "good" and (order.refused or order.failed):
         tone = ""
-    title = name if recipe is None else recipe.title
-    return Row(task.id, title, _moment(body.get("authoredOn", "")), words.STEPS.get(state, state), tone)
+    title = order.recipe if recipe is None else recipe.title
+    state = words.STOPPED if order.status in CANCELLED else words.STEPS.get(order.step, order.step)
+    return Row(order.id, title, _moment(order.created), state, tone)
 
 
-def _state(body: Mapping[str, Any]) -> str:
-    if body["status"] in CANCELLED:  # whoever executes it has not said so yet
-        return "cancelled"
-    return str(_first(body.get("businessStatus", {})).get("code", ""))
-
-
-def _first(concept: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Its first coding; a CodeableConcept need not have one."""
-    found: Mapping[str, Any] = next(iter(concept.get("coding", ())), {})
-    return found
-
-
-def _inputs(body: Mapping[str, Any]) -> dict[str, str]:
-    found = ((_first(one["type"]), one.get("valueString", "")) for one in body.get("input", []))
-    return {coding.get("code", ""): value for coding, value in found if coding.get("system") == GATHER}
-
-
-def _outputs(body: Mapping[str, Any], system: str) -> list[Mapping[str, Any]]:
-    return [one for one in body.get("output", []) if _first(one["type"]).get("system") == system]
+def _why(missing: Iterable[Missing], type: str) -> tuple[str, ...]:
+    return tuple(words.WHY.get(one.why, one.why) for one in missing if one.type == type)
 
 
 def _moment(text: str) -> str:

@@ -6,13 +6,15 @@ https://hl7.org/fhir/smart-app-launch/app-launch.html. Each of them writes a row
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from hilum.broker import launching, returning
 from hilum.broker.far import Failed
 from hilum.broker.pages.desk import Desk, named, signed_in
+from hilum.broker.pages.ordered import given_up
 from hilum.interactions import granting
-from hilum.problems import Forbidden
+from hilum.problems import Busy, Forbidden
 from hilum.web import uri
 from hilum.web.message import Answer, Asked, see_other
 from hilum.web.routing import Route
@@ -47,7 +49,9 @@ async def connect(desk: Desk, asked: Asked, ehr: str) -> Answer:
 
 
 async def callback(desk: Desk, asked: Asked, ehr: str) -> Answer:
-    """GET /callback/{ehr}: somebody is back. Audited, whatever came of it. Raises as `launch`."""
+    """GET /callback/{ehr}: somebody is back. Audited, whatever came of it. What this browser had at that EHR before is
+    given up. Raises as `launch`.
+    """
     desk.limits.spend(LIMIT, asked.address)
     about = {"ehr": ehr[:40], "environment": desk.environment}
     try:
@@ -58,6 +62,8 @@ async def callback(desk: Desk, asked: Asked, ehr: str) -> Answer:
         raise
     grant = (await desk.launching.grants.get(arrived.grant)).grant
     await desk.trail.certain(granting.server(named(grant)), "ehr-sign-in", 200, about)
+    with suppress(Busy):  # who has signed in is in; what is not given up now ends by time
+        await given_up(desk, arrived.replaced)
     return see_other(arrived.next, arrived.headers)
 
 

@@ -41,6 +41,8 @@ TYPES: Final[Mapping[str, str]] = {
     "Provenance": "Where entries come from",
 }
 
+STOPPED: Final = "Stopped"
+"""Of an order that somebody has ended, in whichever of FHIR's words."""
 STEPS: Final[Mapping[str, str]] = {
     "requested": "Waiting to begin",
     "signing-in": "Signing in at the EHR",
@@ -52,7 +54,7 @@ STEPS: Final[Mapping[str, str]] = {
     "stored": "Stored here",
     "dead-letter": "Gathered, but it could not be sent",
     "failed": "It did not work",
-    "cancelled": "Stopped",
+    "cancelled": STOPPED,
 }
 """Codes of `urn:hilum:gather-step`."""
 

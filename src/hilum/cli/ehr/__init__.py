@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from hilum.cli.ehr import checking, connecting, directories, listing
+from hilum.cli.ehr import checking, connecting, directories, listing, signins
 
 ehr = typer.Typer(
     name="ehr",
@@ -24,6 +24,8 @@ for name, command in (
     ("list", listing.list_),
     ("check", checking.check),
     ("remove", listing.remove),
+    ("sign-ins", signins.sign_ins),
+    ("sign-out", signins.sign_out),
     ("import", directories.import_),
     ("find", directories.find),
 ):

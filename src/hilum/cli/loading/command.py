@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -46,20 +47,32 @@ def run(
     return _told(settings, report, report_to, "files", as_json=as_json)
 
 
-def run_demo(settings: Settings, patients: int, seed: int, *, if_empty: bool, as_json: bool) -> int:
-    """`hilum demo`: the exit status. Raises Misconfigured in production."""
+def run_demo(settings: Settings, patients: int, seed: int, today: date | None, *, if_empty: bool, as_json: bool) -> int:
+    """`hilum demo`: the exit status. Raises Misconfigured in production, Invalid (the day)."""
     if settings.environment == "production":
         raise Misconfigured("Demo data is refused in production. Use --env sandbox and a data directory of its own.")
+    now = date.today()
+    demo = Demo.plan(settings.data, patients, seed, now, today)
     data.prepare(settings)
-    demo = Demo.plan(settings.data, patients, seed)
     if if_empty and not demo.begun and asyncio.run(_filled(settings)):
-        terminal.say("The store holds data already: nothing to do.")
+        terminal.say("The store holds data already: nothing to do." + _aged(demo, now))
         return 0
+    if demo.moves:
+        forget(settings)
     demo.note(complete=False)
     report = _loaded(settings, demo.sources(), patients + 1, put_off=False)
     if not report.stopped and not report.refused:
         demo.note(complete=True)
-    return _told(settings, report, None, "bundles", as_json=as_json)
+    told = _told(settings, report, None, "bundles", as_json=as_json)
+    terminal.say(f"It is {demo.today} to these people.{_aged(demo, now)}")
+    return told
+
+
+def _aged(demo: Demo, now: date) -> str:
+    if not demo.aged(now):
+        return ""
+    what = "What was ahead of them may be past, and videos of it are refused"
+    return f" {what}: `hilum demo --today {now}` moves all dates."
 
 
 def fill(settings: Settings, sources: Iterable[Source], total: int) -> None:

@@ -17,7 +17,7 @@ from hilum.interactions import read as reading
 from hilum.interactions import search as searching
 from hilum.problems import Forbidden, Gone, Invalid, Malformed, NotFound, Unprocessable
 from hilum.search.parse import Parsed, parse_query
-from hilum.smart import looking
+from hilum.search.typed import escaped
 from hilum.smart.admin import checking, events, lists
 from hilum.smart.admin.gate import Admin, admin
 from hilum.smart.apps import clients
@@ -73,13 +73,13 @@ async def pairs(site: Site, wanted: Filter) -> list[tuple[str, str]]:
     if wanted.person:
         account = await users.find(site.ledger, wanted.person)
         name = account.id if account is not None else wanted.person
-        found.append(("agent:identifier", f"{looking.escaped(site.settings.origin)}|{looking.escaped(name)}"))
+        found.append(("agent:identifier", f"{escaped(site.settings.origin)}|{escaped(name)}"))
     if wanted.app:
         system = f"{site.settings.origin}/clients"
-        found.append(("agent:identifier", f"{looking.escaped(system)}|{looking.escaped(wanted.app)}"))
+        found.append(("agent:identifier", f"{escaped(system)}|{escaped(wanted.app)}"))
     if wanted.patient:
         id = wanted.patient.removeprefix("Patient/")
-        found.append(("patient", f"Patient/{looking.escaped(id)}"))
+        found.append(("patient", f"Patient/{escaped(id)}"))
     if wanted.outcome:
         if wanted.outcome not in events.OUTCOMES:
             raise Invalid("There is no such outcome.")

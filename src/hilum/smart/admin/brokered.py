@@ -34,6 +34,19 @@ class Step(NamedTuple):
     side: str
 
 
+class SignIn(NamedTuple):
+    """A person's sign-in at an EHR. `id`: by what it is told from others, which opens nothing; `who`: as the EHR says
+    it. Times in seconds since 1970: `renewed`, when the EHR last gave a token for it.
+    """
+
+    id: str
+    ehr: str
+    who: str
+    begun: float
+    renewed: float
+    ends: float
+
+
 class Order(NamedTuple):
     """One that is not settled. `at`: since when its step is what it is, in seconds since 1970; `dead`: it could not be
     delivered, `why` says why, and it can be replayed.
@@ -62,6 +75,14 @@ class Broker(Protocol):
         """Try one, step by step. Raises NotFound."""
         ...
 
+    async def sign_ins(self, most: int) -> Sequence[SignIn]:
+        """The last begun."""
+        ...
+
+    async def sign_out(self, id: str) -> bool:
+        """End one, here and at the EHR. False: it has ended."""
+        ...
+
     async def orders(self, most: int) -> Sequence[Order]:
         """The oldest that are not settled, dead letters among them."""
         ...
@@ -81,6 +102,14 @@ class Nothing:
     async def check(self, name: str) -> tuple[Ehr, Sequence[Step]]:
         """There is none."""
         raise NotFound("There is no such EHR.")
+
+    async def sign_ins(self, most: int) -> Sequence[SignIn]:
+        """None."""
+        return ()
+
+    async def sign_out(self, id: str) -> bool:
+        """There is none."""
+        return False
 
     async def orders(self, most: int) -> Sequence[Order]:
         """None."""

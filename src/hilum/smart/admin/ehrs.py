@@ -19,7 +19,9 @@ ORDERS: Final = "orders"
 PATH: Final = "/admin/ehrs"
 ORDERS_PATH: Final = "/admin/orders"
 MOST: Final = 500
-"""Orders on a page."""
+"""Orders, or sign-ins, on a page."""
+TOLD: Final = 12
+"""Characters by which sign-ins are told apart."""
 
 
 async def overview(site: Site, asked: Asked) -> Answer:
@@ -27,8 +29,23 @@ async def overview(site: Site, asked: Asked) -> Answer:
     who = await admin(site, asked, EHRS)
     if isinstance(who, Answer):
         return who
-    rows = [(one, who.csrf(f"{PATH}/{one.name}")) for one in await site.broker.ehrs()]
-    return who.page("admin-ehrs.html", rows=rows)
+    people = await site.broker.sign_ins(MOST)
+    return who.page(
+        "admin-ehrs.html",
+        rows=[(one, who.csrf(f"{PATH}/{one.name}")) for one in await site.broker.ehrs()],
+        people=[(one, who.csrf(f"{PATH}/sign-ins/{one.id}")) for one in people],
+        most=MOST if len(people) >= MOST else 0,
+        done={"out": "It is signed out.", "gone": "It had ended already."}.get(asked.query.get("was")),
+    )
+
+
+async def sign_out(site: Site, asked: Asked, id: str) -> Answer:
+    """POST /admin/ehrs/sign-ins/{id}: end a person's sign-in, here and at the EHR."""
+    who = await admin(site, asked, EHRS, change=True)
+    if isinstance(who, Answer):
+        return who
+    await who.tell("ehr", {"signed out": id[:TOLD]})
+    return see_other(f"{PATH}?was={'out' if await site.broker.sign_out(id) else 'gone'}")
 
 
 async def check(site: Site, asked: Asked, name: str) -> Answer:
@@ -71,6 +88,7 @@ async def replay(site: Site, asked: Asked, id: str) -> Answer:
 ROUTES: Final = (
     Route("GET", PATH, overview),
     Route("POST", f"{PATH}/{{name}}", check),
+    Route("POST", f"{PATH}/sign-ins/{{id}}", sign_out),
     Route("GET", ORDERS_PATH, orders),
     Route("POST", f"{ORDERS_PATH}/{{id}}/replay", replay),
 )

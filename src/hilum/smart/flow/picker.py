@@ -6,13 +6,13 @@ can be chosen is what the user may read; the words of a search are sent by POST,
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec import structs
 
 from hilum.oauth.errors import OAuthError
 from hilum.problems import Invalid, Unprocessable
+from hilum.search.typed import asked_for
 from hilum.smart import looking, words
 from hilum.smart.flow.possible import wants_encounter, wants_patient
 from hilum.smart.going import Done
@@ -30,7 +30,6 @@ MOST: Final = 20
 LAST_VISITS: Final = 10
 WITHOUT: Final = "without an encounter"
 """`Flow.step` of one whose user was asked for a visit, and chose none, or had none to choose."""
-_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def picks(site: Site, account: Account) -> str:
@@ -130,18 +129,6 @@ async def visits(site: Site, account: Account, patient: str) -> list[tuple[str, 
     asked = [("patient", patient), ("_sort", "-date"), ("_count", str(LAST_VISITS))]
     found, _ = await looking.search(site, account, "Encounter", asked)
     return [(one.id, *words.visit(one.body)) for one in found]
-
-
-def asked_for(text: str) -> list[tuple[str, str]]:
-    """What staff typed as search parameters: dates of birth, numbers (identifiers), names. All have to fit."""
-    found = []
-    for word in text.split()[:10]:
-        if _DATE.fullmatch(word):
-            found.append(("birthdate", word))
-        else:
-            number = any(character.isdigit() for character in word)
-            found.append(("identifier" if number else "name", looking.escaped(word)))
-    return found
 
 
 class Found(NamedTuple):

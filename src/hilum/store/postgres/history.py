@@ -181,7 +181,9 @@ _SOURCES: Final = (
 def _arms(parts: list[Part], numbers: list[int], rid: int | None, columns: str, end: str) -> Part:
     """One SELECT per table, and per type where not all are meant, so that each walks an index by seq.
 
-    The versions of one resource are few and read first (OFFSET 0 keeps it so); then they are sorted.
+    A type is named in the statement, of which a session keeps one plan: so PostgreSQL knows how rare it is. Of any type
+    it would take the index of seq alone, and walk through what is of others to the end of a table. The versions of one
+    resource are few and read first (OFFSET 0 keeps it so); then they are sorted.
     """
     arms: list[Part] = []
     for table, until, versions in _SOURCES:
@@ -190,7 +192,7 @@ def _arms(parts: list[Part], numbers: list[int], rid: int | None, columns: str, 
         first = (rid,) if rid is not None else ()
         sql = f"(SELECT {columns} FROM {source} v WHERE {versions} AND {where.sql.replace('v.until', until)}"
         if numbers:
-            arms.extend(Part(f"{sql} AND v.type = ?{end})", (*first, *where.values, number)) for number in numbers)
+            arms.extend(Part(f"{sql} AND v.type = {number}{end})", (*first, *where.values)) for number in numbers)
         else:
             arms.append(Part(f"{sql}{end})", (*first, *where.values)))
     return join(" UNION ALL ", arms)

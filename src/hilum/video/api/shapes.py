@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from hilum.api.shapes import Shape
-from hilum.api.whom import SAID, Patient, SignIn
+from hilum.api.whom import SAID, BySignIn, Patient
+from hilum.video.deciding import LONGEST_REASON
 from hilum.video.links import DEFAULT, LONGEST, SHORTEST
 
 Name = Annotated[str, Field(min_length=1, max_length=40)]
@@ -22,7 +23,7 @@ class Ask(Shape):
         None, description="Where the patient is gathered from first: a connection of `GET /api/v1/ehrs`."
     )
     local: bool = Field(False, description="The patient is hilum's own: nothing is gathered.")
-    sign_in: SignIn = ""
+    sign_in: BySignIn = ""
     template: Name = Field(description="`GET /api/v1/templates`.", examples=["after-visit"])
     language: str = Field("en", min_length=2, max_length=16, examples=["en", "es"])
     shape: Literal["wide", "tall"] = Field("wide", description="16:9, or 9:16 for phones.")
@@ -52,11 +53,12 @@ class Reason(Shape):
 
 
 class Decided(Shape):
-    """Who has approved or rejected it, and when."""
+    """Who has approved or rejected it, when, and, of a rejection, why."""
 
     verdict: str
     by: str
     at: datetime | None = None
+    reason: str | None = Field(None, repr=False)
 
 
 class Video(Shape):
@@ -88,6 +90,9 @@ class Video(Shape):
     changed: datetime | None = None
     seconds: float | None = Field(None, description="How long it is, once it is rendered.")
     spoken: bool = Field(False, description="It has a voice.")
+    in_step: bool = Field(
+        True, description="The captions are timed by what is said. Else by how fast people read: a service sent none."
+    )
     edited: str | None = Field(None, description="Who has changed the script last.")
     decided: Decided | None = None
     reason: Reason | None = None
@@ -116,9 +121,9 @@ class Edits(Shape):
 
 
 class Rejection(Shape):
-    """Why, for the audit."""
+    """Why: it stands on the Task, so it should not name the patient, and in the audit."""
 
-    reason: str = Field("", max_length=1000, repr=False)
+    reason: str = Field("", max_length=LONGEST_REASON, repr=False)
 
 
 class LinkWanted(Shape):

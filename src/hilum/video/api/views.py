@@ -34,10 +34,13 @@ def video(one: Told, base: str) -> shapes.Video:
         changed=_moment(one.changed),
         seconds=one.seconds or None,
         spoken=one.spoken,
+        in_step=one.in_step,
         edited=one.edited or None,
         decided=None
         if decided is None
-        else shapes.Decided(verdict=decided.verdict, by=decided.by, at=_moment(decided.at)),
+        else shapes.Decided(
+            verdict=decided.verdict, by=decided.by, at=_moment(decided.at), reason=decided.reason or None
+        ),
         reason=_reason(one.reason),
         outdated=_reason(one.outdated),
         document=one.document or None,

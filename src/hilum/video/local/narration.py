@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from array import array
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -27,6 +29,8 @@ READING: Final = 13.0
 SHORTEST: Final = 1.6
 LONGEST: Final = 15 * 60.0
 """Nobody watches so long; and without an end, who writes a script could fill a disk."""
+RATE: Final = 22_050
+"""Samples a second of the silence of a script without sentences."""
 NEAR: Final = 0.3
 """Seconds from where a pause is expected that it is sought."""
 
@@ -75,13 +79,31 @@ class Narration:
 async def narrate(script: Script, voice: Voice | None, file: Path, tell: Callable[[float], None]) -> Narration:
     """With a voice: the sound of the whole video is then in `file`. Raises Unrendered."""
     if voice is None:
-        return await _timed(script, None, None, tell)
-    rate = voice.rate or (await voice.say("a")).rate
-    with track(file, rate) as made:
-        return await _timed(script, voice, made, tell)
+        return await _timed(script, None, tell)
+    some = [text for scene in script.scenes for one in scene.sentences for text in _texts(one, pieces(one.text))]
+    async with aclosing(voice.say(some, file.parent)) as sounds:
+        first = await anext(sounds, Sound(RATE, array("h")))
+        with track(file, first.rate) as made:
+            return await _timed(script, _Speech(voice.engine, first, sounds, made), tell)
 
 
-async def _timed(script: Script, voice: Voice | None, made: Track | None, tell: Callable[[float], None]) -> Narration:
+@dataclass
+class _Speech:
+    """A voice that says one text after the other. `next`: what comes next; `made`: what all goes into."""
+
+    engine: str
+    next: Sound | None
+    sounds: AsyncGenerator[Sound, None]
+    made: Track
+
+    async def take(self) -> Sound:
+        """The next, from its first sound to its last. Raises Unrendered."""
+        sound = await anext(self.sounds) if self.next is None else self.next
+        self.next = None
+        return trimmed(sound)
+
+
+async def _timed(script: Script, speech: _Speech | None, tell: Callable[[float], None]) -> Narration:
     now, done, count = 0.0, 0, sum(len(scene.sentences) for scene in script.scenes)
     said: list[Said] = []
     scenes: list[float] = []
@@ -93,11 +115,11 @@ async def _timed(script: Script, voice: Voice | None, made: Track | None, tell: 
             parts = pieces(sentence.text)
             if not parts:
                 continue
-            if voice is not None and made is not None:
-                sound = await _sound(voice, sentence, made.rate)
-                made.rest(now)
-                spans = await _heard(voice, sentence, parts, sound)
-                made.add(sound)
+            if speech is not None:
+                sound = await _sound(speech)
+                speech.made.rest(now)
+                spans = await _heard(speech, sentence, parts, sound)
+                speech.made.add(sound)
             else:
                 spans = _read(parts)
             said.append(Said(number, place, _cues(sentence, parts, now, spans)))
@@ -107,8 +129,8 @@ async def _timed(script: Script, voice: Voice | None, made: Track | None, tell: 
         if now > LONGEST:
             raise Unrendered("too-long", f"The video would take more than the {LONGEST / 60:.0f} minutes that it may.")
         now += (THINKING if scene.role == TEACH_BACK else REST) + (0 if scene.sentences else EMPTY)
-    if made is not None:
-        made.rest(now)
+    if speech is not None:
+        speech.made.rest(now)
     return Narration(tuple(said), tuple(scenes), now)
 
 
@@ -119,24 +141,43 @@ def _cues(sentence: Sentence, parts: list[str], start: float, spans: list[Span])
     )
 
 
-async def _sound(voice: Voice, sentence: Sentence, rate: int) -> Sound:
-    sound = trimmed(await voice.say(sentence.spoken or sentence.text))
-    if sound.rate != rate:
+def _texts(sentence: Sentence, parts: list[str]) -> list[str]:
+    """What a voice has to say of a sentence: the whole, and where it has several pieces, each of those that has words,
+    to see how long it is beside the others.
+    """
+    if not parts:
+        return []
+    return [sentence.spoken or sentence.text, *filter(_words, _own(sentence, parts))]
+
+
+def _own(sentence: Sentence, parts: list[str]) -> list[str]:
+    """Its pieces, as they are spoken; none where there is one alone."""
+    if len(parts) == 1:
+        return []
+    return spoken(parts, sentence.spoken) if sentence.spoken else parts
+
+
+def _words(text: str) -> bool:
+    return any(map(str.isalnum, text))
+
+
+async def _sound(speech: _Speech) -> Sound:
+    sound = await speech.take()
+    if sound.rate != speech.made.rate:
         raise Unrendered(
-            "voice-failed", f"The speech engine {voice.engine} changed its sampling rate between two sentences."
+            "voice-failed", f"The speech engine {speech.engine} changed its sampling rate between two sentences."
         )
     if not sound.samples:
-        raise Unrendered("voice-failed", f"The speech engine {voice.engine} gave silence for a sentence.")
+        raise Unrendered("voice-failed", f"The speech engine {speech.engine} gave silence for a sentence.")
     return sound
 
 
-async def _heard(voice: Voice, sentence: Sentence, parts: list[str], sound: Sound) -> list[Span]:
-    """When each piece of a sentence is heard. Its pieces are said one by one, to see how long each is beside the
-    others, and then the pause is sought in the whole that is nearest to there.
+async def _heard(speech: _Speech, sentence: Sentence, parts: list[str], sound: Sound) -> list[Span]:
+    """When each piece of a sentence is heard: by how long each is, said alone, the pause is sought in the whole that is
+    nearest to there.
     """
-    if len(parts) > 1:
-        own = spoken(parts, sentence.spoken) if sentence.spoken else parts
-        weights = [trimmed(await voice.say(part)).seconds if part else 0.0 for part in own]
+    if own := _own(sentence, parts):
+        weights = [(await speech.take()).seconds if _words(part) else 0.0 for part in own]
     else:
         weights = [1.0]
     spans, start, before = list[Span](), 0.0, 0.0

@@ -33,6 +33,7 @@ class Local:
     """`program`: ffmpeg, by name or path; "" seeks it. `models`: voices of piper, by language; espeak-ng needs none."""
 
     name = "local"
+    at_once = 0
 
     def __init__(self, program: str = "", models: Mapping[str, Path] = MappingProxyType({})) -> None:
         self._program, self._models = program, models

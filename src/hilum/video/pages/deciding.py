@@ -6,7 +6,8 @@ from typing import Final
 
 from hilum.problems import Conflict, PreconditionFailed
 from hilum.video.pages.desk import Desk, SignedIn, staff
-from hilum.video.pages.listing import PATH, called, row
+from hilum.video.pages.listing import PATH, row
+from hilum.video.pages.people import called
 from hilum.web.message import Answer, Asked, see_other
 from hilum.web.routing import Route
 

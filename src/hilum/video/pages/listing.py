@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from hilum.fhir.naming import name
 from hilum.fhir.task import CANCELLED
-from hilum.fhirpath.references import local
-from hilum.interactions import search as searching
-from hilum.problems import Forbidden
-from hilum.search.parameters import Registry
-from hilum.search.parse import Parsed, parse_query
 from hilum.video.pages import words
-from hilum.video.pages.desk import Desk, SignedIn, moment, staff
+from hilum.video.pages.desk import Desk, moment, staff
+from hilum.video.pages.people import called
 from hilum.video.told import Told
 from hilum.web.message import Answer, Asked
 from hilum.web.routing import Route
@@ -21,7 +16,6 @@ from hilum.web.routing import Route
 PATH: Final = "/videos"
 LISTED: Final = 20
 AWAITED: Final = 100
-_PATIENT: Final = "Patient"
 
 
 class Row(NamedTuple):
@@ -57,6 +51,7 @@ async def work(desk: Desk, asked: Asked) -> Answer:
         more_waiting=awaited is not None and bool(awaited.before),
         rows=[row(desk, one, names) for one in others],
         before=rest.before,
+        asks=desk.videos.may_ask(here.who),
     )
 
 
@@ -79,25 +74,6 @@ def row(desk: Desk, one: Told, names: Mapping[str, str]) -> Row:
 def step_of(one: Told) -> str:
     """How it is: of one that was stopped a moment ago nobody may have said so yet."""
     return "cancelled" if one.status in CANCELLED and one.step != "rejected" else one.step
-
-
-async def called(desk: Desk, here: SignedIn, references: Iterable[str]) -> dict[str, str]:
-    """The names of those of these patients whom this person may see: noted as every other access. Raises Busy."""
-    ids = [found[1] for one in dict.fromkeys(references) if (found := local(one)) and found[0] == _PATIENT]
-    if not ids:
-        return {}
-    wanted = [("_id", ",".join(ids)), ("_count", str(len(ids)))]
-
-    def understood(registry: Registry) -> Parsed:
-        return parse_query(_PATIENT, wanted, base=desk.door.base, registry=registry)
-
-    try:
-        page = await searching.search(desk.door, here.who, await searching.understood(desk.door, wanted, understood))
-    except Forbidden:
-        return {}
-    shown = tuple(one.seq for one in page.resources)
-    await desk.trail.flushed(desk.trail.note(here.who, "search-type", _PATIENT, "", 0, 200, "", shown))
-    return {f"{_PATIENT}/{one.id}": name(one.body) or "No name" for one in page.resources}
 
 
 ROUTES: Final = (Route("GET", PATH, work),)

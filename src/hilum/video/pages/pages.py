@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from hilum.video.links import PATH as LINK
-from hilum.video.pages import deciding, giving, listing, patient, review
+from hilum.video.pages import asking, deciding, giving, listing, patient, review
 from hilum.video.pages.desk import Desk
 from hilum.video.pages.listing import PATH
 from hilum.web.message import Answer, Asked
@@ -14,6 +14,7 @@ from hilum.web.routing import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
     *listing.ROUTES,
+    *asking.ROUTES,
     *review.ROUTES,
     *deciding.ROUTES,
     *giving.ROUTES,

@@ -14,7 +14,8 @@ from hilum.video.links import DEFAULT
 from hilum.video.order import CAPTIONS, POSTER, TRANSCRIPT, VIDEO_FILE
 from hilum.video.pages import words
 from hilum.video.pages.desk import Desk, SignedIn, staff
-from hilum.video.pages.listing import PATH, called, row
+from hilum.video.pages.listing import PATH, row
+from hilum.video.pages.people import called
 from hilum.video.script import Citation, Scene, Sentence
 from hilum.video.told import Told
 from hilum.video.videos import Written
@@ -163,6 +164,7 @@ async def page(desk: Desk, here: SignedIn, id: str, drafted: Drafted | None = No
         seconds=SECONDS,
         decides=decides,
         editing=decides and one.step == "awaiting-approval",
+        asks=desk.videos.may_ask(here.who),
         by=await desk.people.called(one.decided.by) if one.decided else "",
         editor=await desk.people.called(one.edited) if one.edited else "",
         todo=words.todo(one.reason.code) if one.reason else "",

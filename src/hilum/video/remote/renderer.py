@@ -3,6 +3,8 @@
 What is ordered is ordered once: an order is held before it is sent, and its job as soon as its id is known. Who comes
 after a restart goes on with that job; where the order may or may not have arrived, it is sent again under the same
 Idempotency-Key, and not at all to a service that knows none.
+
+Nothing here waits for the service: what is under way is looked at once, and it is said when to look again.
 """
 
 from __future__ import annotations
@@ -24,13 +26,13 @@ from hilum.video.remote.asking import Asking, Unanswered
 from hilum.video.remote.fetching import Fetching
 from hilum.video.remote.results import MADE, Results
 from hilum.video.remote.services import Service
-from hilum.video.renderer import MEDIA, SIZES, Job, Rendered, Unrendered, Wanted
+from hilum.video.renderer import MEDIA, SIZES, Job, Rendered, UnderWay, Unrendered, Wanted
 from hilum.video.writing import placeholders
 from hilum.web import log
 from hilum.web.addresses import Target, target
 from hilum.web.outbound import Guard
 
-LONGEST_WAIT: Final = 300.0
+LONGEST_WAIT: Final = 15.0
 """Seconds of a Retry-After that are waited for here; after more, the video is tried again later."""
 _JITTER: Final = (0.9, 1.1)
 
@@ -39,8 +41,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds between two looks: `first`, then half as much more each time up to `most`. `tries`: how often in a row a
-    request that failed is sent again before the video has to wait for a later try.
+    """Seconds until the next look: `first`, then half as long as the job is under way, up to `most`. `tries`: how often
+    in a row a request that failed is sent again before the video has to wait for a later try.
     """
 
     first: float = 1.0
@@ -73,12 +75,11 @@ class Remote:
         pace: Pace = Pace(),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.name, self.service = service.name, service
+        self.name, self.service, self.at_once = service.name, service, service.at_once
         self._asking = Asking(service, guard, clock)
         self._results = Results(service, Fetching(service, self._asking, clock))
         self._pace, self._clock = pace, clock
         self._called = f"{origin}/videos/callback/{service.name}" if origin and service.callback else None
-        self._bells: dict[str, asyncio.Event] = {}
 
     # --- what a renderer does -----------------------------------------------------------------------------------------
 
@@ -90,15 +91,15 @@ class Remote:
             raise Unrendered("no-codec", f"{self._it} does not make {wanted.codec}. It makes: {listed}.")
         self._storyboard(wanted)
 
-    async def render(self, job: Job) -> Rendered:
-        """Raises Unrendered."""
+    async def render(self, job: Job) -> Rendered | UnderWay:
+        """Raises Unrendered, and what `hold` raises."""
         self.fit(job.wanted)
         ticket = _held(job)
         if ticket is None or not ticket.job:
             ticket = await self._ordered(job, ticket)
         try:
-            answer = await self._awaited(job, ticket)
-            return await self._results.rendered(job, answer)
+            found = await self._looked(ticket)
+            return found if isinstance(found, UnderWay) else await self._results.rendered(job, found)
         except OSError as error:
             raise unwritten(error) from None
 
@@ -112,12 +113,6 @@ class Remote:
             await self._asking.ask("DELETE", self._url(shapes.path(how.path, {"job": ticket.job})))
         except Unrendered as problem:
             log.warning("video not cancelled", renderer=self.name, code=problem.code, side=problem.side)
-
-    def heard(self, job: str) -> None:
-        """There is something new of this job: look now."""
-        bell = self._bells.get(job)
-        if bell is not None:
-            bell.set()
 
     # --- ordering -----------------------------------------------------------------------------------------------------
 
@@ -150,7 +145,7 @@ class Remote:
 
     async def _hold(self, job: Job, ticket: Ticket | None) -> None:
         if job.hold is not None:
-            await job.hold("" if ticket is None else msgspec.json.encode(ticket).decode())
+            await job.hold("" if ticket is None else _text(ticket), "" if ticket is None else ticket.job)
 
     def _values(self, job: Job) -> dict[str, Any]:
         wanted = job.wanted
@@ -196,34 +191,27 @@ class Remote:
 
     # --- looking ------------------------------------------------------------------------------------------------------
 
-    async def _awaited(self, job: Job, ticket: Ticket) -> Any:
-        """The answer that says that it is done. Raises Unrendered."""
-        look = self.service.shape.look
-        url = self._looked_at(ticket)
-        bell = self._bells[ticket.job] = asyncio.Event()
-        pause = self._pace.first
-        try:
-            while True:
-                answer = await self._patiently(lambda: self._asking.ask("GET", url))
-                word = shapes.at(look.status, answer)
-                if word in look.done:
-                    return answer
-                if word in look.failed:
-                    text = f"{self._it} says that the job has failed: its own pages know why."
-                    raise Unrendered("job-failed", text, "theirs")
-                if word not in look.waiting:
-                    raise self._odd(f"a job whose state, at {look.status}, is none of `look` in `api` of its table")
-                part = shapes.at(look.progress, answer)
-                if type(part) in (int, float):
-                    job.tell(MADE * min(1.0, max(0.0, part / look.whole)))
-                if self._clock() - ticket.at > self.service.seconds:
-                    await self.cancel(msgspec.json.encode(ticket).decode())
-                    minutes = self.service.seconds / 60
-                    raise Unrendered("too-slow", f"{self._it} has not made it in {minutes:.0f} minutes.", "theirs")
-                await self._rung(bell, pause)
-                pause = min(pause * 1.5, self._pace.most)
-        finally:
-            del self._bells[ticket.job]
+    async def _looked(self, ticket: Ticket) -> Any:
+        """The answer that says that it is done; or that it is under way. Raises Unrendered."""
+        look, url = self.service.shape.look, self._looked_at(ticket)
+        answer = await self._patiently(lambda: self._asking.ask("GET", url))
+        word = shapes.at(look.status, answer)
+        if word in look.done:
+            return answer
+        if word in look.failed:
+            text = f"{self._it} says that the job has failed: its own pages know why."
+            raise Unrendered("job-failed", text, "theirs")
+        if word not in look.waiting:
+            raise self._odd(f"a job whose state, at {look.status}, is none of `look` in `api` of its table")
+        age = max(0.0, self._clock() - ticket.at)
+        if age > self.service.seconds:
+            await self.cancel(_text(ticket))
+            minutes = self.service.seconds / 60
+            raise Unrendered("too-slow", f"{self._it} has not made it in {minutes:.0f} minutes.", "theirs")
+        part = shapes.at(look.progress, answer)
+        share = min(1.0, max(0.0, part / look.whole)) if type(part) in (int, float) else 0.0
+        pause = min(max(age / 2, self._pace.first), self._pace.most)
+        return UnderWay(pause * random.uniform(*_JITTER), MADE * share)
 
     def _looked_at(self, ticket: Ticket) -> str:
         if not ticket.look:
@@ -233,15 +221,6 @@ class Remote:
         if not isinstance(where, Target) or (where.scheme, where.host, where.port) != self.service.origin:
             raise self._odd("an address to look at that lies elsewhere than base, where our secret may not go")
         return url
-
-    async def _rung(self, bell: asyncio.Event, pause: float) -> None:
-        """Wait, but no longer than until there is something new."""
-        try:
-            async with asyncio.timeout(pause * random.uniform(*_JITTER)):
-                await bell.wait()
-        except TimeoutError:
-            return
-        bell.clear()
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]], *, ordering: bool = False) -> T:
         """Ask again while that may help, and may not order twice. Raises Unanswered."""
@@ -269,6 +248,10 @@ class Remote:
 
     def _odd(self, what: str) -> Unrendered:
         return Unrendered("unexpected", f"{self._it} answers with {what}.", "theirs")
+
+
+def _text(ticket: Ticket) -> str:
+    return msgspec.json.encode(ticket).decode()
 
 
 def _held(job: Job) -> Ticket | None:

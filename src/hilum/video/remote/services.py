@@ -73,6 +73,7 @@ class _Table(msgspec.Struct, forbid_unknown_fields=True):
     token_url: str = ""
     scope: str = ""
     private: bool = False
+    at_once: int = 8
     most_mb: int = 256
     most_minutes: int = 60
     api: dict[str, Any] | None = None
@@ -81,8 +82,8 @@ class _Table(msgspec.Struct, forbid_unknown_fields=True):
 @dataclass(frozen=True, slots=True)
 class Service:
     """One. `secret`: a token, `account:key`, the value of `header`, or a client's secret. `callback`: what signs.
-    `private`: its host may have an address of our own network, since an operator says so. `most_bytes`: of a video;
-    `seconds`: for how long one is waited for.
+    `private`: its host may have an address of our own network, since an operator says so. `at_once`: how many jobs it
+    is given before it has done with some. `most_bytes`: of a video; `seconds`: for how long one is waited for.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Service:
     token_url: str = ""
     scope: str = ""
     private: bool = False
+    at_once: int = 8
     most_bytes: int = 256 << 20
     seconds: float = 3600.0
 
@@ -144,8 +146,8 @@ def _service(folder: Path, name: str, table: Any, environment: str) -> Service:
         storyboards[what] = one
     return Service(
         name, read.environment, read.base.rstrip("/"), read.auth, secret, MappingProxyType(storyboards), read.codecs,
-        shape, callback, read.header, read.client_id, read.token_url, read.scope, read.private, read.most_mb << 20,
-        read.most_minutes * 60.0,
+        shape, callback, read.header, read.client_id, read.token_url, read.scope, read.private, read.at_once,
+        read.most_mb << 20, read.most_minutes * 60.0,
     )  # fmt: skip
 
 
@@ -174,6 +176,8 @@ def _fitting(read: _Table, environment: str) -> None:
         raise Invalid("storyboard must be tables: [[NAME.storyboard]] with id, template, language and shape.")
     if not read.codecs:
         raise Invalid("codecs must name what the service makes: vp9, av1, h264.")
+    if not 1 <= read.at_once <= 1000:
+        raise Invalid("at_once must be from 1 to 1000: how many jobs the service works on at the same time.")
     if not 1 <= read.most_mb <= 4096 or not 1 <= read.most_minutes <= 1440:
         raise Invalid("most_mb must be from 1 to 4096, and most_minutes from 1 to 1440.")
 

@@ -186,16 +186,18 @@ async def here(folder: Path, **options: Any) -> AsyncIterator[Here]:
             for one in steps:
                 yield one
 
+        grants = Grants(found.store.ledger, found.seal, "sandbox")
         broker = Broker(
             door=found.door,
             orders=found.orders,
             parcels=found.parcels,
             connections=connections,
-            grants=Grants(found.store.ledger, found.seal, "sandbox"),
+            grants=grants,
             destinations=found.destinations,
             recipes=lambda: RECIPES,
             check=check,
             remove=connections.remove,
+            sign_out=grants.forget,
             authenticate=authenticate,
             trail=trail,
             roles=packaged(),

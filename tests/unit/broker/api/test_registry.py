@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 from tests.unit.broker.api.asked import ORIGIN, Here, here
+from tests.unit.broker.ordered import EHR
 from tests.unit.broker.receiver import SECRET as WEBHOOK
 
 from hilum.broker import directories
 from hilum.broker.checking import Step
+from hilum.broker.exchange import Tokens
+from hilum.broker.grants import sign_in_of
 from hilum.fhir import json
 from hilum.web.webhooks import decoded
 
@@ -259,3 +262,32 @@ async def test_an_organization_is_found_in_the_directories_that_were_imported(ap
     }
     assert (await api.ask("GET", "/api/v1/directory?name=sea")).json == {"organizations": []}
     assert (await api.ask("GET", "/api/v1/directory")).status == 400
+
+
+async def test_sign_ins_of_people_are_listed_and_ended_and_nothing_is_told_to_use_one_by(api: Here) -> None:
+    begun = datetime.now(UTC).replace(microsecond=0)
+    tokens = Tokens("access-word", 600, refresh="refresh-word", patient="far-1")
+    id = await api.broker.grants.new(EHR, EHR.base, tokens, "patient/*.rs", "https://ehr.test/Practitioner/dr")
+    answer = await api.ask("GET", "/api/v1/sign-ins", token="admin")
+    (one,) = answer.json["sign_ins"]
+    times = [datetime.fromisoformat(one.pop(name)) for name in ("begun", "renewed", "ends")]
+    assert one == {
+        "sign_in": sign_in_of(id),
+        "ehr": "epic",
+        "who": "https://ehr.test/Practitioner/dr",
+        "scopes": "patient/*.rs",
+    }
+    assert begun <= times[0] == times[1] < times[2]
+    assert not any(word in answer.response.body.decode() for word in (id, "access-word", "refresh-word", "far-1"))
+    assert (await api.ask("GET", "/api/v1/sign-ins?ehr=lake", token="admin")).json == {"sign_ins": []}
+    for token in ("gatherer", "practitioner"):
+        refused = [
+            (await api.ask("GET", "/api/v1/sign-ins", token=token)).status,
+            (await api.ask("DELETE", f"/api/v1/sign-ins/{one['sign_in']}", token=token)).status,
+        ]
+        assert refused == [403, 403]
+    assert (await api.ask("DELETE", f"/api/v1/sign-ins/{id}", token="admin")).status == 404, "its id is for in here"
+    assert (await api.ask("DELETE", f"/api/v1/sign-ins/{one['sign_in']}", token="admin")).status == 204
+    assert api.trail.events[-1] == ("kim", "ehr", {"signed out": one["sign_in"][:12], "ehr": "epic"})
+    assert (await api.ask("GET", "/api/v1/sign-ins", token="admin")).json == {"sign_ins": []}
+    assert (await api.ask("DELETE", f"/api/v1/sign-ins/{one['sign_in']}", token="admin")).status == 404

@@ -10,7 +10,7 @@ from tests.unit.smart.administering import administering, become, post, signed_i
 from tests.unit.smart.world import World
 
 from hilum.problems import NotFound
-from hilum.smart.admin.brokered import Ehr, Order, Step
+from hilum.smart.admin.brokered import Ehr, Order, SignIn, Step
 
 LAKE = Ehr(
     "lake", "Lake <Hospital>", "production", "epic", "https://lake.example/fhir", "id-1", "none", True, True,
@@ -33,6 +33,7 @@ class Played:
 
     replayed: list[str] = field(default_factory=list)
     checked: list[str] = field(default_factory=list)
+    out: list[str] = field(default_factory=list)
 
     async def ehrs(self) -> Sequence[Ehr]:
         return [LAKE]
@@ -42,6 +43,14 @@ class Played:
             raise NotFound(f"There is no EHR {name!r}.")
         self.checked.append(name)
         return LAKE, STEPS
+
+    async def sign_ins(self, most: int) -> Sequence[SignIn]:
+        gone = len(self.out)
+        return [SignIn("ab" * 32, "lake", "Practitioner/<dr>", 1e9, 1.1e9, 1.2e9)][gone:most]
+
+    async def sign_out(self, id: str) -> bool:
+        self.out.append(id)
+        return len(self.out) == 1
 
     async def orders(self, most: int) -> Sequence[Order]:
         return [order("o-1", dead=True), order("o-2", dead=False)][:most]
@@ -75,6 +84,29 @@ async def test_connections_are_listed_with_their_environment_and_tried(here: Wor
     assert "Wait &lt;a while&gt;." in tried.text
     assert broker(here).checked == ["lake"]
     assert told(here, "ehr") == [{"checked": "lake"}]
+
+
+async def test_who_is_signed_in_at_an_ehr_is_listed_and_signed_out_once(here: World) -> None:
+    ann = await signed_in(here)
+    page = await ann.get("/admin/ehrs")
+    assert "<code>abababababab</code>" in page.text
+    assert "Practitioner/&lt;dr&gt;" in page.text
+    out = await post(ann, page, f"/admin/ehrs/sign-ins/{'ab' * 32}")
+    assert "It is signed out." in out.text
+    assert "abababababab" not in out.text
+    again = await post(ann, page, f"/admin/ehrs/sign-ins/{'ab' * 32}")
+    assert "It had ended already." in again.text
+    assert broker(here).out == ["ab" * 32] * 2
+    assert told(here, "ehr") == [{"signed out": "ab" * 6}] * 2
+
+
+async def test_to_sign_somebody_out_takes_a_fresh_sign_in(here: World) -> None:
+    ann = await signed_in(here)
+    here.move(20 * 60)
+    page = await ann.get("/admin/ehrs")
+    here.move(15 * 60)
+    assert (await post(ann, page, f"/admin/ehrs/sign-ins/{'ab' * 32}")).path.startswith("/auth/sign-in?")
+    assert broker(here).out == []
 
 
 async def test_a_dead_letter_is_sent_again_once(here: World) -> None:
@@ -113,5 +145,6 @@ async def test_without_a_broker_there_is_nothing_to_see() -> None:
     assert "connected to no EHR" in (await ann.get("/admin/ehrs")).text
     assert "There are none" in (await ann.get("/admin/orders")).text
     assert (await here.site.broker.orders(1), await here.site.broker.replay("x")) == ((), False)
+    assert (await here.site.broker.sign_ins(1), await here.site.broker.sign_out("x")) == ((), False)
     with pytest.raises(NotFound):
         await here.site.broker.check("x")

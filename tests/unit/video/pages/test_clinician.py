@@ -164,6 +164,7 @@ async def test_links_to_what_is_outdated_say_so(clinic: Here, doctor: Browser) -
     assert (">open<" in page, "Make a link" in page, '<span class="bad">outdated</span>' in page) == (
         False, False, True,
     )  # fmt: skip
+    assert "can be given a link" not in page
     form = {"expires_in": "86400", "proof": "birth-date"}
     assert (await doctor.post(f"/videos/{id}/links", form)).status == 409
 
@@ -177,15 +178,28 @@ async def test_the_work_list_says_what_is_outdated(clinic: Here, doctor: Browser
     assert (await doctor.get("/videos")).text.count('<span class="bad">Outdated</span>') == 2
 
 
+async def test_captions_that_only_follow_reading_are_told_of_before_anybody_approves(
+    clinic: Here, doctor: Browser
+) -> None:
+    in_step = await clinic.world.draft()
+    clinic.world.renderer.in_step = False
+    by_reading = await clinic.world.draft()
+    for id, told in ((in_step, False), (by_reading, True)):
+        page, approving = await doctor.get(f"/videos/{id}"), await doctor.get(f"/videos/{id}/approve")
+        assert ("timed by how fast people read" in page.text, "how fast people read" in approving.text) == (told, told)
+        assert (await clinic.world.videos.look(DOCTOR, id)).in_step is not told
+
+
 async def test_a_rejection_needs_a_reason(clinic: Here, doctor: Browser) -> None:
     id = await clinic.world.draft()
     path = f"/videos/{id}/reject"
     form = await form_of(doctor, path)
     bare = await doctor.post(path, form | {"reason": " "})
     assert (bare.status, "Say why" in bare.text) == (422, True)
-    assert (await doctor.post(path, form | {"reason": "The drug is another one."})).status == 303
+    assert (await doctor.post(path, form | {"reason": "The <drug> is another one."})).status == 303
     page = (await doctor.get(f"/videos/{id}")).text
     assert "<b>Rejected</b> by Person doc" in page
+    assert "Why: The &lt;drug&gt; is another one." in page
     assert "Nothing of the draft was kept" in page
 
 

@@ -17,7 +17,7 @@ import httpx
 from hilum.video.remote import Remote, services
 from hilum.video.remote.renderer import Pace
 from hilum.video.remote.services import Service
-from hilum.video.renderer import Job, Wanted
+from hilum.video.renderer import Job, Rendered, UnderWay, Wanted
 from hilum.video.script import Citation, Scene, Script, Sentence
 from hilum.web.outbound import Guard
 
@@ -120,11 +120,19 @@ class Ordered:
     parts: list[float] = field(default_factory=list)
     holding: asyncio.Event = field(default_factory=asyncio.Event)
 
+    async def made(self, remote: Remote) -> Rendered:
+        """What comes of it, looked at as often as is said."""
+        found = await remote.render(self.job())
+        if isinstance(found, UnderWay):
+            await asyncio.sleep(found.seconds)
+            return await self.made(remote)
+        return found
+
     def job(self) -> Job:
         """As it is given before, or after a restart."""
         self.folder.mkdir(exist_ok=True)
 
-        async def hold(text: str) -> None:
+        async def hold(text: str, name: str) -> None:
             self.held.append(text)
             if '"job"' in text:
                 self.holding.set()

@@ -60,7 +60,7 @@ def headers(here: Loopback) -> dict[str, str]:
 
 async def fails(remote: Remote, folder: Path) -> Unrendered:
     with pytest.raises(Unrendered) as caught:
-        await remote.render(Ordered(folder / "job", "k").job())
+        await Ordered(folder / "job", "k").made(remote)
     assert PATIENT_WORDS not in caught.value.text
     return caught.value
 
@@ -70,7 +70,7 @@ async def test_the_secret_goes_to_its_own_origin_alone_however_it_is_led(tmp_pat
         moved = response(b"", b"location: " + store.url("/elsewhere").encode(), status=b"302 Found")
         async with serving(routed(made(**{"GET /v.webm": moved}))) as here:
             remote = Remote(service(here, auth="header", header="x-api-key"), GUARD, pace=PACE)
-            assert (await remote.render(Ordered(tmp_path / "job", "k").job())).seconds == 2.0
+            assert (await Ordered(tmp_path / "job", "k").made(remote)).seconds == 2.0
     assert set(headers(here).values()) == {"s3cret"}
     assert headers(store) == {"GET /elsewhere": ""}
 
@@ -93,7 +93,7 @@ async def test_client_credentials_are_changed_for_a_token_that_is_kept_and_renew
     table["GET /jobs/j"] = [response(status=b"401 Unauthorized"), table["GET /jobs/j"]]
     async with serving(routed(table)) as here:
         one = service(here, auth="client-credentials", client_id="me", token_url=here.url("/token"), scope="render")
-        await Remote(one, GUARD, pace=PACE).render(Ordered(tmp_path / "job", "k").job())
+        await Ordered(tmp_path / "job", "k").made(Remote(one, GUARD, pace=PACE))
     said = headers(here)
     assert said["POST /token"] == "Basic bWU6czNjcmV0"
     assert (said["POST /jobs"], said["GET /v.webm"]) == ("Bearer a", "Bearer b")
@@ -115,7 +115,7 @@ async def test_a_state_is_asked_for_where_the_answer_says_but_not_elsewhere(tmp_
     table["GET /s/1"] = table.pop("GET /jobs/j")
     async with serving(routed(table)) as here:
         one = service(here, {"order": order})
-        assert (await Remote(one, GUARD, pace=PACE).render(Ordered(tmp_path / "1", "k").job())).seconds == 2.0
+        assert (await Ordered(tmp_path / "1", "k").made(Remote(one, GUARD, pace=PACE))).seconds == 2.0
         table["POST /jobs"] = {"id": "j", "state": "https://elsewhere.example/s/1"}
         assert (await fails(Remote(one, GUARD, pace=PACE), tmp_path)).code == "unexpected"
 
@@ -147,14 +147,23 @@ async def test_what_no_table_describes_is_not_guessed_at(tmp_path: Path, change:
 
 
 @pytest.mark.parametrize(
-    ("captions", "ours"),
-    [(b"WEBVTT\n\n00:00.000 --> 00:01.000\nTheirs\n", False), (b"1\n00:00:00,000", True), (b"WEBVTT\xff", True)],
+    ("captions", "theirs"),
+    [
+        (b"\xef\xbb\xbfWEBVTT\n\n00:00.125 --> 00:01.000\nThis is about your visit. Take 2.5 mg.\n", True),
+        (b"WEBVTT\n\n00:00.125 --> 00:01.000\nThis is about your visit. Take 25 mg.\n", False),
+        (b"1\n00:00:00,125", False),
+        (b"WEBVTT\xff", False),
+    ],
 )
-async def test_captions_are_theirs_where_they_can_be_read(tmp_path: Path, captions: bytes, ours: bool) -> None:
+async def test_times_of_captions_are_theirs_where_they_say_what_the_script_does(
+    tmp_path: Path, captions: bytes, theirs: bool
+) -> None:
     done = {"status": "done", "result": {"video": "/v.webm", "poster": "/p.png", "captions": "/c.vtt"}}
     async with serving(routed(made(**{"GET /jobs/j": done, "GET /c.vtt": response(captions)}))) as here:
-        found = await Remote(service(here), GUARD, pace=PACE).render(Ordered(tmp_path / "job", "k").job())
-    assert ("Take 2.5 mg." in found.captions.read_text()) is ours
+        found = await Ordered(tmp_path / "job", "k").made(Remote(service(here), GUARD, pace=PACE))
+    assert found.in_step is theirs
+    text = found.captions.read_text()
+    assert ("Take 2.5 mg." in text, "00:00:00.125" in text) == (True, theirs)
 
 
 def test_each_status_is_somebodys_and_none_is_shown_in_their_words() -> None:

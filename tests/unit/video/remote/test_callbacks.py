@@ -2,80 +2,53 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from base64 import b64encode
 
 import pytest
-from tests.unit.video.remote.studio import Ordered, Studio, changed, studio
+from tests.unit.video.remote.studio import GUARD, TABLE, changed
 
-from hilum.video.remote import Remote
-from hilum.video.remote.callbacks import BELOW, Callbacks
-from hilum.video.remote.renderer import Pace
+from hilum.problems import Busy
+from hilum.store.memory import MemoryLedger
+from hilum.video.remote import Remote, services
+from hilum.video.remote.callbacks import Callbacks
 from hilum.web import webhooks
 
 NOW = 1_800_000_000.0
-SLOW = Pace(30.0, 30.0)
-"""Who looks but twice a minute has to be called."""
+
+
+class Heard:
+    """What processes were told. `busy`: how often they can't be."""
+
+    def __init__(self) -> None:
+        self.jobs: list[str] = []
+        self.busy = 0
+
+    async def __call__(self, renderer: str, job: str) -> None:
+        assert renderer == "studio"
+        if self.busy:
+            self.busy -= 1
+            raise Busy("Try again.")
+        self.jobs.append(job)
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    with studio(tmp_path_factory.mktemp("studio"), "--ffmpeg", "none") as found:
-        yield found
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Remote:
+    folder = tmp_path_factory.mktemp("studio")
+    (folder / "studio.secret").write_text("secret")
+    (folder / "studio.callback.secret").write_text("whsec_" + b64encode(bytes(32)).decode())
+    table = TABLE.format(base="http://127.0.0.1:1", auth="bearer", secret="studio.secret", more="", api="")
+    (folder / "renderers.toml").write_text(table)
+    return Remote(services(folder, "sandbox")["studio"], GUARD)
 
 
-class Called:
-    """A server that hands callbacks on to the loop of a test."""
-
-    def __init__(self) -> None:
-        called = self
-        self.statuses: list[int] = []
-        self.callbacks: Callbacks | None = None
-        self.loop = asyncio.get_running_loop()
-
-        class Answers(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                headers = {name.lower().encode(): value.encode() for name, value in self.headers.items()}
-                status = asyncio.run_coroutine_threadsafe(called.take(self.path, headers, body), called.loop).result(10)
-                self.send_response(status)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *values: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-        self.origin = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    async def take(self, path: str, headers: dict[bytes, bytes], body: bytes) -> int:
-        assert self.callbacks is not None
-        self.statuses.append(self.callbacks.take(path.removeprefix(BELOW), headers, body))
-        return self.statuses[-1]
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
 
 
-async def test_a_callback_ends_the_waiting(here: Studio, tmp_path: Path) -> None:
-    called = Called()
-    remote = here.remote(origin=called.origin, pace=SLOW)
-    called.callbacks = Callbacks({"studio": remote})
-    here.goes_wrong("slow")
-    made = await asyncio.wait_for(remote.render(Ordered(tmp_path / "job", "called").job()), 20)
-    assert (made.seconds, called.statuses) == (2.0, [204])
-    called.server.shutdown()
-
-
-async def test_a_forged_callback_is_refused_and_looking_goes_on(here: Studio, tmp_path: Path) -> None:
-    called = Called()
-    remote = here.remote(origin=called.origin, pace=Pace(0.3, 0.3))
-    called.callbacks = Callbacks({"studio": remote})
-    here.goes_wrong("forged")
-    made = await remote.render(Ordered(tmp_path / "job", "forged").job())
-    assert (made.seconds, called.statuses) == (2.0, [401])
-    called.server.shutdown()
+@pytest.fixture
+def callbacks(remote: Remote, heard: Heard) -> Callbacks:
+    return Callbacks({"studio": remote}, heard, MemoryLedger(lambda: int(NOW * 1_000_000)), lambda: NOW)
 
 
 def signed(remote: Remote, id: str, at: float, body: bytes = b'{"job": "j1"}') -> dict[bytes, bytes]:
@@ -83,31 +56,46 @@ def signed(remote: Remote, id: str, at: float, body: bytes = b'{"job": "j1"}') -
     return {b"webhook-id": id.encode(), b"webhook-timestamp": b"%d" % at, b"webhook-signature": signature.encode()}
 
 
-def test_who_may_say_so_and_when(here: Studio) -> None:
-    remote = here.remote()
-    heard: list[str] = []
-    remote.heard = heard.append  # type: ignore[method-assign]
-    callbacks = Callbacks({"studio": remote}, lambda: NOW)
+async def test_who_may_say_so_and_when(remote: Remote, callbacks: Callbacks, heard: Heard) -> None:
     body = b'{"job": "j1"}'
     good = signed(remote, "m1", NOW)
-    assert callbacks.take("studio", good, body) == 204
-    assert callbacks.take("studio", good, body) == 204, "again: taken, and nothing is done"
-    assert heard == ["j1"]
-    assert callbacks.take("another", good, body) == 404
-    assert callbacks.take("studio", good, b'{"job": "j2"}') == 401
-    assert callbacks.take("studio", good | {b"webhook-id": b"m2"}, body) == 401
-    assert callbacks.take("studio", {}, body) == 401
+    assert await callbacks.take("studio", good, body) == 204
+    assert await callbacks.take("another", good, body) == 404
+    assert await callbacks.take("studio", good, b'{"job": "j2"}') == 401
+    assert await callbacks.take("studio", good | {b"webhook-id": b"m2"}, body) == 401
+    assert await callbacks.take("studio", {}, body) == 401
     for away in (-301, 301):
-        assert callbacks.take("studio", signed(remote, "m3", NOW + away), body) == 401
+        assert await callbacks.take("studio", signed(remote, "m3", NOW + away), body) == 401
     for near in (-299, 299):
-        assert callbacks.take("studio", signed(remote, f"m{near}", NOW + near), body) == 204
+        assert await callbacks.take("studio", signed(remote, f"m{near}", NOW + near), body) == 204
     old = good | {b"webhook-signature": b"v1,AAAA v1a,BBBB " + signed(remote, "m4", NOW)[b"webhook-signature"]}
-    assert callbacks.take("studio", old | {b"webhook-id": b"m4"}, body) == 204, "one of several, while a secret changes"
-    assert callbacks.take("studio", signed(remote, "m5", NOW, b"\xff"), b"\xff") == 204, "signed, and no JSON"
-    assert heard == ["j1"] * 4 + [""]
+    assert await callbacks.take("studio", old | {b"webhook-id": b"m4"}, body) == 204, "while a secret changes"
+    assert heard.jobs == ["j1"] * 4
+    for odd in (b"\xff", b"{}", b'{"job": true}', b'{"job": {}}', b"[]"):
+        id = f"m-{odd!r}"
+        assert await callbacks.take("studio", signed(remote, id, NOW, odd), odd) == 204, "signed, and about no job"
+    assert heard.jobs == ["j1"] * 4
 
 
-def test_a_service_that_signs_nothing_can_not_call(here: Studio) -> None:
-    remote = here.remote()
-    remote.service = changed(remote, callback=b"")
-    assert Callbacks({"studio": remote}, lambda: NOW).take("studio", {}, b"") == 404
+async def test_each_is_taken_once_by_all_processes_together(remote: Remote, heard: Heard) -> None:
+    ledger = MemoryLedger(lambda: int(NOW * 1_000_000))
+    processes = [Callbacks({"studio": remote}, heard, ledger, lambda: NOW) for _ in range(2)]
+    good = signed(remote, "m1", NOW)
+    assert [await one.take("studio", good, b'{"job": "j1"}') for one in processes * 2] == [204] * 4
+    assert heard.jobs == ["j1"]
+
+
+async def test_one_that_could_not_be_taken_is_taken_when_it_comes_again(
+    remote: Remote, callbacks: Callbacks, heard: Heard
+) -> None:
+    heard.busy = 1
+    good, body = signed(remote, "m1", NOW), b'{"job": "j1"}'
+    with pytest.raises(Busy):
+        await callbacks.take("studio", good, body)
+    assert [await callbacks.take("studio", good, body) for _ in range(2)] == [204, 204]
+    assert heard.jobs == ["j1"]
+
+
+async def test_a_service_that_signs_nothing_can_not_call(remote: Remote, heard: Heard) -> None:
+    own = Remote(changed(remote, callback=b""), GUARD)
+    assert await Callbacks({"studio": own}, heard, MemoryLedger(), lambda: NOW).take("studio", {}, b"") == 404

@@ -38,7 +38,7 @@ def ordered(tmp_path: Path) -> Ordered:
 
 async def fails(remote: Remote, ordered: Ordered) -> tuple[str, str, bool]:
     with pytest.raises(Unrendered) as caught:
-        await remote.render(ordered.job())
+        await ordered.made(remote)
     assert list(ordered.folder.glob("video*")) == []
     return caught.value.code, caught.value.side, caught.value.again
 
@@ -47,8 +47,8 @@ async def fails(remote: Remote, ordered: Ordered) -> tuple[str, str, bool]:
 
 
 async def test_a_script_becomes_a_video_with_captions_transcript_and_poster(here: Studio, ordered: Ordered) -> None:
-    made = await here.remote().render(ordered.job())
-    assert (made.media_type, made.seconds, made.narrated) == ("video/webm", 2.0, False)
+    made = await ordered.made(here.remote())
+    assert (made.media_type, made.seconds, made.narrated, made.in_step) == ("video/webm", 2.0, False, False)
     assert made.video.read_bytes()[:4] == b"\x1aE\xdf\xa3"
     captions = made.captions.read_text()
     assert captions.startswith("WEBVTT")
@@ -67,7 +67,7 @@ async def test_a_script_becomes_a_video_with_captions_transcript_and_poster(here
 async def test_the_service_is_told_a_first_name_and_sentences_and_nothing_else_of_whom(
     here: Studio, ordered: Ordered
 ) -> None:
-    await here.remote().render(ordered.job())
+    await ordered.made(here.remote())
     told = here.happened()["data"][-1]
     assert told == {
         "first_name": "Amy", "title": "Your visit", "language": "en",
@@ -76,13 +76,14 @@ async def test_the_service_is_told_a_first_name_and_sentences_and_nothing_else_o
         "scene_2_heading": "What to do", "scene_2_text": "Take 2.5 mg.", "scene_2_spoken": "Take two and a half.",
     }  # fmt: skip
     assert "4711" not in json.dumps(told)
-    assert "4711" not in "".join(ordered.held)
+    assert [json.loads(one).keys() - {"key", "at", "job"} for one in ordered.held] == [set(), set()]
+    assert {json.loads(one)["key"] for one in ordered.held} == {ordered.id}
 
 
 async def test_it_is_let_in_by_basic_too(here: Studio, ordered: Ordered) -> None:
     (here.folder / "basic.secret").write_text(f"1111:{(here.folder / 'studio.secret').read_text()}")
     remote = here.remote(auth="basic", secret="basic.secret")
-    assert (await remote.render(ordered.job())).seconds == 2.0
+    assert (await ordered.made(remote)).seconds == 2.0
 
 
 async def test_with_ffmpeg_it_is_a_video_of_these_scenes_in_the_shape_and_the_captions_are_the_services(
@@ -92,13 +93,13 @@ async def test_with_ffmpeg_it_is_a_video_of_these_scenes_in_the_shape_and_the_ca
     wanted = Wanted(msgspec.structs.replace(SCRIPT, language="es"), "tall", "h264")
     (tmp_path / "s").mkdir()
     with studio(tmp_path / "s", "--seconds", "0.6", "--storyboard", "visit-es-tall") as found:
-        made = await found.remote().render(Ordered(tmp_path / "job", "video-h264", wanted).job())
-    assert (made.media_type, made.seconds, made.narrated) == ("video/mp4", 1.2, False)
+        made = await Ordered(tmp_path / "job", "video-h264", wanted).made(found.remote())
+    assert (made.media_type, made.seconds, made.narrated, made.in_step) == ("video/mp4", 1.2, False, True)
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(made.video)]
     said = await asyncio.to_thread(subprocess.run, command, capture_output=True)
     assert b"720x1280" in said.stderr
     assert made.poster.stat().st_size > 5000, "drawn here, since the service sent none"
-    assert "00:00:00.600 --> 00:00:01.200\nTake 2.5 mg." in made.captions.read_text()
+    assert "do-1\n00:00:00.600 --> 00:00:01.200\nTake 2.5 mg." in made.captions.read_text()
 
 
 # --- once -------------------------------------------------------------------------------------------------------------
@@ -107,11 +108,11 @@ async def test_with_ffmpeg_it_is_a_video_of_these_scenes_in_the_shape_and_the_ca
 async def test_after_a_restart_the_same_job_is_gone_on_with(here: Studio, ordered: Ordered) -> None:
     here.goes_wrong("slow")
     before = here.happened()["orders"]
-    first = asyncio.create_task(here.remote().render(ordered.job()))
+    first = asyncio.create_task(ordered.made(here.remote()))
     await ordered.holding.wait()
     first.cancel()
     await asyncio.wait([first])
-    made = await here.remote().render(ordered.job())
+    made = await ordered.made(here.remote())
     assert made.seconds == 2.0
     assert (here.happened()["orders"] - before, here.happened()["cancelled"]) == (1, 0)
 
@@ -121,7 +122,7 @@ async def test_an_order_whose_answer_was_lost_is_given_again_under_its_key_and_i
 ) -> None:
     here.goes_wrong("lost")
     before = here.happened()["orders"]
-    assert (await here.remote().render(ordered.job())).seconds == 2.0
+    assert (await ordered.made(here.remote())).seconds == 2.0
     assert here.happened()["orders"] - before == 1
 
 
@@ -137,14 +138,14 @@ async def test_a_service_without_keys_is_not_asked_twice_when_an_answer_was_lost
 
 async def test_a_service_without_keys_is_asked_again_when_it_has_taken_nothing(here: Studio, ordered: Ordered) -> None:
     here.goes_wrong("429")
-    assert (await here.remote(api=ONCE).render(ordered.job())).seconds == 2.0
+    assert (await ordered.made(here.remote(api=ONCE))).seconds == 2.0
 
 
 async def test_another_draft_is_another_order(here: Studio, ordered: Ordered, tmp_path: Path) -> None:
-    await here.remote().render(ordered.job())
+    await ordered.made(here.remote())
     other = Ordered(tmp_path / "other", f"{ordered.id}-2", held=ordered.held[-1:])
     before = here.happened()["orders"]
-    await here.remote().render(other.job())
+    await other.made(here.remote())
     assert here.happened()["orders"] - before == 1
 
 
@@ -154,7 +155,7 @@ async def test_another_draft_is_another_order(here: Studio, ordered: Ordered, tm
 @pytest.mark.parametrize("faults", [("500", "look-500"), ("look-429",)])
 async def test_what_passes_is_waited_for(here: Studio, ordered: Ordered, faults: tuple[str, ...]) -> None:
     here.goes_wrong(*faults)
-    assert (await here.remote().render(ordered.job())).seconds == 2.0
+    assert (await ordered.made(here.remote())).seconds == 2.0
     assert here.happened()["faults"] == []
 
 
@@ -180,7 +181,7 @@ async def test_a_result_that_was_cut_off_is_fetched_again_of_the_same_job(here: 
     here.goes_wrong("cut")
     before = here.happened()["orders"]
     assert (await fails(here.remote(), ordered))[2]
-    assert (await here.remote().render(ordered.job())).seconds == 2.0
+    assert (await ordered.made(here.remote())).seconds == 2.0
     assert here.happened()["orders"] - before == 1
 
 
@@ -189,7 +190,7 @@ async def test_a_service_that_goes_on_failing_lets_the_video_wait_and_the_order_
 ) -> None:
     here.goes_wrong(*["500"] * 4)
     assert await fails(here.remote(), ordered) == ("their-fault", "theirs", True)
-    assert (await here.remote().render(ordered.job())).seconds == 2.0
+    assert (await ordered.made(here.remote())).seconds == 2.0
 
 
 async def test_a_wrong_secret_is_ours_to_mend(here: Studio, ordered: Ordered) -> None:
@@ -201,7 +202,7 @@ async def test_a_wrong_secret_is_ours_to_mend(here: Studio, ordered: Ordered) ->
 async def test_a_placeholder_that_the_storyboard_has_not_is_named_by_our_name(here: Studio, ordered: Ordered) -> None:
     api = '\n[studio.api.data.names]\ntitle = "Titel"\n'
     with pytest.raises(Unrendered, match=r"It is about: title\.") as caught:
-        await here.remote(api=api).render(ordered.job())
+        await ordered.made(here.remote(api=api))
     assert (caught.value.code, caught.value.side) == ("placeholder-unknown", "ours")
 
 
@@ -260,7 +261,7 @@ async def test_who_is_cancelled_tells_the_service(here: Studio, ordered: Ordered
     here.goes_wrong("stuck")
     before = here.happened()["cancelled"]
     remote = here.remote()
-    render = asyncio.create_task(remote.render(ordered.job()))
+    render = asyncio.create_task(ordered.made(remote))
     await ordered.holding.wait()
     render.cancel()
     await asyncio.wait([render])

@@ -57,6 +57,7 @@ def test_a_table_is_a_service(tmp_path: Path) -> None:
         ("[studio]", '[studio]\ncallback_secret_file = "studio.secret"', "no secret of Standard Webhooks"),
         ("[studio]", '[studio]\nclient_id = "me"', "client_id and token_url"),
         ("[studio]", "[studio]\nmost_mb = 0", "most_mb"),
+        ("[studio]", "[studio]\nat_once = 0", "at_once must be"),
         ("[studio]", "[studio]\ncodecs = []", "codecs must name"),
         ('shape = "wide"', 'shape = "round"', r"a key is wrong: .*storyboard"),
         ('id = "36796"', 'id = ""', r"storyboard\[1\].id"),

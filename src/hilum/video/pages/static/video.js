@@ -1,4 +1,6 @@
 // A clinician's page of a video: follows how far it is, counts characters, copies a link. Without it all works, too.
+// It asks again and holds no stream of events open: over HTTP/1.1 all tabs of a browser share six connections to a
+// server, and a stream would take one for as long as a video is made.
 "use strict";
 
 const going = document.getElementById("going");

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from hilum.video.local.pronouncing import pronounced
 from hilum.video.local.voices import VOICES
+from hilum.video.pronouncing import pronounced
 
 
 @pytest.mark.parametrize(

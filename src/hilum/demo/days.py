@@ -1,9 +1,9 @@
-"""The sandbox's people, moved to another day: whatever has a date has it so many days later.
+"""The demo's people, moved to another day: whatever has a date has it so many days later.
 
-They are made as of one day, the demo's, so that they are the same people with the same history for ever; then all is
-moved by whole days to the day on which the sandbox is made, since an appointment that lies ahead on that day does so on
-no other. What lies between two dates stays, and so do times of the day; days of the week don't. Birth dates stay: who
-is who is proven by them. https://hl7.org/fhir/R4/datatypes.html#dateTime
+They are made as of one day, so that they are the same people with the same history for ever; then all is moved by whole
+days to the day on which they are loaded, or a sandbox is made, since an appointment that lies ahead on that day does so
+on no other. What lies between two dates stays, and so do times of the day; days of the week don't. Birth dates stay:
+who is who is proven by them. https://hl7.org/fhir/R4/datatypes.html#dateTime
 """
 
 from __future__ import annotations
@@ -14,10 +14,26 @@ from datetime import date, timedelta
 from hashlib import sha1
 from typing import Any, Final
 
+from hilum.problems import Invalid
+
 _DATED: Final = re.compile(r"\d{4}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-]\d\d:\d\d))?")
 _DAY: Final = re.compile(r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)")
 _STAYS: Final = ("birthDate", "text")
 """Who is who, and what people read of it: narratives of the demo have no other date."""
+
+
+YEARS: Final = range(1970, 2200)
+"""In which a day to move to can be: no date of a person's is then one that FHIR can't write."""
+
+
+AHEAD: Final = timedelta(days=10)
+"""After that what lay ahead of people may be past: the first appointments are sooner, the last months later."""
+
+
+def check(today: date) -> None:
+    """Raises Invalid of a day to which nobody can be moved."""
+    if today.year not in YEARS:
+        raise Invalid(f"--today is a day of the years {YEARS[0]} to {YEARS[-1]}.")
 
 
 def moved(value: Any, by: timedelta) -> Any:

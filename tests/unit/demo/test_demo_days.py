@@ -1,4 +1,4 @@
-"""The sandbox's people on another day: all dates move by the same days, and nothing else changes."""
+"""The demo's people on another day: all dates move by the same days, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from tests.errors import errors
 
 from hilum.demo import TODAY, population
+from hilum.demo.days import moved
 from hilum.fhir import json
 from hilum.fhir.resource import Resource
-from hilum.sandbox.days import moved
 from hilum.sandbox.plans import planned
 from hilum.video import templates
 from hilum.video.script import Script
