@@ -6,8 +6,9 @@ process can go on with the stream.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, NamedTuple
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -62,6 +63,43 @@ class Stream(Pieces):
 def seen(last_event_id: str) -> int:
     """The version that a client has seen; 0 for none, or what was no id of ours."""
     return int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 16 else 0
+
+
+class Look(NamedTuple):
+    """What somebody who watches sees. `news`: what to tell of this version, None where it was told before; `end`: what
+    is told last, None where more may come.
+    """
+
+    version: int
+    news: bytes | None
+    end: bytes | None
+
+
+async def changes(
+    name: str, look: Callable[[int], Awaitable[Look]], seen: int, seconds: float, beat: int
+) -> AsyncIterator[bytes]:
+    """The stream; an empty piece at each look in which there was nothing, so that who has gone away is noticed.
+
+    `look`: is told what was seen, and looks at the token each time: one that ends, ends the stream. `seconds`: between
+    two looks; `beat`: after so many in which nothing happened the stream says that it is there.
+    """
+    yield RETRY
+    quiet = 0
+    while True:
+        try:
+            found = await look(seen)
+        except Problem as problem:
+            yield event("problem", outcome(problem))
+            return
+        if found.news is not None:
+            seen, quiet = found.version, 0
+            yield event(name, found.news, seen)
+        if found.end is not None:
+            yield event("end", found.end, seen)
+            return
+        quiet += 1
+        yield b"" if quiet % beat else BEAT
+        await asyncio.sleep(seconds)
 
 
 def event(name: str, data: bytes, version: int = 0) -> bytes:

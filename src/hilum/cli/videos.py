@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -276,30 +276,30 @@ def links(
 
     - `hilum videos links 0192f6c4-8f3e-7a10-b0c5-2f1d8a9e7b66`
     """
-    from hilum.cli.terminal import json_out, out, table
+    from hilum.cli.terminal import listed
     from hilum.fhir.resource import instant
 
     async def work(here: Desk) -> list[Standing]:
         return await here.filmed.videos.giving.links(here.who, id)
 
     found = at_the_desk({"store": store, "data": data, "environment": environment}, work)
-    if json:
-        some = [
-            {
-                "id": one.id,
-                "expires": instant(one.expires),
-                "open": one.open,
-                "outdated": one.outdated,
-                "watched": one.link.watched,
-            }
-            for one in found
-        ]
-        json_out({"links": some})
-        return
-    rows = [(one.id, instant(one.expires)[:16].replace("T", " "), _is(one), str(one.link.watched)) for one in found]
-    table(f"{len(found)} links", ("id", "until", "is", "watched"), rows)
-    for one in found:
-        out(one.id)
+    columns: dict[str, Callable[[Standing], str]] = {
+        "id": lambda one: one.id,
+        "until": lambda one: instant(one.expires)[:16].replace("T", " "),
+        "is": _is,
+        "watched": lambda one: str(one.link.watched),
+    }
+
+    def shown(one: Standing) -> dict[str, Any]:
+        return {
+            "id": one.id,
+            "expires": instant(one.expires),
+            "open": one.open,
+            "outdated": one.outdated,
+            "watched": one.link.watched,
+        }
+
+    listed("links", found, columns, lambda one: one.id, shown, json=json)
 
 
 def _is(one: Standing) -> str:

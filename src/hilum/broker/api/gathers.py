@@ -120,7 +120,7 @@ async def watch_order(request: Request, broker: Here, who: Who, id: str) -> Resp
     if over and task.version <= seen:
         return Response(status_code=204)
     headers = dict(request.headers.raw)
-    return Stream(lambda: watching.events(broker, headers, who, id, seen))
+    return Stream(lambda: watching.events(broker, headers, id, seen))
 
 
 @router.post("/{id}/cancel", response_model=shapes.Order, responses=PROBLEMS | ABSENT | TAKEN)

@@ -5,60 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from hilum.api.shapes import Shape
+from hilum.api.whom import SAID, BySignIn, Patient
 from hilum.broker.destinations import MOST_HOURS, OVERLAP_HOURS
 
 Name = Annotated[str, Field(min_length=1, max_length=40, examples=["general"])]
 
 
-class Whom(Shape):
-    """The patient in the EHR: by a medical record number, or by the id of the EHR's Patient."""
-
-    mrn: str | None = Field(
-        None,
-        min_length=1,
-        max_length=128,
-        pattern=r"^[^\x00-\x1f\x7f]+$",
-        repr=False,
-        description="A medical record number, in the connection's `mrn_system`; in another one as `system|number`.",
-        examples=["E1234567"],
-    )
-    id: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9\-.]{1,64}$", repr=False, description="The id of the EHR's Patient."
-    )
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.mrn is None) == (self.id is None):
-            raise ValueError("exactly one of mrn and id is needed")
-        return self
-
-
-def _named(said: object) -> object:
-    """What one text says: the id where it is a reference to a Patient, else a number, or a system and a number."""
-    if not isinstance(said, str):
-        return said
-    type_, slash, id = said.partition("/")
-    return {"id": id} if slash and type_ == "Patient" else {"mrn": said}
-
-
 class Gather(Shape):
     """An order: whom to gather, where, by which recipe, and where to deliver what the recipe makes of it."""
 
-    patient: Annotated[Whom, BeforeValidator(_named, json_schema_input_type=Whom | str)] | None = Field(
-        None,
-        description="A text is `Patient/id`, or else a medical record number. Without one it is the patient of the "
-        "sign-in (launch context).",
-    )
-    sign_in: str = Field(
-        "",
-        pattern=r"^(?:[0-9a-f]{64})?$",
-        repr=False,
-        description="For administrators: a person's sign-in at the EHR, by the `groupIdentifier` of the Tasks that it "
-        "began. Without one hilum signs in by itself (Backend Services).",
-    )
+    patient: Patient | None = Field(None, description=SAID)
+    sign_in: BySignIn = ""
     ehr: Name = Field(description="A connection: `GET /api/v1/ehrs`.")
     recipe: Name = Field(description="`GET /api/v1/recipes`.", examples=["visits"])
     deliver_to: str | None = Field(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from hilum.access.policy import Principal
-from hilum.api.watching import BEAT, RETRY, event, outcome
+from hilum.api.watching import Look, changes
 from hilum.broker import shown
 from hilum.broker.api import views
 from hilum.broker.api.broker import Broker, Headers
 from hilum.broker.order import DEAD, SETTLED
 from hilum.fhir import json
 from hilum.fhir.resource import Resource
-from hilum.problems import Problem
 
 
 async def look(broker: Broker, who: Principal, id: str) -> tuple[Resource, bool]:
@@ -29,24 +27,16 @@ async def look(broker: Broker, who: Principal, id: str) -> tuple[Resource, bool]
     return task, status in shown.FINAL and (parcel is None or resting)
 
 
-async def events(broker: Broker, headers: Headers, who: Principal, id: str, seen: int) -> AsyncIterator[bytes]:
-    """The stream; an empty piece at each look in which there was nothing, so that who has gone away is noticed."""
-    yield RETRY
-    quiet = 0
-    while True:
-        try:
-            who = await broker.authenticate(headers)
-            task, over = await look(broker, who, id)
-            if task.version > seen:
-                await broker.seen(who, task)
-                seen, quiet = task.version, 0
-                yield event("order", views.order(task, broker.door.base).model_dump_json().encode(), seen)
-            if over:
-                yield event("end", json.encode({"status": task.body["status"]}), seen)
-                return
-        except Problem as problem:
-            yield event("problem", outcome(problem))
-            return
-        quiet += 1
-        yield b"" if quiet % broker.beat else BEAT
-        await asyncio.sleep(broker.look_seconds)
+def events(broker: Broker, headers: Headers, id: str, seen: int) -> AsyncIterator[bytes]:
+    """The stream."""
+
+    async def looked(seen: int) -> Look:
+        who = await broker.authenticate(headers)
+        task, over = await look(broker, who, id)
+        news = None
+        if task.version > seen:
+            await broker.seen(who, task)
+            news = views.order(task, broker.door.base).model_dump_json().encode()
+        return Look(task.version, news, json.encode({"status": task.body["status"]}) if over else None)
+
+    return changes("order", looked, seen, broker.look_seconds, broker.beat)

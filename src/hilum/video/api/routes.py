@@ -5,7 +5,6 @@ docs/how-to/make-videos.md
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import Annotated, Any, Final, Literal
@@ -14,9 +13,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from starlette.responses import Response
 
-from hilum.access.policy import Principal
 from hilum.api.asking import ABSENT, FHIR, OTHER, PREFIX, PROBLEMS, TAKEN, IdempotencyKey, Who, key
-from hilum.api.watching import BEAT, RETRY, WATCHED, Pieces, Stream, event, outcome, seen
+from hilum.api.watching import WATCHED, Look, Pieces, Stream, changes, outcome, seen
 from hilum.fhir import json
 from hilum.problems import Issue, Malformed, Problem
 from hilum.video.api import shapes, views
@@ -114,7 +112,7 @@ async def watch_video(request: Request, here: Here, who: Who, id: Id) -> Respons
     if one.resting and one.version <= version:
         return Response(status_code=204)
     headers = dict(request.headers.raw)
-    return Stream(lambda: _events(here, headers, who, id, version))
+    return Stream(lambda: _events(here, headers, id, version))
 
 
 @router.post("/{id}/cancel", response_model=shapes.Video, responses=PROBLEMS | ABSENT | TAKEN)
@@ -236,31 +234,19 @@ def _tag(if_match: str | None) -> str:
     return tag[1:-1]
 
 
-async def _events(
-    here: Filming, headers: Mapping[bytes, bytes], who: Principal, id: str, version: int
-) -> AsyncIterator[bytes]:
-    """The stream; an empty piece at each look in which there was nothing, so that who has gone away is noticed. The
-    token is looked at each time: one that ends, ends the stream.
-    """
-    yield RETRY
-    quiet = 0
-    while True:
-        try:
-            who = await here.authenticate(headers)
-            one = await here.videos.look(who, id)
-            if one.version > version:
-                one = await here.videos.get(who, id)
-                version, quiet = one.version, 0
-                yield event("video", views.video(one, here.base).model_dump_json().encode(), version)
-            if one.resting:
-                yield event("end", json.encode({"status": one.status, "step": one.step}), version)
-                return
-        except Problem as problem:
-            yield event("problem", outcome(problem))
-            return
-        quiet += 1
-        yield b"" if quiet % here.beat else BEAT
-        await asyncio.sleep(here.look_seconds)
+def _events(here: Filming, headers: Mapping[bytes, bytes], id: str, seen: int) -> AsyncIterator[bytes]:
+    """The stream."""
+
+    async def looked(seen: int) -> Look:
+        who = await here.authenticate(headers)
+        one, news = await here.videos.look(who, id), None
+        if one.version > seen:
+            one = await here.videos.get(who, id)
+            news = views.video(one, here.base).model_dump_json().encode()
+        end = json.encode({"status": one.status, "step": one.step}) if one.resting else None
+        return Look(one.version, news, end)
+
+    return changes("video", looked, seen, here.look_seconds, here.beat)
 
 
 def _content(here: Filming, file: File, headers: Mapping[str, str]) -> Response:

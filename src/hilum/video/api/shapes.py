@@ -5,41 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from hilum.api.shapes import Shape
+from hilum.api.whom import SAID, BySignIn, Patient
 from hilum.video.deciding import LONGEST_REASON
 from hilum.video.links import DEFAULT, LONGEST, SHORTEST
-
-
-class Whom(Shape):
-    """The patient: by a medical record number, or by the id of the Patient, in hilum or at the EHR."""
-
-    mrn: str | None = Field(
-        None,
-        min_length=1,
-        max_length=128,
-        pattern=r"^[^\x00-\x1f\x7f]+$",
-        repr=False,
-        description="A medical record number; with its system as `system|number`.",
-        examples=["203701"],
-    )
-    id: str | None = Field(None, pattern=r"^[A-Za-z0-9\-.]{1,64}$", repr=False, description="The id of the Patient.")
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.mrn is None) == (self.id is None):
-            raise ValueError("exactly one of mrn and id is needed")
-        return self
-
-
-def _named(said: object) -> object:
-    """What one text says: the id where it is a reference to a Patient, else a number, or a system and a number."""
-    if not isinstance(said, str):
-        return said
-    type_, slash, id = said.partition("/")
-    return {"id": id} if slash and type_ == "Patient" else {"mrn": said}
-
 
 Name = Annotated[str, Field(min_length=1, max_length=40)]
 
@@ -47,22 +18,12 @@ Name = Annotated[str, Field(min_length=1, max_length=40)]
 class Ask(Shape):
     """A video: of whom, by which template, in which language."""
 
-    patient: Annotated[Whom, BeforeValidator(_named, json_schema_input_type=Whom | str)] | None = Field(
-        None,
-        description="A text is `Patient/id`, or else a medical record number. Without one it is the patient of the "
-        "sign-in (launch context).",
-    )
+    patient: Patient | None = Field(None, description=SAID)
     ehr: Name | None = Field(
         None, description="Where the patient is gathered from first: a connection of `GET /api/v1/ehrs`."
     )
     local: bool = Field(False, description="The patient is hilum's own: nothing is gathered.")
-    sign_in: str = Field(
-        "",
-        pattern=r"^(?:[0-9a-f]{64})?$",
-        repr=False,
-        description="For administrators: a person's sign-in at the EHR, by the `groupIdentifier` of the Tasks that it "
-        "began. Without one hilum signs in by itself (Backend Services).",
-    )
+    sign_in: BySignIn = ""
     template: Name = Field(description="`GET /api/v1/templates`.", examples=["after-visit"])
     language: str = Field("en", min_length=2, max_length=16, examples=["en", "es"])
     shape: Literal["wide", "tall"] = Field("wide", description="16:9, or 9:16 for phones.")
