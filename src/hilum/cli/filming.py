@@ -145,6 +145,7 @@ def shown(one: Told) -> None:
         "template": f"{one.template}, {one.language}, {one.shape}, {one.codec}, rendered by {one.renderer}",
         "patient": one.patient + (f", gathered from {one.ehr}" if one.ehr else ""),
         "length": f"{one.seconds:.0f} seconds{', with a voice' if one.spoken else ''}" if one.seconds else "",
+        "captions": "" if one.in_step else "timed by how fast people read: they may not be in step with the video",
         "edited": f"by {one.edited}" if one.edited else "",
         "decided": f"{one.decided.verdict} by {one.decided.by} at {one.decided.at[:19]}" if one.decided else "",
         "because": one.decided.reason if one.decided else "",

@@ -246,7 +246,7 @@ class Executing:
                     made = await renderer.render(job)
                 if isinstance(made, UnderWay):
                     return await self._under_way(reel, made)
-                reel = await self._put(reel, seconds=made.seconds, spoken=made.narrated)
+                reel = await self._put(reel, seconds=made.seconds, spoken=made.narrated, in_step=made.in_step)
                 await self._files.keep(reel.id, reel.order, script, made, self._now())
             except Unrendered as unmade:
                 failure = Failure(unmade.code, unmade.text, side=unmade.side)

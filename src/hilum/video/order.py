@@ -89,9 +89,9 @@ class Order(Record, frozen=True, omit_defaults=True):
     `tries`: how often this step was begun, but for the times that hilum was stopped in the middle of it, and did not
     die. `again`: not before then; `at`: when this was written: microseconds since 1970. `patient`: the reference to the
     Patient here. `draft`: the number of the rendering, from 1. `far`: it is rendered elsewhere. `held`: what the
-    renderer wants to be told when it goes on, `job` what is called so there, `part` how much of it is done. `edited`:
-    who has changed the script last. `outdated`: how the record has left it behind, as far as that is known
-    (`hilum.video.lapsing`).
+    renderer wants to be told when it goes on, `job` what is called so there, `part` how much of it is done. `in_step`:
+    as in `Rendered`. `edited`: who has changed the script last. `outdated`: how the record has left it behind, as far
+    as that is known (`hilum.video.lapsing`).
     """
 
     template: str
@@ -116,6 +116,7 @@ class Order(Record, frozen=True, omit_defaults=True):
     part: float = 0.0
     seconds: float = 0.0
     spoken: bool = False
+    in_step: bool = True
     edited: str = ""
     decision: Decision | None = None
     failure: Failure | None = None

@@ -49,7 +49,8 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """What was made. `captions`: WebVTT; `transcript`: plain text, as spoken; `poster`: PNG. `captions`, `transcript`
-    and `poster` are made here also where the video came from elsewhere and brought none.
+    and `poster` are made here also where the video came from elsewhere and brought none. `in_step`: whether it is known
+    when what is said; else the captions go by how fast people read.
     """
 
     video: Path
@@ -59,6 +60,7 @@ class Rendered:
     poster: Path
     seconds: float
     narrated: bool
+    in_step: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ a video says why in words of their own. Its elements are these; what others add 
 | statusReason | `urn:hilum:video-failure`: why it failed; its text is ours. `urn:hilum:video-rejection`: why it was rejected; its text is that of who did so |
 | for | the Patient here, once that is known |
 | input | `urn:hilum:video`: template, language, shape, codec, renderer, narrated, ehr |
-| output | `urn:hilum:video`: document, element (what to mend), seconds, spoken, edited, decided-by, decided-at, decision, outdated (how the record has left it behind); `urn:hilum:video-progress`: percent, while it is rendered |
+| output | `urn:hilum:video`: document, element (what to mend), seconds, spoken, in-step (its captions), edited, decided-by, decided-at, decision, outdated (how the record has left it behind); `urn:hilum:video-progress`: percent, while it is rendered |
 """  # noqa: E501
 
 from __future__ import annotations
@@ -143,6 +143,7 @@ def _output(id: str, order: Order) -> Iterator[Body]:
         yield one("document", valueReference={"reference": f"DocumentReference/{document_of(id, order)}"})
         yield one("seconds", valueDecimal=Decimal(f"{order.seconds:.1f}"))
         yield one("spoken", valueBoolean=order.spoken)
+        yield one("in-step", valueBoolean=order.in_step)
     if order.edited:
         yield one("edited", valueString=order.edited)
     decision = order.decision

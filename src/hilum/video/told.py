@@ -43,8 +43,8 @@ class Decided(msgspec.Struct, frozen=True):
 
 class Told(msgspec.Struct, frozen=True):
     """A video as its Task tells it. `step`: a business status; `waits`: until when, in words; `progress`: percent of
-    what is rendered; `patient`, `document`: references here; "" where there is none. `version`: of the Task.
-    `outdated`: how the record has left it behind.
+    what is rendered; `in_step`: whether the captions are, or go by how fast people read; `patient`, `document`:
+    references here; "" where there is none. `version`: of the Task. `outdated`: how the record has left it behind.
     """
 
     id: str
@@ -66,6 +66,7 @@ class Told(msgspec.Struct, frozen=True):
     document: str = ""
     seconds: float = 0.0
     spoken: bool = False
+    in_step: bool = True
     edited: str = ""
     decided: Decided | None = None
     reason: Reason | None = None
@@ -114,6 +115,7 @@ def told(task: Resource) -> Told:
         document=_text(_object(said.get("document")).get("reference")),
         seconds=_seconds(said.get("seconds")),
         spoken=said.get("spoken") is True,
+        in_step=said.get("in-step") is not False,
         edited=_text(said.get("edited")),
         decided=Decided(verdict, _text(said.get("decided-by")), _text(said.get("decided-at")), because)
         if verdict

@@ -105,6 +105,7 @@ class Renderer:
     jobs: list[Job] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     holds: str = ""
+    in_step: bool = True
     under_way: int = 0
     most: int = 0
 
@@ -132,8 +133,9 @@ class Renderer:
                 path.write_bytes(CONTENT if name == "video" else name.encode())
             job.tell(1.0)
             return Rendered(
-                paths["video"], "video/webm", paths["captions"], paths["transcript"], paths["poster"], 12.5, True
-            )
+                paths["video"], "video/webm", paths["captions"], paths["transcript"], paths["poster"], 12.5, True,
+                self.in_step,
+            )  # fmt: skip
         finally:
             self.under_way -= 1
 

@@ -121,8 +121,9 @@ async def test_a_video_is_accepted_with_its_place_and_what_it_asks_for(here: Her
     assert found == {
         "id": found["id"], "status": "requested", "step": "requested", "version": 1, "template": "after-visit",
         "language": "en", "shape": "wide", "codec": "vp9", "renderer": "played", "narrated": True, "ehr": None,
-        "patient": "Patient/amy", "progress": None, "seconds": None, "spoken": False, "edited": None, "decided": None,
-        "reason": None, "outdated": None, "document": None, "task": f"{ORIGIN}/fhir/Task/{found['id']}",
+        "patient": "Patient/amy", "progress": None, "seconds": None, "spoken": False, "in_step": True, "edited": None,
+        "decided": None, "reason": None, "outdated": None, "document": None,
+        "task": f"{ORIGIN}/fhir/Task/{found['id']}",
     }  # fmt: skip
 
 

@@ -129,6 +129,9 @@ class Video(Shape):
     changed: datetime | None = None
     seconds: float | None = Field(None, description="How long it is, once it is rendered.")
     spoken: bool = Field(False, description="It has a voice.")
+    in_step: bool = Field(
+        True, description="The captions are timed by what is said. Else by how fast people read: a service sent none."
+    )
     edited: str | None = Field(None, description="Who has changed the script last.")
     decided: Decided | None = None
     reason: Reason | None = None

@@ -34,6 +34,7 @@ def video(one: Told, base: str) -> shapes.Video:
         changed=_moment(one.changed),
         seconds=one.seconds or None,
         spoken=one.spoken,
+        in_step=one.in_step,
         edited=one.edited or None,
         decided=None
         if decided is None

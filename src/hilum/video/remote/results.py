@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any, Final
 
+from hilum.video.local.captions import webvtt
 from hilum.video.local.reading import captions, seconds_of
 from hilum.video.local.renderer import poster
 from hilum.video.local.transcript import transcript
@@ -13,7 +14,9 @@ from hilum.video.remote import shapes
 from hilum.video.remote.fetching import Fetching
 from hilum.video.remote.media import Broken, Media, media
 from hilum.video.remote.services import Service
+from hilum.video.remote.timing import timed
 from hilum.video.renderer import MEDIA, Job, Rendered, Unrendered
+from hilum.video.script import Script
 from hilum.web import log
 
 MADE: Final = 0.9
@@ -46,8 +49,8 @@ class Results:
         seconds = seconds or await seconds_of(wanted.script)
         names = {"captions": "captions.vtt", "transcript": "transcript.txt", "poster": "poster.png"}
         paths = {what: job.folder / name for what, name in names.items()}
-        text = await self._captions(shapes.at(look.captions, answer)) or await captions(wanted.script, seconds)
-        paths["captions"].write_text(text, "utf-8")
+        theirs = await self._captions(shapes.at(look.captions, answer), wanted.script, seconds)
+        paths["captions"].write_text(theirs or await captions(wanted.script, seconds), "utf-8")
         paths["transcript"].write_text(transcript(wanted.script), "utf-8")
         picture = await self._beside(shapes.at(look.poster, answer), POSTER_BYTES)
         if picture.startswith(_PNG):
@@ -56,7 +59,14 @@ class Results:
             await asyncio.to_thread(poster, wanted, paths["poster"])
         job.tell(1.0)
         return Rendered(
-            video, wished, paths["captions"], paths["transcript"], paths["poster"], round(seconds, 3), found.sound
+            video,
+            wished,
+            paths["captions"],
+            paths["transcript"],
+            paths["poster"],
+            round(seconds, 3),
+            found.sound,
+            in_step=bool(theirs),
         )
 
     def _judged(self, video: Path, wished: str) -> Media:
@@ -72,13 +82,18 @@ class Results:
             raise Unrendered("wrong-media", f"{self._it} sent {found.type} and was asked for {wished}.", "theirs")
         return found
 
-    async def _captions(self, url: Any) -> str:
-        """Those of the service; "" where there are none that can be read."""
-        try:
-            text = (await self._beside(url, CAPTIONS_BYTES)).decode("utf-8-sig")
-        except UnicodeDecodeError:
+    async def _captions(self, url: Any, script: Script, seconds: float) -> str:
+        """At the times of the service's; "" where there are none, or none that say what the script does."""
+        raw = await self._beside(url, CAPTIONS_BYTES)
+        if not raw:
             return ""
-        return text if text.startswith("WEBVTT") else ""
+        try:
+            cues = await asyncio.to_thread(timed, script, raw.decode("utf-8-sig"), seconds)
+        except UnicodeDecodeError:
+            cues = None
+        if cues is None:
+            log.warning("video service", renderer=self._service.name, code="captions-unfit", side="theirs")
+        return webvtt(cues) if cues else ""
 
     async def _beside(self, url: Any, limit: int) -> bytes:
         """A file that goes beside the video, and that there need not be."""

@@ -177,6 +177,18 @@ async def test_the_work_list_says_what_is_outdated(clinic: Here, doctor: Browser
     assert (await doctor.get("/videos")).text.count('<span class="bad">Outdated</span>') == 2
 
 
+async def test_captions_that_only_follow_reading_are_told_of_before_anybody_approves(
+    clinic: Here, doctor: Browser
+) -> None:
+    in_step = await clinic.world.draft()
+    clinic.world.renderer.in_step = False
+    by_reading = await clinic.world.draft()
+    for id, told in ((in_step, False), (by_reading, True)):
+        page, approving = await doctor.get(f"/videos/{id}"), await doctor.get(f"/videos/{id}/approve")
+        assert ("timed by how fast people read" in page.text, "how fast people read" in approving.text) == (told, told)
+        assert (await clinic.world.videos.look(DOCTOR, id)).in_step is not told
+
+
 async def test_a_rejection_needs_a_reason(clinic: Here, doctor: Browser) -> None:
     id = await clinic.world.draft()
     path = f"/videos/{id}/reject"

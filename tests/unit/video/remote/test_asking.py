@@ -147,14 +147,23 @@ async def test_what_no_table_describes_is_not_guessed_at(tmp_path: Path, change:
 
 
 @pytest.mark.parametrize(
-    ("captions", "ours"),
-    [(b"WEBVTT\n\n00:00.000 --> 00:01.000\nTheirs\n", False), (b"1\n00:00:00,000", True), (b"WEBVTT\xff", True)],
+    ("captions", "theirs"),
+    [
+        (b"\xef\xbb\xbfWEBVTT\n\n00:00.125 --> 00:01.000\nThis is about your visit. Take 2.5 mg.\n", True),
+        (b"WEBVTT\n\n00:00.125 --> 00:01.000\nThis is about your visit. Take 25 mg.\n", False),
+        (b"1\n00:00:00,125", False),
+        (b"WEBVTT\xff", False),
+    ],
 )
-async def test_captions_are_theirs_where_they_can_be_read(tmp_path: Path, captions: bytes, ours: bool) -> None:
+async def test_times_of_captions_are_theirs_where_they_say_what_the_script_does(
+    tmp_path: Path, captions: bytes, theirs: bool
+) -> None:
     done = {"status": "done", "result": {"video": "/v.webm", "poster": "/p.png", "captions": "/c.vtt"}}
     async with serving(routed(made(**{"GET /jobs/j": done, "GET /c.vtt": response(captions)}))) as here:
         found = await Ordered(tmp_path / "job", "k").made(Remote(service(here), GUARD, pace=PACE))
-    assert ("Take 2.5 mg." in found.captions.read_text()) is ours
+    assert found.in_step is theirs
+    text = found.captions.read_text()
+    assert ("Take 2.5 mg." in text, "00:00:00.125" in text) == (True, theirs)
 
 
 def test_each_status_is_somebodys_and_none_is_shown_in_their_words() -> None:

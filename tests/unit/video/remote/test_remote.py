@@ -48,7 +48,7 @@ async def fails(remote: Remote, ordered: Ordered) -> tuple[str, str, bool]:
 
 async def test_a_script_becomes_a_video_with_captions_transcript_and_poster(here: Studio, ordered: Ordered) -> None:
     made = await ordered.made(here.remote())
-    assert (made.media_type, made.seconds, made.narrated) == ("video/webm", 2.0, False)
+    assert (made.media_type, made.seconds, made.narrated, made.in_step) == ("video/webm", 2.0, False, False)
     assert made.video.read_bytes()[:4] == b"\x1aE\xdf\xa3"
     captions = made.captions.read_text()
     assert captions.startswith("WEBVTT")
@@ -76,7 +76,8 @@ async def test_the_service_is_told_a_first_name_and_sentences_and_nothing_else_o
         "scene_2_heading": "What to do", "scene_2_text": "Take 2.5 mg.", "scene_2_spoken": "Take two and a half.",
     }  # fmt: skip
     assert "4711" not in json.dumps(told)
-    assert "4711" not in "".join(ordered.held)
+    assert [json.loads(one).keys() - {"key", "at", "job"} for one in ordered.held] == [set(), set()]
+    assert {json.loads(one)["key"] for one in ordered.held} == {ordered.id}
 
 
 async def test_it_is_let_in_by_basic_too(here: Studio, ordered: Ordered) -> None:
@@ -93,12 +94,12 @@ async def test_with_ffmpeg_it_is_a_video_of_these_scenes_in_the_shape_and_the_ca
     (tmp_path / "s").mkdir()
     with studio(tmp_path / "s", "--seconds", "0.6", "--storyboard", "visit-es-tall") as found:
         made = await Ordered(tmp_path / "job", "video-h264", wanted).made(found.remote())
-    assert (made.media_type, made.seconds, made.narrated) == ("video/mp4", 1.2, False)
+    assert (made.media_type, made.seconds, made.narrated, made.in_step) == ("video/mp4", 1.2, False, True)
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(made.video)]
     said = await asyncio.to_thread(subprocess.run, command, capture_output=True)
     assert b"720x1280" in said.stderr
     assert made.poster.stat().st_size > 5000, "drawn here, since the service sent none"
-    assert "00:00:00.600 --> 00:00:01.200\nTake 2.5 mg." in made.captions.read_text()
+    assert "do-1\n00:00:00.600 --> 00:00:01.200\nTake 2.5 mg." in made.captions.read_text()
 
 
 # --- once -------------------------------------------------------------------------------------------------------------
