@@ -1,6 +1,6 @@
 """Captions that a service has made, taken for their times: the words are those of the script, as it was approved.
 
-Whatever a service says there must be the script's sentences, all and in their order, as they are read or as they are
+Whatever a service says there must be what it was told of each scene, all and in its order, as it is read or as it is
 spoken; titles, headings and the notice may stand between them. https://www.w3.org/TR/webvtt1/
 """
 
@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 
 from hilum.video.local.captions import Cue, pieces
 from hilum.video.local.narration import spoken
-from hilum.video.script import Script, Sentence
+from hilum.video.script import Scene, Script
+from hilum.video.writing import placeholders
 
 MOST_CUES: Final = 5_000
 AFTER: Final = 1.0
@@ -48,9 +49,8 @@ def timed(script: Script, webvtt: str, seconds: float) -> list[Cue] | None:
     path = _path(script, [one.word for one in heard])
     if path is None:
         return None
-    sentences = (one for scene in script.scenes for one in scene.sentences)
-    found = [_cues(sentence, heard[at : at + count]) for sentence, (at, count) in zip(sentences, path, strict=True)]
-    return [cue for some in found for cue in some]
+    spans = zip(script.scenes, path, strict=True)
+    return [cue for scene, (at, count, said) in spans for cue in _cues(scene, said, heard[at : at + count])]
 
 
 def _read(text: str) -> list[Cue] | None:
@@ -99,9 +99,14 @@ def _words(text: str) -> Words:
     return _WORD.findall(text.casefold())
 
 
-def _path(script: Script, words: Words) -> list[tuple[int, int]] | None:
-    """Where each sentence stands, and how many words it has there; None where there is anything else, or less."""
-    ways: dict[int, list[tuple[int, int]]] = {0: []}
+Span = tuple[int, int, str]
+"""Of a scene: which word is its first, how many it has, and as which of our texts it is said."""
+
+
+def _path(script: Script, words: Words) -> list[Span] | None:
+    """Where each scene stands; None where there is anything else, or less."""
+    told = placeholders(script)
+    ways: dict[int, list[Span]] = {0: []}
     """By how many words are read so far: one way to have come there."""
 
     def passed(*texts: str) -> None:
@@ -111,28 +116,25 @@ def _path(script: Script, words: Words) -> list[tuple[int, int]] | None:
                 if some and words[at : at + len(some)] == some:
                     ways.setdefault(at + len(some), path)
 
-    for scene in script.scenes:
+    for number, scene in enumerate(script.scenes, 1):
         passed(script.title, script.notice, scene.heading)
-        for sentence in scene.sentences:
-            before, ways = ways, {}
-            for at, path in before.items():
-                for text in (sentence.text, sentence.spoken):
-                    some = _words(text)
-                    if some and words[at : at + len(some)] == some:
-                        ways.setdefault(at + len(some), [*path, (at, len(some))])
+        before, ways = ways, {}
+        for at, path in before.items():
+            for text in (told[f"scene_{number}_text"], told[f"scene_{number}_spoken"]):
+                some = _words(text)
+                if some and words[at : at + len(some)] == some:
+                    ways.setdefault(at + len(some), [*path, (at, len(some), text)])
     passed(script.notice)
     return ways.get(len(words))
 
 
-def _cues(sentence: Sentence, heard: list[Heard]) -> list[Cue]:
+def _cues(scene: Scene, said: str, heard: list[Heard]) -> list[Cue]:
     """Its captions: their pieces and words are ours."""
-    parts = pieces(sentence.text)
-    own = parts if len(heard) == len(_words(sentence.text)) else spoken(parts, sentence.spoken)
+    parts = [(one.id, number, part) for one in scene.sentences for number, part in enumerate(pieces(one.text), 1)]
     at, found = 0, list[Cue]()
-    for number, (part, said) in enumerate(zip(parts, own, strict=True), 1):
-        count = len(_words(said))
+    for (id, number, part), own in zip(parts, spoken([part for _, _, part in parts], said), strict=True):
+        count = len(_words(own))
         some = heard[at : at + count] or heard[max(0, at - 1) : max(1, at)]  # one without words is seen with others
-        id = sentence.id if number == 1 else f"{sentence.id}-{number}"
-        found.append(Cue(id, some[0].start, some[-1].end, part))
+        found.append(Cue(id if number == 1 else f"{id}-{number}", some[0].start, some[-1].end, part))
         at += count
     return found
