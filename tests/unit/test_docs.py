@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
-_NAMED = re.compile(r"(?<![\w/])docs/[\w./-]+\.md")
+_NAMED = re.compile(r"(?<![\w./-])docs/[\w./-]+\.md")  # ours, and no page of others by its address
 _FENCE = re.compile(r"```(?:sh|console)\n(.*?)```", re.DOTALL)
 _RECORD = re.compile(r"(?:8080/fhir/|\"reference\": \"|Context: )([A-Z]\w+/[\w.-]+)")
 _DOUBLE_DASH = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
