@@ -47,6 +47,7 @@ def read(text: str, language: str = "en", *verbatim: str) -> Keys:
         ("Put it on the left knee.", "en", {("side", "left"), ("word", "knee")}),
         ("Parte del cuerpo: rodilla derecha.", "es", {("side", "right"), ("word", "rodilla")}),
         ("Call us right away.", "en", set()),
+        ("Ese día le hicieron: preguntas sobre la depresión.", "es", {("word", "preguntas"), ("word", "depresión")}),
         ("Take Warfarin with ibuprofen.", "en", {("drug", "warfarin"), ("drug", "ibuprofen")}),
         ("You saw Dr. Eve Other.", "en", {("name", "dr"), ("name", "other"), ("word", "eve")}),
         ("Take 7.", "en", {("number", "7")}),

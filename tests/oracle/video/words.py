@@ -118,8 +118,8 @@ a acordaron atendió además ahora al algo antes así ayuda ayudan bien cada cae
 de dejó del después dice dosis duda día díganos dónde el emergencias empiece en entiende equipo es ese esta estar este
 esto está fiebre fue guía hace hacer haga hasta hicieron hola hora idioma inhale inyecte la las le listo llamar llame
 lo los mal medicina medicinas mucho más necesite no nos nota nuevo número o otro palabras para parte pasa peor pida
-ponga por preparar prepararse próxima puede que quién qué receta respirar sabe se si siente solo su sus teléfono tiene
-tipo toma toman tomar tome un una usa use usted va van vaya vino vio visita y ya úsela
+ponga por preparar prepararse próxima puede que quién qué receta respirar sabe se si siente sobre solo su sus teléfono
+tiene tipo toma toman tomar tome un una usa use usted va van vaya vino vio visita y ya úsela
 """,
 }
 PLAIN: Final = {language: frozenset(words.split()) for language, words in _PLAIN.items()}
