@@ -188,7 +188,7 @@ class Entries:
         Entry(
             "--renders",
             number(1, 64),
-            "How many videos one process makes at the same time; others wait for their turn.",
+            "How many videos one process renders on its own machine at the same time; others wait for their turn.",
         ),
     ] = 1
     ffmpeg: Annotated[
