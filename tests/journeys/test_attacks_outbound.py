@@ -11,6 +11,7 @@ import json
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
@@ -210,7 +211,8 @@ BAD: dict[str, Callable[[socket.socket], None]] = {
     "a length that is none": always(b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n{}"),
     "two lengths": always(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 5\r\n\r\n{}"),
     "less than it said": always(b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n" + DOCUMENT),
-    "compressed": always(response(gzip.compress(DOCUMENT), "content-encoding: gzip")),
+    "compressed otherwise": always(response(zlib.compress(DOCUMENT), "content-encoding: deflate")),
+    "compressed, and cut off": always(response(gzip.compress(DOCUMENT)[:-9], "content-encoding: gzip")),
     "a gzip bomb": always(response(BOMB, "content-encoding: gzip")),
     "a gzip bomb that says nothing": always(response(BOMB)),
     "no HTTP": always(b"\x16\x03\x01\x02\x00" * 100),
