@@ -9,7 +9,7 @@ from PIL import Image
 from tests.unit.video.local.played import WHOLE, scene, script
 
 from hilum.video.local.drawing import drawn, said
-from hilum.video.local.palette import MARK, Colour, contrast
+from hilum.video.local.palette import MARK, MOON, Colour, contrast
 from hilum.video.local.places import MIDDLE, PAIRED, spot
 from hilum.video.local.screens import screens
 from hilum.video.local.sheet import Box, Sheet, Written
@@ -113,6 +113,14 @@ def test_a_clock_tells_each_time_before_and_after_noon_apart(shape: Shape) -> No
     morning, evening = found[found.index("AM") : found.index("PM")], found[found.index("PM") :]
     assert [text for text in morning if ":" in text] == ["12:30", "8:00"]
     assert [text for text in evening if ":" in text] == ["12:00", "8:15"]
+
+
+@pytest.mark.parametrize("at, moon", [("08:00", True), ("14:00", False), ("17:59", False), ("18:00", True)])
+def test_a_dose_in_the_afternoon_has_a_sun_and_no_moon(at: str, moon: bool) -> None:
+    of = script(scene(DO, "When", "Then.", kind="clock", marks=(Mark(at),)))
+    (screen,) = screens(of, "wide")
+    assert screen.stage.card is not None
+    assert (pixels(drawn(of, screen).image, screen.stage.card)[MOON] > 0) is moon
 
 
 def test_a_clock_with_many_doses_shows_all_of_them() -> None:

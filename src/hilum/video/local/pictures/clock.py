@@ -15,6 +15,8 @@ from hilum.video.local.wrapping import wrapped
 from hilum.video.script import Mark, Picture
 
 TIME: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+EVENING: Final = 18
+"""The hour from which a moon stands beside a dose: at one in the afternoon it would say that it is for the night."""
 NUMERALS: Final = 30
 """Size of 12, 3, 6 and 9."""
 
@@ -30,8 +32,9 @@ def draw(sheet: Sheet, box: Box, picture: Picture, tone: Tone, words: Words) -> 
     doses = sorted((when, mark.label) for mark in picture.marks if (when := read(mark)))
     gap = 12.0
     half = (box.height - gap) / 2
-    for row, (name, colour) in enumerate(((words.am, SUN), (words.pm, MOON))):
+    for row, name in enumerate((words.am, words.pm)):
         own = [(when, text) for when, text in doses if (when[0] >= 12) == bool(row)]
+        colour = MOON if row and (not own or own[-1][0][0] >= EVENING) else SUN
         room = Box(box.x, box.y + row * (half + gap), box.width, half)
         _half(sheet, room, name, words.evening if row else words.morning, own, colour, tone)
 
