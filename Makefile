@@ -29,7 +29,7 @@ ehr: .venv/.run ## Beside `make run`: a sandbox EHR that behaves like Epic's, kn
 
 test: ## Everything the tests need, then the tests at their small size
 	@# What comes from elsewhere is waited for while the code is checked.
-	@$(MAKE) node chromium redis strace espeak-ng & $(MAKE) check && wait $$! || { wait; exit 1; }
+	@$(MAKE) node chromium redis strace espeak-ng & $(MAKE) -j2 check rewritten && wait $$! || { wait; exit 1; }
 	@mkdir -p .cache && rm -f .cache/tests.xml
 	@status=0; $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --small -q --junitxml=.cache/tests.xml $(ARGS) || status=$$?; \
 	$(BIN)/python scripts/summarize_tests.py .cache/tests.xml || status=1; exit $$status
@@ -42,6 +42,11 @@ check: .venv/.test ## Format, lint, types and the floors of the house
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+# Assertions that tell more than yes and no: rewritten here, once, on the core that mypy leaves, and kept where Python
+# keeps nothing, too. Otherwise each process of the tests does it for itself, for longer than all else that it collects.
+rewritten: .venv/.test
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --collect-only -qq >/dev/null 2>&1 || :
 
 bench: .venv/.test ## Measure against the floor, into docs/benchmarks.md
 	$(BIN)/python -m bench --write-docs $(ARGS)
@@ -124,7 +129,7 @@ espeak-ng: | .cache
 			|| echo "SKIPPED: espeak-ng could not be installed (.cache/espeak-ng.log), so tests of narrated videos skip."; \
 	else echo "SKIPPED: no espeak-ng here, so tests of narrated videos skip."; fi
 
-.PHONY: help run test test-full check bench docs clean node chromium redis strace espeak-ng
+.PHONY: help run test test-full check rewritten bench docs clean node chromium redis strace espeak-ng
 
 .cache:
 	@mkdir -p $@

@@ -34,8 +34,22 @@ MODULES = (
     "hilum.cli.worker",
     "hilum.store.postgres.store",
     "hilum.store.sqlite.store",
+    "rich.console",
+    "rich.progress",
+    "rich.table",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.uvloop",
 )
 """All that commands and servers import, now or later."""
+PACKAGED = (
+    ("hilum.access.roles", "packaged"),
+    ("hilum.broker.recipes", "packaged"),
+    ("hilum.broker.vendors", "packaged"),
+    ("hilum.smart.words", "words"),
+    ("hilum.video.pages.words", "words"),
+    ("hilum.video.templates", "packaged"),
+)
+"""Tables that come with hilum, each of which a process reads once."""
 
 
 def can(env: dict[str, str]) -> bool:
@@ -139,12 +153,15 @@ def _number(line: socket.socket) -> int:
 
 
 def _serve(address: str) -> None:
-    """Fork whenever somebody asks, and tell them of the end, until standard input is closed."""
+    """Fork whenever somebody asks, and tell them of the end, until standard input is closed. Then what still runs is
+    ended: a test that started it has failed before it stopped it, or was itself ended.
+    """
     import gc
     import importlib
 
     for module in MODULES:
         importlib.import_module(module)
+    _rehearsed()
     gc.collect()
     gc.freeze()  # so that a child's collections don't copy the pages of what all have
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -179,7 +196,35 @@ def _serve(address: str) -> None:
                 os.close(number)
             lines[pid] = line
             line.sendall(pid.to_bytes(8, "big", signed=True))
+    for pid in lines:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
     os._exit(0)
+
+
+def _rehearsed() -> None:
+    """What each process would work out for itself, always alike, is worked out once: the commands and their options,
+    the tables, and what checks and indexes the kinds of resources that a demo has. Nothing is opened or started.
+    """
+    import functools
+    import importlib
+
+    import typer.main
+
+    from hilum.cli.commands import app
+    from hilum.demo.population import population
+    from hilum.search.index import index
+    from hilum.validation import validate
+
+    typer.main.get_command = functools.cache(typer.main.get_command)
+    typer.main.get_command(app)
+    for module, name in PACKAGED:
+        getattr(importlib.import_module(module), name)()
+    for bundle in population(1):
+        for entry in bundle["entry"]:
+            body = entry["resource"]
+            validate(body)
+            index(body["resourceType"], body)
 
 
 def _tell(line: socket.socket, status: int) -> None:

@@ -17,11 +17,8 @@ from tests.oracle.adapter import Answer
 from tests.oracle.definitions import SearchParameter
 from tests.oracle.evaluator import Population
 from tests.oracle.queries import Asker, Question
-from tests.postgres import postgres_url
 
 from hilum.store.interface import Store
-
-__all__ = ["postgres_url"]
 
 pytestmark = pytest.mark.skipif(not definitions.package().is_file(), reason="the R4 core package is missing")
 

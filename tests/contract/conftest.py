@@ -10,13 +10,10 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests.postgres import postgres_url
 
 from hilum.store.interface import Store
 from hilum.store.postgres import PostgresStore, open_postgres
 from hilum.store.sqlite import open_sqlite
-
-__all__ = ["postgres_url"]
 
 Open = Callable[[], Awaitable[Store]]
 

@@ -203,7 +203,7 @@ async def test_a_lost_connection_tells_the_truth_about_the_commit(
             await asyncio.sleep(0.005)
             await admin.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'hilum %' "
-                "AND random() < 0.2"
+                "AND datname = current_database() AND random() < 0.2"
             )
 
     ending = asyncio.create_task(end())

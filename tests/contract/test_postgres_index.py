@@ -14,7 +14,6 @@ from tests.contract.writing import asking, commit, create, delete, ids, observat
 from tests.durability import index_truth
 from tests.oracle import adapter
 from tests.oracle.populations import population
-from tests.postgres import postgres_url
 
 from hilum.fhir.definitions import TYPE_NUMBER, TYPES
 from hilum.fhir.resource import Resource, draft
@@ -40,8 +39,6 @@ from hilum.store.postgres.dialect import FOLDED, ordered
 from hilum.store.postgres.encode import words
 from hilum.store.postgres.run import settled
 from hilum.store.postgres.tables import TABLES, numbers
-
-__all__ = ["postgres_url"]
 
 COLUMNS = index_truth.TABLES | {"string": "param, coalesce(whole, folded), exact, rid"}
 

@@ -14,7 +14,6 @@ import pytest
 from msgspec.structs import replace
 from tests.contract.writing import commit, observation, patient, put
 from tests.oracle import adapter
-from tests.postgres import postgres_url
 
 from hilum.access.confine import confine
 from hilum.access.policy import EVERYTHING
@@ -23,8 +22,6 @@ from hilum.store.plan import moments, thresholds
 from hilum.store.plan.thresholds import Limits
 from hilum.store.postgres import PostgresStore, open_postgres, run
 from hilum.store.postgres.connection import Session, fetch
-
-__all__ = ["postgres_url"]
 
 SEARCHES = (
     "Observation?code=http://loinc.org|common",

@@ -6,15 +6,12 @@ from typing import Any
 
 import pytest
 from tests.contract.writing import asking, commit, ids, numbers, observation, patient, put, token
-from tests.postgres import postgres_url
 
 from hilum.search.clauses import Clause, MissingClause, Permit, ReferenceClause, StringClause
 from hilum.search.query import Include, Query
 from hilum.store.plan import thresholds
 from hilum.store.plan.thresholds import Limits
 from hilum.store.postgres import PostgresStore, run
-
-__all__ = ["postgres_url"]
 
 HEART = token("Observation", "code", "8867-4", "http://loinc.org")
 MALE = token("Patient", "gender", "male", "http://hl7.org/fhir/administrative-gender")

@@ -16,7 +16,6 @@ import httpx
 import pytest
 from tests.journeys.binaries import PDF
 from tests.journeys.cli import database
-from tests.journeys.conftest import postgres_url
 from tests.journeys.server import Server
 
 from hilum.app.settings import Settings
@@ -25,8 +24,6 @@ from hilum.store.blobs.blob import whole
 from hilum.store.blobs.collect import collect
 from hilum.store.blobs.folder import FolderBlobs
 from hilum.store.blobs.references import every
-
-__all__ = ["postgres_url"]
 
 ROUNDS = 12 if os.environ.get("HILUM_FULL") else 2
 UPLOADERS = 6

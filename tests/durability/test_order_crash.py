@@ -29,11 +29,8 @@ from typing import Any
 import pytest
 from tests.durability.steps import FRESH, REQUESTS, STEPS
 from tests.farside import Asked, Farside, Said, bundle, fhir, raw, serving
-from tests.postgres import postgres_url
 from tests.unit.broker.played import MRN, encounter, patient
 from tests.unit.broker.receiver import CUT, LOST, SECRET, Receiver, receiving
-
-__all__ = ["postgres_url"]
 
 FULL = bool(os.environ.get("HILUM_FULL"))
 SMALL = 6

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.durability.test_race import _run, postgres_url, servers
+from tests.durability.test_race import _run, servers
 from tests.durability.wire import Wire
 
-__all__ = ["postgres_url", "servers"]
+__all__ = ["servers"]
 
 STAY, COME_AND_GO, WRITERS, ENOUGH = 60, 30, 4, 150
 ORDERS = ("family", "-family,birthdate", "_lastUpdated", "-_lastUpdated", "birthdate", "-gender,_id", "_id")

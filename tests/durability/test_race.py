@@ -16,9 +16,6 @@ from tests.durability.load import GROUP, SYSTEM, observation, patient
 from tests.durability.wire import Answer, Wire
 from tests.journeys.cli import database
 from tests.journeys.server import Server
-from tests.postgres import postgres_url
-
-__all__ = ["postgres_url"]
 
 ROUNDS = 40 if os.environ.get("HILUM_FULL") else 6
 CLIENTS = 32

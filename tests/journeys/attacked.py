@@ -33,13 +33,13 @@ def ground(factory: pytest.TempPathFactory, *store: str, flags: Sequence[str] = 
     running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sqlite_ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """Two processes on SQLite."""
     yield from ground(tmp_path_factory)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def postgres_ground(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Ground]:
     """Two processes on PostgreSQL."""
     with database(postgres_url) as url:

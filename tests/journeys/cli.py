@@ -15,9 +15,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 from tests import forking
-from tests.postgres import postgres_url
 
-__all__ = ["another_database", "database", "hilum", "postgres_database", "postgres_url"]
+__all__ = ["another_database", "database", "hilum", "postgres_database"]
 
 _numbers = itertools.count(1)
 

@@ -12,9 +12,6 @@ import pytest
 from tests.journeys.cli import database
 from tests.journeys.sandboxes import Sandbox
 from tests.journeys.server import FHIR_JSON, Server
-from tests.postgres import postgres_url
-
-__all__ = ["postgres_url"]
 
 Create = Callable[..., dict[str, Any]]
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from tests.journeys.both import place
-from tests.journeys.cli import hilum, postgres_database, postgres_url
+from tests.journeys.cli import hilum, postgres_database
 from tests.journeys.server import Server
 
-__all__ = ["postgres_database", "postgres_url"]
+__all__ = ["postgres_database"]
 
 LIST_SECONDS = 90
 """Within which a server has found what a command left behind that opened no store: it looks once a minute."""

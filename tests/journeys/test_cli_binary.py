@@ -11,10 +11,9 @@ import httpx
 import pytest
 from tests.journeys.binaries import PDF, client, files, running
 from tests.journeys.cli import database, hilum
-from tests.journeys.conftest import postgres_url
 from tests.journeys.server import Server
 
-__all__ = ["client", "postgres_url", "running"]
+__all__ = ["client", "running"]
 
 
 def checked(running: Server, *flags: str) -> dict[str, str]:

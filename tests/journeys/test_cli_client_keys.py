@@ -19,12 +19,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 from tests.journeys.both import flags, place
-from tests.journeys.cli import hilum, postgres_database, postgres_url
+from tests.journeys.cli import hilum, postgres_database
 from tests.journeys.server import Server
 
 from hilum.oauth import keyset
 
-__all__ = ["flags", "postgres_database", "postgres_url"]
+__all__ = ["flags", "postgres_database"]
 
 OURS = ("--use", "ehr", "--alg", "ES384")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.journeys.cli import hilum, postgres_database, postgres_url
+from tests.journeys.cli import hilum, postgres_database
 from tests.journeys.server import FHIR_JSON, Server
 from tests.packages import PROFILE, packed, parameter, profile, value_set
 
@@ -25,7 +25,7 @@ from hilum.store.sqlite import open_sqlite
 
 FULL = os.environ.get("HILUM_FULL") == "1"
 
-__all__ = ["postgres_database", "postgres_url"]
+__all__ = ["postgres_database"]
 
 FIT: dict[str, Any] = {"resourceType": "Patient", "name": [{"family": "Doe"}]}
 UNFIT: dict[str, Any] = {"resourceType": "Patient", "name": [{"given": ["Kim"]}]}

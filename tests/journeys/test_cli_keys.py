@@ -10,12 +10,12 @@ from typing import Any
 
 import httpx
 from tests.journeys.both import flags, place
-from tests.journeys.cli import hilum, postgres_database, postgres_url
+from tests.journeys.cli import hilum, postgres_database
 from tests.journeys.server import Server
 
 from hilum.access.keys import load_or_create
 
-__all__ = ["flags", "postgres_database", "postgres_url"]
+__all__ = ["flags", "postgres_database"]
 
 
 def keys(*arguments: object) -> dict[str, Any]:

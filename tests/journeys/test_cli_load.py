@@ -19,13 +19,13 @@ from typing import Any
 import apsw
 import pytest
 from tests.durability.index_truth import differences
-from tests.journeys.cli import hilum, postgres_database, postgres_url
+from tests.journeys.cli import hilum, postgres_database
 from tests.journeys.server import Server
 
 from hilum.cli.loading.processes import GONE
 from hilum.store.sqlite import open_sqlite
 
-__all__ = ["postgres_database", "postgres_url"]
+__all__ = ["postgres_database"]
 
 
 def transactions(folder: Path, files: int, entries: int) -> Counter[str]:

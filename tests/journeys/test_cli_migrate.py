@@ -12,11 +12,10 @@ from tests import first_layout
 from tests.durability.index_truth import TABLES
 from tests.journeys.both import compared_at, flags, told_at
 from tests.journeys.cli import hilum, postgres_database
-from tests.journeys.conftest import postgres_url
 from tests.journeys.server import FHIR_JSON, Server
 from tests.shared_data import DATA, needs_data
 
-__all__ = ["flags", "postgres_database", "postgres_url"]
+__all__ = ["flags", "postgres_database"]
 
 INDEX = TABLES | {"term": "param, value, folded", "unit": "param, unit, system, code, display"}
 SEARCHES = (

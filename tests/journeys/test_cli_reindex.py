@@ -15,11 +15,10 @@ from pathlib import Path
 import httpx
 from tests.journeys.both import compared, flags, place, told
 from tests.journeys.cli import hilum, postgres_database
-from tests.journeys.conftest import postgres_url
 from tests.journeys.server import FHIR_JSON, Server
 from tests.journeys.test_http_parameters import batch, definition, person, post, total, when_ready
 
-__all__ = ["flags", "postgres_database", "postgres_url"]
+__all__ = ["flags", "postgres_database"]
 
 SPOILED = (
     "DELETE FROM token WHERE value IN (SELECT value FROM token ORDER BY rid LIMIT 40)",

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import apsw
 import pytest
-from tests.journeys.cli import another_database, hilum, postgres_database, postgres_url
+from tests.journeys.cli import another_database, hilum, postgres_database
 
-__all__ = ["another_database", "postgres_database", "postgres_url"]
+__all__ = ["another_database", "postgres_database"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

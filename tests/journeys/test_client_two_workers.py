@@ -18,10 +18,10 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 from tests.journeys.apps import Person, answered, people, record, registered
-from tests.journeys.cli import postgres_database, postgres_url
+from tests.journeys.cli import postgres_database
 from tests.journeys.server import Server
 
-__all__ = ["postgres_database", "postgres_url"]
+__all__ = ["postgres_database"]
 
 BACK = "http://127.0.0.1:4714/back"
 SCOPE = "openid fhirUser offline_access launch/patient patient/Patient.rs patient/Observation.rs"

@@ -166,8 +166,15 @@ def test_an_account_elsewhere_that_is_connected_to_nobody_does_not_sign_in(
     assert tab.locator("#observations").count() == 0
 
 
-def test_in_production_an_auditor_sets_up_a_second_factor_first(tab: Any, tmp_path: Path) -> None:
-    server = named(tmp_path, "--env", "production")
+@pytest.fixture
+def production(tmp_path: Path) -> Iterator[Server]:
+    running = named(tmp_path, "--env", "production")
+    yield running
+    running.stop()
+
+
+def test_in_production_an_auditor_sets_up_a_second_factor_first(tab: Any, production: Server) -> None:
+    server = production
     done = hilum("users", "add", "aud", "--role", "auditor", "--data", server.data, "--env", "production")
     assert done.returncode == 0, done.stderr
     tab.goto(server.url + "/auth/sign-in")
@@ -187,4 +194,3 @@ def test_in_production_an_auditor_sets_up_a_second_factor_first(tab: Any, tmp_pa
     tab.click("text=I have kept them")
     tab.get_by_text("Your account").first.wait_for()
     assert tab.locator(".environment").first.inner_text() == "production"
-    server.stop()

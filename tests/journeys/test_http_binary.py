@@ -19,10 +19,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.journeys.binaries import PDF, client, files, running
-from tests.journeys.conftest import diagnostics, postgres_url
+from tests.journeys.conftest import diagnostics
 from tests.journeys.server import FHIR_JSON, Server
 
-__all__ = ["client", "postgres_url", "running"]
+__all__ = ["client", "running"]
 
 MEGABYTE = 1 << 20
 BIG = (5120 if os.environ.get("HILUM_FULL") else 256) * MEGABYTE

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 from tests.journeys.binaries import PDF, client, running
-from tests.journeys.conftest import diagnostics, postgres_url
+from tests.journeys.conftest import diagnostics
 from tests.journeys.server import FHIR_JSON, Server
 
-__all__ = ["client", "postgres_url", "running"]
+__all__ = ["client", "running"]
 
 CONTENT = os.urandom(500_000)
 

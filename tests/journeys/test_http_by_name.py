@@ -9,10 +9,10 @@ import httpx
 import pytest
 from tests.journeys.both import flags, place
 from tests.journeys.cli import hilum, postgres_database
-from tests.journeys.conftest import diagnostics, postgres_url
+from tests.journeys.conftest import diagnostics
 from tests.journeys.server import FHIR_JSON, Server
 
-__all__ = ["flags", "postgres_database", "postgres_url"]
+__all__ = ["flags", "postgres_database"]
 
 LOINC, CATEGORY = "http://loinc.org", "http://terminology.hl7.org/CodeSystem/observation-category"
 

@@ -9,10 +9,9 @@ import httpx
 import pytest
 from tests.journeys.both import flags
 from tests.journeys.cli import postgres_database
-from tests.journeys.conftest import postgres_url
 from tests.journeys.server import FHIR_JSON, Server
 
-__all__ = ["flags", "postgres_database", "postgres_url"]
+__all__ = ["flags", "postgres_database"]
 
 OURS, THEIRS = "urn:x:212", "urn:x:1327"
 """The last 20 bits of their XXH3 are the same."""

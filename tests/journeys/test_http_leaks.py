@@ -10,10 +10,9 @@ import httpx
 import pytest
 from tests.journeys.both import flags
 from tests.journeys.cli import postgres_database
-from tests.journeys.conftest import postgres_url
 from tests.journeys.server import FHIR_JSON, Server
 
-__all__ = ["flags", "postgres_database", "postgres_url"]
+__all__ = ["flags", "postgres_database"]
 
 EVERYTHING = "system/*.cruds"
 AUDITOR = "system/AuditEvent.rs"

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.journeys.cli import another_database, database, hilum, postgres_database
-from tests.journeys.conftest import diagnostics, postgres_url
+from tests.journeys.conftest import diagnostics
 from tests.journeys.server import FHIR_JSON, Server
 
-__all__ = ["another_database", "postgres_database", "postgres_url"]
+__all__ = ["another_database", "postgres_database"]
 
 LITERAL = r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,17})?"
 """https://hl7.org/fhir/R4/datatypes.html#decimal, with lengths that a test can bear."""

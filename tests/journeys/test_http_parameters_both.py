@@ -14,11 +14,11 @@ import httpx
 import pytest
 from tests.journeys.both import compared, flags, told
 from tests.journeys.cli import postgres_database
-from tests.journeys.conftest import diagnostics, postgres_url
+from tests.journeys.conftest import diagnostics
 from tests.journeys.server import FHIR_JSON, Server
 from tests.journeys.test_http_parameters import batch, definition, person, post, searched, total, when_ready
 
-__all__ = ["flags", "postgres_database", "postgres_url"]
+__all__ = ["flags", "postgres_database"]
 
 Start = Callable[..., Server]
 NICKNAME = "http://example.org/nickname"

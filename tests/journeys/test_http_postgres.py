@@ -9,10 +9,9 @@ from typing import Any
 import asyncpg
 import httpx
 from tests.journeys.cli import postgres_database
-from tests.journeys.conftest import postgres_url
 from tests.journeys.server import FHIR_JSON, Server
 
-__all__ = ["postgres_database", "postgres_url"]
+__all__ = ["postgres_database"]
 
 PATIENT = {"resourceType": "Patient", "name": [{"family": "Chalmers"}]}
 

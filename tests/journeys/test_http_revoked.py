@@ -17,11 +17,11 @@ import asyncpg
 import httpx
 import pytest
 from tests.journeys.both import flags, place
-from tests.journeys.cli import hilum, postgres_database, postgres_url
+from tests.journeys.cli import hilum, postgres_database
 from tests.journeys.server import FHIR_JSON, Server
 from tests.journeys.test_smart_backend import ask, assertion, new_key, public
 
-__all__ = ["flags", "postgres_database", "postgres_url"]
+__all__ = ["flags", "postgres_database"]
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")
 

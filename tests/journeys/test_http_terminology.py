@@ -10,11 +10,10 @@ from typing import Any
 import httpx
 from tests.journeys.both import flags, place
 from tests.journeys.cli import hilum, postgres_database
-from tests.journeys.conftest import postgres_url
 from tests.journeys.server import FHIR_JSON, Server
 from tests.unit.cli import releases
 
-__all__ = ["flags", "postgres_database", "postgres_url"]
+__all__ = ["flags", "postgres_database"]
 
 SNOMED = "http://snomed.info/sct"
 HEART = f"{SNOMED}|56265001"

@@ -12,12 +12,11 @@ import httpx
 import pytest
 from tests.journeys.both import flags
 from tests.journeys.cli import postgres_database
-from tests.journeys.conftest import postgres_url
 from tests.journeys.server import FHIR_JSON, Server
 from tests.journeys.test_http_audit import of, queries
 from tests.journeys.test_http_batch import entry, post, statuses
 
-__all__ = ["flags", "postgres_database", "postgres_url"]
+__all__ = ["flags", "postgres_database"]
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from typing import Any
 import httpx
 import pytest
 from tests.journeys.browsing import DESKTOP, PHONE, browser, follow, looked_at, needs_chromium, watched
-from tests.journeys.cli import database, hilum, postgres_url
+from tests.journeys.cli import database, hilum
 from tests.journeys.server import FHIR_JSON, Server
 from tests.journeys.test_pages_of_consent import App
 from tests.journeys.test_pages_of_sign_in import PASSWORD
 
-__all__ = ["browser", "postgres_url"]
+__all__ = ["browser"]
 
 pytestmark = needs_chromium
 

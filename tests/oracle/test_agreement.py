@@ -20,13 +20,10 @@ from tests.oracle.criteria import Refused
 from tests.oracle.evaluator import Population
 from tests.oracle.populations import population
 from tests.oracle.queries import Asker
-from tests.postgres import postgres_url
 
 from hilum.fhir import json as fhir_json
 from hilum.store.interface import Store
 from hilum.store.plan import thresholds
-
-__all__ = ["postgres_url"]
 
 pytestmark = pytest.mark.skipif(not definitions.package().is_file(), reason="the R4 core package is missing")
 

@@ -8,9 +8,6 @@ import pytest
 from tests.conformance.smart.ground import ORGANIZATION, App, Ground
 from tests.journeys.cli import database
 from tests.journeys.server import Server
-from tests.postgres import postgres_url
-
-__all__ = ["postgres_url"]
 
 FLAGS = ("--trusted-proxies", "127.0.0.0/8", "--organization", ORGANIZATION)
 

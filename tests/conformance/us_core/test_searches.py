@@ -19,10 +19,7 @@ from tests.conformance.us_core.guide import Guide
 from tests.conformance.us_core.metadata import Case, Profile, cases, profiles
 from tests.journeys.cli import database
 from tests.oracle import definitions
-from tests.postgres import postgres_url
 from tests.shared_data import DATA
-
-__all__ = ["postgres_url"]
 
 THERE = DATA.is_dir() and definitions.package().is_file()
 pytestmark = [

@@ -9,11 +9,8 @@ from tests.oracle import definitions
 from tests.oracle.leaks.adapter import Open, postgres, sqlite
 from tests.oracle.leaks.attempts import ATTEMPTS, Attempt
 from tests.oracle.leaks.trying import SURE, told
-from tests.postgres import postgres_url
 
 from hilum.store.plan import thresholds
-
-__all__ = ["postgres_url"]
 
 pytestmark = pytest.mark.skipif(not definitions.package().is_file(), reason="the R4 core package is missing")
 

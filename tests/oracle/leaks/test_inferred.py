@@ -12,11 +12,8 @@ from tests.oracle.leaks.requests import Request
 from tests.oracle.leaks.rights import Context
 from tests.oracle.leaks.tokens import Token
 from tests.oracle.leaks.world import Step
-from tests.postgres import postgres_url
 
 from hilum.store.plan import thresholds
-
-__all__ = ["postgres_url"]
 
 
 def observation(whose: str, number: int) -> Step:

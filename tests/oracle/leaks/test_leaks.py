@@ -13,11 +13,8 @@ import pytest
 from tests.oracle import adapter, definitions
 from tests.oracle.leaks.adapter import Open, postgres, sqlite
 from tests.oracle.leaks.driving import differences
-from tests.postgres import postgres_url
 
 from hilum.store.plan import thresholds
-
-__all__ = ["postgres_url"]
 
 pytestmark = pytest.mark.skipif(not definitions.package().is_file(), reason="the R4 core package is missing")
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from tests.journeys.cli import postgres_database
-from tests.postgres import postgres_url
 from tests.unit.broker.launched import Here, at, here, signed_in
 from tests.unit.broker.renewer import DIES
 from tests.unit.broker.strict import Strict, running
@@ -24,7 +23,7 @@ from hilum.broker.far import Failed
 from hilum.broker.renewing import SPENDING
 from hilum.store.interface import Store
 
-__all__ = ["postgres_database", "postgres_url"]
+__all__ = ["postgres_database"]
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from msgspec import json
-from tests.postgres import postgres_url
 from tests.unit.smart import pages
 from tests.unit.smart.administering import post
 from tests.unit.smart.deciding import RECORDS, keep
@@ -32,8 +31,6 @@ from hilum.smart.people.users import Account
 from hilum.store.interface import Store
 from hilum.store.postgres import open_postgres
 from hilum.store.sqlite import open_sqlite
-
-__all__ = ["postgres_url"]
 
 _schemas = itertools.count(1)
 

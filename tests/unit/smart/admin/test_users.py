@@ -11,7 +11,7 @@ from tests.unit.smart.administering import administering, post, signed_in, told
 from tests.unit.smart.deciding import keep
 from tests.unit.smart.pages import PASSWORD, Browser, Page
 from tests.unit.smart.people.test_account import set_up
-from tests.unit.smart.tokens.test_refresh import anywhere, postgres_url
+from tests.unit.smart.tokens.test_refresh import anywhere
 from tests.unit.smart.world import World
 
 from hilum.access.roles import packaged
@@ -20,7 +20,7 @@ from hilum.problems import Conflict
 from hilum.smart.people import administrators, users
 from hilum.smart.people.users import Account
 
-__all__ = ["anywhere", "postgres_url"]
+__all__ = ["anywhere"]
 
 NEW = {"name": "new.one", "display": "New One", "role": ["practitioner"], "fhir_user": "Practitioner/9"}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.unit.smart.pages import ORIGIN
-from tests.unit.smart.tokens.test_refresh import anywhere, postgres_url
+from tests.unit.smart.tokens.test_refresh import anywhere
 from tests.unit.smart.world import World, error, world
 
 from hilum.access.policy import EVERYTHING, Grant, Policy, Principal
@@ -21,7 +21,7 @@ from hilum.problems import Busy, Problem, Unprocessable
 from hilum.smart.tokens import granted
 from hilum.validation import validate
 
-__all__ = ["anywhere", "postgres_url"]
+__all__ = ["anywhere"]
 
 ADMIN = Principal("admin", "console", "", EVERYTHING, 1 << 62)
 

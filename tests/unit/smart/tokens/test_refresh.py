@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
-from tests.postgres import postgres_url
 from tests.unit.smart.world import REDIRECT, VERIFIER, World, answered, error, said, world
 
 from hilum.oauth.ledger import GRANT, REFRESH, REVOKED, Grant, Refresh, digest, read
@@ -20,8 +19,6 @@ from hilum.smart.people import users
 from hilum.smart.tokens.refresh import LIFE, RETRY_SECONDS, narrowed
 from hilum.store.postgres import open_postgres
 from hilum.store.sqlite import open_sqlite
-
-__all__ = ["postgres_url"]
 
 _schemas = itertools.count(1)
 SCOPE = "launch/patient patient/*.rs user/Observation.rs openid offline_access"
