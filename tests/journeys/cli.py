@@ -9,12 +9,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 from tests import forking
+
+from hilum.app.settings import Settings
+from hilum.app.stores import open_store
+from hilum.oauth.lease import Lease
+from hilum.oauth.ledger import LEASE, read
 
 __all__ = ["another_database", "database", "hilum", "postgres_database"]
 
@@ -30,6 +36,20 @@ def hilum(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str
         return forking.run(words, **options)
     command = [sys.executable, "-m", "hilum.cli", *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def follower(data: Path, name: str) -> str:
+    """Which process follows the changes for what has this name, in a store of SQLite; "": none does."""
+
+    async def holder() -> str:
+        store = await open_store(Settings.read({"data": str(data)}))
+        try:
+            row = await store.ledger.get(LEASE, f"feed:{name}".encode())
+            return "" if row is None else read(row, Lease).holder
+        finally:
+            await store.close()
+
+    return asyncio.run(holder())
 
 
 @contextmanager

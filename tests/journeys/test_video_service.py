@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.journeys.cli import hilum
+from tests.journeys.cli import follower, hilum
 from tests.journeys.server import HANGS_SECONDS, Server
 from tests.journeys.test_video import SHORT
 from tests.unit.video.remote.studio import Studio, studio
@@ -87,6 +87,7 @@ def test_one_that_is_cancelled_is_cancelled_there_too(clinic: Clinic) -> None:
     _, begun = clinic.video("video", PATIENT, "--template", "short", "--by", "studio", "--wait", "0.9")
     assert clinic.hilum("videos", "cancel", begun["id"]).returncode == 0
     assert clinic.studio.happened()["cancelled"] == 1
+    assert follower(clinic.data, "videos") == "", "a server would wait until a lease of nobody has ended"
 
 
 def test_a_server_is_called_back_and_takes_what_is_signed_alone(clinic: Clinic) -> None:

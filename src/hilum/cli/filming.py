@@ -58,12 +58,15 @@ async def cleared(desk: Desk, id: str, seconds: float = 30) -> None:
     """What is held of one that was cancelled is deleted when this returns, or else by the next who comes by."""
     working = desk.filmed.working
     working.only(id)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            while await desk.filmed.videos.held(id):
-                await working.turn()
-                await working.idle()
-                await asyncio.sleep(0.2)
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while await desk.filmed.videos.held(id):
+                    await working.turn()
+                    await working.idle()
+                    await asyncio.sleep(0.2)
+    finally:
+        await working.stop()  # or a server would find nothing new until the lease ends
 
 
 async def kept(desk: Desk, id: str, path: Path, name: str = "video") -> None:

@@ -85,12 +85,15 @@ async def cleared(desk: Desk, id: str, seconds: float = 30) -> None:
     """What is held of a cancelled order is deleted when this returns, or else by the next who comes by."""
     running = desk.ordered.running
     running.only(id)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            while await desk.ordered.parcels.get(id) is not None:
-                await running.turn()
-                await running.idle()
-                await asyncio.sleep(LOOK_SECONDS)
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while await desk.ordered.parcels.get(id) is not None:
+                    await running.turn()
+                    await running.idle()
+                    await asyncio.sleep(LOOK_SECONDS)
+    finally:
+        await running.stop()  # or a server would find nothing new until the lease ends
 
 
 @contextmanager
