@@ -1,9 +1,9 @@
 """`hilum` in processes of its own, forked from one that has imported it already.
 
 A run of the small suite starts some hundreds of them, and half of what each costs is importing. What a forked one does
-is the same `main()` with the same arguments, environment, folder and files; so are the workers of a server with
-several. `tests/journeys/test_cli_serve.py`, `test_cli_load.py` and `test_http_workers.py` start `python -m hilum.cli`
-itself, whose workers import all anew. HILUM_FULL=1: all do.
+is the same `main()` with the same arguments, environment, folder and files, at another PACE; so are the workers of a
+server with several. `tests/journeys/test_cli_serve.py`, `test_cli_load.py` and `test_http_workers.py` start
+`python -m hilum.cli` itself, whose workers import all anew. HILUM_FULL=1: all do.
 """
 
 from __future__ import annotations
@@ -50,6 +50,12 @@ PACKAGED = (
     ("hilum.video.templates", "packaged"),
 )
 """Tables that come with hilum, each of which a process reads once."""
+PACE = (
+    ("hilum.audit.settle", "SECONDS", 1.0),
+    ("hilum.feed.working", "POLL_SECONDS", 0.25),
+    ("hilum.video.executing", "LOOK_SECONDS", 0.25),
+)
+"""How often a server looks for what it is not told of; else most of some tests would be waiting for it."""
 
 
 def can(env: dict[str, str]) -> bool:
@@ -220,6 +226,9 @@ def _rehearsed() -> None:
     typer.main.get_command(app)
     for module, name in PACKAGED:
         getattr(importlib.import_module(module), name)()
+    for module, name, seconds in PACE:
+        assert hasattr(importlib.import_module(module), name)
+        setattr(importlib.import_module(module), name, seconds)
     for bundle in population(1):
         for entry in bundle["entry"]:
             body = entry["resource"]

@@ -156,11 +156,11 @@ class Settling:
         directory: Path,
         *,
         backlog: int = 1 << 30,
-        seconds: float = SECONDS,
+        seconds: float | None = None,
     ) -> None:
         self._store, self._trail, self._signer, self._directory = store, trail, signer, directory
         self._backlog = backlog
-        self._seconds = seconds
+        self._seconds = SECONDS if seconds is None else seconds
         self._closed: list[Closed] = []
         self._turns = 0
         self._anchored: dict[bytes, Head] = {}
