@@ -76,7 +76,7 @@ async def test_a_process_that_dies_in_a_renewal_costs_no_second_use(
         await dying.communicate()
         assert dying.returncode == -signal.SIGKILL
         async with asyncio.timeout(30):
-            while dies == "sent" and not ehr.spent:  # the EHR goes on with what it was asked
+            while dies == "sent" and not ehr.spent:  # noqa: ASYNC110 - the EHR goes on with what it was asked
                 await asyncio.sleep(0.01)
         sent = sum(ehr.spent.values())
         after = here(tmp_path, ledger=store.ledger, clock=lambda: time.time() + SPENDING)
