@@ -157,11 +157,9 @@ async def check(wire: Wire, diary: Diary) -> list[str]:
     return wrong
 
 
-async def run_until_gone(port: int, token: str, name: str, seed: int, clients: int) -> Diary:
-    """A diary of what these clients did until the server went away."""
-    diary = Diary()
+async def run_until_gone(port: int, token: str, name: str, seed: int, clients: int, diary: Diary) -> None:
+    """Into the diary, what these clients do until the server goes away."""
     wires = [Wire(port, token) for _ in range(clients)]
     await asyncio.gather(*(client(wire, diary, f"{name}c{k}", seed * 1000 + k) for k, wire in enumerate(wires)))
     for wire in wires:
         wire.close()
-    return diary

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.durability.flushes import answered_after_flush
 from tests.durability.load import observation
 from tests.durability.wire import Wire
 from tests.journeys.server import Server
@@ -47,31 +47,4 @@ def test_the_log_is_flushed_after_it_is_written_and_before_the_client_is_answere
     tracer.send_signal(signal.SIGINT)
     tracer.wait(20)
     server.stop()
-    assert _acknowledged_after_flush(trace.read_text()) == WRITES
-
-
-def _acknowledged_after_flush(trace: str) -> int:
-    """How many answers were sent; fails when one was sent while the log held bytes that no flush had covered.
-
-    A flush counts from when it *returns*: strace splits a call that another thread overtakes into two lines.
-    """
-    dirty, answers, written = False, 0, False
-    unfinished: set[str] = set()
-    for line in trace.splitlines():
-        thread, call = line.split(maxsplit=1)[0], line
-        if re.search(r"pwrite64\(\d+<[^>]*hilum\.sqlite-wal>", call):
-            dirty = written = True
-        elif re.search(r"(fdatasync|fsync)\(\d+<[^>]*hilum\.sqlite-wal>", call):
-            if "unfinished" in call:
-                unfinished.add(thread)
-            else:
-                dirty = False
-        elif re.search(r"<\.\.\. (fdatasync|fsync) resumed>", call) and thread in unfinished:
-            unfinished.discard(thread)
-            dirty = False
-        elif re.search(r"(sendto|write|writev|sendmsg)\(\d+<TCP", call) and "HTTP/1.1 201" in call:
-            assert written, "an answer before anything was written"
-            assert not dirty, f"answered before the flush returned:\n{line}"
-            answers += 1
-            written = False
-    return answers
+    assert answered_after_flush(trace.read_text(), r"hilum\.sqlite-wal", 201) == WRITES

@@ -48,12 +48,16 @@ def _watched(method: str, work: Callable[..., Awaitable[Any]]) -> Callable[..., 
 
 
 def install() -> None:
-    """Watch the ledgers of both stores, and the trail of the audit."""
+    """Watch the ledgers of both stores, and the trail of the audit. Who got no answer to a refresh may ask again for
+    longer than the ten seconds that a busy machine takes to start a server in the place of the dead one.
+    """
     from hilum.audit.trail import Trail
+    from hilum.smart.tokens import refresh
     from hilum.store.postgres.ledger import PostgresLedger
     from hilum.store.sqlite.ledger import SqliteLedger
 
     for owner in (SqliteLedger, PostgresLedger):
         for method in METHODS:
             setattr(owner, method, _watched(method, getattr(owner, method)))
+    refresh.RETRY_SECONDS = 300  # type: ignore[misc]
     setattr(Trail, "certain", _watched("certain", Trail.certain))  # noqa: B010 - as above
