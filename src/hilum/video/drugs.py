@@ -89,12 +89,25 @@ def folded(word: str) -> str:
     return re.sub(r"(?<=...)(?:ium|io|um|a|e|o)$", "", small)
 
 
+def apart(one: str, other: str) -> bool:
+    """Whether two names are of drugs that are known, and have none in common."""
+    return bool(_told(one) and _told(other)) and _told(one).isdisjoint(_told(other))
+
+
 def drug(word: str) -> bool:
     """Whether a word in small letters is the name of a drug, as far as is known here: one that records call by other
     names too, one that ends as such names do, or another.
     """
     known = _drugs()
     return folded(word) in _all() or word in known.others or (len(word) > SHORT and word.endswith(known.stems))
+
+
+def _told(text: str) -> Words:
+    """The drugs of a name that are known by any of their names, or by how they end."""
+    ends = {
+        folded(word) for word in re.findall(r"[a-z]+", _plain(text)) if len(word) > SHORT and word.endswith(_stems())
+    }
+    return words(text) & _whole() | ends
 
 
 def _plain(text: str) -> str:
@@ -126,6 +139,17 @@ def _known() -> Mapping[str, Words]:
 @cache
 def _all() -> frozenset[str]:
     return frozenset(_known()) | {folded(name) for name in _drugs().names if " " not in name}
+
+
+@cache
+def _whole() -> Words:
+    """The words of all drugs that have other names."""
+    return frozenset(folded(word) for name in _drugs().names for word in name.split()) - _SALT
+
+
+@cache
+def _stems() -> tuple[str, ...]:
+    return tuple(map(_plain, _drugs().stems))
 
 
 _ASIDE: Final = frozenset(map(folded, FORMS | _AROUND))

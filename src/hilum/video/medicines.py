@@ -12,7 +12,7 @@ from typing import Final
 from hilum.video import spellings
 from hilum.video.allergies import allergic
 from hilum.video.dosage import Dosed, dosed
-from hilum.video.drugs import FORMS, Names, names
+from hilum.video.drugs import FORMS, Names, apart, names
 from hilum.video.elements import Element, Record
 from hilum.video.moments import moment
 from hilum.video.phrases import Phrases, Told
@@ -142,6 +142,8 @@ def _medicine(record: Record, one: Element) -> Medicine:
     others += [medication.text("display")] if medication is not None else []
     if any(_apart(name.text, other) for other in others):
         raise refused("medicine-conflict", "The names of a medicine tell different strengths.", drug.place)
+    if any(apart(name.text, other) for other in others):
+        raise refused("medicine-conflict", "The names of a medicine are of different drugs.", drug.place)
     for part in parts:
         if (strength := _strength(part)) and strengths(name.text) and strength not in strengths(name.text):
             raise refused("medicine-conflict", "The name of a medicine and its ingredient differ.", part.place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hilum.video.drugs import drug, folded, names
+from hilum.video.drugs import apart, drug, folded, names
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,19 @@ def test_other_names_are_known_and_common_words_are_not() -> None:
     assert all(map(drug, ("Tylenol", "tylenol", "paracetamol", "acetaminofén", "HCTZ")))
     assert not any(map(drug, ("rest", "water", "persona", "alegre", "cada", "día")))
     assert folded("Amoxycillin") == folded("amoxicilinas") == "amoxicilin"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "differ"),
+    [
+        ("Warfarin", "metformin 500 MG", True),
+        ("Ibuprofeno 400 mg", "amoxicillin 400 MG Oral Capsule", True),
+        ("Lantus", "insulin glargine 100 UNT/ML", False),
+        ("Lisinopril-HCTZ", "hydrochlorothiazide 12.5 MG / lisinopril 10 MG Oral Tablet", False),
+        ("Xarelto", "rivaroxaban 20 MG", False),
+        ("Blood thinner", "warfarin 5 MG", False),
+        ("Losartán potásico", "losartan potassium 50 MG", False),
+    ],
+)
+def test_names_of_different_drugs_are_told_apart(one: str, other: str, differ: bool) -> None:
+    assert apart(one, other) is apart(other, one) is differ

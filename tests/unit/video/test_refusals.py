@@ -175,6 +175,14 @@ CASES: list[tuple[str, str, Change]] = [
             medicationCodeableConcept={"coding": [{"display": "lisinopril 20 MG"}], "text": "Lisinopril 10 mg"},
         ),
     ),
+    (
+        "medicine-conflict",
+        MEDICINES,
+        put(
+            "medicine",
+            medicationCodeableConcept={"coding": [{"display": "metformin 10 MG"}], "text": "Lisinopril 10 mg"},
+        ),
+    ),
     ("missing", MEDICINES, dosage(asNeededCodeableConcept={"coding": [{"code": "pain"}]})),
     ("status-unknown", MEDICINES, put("medicine", status="unknown")),
     ("status-unknown", MEDICINES, put("medicine", status=None)),
