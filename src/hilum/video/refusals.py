@@ -28,7 +28,7 @@ REFUSALS: Final = {
     "of today.",
     "date-vague": "A date that must be told has no day, or a time of day has no offset.",
     "medicine-twice": "Two active records are of one drug.",
-    "medicine-conflict": "The name of a medicine and its code tell different strengths.",
+    "medicine-conflict": "The names, the code or the ingredients of a medicine tell different strengths or drugs.",
     "do-not-perform": "A request that is active says that something must not be done or taken.",
     "allergy": "The patient is allergic to a medicine that is active.",
     "dose-missing": "A medicine has neither a dose nor words on how it is taken.",
