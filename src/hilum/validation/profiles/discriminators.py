@@ -218,19 +218,30 @@ def _valued(profile: Profile, of: Def, path: tuple[Hop, ...]) -> list[Test] | No
             return [lambda scope, item, _: not walk(scope, item, path)]
         inner = _within(spot, path, 0)
         if inner:
-            return inner
+            bound = [_anywhere(path, _in_set(*one, doubtful=True)) for one in map(_bound, spots) if one is not None]
+            return inner + bound[:1]
     for spot in spots:
-        binding = spot.of.element.get("binding")
-        if type(binding) is dict and binding.get("strength") == "required" and type(binding.get("valueSet")) is str:
-            url = binding["valueSet"]
-            own = contained_sets.contained(spot.profile.body, url) if url.startswith("#") else None
-            return [_anywhere(path, _in_set(url, own))]
+        one = _bound(spot)
+        if one is not None:
+            return [_anywhere(path, _in_set(*one))]
     return None
 
 
-def _in_set(url: str, own: dict[str, Any] | None) -> Test:
+def _bound(spot: Spot) -> tuple[str, dict[str, Any] | None] | None:
+    """The value set that a definition requires, and that resource, where the profile contains it."""
+    binding = spot.of.element.get("binding")
+    if type(binding) is dict and binding.get("strength") == "required" and type(binding.get("valueSet")) is str:
+        url = binding["valueSet"]
+        return url, contained_sets.contained(spot.profile.body, url) if url.startswith("#") else None
+    return None
+
+
+def _in_set(url: str, own: dict[str, Any] | None, doubtful: bool = False) -> Test:
+    """`doubtful`: whether it passes where nobody can say, since something else tells the slice too."""
+
     def in_set(scope: Scope, item: Item, _: int) -> bool:
-        return codes.member(scope, item, url, own) is True
+        found = codes.member(scope, item, url, own)
+        return found is True or (doubtful and found is None)
 
     return in_set
 

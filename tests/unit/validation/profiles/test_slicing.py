@@ -184,6 +184,32 @@ def test_by_the_value_set_that_is_required() -> None:
     assert wrong(body, asked, answers=known) == [("Patient", "structure")]
 
 
+def test_by_the_value_set_too_where_what_is_fixed_tells_no_slice_from_another() -> None:
+    """As HL7's guide of personal health devices tells properties from each other: one system, two value sets."""
+    from hilum.terminology.questions import Answers, Question, Verdict
+
+    def bound(name: str, most: str) -> list[dict[str, Any]]:
+        binding = {"strength": "required", "valueSet": f"http://example.org/ValueSet/{name}"}
+        return [
+            element("Observation.component", slice_=name, max=most),
+            element("Observation.component.code", binding=binding),
+            element("Observation.component.code.coding"),
+            element("Observation.component.code.coding.system", fixedUri="http://x"),
+        ]
+
+    slicing = element("Observation.component", slicing=sliced(("value", "code")))
+    asked = profile(slicing, *bound("a", "1"), *bound("b", "*"), type_="Observation")
+    parts = [{"code": {"coding": [{"system": "http://x", "code": code}]}} for code in ("a", "b", "b")]
+    known = {
+        Question(f"http://example.org/ValueSet/{name}", "http://x", code): Verdict(name == code)
+        for name in ("a", "b")
+        for code in ("a", "b")
+    }
+    body = {"resourceType": "Observation", "component": parts}
+    assert wrong(body, asked, answers=Answers(known)) == []
+    assert ("Observation", "structure") in wrong(body, asked), "nobody can say: what is fixed decides, as before"
+
+
 def test_by_type_of_a_choice() -> None:
     asked = profile(
         element("Observation.value[x]", slicing=sliced(("type", "$this"))),
