@@ -32,6 +32,9 @@ _MERCURY: Final = (
 )
 """UCUM's values; pint's are the conventional 133.322387415 Pa, and an inch at 60 degrees Fahrenheit."""
 
+_CALORIE: Final = ("[Cal]", "kcal_th")
+"""The Calorie of food labels, by UCUM's own definition; ucumvert takes it for a thousandth of that."""
+
 
 class Scale(NamedTuple):
     """A number of one unit, multiplied `by` and `plus` added, is one of the other: 37 Cel are 98.6 [degF]."""
@@ -128,7 +131,7 @@ def _unit(code: str) -> Any:
     """A pint quantity, or None when the code is none, or none that anybody would measure in."""
     from lark.exceptions import LarkError
 
-    bare = _ANNOTATION.sub(lambda found: "" if found[1] is None else "1", code)
+    bare = _ANNOTATION.sub(lambda found: "" if found[1] is None else "1", code).replace(*_CALORIE)
     if len(bare) > _LONGEST or _BEYOND.search(bare):
         return None
     try:

@@ -23,6 +23,8 @@ from hilum.fhir.units import Scale, converted, scale
         ("%", "1", 0.01),
         ("m[IU]/mL", "[iU]/L", 1.0),
         ("mm[Hg]", "kPa", 0.133322),
+        ("[Cal]", "kcal", 1),
+        ("[Cal]/d", "kJ/d", 4.184),
         ("made up", "made up", 1.0),
     ],
 )
