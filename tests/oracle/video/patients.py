@@ -147,7 +147,7 @@ _TIMINGS: Final[tuple[Callable[[Random], Body], ...]] = (
             "boundsPeriod": {"start": "2026-11-20", "end": f"2026-12-{r.randint(1, 31):02}"},
         }
     },
-    lambda r: {"repeat": {"frequency": 1, "period": 12, "periodUnit": "h", "count": r.randint(2, 9)}},
+    lambda r: {"repeat": {"frequency": 1, "period": 12, "periodUnit": "h", "count": r.randint(7, 14)}},
 )
 _ZONES: Final = ("-07:00", "-05:00", "Z", "+00:00", "+05:30", "+09:00")
 
@@ -598,6 +598,11 @@ TROUBLES: Final[dict[str, tuple[Callable[[dict[str, Body]], None], str, tuple[st
         _TAKEN,
     ),
     "an unknown timing": (_timed(event=["2026-12-01"]), "timing-unknown", _TAKEN),
+    "a course that is over": (
+        _timed(repeat={"frequency": 1, "period": 12, "periodUnit": "h", "count": 2}),
+        "dates-conflict",
+        _TAKEN,
+    ),
     "an allergy": (_allergic, "allergy", _TAKEN),
     "the patient has died": (
         _each("Patient", lambda one: one.update(deceasedBoolean=True)),
