@@ -12,6 +12,7 @@ import array
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -205,6 +206,7 @@ def _serve(address: str) -> None:
     for pid in lines:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
+    shutil.rmtree(Path(address).parent, ignore_errors=True)
     os._exit(0)
 
 
