@@ -43,8 +43,8 @@ NAMES = {
 }
 
 
-def absolute(*at: int) -> Stamp:
-    time = datetime(*at)  # type: ignore[arg-type,misc]
+def absolute(year: int, month: int, day: int, hour: int, minute: int, second: int = 0) -> Stamp:
+    time = datetime(year, month, day, hour, minute, second)
     return Stamp(Clock.ABSOLUTE, line.reported(Clock.ABSOLUTE, time, None), time)
 
 

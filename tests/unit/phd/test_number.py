@@ -48,12 +48,12 @@ SPECIALS = {
 
 @pytest.mark.parametrize(("raw", "text"), SFLOATS.items())
 def test_an_sfloat_keeps_its_precision(raw: int, text: str) -> None:
-    assert format(sfloat(raw), "f") == text  # type: ignore[arg-type]
+    assert f"{sfloat(raw):f}" == text
 
 
 @pytest.mark.parametrize(("raw", "text"), FLOATS.items())
 def test_a_float_keeps_its_precision(raw: int, text: str) -> None:
-    assert format(float32(raw), "f") == text  # type: ignore[arg-type]
+    assert f"{float32(raw):f}" == text
 
 
 @pytest.mark.parametrize("special", Special)

@@ -28,12 +28,8 @@ def ticks(count: int, clock: Clock = Clock.RELATIVE) -> Stamp:
     return Stamp(clock, str(count), ticks=count)
 
 
-def naive(*parts: int) -> datetime:
-    return datetime(*parts)  # type: ignore[arg-type,misc]
-
-
-MEASURED = wall(naive(2017, 11, 26, 8, 0))
-BEHIND = wall(naive(2017, 11, 27, 5, 25, 44, 555000))
+MEASURED = wall(datetime(2017, 11, 26, 8, 0))
+BEHIND = wall(datetime(2017, 11, 27, 5, 25, 44, 555000))
 """Six minutes, as in the guide."""
 INDIA = timezone(timedelta(hours=5, minutes=30))
 
@@ -104,7 +100,7 @@ def test_so_are_ticks(now: int, then: int) -> None:
 
 def test_a_gateway_in_a_zone_that_changes_its_clocks_reckons_in_elapsed_time() -> None:
     at = datetime(2026, 3, 29, 3, 30, tzinfo=ZoneInfo("Europe/Berlin"))
-    stamp = placed(wall(naive(2026, 3, 29, 1, 30)), at, Coincidence(at, wall(naive(2026, 3, 29, 3, 30))))
+    stamp = placed(wall(datetime(2026, 3, 29, 1, 30)), at, Coincidence(at, wall(datetime(2026, 3, 29, 3, 30))))
     assert at.astimezone(UTC) - stamp == timedelta(hours=2)
     assert written(stamp) == "2026-03-29T01:30:00+02:00"
 
@@ -129,7 +125,7 @@ def test_a_time_that_is_no_number_lasted_nobody_knows_how_long() -> None:
 
 def test_what_leads_out_of_the_calendar_is_refused() -> None:
     with pytest.raises(Malformed, match="out of the calendar"):
-        effective(Reading(1, Coded(1), wall(naive(9999, 12, 31)), lasting=Decimal(10) ** 8), RECEIVED, None)
+        effective(Reading(1, Coded(1), wall(datetime(9999, 12, 31)), lasting=Decimal(10) ** 8), RECEIVED, None)
 
 
 @pytest.mark.parametrize("stamp", [Stamp(Clock.RELATIVE, "1"), Stamp(Clock.ABSOLUTE, "1")])

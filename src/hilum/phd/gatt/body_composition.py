@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from enum import IntFlag
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from hilum.phd import codes
 from hilum.phd.gatt.date_time import DateTime
@@ -157,14 +157,14 @@ def whole(first: Measurement, second: Measurement) -> Measurement:
     """The measurement that came in two packets. Raises Malformed: they are not two halves of one."""
     if not (first.partial and second.partial):
         raise Malformed("Body Composition Measurement: a packet that is no part of two")
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     for field in fields(Measurement):
         mine, other = getattr(first, field.name), getattr(second, field.name)
         absent = Special.NAN if field.name == "fat" else None
         if mine != other and absent not in (mine, other):
             raise Malformed(f"Body Composition Measurement: two packets with another {field.name} each")
         found[field.name] = other if mine is absent else mine
-    return replace(Measurement(**found), partial=False)  # type: ignore[arg-type]
+    return replace(Measurement(**found), partial=False)
 
 
 def readings(measurement: Measurement) -> tuple[Reading, ...]:

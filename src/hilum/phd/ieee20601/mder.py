@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 from hilum.phd.malformed import Malformed
 from hilum.phd.number import Number, float32, sfloat, to_float32, to_sfloat
@@ -128,9 +128,9 @@ def many(one: Form[T]) -> Form[tuple[T, ...]]:
     return Form(read, write)
 
 
-def record(kind: Callable[..., T], *forms: Form[Any]) -> Form[T]:
+def record(kind: type[T], *forms: Form[Any]) -> Form[T]:
     """SEQUENCE: a dataclass whose fields are these, in this order."""
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    names = [field.name for field in fields(cast(Any, kind))]
 
     def write(writer: Writer, value: T) -> None:
         for name, form in zip(names, forms, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from hilum.phd.ieee20601.attributes import Attributes, Certificate, Model
 from hilum.phd.ieee20601.clocks import NOW, TimeInfo
@@ -36,7 +36,7 @@ def system_id(eui: bytes) -> str:
 
 def device(base: Device, attributes: Attributes) -> Device:
     """`base`, and all that the device said of itself. A certificate that can't be read says nothing."""
-    more: dict[str, object] = {}
+    more: dict[str, Any] = {}
     if eui := attributes.get(_A.SYS_ID):
         more["system_id"] = system_id(eui)
     model = attributes.get(_A.ID_MODEL)
@@ -53,7 +53,7 @@ def device(base: Device, attributes: Attributes) -> Device:
     if isinstance(info, TimeInfo):
         more["synchronization"] = _INFRASTRUCTURE | info.protocol if info.protocol else None
         more["accuracy"] = None if info.accuracy == _UNKNOWN_ACCURACY else 125 * info.accuracy
-    return replace(base, **more)  # type: ignore[arg-type]
+    return replace(base, **more)
 
 
 def _certified(certificate: Certificate) -> dict[str, object]:

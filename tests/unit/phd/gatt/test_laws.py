@@ -23,6 +23,7 @@ from hilum.phd.gatt import (
     current_time,
     device_information,
     glucose,
+    glucose_context,
     heart_rate,
     pulse_oximeter,
     record_access,
@@ -182,13 +183,13 @@ measured = st.builds(
     st.booleans(),
 )
 contexts = st.builds(
-    glucose.Context,
+    glucose_context.Context,
     word,
-    some(st.tuples(one_of(glucose.Carbohydrate), sfloats)),
-    some(one_of(glucose.Meal)),
-    some(st.tuples(one_of(glucose.Tester), one_of(glucose.Health))),
+    some(st.tuples(one_of(glucose_context.Carbohydrate), sfloats)),
+    some(one_of(glucose_context.Meal)),
+    some(st.tuples(one_of(glucose_context.Tester), one_of(glucose_context.Health))),
     some(st.tuples(word, octet)),
-    some(st.tuples(one_of(glucose.Medication), sfloats, one_of(glucose.MedicationUnit))),
+    some(st.tuples(one_of(glucose_context.Medication), sfloats, one_of(glucose_context.MedicationUnit))),
     some(sfloats),
 )
 records = st.builds(
@@ -244,7 +245,7 @@ LAWS = (
         ),
         "Battery Level": Law(st.builds(battery.BatteryLevel, st.integers(0, 100)), battery.BatteryLevel.decode),
         "Glucose Measurement": Law(measured, glucose.Measurement.decode),
-        "Glucose Measurement Context": Law(contexts, glucose.Context.decode),
+        "Glucose Measurement Context": Law(contexts, glucose_context.Context.decode),
         "Glucose Feature": Law(bits(glucose.Feature, 16), glucose.Feature.decode),
         "Record Access: request": Law(requests(), record_access.decode),
         "Record Access: count": Law(st.builds(record_access.Count, word), record_access.decode),

@@ -14,6 +14,7 @@ from hilum.phd.gatt import (
     continuous_glucose,
     device_information,
     glucose,
+    glucose_context,
     heart_rate,
     pulse_oximeter,
     thermometer,
@@ -68,13 +69,13 @@ def test_glucose_of_18_9_mmol_per_litre_and_all_that_belongs_to_it() -> None:
     measurement = glucose.Measurement(
         7, TIME, 10, concentration(), glucose.Annunciation.STRIP_TYPE | glucose.Annunciation.TIME_FAULT, context=True
     )
-    context = glucose.Context(
+    context = glucose_context.Context(
         7,
-        (glucose.Carbohydrate.LUNCH, Decimal("0.060")),
-        glucose.Meal.POSTPRANDIAL,
-        (glucose.Tester.SELF, glucose.Health.STRESS),
+        (glucose_context.Carbohydrate.LUNCH, Decimal("0.060")),
+        glucose_context.Meal.POSTPRANDIAL,
+        (glucose_context.Tester.SELF, glucose_context.Health.STRESS),
         (900, 40),
-        (glucose.Medication.RAPID_ACTING, Decimal("0.0025"), glucose.MedicationUnit.L),
+        (glucose_context.Medication.RAPID_ACTING, Decimal("0.0025"), glucose_context.MedicationUnit.L),
         Decimal("6.7"),
     )
     feature = glucose.Feature.STRIP_TYPE | glucose.Feature.RESULT_HIGH_LOW | glucose.Feature.TIME_FAULT
@@ -115,7 +116,10 @@ def test_glucose_that_is_no_number_is_reported_as_that() -> None:
 
 def test_each_context_belongs_to_the_measurement_with_its_number() -> None:
     measurements = [glucose.Measurement(n, TIME, concentration=concentration()) for n in (1, 2)]
-    contexts = [glucose.Context(2, meal=glucose.Meal.FASTING), glucose.Context(3, meal=glucose.Meal.CASUAL)]
+    contexts = [
+        glucose_context.Context(2, meal=glucose_context.Meal.FASTING),
+        glucose_context.Context(3, meal=glucose_context.Meal.CASUAL),
+    ]
     found = glucose.readings(measurements, contexts)
     assert [(one.type, one.of) for one in found] == [
         (codes.CONC_GLU_CAPILLARY_WHOLEBLOOD, ()),
@@ -129,7 +133,7 @@ def test_each_context_belongs_to_the_measurement_with_its_number() -> None:
 
 def test_an_exercise_longer_than_its_field_lasted_longer_than_can_be_said() -> None:
     measurement = glucose.Measurement(1, TIME)
-    (found,) = glucose.readings([measurement], [glucose.Context(1, exercise=(0xFFFF, 120))])
+    (found,) = glucose.readings([measurement], [glucose_context.Context(1, exercise=(0xFFFF, 120))])
     assert found.lasting is Special.POSITIVE_INFINITY
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from hilum.phd.gatt import (
     current_time,
     device_information,
     glucose,
+    glucose_context,
     heart_rate,
     pulse_oximeter,
     record_access,
@@ -54,13 +56,13 @@ VECTORS = {
         context=True,
     ),
     # sequence 7: 60 g at lunch, after it, by oneself under stress, 15 minutes at 40 %, 2.5 ml of rapid acting, 6.7 %
-    "7f 07 00 02 3c d0 02 41 84 03 28 01 19 c0 43 f0": glucose.Context(
+    "7f 07 00 02 3c d0 02 41 84 03 28 01 19 c0 43 f0": glucose_context.Context(
         7,
-        (glucose.Carbohydrate.LUNCH, Decimal("0.060")),
-        glucose.Meal.POSTPRANDIAL,
-        (glucose.Tester.SELF, glucose.Health.STRESS),
+        (glucose_context.Carbohydrate.LUNCH, Decimal("0.060")),
+        glucose_context.Meal.POSTPRANDIAL,
+        (glucose_context.Tester.SELF, glucose_context.Health.STRESS),
         (900, 40),
-        (glucose.Medication.RAPID_ACTING, Decimal("0.0025"), glucose.MedicationUnit.L),
+        (glucose_context.Medication.RAPID_ACTING, Decimal("0.0025"), glucose_context.MedicationUnit.L),
         Decimal("6.7"),
     ),
     "ff 07": glucose.Feature(0x7FF),
@@ -134,11 +136,11 @@ VECTORS = {
 
 
 @pytest.mark.parametrize(("sent", "said"), VECTORS.items(), ids=VECTORS.keys())
-def test_a_characteristic_says_what_its_table_says(sent: str, said: object) -> None:
+def test_a_characteristic_says_what_its_table_says(sent: str, said: Any) -> None:
     data = hexed(sent)
-    decode = record_access.decode if isinstance(said, _RECORD_ACCESS) else type(said).decode  # type: ignore[attr-defined]
+    decode = record_access.decode if isinstance(said, _RECORD_ACCESS) else type(said).decode
     assert repr(decode(data)) == repr(said)
-    assert said.encode() == data  # type: ignore[attr-defined]
+    assert said.encode() == data
 
 
 _RECORD_ACCESS = (record_access.Request, record_access.Count, record_access.Outcome)
@@ -204,10 +206,10 @@ def test_cgm_commands() -> None:
 
 REFUSED = {
     "a reserved flag": (glucose.Measurement, "20 01 00 e0 07 05 17 11 34 11", 0),
-    "a reserved extended flag": (glucose.Context, "80 07 00 01", 3),
+    "a reserved extended flag": (glucose_context.Context, "80 07 00 01", 3),
     "a reserved sample": (glucose.Measurement, "02 01 00 e0 07 05 17 11 34 11 b6 b3 1b", 12),
     "a reserved location": (glucose.Measurement, "02 01 00 e0 07 05 17 11 34 11 b6 b3 61", 12),
-    "a reserved meal": (glucose.Context, "02 07 00 06", 3),
+    "a reserved meal": (glucose_context.Context, "02 07 00 06", 3),
     "a month of none": (DateTime, "e0 07 0d 17 11 34 11", 2),
     "30 February": (DateTime, "e0 07 02 1e 11 34 11", 3),
     "25 o'clock in a measurement": (thermometer.Measurement, "02 78 01 00 ff e0 07 05 17 19 34 11", 9),
@@ -228,9 +230,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("kind", "sent", "at"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_cannot_be_read_is_refused_where_it_is(kind: type, sent: str, at: int) -> None:
+def test_what_cannot_be_read_is_refused_where_it_is(kind: Any, sent: str, at: int) -> None:
     with pytest.raises(Malformed) as refused:
-        kind.decode(hexed(sent))  # type: ignore[attr-defined]
+        kind.decode(hexed(sent))
     assert refused.value.at == at
 
 

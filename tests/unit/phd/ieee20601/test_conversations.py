@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -66,8 +67,8 @@ class Between:
         return [one for one in [*found, *messages] if isinstance(one, kind)]
 
 
-def _between(name: str, **more: object) -> Between:
-    return Between(Manager(US), simulated.device(name, **more))  # type: ignore[arg-type]
+def _between(name: str, **more: Any) -> Between:
+    return Between(Manager(US), simulated.device(name, **more))
 
 
 @pytest.mark.parametrize("name", simulated.KINDS)
