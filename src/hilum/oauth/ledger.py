@@ -47,6 +47,12 @@ DIRECTORY: Final = 29
 IDEMPOTENCY_KEY: Final = 30
 VIDEO: Final = 31
 VIDEO_LINK: Final = 32
+DEVICE_AGENT: Final = 33
+DEVICE: Final = 34
+DEVICE_RECEIPT: Final = 35
+DEVICE_HELD: Final = 36
+DEVICE_KEY: Final = 37
+DEVICE_REFUSED: Final = 38
 
 FRESH: Final = 0
 USED: Final = 1
