@@ -21,6 +21,8 @@ from hilum.oauth import jwt
 from hilum.oauth.ledger import (
     CHALLENGE,
     DESTINATION,
+    DEVICE_HELD,
+    DEVICE_KEY,
     EHR,
     EHR_KEY,
     EHR_TOKEN,
@@ -47,6 +49,8 @@ _SEALED: Final[Mapping[int, tuple[str, ...]]] = {
     DESTINATION: ("secret", "former"),
     PARCEL: ("sealed",),
     IDEMPOTENCY_KEY: ("asked",),
+    DEVICE_KEY: ("private",),
+    DEVICE_HELD: ("sealed",),
 }
 """Kinds, beside keys of our own -> the members of their values that are sealed for their place, where not empty."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 from typing import Final
 
@@ -50,17 +50,41 @@ from hilum.interactions.permit import Lent, audit, covers, judged_by, lying, may
 from hilum.interactions.referring import link
 from hilum.interactions.retrying import retrying
 from hilum.interactions.terminology.knowledge import Knowledge
-from hilum.problems import Conflict, Issue, Problem
+from hilum.oauth.ledger import Lost, Put
+from hilum.problems import Conflict, Issue, Problem, VersionChanged
 from hilum.store.blobs.blob import Blob
 from hilum.store.interface import Write
 
-__all__ = ["Entry", "EntryOutcome", "Judge", "transaction"]
+__all__ = ["Entry", "EntryOutcome", "Judge", "Once", "Standing", "transaction"]
 
 Judge = Callable[[Door], Awaitable[None]]
 """Raises when what follows the commit would fail on the door it is shown."""
 
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the entry at `index` names once all is committed. `written`: this transaction makes that version; `created`:
+    and the resource with it. `found`: what a conditional create answers with instead.
+    """
+
+    index: int
+    type: str
+    id: str
+    version: int
+    written: bool
+    created: bool
+    found: Resource | None = None
+
+
+Once = Callable[[Sequence[Standing]], Sequence[Put]]
+"""Which records are written with the entries, in the order of the request, that leave something standing. It is called
+before each attempt to commit; what it raises refuses all.
+"""
+
 Content = tuple[Blob, bool] | None
 """Where the content of a Binary is if not in its body, and whether it is what the version that stands has."""
+
+Puts = Callable[[Sequence[Standing]], Awaitable[tuple[Put, ...]]]
 
 LETTER: Final = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
 ORDER: Final = ("DELETE", "POST", "PUT", "PATCH")
@@ -69,11 +93,13 @@ _BREATH: Final = 64
 
 
 async def transaction(
-    door: Door, who: Principal, entries: Sequence[Entry], judge: Judge | None = None
+    door: Door, who: Principal, entries: Sequence[Entry], judge: Judge | None = None, once: Once | None = None
 ) -> tuple[EntryOutcome, ...]:
     """Commit all entries; their outcomes in the order of the request.
 
     `judge` is shown, before each attempt to commit, a door on what will be stored after it; what it raises refuses all.
+    `once`: records that are written in the same commit, also where no entry changes anything; of several transactions
+    that write the same one is made, and the others are a Conflict.
 
     What is wrong with the entries by themselves is raised together (paths such as `Bundle.entry[3].resource.name[0]`),
     in the category of the first. Raises what the single interactions raise, and Invalid when two entries write one
@@ -81,12 +107,12 @@ async def transaction(
     """
     steps = await _understood(door, who, entries)
     if not any(step.target.type == contents.TYPE and step.entry.body is not None for step in steps):
-        return await _tried(door, who, entries, steps, {}, judge)
+        return await _tried(door, who, entries, steps, {}, judge, once)
     async with contents.stowing(door) as stow:
         entries, blobs = await _aside(stow, entries)
         if blobs:
             steps = await _understood(door, who, entries)
-        outcomes = await _tried(door, who, entries, steps, blobs, judge)
+        outcomes = await _tried(door, who, entries, steps, blobs, judge, once)
         for number, outcome in enumerate(outcomes):
             stow.settle(blobs.get(number), outcome.changed)
         return outcomes
@@ -115,6 +141,7 @@ async def _tried(
     steps: list[Step],
     blobs: Mapping[int, Blob],
     judge: Judge | None,
+    once: Once | None,
 ) -> tuple[EntryOutcome, ...]:
     """Until it is committed. `blobs`: by the number of the step."""
     generation = door.store.catalogue.generation
@@ -122,13 +149,13 @@ async def _tried(
 
     async def attempt() -> tuple[EntryOutcome, ...]:
         nonlocal generation, steps, tried
-        if tried:
+        first, tried = not tried, True
+        if not first:
             await _refuse_made(door, steps)
-        tried = True
         if door.store.catalogue.generation != generation:  # criteria may name a search parameter that is gone
             generation = door.store.catalogue.generation
             steps = await _understood(door, who, entries)
-        return await _attempt(door, who, steps, blobs, judge)
+        return await _attempt(door, who, steps, blobs, judge, None if once is None else _unused(door, once, first))
 
     return await retrying(attempt)
 
@@ -189,8 +216,29 @@ async def _refuse_made(door: Door, steps: list[Step]) -> None:
             raise Conflict(f"Another one has created the {step.target.type} with this id meanwhile.")
 
 
+def _unused(door: Door, once: Once, first: bool) -> Puts:
+    """The records that `once` wants. They are looked at where an attempt has failed, perhaps because of one of them:
+    then what they raise is Conflict.
+    """
+
+    async def puts(standing: Sequence[Standing]) -> tuple[Put, ...]:
+        wanted = tuple(once(standing))
+        for one in () if first else wanted:
+            row = await door.store.ledger.get(one.kind, one.key)
+            if (None if row is None else row.version) != one.version:
+                raise Conflict("What this may be written by, once, was used by another request meanwhile.")
+        return wanted
+
+    return puts
+
+
 async def _attempt(
-    door: Door, who: Principal, steps: list[Step], blobs: Mapping[int, Blob], judge: Judge | None
+    door: Door,
+    who: Principal,
+    steps: list[Step],
+    blobs: Mapping[int, Blob],
+    judge: Judge | None,
+    puts: Puts | None,
 ) -> tuple[EntryOutcome, ...]:
     plan = Plan(Links(door.base), catalogue=door.store.catalogue)
     for number, step in enumerate(steps):
@@ -201,14 +249,20 @@ async def _attempt(
     refuse_overlaps(steps, plan)
     await link(door, who, steps, plan)
     await refuse_doubles(steps, plan)
-    return await _commit(door, who, steps, plan, blobs, judge)
+    return await _commit(door, who, steps, plan, blobs, judge, puts)
 
 
 # --- the commit -------------------------------------------------------------------------------------------------------
 
 
 async def _commit(
-    door: Door, who: Principal, steps: list[Step], plan: Plan, blobs: Mapping[int, Blob], judge: Judge | None
+    door: Door,
+    who: Principal,
+    steps: list[Step],
+    plan: Plan,
+    blobs: Mapping[int, Blob],
+    judge: Judge | None,
+    puts: Puts | None,
 ) -> tuple[EntryOutcome, ...]:
     writes: dict[int, tuple[Write, ...]] = {}
     for number, step in enumerate(steps):
@@ -239,11 +293,34 @@ async def _commit(
         flat = tuple(write for some in writes.values() for write in some)
         if judge is not None:
             await judge(replace(door, store=Foreseen(door.store, flat), codes=Knowledge()))
-        stored = iter(await commit(door, plan.catalogue, flat, audit(who, "transaction"), conditions))
+        records = () if puts is None else await puts(_standing(steps, plan, writes))
+        stored = iter(await commit(door, plan.catalogue, flat, audit(who, "transaction"), conditions, puts=records))
         versions = {number: tuple(islice(stored, len(some))) for number, some in writes.items()}
-    elif judge is not None:
-        await judge(door)
+    else:
+        if judge is not None:
+            await judge(door)
+        if puts is not None:
+            try:
+                await door.store.ledger.many(await puts(_standing(steps, plan, writes)))
+            except Lost:
+                raise VersionChanged("A record to be written is another by now.") from None
     return tuple(_outcome(step, plan, versions) for step in sorted(steps, key=lambda step: step.number))
+
+
+def _standing(steps: list[Step], plan: Plan, writes: Container[int]) -> list[Standing]:
+    found: list[Standing] = []
+    for step in sorted(steps, key=lambda step: step.number):
+        number = step.number
+        stands, name = plan.found.get(number), plan.names.get(plan.same.get(number, number))
+        if stands is not None:
+            found.append(Standing(step.entry.index, stands.type, stands.id, stands.version, False, False, stands))
+        elif name is not None:
+            current = plan.current[plan.same.get(number, number)]
+            written = number in writes
+            version = plan.links.versions[name] if written or current is None else current.version
+            created = written and (current is None or current.deleted)
+            found.append(Standing(step.entry.index, *name, version, written, created))
+    return found
 
 
 async def _refuse_hidden(door: Door, who: Principal, steps: list[Step], plan: Plan, writes: Container[int]) -> None:

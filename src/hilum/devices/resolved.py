@@ -1,0 +1,172 @@
+"""A bundle with its patients found: what the registry says of each, and the entries that are written then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from hilum.access.policy import Grant, Policy, Principal
+from hilum.devices import bundles
+from hilum.devices.bundles import Bundle, Part
+from hilum.devices.resolving import Found, Hold, Identifier, Subject, Whose
+from hilum.interactions.door import Door
+from hilum.interactions.links import rewritten
+from hilum.interactions.transaction import Entry
+from hilum.problems import Unprocessable
+
+STAND_IN: Final = "not-known-yet"
+"""The id of a Patient that nobody has found, where a bundle is only looked at."""
+
+
+class Estimate(NamedTuple):
+    """What stands for a value that was preliminary, and is replaced by its last word."""
+
+    id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """`patients`: of each entry that says whose it is, by its index. `hold`: why nobody can say so yet of some."""
+
+    bundle: Bundle
+    patients: Mapping[int, str]
+    hold: str = ""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All patients, each once."""
+        return tuple(sorted(set(self.patients.values())))
+
+
+async def resolved(door: Door, whose: Whose, who: Principal, bundle: Bundle) -> Resolved:
+    """Ask for each device and patient once. Raises Forbidden, Unprocessable."""
+    asked: dict[tuple[tuple[Identifier, ...], Subject], Found | Hold] = {}
+    patients: dict[int, str] = {}
+    why: dict[str, None] = {}
+    for part in bundle.parts:
+        if part.type == "Patient" or (part.type == "Device" and "patient" not in part.body):
+            continue
+        key = (await _devices(door, bundle, part), bundles.subject(bundle, part))
+        if key not in asked:
+            asked[key] = await whose(who, *key)
+        answer = asked[key]
+        if isinstance(answer, Hold):
+            why[answer.why] = None
+            patients[part.index] = STAND_IN
+        else:
+            patients[part.index] = answer.patient
+    return Resolved(bundle, patients, " ".join(why))
+
+
+async def _devices(door: Door, bundle: Bundle, part: Part) -> tuple[Identifier, ...]:
+    """All identifiers of what measured. Raises Unprocessable."""
+    if part.type == "Device":
+        return bundles.identifiers(part.body)
+    meant = bundles.device(bundle, part)
+    if meant is None:
+        return ()
+    if isinstance(meant, Part):
+        return bundles.identifiers(meant.body)
+    known = await door.store.read("Device", meant.removeprefix("Device/"))
+    if known is None or known.deleted:
+        raise Unprocessable("There is no such Device.", expression=f"{part.where}.resource.device.reference")
+    return bundles.identifiers(known.body)
+
+
+# --- what is written --------------------------------------------------------------------------------------------------
+
+
+def entries(found: Resolved, doubles: Mapping[int, int], estimates: Mapping[int, Estimate]) -> list[Entry]:
+    """The entries of the transaction. `estimates`: those that replace what stands there. Raises Unprocessable."""
+    return list(_entries(found, doubles, estimates))
+
+
+def _entries(found: Resolved, doubles: Mapping[int, int], estimates: Mapping[int, Estimate]) -> Iterator[Entry]:
+    parts = {part.index: part for part in found.bundle.parts}
+    urls = {
+        part.index: part.full_url or next((parts[a].full_url for a, b in doubles.items() if b == part.index), None)
+        for part in found.bundle.parts
+    }
+    for part in found.bundle.parts:
+        if part.type == "Patient" or part.index in doubles:
+            continue
+        body = rewritten(part.body, _rewriting(found, part, doubles, urls))
+        estimate = estimates.get(part.index)
+        url = urls[part.index]
+        if estimate is None:
+            yield Entry("POST", part.type, body, url, if_none_exist=part.if_none_exist, index=part.index)
+        else:
+            yield Entry(
+                "PUT",
+                f"{part.type}/{estimate.id}",
+                {**body, "id": estimate.id},
+                url,
+                if_match=f'W/"{estimate.version}"',
+                index=part.index,
+            )
+
+
+class _rewriting:
+    """What a reference of one entry becomes: the patient that was found, or the entry that stands for what it names."""
+
+    def __init__(self, found: Resolved, part: Part, doubles: Mapping[int, int], urls: Mapping[int, str | None]) -> None:
+        self._found, self._part, self._doubles, self._urls = found, part, doubles, urls
+
+    def __call__(self, reference: str) -> str:
+        meant = self._found.bundle.meant(self._part, reference)
+        if not isinstance(meant, Part):
+            return reference
+        if meant.type == "Patient":
+            return f"Patient/{self._patient(meant)}"
+        return self._urls[self._doubles.get(meant.index, meant.index)] or reference
+
+    def _patient(self, meant: Part) -> str:
+        """Who the Patient entry is: of this entry's own subject, or else as others of the bundle have it."""
+        own, _ = self._found.patients.get(self._part.index), None
+        if own is not None and _names(self._found.bundle, self._part, meant):
+            return own
+        ids = patients_of(self._found, meant)
+        if len(ids) == 1:
+            return ids[0]
+        raise Unprocessable(
+            "A reference to this Patient is not clear: nothing of this bundle is measured of just one patient by it.",
+            expression=self._part.where,
+        )
+
+
+def patients_of(found: Resolved, entry: Part) -> tuple[str, ...]:
+    """Who a Patient entry was found to be."""
+    ids = {found.patients[one.index] for one in found.bundle.parts if _names(found.bundle, one, entry)}
+    return tuple(sorted(ids))
+
+
+def _names(bundle: Bundle, part: Part, entry: Part) -> bool:
+    said = part.body.get(bundles.OF.get(part.type, ""))
+    reference = said.get("reference") if type(said) is dict else None
+    return type(reference) is str and bundle.meant(part, reference) is entry
+
+
+# --- who writes it ----------------------------------------------------------------------------------------------------
+
+
+def acting(who: Principal, patients: Sequence[str]) -> Principal:
+    """Who pushes, with what that takes: their own right to create, and the gateway's to find what is there already, of
+    these patients alone, so that a device's client needs no right to read or to change anything.
+    """
+    return replace(who, policy=_policy(who.policy, tuple(patients)))
+
+
+@lru_cache(maxsize=4096)
+def _policy(policy: Policy, patients: tuple[str, ...]) -> Policy:
+    own = tuple(
+        replace(grant, interactions=kept) for grant in policy.grants if (kept := grant.interactions & frozenset("cr"))
+    )
+    owners = tuple(("Patient", id) for id in patients)
+    beside = (
+        Grant("Device", frozenset("rs")),
+        *((Grant("Observation", frozenset("rsu"), owners), Grant("Patient", frozenset("r"), owners)) if owners else ()),
+    )
+    return Policy(own + beside, policy.named, policy.beyond)
