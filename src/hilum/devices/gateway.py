@@ -29,14 +29,21 @@ _TRIES: Final = 8
 """How often what changes meanwhile is looked at anew: an estimate, or what an agent has waiting."""
 
 
+def _nobody(who: Principal, bundle: Bundle) -> None:
+    """Nobody listens."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Where bundles go, and who says whose they are. `clock`: seconds since 1970."""
+    """Where bundles go, and who says whose they are. `clock`: seconds since 1970. `heard`: is told what was taken, once
+    it is on disk, for "last contact"; it does not wait.
+    """
 
     door: Door
     whose: Whose
     seal: Seal = field(repr=False)
     clock: Callable[[], float] = time.time
+    heard: Callable[[Principal, Bundle], None] = _nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +95,16 @@ async def take(
             ack="" if ack is None else ack(found.hold),
         )
         if found.hold:
-            return await _hold(gateway, who, bundle, found, receipt, place)
-        return await _store(gateway, who, found, receipt, lambda done: [receipts.put(place, done)])
+            done = await _hold(gateway, who, bundle, found, receipt, place)
+        else:
+            done = await _store(gateway, who, found, receipt, lambda made: [receipts.put(place, made)])
     except Conflict:
         before = await _before(gateway, place, content)
         if before is None:
             raise
         return before
+    gateway.heard(who, parsed)
+    return done
 
 
 async def _before(gateway: Gateway, place: bytes, content: bytes) -> Outcome | None:
@@ -205,7 +215,7 @@ async def _hold(
         await transaction(gateway.door, acting(who, found.ids), entries(found, doubles, {}), stop)
     ledger = gateway.door.store.ledger
     for _ in range(_TRIES):
-        puts = await holding.kept(ledger, gateway.seal, who, bundle, receipt, place)
+        puts = await holding.kept(ledger, gateway.seal, who, bundle, receipt, place, found.devices)
         try:
             await ledger.many([receipts.put(place, receipt), *puts])
         except Lost:
@@ -225,13 +235,15 @@ class Released:
     refused: int = 0
 
 
-async def release(gateway: Gateway, client: str = "") -> Released:
-    """Store what is known by now whose it is, of one client or of all: as who sent it, in the commit that turns its
-    receipt into one of what is stored. What a client sent that has been revoked since waits on. Raises Busy.
+async def release(gateway: Gateway, id: str = "") -> Released:
+    """Store what is known by now whose it is, all or the one of this receipt: as who sent it, in the commit that turns
+    its receipt into one of what is stored. What a client sent that has been revoked since waits on. Raises Busy.
     """
     stored = waiting = refused = 0
     ledger = gateway.door.store.ledger
-    async for one in holding.waiting(ledger, client):
+    async for one in holding.waiting(ledger):
+        if id not in ("", one.id):
+            continue
         try:
             if await _released(gateway, one.place):
                 stored += 1

@@ -46,6 +46,7 @@ class _Held(Record, frozen=True, omit_defaults=True):
     why: str
     entries: int
     size: int
+    devices: tuple[str, ...] = ()
 
 
 class _Content(Record, frozen=True):
@@ -78,7 +79,10 @@ class _Tally(Record, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One that waits, as it is listed. `place`: its key. `id`: of its receipt. `at`: microseconds since 1970."""
+    """One that waits, as it is listed. `place`: its key. `id`: of its receipt. `at`: microseconds since 1970.
+
+    `devices`: what measured, `system|value`, with `#person` where the bundle says which of its users.
+    """
 
     place: bytes
     id: str
@@ -87,6 +91,7 @@ class Waiting:
     why: str
     entries: int
     size: int
+    devices: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,13 @@ class Held:
 
 
 async def kept(
-    ledger: Ledger, seal: Seal, who: Principal, bundle: Mapping[str, Any], receipt: Receipt, place: bytes
+    ledger: Ledger,
+    seal: Seal,
+    who: Principal,
+    bundle: Mapping[str, Any],
+    receipt: Receipt,
+    place: bytes,
+    devices: tuple[str, ...],
 ) -> list[Put]:
     """The records of a new one. Raises NoRoom."""
     grants = tuple(
@@ -120,7 +131,14 @@ async def kept(
             "this bundle, and send it again later."
         )
     held = _Held(
-        receipt.system, receipt.value, receipt.client, receipt.at, receipt.held, len(receipt.entries), len(sealed)
+        receipt.system,
+        receipt.value,
+        receipt.client,
+        receipt.at,
+        receipt.held,
+        len(receipt.entries),
+        len(sealed),
+        devices,
     )
     return [
         Put(DEVICE_HELD, place, write(held), NEVER, who.client.encode(), _WAITS),
@@ -137,7 +155,7 @@ async def waiting(ledger: Ledger, client: str = "") -> AsyncIterator[Waiting]:
             one = read(row, _Held)
             if client in ("", one.client):
                 id = id_of(Receipt(one.system, one.value, one.client, b"", one.at))
-                yield Waiting(row.key, id, one.client, one.at, one.why, one.entries, one.size)
+                yield Waiting(row.key, id, one.client, one.at, one.why, one.entries, one.size, one.devices)
         after = rows[-1].key
 
 

@@ -17,7 +17,7 @@ from hilum.fhir import json
 from hilum.fhir.resource import instant
 from hilum.oauth.keeping import Ledger
 from hilum.oauth.ledger import DEVICE_RECEIPT, Put, read, write
-from hilum.problems import NotFound, Unprocessable
+from hilum.problems import Issue, NotFound, Unprocessable
 
 URI: Final = "urn:ietf:rfc:3986"
 _UUID: Final = "urn:uuid:"
@@ -81,7 +81,7 @@ def same(receipt: Receipt, content: bytes) -> None:
     """Raises Unprocessable where another content had the name."""
     if receipt.content != content:
         text = "Another content came under this identifier before. What is new needs an identifier of its own."
-        raise Unprocessable(text, expression="Bundle.identifier")
+        raise Unprocessable(issues=(Issue("error", "duplicate", text, "Bundle.identifier"),))
 
 
 # --- as it is answered ------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from hilum.devices.resolving import Found, Hold, Identifier, Subject, Whose
 from hilum.interactions.door import Door
 from hilum.interactions.links import rewritten
 from hilum.interactions.transaction import Entry
+from hilum.phd.reading import NO_SYSTEM_ID
 from hilum.problems import Unprocessable
 
 STAND_IN: Final = "not-known-yet"
@@ -29,11 +30,14 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """`patients`: of each entry that says whose it is, by its index. `hold`: why nobody can say so yet of some."""
+    """`patients`: of each entry that says whose it is, by its index. `hold`: why nobody can say so yet of some, and
+    `devices`: of which, as `hilum.devices.holding.Waiting` has them.
+    """
 
     bundle: Bundle
     patients: Mapping[int, str]
     hold: str = ""
+    devices: tuple[str, ...] = ()
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -46,6 +50,7 @@ async def resolved(door: Door, whose: Whose, who: Principal, bundle: Bundle) -> 
     asked: dict[tuple[tuple[Identifier, ...], Subject], Found | Hold] = {}
     patients: dict[int, str] = {}
     why: dict[str, None] = {}
+    waits: dict[str, None] = {}
     for part in bundle.parts:
         if part.type == "Patient" or (part.type == "Device" and "patient" not in part.body):
             continue
@@ -55,10 +60,24 @@ async def resolved(door: Door, whose: Whose, who: Principal, bundle: Bundle) -> 
         answer = asked[key]
         if isinstance(answer, Hold):
             why[answer.why] = None
+            waits |= dict.fromkeys(_named(*key))
             patients[part.index] = STAND_IN
         else:
             patients[part.index] = answer.patient
-    return Resolved(bundle, patients, " ".join(why))
+    return Resolved(bundle, patients, " ".join(why), tuple(waits))
+
+
+def _named(devices: Sequence[Identifier], subject: Subject) -> Iterator[str]:
+    """The device, by the identifier that the placeholder has for it, or by its first."""
+    for one in subject.identifiers:
+        value, sign, person = one.value.rpartition("#")
+        system = next((known.system for known in devices if known.value == value), None)
+        if sign and system is not None:
+            yield f"{system}|{value}" + (f"#{person}" if person else "")
+            return
+    telling = [one for one in devices if one.value != NO_SYSTEM_ID]
+    if telling:
+        yield f"{telling[0].system}|{telling[0].value}"
 
 
 async def _devices(door: Door, bundle: Bundle, part: Part) -> tuple[Identifier, ...]:
@@ -93,7 +112,7 @@ def _entries(found: Resolved, doubles: Mapping[int, int], estimates: Mapping[int
     for part in found.bundle.parts:
         if part.type == "Patient" or part.index in doubles:
             continue
-        body = rewritten(part.body, _rewriting(found, part, doubles, urls))
+        body = rewritten(part.body, _Rewriting(found, part, doubles, urls))
         estimate = estimates.get(part.index)
         url = urls[part.index]
         if estimate is None:
@@ -109,7 +128,7 @@ def _entries(found: Resolved, doubles: Mapping[int, int], estimates: Mapping[int
             )
 
 
-class _rewriting:
+class _Rewriting:
     """What a reference of one entry becomes: the patient that was found, or the entry that stands for what it names."""
 
     def __init__(self, found: Resolved, part: Part, doubles: Mapping[int, int], urls: Mapping[int, str | None]) -> None:
@@ -125,7 +144,7 @@ class _rewriting:
 
     def _patient(self, meant: Part) -> str:
         """Who the Patient entry is: of this entry's own subject, or else as others of the bundle have it."""
-        own, _ = self._found.patients.get(self._part.index), None
+        own = self._found.patients.get(self._part.index)
         if own is not None and _names(self._found.bundle, self._part, meant):
             return own
         ids = patients_of(self._found, meant)
