@@ -15,13 +15,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
+from hilum.access.bearer import NotHeld
+from hilum.access.keys import SigningKey
 from hilum.access.policy import Principal
+from hilum.access.seal import Seal
 from hilum.audit.recording import Trail
 from hilum.devices import bundles, receipts
 from hilum.devices.envelopes import CACHE_SECONDS, Envelopes
 from hilum.devices.gateway import Gateway, Outcome, take
 from hilum.devices.records import Agent
+from hilum.devices.resolving import Whose
 from hilum.fhir import json
+from hilum.interactions.door import Door
 from hilum.oauth.ledger import DEVICE_AGENT, read
 from hilum.problems import Malformed, MethodNotAllowed, NotFound, Problem, UnsupportedMediaType
 from hilum.rest import forms, outcome, router
@@ -43,12 +48,20 @@ _GIANTS: Final = 2
 """As of /fhir: how many bodies of more than `_GIANT` bytes are worked on at once."""
 
 Headers = Mapping[bytes, bytes]
-Answer = Callable[[Request, body.Receive], Awaitable[Response]]
+Answer = Callable[[Request, str, body.Receive], Awaitable[Response]]
 
 
 def is_push(path: bytes) -> bool:
     """Whether a path is answered here: other pages lie beside."""
     return path.startswith(PREFIX) and any(path == one or path.startswith(one + b"/") for one in _HERE)
+
+
+def devices(
+    door: Door, key: SigningKey, whose: Whose, verifier: Verifies | None, limits: Limits, trail: Trail
+) -> Devices:
+    """What is pushed to, over this door. `key`: the root, by which what is held is sealed."""
+    seal = Seal(key)
+    return Devices(Gateway(door, whose, seal), Envelopes(door.store.ledger, seal), verifier, limits, trail)
 
 
 class Devices:
@@ -57,7 +70,7 @@ class Devices:
     def __init__(
         self, gateway: Gateway, envelopes: Envelopes, verifier: Verifies | None, limits: Limits, trail: Trail
     ) -> None:
-        self._gateway, self._envelopes = gateway, envelopes
+        self.gateway, self.envelopes = gateway, envelopes
         self._verifier, self._trail = verifier, trail
         self._limit = limits.bundle
         self._budget = body.Budget(limits.together)
@@ -77,6 +90,8 @@ class Devices:
         try:
             response = await self._answered(request, scope, receive)
         except Problem as problem:
+            if isinstance(problem, NotHeld):
+                request.who = problem.who
             response = outcome.response(problem, headers)
             if scope["method"] == "POST" and body.is_long(headers):
                 response.headers.append(body.CLOSE)
@@ -103,14 +118,13 @@ class Devices:
         method, request.interaction, answer = route
         if request.method != method and not (request.method == "HEAD" and method == "GET"):
             raise MethodNotAllowed(f"Only {method} is possible here.", (method,))
-        request.path = path
         if request.interaction != "device-jwks":
             request.who = await authenticate(self._verifier, request.headers)
-        return await answer(request, receive)
+        return await answer(request, path[-1], receive)
 
     # --- each of them -------------------------------------------------------------------------------------------------
 
-    async def _bundle(self, request: Request, receive: body.Receive) -> Response:
+    async def _bundle(self, request: Request, last: str, receive: body.Receive) -> Response:
         said = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
         if said != _SEALED and said not in _PLAIN:
             raise UnsupportedMediaType(f"Bundles come as {_PLAIN[0]}, or, sealed, as {_SEALED}.")
@@ -123,21 +137,21 @@ class Devices:
                 done = await self._taken(request.who, content, said == _SEALED)
         finally:
             self._budget.give_back(held)
-        return answered(done, self._gateway.door.base)
+        return answered(done, self.gateway.door.base)
 
     async def _taken(self, who: Principal, content: bytes, sealed: bool) -> Outcome:
         if sealed:
-            content = await self._envelopes.open(content)
+            content = await self.envelopes.open(content)
         bundle = await body.parsed(content)
-        return await take(self._gateway, who, bundle, name=bundles.name(bundle), content=sha256(content).digest())
+        return await take(self.gateway, who, bundle, name=bundles.name(bundle), content=sha256(content).digest())
 
-    async def _receipt(self, request: Request, receive: body.Receive) -> Response:
-        ledger = self._gateway.door.store.ledger
-        found = await receipts.found(ledger, request.who.client, request.path[2])
+    async def _receipt(self, request: Request, last: str, receive: body.Receive) -> Response:
+        ledger = self.gateway.door.store.ledger
+        found = await receipts.found(ledger, request.who.client, last)
         return Response(200, [_JSON, NO_STORE], receipts.shown(found))
 
-    async def _me(self, request: Request, receive: body.Receive) -> Response:
-        row = await self._gateway.door.store.ledger.get(DEVICE_AGENT, request.who.client.encode())
+    async def _me(self, request: Request, last: str, receive: body.Receive) -> Response:
+        row = await self.gateway.door.store.ledger.get(DEVICE_AGENT, request.who.client.encode())
         told: dict[str, Any] = {"client": request.who.client, "enrolled": row is not None}
         if row is not None:
             found = read(row, Agent)
@@ -149,9 +163,9 @@ class Devices:
             }
         return Response(200, [_JSON, NO_STORE], json.encode(told))
 
-    async def _jwks(self, request: Request, receive: body.Receive) -> Response:
+    async def _jwks(self, request: Request, last: str, receive: body.Receive) -> Response:
         kept: Header = (b"cache-control", b"public, max-age=%d" % CACHE_SECONDS)
-        return Response(200, [_JSON, kept], json.encode(await self._envelopes.jwks()))
+        return Response(200, [_JSON, kept], json.encode(await self.envelopes.jwks()))
 
 
 def answered(done: Outcome, base: str) -> Response:

@@ -1,8 +1,7 @@
-"""Envelopes that are sealed for this server: its keys, their private halves sealed in the ledger, are published as a JWK
-Set (https://www.rfc-editor.org/rfc/rfc7517#section-5).
+"""Envelopes that are sealed for this server: its keys, published as a JWK Set, private halves sealed in the ledger.
 
-The first key is made when somebody first asks for the set. The newest
-alone is published; those before it still open what agents have sealed for them, and may hold for as long as it waits.
+https://www.rfc-editor.org/rfc/rfc7517#section-5. The first key is made when somebody first asks for the set. The newest
+alone is published; those before it still open what agents have sealed for them meanwhile.
 """
 
 from __future__ import annotations

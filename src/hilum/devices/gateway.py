@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from hilum.access.policy import Principal
 from hilum.access.seal import Seal
-from hilum.devices import bundles, holding, receipts
+from hilum.devices import bundles, holding, receipts, units
 from hilum.devices.bundles import Bundle, Name
 from hilum.devices.records import Entry as Kept
 from hilum.devices.records import Receipt
@@ -83,6 +83,7 @@ async def take(
     parsed = bundles.parsed(bundle, gateway.door.base)
     for type in dict.fromkeys(part.type for part in parsed.parts if part.type != "Patient"):
         permits(who, type, "c")
+    await units.check(parsed.parts)
     try:
         found = await resolved(gateway.door, gateway.whose, who, parsed)
         receipt = Receipt(

@@ -100,6 +100,16 @@ def part(code: int, ucum: str) -> str | None:
     return found.loinc if found is not None and ucum in found.units else None
 
 
+def units_of(code: int, loinc: str) -> frozenset[str]:
+    """UCUM's units in which a LOINC code is that of a measurement; none: it is not, or nobody has told us."""
+    vital, *units = _vital_signs().get(code, ("",))
+    found = {ucum for ucum, one in _loinc().get(code, {}).items() if one == loinc}
+    told = _parts().get(code)
+    return frozenset(
+        (*found, *(units if vital == loinc else ()), *(told.units if told is not None and told.loinc == loinc else ()))
+    )
+
+
 def needed() -> frozenset[int]:
     """Parts without which a panel is none."""
     return frozenset(code for code, one in _parts().items() if one.needed)
