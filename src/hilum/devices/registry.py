@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,6 +16,7 @@ from hilum.audit.recording import SILENT, Trail
 from hilum.devices import allowed
 from hilum.devices.inviting import Clients, Invited, carried
 from hilum.devices.records import Agent, Link, Measuring
+from hilum.devices.waiting import Nothing, Waiting, Waits
 from hilum.interactions.door import Door
 from hilum.interactions.read import read as read_resource
 from hilum.oauth.ledger import DEVICE, DEVICE_AGENT, Put, Row, digest, read, write
@@ -77,6 +78,7 @@ class Registry:
     clients: Clients
     roles: Roles
     trail: Trail = SILENT
+    waits: Waits = field(default_factory=Nothing)
     clock: Callable[[], float] = field(default=time.time)
 
     @property
@@ -162,7 +164,10 @@ class Registry:
                 raise Conflict("This user of the device is linked to another patient: unlink it first.")
             return structs.replace(one, links=(*one.links, link))
 
-        return await self._change(who, key, linked, {"linked": f"{PATIENT}/{patient}", "person": person}, made)
+        about = {"linked": f"{PATIENT}/{patient}", "person": person}
+        found = await self._change(who, key, linked, about, made)
+        await self.waits.release()
+        return found
 
     async def unlink(self, who: Principal, name: str, person: str = "") -> Known:
         """End that. What comes of that user afterwards is held. Raises NotFound."""
@@ -184,6 +189,16 @@ class Registry:
     async def restore(self, who: Principal, name: str) -> Known:
         """Take what it measures again. Raises NotFound."""
         return await self._revoked(who, name, False)
+
+    async def held(self, who: Principal) -> Sequence[Waiting]:
+        """What waits until somebody has said whose it is, the oldest first."""
+        allowed.to_see(who)
+        return await self.waits.waiting()
+
+    async def release(self, who: Principal, id: str = "") -> int:
+        """Try it again, or this one: how many batches were stored."""
+        allowed.to_link(who)
+        return await self.waits.release(id)
 
     async def _revoked(self, who: Principal, name: str, revoked: bool) -> Known:
         allowed.to_link(who)
