@@ -290,7 +290,7 @@ def held(
         "receipt": lambda one: one.id,
         "agent": lambda one: one.client,
         "since": lambda one: views.moment(one.at) or "",
-        "devices": lambda one: " ".join(one.devices),
+        "entries": lambda one: str(one.entries),
         "why": lambda one: one.why,
     }
     found = at_the_desk({"store": store, "data": data, "environment": environment}, work)

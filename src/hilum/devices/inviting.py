@@ -13,8 +13,8 @@ import msgspec
 from hilum.devices.records import Agent
 from hilum.oauth.ledger import DEVICE_AGENT, Put, Record, write
 
-SCOPES: Final = "system/Device.cs system/Observation.cs system/Patient.s"
-"""The most that an agent may ask for: conditional creates search."""
+SCOPES: Final = "system/Device.c system/Observation.c"
+"""The most that an agent may ask for: it reads nothing. What conditional creates look for is the gateway's to see."""
 
 
 class Invited(Record, frozen=True, omit_defaults=True):

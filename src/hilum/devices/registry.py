@@ -245,6 +245,17 @@ class Registry:
                 return Known(key.hex(), now)
         raise Busy("The record of the device is changed by others again and again. Try again.")
 
+    async def of_patient(self, id: str) -> list[Known]:
+        """Devices whose readings are this patient's. Who may know that is for the caller to judge."""
+        default = {row.key.decode() async for row in self._every(DEVICE_AGENT) if read(row, Agent).default == id}
+        every = [_known(row) async for row in self._every(DEVICE)]
+        return [
+            one
+            for one in every
+            if any(link.patient == id for link in one.device.links)
+            or (not one.device.links and one.device.agent in default)
+        ]
+
     async def _enrolled(self, row: Row) -> Enrolled:
         id = row.key.decode()
         return Enrolled(id, read(row, Agent), not await self.clients.active(id))

@@ -9,15 +9,15 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A batch that is held, without its readings. `id`: of its receipt. `devices`: as `Device.identifier` has them,
-    `system|value`, perhaps with `#person`. `why`: for people; names no patient. `at`: seconds since 1970.
+    """A batch that is held, without its readings. `id`: of its receipt. `why`: for people; names no patient.
+    `entries`: how many it has. `at`: seconds since 1970.
     """
 
     id: str
     client: str
     at: int
     why: str
-    devices: tuple[str, ...] = ()
+    entries: int = 0
 
 
 class Waits(Protocol):

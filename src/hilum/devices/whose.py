@@ -130,14 +130,14 @@ class Resolving:
         telling = [one for one in devices if octets(one.value) != NO_SYSTEM_ID]  # which all without one have
         known = [(one, await registry.device(ledger, one.system, one.value)) for one in telling]
         agent = await registry.agent(ledger, who.client)
-        told = await self._told(who if agent is None else granting.server(), telling, subject)
+        told = await self._told(telling, subject)
         found = whose([one for _, one in known if one is not None], agent, told)
         if isinstance(found, Refused):
             named = next(one.value for one, record in known if record is not None and record.revoked)
             raise Forbidden(f"{named}: {WHY[found.why]}")
         return Hold(WHY[found.why]) if isinstance(found, Hold) else found
 
-    async def _told(self, who: Principal, devices: Sequence[Identifier], subject: Subject) -> Told:
+    async def _told(self, devices: Sequence[Identifier], subject: Subject) -> Told:
         placeholders = [one.value.rpartition("#") for one in subject.identifiers if one.system.endswith(PLACEHOLDER)]
         named = [one for one in subject.identifiers if not one.system.endswith(PLACEHOLDER)]
         if any(device not in {one.value for one in devices} for device, _, _ in placeholders):
@@ -153,18 +153,16 @@ class Resolving:
             resource = await self.door.store.read(PATIENT, subject.id)
             patients |= {subject.id} if resource is not None and not resource.deleted else set()
         for one in named:
-            patients |= await self._having(who, one)
+            patients |= await self._having(one)
         return Named(tuple(sorted(patients)), person)
 
-    async def _having(self, who: Principal, identifier: Identifier) -> set[str]:
-        """Ids of up to two patients with this identifier."""
+    async def _having(self, identifier: Identifier) -> set[str]:
+        """Ids of up to two patients with this identifier: whether it may be written for them is judged afterwards."""
         wanted = [("identifier", "|".join(map(escaped, identifier))), ("_count", "2")]
 
         def understood(parameters: Registry) -> Parsed:
             return parse_query(PATIENT, wanted, base=self.door.base, registry=parameters)
 
-        try:
-            page = await searching.search(self.door, who, await searching.understood(self.door, wanted, understood))
-        except Forbidden:
-            return set()
+        parsed = await searching.understood(self.door, wanted, understood)
+        page = await searching.search(self.door, granting.server(), parsed)
         return {one.id for one in page.resources}

@@ -126,7 +126,7 @@ class Held(Shape):
     agent: str
     since: datetime
     why: str
-    devices: list[str]
+    entries: int
 
 
 class AllHeld(Shape):

@@ -50,7 +50,7 @@ def device(one: Known) -> dict[str, Any]:
 def held(one: Waiting) -> dict[str, Any]:
     """What waits."""
     return {
-        "id": one.id, "agent": one.client, "since": moment(one.at), "why": one.why, "devices": list(one.devices),
+        "id": one.id, "agent": one.client, "since": moment(one.at), "why": one.why, "entries": one.entries,
     }  # fmt: skip
 
 
