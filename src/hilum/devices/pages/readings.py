@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ TEST: Final = "HTEST"
 """Of meta.security: no patient's. https://terminology.hl7.org/CodeSystem-v3-ActReason.html"""
 ESTIMATE: Final = "preliminary"
 LEFT_OUT: Final = frozenset(("entered-in-error", "cancelled", "registered"))
+_REFERENCE_ID: Final = re.compile(r"MDC_[A-Z0-9_]+: ")
+"""Before a name for people, as the guide writes texts."""
 _LOINC: Final = "http://loinc.org"
 _CLOCKS: Final = "PhdCoincidentTimeStampObservation"
 _BESIDE: Final = frozenset(
@@ -166,7 +169,7 @@ def _named(concept: Any) -> tuple[str, str]:
     codings = sorted(_maps(concept.get("coding")), key=lambda one: one.get("system") != _LOINC)
     code = next((_code(one) for one in codings if _code(one)), "")
     display = next((str(one["display"]) for one in codings if one.get("display")), "")
-    return code, str(concept.get("text") or display or code)
+    return code, _REFERENCE_ID.sub("", str(concept.get("text") or display or code))
 
 
 def _time(body: Body) -> tuple[datetime | None, str]:
