@@ -15,6 +15,7 @@ from hilum.app.brokering import Brokering, Ordered
 from hilum.audit.recording import Trail
 from hilum.broker import checking
 from hilum.broker.api.broker import Broker, Headers
+from hilum.devices.registry import Registry
 from hilum.interactions.door import Door
 from hilum.problems import Malformed, Problem, UnsupportedMediaType
 from hilum.rest import forms, outcome, router
@@ -71,8 +72,8 @@ def broker(
 class Api:
     """That of one process."""
 
-    def __init__(self, broker: Broker, filming: Filming | None = None) -> None:
-        self._broker, self._filming = broker, filming
+    def __init__(self, broker: Broker, filming: Filming | None = None, devices: Registry | None = None) -> None:
+        self._broker, self._filming, self._devices = broker, filming, devices
         self._budget = body.Budget(MOST_BYTES)
         self._app: asyncio.Task[Asgi] | None = None
 
@@ -130,7 +131,7 @@ class Api:
     async def _loaded(self) -> Asgi:
         """The application, imported once, whoever comes first and however many come with him."""
         if self._app is None:
-            self._app = asyncio.create_task(asyncio.to_thread(_imported, self._broker, self._filming))
+            self._app = asyncio.create_task(asyncio.to_thread(_imported, self._broker, self._filming, self._devices))
         return await asyncio.shield(self._app)
 
     async def _refused(self, request: Request, response: Response) -> Response:
@@ -175,10 +176,10 @@ class _Answer:
         return Response(self._status, headers, b"".join(self._parts), stream=self.stream, length=self.length)
 
 
-def _imported(broker: Broker, filming: Filming | None) -> Asgi:
+def _imported(broker: Broker, filming: Filming | None, devices: Registry | None) -> Asgi:
     from hilum.app.described import application
 
-    return application(broker, filming)
+    return application(broker, filming, devices)
 
 
 def _named(scope: Mapping[str, Any]) -> str:

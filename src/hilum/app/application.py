@@ -24,6 +24,7 @@ from hilum.app.brokering import Brokering, brokering, desk, ordered
 from hilum.app.callbacks import Called, is_callback
 from hilum.app.collecting import Collecting
 from hilum.app.cors import Cors
+from hilum.app.enrolling import Noting, registry
 from hilum.app.filming import Making, Marking, filmed
 from hilum.app.indexing import Indexing
 from hilum.app.metrics import Measured, Metrics
@@ -39,6 +40,9 @@ from hilum.app.visiting import Anyone, Visiting
 from hilum.audit.context import ORIGIN, Origin
 from hilum.audit.recording import SILENT
 from hilum.broker.pages import pages
+from hilum.devices.contacts import Contacts
+from hilum.devices.pages import pages as of_devices
+from hilum.devices.pages.desk import Desk as DevicesDesk
 from hilum.interactions.door import Door
 from hilum.problems import Busy, Damaged, Misconfigured, Problem
 from hilum.rest import forms, outcome, router
@@ -96,6 +100,8 @@ class Application:
         self._api: Api | None = None
         self._pages: Pages | None = None
         self._films: Pages | None = None
+        self._devices: Pages | None = None
+        self._noting: Noting | None = None
         self._cors: Cors | None = None
         self._proxies = address.networks(settings.trusted_proxies)
 
@@ -211,9 +217,13 @@ class Application:
         unreadable = self._recording.unreadable if self._recording else tuple
         roles = self._authorizing.roles if self._authorizing else packaged()
         made = filmed(settings, ways, orders, door, key, roles, trail)
+        devices = registry(door, roles, trail)
+        self._noting = Noting(Contacts(store.ledger))
+        self._noting.start()
         self._api = Api(
             broker(ways, orders, door, verifier, trail, roles),
             Filming(made.videos, door.base, partial(authenticate, verifier)),
+            devices,
         )
         self._ordering = Ordering(orders.running)
         self._ordering.start()
@@ -224,6 +234,8 @@ class Application:
         self._pages = pages.pages(desk(settings, ways, orders, door, trail))
         people = Anyone(settings.origin) if self._smart is None else Visiting(self._smart.site)
         self._films = films.pages(Desk(made.videos, people, door, settings.organization, settings.environment, trail))
+        at_devices = DevicesDesk(devices, people, door, settings.organization, settings.environment, trail)
+        self._devices = of_devices.pages(at_devices)
         self._site = Site(settings, service, verifier, self.metrics, ways.keys, unreadable)
         memory.settle()
         log.info(
@@ -243,6 +255,8 @@ class Application:
 
     async def stop(self) -> None:
         """Close the store; what was acknowledged is on disk already."""
+        if self._noting is not None:
+            await self._noting.stop()
         if self._marking is not None:
             await self._marking.stop()
         if self._filming is not None:
@@ -310,6 +324,8 @@ class Application:
             return self._beside(self._pages, scope, headers, receive)
         if self._films is not None and films.serves(path):
             return self._beside(self._films, scope, headers, receive)
+        if self._devices is not None and of_devices.serves(path):
+            return self._beside(self._devices, scope, headers, receive)
         if self._smart is not None and path.startswith(BESIDE):
             return self._beside(self._smart, scope, headers, receive)
         if self._api is not None and is_api(path):

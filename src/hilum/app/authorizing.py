@@ -20,6 +20,7 @@ from hilum.app.roles import Current
 from hilum.app.settings import Settings
 from hilum.app.watch import Apps, Watch
 from hilum.audit.recording import Trail
+from hilum.devices.inviting import enrolled
 from hilum.interactions.door import Door
 from hilum.rest.edge import NOBODY
 from hilum.smart.admin.brokered import Broker
@@ -113,6 +114,7 @@ class Authorizing:
             folder=folder(settings),
             checks=self._checks,
             broker=broker,
+            enrols=enrolled,
         )
 
     def _look_at_roles(self) -> None:

@@ -16,10 +16,12 @@ from hilum.app import roles
 from hilum.app.blobs import open_blobs
 from hilum.app.brokering import Brokering, Ordered, brokering, ordered
 from hilum.app.data import prepare, served_at
+from hilum.app.enrolling import registry
 from hilum.app.filming import Filmed, filmed
 from hilum.app.recording import Recording, by_command
 from hilum.app.settings import Settings
 from hilum.audit.recording import Trail
+from hilum.devices.registry import Registry
 from hilum.interactions.door import Door
 from hilum.store.interface import Store
 
@@ -33,6 +35,7 @@ class Desk:
     ways: Brokering
     ordered: Ordered
     filmed: Filmed
+    devices: Registry
     trail: Trail
 
 
@@ -58,7 +61,8 @@ async def desk(settings: Settings, store: Store) -> AsyncIterator[Desk]:
         orders = ordered(settings, ways, door, root, recording.trail)
         try:
             films = filmed(settings, ways, orders, door, root, roles.table(settings), recording.trail)
-            yield Desk(by_command(), door, ways, orders, films, recording.trail)
+            devices = registry(door, roles.table(settings), recording.trail)
+            yield Desk(by_command(), door, ways, orders, films, devices, recording.trail)
         finally:
             await orders.running.stop()
             await ways.renewing.close()

@@ -107,6 +107,7 @@ EVENTS: Final = {
     "ehr-sign-in-failed": "User Authentication",
     "setting": "Security Alert",
     "destination": "Security Alert",
+    "device": "Security Alert",
     "admin": "Security Alert",
     "deliver": "Export",
     "video-edit": "Security Alert",

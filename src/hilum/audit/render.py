@@ -95,6 +95,7 @@ SUBTYPES: Final = {
     "key": "110129",
     "setting": "110129",
     "destination": "110129",
+    "device": "110129",
     "register": "110129",
     "user": "110137",
     "role": "110136",

@@ -13,6 +13,7 @@ from hilum.cli.check import check
 from hilum.cli.clients import clients
 from hilum.cli.demo import demo
 from hilum.cli.destinations import destination
+from hilum.cli.devices import devices
 from hilum.cli.ehr import ehr
 from hilum.cli.explain import explain
 from hilum.cli.gather import gather
@@ -82,7 +83,7 @@ COMMANDS = (
 )
 """In the order of `hilum --help`: the journey of a newcomer first."""
 
-GROUPS = (guides, terminology, clients, users, keys, ehr, destination, orders, videos, renderers, audit)
+GROUPS = (guides, terminology, clients, users, keys, devices, ehr, destination, orders, videos, renderers, audit)
 """Commands that have commands."""
 
 for command in COMMANDS:

@@ -14,6 +14,8 @@ from hilum.access.ledger import Ledger
 from hilum.access.policy import Policy, Principal
 from hilum.audit.recording import Trail
 from hilum.interactions.door import Door
+from hilum.oauth.errors import OAuthError
+from hilum.oauth.ledger import Put
 from hilum.smart.admin.brokered import Broker, Nothing
 from hilum.smart.admin.checking import Checks
 from hilum.smart.apps.brands import Shelf
@@ -78,10 +80,15 @@ class SiteSettings:
         return self.origin.startswith("https:")
 
 
+def _nowhere(client: str, name: str, agent: Mapping[str, Any], now: int) -> Put:
+    raise OAuthError("access_denied", "No agents are enrolled here.")
+
+
 @dataclass(frozen=True)
 class Site:
     """`steps`: the pages of a flow, in their order. `clock`: seconds since 1970. `folder`: where the files of the audit
-    trail are, None: not known. `checks`: verifications of it that run.
+    trail are, None: not known. `checks`: verifications of it that run. `enrols`: the record of an agent of devices, of
+    client id, name, what its invitation says, and seconds since 1970.
     """
 
     door: Door
@@ -103,6 +110,7 @@ class Site:
     folder: Path | None = None
     checks: Checks = field(default_factory=Checks)
     broker: Broker = field(default_factory=Nothing)
+    enrols: Callable[[str, str, Mapping[str, Any], int], Put] = field(default=_nowhere)
 
     @property
     def now(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -90,12 +90,19 @@ async def every(ledger: Ledger, after: str = "") -> AsyncIterator[Registered]:
         last = rows[-1].key
 
 
-async def add(ledger: Ledger, client: Client, id: str = "", *, sandbox: bool = False) -> Registered:
-    """A new client; without an id it gets one. Raises OAuthError as `check`, Invalid, and Conflict: the id is taken."""
+async def add(
+    ledger: Ledger, client: Client, id: str = "", *, sandbox: bool = False, beside: Sequence[Put] = ()
+) -> Registered:
+    """A new client; without an id it gets one. `beside`: new records that are written with it, or none of them.
+
+    Raises OAuthError as `check`, Invalid, and Conflict: the id is taken.
+    """
     check(client, sandbox=sandbox)
     id = new_id(id)
-    if not await ledger.add(Put(CLIENT, id.encode(), write(client))):
-        raise taken(id)
+    try:
+        await ledger.many([Put(CLIENT, id.encode(), write(client)), *beside])
+    except Lost:
+        raise taken(id) from None
     return Registered(id, client, 1)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from msgspec import structs
 
@@ -19,11 +19,14 @@ _PREFIX: Final = "hit_"
 
 
 class Initial(Record, frozen=True, omit_defaults=True):
-    """`scopes`: the most that a client may register for; `uses`: how many are left; `by`: who made it."""
+    """`scopes`: the most that a client may register for; `uses`: how many are left; `by`: who made it. `agent`: what
+    is enrolled with it is the agent of devices, for whom this says (`Site.enrols`).
+    """
 
     scopes: str
     uses: int
     by: str = ""
+    agent: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,11 @@ class Invitation:
     initial: Initial
 
 
-async def make(ledger: Ledger, scopes: str, uses: int, by: str, now: float) -> str:
+async def make(ledger: Ledger, scopes: str, uses: int, by: str, now: float, agent: dict[str, Any] | None = None) -> str:
     """A new token; the ledger keeps its digest. `now`: seconds since 1970."""
     token = _PREFIX + secrets.token_urlsafe(32)
     expires = int((now + SECONDS) * 1_000_000)
-    await ledger.add(Put(INITIAL, digest(token), write(Initial(scopes, uses, by)), expires=expires))
+    await ledger.add(Put(INITIAL, digest(token), write(Initial(scopes, uses, by, agent)), expires=expires))
     return token
 
 

@@ -48,10 +48,16 @@ async def register(site: Site, asked: Asked) -> Answer:
     token, kept = clients.secret()
     client = structs.replace(client, registration=kept)
     clients.check(client, sandbox=not site.settings.production)
+    if invitation is not None and invitation.initial.agent is not None:
+        _agents(client)
     if invitation is not None and not await invitations.used(site.ledger, invitation):
         raise OAuthError("invalid_token", "The initial access token is being used by another one at this moment.")
-    added = await clients.add(site.ledger, client, str(uuid.uuid4()), sandbox=not site.settings.production)
+    id, agent = str(uuid.uuid4()), None if invitation is None else invitation.initial.agent
+    beside = () if agent is None else (site.enrols(id, client.name, agent, client.created),)
+    added = await clients.add(site.ledger, client, id, sandbox=not site.settings.production, beside=beside)
     about = {"client": added.id, "scope": client.scopes, "address": asked.address}
+    if agent is not None:
+        about["agent"] = "true"
     await site.trail.certain(unknown(added.id), "register", 201, about)
     answer = _information(site, added) | {"client_id_issued_at": client.created, "registration_access_token": token}
     if secret:
@@ -105,6 +111,15 @@ async def _invitation(site: Site, asked: Asked) -> Invitation | None:
     if found is None:
         raise OAuthError("invalid_token", "Registration needs an initial access token: hilum clients invite.")
     return found
+
+
+def _agents(client: Client) -> None:
+    """What enrols an agent registers a program that signs in by itself. Raises OAuthError."""
+    if client.grants != (clients.BACKEND,) or client.jwks is None:
+        raise OAuthError(
+            "invalid_client_metadata",
+            "This token enrols an agent of devices: the grant is client_credentials alone, with keys in jwks.",
+        )
 
 
 async def _own(site: Site, asked: Asked, id: str) -> Registered:

@@ -18,7 +18,8 @@ FRESH: Final = 15 * 60
 MY_APPS: Final = "/my/apps"
 LAUNCH: Final = "/launch"
 VIDEOS: Final = "/videos"
-"""Pages of another room, for who may choose any patient."""
+DEVICES: Final = "/devices"
+"""Pages of other rooms, for who may choose any patient."""
 ADMIN: Final = "/admin"
 
 
@@ -49,6 +50,7 @@ class Visitor(NamedTuple):
         found = (
             (LAUNCH, "Launch an app", bool(picks - {"none"})),
             (VIDEOS, "Videos", "any" in picks),
+            (DEVICES, "Devices", "any" in picks),
             (ADMIN, "Admin", bool(self.pages(site))),
             (MY_APPS, "My apps", True),
             (places.HOME, "Account", True),
