@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hilum import __version__
+from hilum.agent.cli import agent
 from hilum.cli.audit import audit
 from hilum.cli.backup import backup, restore
 from hilum.cli.check import check
@@ -83,7 +84,9 @@ COMMANDS = (
 )
 """In the order of `hilum --help`: the journey of a newcomer first."""
 
-GROUPS = (guides, terminology, clients, users, keys, devices, ehr, destination, orders, videos, renderers, audit)
+GROUPS = (
+    guides, terminology, clients, users, keys, devices, ehr, destination, orders, videos, renderers, audit, agent
+)
 """Commands that have commands."""
 
 for command in COMMANDS:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from hilum.phd.malformed import Malformed
 from hilum.phd.number import Special
@@ -34,20 +34,30 @@ _CLASSES: Final[Mapping[str, type[Any]]] = {
     one.__name__: one for one in (Bits, Coded, Coincidence, Compound, Device, Quantity, Reading, Samples, Stamp, Taken)
 }
 _IS: Final = "is"
+T = TypeVar("T", Taken, Reading)
 
 
-def write(taken: Taken) -> str:
+def write(kept: Taken | Reading) -> str:
     """As JSON."""
-    return json.dumps(_plain(taken), ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(_plain(kept), ensure_ascii=False, separators=(",", ":"))
 
 
 def read(text: str) -> Taken:
-    """What `write` wrote. Raises Malformed."""
+    """What `write` wrote of it. Raises Malformed."""
+    return _read(text, Taken)
+
+
+def read_reading(text: str) -> Reading:
+    """What `write` wrote of one reading. Raises Malformed."""
+    return _read(text, Reading)
+
+
+def _read(text: str, kind: type[T]) -> T:
     try:
         found = _value(json.loads(text))
     except (ValueError, TypeError, KeyError, InvalidOperation, RecursionError):
         raise Malformed("What was kept of a device is not whole, or of a later version") from None
-    if not isinstance(found, Taken):
+    if not isinstance(found, kind):
         raise Malformed("What was kept is nothing that came of a device")
     return found
 
