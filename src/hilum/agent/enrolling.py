@@ -153,20 +153,13 @@ async def _discovered(http: Http, url: str) -> tuple[str, _Smart]:
         answer = await http.ask("GET", base + WELL_KNOWN, headers={"accept": _JSON}, most=_MOST)
         if answer.status >= 500 or answer.status == 429:
             raise Misconfigured(f"{base + WELL_KNOWN} answered {answer.status}: try again later.")
-        smart = _smart(answer) if answer.status == 200 else None
+        smart = answer.json(_Smart) if answer.status == 200 else None
         if smart is not None:
             return base, _sound(smart)
     raise Misconfigured(
         f"There is no SMART configuration at {' or '.join(base + WELL_KNOWN for base in bases)}: "
         "give the far side's FHIR base, or the address of a hilum."
     )
-
-
-def _smart(answer: Answer) -> _Smart | None:
-    try:
-        return msgspec.json.decode(answer.body, type=_Smart)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
 
 
 def _sound(smart: _Smart) -> _Smart:
@@ -207,10 +200,9 @@ async def _registered(http: Http, identity: Identity, smart: _Smart, token: str)
     )
     if answer.status not in (200, 201):
         raise Misconfigured(_refused(answer, bool(token)))
-    try:
-        found = msgspec.json.decode(answer.body, type=_Registered)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise Misconfigured(f"The registration was answered {answer.status} without a client id.") from None
+    found = answer.json(_Registered)
+    if found is None:
+        raise Misconfigured(f"The registration was answered {answer.status} without a client id.")
     return replace(
         identity,
         client_id=found.client_id,
@@ -224,10 +216,7 @@ def _refused(answer: Answer, token: bool) -> str:
     said = f"The far side answered the registration with {answer.status}"
     if answer.status >= 500 or answer.status in (408, 429):
         return f"{said}: try again later."
-    try:
-        error = msgspec.json.decode(answer.body, type=_Refusal).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        error = ""
+    error = (answer.json(_Refusal) or _Refusal()).error
     if not token and (error == "invalid_token" or answer.status in (401, 403)):
         return f"{said}: it needs an invitation. Give its token by --token."
     return f"{said}: {_REFUSALS.get(error, 'it does not take it. Register by hand, and give --client-id')}."
@@ -247,11 +236,8 @@ def _envelope(answer: Answer) -> dict[str, Any] | None:
     """The first key that bundles can be sealed for."""
     from hilum.oauth.envelope import NotSealed, recipient
 
-    try:
-        keys = msgspec.json.decode(answer.body, type=_Keys).keys
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    for key in keys:
+    found = answer.json(_Keys)
+    for key in () if found is None else found.keys:
         try:
             recipient(key)
         except NotSealed:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
+import msgspec
 import urllib3
 from urllib3.exceptions import (
     HTTPError,
@@ -31,6 +32,8 @@ from urllib3.exceptions import (
 )
 
 from hilum.problems import Misconfigured
+
+T = TypeVar("T")
 
 MOST: Final = 16 << 20
 """Bytes of an answer."""
@@ -65,6 +68,13 @@ class Answer:
     def type(self) -> str:
         """The media type, without parameters."""
         return self.headers.get("content-type", "").split(";")[0].strip().lower()
+
+    def json(self, kind: type[T]) -> T | None:
+        """The body as what it is expected to be; None: it is not that."""
+        try:
+            return msgspec.json.decode(self.body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
 
     def after(self, now: float) -> float | None:
         """Seconds that the far side asks to wait. https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3"""

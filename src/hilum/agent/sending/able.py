@@ -60,11 +60,8 @@ class Able:
 
 def read(answer: Answer) -> Able | Stopped | None:
     """Of /metadata. Stopped: nothing can be sent there; None: it is no CapabilityStatement."""
-    try:
-        found = msgspec.json.decode(answer.body, type=_Statement)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    if found.resourceType != "CapabilityStatement":
+    found = answer.json(_Statement)
+    if found is None or found.resourceType != "CapabilityStatement":
         return None
     if not found.fhirVersion.startswith(VERSIONS):
         return Stopped("The far side speaks another version of FHIR: the agent sends R4.")

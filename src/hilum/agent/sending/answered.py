@@ -59,11 +59,8 @@ def written(body: Mapping[str, Any]) -> bytes:
 
 def read(answer: Answer) -> Answered | None:
     """None: it is no answer to a transaction."""
-    try:
-        found = msgspec.json.decode(answer.body, type=_Bundle)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    if found.resourceType != "Bundle" or found.type != "transaction-response":
+    found = answer.json(_Bundle)
+    if found is None or found.resourceType != "Bundle" or found.type != "transaction-response":
         return None
     statuses = [one.response.status[:3] for one in found.entry]
     return Answered(

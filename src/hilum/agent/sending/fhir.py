@@ -158,10 +158,7 @@ class Fhir:
         type_ = body["resourceType"]
         query = f"{condition}&{urlencode({'_elements': 'identifier', '_count': '5'})}"
         answer = await self._far.ask("GET", f"{self._far.sending.to}/{type_}?{query}", accept=FHIR)
-        try:
-            found = msgspec.json.decode(answer.body, type=_Searchset) if answer.status == 200 else None
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            found = None
+        found = answer.json(_Searchset) if answer.status == 200 else None
         if found is None or found.resourceType != "Bundle":
             fate = judged(answer, self._far.clock())
             raise Halted(Stopped(fate.why) if isinstance(fate, Refused) else fate)
@@ -210,8 +207,5 @@ def _only(type_: str, found: list[str]) -> str | Stopped:
 
 def _said(answer: Answer) -> str:
     """Where it is, by the body of the answer."""
-    try:
-        body = msgspec.json.decode(answer.body, type=_Resource)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
+    body = answer.json(_Resource) or _Resource()
     return f"{body.resourceType}/{body.id}" if body.id else ""

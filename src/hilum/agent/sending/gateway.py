@@ -76,10 +76,8 @@ class Gateway:
     async def _still(self, kid: str) -> bool:
         """Whether the gateway still has the key: if not, it is the envelope that was refused, not what is in it."""
         answer = await self._far.ask("GET", self._far.sending.to + KEYS, accept="application/json")
-        try:
-            return any(one.kid == kid for one in msgspec.json.decode(answer.body, type=_Keys).keys)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return True
+        found = answer.json(_Keys) if answer.status == 200 else None
+        return found is None or any(one.kid == kid for one in found.keys)
 
 
 def _recipient(far: Far) -> Recipient:

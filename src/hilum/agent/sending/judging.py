@@ -82,11 +82,7 @@ def judged(answer: Answer, now: float, tries: int = 0) -> Later | Refused | Stop
 
 def named(answer: Answer) -> str:
     """Of an OperationOutcome its codes and elements."""
-    try:
-        outcome = msgspec.json.decode(answer.body, type=Outcome)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
-    found = []
+    outcome, found = answer.json(Outcome) or Outcome(), []
     for issue in outcome.issue[:3]:
         code = issue.code if _CODE.fullmatch(issue.code) else ""
         paths = [path for path in issue.expression[:3] if _PATH.fullmatch(path)]

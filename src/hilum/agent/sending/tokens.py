@@ -25,6 +25,8 @@ LIFE: Final = 240
 """Seconds of an assertion: SMART allows 300, and clocks differ."""
 EARLY: Final = 30.0
 """Seconds by which a token is renewed before it ends."""
+LASTS: Final = 300.0
+LONGEST: Final = 86400.0 * 31
 _OFF: Final = 30.0
 """Seconds by which this machine's clock may differ before the far side's is gone by."""
 
@@ -49,7 +51,7 @@ class Halted(Exception):
 
 class _Granted(msgspec.Struct, frozen=True):
     access_token: str
-    expires_in: float = 300.0
+    expires_in: float | str | None = None
     token_type: str = "Bearer"  # noqa: S105 - the name of a kind
 
 
@@ -99,13 +101,13 @@ class Tokens:
             answer = await self._asked()
         if answer.status != 200:
             raise Halted(_failed(answer, self._clock()))
-        try:
-            granted = msgspec.json.decode(answer.body, type=_Granted, strict=False)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise Halted(Later("The token endpoint answered 200 without a token.")) from None
+        granted = answer.json(_Granted)
+        if granted is None:
+            raise Halted(Later("The token endpoint answered 200 without a token."))
         if granted.token_type.lower() != "bearer" or not _sendable(granted.access_token):
             raise Halted(Stopped("The token endpoint gives tokens of a kind that the agent has no use for."))
-        return _Token(granted.access_token, asked + max(granted.expires_in - EARLY, granted.expires_in / 2))
+        lasts = _seconds(granted.expires_in)
+        return _Token(granted.access_token, asked + max(lasts - EARLY, lasts / 2))
 
     async def _asked(self) -> Answer:
         identity = self._identity
@@ -148,13 +150,19 @@ class Tokens:
 def _failed(answer: Answer, now: float) -> Later | Stopped:
     if answer.status in (408, 425, 429) or answer.status >= 500:
         return Later(f"The token endpoint answered {answer.status}.", answer.after(now))
-    try:
-        error = msgspec.json.decode(answer.body, type=_Failed).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        error = ""
+    error = (answer.json(_Failed) or _Failed()).error
     why = ERRORS.get(error, "the address may be wrong, or what stands before the far side has refused it")
     told = f", {error}" if error in ERRORS else ""
     return Stopped(f"No token (the token endpoint answered {answer.status}{told}): {why}.")
+
+
+def _seconds(said: float | str | None) -> float:
+    """How long a token lasts: as a number, or, of some servers, as text. SMART recommends five minutes."""
+    try:
+        lasts = LASTS if said is None else float(said)
+    except ValueError:
+        return LASTS
+    return lasts if 0 < lasts < LONGEST else LASTS
 
 
 def _sendable(token: str) -> bool:
