@@ -24,9 +24,12 @@ from hilum.app.brokering import Brokering, brokering, desk, ordered
 from hilum.app.callbacks import Called, is_callback
 from hilum.app.collecting import Collecting
 from hilum.app.cors import Cors
+from hilum.app.devices import Devices as Pushed
+from hilum.app.devices import gateway, is_push
 from hilum.app.enrolling import Noting, registry
 from hilum.app.filming import Making, Marking, filmed
 from hilum.app.indexing import Indexing
+from hilum.app.listening import Listens
 from hilum.app.metrics import Measured, Metrics
 from hilum.app.ordering import Ordering
 from hilum.app.packing import Packing
@@ -41,6 +44,8 @@ from hilum.audit.context import ORIGIN, Origin
 from hilum.audit.recording import SILENT
 from hilum.broker.pages import pages
 from hilum.devices.contacts import Contacts
+from hilum.devices.gateway import take
+from hilum.devices.hl7v2 import Messages
 from hilum.devices.pages import pages as of_devices
 from hilum.devices.pages.desk import Desk as DevicesDesk
 from hilum.interactions.door import Door
@@ -102,6 +107,8 @@ class Application:
         self._films: Pages | None = None
         self._devices: Pages | None = None
         self._noting: Noting | None = None
+        self._pushed: Pushed | None = None
+        self._listens: Listens | None = None
         self._cors: Cors | None = None
         self._proxies = address.networks(settings.trusted_proxies)
 
@@ -217,9 +224,16 @@ class Application:
         unreadable = self._recording.unreadable if self._recording else tuple
         roles = self._authorizing.roles if self._authorizing else packaged()
         made = filmed(settings, ways, orders, door, key, roles, trail)
-        devices = registry(door, roles, trail)
-        self._noting = Noting(Contacts(store.ledger))
+        contacts = Contacts(store.ledger)
+        self._noting = Noting(contacts)
         self._noting.start()
+        pushed = gateway(door, key, contacts)
+        messages = Messages(partial(take, pushed), settings.origin, settings.environment)
+        self._pushed = Pushed(pushed, messages, verifier, limits, trail)
+        devices = registry(pushed, roles, trail)
+        if settings.mqtt:
+            self._listens = Listens(settings, store.ledger, pushed.seal, self._pushed.told, messages)
+            self._listens.start()
         self._api = Api(
             broker(ways, orders, door, verifier, trail, roles),
             Filming(made.videos, door.base, partial(authenticate, verifier)),
@@ -255,6 +269,8 @@ class Application:
 
     async def stop(self) -> None:
         """Close the store; what was acknowledged is on disk already."""
+        if self._listens is not None:
+            await self._listens.stop()
         if self._noting is not None:
             await self._noting.stop()
         if self._marking is not None:
@@ -324,6 +340,8 @@ class Application:
             return self._beside(self._pages, scope, headers, receive)
         if self._films is not None and films.serves(path):
             return self._beside(self._films, scope, headers, receive)
+        if self._pushed is not None and is_push(path):
+            return self._pushed.respond(scope, headers, receive)
         if self._devices is not None and of_devices.serves(path):
             return self._beside(self._devices, scope, headers, receive)
         if self._smart is not None and path.startswith(BESIDE):

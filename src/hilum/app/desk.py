@@ -16,6 +16,7 @@ from hilum.app import roles
 from hilum.app.blobs import open_blobs
 from hilum.app.brokering import Brokering, Ordered, brokering, ordered
 from hilum.app.data import prepare, served_at
+from hilum.app.devices import gateway
 from hilum.app.enrolling import registry
 from hilum.app.filming import Filmed, filmed
 from hilum.app.recording import Recording, by_command
@@ -61,7 +62,7 @@ async def desk(settings: Settings, store: Store) -> AsyncIterator[Desk]:
         orders = ordered(settings, ways, door, root, recording.trail)
         try:
             films = filmed(settings, ways, orders, door, root, roles.table(settings), recording.trail)
-            devices = registry(door, roles.table(settings), recording.trail)
+            devices = registry(gateway(door, root), roles.table(settings), recording.trail)
             yield Desk(by_command(), door, ways, orders, films, devices, recording.trail)
         finally:
             await orders.running.stop()

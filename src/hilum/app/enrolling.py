@@ -12,9 +12,10 @@ from hilum.access.roles import Roles
 from hilum.app.background import Background
 from hilum.audit.recording import SILENT, Trail
 from hilum.devices.contacts import Contacts
+from hilum.devices.gateway import Gateway
 from hilum.devices.inviting import SCOPES
 from hilum.devices.registry import Registry
-from hilum.interactions.door import Door
+from hilum.devices.waiting import AtGateway
 from hilum.problems import Busy, NotFound
 from hilum.smart.apps import clients, invitations
 from hilum.web import log
@@ -46,9 +47,10 @@ class Enrolling:
             await clients.revoke(self.ledger, found, self.clock())
 
 
-def registry(door: Door, roles: Roles, trail: Trail = SILENT) -> Registry:
+def registry(gateway: Gateway, roles: Roles, trail: Trail = SILENT) -> Registry:
     """That of one process, or of a command."""
-    return Registry(door, Enrolling(door.store.ledger), roles, trail)
+    door = gateway.door
+    return Registry(door, Enrolling(door.store.ledger), roles, AtGateway(gateway), trail)
 
 
 class Noting(Background):

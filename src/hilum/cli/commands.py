@@ -84,9 +84,7 @@ COMMANDS = (
 )
 """In the order of `hilum --help`: the journey of a newcomer first."""
 
-GROUPS = (
-    guides, terminology, clients, users, keys, devices, ehr, destination, orders, videos, renderers, audit, agent
-)
+GROUPS = (guides, terminology, clients, users, keys, devices, ehr, destination, orders, videos, renderers, audit, agent)
 """Commands that have commands."""
 
 for command in COMMANDS:

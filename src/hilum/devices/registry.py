@@ -16,7 +16,7 @@ from hilum.audit.recording import SILENT, Trail
 from hilum.devices import allowed
 from hilum.devices.inviting import Clients, Invited, carried
 from hilum.devices.records import Agent, Link, Measuring
-from hilum.devices.waiting import Nothing, Waiting, Waits
+from hilum.devices.waiting import Waiting, Waits
 from hilum.interactions.door import Door
 from hilum.interactions.read import read as read_resource
 from hilum.oauth.ledger import DEVICE, DEVICE_AGENT, Put, Row, digest, read, write
@@ -77,8 +77,8 @@ class Registry:
     door: Door
     clients: Clients
     roles: Roles
+    waits: Waits
     trail: Trail = SILENT
-    waits: Waits = field(default_factory=Nothing)
     clock: Callable[[], float] = field(default=time.time)
 
     @property

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from hilum.devices import holding
+from hilum.devices.gateway import Gateway, release
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -32,13 +35,19 @@ class Waits(Protocol):
         ...
 
 
-class Nothing:
-    """Where nothing is taken in, nothing waits."""
+@dataclass(frozen=True, slots=True)
+class AtGateway:
+    """What a gateway holds."""
+
+    gateway: Gateway
 
     async def waiting(self) -> Sequence[Waiting]:
-        """None."""
-        return ()
+        """Raises Busy."""
+        return [
+            Waiting(one.id, one.client, one.at // 1_000_000, one.why, one.entries)
+            async for one in holding.waiting(self.gateway.door.store.ledger)
+        ]
 
     async def release(self, id: str = "") -> int:
-        """None."""
-        return 0
+        """Raises Busy."""
+        return (await release(self.gateway, id)).stored
