@@ -9,6 +9,7 @@ import pytest
 from hilum.devices.envelopes import Envelopes
 from hilum.devices.gateway import Gateway
 from hilum.oauth import envelope
+from hilum.oauth.jwt import new_key
 from hilum.oauth.ledger import DEVICE_KEY
 from hilum.problems import Malformed, UnsupportedMediaType
 
@@ -78,8 +79,6 @@ async def test_what_is_no_envelope_is_refused(envelopes: Envelopes, content: byt
 
 
 async def test_one_that_is_sealed_for_somebody_else_is_refused(gateway: Gateway, envelopes: Envelopes) -> None:
-    from hilum.oauth.jwt import new_key
-
     jwk = {key: value for key, value in new_key().items() if key not in ("d", "alg", "use")}
     with pytest.raises(Malformed):
         await envelopes.open(envelope.sealed(CONTENT, envelope.recipient(jwk)).encode())
