@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from hilum.app.entries import Entries
 from hilum.app.forms import Entry
+from hilum.devices.broker import Address
 from hilum.problems import Misconfigured
 
 EVERY_NETWORK = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound to
@@ -32,6 +34,9 @@ class Settings(Entries):
             )
         if self.registration == "open" and self.environment == "production":
             raise Misconfigured("--registration open is refused in production. Use --registration token, or off.")
+        broker = Address.of(self.mqtt) if self.mqtt else None
+        if broker and self.environment == "production" and not broker.tls and not is_loopback(broker.host):
+            raise Misconfigured("--mqtt: production listens to a broker in clear on this machine only. Use mqtts://.")
         if self.base_url:
             url = urlsplit(self.base_url)
             if url.scheme not in ("http", "https") or not url.netloc or url.query or url.fragment:
@@ -46,8 +51,8 @@ class Settings(Entries):
             )
 
     def __repr__(self) -> str:
-        """Without the store's password: settings end up in logs."""
-        shown = {name: getattr(self, name) for name in ENTRIES} | {"store": self.store_shown}
+        """Without the passwords of store and broker: settings end up in logs."""
+        shown = {name: getattr(self, name) for name in ENTRIES} | {"store": self.store_shown, "mqtt": self.mqtt_shown}
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @property
@@ -83,6 +88,12 @@ class Settings(Entries):
         user = f"{parts.username}@" if parts.username else ""
         port = f":{parts.port}" if parts.port else ""
         return f"postgresql://{user}{parts.hostname or ''}{port}{parts.path}"
+
+    @property
+    def mqtt_shown(self) -> str:
+        """The broker for people and logs: without a password."""
+        parts = urlsplit(self.mqtt)
+        return urlunsplit(parts._replace(netloc=re.sub(":[^@]*@", "@", parts.netloc)))
 
     @property
     def store_place(self) -> str:

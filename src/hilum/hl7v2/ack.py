@@ -64,16 +64,18 @@ def acknowledge(
     at: datetime,
     control_id: str,
     stage: Stage = Stage.APPLICATION,
+    rejected: bool = False,
 ) -> Message:
     """The answer to a message; to one that couldn't be read at all, None. `control_id`: of the answer.
 
-    AA (CA) where nothing is wrong; AR (CR) where its type, event, processing id or version isn't taken, or it couldn't
-    be read; AE (CE) otherwise.
+    AA (CA) where nothing is wrong; AR (CR) where its type, event, processing id or version isn't taken, it couldn't be
+    read, or it is `rejected` for what has nothing to do with what it says; AE (CE) otherwise.
     """
     asked = Message(()) if message is None else message
     header = asked["MSH"]
     signs = asked.delimiters if asked.delimiters.escape and asked.delimiters.subcomponent else USUAL
-    code = "A" if not errors else "R" if message is None or any(error.condition.rejects for error in errors) else "E"
+    rejected = rejected or message is None or any(error.condition.rejects for error in errors)
+    code = "A" if not errors else "R" if rejected else "E"
     codec = "utf-8" if message is None else message.codec
     charset = components("UNICODE UTF-8") if codec == "utf-8" else header.field(18)
     fields: list[str | Field] = [

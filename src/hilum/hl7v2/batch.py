@@ -31,9 +31,12 @@ class File:
         return tuple(message for batch in self.batches for message in batch.messages)
 
 
-def parse_file(raw: bytes, limits: Limits = LIMITS) -> File:
-    """A file, a batch, or bare messages one after another. Raises Refused, also where BTS-1 or FTS-1 are wrong."""
-    segments, codec, told = lines(raw, limits)
+def parse_file(raw: bytes, limits: Limits = LIMITS, codec: str | None = None) -> File:
+    """A file, a batch, or bare messages one after another. `codec`: as `parse` has it.
+
+    Raises Refused, also where BTS-1 or FTS-1 are wrong.
+    """
+    segments, codec, told = lines(raw, limits, codec)
     at, end = 0, len(segments)
 
     def one(name: str) -> Segment | None:
