@@ -199,7 +199,7 @@ def as_refused(problem: Problem) -> Refused:
     """What went wrong, as ERR says it."""
     if isinstance(problem, Refused):
         return problem
-    if any(issue.code == "duplicate" for issue in problem.issues):
+    if any(issue.expression == "Bundle.identifier" for issue in problem.issues):
         why = "another message came before with this control id of this sender"
         return Refused(Condition.DUPLICATE_KEY, why, Place("MSH", 1, 10))
     told = (f"{one.expression}: {one.diagnostics}" if one.expression else one.diagnostics for one in problem.issues)

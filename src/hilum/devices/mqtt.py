@@ -107,6 +107,7 @@ class Listening:
 
     def __init__(self, address: Address, client_id: str, arriving: Arriving, wait: float = 1.0) -> None:
         self._address, self._client_id, self._arriving, self._wait = address, client_id, arriving, wait
+        self.connected = asyncio.Event()
         self._topics = tuple(f"{address.prefix}/+/{kind}" for kind in (BUNDLES, HL7V2))
 
     async def run(self) -> None:
@@ -116,11 +117,13 @@ class Listening:
             try:
                 connection = await Connection.open(self._address, self._client_id, self._topics)
                 log.info("mqtt connected", host=self._address.host)
+                self.connected.set()
                 wait = self._wait
                 try:
                     while True:
                         await self._one(connection, await connection.next())
                 finally:
+                    self.connected.clear()
                     await connection.close()
             except Ended as ended:
                 log.warning("mqtt is not connected", host=self._address.host, text=str(ended))
