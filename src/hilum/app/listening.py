@@ -95,6 +95,11 @@ class Listens(Background):
         self._listening = Listening(address, f"hilum-{name[:16]}", arriving)
         self._leases = leases or Leases(ledger)
 
+    @property
+    def connected(self) -> asyncio.Event:
+        """Set while this process listens."""
+        return self._listening.connected
+
     async def _run(self) -> None:
         while True:
             try:
