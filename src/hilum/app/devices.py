@@ -1,6 +1,7 @@
 """What devices push to, at the edge: bundles in, plain or sealed, receipts out; who the calling agent is; the keys.
 
     POST /devices/bundles         application/fhir+json, or application/jose: a bundle (`hilum.devices.gateway`)
+    POST /devices/hl7v2           a message of HL7 v2, a batch or an envelope of SOAP (`hilum.app.messages`)
     GET  /devices/receipts/{id}   what became of one of the client's own
     GET  /devices/me              what the calling client is enrolled as
     GET  /devices/jwks.json       the key that bundles are sealed for; needs no token
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
@@ -19,10 +21,12 @@ from hilum.access.bearer import NotHeld
 from hilum.access.keys import SigningKey
 from hilum.access.policy import Principal
 from hilum.access.seal import Seal
+from hilum.app import messages
 from hilum.audit.recording import Trail
 from hilum.devices import bundles, receipts
 from hilum.devices.envelopes import CACHE_SECONDS, Envelopes
 from hilum.devices.gateway import Gateway, Outcome, take
+from hilum.devices.hl7v2 import Messages
 from hilum.devices.records import Agent
 from hilum.devices.resolving import Whose
 from hilum.fhir import json
@@ -38,7 +42,7 @@ from hilum.web import body, uri
 from hilum.web.fields import Header
 
 PREFIX: Final = b"/devices/"
-_HERE: Final = tuple(PREFIX + name for name in (b"bundles", b"receipts", b"me", b"jwks.json"))
+_HERE: Final = tuple(PREFIX + name for name in (b"bundles", b"hl7v2", b"receipts", b"me", b"jwks.json"))
 _JSON: Final[Header] = (b"content-type", b"application/json")
 _REPLAYED: Final[Header] = (b"idempotency-replayed", b"true")
 _SEALED: Final = "application/jose"
@@ -57,26 +61,42 @@ def is_push(path: bytes) -> bool:
 
 
 def devices(
-    door: Door, key: SigningKey, whose: Whose, verifier: Verifies | None, limits: Limits, trail: Trail
+    door: Door,
+    key: SigningKey,
+    whose: Whose,
+    verifier: Verifies | None,
+    limits: Limits,
+    trail: Trail,
+    environment: str = "production",
 ) -> Devices:
     """What is pushed to, over this door. `key`: the root, by which what is held is sealed."""
     seal = Seal(key)
-    return Devices(Gateway(door, whose, seal), Envelopes(door.store.ledger, seal), verifier, limits, trail)
+    gateway, envelopes = Gateway(door, whose, seal), Envelopes(door.store.ledger, seal)
+    return Devices(gateway, envelopes, verifier, limits, trail, environment)
 
 
 class Devices:
     """That of one process."""
 
     def __init__(
-        self, gateway: Gateway, envelopes: Envelopes, verifier: Verifies | None, limits: Limits, trail: Trail
+        self,
+        gateway: Gateway,
+        envelopes: Envelopes,
+        verifier: Verifies | None,
+        limits: Limits,
+        trail: Trail,
+        environment: str = "production",
     ) -> None:
         self.gateway, self.envelopes = gateway, envelopes
+        origin = gateway.door.base.removesuffix("/fhir")
+        self.messages = Messages(partial(take, gateway), origin, environment, gateway.clock)
         self._verifier, self._trail = verifier, trail
         self._limit = limits.bundle
         self._budget = body.Budget(limits.together)
         self._giants = asyncio.Semaphore(_GIANTS)
         self._routes: dict[tuple[str, int], tuple[str, str, Answer]] = {
             ("bundles", 2): ("POST", "device-bundle", self._bundle),
+            ("hl7v2", 2): ("POST", "device-hl7v2", self._hl7v2),
             ("receipts", 3): ("GET", "device-receipt", self._receipt),
             ("me", 2): ("GET", "device-me", self._me),
             ("jwks.json", 2): ("GET", "device-jwks", self._jwks),
@@ -128,22 +148,36 @@ class Devices:
         said = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
         if said != _SEALED and said not in _PLAIN:
             raise UnsupportedMediaType(f"Bundles come as {_PLAIN[0]}, or, sealed, as {_SEALED}.")
+        return await self._collected(
+            request, receive, lambda content: self.bundle(request.who, content, said == _SEALED)
+        )
+
+    async def _hl7v2(self, request: Request, last: str, receive: body.Receive) -> Response:
+        said = messages.media(request.who, request.headers)
+        return await self._collected(
+            request, receive, lambda content: messages.answer(self.messages, request.who, said, content)
+        )
+
+    async def _collected(
+        self, request: Request, receive: body.Receive, answer: Callable[[bytes], Awaitable[Response]]
+    ) -> Response:
+        """The answer to a body."""
         content, held = await body.collect(receive, request.headers, self._limit, self._budget, "max-body-bytes")
         try:
             if held > _GIANT:
                 async with self._giants:
-                    done = await self._taken(request.who, content, said == _SEALED)
-            else:
-                done = await self._taken(request.who, content, said == _SEALED)
+                    return await answer(content)
+            return await answer(content)
         finally:
             self._budget.give_back(held)
-        return answered(done, self.gateway.door.base)
 
-    async def _taken(self, who: Principal, content: bytes, sealed: bool) -> Outcome:
+    async def bundle(self, who: Principal, content: bytes, sealed: bool) -> Response:
+        """The answer to a bundle, however it came."""
         if sealed:
             content = await self.envelopes.open(content)
         bundle = await body.parsed(content)
-        return await take(self.gateway, who, bundle, name=bundles.name(bundle), content=sha256(content).digest())
+        done = await take(self.gateway, who, bundle, name=bundles.name(bundle), content=sha256(content).digest())
+        return answered(done, self.gateway.door.base)
 
     async def _receipt(self, request: Request, last: str, receive: body.Receive) -> Response:
         ledger = self.gateway.door.store.ledger
