@@ -44,8 +44,6 @@ from hilum.audit.context import ORIGIN, Origin
 from hilum.audit.recording import SILENT
 from hilum.broker.pages import pages
 from hilum.devices.contacts import Contacts
-from hilum.devices.gateway import take
-from hilum.devices.hl7v2 import Messages
 from hilum.devices.pages import pages as of_devices
 from hilum.devices.pages.desk import Desk as DevicesDesk
 from hilum.interactions.door import Door
@@ -228,11 +226,10 @@ class Application:
         self._noting = Noting(contacts)
         self._noting.start()
         pushed = gateway(door, key, contacts)
-        messages = Messages(partial(take, pushed), settings.origin, settings.environment)
-        self._pushed = Pushed(pushed, messages, verifier, limits, trail)
+        self._pushed = Pushed(pushed, verifier, limits, trail, settings.environment)
         devices = registry(pushed, roles, trail)
         if settings.mqtt:
-            self._listens = Listens(settings, store.ledger, pushed.seal, self._pushed.told, messages)
+            self._listens = Listens(settings, store.ledger, pushed.seal, self._pushed.bundle, self._pushed.messages)
             self._listens.start()
         self._api = Api(
             broker(ways, orders, door, verifier, trail, roles),

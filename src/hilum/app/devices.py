@@ -1,7 +1,7 @@
 """What devices push to, at the edge: bundles in, plain or sealed, receipts out; who the calling agent is; the keys.
 
     POST /devices/bundles         application/fhir+json, or application/jose: a bundle (`hilum.devices.gateway`)
-    POST /devices/hl7v2           application/hl7-v2, or application/soap+xml: PCD-01 (`hilum.devices.hl7v2`)
+    POST /devices/hl7v2           a message of HL7 v2, a batch or an envelope of SOAP (`hilum.app.messages`)
     GET  /devices/receipts/{id}   what became of one of the client's own
     GET  /devices/me              what the calling client is enrolled as
     GET  /devices/jwks.json       the key that bundles are sealed for; needs no token
@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
@@ -21,14 +22,14 @@ from hilum.access.bearer import NotHeld
 from hilum.access.keys import SigningKey
 from hilum.access.policy import Principal
 from hilum.access.seal import Seal
+from hilum.app import messages
 from hilum.audit.recording import Trail
-from hilum.devices import bundles, receipts, soap
+from hilum.devices import bundles, receipts
 from hilum.devices.contacts import Contacts
 from hilum.devices.envelopes import CACHE_SECONDS, Envelopes
 from hilum.devices.gateway import Gateway, Outcome, take
 from hilum.devices.hearing import Hearing
 from hilum.devices.hl7v2 import Messages
-from hilum.devices.mqtt import Told
 from hilum.devices.records import Agent
 from hilum.devices.whose import Resolving
 from hilum.fhir import json
@@ -49,8 +50,6 @@ _JSON: Final[Header] = (b"content-type", b"application/json")
 _REPLAYED: Final[Header] = (b"idempotency-replayed", b"true")
 _SEALED: Final = "application/jose"
 _PLAIN: Final = ("application/fhir+json", "application/json")
-_ER7: Final = ("application/hl7-v2", "x-application/hl7-v2+er7", "application/hl7-v2+er7", "text/plain")
-_SOAP: Final = b"application/soap+xml; charset=UTF-8"
 _GIANT: Final = 1 << 22
 _GIANTS: Final = 2
 """As of /fhir: how many bodies of more than `_GIANT` bytes are worked on at once."""
@@ -65,7 +64,7 @@ def is_push(path: bytes) -> bool:
 
 
 def gateway(door: Door, key: SigningKey, contacts: Contacts | None = None) -> Gateway:
-    """What is pushed to, over this door. `key`: the root, by which what is held is sealed."""
+    """Where what is pushed goes. `key`: the root, by which what is held is sealed. `contacts`: are told of it."""
     made = Gateway(door, Resolving(door), Seal(key))
     return made if contacts is None else replace(made, heard=Hearing(contacts))
 
@@ -74,17 +73,19 @@ class Devices:
     """That of one process."""
 
     def __init__(
-        self, gateway: Gateway, messages: Messages, verifier: Verifies | None, limits: Limits, trail: Trail
+        self, gateway: Gateway, verifier: Verifies | None, limits: Limits, trail: Trail, environment: str
     ) -> None:
-        self.gateway, self.messages = gateway, messages
+        self.gateway = gateway
         self.envelopes = Envelopes(gateway.door.store.ledger, gateway.seal)
+        origin = gateway.door.base.removesuffix("/fhir")
+        self.messages = Messages(partial(take, gateway), origin, environment, gateway.clock)
         self._verifier, self._trail = verifier, trail
         self._limit = limits.bundle
         self._budget = body.Budget(limits.together)
         self._giants = asyncio.Semaphore(_GIANTS)
         self._routes: dict[tuple[str, int], tuple[str, str, Answer]] = {
             ("bundles", 2): ("POST", "device-bundle", self._bundle),
-            ("hl7v2", 2): ("POST", "device-hl7v2", self._message),
+            ("hl7v2", 2): ("POST", "device-hl7v2", self._hl7v2),
             ("receipts", 3): ("GET", "device-receipt", self._receipt),
             ("me", 2): ("GET", "device-me", self._me),
             ("jwks.json", 2): ("GET", "device-jwks", self._jwks),
@@ -136,49 +137,36 @@ class Devices:
         said = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
         if said != _SEALED and said not in _PLAIN:
             raise UnsupportedMediaType(f"Bundles come as {_PLAIN[0]}, or, sealed, as {_SEALED}.")
+        return await self._collected(
+            request, receive, lambda content: self.bundle(request.who, content, said == _SEALED)
+        )
+
+    async def _hl7v2(self, request: Request, last: str, receive: body.Receive) -> Response:
+        said = messages.media(request.who, request.headers)
+        return await self._collected(
+            request, receive, lambda content: messages.answer(self.messages, request.who, said, content)
+        )
+
+    async def _collected(
+        self, request: Request, receive: body.Receive, answer: Callable[[bytes], Awaitable[Response]]
+    ) -> Response:
+        """The answer to a body."""
         content, held = await body.collect(receive, request.headers, self._limit, self._budget, "max-body-bytes")
         try:
             if held > _GIANT:
                 async with self._giants:
-                    done = await self._taken(request.who, content, said == _SEALED)
-            else:
-                done = await self._taken(request.who, content, said == _SEALED)
+                    return await answer(content)
+            return await answer(content)
         finally:
             self._budget.give_back(held)
-        return answered(done, self.gateway.door.base)
 
-    async def told(self, who: Principal, content: bytes) -> Told:
-        """A bundle that came otherwise than by HTTP, sealed where it isn't JSON. Raises what `take` raises."""
-        done = await self._taken(who, content, content.lstrip()[:1] != b"{")
-        response = answered(done, self.gateway.door.base)
-        return Told(response.status, response.body)
-
-    async def _taken(self, who: Principal, content: bytes, sealed: bool) -> Outcome:
+    async def bundle(self, who: Principal, content: bytes, sealed: bool) -> Response:
+        """The answer to a bundle, however it came."""
         if sealed:
             content = await self.envelopes.open(content)
         bundle = await body.parsed(content)
-        return await take(self.gateway, who, bundle, name=bundles.name(bundle), content=sha256(content).digest())
-
-    async def _message(self, request: Request, last: str, receive: body.Receive) -> Response:
-        said, _, _ = request.headers.get(b"content-type", b"").decode("latin-1").partition(";")
-        said = said.strip().lower()
-        if said != soap.MEDIA and said not in _ER7:
-            raise UnsupportedMediaType(f"Messages come as {_ER7[0]}, or, as IHE's web service, as {soap.MEDIA}.")
-        content, held = await body.collect(receive, request.headers, self._limit, self._budget, "max-body-bytes")
-        try:
-            if said == soap.MEDIA:
-                enveloped = await soap.answer(self.messages, request.who, content)
-                status, answer, outcomes = enveloped.status, enveloped.content, enveloped.outcomes
-                headers = [(b"content-type", _SOAP), NO_STORE]
-            else:
-                done = await self.messages.answer(request.who, content)
-                status, answer, outcomes = 200, done.content, done.outcomes
-                headers = [(b"content-type", f"{said}; charset={done.codec}".encode()), NO_STORE]
-        finally:
-            self._budget.give_back(held)
-        shown = tuple(seq for one in outcomes for seq in one.shown)
-        recorded = bool(outcomes) and all(one.recorded for one in outcomes)
-        return Response(status, headers, answer, shown=shown, recorded=recorded)
+        done = await take(self.gateway, who, bundle, name=bundles.name(bundle), content=sha256(content).digest())
+        return answered(done, self.gateway.door.base)
 
     async def _receipt(self, request: Request, last: str, receive: body.Receive) -> Response:
         ledger = self.gateway.door.store.ledger

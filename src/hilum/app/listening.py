@@ -30,6 +30,7 @@ from hilum.oauth.ledger import CLIENT, DEVICE_AGENT, FRESH, Client, digest, read
 from hilum.problems import Busy, Forbidden, Problem
 from hilum.rest import outcome
 from hilum.rest.edge import ANYONE
+from hilum.rest.message import Response
 from hilum.web import log
 
 _LEASE: Final = digest("hilum mqtt")
@@ -66,7 +67,7 @@ class Enrolled:
 
 
 class Listens(Background):
-    """That of one process. `bundle`: takes one as `POST /devices/bundles` does, plain or sealed."""
+    """That of one process. `bundle`: takes one as `POST /devices/bundles` does; `sealed`: as its first byte says."""
 
     name = "hilum-mqtt"
 
@@ -75,7 +76,7 @@ class Listens(Background):
         settings: Settings,
         ledger: Ledger,
         seal: Seal,
-        bundle: Callable[[Principal, bytes], Awaitable[Told]],
+        bundle: Callable[[Principal, bytes, bool], Awaitable[Response]],
         messages: Messages,
         leases: Leases | None = None,
     ) -> None:
@@ -83,9 +84,14 @@ class Listens(Background):
         super().__init__()
         address = Address.of(settings.mqtt)
         address.prepared()
+
+        async def taken(who: Principal, content: bytes) -> Told:
+            answer = await bundle(who, content, not content.lstrip().startswith(b"{"))
+            return Told(answer.status, answer.body)
+
         arriving = _Noted(
             Enrolled(ledger, settings.auth == "off"),
-            bundle,
+            taken,
             messages,
             _told,
             Refusals(ledger, seal),
@@ -94,6 +100,11 @@ class Listens(Background):
         name = sha256("\0".join((settings.fhir_base, settings.environment, address.prefix)).encode()).hexdigest()
         self._listening = Listening(address, f"hilum-{name[:16]}", arriving)
         self._leases = leases or Leases(ledger)
+
+    @property
+    def connected(self) -> asyncio.Event:
+        """Set while this process listens."""
+        return self._listening.connected
 
     async def _run(self) -> None:
         while True:

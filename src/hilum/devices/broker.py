@@ -80,7 +80,7 @@ class Address:
 
     def prepared(self) -> None:
         """Look once at all that a connection needs. Raises Misconfigured."""
-        _client(self, "")
+        _client(self, "hilum")
 
     def secret(self) -> str:
         """The password, read anew for each connection, so that it can be changed. Raises Misconfigured."""

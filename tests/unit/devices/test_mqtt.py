@@ -67,6 +67,13 @@ class Agent:
     async def receipt(self) -> dict[str, Any]:
         return await asyncio.to_thread(self.heard.get, timeout=20)
 
+    async def receipt_of(self, id: str) -> str:
+        """MSA-1 of it; answers that are repeated for others are passed over."""
+        while True:
+            code, of = said(await self.receipt())
+            if of == id:
+                return code
+
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
@@ -142,8 +149,8 @@ async def test_what_is_published_while_nobody_listens_waits_at_the_broker(broker
         broker.stop()
         broker.start()
         async with listening(broker, arriving(gate)):
-            ids = [said(await meter.receipt())[1] for _ in range(2, 30)]
-    assert sorted(set(ids)) == sorted(f"M{number}" for number in range(2, 30))
+            for number in range(2, 30):
+                assert await meter.receipt_of(f"M{number}") == "AA"
     assert await gate.values() == ["18.9 mmol/L", "37.6 Cel"]
 
 
@@ -165,7 +172,7 @@ async def test_what_was_stored_and_not_acknowledged_comes_again_and_is_stored_on
             await asyncio.wait_for(stored.wait(), 20)
         assert meter.heard.empty()
         async with listening(broker, arriving(gate)):
-            assert said(await meter.receipt()) == ("AA", "M1")
+            assert await meter.receipt_of("M1") == "AA"
     assert await gate.values() == ["18.9 mmol/L"]
 
 
