@@ -23,8 +23,8 @@ from hilum.problems import Misconfigured
 log: Final = logging.getLogger("hilum.agent")
 _PATIENCE: Final = 10.0
 """Seconds in which what is under way may end when the program is told to stop: it goes again otherwise."""
-_SLOWEST: Final = 300.0
-"""Seconds between two starts of a source that fails."""
+_FIRST, _SLOWEST = 1.0, 300.0
+"""Seconds between two starts of a source that fails: at first, and at last."""
 _NO_ROOM: Final = 30.0
 """Seconds until what could not be noted on a full disk is noted again."""
 _WORDS: Final[Mapping[type[Fate], str]] = {
@@ -105,7 +105,7 @@ class Sending:
 
 async def reading(source: Source, queue: Queue) -> None:
     """Read a source, again and again where it fails, until it ends. Raises Misconfigured: it will never work."""
-    wait = 1.0
+    wait = _FIRST
     while True:
         began = time.monotonic()
         try:
@@ -120,7 +120,7 @@ async def reading(source: Source, queue: Queue) -> None:
         else:
             log.info("source %s: ended", source.name)
             return
-        wait = 1.0 if time.monotonic() - began > _SLOWEST else wait
+        wait = _FIRST if time.monotonic() - began > _SLOWEST else wait
         await asyncio.sleep(wait)
         wait = min(_SLOWEST, 2 * wait)
 
