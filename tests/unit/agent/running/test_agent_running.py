@@ -94,13 +94,16 @@ async def test_a_device_whose_batch_hangs_holds_up_no_other(queue):
 
 
 async def test_no_more_batches_are_under_way_than_may_be_and_of_a_device_one(queue):
-    under_way, most = [], []
+    under_way, most, three = [], [], asyncio.Event()
 
     class Counts(Way):
         async def send(self, batch):
             under_way.append(batch.device)
             most.append((len(under_way), under_way.count(batch.device)))
-            await asyncio.sleep(0.001)
+            if len(under_way) == 3:
+                three.set()
+            await three.wait()
+            await asyncio.sleep(0)
             under_way.remove(batch.device)
             return await super().send(batch)
 
