@@ -48,21 +48,22 @@ class Sending:
         """Until cancelled; or until nothing waits that a source put before."""
         while True:
             self._queue.put.clear()
-            found = await self._found()
+            busy = tuple(self._under_way)
+            found = await self._found(busy)
             if found.batch is not None:
                 self._last = found.row
                 sent = asyncio.create_task(self._send(found.batch, found.row))
                 self._under_way[found.row] = sent
                 continue
-            if until_empty and not self._under_way and found.due is None:
+            if until_empty and not busy and found.due is None:
                 return
             await self._woken(found.due)
 
-    async def _found(self) -> Next:
-        if len(self._under_way) >= self._at_once:
+    async def _found(self, busy: tuple[int, ...]) -> Next:
+        if len(busy) >= self._at_once:
             return Next()
         try:
-            return await self._queue.next(tuple(self._under_way), self._last)
+            return await self._queue.next(busy, self._last)
         except Full as full:
             log.error("no room: %s", full)
             return Next(due=self._clock() + _NO_ROOM)
