@@ -43,11 +43,14 @@ class Sending:
         self._queue, self._way, self._at_once, self._clock = queue, way, at_once, clock
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._last = 0
+        self._fault: Exception | None = None
 
     async def run(self, *, until_empty: bool = False) -> None:
         """Until cancelled; or until nothing waits that a source put before."""
         while True:
             self._queue.put.clear()
+            if self._fault is not None:
+                raise self._fault
             busy = tuple(self._under_way)
             found = await self._found(busy)
             if found.batch is not None:
@@ -75,17 +78,23 @@ class Sending:
 
     async def _send(self, batch: Batch, row: int) -> None:
         try:
-            fate = await self._way.send(batch)
-            count = sum(len(taken.readings) for taken in batch.taken)
+            fate = await self._tried(batch)
             why = "" if isinstance(fate, Stored) else f": {fate.why}"
-            log.info("batch %s of %s, %d readings: %s%s", batch.id, batch.device, count, _WORDS[type(fate)], why)
+            count = sum(len(taken.readings) for taken in batch.taken)
+            log.info("batch %s of %s, readings: %d, %s%s", batch.id, batch.device, count, _WORDS[type(fate)], why)
             await self._noted(batch, fate)
-        except Exception:
-            log.exception("batch %s of %s: a fault of this program", batch.id, batch.device)
-            await self._noted(batch, Later("a fault of this program, which its log tells"))
+        except Exception as fault:  # of the queue: what sends ends with it, and so the program
+            self._fault = fault
         finally:
             del self._under_way[row]
             self._queue.put.set()
+
+    async def _tried(self, batch: Batch) -> Fate:
+        try:
+            return await self._way.send(batch)
+        except Exception:
+            log.exception("batch %s of %s: a fault of this program", batch.id, batch.device)
+            return Later("a fault of this program, which its log tells")
 
     async def _noted(self, batch: Batch, fate: Fate) -> None:
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 
 import pytest
 from tests.unit.agent.queue.samples import CUFF, METER, Way, glucose, many, minutes, taken
@@ -154,6 +155,15 @@ async def test_what_became_of_a_batch_is_noted_again_until_there_is_room(queue, 
     way = Way()
     await once(queue, way, Gives(many(3)))
     assert (len(way.sent), standing(tmp_path).waiting) == (1, 0)
+
+
+async def test_where_the_queue_is_broken_the_program_ends(queue, monkeypatch):
+    async def broken(batch, fate):
+        raise sqlite3.DatabaseError("malformed")
+
+    monkeypatch.setattr(queue, "settle", broken)
+    with pytest.raises(sqlite3.DatabaseError):
+        await work(queue, [Gives(many(1)), Waits()], Sending(queue, Way(), 1), asyncio.Event())
 
 
 async def test_a_source_that_fails_is_begun_anew(queue):
