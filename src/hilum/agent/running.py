@@ -23,8 +23,8 @@ from hilum.problems import Misconfigured
 log: Final = logging.getLogger("hilum.agent")
 _PATIENCE: Final = 10.0
 """Seconds in which what is under way may end when the program is told to stop: it goes again otherwise."""
-_SLOWEST: Final = 300.0
-"""Seconds between two starts of a source that fails."""
+_FIRST, _SLOWEST = 1.0, 300.0
+"""Seconds between two starts of a source that fails: at first, and at last."""
 _NO_ROOM: Final = 30.0
 """Seconds until what could not be noted on a full disk is noted again."""
 _WORDS: Final[Mapping[type[Fate], str]] = {
@@ -43,26 +43,30 @@ class Sending:
         self._queue, self._way, self._at_once, self._clock = queue, way, at_once, clock
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._last = 0
+        self._fault: Exception | None = None
 
     async def run(self, *, until_empty: bool = False) -> None:
         """Until cancelled; or until nothing waits that a source put before."""
         while True:
             self._queue.put.clear()
-            found = await self._found()
+            if self._fault is not None:
+                raise self._fault
+            busy = tuple(self._under_way)
+            found = await self._found(busy)
             if found.batch is not None:
                 self._last = found.row
                 sent = asyncio.create_task(self._send(found.batch, found.row))
                 self._under_way[found.row] = sent
                 continue
-            if until_empty and not self._under_way and found.due is None:
+            if until_empty and not busy and found.due is None:
                 return
             await self._woken(found.due)
 
-    async def _found(self) -> Next:
-        if len(self._under_way) >= self._at_once:
+    async def _found(self, busy: tuple[int, ...]) -> Next:
+        if len(busy) >= self._at_once:
             return Next()
         try:
-            return await self._queue.next(tuple(self._under_way), self._last)
+            return await self._queue.next(busy, self._last)
         except Full as full:
             log.error("no room: %s", full)
             return Next(due=self._clock() + _NO_ROOM)
@@ -74,17 +78,23 @@ class Sending:
 
     async def _send(self, batch: Batch, row: int) -> None:
         try:
-            fate = await self._way.send(batch)
-            count = sum(len(taken.readings) for taken in batch.taken)
+            fate = await self._tried(batch)
             why = "" if isinstance(fate, Stored) else f": {fate.why}"
-            log.info("batch %s of %s, %d readings: %s%s", batch.id, batch.device, count, _WORDS[type(fate)], why)
+            count = sum(len(taken.readings) for taken in batch.taken)
+            log.info("batch %s of %s, readings: %d, %s%s", batch.id, batch.device, count, _WORDS[type(fate)], why)
             await self._noted(batch, fate)
-        except Exception:
-            log.exception("batch %s of %s: a fault of this program", batch.id, batch.device)
-            await self._noted(batch, Later("a fault of this program, which its log tells"))
+        except Exception as fault:  # of the queue: what sends ends with it, and so the program
+            self._fault = fault
         finally:
             del self._under_way[row]
             self._queue.put.set()
+
+    async def _tried(self, batch: Batch) -> Fate:
+        try:
+            return await self._way.send(batch)
+        except Exception:
+            log.exception("batch %s of %s: a fault of this program", batch.id, batch.device)
+            return Later("a fault of this program, which its log tells")
 
     async def _noted(self, batch: Batch, fate: Fate) -> None:
         while True:
@@ -105,7 +115,7 @@ class Sending:
 
 async def reading(source: Source, queue: Queue) -> None:
     """Read a source, again and again where it fails, until it ends. Raises Misconfigured: it will never work."""
-    wait = 1.0
+    wait = _FIRST
     while True:
         began = time.monotonic()
         try:
@@ -120,7 +130,7 @@ async def reading(source: Source, queue: Queue) -> None:
         else:
             log.info("source %s: ended", source.name)
             return
-        wait = 1.0 if time.monotonic() - began > _SLOWEST else wait
+        wait = _FIRST if time.monotonic() - began > _SLOWEST else wait
         await asyncio.sleep(wait)
         wait = min(_SLOWEST, 2 * wait)
 

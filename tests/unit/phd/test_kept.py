@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.phd.anything import TAKEN
 
-from hilum.phd.kept import read, write
+from hilum.phd.kept import read, read_reading, write
 from hilum.phd.malformed import Malformed
 from hilum.phd.reading import Taken
 
@@ -19,6 +19,16 @@ def test_what_is_kept_is_what_came_to_the_digit(taken: Taken) -> None:
     again = read(write(taken))
     assert again == taken
     assert repr(again) == repr(taken)  # 2.0 is 2, but for its precision
+
+
+@given(TAKEN)
+def test_a_reading_may_be_kept_alone_and_is_not_taken_for_a_whole(taken: Taken) -> None:
+    for reading in taken.readings:
+        assert repr(read_reading(write(reading))) == repr(reading)
+        with pytest.raises(Malformed):
+            read(write(reading))
+    with pytest.raises(Malformed):
+        read_reading(write(taken))
 
 
 @given(TAKEN, st.data())

@@ -59,6 +59,7 @@ def connect(folder: Path) -> sqlite3.Connection:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / NAME
     os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    _synchronize(folder)
     db = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=30)
     try:
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -78,6 +79,15 @@ def connect(folder: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _synchronize(folder: Path) -> None:
+    """That a file is there is on disk too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def look(folder: Path) -> sqlite3.Connection | None:
