@@ -236,8 +236,7 @@ def _envelope(answer: Answer) -> dict[str, Any] | None:
     """The first key that bundles can be sealed for."""
     from hilum.oauth.envelope import NotSealed, recipient
 
-    found = answer.json(_Keys)
-    for key in () if found is None else found.keys:
+    for key in (answer.json(_Keys) or _Keys([])).keys:
         try:
             recipient(key)
         except NotSealed:
