@@ -24,8 +24,10 @@ from hilum.agent.identity import Identity
 from hilum.agent.sending.tokens import Halted, Tokens
 from hilum.problems import Misconfigured
 
-SCOPE: Final = "system/Observation.cs system/Device.cs system/Patient.s"
-"""The least: create once, which needs looking whether it is there; and find a patient by identifier."""
+SCOPE: Final = "system/Observation.crs system/Device.crs system/Patient.rs"
+"""What a FHIR server needs to give: to create something unless it is there is to look for it, and servers as hilum want
+leave to read what is found. A gateway gives less, and what it gave is what is asked for later.
+"""
 WELL_KNOWN: Final = "/.well-known/smart-configuration"
 ME: Final = "/devices/me"
 KEYS: Final = "/devices/jwks.json"
@@ -236,8 +238,7 @@ def _envelope(answer: Answer) -> dict[str, Any] | None:
     """The first key that bundles can be sealed for."""
     from hilum.oauth.envelope import NotSealed, recipient
 
-    found = answer.json(_Keys)
-    for key in () if found is None else found.keys:
+    for key in (answer.json(_Keys) or _Keys([])).keys:
         try:
             recipient(key)
         except NotSealed:

@@ -65,8 +65,8 @@ class Answer:
     body: bytes
 
     @property
-    def type(self) -> str:
-        """The media type, without parameters."""
+    def media_type(self) -> str:
+        """Of its body, without parameters."""
         return self.headers.get("content-type", "").split(";")[0].strip().lower()
 
     def json(self, kind: type[T]) -> T | None:

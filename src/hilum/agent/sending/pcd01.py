@@ -63,7 +63,7 @@ class Pcd01:
     async def _sent(self, batch: Batch, made: Message) -> Fate:
         kind = f"{ER7}; charset=utf-8"
         answer = await self._far.ask("POST", self._far.sending.to, made.write(), content_type=kind, accept=ER7)
-        if answer.status in _ANSWERED and answer.type in _ER7_TYPES:
+        if answer.status in _ANSWERED and answer.media_type in _ER7_TYPES:
             try:
                 return _fate(answer, message.parse(answer.body), made)
             except NotTaken:
@@ -78,7 +78,7 @@ class Soap(Pcd01):
         to = self._far.sending.to
         envelope = soap.request(made, to=to, message_id=batch.id)
         answer = await self._far.ask("POST", to, envelope, content_type=soap.CONTENT_TYPE, accept=SOAP)
-        if answer.status in _ANSWERED and answer.type == SOAP:
+        if answer.status in _ANSWERED and answer.media_type == SOAP:
             try:
                 said = soap.parse_response(answer.body)
                 if said.relates_to in ("", batch.id):

@@ -56,7 +56,7 @@ class Reply:
     @property
     def raw(self) -> bytes:
         body = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
-        said = {"content-type": FHIR, "content-length": str(len(body))} | self.headers
+        said = {"content-type": FHIR, "content-length": str(len(body)), "connection": "close"} | self.headers
         head = [f"HTTP/1.1 {self.status} So", *(f"{name}: {value}" for name, value in said.items())]
         return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
