@@ -71,8 +71,10 @@ class Bluetooth:
         name: str = "bluetooth",
         devices: tuple[str, ...] = (),
         now: Callable[[], datetime] = _local,
+        chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._radio, self._how, self._name, self._devices, self._now = radio, how or How(), name, devices, now
+        self._chance = chance
         self._memory = Memory()
         self._busy: set[str] = set()
         self._again: dict[str, float] = {}
@@ -166,7 +168,7 @@ class Bluetooth:
         if len(self._failures) >= _KNOWN:
             del self._failures[next(iter(self._failures))]
         self._failures[address] = failures + 1
-        return min(_LONGEST, _FIRST * 2.0 ** min(failures, 10)) * random.uniform(0.8, 1.2)
+        return min(_LONGEST, _FIRST * 2.0 ** min(failures, 10)) * self._chance(0.8, 1.2)
 
     def _rest(self, address: str, seconds: float) -> None:
         now = asyncio.get_running_loop().time()
