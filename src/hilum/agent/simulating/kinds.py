@@ -284,7 +284,7 @@ def _sensor(plan: Plan, one: Peripheral) -> Traits:
 KINDS: Final[dict[str, Kind]] = {
     "glucometer": Kind("Simulated Glucometer", (profiles.Glucose.SERVICE,), _glucometer),
     "blood-pressure": Kind("Simulated Cuff", (profiles.BloodPressure.SERVICE,), _cuff, hangs_up=True),
-    "thermometer": Kind("Simulated Thermometer", (profiles.Thermometer.SERVICE,), _thermometer, hangs_up=True),
+    "thermometer": Kind("Simulated Ear Probe", (profiles.Thermometer.SERVICE,), _thermometer, hangs_up=True),
     "scale": Kind("Simulated Scale", (profiles.Scale.SERVICE, profiles.BodyComposition.SERVICE), _scale, hangs_up=True),
     "oximeter": Kind("Simulated Oximeter", (profiles.Oximeter.SERVICE,), _oximeter),
     "heart-rate": Kind("Simulated Belt", (profiles.HeartRate.SERVICE,), _belt, hangs_up=True),

@@ -20,6 +20,8 @@ _P: Final = gatt.Characteristic.Properties
 _MAY: Final = gatt.Characteristic.Permissions
 _GENERAL: Final = 0x06
 """Flags: generally discoverable, Bluetooth LE alone."""
+_NAME: Final = 20
+"""Bytes that 31 of an advertisement leave for it, beside two services."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ Traits = Mapping[Place, Trait]
 class Peripheral:
     """`hangs_up`: once it has said all. `encrypted`: it talks only to who is paired with it.
 
-    `visits`: how often somebody was connected. `confirmed`: how many indications were.
+    `traits`: what it has. `visits`: how often somebody was connected. `confirmed`: how many indications were.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class Peripheral:
         self._advertised, self._hangs_up, self._encrypted, self._pause = advertised, hangs_up, encrypted, pause
         self._name = name
         self._at: dict[Place, gatt.Characteristic[bytes]] = {}
-        self._traits: dict[Place, Trait] = {}
+        self.traits: dict[Place, Trait] = {}
         self._silent: set[Place] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._connection: Connection | None = None
@@ -69,12 +71,12 @@ class Peripheral:
 
     def have(self, traits: Traits) -> None:
         """Before it is switched on."""
-        self._traits.update(traits)
+        self.traits.update(traits)
 
     async def switch_on(self) -> None:
         """From now on it advertises, whenever nobody is connected."""
         services: dict[int, list[gatt.Characteristic[bytes]]] = {}
-        for place, trait in self._traits.items():
+        for place, trait in self.traits.items():
             self._at[place] = self._characteristic(place, trait)
             services.setdefault(place[0], []).append(self._at[place])
         for service, characteristics in services.items():
@@ -86,7 +88,7 @@ class Peripheral:
             [
                 (AdvertisingData.Type.FLAGS, bytes((_GENERAL,))),
                 (AdvertisingData.Type.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS, listed),
-                (AdvertisingData.Type.COMPLETE_LOCAL_NAME, self._name.encode()[:20]),
+                (AdvertisingData.Type.COMPLETE_LOCAL_NAME, self._name.encode()[:_NAME]),
             ]
         )
         await self._device.start_advertising(
@@ -109,7 +111,7 @@ class Peripheral:
         connection = self._connection
         if connection is None:
             return False
-        if not self._traits[place].indicates:
+        if not self.traits[place].indicates:
             await self._device.notify_subscriber(connection, self._at[place], data)
             return self._connection is connection
         said = asyncio.ensure_future(self._device.indicate_subscriber(connection, self._at[place], data))
@@ -171,7 +173,7 @@ class Peripheral:
 
     def _subscribed(self, place: Place, on: bool) -> None:
         if on:
-            self._begin(self._tell(place, self._traits[place]))
+            self._begin(self._tell(place, self.traits[place]))
 
     async def _tell(self, place: Place, trait: Trait) -> None:
         """All that this characteristic has to say."""
@@ -181,7 +183,7 @@ class Peripheral:
             del trait.says[0]
             await asyncio.sleep(self._pause)
         self._silent.add(place)
-        talks = {place for place, trait in self._traits.items() if trait.notifies or trait.indicates}
+        talks = {place for place, trait in self.traits.items() if trait.notifies or trait.indicates}
         if self._hangs_up and self._silent == talks:
             await self.hang_up()
 

@@ -12,6 +12,8 @@ from hilum.phd.gatt import record_access
 from hilum.phd.gatt.record_access import Count, Operator, Outcome, Procedure, Request, Result
 from hilum.phd.malformed import Malformed
 
+_HIGHEST: Final = 0xFFFF
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -22,13 +24,17 @@ class Record:
 
 
 class Records:
-    """Of one service of `peripheral`. `breaks_after`: so many records of the first report it goes out of reach."""
+    """Of one service of `peripheral`. `breaks_after`: so many records of the first report it goes out of reach.
+
+    `operators`: by which it can be asked. `requests`: that were made.
+    """
 
     def __init__(
         self, peripheral: Peripheral, service: int, records: Sequence[Record], breaks_after: int | None = None
     ) -> None:
         self._peripheral, self._service, self._breaks_after = peripheral, service, breaks_after
         self.records = list(records)
+        self.operators = set(Operator) - {Operator.NONE}
         self.requests: list[Request] = []
 
     def traits(self) -> dict[Place, Trait]:
@@ -46,12 +52,12 @@ class Records:
             return
         self.requests.append(request)
         chosen = self._chosen(request)
-        if chosen is None:
+        if request.procedure is Procedure.ABORT:
+            await self._answer(Outcome(request.procedure, Result.ABORT_UNSUCCESSFUL))
+        elif chosen is None:
             await self._answer(Outcome(request.procedure, Result.OPERATOR_NOT_SUPPORTED))
         elif request.procedure is Procedure.COUNT:
             await self._answer(Count(len(chosen)))
-        elif request.procedure is Procedure.ABORT:
-            await self._answer(Outcome(request.procedure, Result.ABORT_UNSUCCESSFUL))
         elif not chosen:
             await self._answer(Outcome(request.procedure, Result.NO_RECORDS))
         elif request.procedure is Procedure.DELETE:
@@ -74,7 +80,7 @@ class Records:
     def _chosen(self, request: Request) -> list[Record] | None:
         """None: it can't."""
         numbers = [one for one in request.operands if isinstance(one, int)]
-        if len(numbers) != len(request.operands):
+        if len(numbers) != len(request.operands) or request.operator not in self.operators:
             return None
         low, high = 0, _HIGHEST
         match request.operator, numbers:
@@ -92,6 +98,3 @@ class Records:
 
     async def _answer(self, said: Count | Outcome) -> None:
         await self._peripheral.say((self._service, record_access.UUID), said.encode())
-
-
-_HIGHEST: Final = 0xFFFF

@@ -66,3 +66,9 @@ def bluetooth(air: LocalLink, how: How | None = None, *, pair: bool = False) -> 
     quiet = How(quiet=0.3)
     radio = BumbleRadio(on_air(air, OURS, "hilum agent"), pair=pair)
     return Bluetooth(radio, how or quiet, name="ble", now=now)
+
+
+async def until(what: Callable[[], object]) -> None:
+    """The test's own time limit ends it."""
+    while not what():  # noqa: ASYNC110 - what is waited for happens in a stack that has no event of it
+        await asyncio.sleep(0.01)

@@ -12,30 +12,38 @@ from bumble.link import LocalLink
 from tests.unit.agent.sources.ble_air import NOW, Shelf, bluetooth, planned
 
 from hilum.agent.simulating.kinds import KINDS, peripheral
+from hilum.agent.simulating.peripheral import Trait
 from hilum.agent.simulating.records import Record
 from hilum.agent.simulating.trying import trying
 from hilum.agent.source import Full
 from hilum.agent.sources.ble.transport import Gone, Unpaired
 from hilum.agent.sources.ble.visit import How
 from hilum.phd import codes
-from hilum.phd.gatt import glucose
+from hilum.phd.gatt import glucose, record_access, thermometer
 from hilum.phd.gatt.date_time import DateTime
 from hilum.phd.gatt.record_access import Operator, Procedure
-from hilum.phd.reading import Coded, Compound, Quantity
+from hilum.phd.reading import Coded, Compound, Quantity, Status
 from hilum.phd.times import effective
 
 GLUCOSE = glucose.glucose_type(glucose.Sample.CAPILLARY_WHOLE_BLOOD)
 
 
 @asynccontextmanager
-async def near(kind, plan, **more):
+async def near(kind, plan, *, without=None, instead=None, early=None, date=None, **more):
     """A peripheral that is switched on, its records, and the source."""
     air = LocalLink()
     one = peripheral(kind, air, plan)
-    stored = {place[0]: trait.write.__self__ for place, trait in one._traits.items() if place[1] == 0x2A52}
+    one.have({place: Trait(lambda data=data: data) for place, data in (instead or {}).items()})
+    if without is not None:
+        del one.traits[without]
+    if early is not None:
+        one.have({(0x1809, thermometer.INTERMEDIATE_UUID): Trait(notifies=True, says=[early])})
+    if date is not None:
+        one.have({(0x1809, DateTime.UUID): Trait(lambda: date)})
+    stored = [trait.write.__self__ for place, trait in one.traits.items() if place[1] == record_access.UUID]
     await one.switch_on()
     try:
-        yield one, next(iter(stored.values()), None), bluetooth(air, **more)
+        yield one, stored[0] if stored else None, bluetooth(air, **more)
     finally:
         await one.switch_off()
 
@@ -306,3 +314,82 @@ async def test_each_kind_can_be_tried_without_a_radio(kind):
 
 
 _CAPILLARY = (glucose.Unit.MOL_PER_L, glucose.Sample.CAPILLARY_WHOLE_BLOOD, glucose.Location.FINGER)
+
+
+async def test_what_a_device_says_while_it_still_measures_is_taken_where_that_is_wished_for():
+    early = thermometer.Measurement(Decimal("35.1"), thermometer.Unit.CELSIUS, None, thermometer.Site.EAR)
+    found = []
+    for wished in (False, True):
+        shelf = Shelf()
+        how = How(estimates=wished, quiet=0.3)
+        async with near("thermometer", planned(number=1), how=how, early=early.encode()) as (_, _, source):
+            await source.once(shelf)
+        found.append([(str(one.value.value), one.status) for one in shelf.readings])
+
+    assert found == [[("36.6", Status(0))], [("35.1", Status.EARLY_INDICATION), ("36.6", Status(0))]]
+
+
+async def test_a_device_that_does_not_tell_its_time_has_a_time_fault():
+    shelf = Shelf()
+    async with near("glucometer", planned(), without=(0x1805, 0x2A2B)) as (_, _, source):
+        await source.once(shelf)
+
+    (taken,) = shelf.taken
+    assert (taken.coincidence.device, taken.coincidence.at) == (None, NOW)
+
+
+async def test_date_time_tells_the_time_where_there_is_no_current_time():
+    shelf = Shelf()
+    said = DateTime.of(NOW + timedelta(hours=2)).encode()
+    async with near("thermometer", planned(), without=(0x1805, 0x2A2B), date=said) as (_, _, source):
+        await source.once(shelf)
+
+    assert shelf.taken[0].coincidence.device.time == (NOW + timedelta(hours=2)).replace(tzinfo=None)
+
+
+async def test_a_meter_that_says_that_its_clock_is_wrong_is_believed_for_those_records():
+    shelf = Shelf()
+    async with near("glucometer", planned(number=2)) as (_, stored, source):
+        record = glucose.Measurement.decode(stored.records[1].said[0][1])
+        fault = replace(record, annunciation=glucose.Annunciation.TIME_FAULT)
+        stored.records[1] = Record(2, ((fault.UUID, fault.encode()),))
+        await source.once(shelf)
+
+    assert [taken.coincidence.device is None for taken in shelf.taken] == [False, True]
+
+
+async def test_a_meter_that_cannot_ask_by_number_is_asked_for_all():
+    shelf = Shelf()
+    async with near("glucometer", planned()) as (_, stored, source):
+        await source.once(shelf)
+        stored.operators = {Operator.ALL}
+        await source.once(shelf)
+
+    assert [one.operator for one in stored.requests] == [Operator.ALL, Operator.FROM, Operator.ALL]
+    assert len(shelf.values(GLUCOSE)) == 8
+
+
+async def test_near_the_end_of_its_numbers_a_meter_is_asked_for_all():
+    shelf = Shelf()
+    async with near("glucometer", planned(number=1)) as (_, stored, source):
+        last = glucose.Measurement(65001, DateTime.of(NOW), 0, glucose.Concentration(Decimal("0.0063"), *_CAPILLARY))
+        stored.records = [Record(65001, ((last.UUID, last.encode()),))]
+        await source.once(shelf)
+        await source.once(shelf)
+
+    assert [one.operator for one in stored.requests] == [Operator.ALL, Operator.ALL]
+
+
+async def test_a_device_that_is_not_what_its_text_says_is_read_all_the_same():
+    shelf = Shelf()
+    async with near("glucometer", planned(), instead={(0x180A, 0x2A29): b"\xff\xfe", (0x180F, 0x2A19): b"\x65"}) as (
+        _,
+        _,
+        source,
+    ):
+        await source.once(shelf)
+
+    ((device, battery),) = shelf.contacts
+    assert (device.manufacturer, battery) == ("", None)
+    assert [why.split(":")[0] for *_, why in shelf.refused] == ["0x2a29", "0x2a19"]
+    assert len(shelf.values(GLUCOSE)) == 4

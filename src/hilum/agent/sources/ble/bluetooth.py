@@ -71,8 +71,10 @@ class Bluetooth:
         name: str = "bluetooth",
         devices: tuple[str, ...] = (),
         now: Callable[[], datetime] = _local,
+        chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._radio, self._how, self._name, self._devices, self._now = radio, how or How(), name, devices, now
+        self._chance = chance
         self._memory = Memory()
         self._busy: set[str] = set()
         self._again: dict[str, float] = {}
@@ -121,22 +123,28 @@ class Bluetooth:
         try:
             async with asyncio.timeout(_CONNECTING):
                 return await self._radio.connect(sighted)
-        except (Gone, Rejected, Unpaired, TimeoutError) as error:
-            self._failed(sighted.address, str(error) or f"{sighted.address} did not answer")
-            return None
+        except (Gone, Unpaired) as error:
+            self._failed(sighted.address, str(error))
+        except Rejected as error:
+            self._failed(sighted.address, f"{sighted.address}: {error}")
+        except TimeoutError:
+            self._failed(sighted.address, f"{sighted.address} did not answer")
+        return None
 
     async def _visit(self, link: Link, sink: Sink) -> None:
         """What goes wrong here is told and tried again, and is no matter of other devices."""
         address = link.sighted.address
         try:
             number = await Visit(self._name, link, sink, self._how, self._memory, self._now).run()
-        except (Gone, Rejected, Unpaired, NoRadio) as error:
+        except (Gone, Unpaired, NoRadio) as error:
             self._failed(address, str(error))
+        except Rejected as error:
+            self._failed(address, f"{address}: {error}")
         except Full:
-            self._failed(address, "there is no room for more readings: the device keeps them")
+            self._failed(address, f"{address}: there is no room for more readings: the device keeps them")
         except Exception:
             log.exception("bluetooth: %s", address)
-            self._failed(address, "an error of this program's own")
+            self._failed(address, f"{address}: an error of this program's own")
         else:
             log.info("bluetooth: %s: %d readings", address, number)
             self._failures.pop(address, None)
@@ -166,7 +174,7 @@ class Bluetooth:
         if len(self._failures) >= _KNOWN:
             del self._failures[next(iter(self._failures))]
         self._failures[address] = failures + 1
-        return min(_LONGEST, _FIRST * 2.0 ** min(failures, 10)) * random.uniform(0.8, 1.2)
+        return min(_LONGEST, _FIRST * 2.0 ** min(failures, 10)) * self._chance(0.8, 1.2)
 
     def _rest(self, address: str, seconds: float) -> None:
         now = asyncio.get_running_loop().time()

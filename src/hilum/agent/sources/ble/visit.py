@@ -87,7 +87,7 @@ class Visit:
             service: PROFILES[service]() for service in sorted({place[0] for place in link.places} & PROFILES.keys())
         }
         self._pending: list[Said] = []
-        self._refused = 0
+        self._taken = self._refused = 0
         self._asking = False
         self._numbers: dict[int, tuple[Reading, ...]] = {}
 
@@ -97,7 +97,6 @@ class Visit:
         found = await about(self._link, specializations, self._now, self._refuse)
         self._about = found
         await self._sink.seen(found.device, found.battery)
-        self._taken = 0
         try:
             for profile in self._profiles.values():
                 await self._prepare(profile)
@@ -115,7 +114,7 @@ class Visit:
             await profile.prepare(self._link, self._now)
         except Malformed as error:
             raise Gone(f"{self._key} says of itself what cannot be understood: {error}") from None
-        heard = profile.MEASURES + (profile.ESTIMATES if self._how.estimates else ())
+        heard = (profile.ESTIMATES if self._how.estimates else ()) + profile.MEASURES
         for number in (*heard, record_access.UUID):
             if (service, number) in self._link.places:
                 await self._link.subscribe((service, number))
@@ -155,8 +154,9 @@ class Visit:
         if not self._numbers:
             return
         last = max(self._numbers)
-        if last < _LAST_NUMBER:
-            self._memory.last[where] = last, self._numbers[last]
+        self._memory.last[where] = last, self._numbers[last]
+        if last >= _LAST_NUMBER:
+            del self._memory.last[where]
         if self._how.delete and profile.NUMBERED and refused == self._refused:
             await self._delete(profile, last, len(self._numbers))
 
