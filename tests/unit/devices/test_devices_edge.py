@@ -12,12 +12,14 @@ import httpx
 import pytest
 from tests.unit.devices.world import METER, Body, Links, person, reading, sent, stored, uuid, values
 
+from hilum.access.seal import Seal
 from hilum.access.tokens import Granted, Issuer
 from hilum.app.application import Application
-from hilum.app.devices import Devices, devices, is_push
+from hilum.app.devices import Devices, is_push
 from hilum.app.settings import Settings
 from hilum.audit.recording import Silent
 from hilum.devices.bundles import Name
+from hilum.devices.gateway import Gateway
 from hilum.devices.receipts import key
 from hilum.devices.records import Agent
 from hilum.fhir import json
@@ -69,9 +71,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     assert app._edge is not None
     assert app._authorizing is not None
     door, links, trail = app._edge._service.door, Links(), Noting()
-    pushed = devices(
-        door, app._authorizing.ring.root, links, app._authorizing.verifier, Limits(MOST, MOST, MOST), trail
-    )
+    gateway = Gateway(door, links, Seal(app._authorizing.ring.root))
+    pushed = Devices(gateway, app._authorizing.verifier, Limits(MOST, MOST, MOST), trail, "sandbox")
     for name in ("agent-1", "agent-2"):
         jwks = {"keys": [{"kty": "EC", "crv": "P-256", "x": "a", "y": "b", "kid": name}]}
         client = Client("Agent", "private_key_jwt", SCOPES, ("client_credentials",), jwks=jwks)
