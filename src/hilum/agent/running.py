@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -188,8 +189,9 @@ def source(table: Mapping[str, Any]) -> Source:
 
 def run(data: Path, *, once: bool = False) -> None:
     """The agent of a data folder, until SIGTERM or SIGINT. SIGHUP: try at once what waits for a person."""
-    settings = read(data)
-    with lock.alone(data):
+    settings = read(data.absolute())
+    with lock.alone(settings.data):
+        os.chdir(settings.data)  # what agent.toml names is relative to it
         asyncio.run(_run(settings, once))
 
 
