@@ -14,6 +14,7 @@ from hilum.agent.queue import listing, schema
 from hilum.agent.queue.durable import Queue
 from hilum.agent.running import Sending, source, work
 from hilum.agent.source import Full
+from hilum.agent.told import status
 from hilum.phd.reading import Device
 from hilum.problems import Misconfigured
 
@@ -172,10 +173,14 @@ async def test_a_source_that_fails_is_begun_anew(queue):
     assert [minutes(batch) for batch in way.sent] == [[0, 1]]
 
 
-async def test_a_source_that_will_never_work_stops_no_other(queue):
+async def test_a_source_that_will_never_work_stops_no_other_and_is_told_until_the_next_start(queue, tmp_path):
     way = Way()
     await once(queue, way, Gives(name="bad", fails=[Misconfigured("no radio")]), Gives(many(2)))
     assert [minutes(batch) for batch in way.sent] == [[0, 1]]
+    assert standing(tmp_path).ailing == (("bad", "no radio"),)
+    assert "The source bad does not work: no radio. Mend that, and start the agent anew." in status(tmp_path).stopped
+    await queue.begin()
+    assert standing(tmp_path).ailing == ()
 
 
 async def test_where_no_source_will_ever_work_the_program_says_so(queue):
