@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -122,6 +123,7 @@ async def reading(source: Source, queue: Queue) -> None:
             await source.run(queue)
         except Misconfigured as problem:
             log.error("source %s: %s", source.name, problem)
+            await queue.ails(source.name, str(problem))
             raise
         except Full as full:
             log.error("source %s: %s", source.name, full)
@@ -188,8 +190,9 @@ def source(table: Mapping[str, Any]) -> Source:
 
 def run(data: Path, *, once: bool = False) -> None:
     """The agent of a data folder, until SIGTERM or SIGINT. SIGHUP: try at once what waits for a person."""
-    settings = read(data)
-    with lock.alone(data):
+    settings = read(data.absolute())
+    with lock.alone(settings.data):
+        os.chdir(settings.data)  # what agent.toml names is relative to it
         asyncio.run(_run(settings, once))
 
 
@@ -205,7 +208,8 @@ async def _run(settings: Settings, once: bool) -> None:
                 for name in (signal.SIGTERM, signal.SIGINT):
                     loop.add_signal_handler(name, stop.set)
                 loop.add_signal_handler(signal.SIGHUP, lambda: hurrying.create_task(_hurry(queue)))
-                await _hurry(queue)
+                with suppress(Full):
+                    await queue.begin()
                 log.info("running with %s, sources: %d", settings.data, len(sources))
                 await work(queue, sources, Sending(queue, sends, bounds.at_once), stop, once=once)
                 loop.remove_signal_handler(signal.SIGHUP)

@@ -69,6 +69,10 @@ def status(data: Path) -> Status:
         )
     again = "Mend that, then run `hilum agent queue retry`."
     problems += [f"The far side takes nothing: {why.rstrip('.')}. {again}" for why in queue.stopped]
+    problems += [
+        f"The source {name} does not work: {why.rstrip('.')}. Mend that, and start the agent anew."
+        for name, why in queue.ailing
+    ]
     if queue.dead:
         problems.append(
             f"{_many(queue.dead, 'reading')} refused: `hilum agent queue list` tells why. Retry or drop them there."

@@ -92,6 +92,16 @@ class Queue:
         """Note what became of a batch. Raises Full: it could not be noted, and stands as before."""
         await self._do(self._certain, settling.settle, batch.id, fate, self._clock(), self._chance)
 
+    async def ails(self, source: str, why: str) -> None:
+        """A source will never work as it is set up."""
+        row = "INSERT OR REPLACE INTO ailing (source, why) VALUES (?, ?)"
+        await self._do(self._if_room, sqlite3.Connection.execute, row, (source, why))
+
+    async def begin(self) -> None:
+        """The program was started: what did not work before may work now."""
+        await self._do(self._if_room, sqlite3.Connection.execute, "DELETE FROM ailing")
+        await self.unstop()
+
     async def unstop(self) -> None:
         """Try at once what waits for a person: they may have done it."""
         row = "UPDATE batch SET again = 0 WHERE stopped = 1"

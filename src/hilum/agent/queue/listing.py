@@ -66,7 +66,9 @@ class Unread(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """The queue in numbers. `stopped`: what the far side said that takes nothing. `trying`: why batches wait."""
+    """The queue in numbers. `stopped`: what the far side said that takes nothing. `trying`: why batches wait.
+    `ailing`: sources that will never work, and why.
+    """
 
     waiting: int = 0
     dead: int = 0
@@ -74,6 +76,7 @@ class Standing(msgspec.Struct, frozen=True):
     bytes: int = 0
     stopped: tuple[str, ...] = ()
     trying: tuple[str, ...] = ()
+    ailing: tuple[tuple[str, str], ...] = ()
     devices: tuple[Seen, ...] = ()
     last: Receipted | None = None
 
@@ -92,9 +95,12 @@ def standing(db: sqlite3.Connection) -> Standing:
     pages, free, size = (
         db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
     )
+    ailing = tuple(db.execute("SELECT source, why FROM ailing ORDER BY source").fetchall())
     last = next(iter(receipts(db, 1)), None)
     seen = tuple(Seen(*row) for row in devices)
-    return Standing(counted.get(0, 0), counted.get(1, 0), malformed, (pages - free) * size, stopped, trying, seen, last)
+    return Standing(
+        counted.get(0, 0), counted.get(1, 0), malformed, (pages - free) * size, stopped, trying, ailing, seen, last
+    )
 
 
 def receipts(db: sqlite3.Connection, most: int) -> list[Receipted]:

@@ -47,6 +47,9 @@ CREATE TABLE receipt (
     id INTEGER PRIMARY KEY, batch TEXT NOT NULL, device INTEGER NOT NULL, at REAL NOT NULL, readings INTEGER NOT NULL,
     receipt TEXT NOT NULL, held TEXT NOT NULL
 );
+CREATE TABLE ailing (  -- sources that will never work as they are set up
+    source TEXT PRIMARY KEY, why TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE malformed (
     id INTEGER PRIMARY KEY, source TEXT NOT NULL, device TEXT NOT NULL, at REAL NOT NULL, times INTEGER NOT NULL,
     why TEXT NOT NULL, data BLOB NOT NULL

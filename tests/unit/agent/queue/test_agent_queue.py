@@ -258,6 +258,7 @@ async def test_nothing_is_left_of_what_was_sent_but_digests_contacts_and_receipt
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'").fetchall()}  # fmt: skip
     assert counts == {
         "device": 1, "taken": 0, "reading": 0, "batch": 0, "made": 0, "seen": 9, "receipt": 3, "malformed": 0,
+        "ailing": 0,
     }  # fmt: skip
 
 

@@ -86,6 +86,13 @@ async def filled(queue: Queue, kept: int = 0) -> int:
     return kept
 
 
+def others(disk: Path) -> None:
+    """Another program takes all the room that there is."""
+    with pytest.raises(OSError, match="space"), (disk / "of another program").open("ab", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
 async def emptied(queue: Queue) -> list[int]:
     found = []
     while (batch := (await queue.next()).batch) is not None:
@@ -97,23 +104,21 @@ async def emptied(queue: Queue) -> list[int]:
 async def test_on_a_full_disk_nothing_is_taken_all_that_was_is_sent_and_then_there_is_room_again(small):
     queue = Queue(small)
     kept = await filled(queue)
-    other = small / "of another program"
-    with pytest.raises(OSError, match="space"), other.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
+    assert kept > 1000
     await queue.refuse("ble", "meter", b"?", "too short")
     await queue.seen(CUFF, 3)
     with pytest.raises(Full):
         await queue.take(many(1, start=kept))
     await queue.close()
+    others(small)
 
     queue = Queue(small)
-    assert kept > 1000
+    kept = await filled(queue, kept)
+    others(small)
     assert await emptied(queue) == list(range(kept))
-    assert (small / spare.NAME).exists() or other.exists()
-    other.unlink()
     more = await filled(queue, kept) - kept
-    assert more > 1000, "what was sent gives its room back"
+    assert more > 100, "what was sent gives its room back, whatever others took"
+    assert (small / spare.NAME).exists()
     assert await emptied(queue) == list(range(kept, kept + more))
     await queue.close()
 
