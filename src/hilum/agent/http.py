@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -125,7 +126,7 @@ class Http:
         checked(url)
         try:
             return await asyncio.to_thread(self._ask, method, url, dict(headers or {}), body, most)
-        except (HTTPError, OSError) as error:
+        except (HTTPError, HTTPException, OSError) as error:
             raise _told(error, urlsplit(url).netloc) from None
 
     async def close(self) -> None:

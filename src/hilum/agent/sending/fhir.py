@@ -25,7 +25,7 @@ from hilum.agent.sending.able import Able
 from hilum.agent.sending.far import Far, unknown
 from hilum.agent.sending.judging import judged
 from hilum.agent.sending.tokens import Halted
-from hilum.phd.fhir import bundle
+from hilum.phd.fhir import Patient, bundle
 
 Body = dict[str, Any]
 
@@ -67,8 +67,14 @@ class Fhir:
 
     async def send(self, batch: Batch) -> Fate:
         """Try once."""
+        patient = self._far.whose(batch)
+        if patient is None:
+            return unknown(batch)
         try:
-            return await self._sent(batch)
+            fate = await self._sent(batch, patient)
+            if isinstance(fate, Refused) and patient.id and await self._is_not(patient.id):
+                return Stopped(f"The far side has no Patient with the `id` that [[patient]] gives {batch.device}.")
+            return fate
         except Halted as halted:
             return halted.fate
 
@@ -76,10 +82,7 @@ class Fhir:
         """Let go of connections."""
         await self._far.close()
 
-    async def _sent(self, batch: Batch) -> Fate:
-        patient = self._far.whose(batch)
-        if patient is None:
-            return unknown(batch)
+    async def _sent(self, batch: Batch, patient: Patient) -> Fate:
         able = await self._can()
         made = bundle(batch.taken, self._far.identity.device, patient, batch.id)
         types = frozenset(entry["resource"]["resourceType"] for entry in made["entry"])
@@ -94,6 +97,11 @@ class Fhir:
         if answer.status == 412:  # something is there several times, and only one by one it shows what
             return await self._one_by_one(batch, made["entry"], able)
         return judged(answer, self._far.clock(), batch.tries)
+
+    async def _is_not(self, id: str) -> bool:
+        """Whether no patient has this id: if so, it is the settings that were refused, not what was measured."""
+        answer = await self._far.ask("GET", f"{self._far.sending.to}/Patient/{id}?_elements=id", accept=FHIR)
+        return answer.status in (404, 410)
 
     async def _can(self) -> Able:
         if self._able is None or self._until <= self._ticking():

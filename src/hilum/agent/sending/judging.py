@@ -48,7 +48,7 @@ BY_STATUS: Final[Mapping[int, tuple[type[Later] | type[Refused] | type[Stopped],
 """5xx that are not here: Later. Other 2xx prove nothing and are Later, too; all else is Stopped."""
 
 CONFLICTS: Final = 8
-"""After so many tries a conflict is taken for one with the content."""
+"""After so many tries a conflict, or what may be one, is taken for one with the content."""
 
 _CODE: Final = re.compile(r"[a-z][a-z-]{1,40}")
 _PATH: Final = re.compile(r"[A-Za-z][A-Za-z0-9.\[\]]{0,120}")

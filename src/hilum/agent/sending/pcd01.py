@@ -11,7 +11,7 @@ from typing import Final
 from hilum.agent.batch import Batch, Fate, Held, Later, Refused, Stopped, Stored
 from hilum.agent.http import Answer
 from hilum.agent.sending.far import Far, unknown
-from hilum.agent.sending.judging import judged
+from hilum.agent.sending.judging import CONFLICTS, judged
 from hilum.agent.sending.tokens import Halted
 from hilum.hl7v2 import ack, message, pcd01, soap
 from hilum.hl7v2.message import Message
@@ -25,18 +25,11 @@ ER7: Final = "application/hl7-v2"
 SOAP: Final = "application/soap+xml"
 _ER7_TYPES: Final = (ER7, "application/hl7-v2+er7", "x-application/hl7-v2+er7", "text/plain", "text/hl7v2")
 _PASSING: Final = frozenset((Condition.LOCKED, Condition.INTERNAL))
-"""Conditions that say nothing of the message."""
-_NEVER: Final = frozenset(
-    (
-        Condition.UNSUPPORTED_MESSAGE,
-        Condition.UNSUPPORTED_EVENT,
-        Condition.UNSUPPORTED_PROCESSING,
-        Condition.UNSUPPORTED_VERSION,
-    )
-)
-"""Conditions that hold for every message of ours."""
+"""Conditions that need not say anything of the message: many receivers say 207 of whatever went wrong."""
 _ANSWERED: Final = frozenset((200, 201, 202, 400, 409, 422, 500))
 """Statuses that an acknowledgement or a fault comes with."""
+_HELD: Final = "HELD"
+"""ERR-5 of hilum's gateway, beside AA: it is kept, and nobody has said yet whose it is."""
 _OID: Final = "urn:oid:"
 
 
@@ -65,7 +58,7 @@ class Pcd01:
         answer = await self._far.ask("POST", self._far.sending.to, made.write(), content_type=kind, accept=ER7)
         if answer.status in _ANSWERED and answer.media_type in _ER7_TYPES:
             try:
-                return _fate(answer, message.parse(answer.body), made)
+                return _fate(answer, message.parse(answer.body), made, batch.tries)
             except NotTaken:
                 pass
         return judged(answer, self._far.clock(), batch.tries)
@@ -82,7 +75,7 @@ class Soap(Pcd01):
             try:
                 said = soap.parse_response(answer.body)
                 if said.relates_to in ("", batch.id):
-                    return _fate(answer, message.parse(said.content, codec="utf-8"), made)
+                    return _fate(answer, message.parse(said.content, codec="utf-8"), made, batch.tries)
             except soap.Fault as fault:
                 if fault.reason:  # it came back: what can't be read is judged by its status
                     return _faulted(fault)
@@ -122,14 +115,17 @@ def _name(code: int) -> str:
     return "" if known is None else known.reference
 
 
-def _fate(answer: Answer, said: Message, made: Message) -> Fate:
-    """Raises NotTaken: it is no acknowledgement."""
+def _fate(answer: Answer, said: Message, made: Message, tries: int) -> Fate:
+    """Raises NotTaken: it is no acknowledgement.
+
+    An error (AE) is of the content. A reject (AR) is of the type, the version, the sender or the receiver (2.9.2.2).
+    """
     code, of, errors = ack.acknowledged(said)
     if of != made.control_id:
         return Later("The far side acknowledged another message than the one that was sent.")
     if code in ("AA", "CA"):
         text = said.write().decode(said.codec)
-        if answer.status == 202:
+        if answer.status == 202 or any(error[5, 1] == _HELD for error in said.all("ERR")):
             return Held(text, "The far side keeps it until somebody has said whose it is.")
         return Stored(text) if answer.status in (200, 201) else Later(f"AA came with HTTP status {answer.status}.")
     conditions = {condition for condition, _ in errors if condition is not None}
@@ -138,10 +134,10 @@ def _fate(answer: Answer, said: Message, made: Message) -> Fate:
     why = (
         f"The far side answered {code}" + (f", condition {told}" if told else "") + (f", at {places}" if places else "")
     )
-    if conditions and conditions <= _PASSING:
-        return Later(f"{why}: it has trouble of its own.")
-    if conditions & _NEVER:
-        return Stopped(f"{why}: it takes no messages of this kind (ORU^R01, HL7 v2.6).")
+    if code in ("AR", "CR"):
+        return Stopped(f"{why}: it takes no such messages, or none of this agent or device. Ask the people who run it.")
+    if conditions and conditions <= _PASSING and tries < CONFLICTS:
+        return Later(f"{why}: it may have trouble of its own.")
     return Refused(f"{why}: it does not take this content.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from hilum.phd.fhir import Patient
 from hilum.problems import Misconfigured
 
 WAYS: Final = ("gateway", "fhir", "pcd01", "soap")
+_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _SEND: Final[Mapping[str, type]] = {"to": str, "way": str, "ca": str, "seal": bool}
 _PATIENT: Final[Mapping[str, type]] = {"device": str, "person": int, "id": str, "system": str, "value": str}
 
@@ -51,6 +53,10 @@ def read(document: Mapping[str, Any], folder: Path) -> Sending:
         key = (one["device"], one.get("person"))
         if key in patients:
             raise Misconfigured(f"[[patient]] says twice whose the readings of {key[0]} are.")
+        if not _ID.fullmatch(one.get("id", "1")):
+            raise Misconfigured(
+                "`id` in [[patient]] is a logical id, as 203713: letters, digits, - and . (at most 64)."
+            )
         try:
             patients[key] = Patient(one.get("id", ""), one.get("system", ""), one.get("value", ""))
         except ValueError:

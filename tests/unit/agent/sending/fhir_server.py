@@ -39,6 +39,8 @@ class FhirServer:
     def __call__(self, asked: Request) -> Reply:
         if asked.path.endswith("/metadata"):
             return Reply(200, self._says())
+        if asked.method == "GET" and "identifier" not in asked.query:
+            return Reply(200, {"resourceType": "Patient", "id": asked.path.rpartition("/")[2]})
         if asked.method == "GET":
             type_ = asked.path.rpartition("/")[2]
             found = self.of(type_) if not self.heeds else self._found(type_, asked.query["identifier"][0])

@@ -212,3 +212,15 @@ async def test_a_device_that_is_not_taken_makes_no_dead_letters_of_its_readings(
     server = FhirServer(transactions=False)
     fates, _ = await sent(tmp_path, lambda asked: Reply(422) if asked.path == "/r4/Device" else server(asked), ONE)
     assert isinstance(fates[0], Stopped) and "Device" in fates[0].why
+
+
+@pytest.mark.parametrize(("status", "expected"), [(404, Stopped), (410, Stopped), (200, Refused), (403, Refused)])
+@pytest.mark.parametrize("transactions", [True, False], ids=["transactions", "one by one"])
+async def test_readings_do_not_become_dead_letters_by_a_patient_that_is_not_there(
+    tmp_path: Path, transactions: bool, status: int, expected: type[Fate]
+) -> None:
+    server = FhirServer(transactions, refuses={18.9})
+    fates, _ = await sent(
+        tmp_path, lambda asked: Reply(status) if asked.path == "/r4/Patient/p1" else server(asked), ONE
+    )
+    assert isinstance(fates[0], expected)

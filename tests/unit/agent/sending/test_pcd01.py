@@ -13,6 +13,7 @@ from tests.unit.agent.sending.far_sides import BATCH, Reply, Request, Side, agen
 from tests.unit.phd.fhir.making import CUFF, MMOL_L, glucose, pressure, reading, taken
 
 from hilum.agent.batch import Batch, Fate, Held, Later, Refused, Stopped, Stored
+from hilum.agent.sending.judging import CONFLICTS
 from hilum.agent.sending.pcd01 import Pcd01, Soap
 from hilum.hl7v2 import ack, message, pcd01, soap
 from hilum.hl7v2.message import Message
@@ -86,6 +87,18 @@ async def test_what_is_accepted_and_waits_is_held(tmp_path: Path, way: str) -> N
     assert isinstance(fate, Held)
 
 
+@pytest.mark.parametrize(("code", "expected"), [("HELD", Held), ("ODD", Stored)], ids=["held", "another warning"])
+async def test_a_warning_beside_aa_says_whether_it_is_held(
+    tmp_path: Path, way: str, code: str, expected: type[Fate]
+) -> None:
+    def answering(asked: Request) -> Reply:
+        said = ack.acknowledge(asked_for(asked), at=NOW, control_id="1")
+        warning = message.Segment.of("ERR", "", "", "0", "W", message.components(code, "", "L"))
+        return replied(asked, message.built(*said.segments, warning))
+
+    assert isinstance((await sent(tmp_path, way, answering))[0], expected)
+
+
 AT = Place("OBX", 3, 5)
 
 
@@ -108,6 +121,12 @@ async def test_what_an_error_means(
     fate, _ = await sent(tmp_path, way, acknowledging(NotTaken(condition, "18.90 Doe", AT), status=status))
     assert isinstance(fate, expected)
     assert f"condition {int(condition)}, at OBX[3]-5" in fate.why and "Doe" not in fate.why
+
+
+async def test_an_error_that_may_pass_and_does_not_is_of_the_content(tmp_path: Path, way: str) -> None:
+    answering = acknowledging(NotTaken(Condition.INTERNAL, ""))
+    fate, _ = await sent(tmp_path, way, answering, replace(ONE, tries=CONFLICTS))
+    assert isinstance(fate, Refused)
 
 
 async def test_the_same_batch_is_the_same_message(tmp_path: Path, way: str) -> None:

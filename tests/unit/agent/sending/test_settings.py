@@ -74,6 +74,7 @@ WRONG = {
     "sealed for a stranger": (TO + 'way = "fhir"\nseal = true\n', "seal"),
     "whose, but not of what": (TO + '[[patient]]\nid = "p1"\n', "device"),
     "of what, but not whose": (TO + '[[patient]]\ndevice = "A"\n', "an `id`, or"),
+    "a reference for an id": (TO + '[[patient]]\ndevice = "A"\nid = "Patient/1"\n', "logical id"),
     "an identifier without a system": (TO + '[[patient]]\ndevice = "A"\nvalue = "7"\n', "a `system`"),
     "twice": (TO + '[[patient]]\ndevice = "A"\nid = "p"\n[[patient]]\ndevice = "A"\nid = "q"\n', "twice"),
     "one table": (TO + '[patient]\ndevice = "A"\n', "\\[\\[patient\\]\\]"),
