@@ -34,8 +34,9 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """`patients`: of each entry that says whose it is, by its index. `named`: whom each Patient entry was found to be, by
-    its index. `hold`: why nobody can say so yet of some, and `devices`: of which, as `holding.Waiting` has them.
+    """`patients`: of each entry that says whose it is, by its index. `named`: whom each Patient entry was found to be.
+
+    `hold`: why nobody can say so yet of some, and `devices`: of which, as `holding.Waiting` has them.
     """
 
     bundle: Bundle
