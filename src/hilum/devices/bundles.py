@@ -97,10 +97,11 @@ def parsed(bundle: Body, base: str) -> Bundle:
             parts.append(found)
         else:
             wrong.append(found)
-    urls = [part.full_url for part in parts if part.full_url is not None]
-    if len(urls) != len(set(urls)):
-        doubles = next(part for part in parts if part.full_url is not None and urls.count(part.full_url) > 1)
-        wrong.append(_issue("Another entry has the same fullUrl.", f"{doubles.where}.fullUrl"))
+    seen: set[str] = set()
+    for part in parts:
+        if part.full_url is not None and part.full_url in seen:
+            wrong.append(_issue("Another entry has the same fullUrl.", f"{part.where}.fullUrl"))
+        seen.add(part.full_url or "")
     if wrong:
         raise Unprocessable(issues=tuple(wrong))
     return Bundle(tuple(parts), base)
@@ -169,6 +170,14 @@ def subject(bundle: Bundle, part: Part) -> Subject:
         return Subject(meant.removeprefix("Patient/"))
     text = f"The {OF[part.type]} must be a Patient: by the fullUrl of an entry, or as Patient/[id]."
     raise Unprocessable(text, expression=f"{where}.reference")
+
+
+def patient(bundle: Bundle, part: Part) -> Part | None:
+    """The Patient entry by which an Observation or a Device says whose it is; None: it says it otherwise."""
+    said = part.body.get(OF[part.type])
+    reference = said.get("reference") if type(said) is dict else None
+    meant = bundle.meant(part, reference) if type(reference) is str else None
+    return meant if isinstance(meant, Part) and meant.type == "Patient" else None
 
 
 def device(bundle: Bundle, part: Part) -> Part | str | None:

@@ -14,7 +14,7 @@ from hilum.devices import bundles, holding, receipts, units
 from hilum.devices.bundles import Bundle, Name
 from hilum.devices.records import Entry as Kept
 from hilum.devices.records import Receipt
-from hilum.devices.resolved import Estimate, Resolved, acting, entries, patients_of, resolved
+from hilum.devices.resolved import Estimate, Resolved, acting, entries, resolved
 from hilum.devices.resolving import Whose
 from hilum.interactions.door import Door
 from hilum.interactions.permit import permits
@@ -179,8 +179,8 @@ def _told(receipt: Receipt, found: Resolved, doubles: Mapping[int, int], standin
     told: list[Kept] = []
     for part in found.bundle.parts:
         if part.type == "Patient":
-            ids = patients_of(found, part)
-            told.append(Kept(f"Patient/{ids[0]}" if len(ids) == 1 else ""))
+            ids = found.named.get(part.index, frozenset())
+            told.append(Kept(f"Patient/{next(iter(ids))}" if len(ids) == 1 else ""))
             continue
         one = stand[doubles.get(part.index, part.index)]
         told.append(Kept(f"{one.type}/{one.id}", one.version, one.created and part.index not in doubles))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from hilum.access.policy import Grant, Policy, Principal
 from hilum.devices import bundles
 from hilum.devices.bundles import Bundle, Part
 from hilum.devices.resolving import Found, Hold, Identifier, Subject, Whose
+from hilum.fhir import json
 from hilum.interactions.door import Door
 from hilum.interactions.links import rewritten
 from hilum.interactions.transaction import Entry
@@ -19,6 +20,9 @@ from hilum.problems import Unprocessable
 
 STAND_IN: Final = "not-known-yet"
 """The id of a Patient that nobody has found, where a bundle is only looked at."""
+
+_LOOKS: Final = 8
+"""For so many names the bytes of an entry are looked through; a walk is cheaper than more."""
 
 
 class Estimate(NamedTuple):
@@ -30,14 +34,16 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """`patients`: of each entry that says whose it is, by its index. `hold`: why nobody can say so yet of some, and
-    `devices`: of which, as `hilum.devices.holding.Waiting` has them.
+    """`patients`: of each entry that says whose it is, by its index. `named`: whom each Patient entry was found to be.
+
+    `hold`: why nobody can say so yet of some, and `devices`: of which, as `holding.Waiting` has them.
     """
 
     bundle: Bundle
     patients: Mapping[int, str]
     hold: str = ""
     devices: tuple[str, ...] = ()
+    named: Mapping[int, frozenset[str]] = field(default_factory=dict)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -51,6 +57,7 @@ async def resolved(door: Door, whose: Whose, who: Principal, bundle: Bundle) -> 
     patients: dict[int, str] = {}
     why: dict[str, None] = {}
     waits: dict[str, None] = {}
+    named: dict[int, frozenset[str]] = {}
     for part in bundle.parts:
         if part.type == "Patient" or (part.type == "Device" and "patient" not in part.body):
             continue
@@ -64,7 +71,10 @@ async def resolved(door: Door, whose: Whose, who: Principal, bundle: Bundle) -> 
             patients[part.index] = STAND_IN
         else:
             patients[part.index] = answer.patient
-    return Resolved(bundle, patients, " ".join(why), tuple(waits))
+        entry = bundles.patient(bundle, part)
+        if entry is not None:
+            named[entry.index] = named.get(entry.index, frozenset()) | {patients[part.index]}
+    return Resolved(bundle, patients, " ".join(why), tuple(waits), named)
 
 
 def _named(devices: Sequence[Identifier], subject: Subject) -> Iterator[str]:
@@ -104,15 +114,16 @@ def entries(found: Resolved, doubles: Mapping[int, int], estimates: Mapping[int,
 
 
 def _entries(found: Resolved, doubles: Mapping[int, int], estimates: Mapping[int, Estimate]) -> Iterator[Entry]:
-    parts = {part.index: part for part in found.bundle.parts}
-    urls = {
-        part.index: part.full_url or next((parts[a].full_url for a, b in doubles.items() if b == part.index), None)
-        for part in found.bundle.parts
-    }
+    urls = {part.index: part.full_url for part in found.bundle.parts}
+    for double, kept in doubles.items():  # what stands for others needs a name that they can be referred to by
+        urls[kept] = urls[kept] or urls[double]
+    seldom = _seldom(found.bundle, doubles)
     for part in found.bundle.parts:
         if part.type == "Patient" or part.index in doubles:
             continue
-        body = rewritten(part.body, _Rewriting(found, part, doubles, urls))
+        body = _of(part, found.patients.get(part.index))
+        if seldom is None or _mentions(body, seldom):
+            body = rewritten(body, _Rewriting(found, part, doubles, urls))
         estimate = estimates.get(part.index)
         url = urls[part.index]
         if estimate is None:
@@ -126,6 +137,30 @@ def _entries(found: Resolved, doubles: Mapping[int, int], estimates: Mapping[int
                 if_match=f'W/"{estimate.version}"',
                 index=part.index,
             )
+
+
+def _of(part: Part, patient: str | None) -> dict[str, Any]:
+    """The body with the patient that was found."""
+    if patient is None:
+        return part.body
+    element = bundles.OF[part.type]
+    return {**part.body, element: {**part.body.get(element, {}), "reference": f"Patient/{patient}"}}
+
+
+def _seldom(bundle: Bundle, doubles: Mapping[int, int]) -> list[bytes] | None:
+    """How an entry refers to what is not written under its fullUrl, so that a look at the bytes tells whether it does,
+    beside its own subject; None: there are other ways, too.
+    """
+    urls = [part.full_url for part in bundle.parts if part.type == "Patient" or part.index in doubles]
+    named = [url for url in urls if url is not None]
+    if len(named) > _LOOKS or not all(url.startswith("urn:") for url in named):
+        return None
+    return [json.encode(url) for url in named]
+
+
+def _mentions(body: Mapping[str, Any], urls: Sequence[bytes]) -> bool:
+    raw = json.encode(body)
+    return any(url in raw for url in urls)
 
 
 class _Rewriting:
@@ -145,27 +180,15 @@ class _Rewriting:
     def _patient(self, meant: Part) -> str:
         """Who the Patient entry is: of this entry's own subject, or else as others of the bundle have it."""
         own = self._found.patients.get(self._part.index)
-        if own is not None and _names(self._found.bundle, self._part, meant):
-            return own
-        ids = patients_of(self._found, meant)
+        ids = self._found.named.get(meant.index, frozenset())
+        if own in ids:
+            return str(own)
         if len(ids) == 1:
-            return ids[0]
+            return next(iter(ids))
         raise Unprocessable(
             "A reference to this Patient is not clear: nothing of this bundle is measured of just one patient by it.",
             expression=self._part.where,
         )
-
-
-def patients_of(found: Resolved, entry: Part) -> tuple[str, ...]:
-    """Who a Patient entry was found to be."""
-    ids = {found.patients[one.index] for one in found.bundle.parts if _names(found.bundle, one, entry)}
-    return tuple(sorted(ids))
-
-
-def _names(bundle: Bundle, part: Part, entry: Part) -> bool:
-    said = part.body.get(bundles.OF.get(part.type, ""))
-    reference = said.get("reference") if type(said) is dict else None
-    return type(reference) is str and bundle.meant(part, reference) is entry
 
 
 # --- who writes it ----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.unit.devices.world import ORIGIN, Links
 
-from hilum.access.keys import load_or_create
+from hilum.access.keys import SigningKey, load_or_create
 from hilum.access.seal import Seal
 from hilum.devices.gateway import Gateway
 from hilum.interactions.door import Door
@@ -21,8 +21,12 @@ def links() -> Links:
 
 
 @pytest.fixture
-async def gateway(tmp_path: Path, links: Links) -> AsyncIterator[Gateway]:
+def root(tmp_path: Path) -> SigningKey:
+    return load_or_create(tmp_path, "sandbox")
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path, links: Links, root: SigningKey) -> AsyncIterator[Gateway]:
     store = await open_sqlite(str(tmp_path / "store.db"))
-    seal = Seal(load_or_create(tmp_path, "sandbox"))
-    yield Gateway(Door(store, f"{ORIGIN}/fhir", integrity=True), links, seal)
+    yield Gateway(Door(store, f"{ORIGIN}/fhir", integrity=True), links, Seal(root))
     await store.close()

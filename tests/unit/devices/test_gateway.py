@@ -31,7 +31,7 @@ from hilum.devices.gateway import Gateway
 from hilum.devices.receipts import answer, known
 from hilum.devices.receipts import key as place_of
 from hilum.devices.records import RECEIPT_DAYS
-from hilum.devices.resolving import Identifier
+from hilum.devices.resolving import Found, Identifier
 from hilum.fhir import json
 from hilum.interactions.update import update
 from hilum.oauth import scopes
@@ -188,6 +188,29 @@ async def test_a_patient_may_be_named_by_the_logical_id(gateway: Gateway, patien
     assert {one.body["subject"]["reference"] for one in await stored(gateway)} == {f"Patient/{other}"}
 
 
+@pytest.mark.parametrize("subject", ["none", "identifier"])
+async def test_what_names_no_patient_by_reference_gets_the_one_that_was_found(
+    gateway: Gateway, links: Links, subject: str
+) -> None:
+    links.known[METER.system_id] = links.known["7"] = id = await person(gateway)
+    body = _of(sent(), {"identifier": {"system": "http://ward.example", "value": "7"}})
+    if subject == "none":
+        for entry in body["entry"]:
+            entry["resource"].pop("subject", None)
+        gateway = replace(gateway, whose=_always(id))
+    await push(gateway, body)
+    found = [one.body["subject"] for one in await stored(gateway)]
+    assert [one["reference"] for one in found] == [f"Patient/{id}"] * 2
+    assert [one.get("identifier", {}).get("value") for one in found] == [None if subject == "none" else "7"] * 2
+
+
+async def test_whoever_else_refers_to_the_patient_entry_means_who_was_found(gateway: Gateway, patient: str) -> None:
+    body = sent()
+    body["entry"][-1]["resource"]["performer"] = [{"reference": body["entry"][1]["fullUrl"]}]
+    await push(gateway, body)
+    assert (await stored(gateway))[-1].body["performer"] == [{"reference": f"Patient/{patient}"}]
+
+
 async def test_a_device_may_be_named_by_the_id_of_what_is_stored(gateway: Gateway, links: Links, patient: str) -> None:
     await push(gateway, sent())
     meter = next(one for one in await stored(gateway, "Device") if one.body.get("serialNumber") == "7")
@@ -240,7 +263,7 @@ WRONG: dict[str, Change] = {
     "another-type": ("entry.3.resource.resourceType", "Condition", "Bundle.entry[3].resource"),
     "another-url": ("entry.3.request.url", "Device", "Bundle.entry[3].request.url"),
     "a-condition-that-means-nothing": ("entry.3.request.ifMatch", 'W/"1"', "Bundle.entry[3].request"),
-    "the-same-full-url": ("entry.4.fullUrl", "=entry.3.fullUrl", "Bundle.entry[3].fullUrl"),
+    "the-same-full-url": ("entry.4.fullUrl", "=entry.3.fullUrl", "Bundle.entry[4].fullUrl"),
     "a-subject-that-is-a-search": (
         "entry.4.resource.subject.reference",
         "Patient?identifier=1",
@@ -433,6 +456,13 @@ def _of(body: Body, subject: Body) -> Body:
             entry["resource"]["subject"] = subject
     body["entry"] = [one for one in body["entry"] if one["resource"]["resourceType"] != "Patient"]
     return body
+
+
+def _always(patient: str) -> Any:
+    async def whose(who: Any, devices: Any, subject: Any) -> Any:
+        return Found(patient)
+
+    return whose
 
 
 def _step(value: Any, part: str) -> Any:

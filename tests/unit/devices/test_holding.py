@@ -6,16 +6,22 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from tests.unit.devices.world import METER, Body, Links, agent, person, push, reading, sent, stored, values
 
+from hilum.access import rerooting
+from hilum.access.keys import SigningKey, load_or_create
 from hilum.access.policy import EVERYTHING
+from hilum.access.seal import Seal
 from hilum.devices import holding
 from hilum.devices.bundles import name
+from hilum.devices.envelopes import Envelopes
 from hilum.devices.gateway import Gateway, Released, release
 from hilum.devices.receipts import answer, known
 from hilum.devices.receipts import key as place_of
 from hilum.devices.records import Receipt
 from hilum.fhir import json
+from hilum.oauth import envelope
 from hilum.oauth.ledger import CLIENT, DEVICE_HELD, Client, Put, write
 from hilum.problems import Forbidden, Invalid, NoRoom
 
@@ -114,12 +120,8 @@ async def test_what_a_client_sent_that_is_revoked_since_waits_on(gateway: Gatewa
     client = Client("Agent", "private_key_jwt", "system/Observation.c system/Device.c", disabled=True)
     assert await ledger.add(Put(CLIENT, b"agent-1", write(client)))
     assert await release(gateway) == Released(0, 1, 1)
-    assert await ledger.replace(Put(CLIENT, b"agent-1", write(replace_disabled(client))), 1)
+    assert await ledger.replace(Put(CLIENT, b"agent-1", write(structs.replace(client, disabled=False))), 1)
     assert await release(gateway) == Released(1, 0, 0)
-
-
-def replace_disabled(client: Client) -> Client:
-    return Client(client.name, client.method, client.scopes)
 
 
 async def test_of_a_revoked_device_it_waits_on(gateway: Gateway, links: Links) -> None:
@@ -175,3 +177,21 @@ async def test_one_may_be_thrown_away_and_its_receipt_stays(gateway: Gateway) ->
     assert [await holding.drop(ledger, one.place) for _ in range(2)] == [True, False]
     assert await waiting(gateway) == []
     assert (await receipt(gateway, sent())).held
+
+
+async def test_with_another_root_key_it_opens_and_is_released(
+    gateway: Gateway, links: Links, root: SigningKey, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """So do the keys of envelopes."""
+    ledger = gateway.door.store.ledger
+    await push(gateway, sent())
+    before = Envelopes(ledger, gateway.seal)
+    kid = (await before.jwks())["keys"][0]["kid"]
+    old, new = root, load_or_create(tmp_path_factory.mktemp("root"), "sandbox")
+    await rerooting.reroot(ledger, old, new, 1_800_000_000.0)
+    fresh = replace(gateway, seal=Seal(new))
+    links.known[PERSON] = await person(gateway)
+    assert (await release(fresh)).stored == 1
+    (jwk,) = (await Envelopes(ledger, fresh.seal).jwks())["keys"]
+    content = envelope.sealed(b"{}", envelope.recipient(jwk)).encode()
+    assert (jwk["kid"], await Envelopes(ledger, fresh.seal).open(content)) == (kid, b"{}")

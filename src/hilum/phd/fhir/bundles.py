@@ -65,7 +65,7 @@ class _Batch:
             links = Links(self._subject, device, self._gateway, stamped + of)
             told = identifier(reading, taken.device, self._patient)
             body = observation(reading, times, links, told)
-            made.append(self._entry(body) if told is None else self._once(told, body, by_identifier("", told)))
+            made.append(self._entry(body) if told is None else self._measured(told, body))
         if taken.battery is not None:
             charge = Reading(nomenclature.BATTERY, Quantity(Decimal(taken.battery), nomenclature.PERCENT))
             links = Links(self._subject, device, self._gateway)
@@ -77,6 +77,14 @@ class _Batch:
     def _coincidence(self, clock: Coincidence, device: str) -> str:
         links = Links(self._subject, device, self._gateway)
         return self._once(("clock", device, clock), coincident_time_stamp(clock, links), None)
+
+    def _measured(self, told: str, body: Body) -> str:
+        """What has an identifier. An early estimate has that of the final value, which stands for both."""
+        url = self._once(told, body, by_identifier("", told))
+        entry = next(one for one in reversed(self.entries) if one["fullUrl"] == url)
+        if entry["resource"]["status"] == "preliminary" and body["status"] == "final":
+            entry["resource"] = body
+        return url
 
     def _once(self, key: object, body: Body, condition: str | None) -> str:
         if key not in self._known:

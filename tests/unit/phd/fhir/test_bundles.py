@@ -121,6 +121,13 @@ def test_what_a_device_sent_twice_stands_in_it_once() -> None:
     assert values == [Decimal("18.9"), Decimal("6.0")]
 
 
+@pytest.mark.parametrize("order", [1, -1], ids=["early-first", "last-first"])
+def test_of_an_early_estimate_and_its_final_value_the_final_one_stands_for_both(order: int) -> None:
+    readings = [glucose(status=Status.EARLY_INDICATION), glucose()][::order]
+    (found,) = entries(made(*readings), "PhdNumericObservation")
+    assert (found["status"], "interpretation" in found) == ("final", False)
+
+
 def test_the_same_batch_makes_the_same_bundle_and_another_one_other_urls() -> None:
     assert made(glucose()) == made(glucose())
     other = bundle(taken(glucose()), GATEWAY, PATIENT, "urn:uuid:2")
