@@ -96,7 +96,7 @@ class Arriving:
         if arrived.kind == BUNDLES:
             return await self.bundle(who, arrived.content), ""
         found = await self.messages.answer(who, arrived.content)
-        return Told(200, found.content.decode(found.codec).encode()), "; ".join(map(str, found.refused))
+        return Told(found.status, found.content.decode(found.codec).encode()), "; ".join(map(str, found.refused))
 
 
 class Listening:
