@@ -1,7 +1,7 @@
 """What a server process does for readings over MQTT beside requests: of all processes one is connected at a time.
 
-One session at the broker, whose name follows from the server's address: a process that dies leaves it to the next, and
-what came meanwhile waits there.
+One session at the broker, whose name the store remembers: a process that dies leaves it to the next, and what came
+meanwhile waits there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from hashlib import sha256
 from typing import Final
 
 from hilum.access.granting import policy
@@ -26,7 +25,7 @@ from hilum.devices.refusals import Refusals
 from hilum.oauth import scopes
 from hilum.oauth.keeping import Ledger
 from hilum.oauth.lease import Lapsed, Leases
-from hilum.oauth.ledger import CLIENT, DEVICE_AGENT, FRESH, Client, digest, read
+from hilum.oauth.ledger import CLIENT, DEVICE_AGENT, FRESH, SETTING, Client, Put, Record, digest, read, write
 from hilum.problems import Busy, Forbidden, Problem
 from hilum.rest import outcome
 from hilum.rest.edge import ANYONE
@@ -66,6 +65,12 @@ class Enrolled:
         )
 
 
+class Session(Record, frozen=True):
+    """By which client id the broker knows this store."""
+
+    client: str
+
+
 class Listens(Background):
     """That of one process. `bundle`: takes one as `POST /devices/bundles` does; `sealed`: as its first byte says."""
 
@@ -97,8 +102,8 @@ class Listens(Background):
             Refusals(ledger, seal),
             settings.max_body_bytes,
         )
-        name = sha256("\0".join((settings.fhir_base, settings.environment, address.prefix)).encode()).hexdigest()
-        self._listening = Listening(address, f"hilum-{name[:16]}", arriving)
+        self._listening, self._ledger = Listening(address, arriving), ledger
+        self._prefix = address.prefix
         self._leases = leases or Leases(ledger)
 
     @property
@@ -112,7 +117,7 @@ class Listens(Background):
                 held = await self._leases.claim(_LEASE)
                 if held is not None:
                     try:
-                        await held.during(self._listening.run())
+                        await held.during(self._listening.run(await self._client_id()))
                     finally:
                         await held.lay_down()
             except (Busy, Lapsed) as problem:
@@ -120,6 +125,15 @@ class Listens(Background):
             except Problem as problem:  # a password file that can't be read just now
                 log.error("mqtt", text=str(problem))
             await asyncio.sleep(self._leases.seconds / 3)
+
+    async def _client_id(self) -> str:
+        """Of the session, one for each prefix: made by chance, once. Raises Busy."""
+        key = digest(f"hilum mqtt {self._prefix}")
+        await self._ledger.add(Put(SETTING, key, write(Session(f"hilum-{secrets.token_hex(8)}"))))
+        row = await self._ledger.get(SETTING, key)
+        if row is None:
+            raise Busy("The name of the session at the broker was removed just now.")
+        return read(row, Session).client
 
 
 class _Noted(Arriving):

@@ -3,7 +3,8 @@
     application/hl7-v2, x-application/hl7-v2+er7, text/plain   a message, a batch or a file (`hilum.devices.hl7v2`)
     application/soap+xml                                       CommunicatePCDData, SOAP 1.2 (`hilum.devices.soap`)
 
-The status is 200 where there is an acknowledgement, whatever it says. MSH-18 says the character set, no header does.
+The status is 200 (held: 202) where there is an acknowledgement, whatever it says; but 403 for who may not send it.
+MSH-18 says the character set, no header does.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ async def answer(messages: Messages, who: Principal, said: str, content: bytes) 
         return _response(done.status, f"{said}; charset=utf-8", done.content, done.outcomes, done.refused)
     found = await messages.answer(who, content)
     type = f"{said}; charset={_CHARSETS.get(found.codec, found.codec)}"
-    return _response(200, type, found.content, found.outcomes, found.refused)
+    return _response(found.status, type, found.content, found.outcomes, found.refused)
 
 
 def _response(

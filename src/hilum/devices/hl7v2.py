@@ -6,7 +6,7 @@
     held until somebody says whose it is                    AA (CA), with an ERR of severity W (table 0516)
     not as the profile has it, or of no use to FHIR         AE (CE), with an ERR that says where
     of another type, event, version or processing id        AR (CR), with an ERR that says where
-    of a device that was revoked, or not allowed            AR (CR)
+    of a device that was revoked, or not allowed            AR (CR), "Unknown key identifier" (table 0357)
     another message under the same MSH-3, MSH-4 and MSH-10  AE (CE), "Duplicate key identifier" (table 0357)
 
 It is given once the commit is durable, and the same message gets the same answer to the byte. A held one is accepted:
@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -72,12 +72,14 @@ class Takes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`content`: acknowledgements, in the character set of what came. `outcomes`: of the messages that were taken.
-    `refused`: what was wrong with the others.
+    """`content`: acknowledgements, in the character set of what came. `status`: of HTTP: 202 where all is held, 403
+    where the one message is of nobody who may send it, else 200, whatever the acknowledgements say. `outcomes`: of the
+    messages that were taken. `refused`: what was wrong with the others.
     """
 
     content: bytes
     codec: str
+    status: int = 200
     outcomes: tuple[Outcome, ...] = ()
     refused: tuple[Refused, ...] = ()
 
@@ -101,13 +103,7 @@ class Messages:
         answered = [[await self._one(who, message) for message in batch.messages] for batch in file.batches]
         flat = [one for batch in answered for one in batch]
         text = self._together(file, [[one.text for one in batch] for batch in answered])
-        codec = file.messages[0].codec if file.messages else "ascii"
-        return Answer(
-            text.encode(codec),
-            codec,
-            tuple(one.outcome for one in flat if one.outcome is not None),
-            tuple(one.refused for one in flat if one.refused is not None),
-        )
+        return _answer(text, file.messages[0].codec if file.messages else "ascii", flat)
 
     async def answer_one(self, who: Principal, raw: bytes, codec: str) -> Answer:
         """To a single message whose character set the transport tells. Raises the same."""
@@ -116,8 +112,7 @@ class Messages:
         except Refused as refused:
             return self._unread(raw, refused)
         one = await self._one(who, message)
-        outcomes = () if one.outcome is None else (one.outcome,)
-        return Answer(one.text.encode(codec), codec, outcomes, () if one.refused is None else (one.refused,))
+        return _answer(one.text, codec, [one])
 
     async def _one(self, who: Principal, message: Message) -> _Answered:
         try:
@@ -134,8 +129,9 @@ class Messages:
             raise
         except Problem as problem:
             refused = as_refused(problem)
-            return _Answered(_text(self._refusal(message, refused, isinstance(problem, Forbidden))), None, refused)
-        return _Answered(outcome.receipt.ack, outcome)
+            rejected = isinstance(problem, Forbidden)
+            return _Answered(_text(self._refusal(message, refused, rejected)), None, refused, 403 if rejected else 200)
+        return _Answered(outcome.receipt.ack, outcome, None, 202 if outcome.receipt.held else 200)
 
     def _refusal(self, message: Message | None, refused: Refused, rejected: bool = False) -> Message:
         stage = Stage.APPLICATION if message is None else asked(message, True)
@@ -144,7 +140,7 @@ class Messages:
 
     def _unread(self, raw: bytes, refused: Refused) -> Answer:
         answer = self._refusal(_header(raw), refused)
-        return Answer(answer.write(), answer.codec, (), (refused,))
+        return Answer(answer.write(), answer.codec, 200, (), (refused,))
 
     def _together(self, file: File, answers: list[list[str]]) -> str:
         """In the shape of what came: each header that was there is answered with one."""
@@ -173,6 +169,18 @@ class _Answered:
     text: str
     outcome: Outcome | None
     refused: Refused | None = None
+    status: int = 200
+
+
+def _answer(text: str, codec: str, answered: Sequence[_Answered]) -> Answer:
+    statuses = {one.status for one in answered}
+    return Answer(
+        text.encode(codec),
+        codec,
+        statuses.pop() if len(statuses) == 1 else 200,
+        tuple(one.outcome for one in answered if one.outcome is not None),
+        tuple(one.refused for one in answered if one.refused is not None),
+    )
 
 
 def accepted(message: Message, at: datetime, control_id: str, held: str) -> str:
@@ -196,14 +204,15 @@ def asked(message: Message, refused: bool) -> Stage:
 
 
 def as_refused(problem: Problem) -> Refused:
-    """What went wrong, as ERR says it."""
+    """What went wrong, as ERR says it; never as an internal error, which senders try again."""
     if isinstance(problem, Refused):
         return problem
     if any(issue.expression == "Bundle.identifier" for issue in problem.issues):
         why = "another message came before with this control id of this sender"
         return Refused(Condition.DUPLICATE_KEY, why, Place("MSH", 1, 10))
     told = (f"{one.expression}: {one.diagnostics}" if one.expression else one.diagnostics for one in problem.issues)
-    return Refused(Condition.INTERNAL, "; ".join(told).encode("ascii", "replace").decode())
+    condition = Condition.UNKNOWN_KEY if isinstance(problem, Forbidden) else Condition.DATA_TYPE
+    return Refused(condition, "; ".join(told).encode("ascii", "replace").decode())
 
 
 def _name(message: Message) -> Name:

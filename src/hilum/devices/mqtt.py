@@ -96,26 +96,27 @@ class Arriving:
         if arrived.kind == BUNDLES:
             return await self.bundle(who, arrived.content), ""
         found = await self.messages.answer(who, arrived.content)
-        return Told(200, found.content.decode(found.codec).encode()), "; ".join(map(str, found.refused))
+        return Told(found.status, found.content.decode(found.codec).encode()), "; ".join(map(str, found.refused))
 
 
 class Listening:
-    """What one connection after another brings. `client_id`: the same each time, by which the broker knows its session.
-
-    Of several processes one may run this at a time: the broker ends the connection of the one before.
+    """What one connection after another brings. Of several processes one may run this at a time: the broker ends the
+    connection of the one before.
     """
 
-    def __init__(self, address: Address, client_id: str, arriving: Arriving, wait: float = 1.0) -> None:
-        self._address, self._client_id, self._arriving, self._wait = address, client_id, arriving, wait
+    def __init__(self, address: Address, arriving: Arriving, wait: float = 1.0) -> None:
+        self._address, self._arriving, self._wait = address, arriving, wait
         self.connected = asyncio.Event()
         self._topics = tuple(f"{address.prefix}/+/{kind}" for kind in (BUNDLES, HL7V2))
 
-    async def run(self) -> None:
-        """Until it is cancelled. Raises Misconfigured."""
+    async def run(self, client_id: str) -> None:
+        """Until it is cancelled. `client_id`: the same each time, by which the broker knows the session. Raises
+        Misconfigured.
+        """
         wait = self._wait
         while True:
             try:
-                connection = await Connection.open(self._address, self._client_id, self._topics)
+                connection = await Connection.open(self._address, client_id, self._topics)
                 log.info("mqtt connected", host=self._address.host)
                 self.connected.set()
                 wait = self._wait

@@ -43,7 +43,7 @@ async def answer(messages: Messages, who: Principal, raw: bytes, message_id: Cal
         found = await messages.answer_one(who, envelope.content, "utf-8")
         acknowledgement = parse(found.content, codec=found.codec)
         content = soap.response(acknowledgement, message_id=message_id(), relates_to=relates_to)
-        return Enveloped(200, content, found.outcomes, found.refused)
+        return Enveloped(found.status, content, found.outcomes, found.refused)
     except soap.Fault as fault:
         status = _STATUS.get(fault.fault, 500)
         return Enveloped(status, soap.fault(fault, message_id=message_id(), relates_to=relates_to), (), (fault,))

@@ -104,7 +104,9 @@ async def test_control_ids_of_other_senders_and_clients_are_others(gate: World) 
 
 async def test_a_reading_of_nobody_known_is_held_and_accepted_with_a_warning(gate: World) -> None:
     patient = (Identifier("81", "", "1.2.3", "ISO", "MR"),)
-    text = await gate.send(er7(patient=patient))
+    found = await gate.messages.answer(agent(), er7(patient=patient))
+    text = found.content.decode()
+    assert found.status == 202
     code, id, _ = told(text)
     warning = answer(text)["ERR"]
     assert (code, id) == ("AA", "M1")
@@ -115,8 +117,9 @@ async def test_a_reading_of_nobody_known_is_held_and_accepted_with_a_warning(gat
 
 async def test_a_revoked_device_is_rejected_by_name(gate: World) -> None:
     gate.links.revoked.add(METER.system_id)
-    text = await gate.send(er7())
-    assert told(text)[:2] == ("AR", "M1")
+    found = await gate.messages.answer(agent(), er7())
+    text = found.content.decode()
+    assert (found.status, told(text)[:2]) == (403, ("AR", "M1"))
     assert METER.system_id in answer(text)["ERR"][7]
 
 
@@ -263,6 +266,20 @@ async def test_a_reading_that_came_as_fhir_is_the_same_one_as_pcd_01(gate: World
 )
 def test_who_assigned_an_identifier_is_its_system(identifier: Identifier, expected: str) -> None:
     assert system(identifier, "http://h.test") == expected
+
+
+def test_a_logical_id_is_one_that_nobody_assigned_and_a_uuid() -> None:
+    id = "01a20b5f-db01-7580-a109-866f5660c168"
+    assert patients(upload(patient=[Identifier(id, type="PI")]), "http://h.test") == (Patient(id=id),)
+    for other in (Identifier(id), Identifier(id, "Clinic", type="PI"), Identifier("7", type="PI")):
+        assert patients(upload(patient=[other]), "http://h.test")[0].id == ""
+
+
+async def test_a_message_with_a_logical_id_makes_the_same_identifiers_as_fhir(gate: World) -> None:
+    found = await gate.messages.answer(agent(), er7(patient=[Identifier(gate.patient, type="PI")]))
+    assert (found.status, told(found.content.decode())[0]) == (200, "AA")
+    (one,) = [one for one in await gate.stored() if "valueQuantity" in one]
+    assert f"-{gate.patient}-" in one["identifier"][0]["value"]
 
 
 def test_the_identifier_of_a_user_of_a_device_comes_first_and_all_are_told() -> None:

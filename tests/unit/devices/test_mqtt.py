@@ -108,8 +108,8 @@ def arriving(gate: World, whom: Callable[[str], Awaitable[Principal]] | None = N
 @asynccontextmanager
 async def listening(broker: Mosquitto, some: Arriving) -> AsyncIterator[asyncio.Task[None]]:
     address = Address.of(f"mqtt://hilum:gate@127.0.0.1:{broker.port}/home")
-    one = Listening(address, "hilum-test", some, 0.05)
-    task = asyncio.create_task(one.run())
+    one = Listening(address, some, 0.05)
+    task = asyncio.create_task(one.run("hilum-test"))
     try:
         await asyncio.wait_for(one.connected.wait(), 20)
         yield task
@@ -311,8 +311,8 @@ async def test_a_broker_that_refuses_the_password_is_tried_again(
     secret = tmp_path / "secret"
     secret.write_text("wrong")
     address = Address.of(f"mqtt://hilum@127.0.0.1:{broker.port}/home?password-file={secret}")
-    one = Listening(address, "hilum-test", arriving(gate), 0.05)
-    task = asyncio.create_task(one.run())
+    one = Listening(address, arriving(gate), 0.05)
+    task = asyncio.create_task(one.run("hilum-test"))
     async with talking(broker) as meter:
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(one.connected.wait(), 0.5)

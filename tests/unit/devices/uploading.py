@@ -79,6 +79,8 @@ class Links:
         for one in devices:
             if one.value in self.revoked:
                 raise Forbidden(f"{one.value}: the device is revoked.")
+        if subject.id in self.known.values():
+            return Found(subject.id)
         for identifier in subject.identifiers:
             if identifier.value in self.known:
                 return Found(self.known[identifier.value])
