@@ -20,7 +20,7 @@ from hilum.fhir import json
 from hilum.phd.fhir.bundles import bundle
 from hilum.phd.fhir.devices import telling
 from hilum.phd.fhir.patients import Patient
-from hilum.phd.reading import Clock, Coincidence, Compound, Device, Quantity, Reading, Stamp, Status, Taken
+from hilum.phd.reading import NOTHING, Clock, Coincidence, Compound, Device, Quantity, Reading, Stamp, Status, Taken
 
 __all__ = ["browser"]
 
@@ -43,7 +43,7 @@ def taken(device: Device, *readings: Reading) -> Taken:
     return Taken(device, NOW, readings, Coincidence(NOW, stamp(NOW)), battery=80)
 
 
-def glucose(day: int, value: str, status: Status = Status(0)) -> Reading:
+def glucose(day: int, value: str, status: Status = NOTHING) -> Reading:
     return Reading(GLUCOSE, Quantity(Decimal(value), MMOL_L), stamp(NOW - timedelta(days=day)), status)
 
 

@@ -12,8 +12,10 @@ from msgspec import structs
 from tests.unit.smart.tokens.test_token import GRANT_TYPE, PUBLIC, RSA
 from tests.unit.smart.world import REDIRECT, World, error, said, world
 
+from hilum.devices.inviting import SCOPES, enrolled
+from hilum.devices.records import Agent
 from hilum.fhir.definitions import TYPE_NUMBER
-from hilum.oauth.ledger import CLIENT
+from hilum.oauth.ledger import CLIENT, DEVICE_AGENT, read
 from hilum.oauth.scopes import LONGEST
 from hilum.smart.apps import clients, invitations
 from hilum.smart.smart import ROUTES, Smart
@@ -249,3 +251,50 @@ async def test_a_client_is_registered_for_no_endless_list_of_scopes(here: World)
     assert len(some) > LONGEST
     answer = await register(here, await invite(here, "patient/*.cruds"), scope=some)
     assert error(answer) == (400, "invalid_client_metadata")
+
+
+AGENT = {
+    "client_name": "Box",
+    "redirect_uris": None,
+    "token_endpoint_auth_method": "private_key_jwt",
+    "grant_types": ["client_credentials"],
+    "jwks": PUBLIC,
+    "scope": "system/Observation.cs system/Device.cs",
+}
+INVITED = {"patients": ["p1"], "default": "p1", "by": "owner"}
+
+
+async def invite_agent(here: World) -> str:
+    here.site = replace(here.site, enrols=enrolled)
+    here.browser.smart = Smart(here.site, ROUTES)
+    return await invitations.make(here.site.ledger, SCOPES, 1, "owner", here.site.clock(), INVITED)
+
+
+async def test_an_agent_of_devices_is_enrolled_with_its_client(here: World) -> None:
+    answer = await register(here, await invite_agent(here), **AGENT)
+    assert (answer.status, said(answer)["scope"]) == (201, "system/Observation.c system/Device.c")
+    row = await here.site.ledger.get(DEVICE_AGENT, said(answer)["client_id"].encode())
+    assert row is not None
+    created = int(here.site.clock())
+    assert read(row, Agent) == Agent("Box", ("p1",), default="p1", by="owner", created=created)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"grant_types": ["client_credentials", "authorization_code"], "redirect_uris": [REDIRECT]},
+        {"jwks": None, "jwks_uri": "https://box.example.org/jwks.json"},
+    ],
+    ids=["people sign in for it", "keys elsewhere"],
+)
+async def test_what_enrols_an_agent_registers_nothing_else_and_is_not_used_up(here: World, other: Any) -> None:
+    token = await invite_agent(here)
+    refused = await register(here, token, **(AGENT | other))
+    assert error(refused) == "invalid_client_metadata"
+    assert await here.site.ledger.of(DEVICE_AGENT) == []
+    assert (await register(here, token, **AGENT)).status == 201
+
+
+async def test_what_enrols_an_app_makes_no_agent(here: World) -> None:
+    assert (await register(here, await invite(here))).status == 201
+    assert await here.site.ledger.of(DEVICE_AGENT) == []
