@@ -83,7 +83,7 @@ clean: ## Remove the environment and everything made, but not hilum-data
 .venv/.test: .venv/.run
 	@echo "Installing what the tests need"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[otel,redis,s3,video]' --group test --group check
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[agent,agent-simulate,otel,redis,s3,video]' --group test --group check
 	@touch $@
 
 node: ## The FHIR clients and examples from npm that journeys use, where npm is
