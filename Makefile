@@ -29,7 +29,7 @@ ehr: .venv/.run ## Beside `make run`: a sandbox EHR that behaves like Epic's, kn
 
 test: ## Everything the tests need, then the tests at their small size
 	@# What comes from elsewhere is waited for while the code is checked.
-	@$(MAKE) node chromium redis strace espeak-ng & $(MAKE) -j2 check rewritten && wait $$! || { wait; exit 1; }
+	@$(MAKE) node chromium redis strace espeak-ng mosquitto & $(MAKE) -j2 check rewritten && wait $$! || { wait; exit 1; }
 	@mkdir -p .cache && rm -f .cache/tests.xml
 	@status=0; $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --small -q --junitxml=.cache/tests.xml $(ARGS) || status=$$?; \
 	$(BIN)/python scripts/summarize_tests.py .cache/tests.xml || status=1; exit $$status
@@ -50,6 +50,10 @@ rewritten: .venv/.test
 
 bench: .venv/.test ## Measure against the floor, into docs/benchmarks.md
 	$(BIN)/python -m bench --write-docs $(ARGS)
+
+agent: .venv/bin/python ## dist/hilum_agent-*.whl: the program beside devices alone, for a small machine
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist packaging/agent
+	@ls dist/hilum_agent-*.whl
 
 docs: .venv/.test ## Write docs/reference/cli.md, settings.md and smart-conformance.md anew from the code
 	$(BIN)/python scripts/generate_docs.py
@@ -79,7 +83,7 @@ clean: ## Remove the environment and everything made, but not hilum-data
 .venv/.test: .venv/.run
 	@echo "Installing what the tests need"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[otel,redis,s3,video]' --group test --group check
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[agent,agent-simulate,otel,redis,s3,video]' --group test --group check
 	@touch $@
 
 node: ## The FHIR clients and examples from npm that journeys use, where npm is
@@ -129,7 +133,16 @@ espeak-ng: | .cache
 			|| echo "SKIPPED: espeak-ng could not be installed (.cache/espeak-ng.log), so tests of narrated videos skip."; \
 	else echo "SKIPPED: no espeak-ng here, so tests of narrated videos skip."; fi
 
-.PHONY: help run test test-full check rewritten bench docs clean node chromium redis strace espeak-ng
+# A broker of MQTT, for what devices send by one.
+mosquitto: | .cache
+	@if command -v mosquitto >/dev/null 2>&1 || [ -x /usr/sbin/mosquitto ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "Installing Debian's mosquitto"; \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends mosquitto; } >.cache/mosquitto.log 2>&1 \
+			|| echo "SKIPPED: mosquitto could not be installed (.cache/mosquitto.log), so tests of MQTT skip."; \
+	else echo "SKIPPED: no mosquitto here, so tests of MQTT skip."; fi
+
+.PHONY: help run test test-full check rewritten bench agent docs clean node chromium redis strace espeak-ng mosquitto
 
 .cache:
 	@mkdir -p $@

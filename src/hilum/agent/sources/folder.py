@@ -22,7 +22,7 @@ import msgspec
 
 from hilum.agent.source import Full, Sink
 from hilum.agent.sources.payloads import LARGEST, Reader
-from hilum.agent.sources.settings import settled
+from hilum.agent.sources.settings import named, settled
 from hilum.phd.malformed import Malformed
 from hilum.problems import Misconfigured
 
@@ -50,8 +50,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     patients: dict[str, Annotated[int, msgspec.Meta(ge=0, le=65535)]] = {}
 
 
-def configured(name: str, table: Mapping[str, Any], system_id: bytes) -> Folder:
-    """The source that `agent.toml` describes. `system_id`: the gateway's EUI-64. Raises Misconfigured."""
+def source(table: Mapping[str, Any]) -> Folder:
+    """The source that a table of `agent.toml` describes. Raises Misconfigured."""
+    name, system_id = named(table)
     settings = settled(name, table, Settings)
     return Folder(name, settings, Reader(system_id, settings.patients))
 

@@ -27,7 +27,7 @@ import msgspec
 
 from hilum.agent.source import Full, Sink
 from hilum.agent.sources.recordings import replay
-from hilum.agent.sources.settings import settled
+from hilum.agent.sources.settings import named, settled
 from hilum.phd.ieee20601.events import Configuration
 from hilum.phd.ieee20601.manager import Heard, Manager, State
 from hilum.phd.reading import NO_SYSTEM_ID, Device
@@ -66,8 +66,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sets_clock: bool = True
 
 
-def configured(name: str, table: Mapping[str, Any], system_id: bytes) -> Ieee20601:
-    """The source that `agent.toml` describes. `system_id`: the gateway's EUI-64. Raises Misconfigured."""
+def source(table: Mapping[str, Any]) -> Ieee20601:
+    """The source that a table of `agent.toml` describes. Raises Misconfigured."""
+    name, system_id = named(table)
     settings = settled(name, table, Settings)
     if sum(map(bool, (settings.listen, settings.connect, settings.path, settings.file))) != 1:
         raise Misconfigured(f"Source {name}: expected one of listen, connect, path and file.")

@@ -13,7 +13,7 @@ import logging
 import random
 import ssl
 from collections.abc import Mapping
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -23,7 +23,7 @@ import msgspec
 
 from hilum.agent.source import Full, Sink
 from hilum.agent.sources.payloads import Reader
-from hilum.agent.sources.settings import secret, settled
+from hilum.agent.sources.settings import named, secret, settled
 from hilum.phd.malformed import Malformed
 from hilum.problems import Misconfigured
 
@@ -59,8 +59,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     patients: dict[str, Annotated[int, msgspec.Meta(ge=0, le=65535)]] = {}
 
 
-def configured(name: str, table: Mapping[str, Any], system_id: bytes) -> Mqtt:
-    """The source that `agent.toml` describes. `system_id`: the gateway's EUI-64. Raises Misconfigured."""
+def source(table: Mapping[str, Any]) -> Mqtt:
+    """The source that a table of `agent.toml` describes. Raises Misconfigured."""
+    name, system_id = named(table)
     settings = settled(name, table, Settings)
     try:
         url = urlsplit(settings.broker)
@@ -123,7 +124,7 @@ class _Session:
         self._source, self._sink, self._loop = source, sink, loop
         self._ended = asyncio.Event()
         self._over = False
-        self._keeping: Future[bool] | None = None
+        self._keeping: asyncio.Task[Any] | None = None
         self.connected = self.full = False
 
     async def run(self) -> None:
@@ -194,9 +195,9 @@ class _Session:
         if self._over:
             return
         at = datetime.now(UTC).astimezone()
-        self._keeping = asyncio.run_coroutine_threadsafe(self._kept(bytes(message.payload), at), self._loop)
+        keeping = asyncio.run_coroutine_threadsafe(self._kept(bytes(message.payload), at), self._loop)
         try:
-            if self._keeping.result():
+            if keeping.result():
                 client.ack(message.mid, message.qos)
                 return
         except CancelledError:
@@ -213,7 +214,10 @@ class _Session:
     # On the loop
 
     async def _kept(self, data: bytes, at: datetime) -> bool:
-        name = self._source.name
+        """False: it is not. Set and cancelled on the loop alone, so that neither can come between the other."""
+        if self._over:
+            return False
+        self._keeping, name = asyncio.current_task(), self._source.name
         if len(data) > _LARGEST:
             await self._sink.refuse(name, "", data[:_LARGEST], f"{len(data)} bytes; expected {_LARGEST} at most")
             return True

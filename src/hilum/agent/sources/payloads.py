@@ -93,7 +93,7 @@ class Reader:
 
 class _Kind(msgspec.Struct, rename={"is_": "is"}):
     is_: str | None = None
-    ieee20601: msgspec.Raw | None = None
+    ieee20601: str | None = None
 
 
 class _Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

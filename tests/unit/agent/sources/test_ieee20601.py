@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.agent.sources.sinks import Kept, running
 
 from hilum.agent.sources import ieee20601
-from hilum.agent.sources.ieee20601 import MALFORMED_MOST, Ieee20601, configured
+from hilum.agent.sources.ieee20601 import MALFORMED_MOST, Ieee20601, source
 from hilum.phd.ieee20601 import simulated
 from hilum.phd.ieee20601.agent import Agent, State
 from hilum.phd.reading import Quantity, Taken
 from hilum.problems import Misconfigured
-from tests.unit.agent.sources.sinks import Kept, running
 
-US = bytes.fromhex("1122334455667788")
+US = "11-22-33-44-55-66-77-88"
 AT = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
 
 
@@ -33,10 +33,10 @@ class Plugged:
         self.recorded = b""
 
     @classmethod
-    async def into(cls, source: Ieee20601, name: str = "glucometer", number: int = 1) -> Plugged:
-        while source.port is None:
+    async def into(cls, wire: Ieee20601, name: str = "glucometer", number: int = 1) -> Plugged:
+        while wire.port is None:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        return cls(simulated.device(name, number), *await asyncio.open_connection("127.0.0.1", source.port))
+        return cls(simulated.device(name, number), *await asyncio.open_connection("127.0.0.1", wire.port))
 
     async def say(self, *data: bytes) -> None:
         self.recorded += b"".join(data)
@@ -71,7 +71,7 @@ class Plugged:
 
 
 def listening(**more: Any) -> Ieee20601:
-    return configured("wire", {"kind": "ieee20601", "listen": "127.0.0.1:0", **more}, US)
+    return source({"name": "wire", "system_id": US, "kind": "ieee20601", "listen": "127.0.0.1:0", **more})
 
 
 def values(taken: list[Taken]) -> list[object]:
@@ -79,9 +79,9 @@ def values(taken: list[Taken]) -> list[object]:
 
 
 async def test_a_device_over_tcp_is_confirmed_and_seen() -> None:
-    source, sink = listening(), Kept()
-    async with running(source, sink):
-        device = await Plugged.into(source)
+    wire, sink = listening(), Kept()
+    async with running(wire, sink):
+        device = await Plugged.into(wire)
         await device.associate()
         await device.report(Decimal(105))
         await device.hear(confirmed=1)
@@ -95,9 +95,9 @@ async def test_a_device_over_tcp_is_confirmed_and_seen() -> None:
 
 
 async def test_several_devices_at_once_wait_for_none_of_the_others() -> None:
-    source, sink = listening(), Kept()
-    async with running(source, sink):
-        slow, *others = [await Plugged.into(source, number=number) for number in range(1, 5)]
+    wire, sink = listening(), Kept()
+    async with running(wire, sink):
+        slow, *others = [await Plugged.into(wire, number=number) for number in range(1, 5)]
         await slow.say(slow.agent.associate()[:7])
         for one in others:
             await one.associate()
@@ -109,14 +109,14 @@ async def test_several_devices_at_once_wait_for_none_of_the_others() -> None:
 
 
 async def test_a_report_that_was_cut_in_the_middle_is_sent_again_and_taken_once() -> None:
-    source, sink = listening(), Kept()
-    async with running(source, sink):
-        device = await Plugged.into(source)
+    wire, sink = listening(), Kept()
+    async with running(wire, sink):
+        device = await Plugged.into(wire)
         await device.associate()
         report = device.agent.report(simulated.measured(device.agent, AT, Decimal(105)))
         await device.say(report[: len(report) // 2])
         device.gone()
-        again = await Plugged.into(source)
+        again = await Plugged.into(wire)
         await again.associate()
         await again.report(Decimal(105))
         await again.hear(confirmed=1)
@@ -125,9 +125,9 @@ async def test_a_report_that_was_cut_in_the_middle_is_sent_again_and_taken_once(
 
 
 async def test_nothing_is_confirmed_before_it_is_kept() -> None:
-    source, sink = listening(), Kept()
-    async with running(source, sink):
-        device = await Plugged.into(source)
+    wire, sink = listening(), Kept()
+    async with running(wire, sink):
+        device = await Plugged.into(wire)
         await device.associate()
         sink.gate.clear()
         await device.report(Decimal(105))
@@ -161,9 +161,9 @@ async def test_what_was_not_confirmed_when_the_agent_died_comes_again_and_is_not
 
 
 async def test_without_room_nothing_is_confirmed_and_the_association_ends() -> None:
-    source, sink = listening(), Kept()
-    async with running(source, sink):
-        device = await Plugged.into(source)
+    wire, sink = listening(), Kept()
+    async with running(wire, sink):
+        device = await Plugged.into(wire)
         await device.associate()
         sink.full = True
         await device.report(Decimal(105))
@@ -173,11 +173,11 @@ async def test_without_room_nothing_is_confirmed_and_the_association_ends() -> N
 
 
 async def test_a_device_that_says_the_same_nonsense_again_and_again_is_let_alone() -> None:
-    source, sink = listening(), Kept()
+    wire, sink = listening(), Kept()
     nonsense = bytes.fromhex("e7000004") + b"\0\2\0\0"
-    async with running(source, sink):
+    async with running(wire, sink):
         for _ in range(MALFORMED_MOST):
-            device = await Plugged.into(source)
+            device = await Plugged.into(wire)
             await device.associate()
             await device.say(nonsense)
             with pytest.raises(EOFError):
@@ -185,19 +185,19 @@ async def test_a_device_that_says_the_same_nonsense_again_and_again_is_let_alone
                 device.writer.write_eof()
                 await device.hear(confirmed=1)
         assert [(who, data) for _, who, data, _ in sink.refused] == [("FE-ED-AB-EE-DE-00-00-01", nonsense)]
-        shunned = await Plugged.into(source)
+        shunned = await Plugged.into(wire)
         await shunned.say(shunned.agent.associate())
         await shunned.hear(state=State.UNASSOCIATED)
-        other = await Plugged.into(source, number=2)
+        other = await Plugged.into(wire, number=2)
         await other.associate()
         for one in (shunned, other):
             one.gone()
 
 
 async def test_only_devices_that_are_named_may_associate() -> None:
-    source, sink = listening(devices=["FE-ED-AB-EE-DE-00-00-02"]), Kept()
-    async with running(source, sink):
-        stranger, known = await Plugged.into(source), await Plugged.into(source, number=2)
+    wire, sink = listening(devices=["FE-ED-AB-EE-DE-00-00-02"]), Kept()
+    async with running(wire, sink):
+        stranger, known = await Plugged.into(wire), await Plugged.into(wire, number=2)
         await stranger.say(stranger.agent.associate())
         await stranger.hear(state=State.UNASSOCIATED)
         await known.associate()
@@ -206,11 +206,11 @@ async def test_only_devices_that_are_named_may_associate() -> None:
 
 
 async def test_no_more_connections_than_are_allowed() -> None:
-    source, sink = listening(connections=1), Kept()
-    async with running(source, sink):
-        first = await Plugged.into(source)
+    wire, sink = listening(connections=1), Kept()
+    async with running(wire, sink):
+        first = await Plugged.into(wire)
         await first.associate()
-        second = await Plugged.into(source, number=2)
+        second = await Plugged.into(wire, number=2)
         await second.say(second.agent.associate())
         await second.silence()
         first.gone()
@@ -225,7 +225,7 @@ async def test_a_device_that_listens_is_connected_to() -> None:
     server = await asyncio.start_server(dialled, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     sink = Kept()
-    async with running(configured("far", {"connect": f"127.0.0.1:{port}"}, US), sink):
+    async with running(source({"name": "far", "system_id": US, "connect": f"127.0.0.1:{port}"}), sink):
         device = await found
         await device.associate()
         await device.report(Decimal("70.0"))
@@ -238,8 +238,8 @@ async def test_a_device_that_listens_is_connected_to() -> None:
 async def test_a_serial_line_carries_all_bytes_as_they_are() -> None:
     ours, theirs = pty.openpty()
     reader, writer = await ieee20601._opened(os.ttyname(theirs), 115200)
-    source, sink = configured("usb", {"path": "/dev/none", "transport": "usb"}, US), Kept()
-    conversation = asyncio.create_task(source._converse(reader, writer, sink))
+    wire, sink = source({"name": "usb", "system_id": US, "path": "/dev/none", "transport": "usb"}), Kept()
+    conversation = asyncio.create_task(wire._converse(reader, writer, sink))
     far_reader, far_writer = await ieee20601._both_ways(ours)
     device = Plugged(simulated.device("thermometer"), far_reader, far_writer)
     await device.associate()
@@ -256,9 +256,9 @@ async def test_a_serial_line_carries_all_bytes_as_they_are() -> None:
 
 async def recording() -> bytes:
     """What a glucometer sent that was read once."""
-    source, sink = listening(), Kept()
-    async with running(source, sink):
-        device = await Plugged.into(source)
+    wire, sink = listening(), Kept()
+    async with running(wire, sink):
+        device = await Plugged.into(wire)
         await device.associate()
         for value in (105, 106):
             await device.report(Decimal(value))
@@ -273,7 +273,7 @@ async def test_a_recording_is_read_to_its_end_at_the_time_that_it_was_made(tmp_p
     file, sink = tmp_path / "glucometer.20601", Kept()
     file.write_bytes(await recording())
     os.utime(file, (AT.timestamp(), AT.timestamp()))
-    await configured("recorded", {"file": str(file)}, US).run(sink)
+    await source({"name": "recorded", "system_id": US, "file": str(file)}).run(sink)
     assert values(sink.taken) == [Decimal(105), Decimal(106)]
     assert {one.received for one in sink.taken} == {AT}
     assert sink.refused == []
@@ -283,7 +283,7 @@ async def test_of_a_recording_that_is_cut_what_is_whole_is_taken(tmp_path: Path)
     file, sink = tmp_path / "glucometer.20601", Kept()
     data = await recording()
     file.write_bytes(data[:-20])
-    await configured("recorded", {"file": str(file)}, US).run(sink)
+    await source({"name": "recorded", "system_id": US, "file": str(file)}).run(sink)
     assert values(sink.taken) == [Decimal(105)]
     assert [why for *_, why in sink.refused] == ["it ends in the middle of an APDU"]
 
@@ -303,9 +303,9 @@ async def test_of_a_recording_that_is_cut_what_is_whole_is_taken(tmp_path: Path)
 )
 def test_settings_that_will_never_work_are_told(table: dict[str, Any], told: str) -> None:
     with pytest.raises(Misconfigured, match=told):
-        configured("wire", table, US)
+        source(table)
 
 
 async def test_a_recording_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="No such file"):
-        await configured("recorded", {"file": str(tmp_path / "none")}, US).run(Kept())
+        await source({"name": "recorded", "system_id": US, "file": str(tmp_path / "none")}).run(Kept())
