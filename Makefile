@@ -74,8 +74,8 @@ clean: ## Remove the environment and everything made, but not hilum-data
 	@"$(PYTHON)" -m venv .venv
 
 .venv/.run: .venv/bin/python pyproject.toml
-	@echo "Installing hilum, and ffmpeg as a program of its own"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[video]' 'imageio-ffmpeg>=0.6'
+	@echo "Installing hilum, its agent, and ffmpeg as a program of its own"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[agent,agent-simulate,video]' 'imageio-ffmpeg>=0.6'
 	@# Now, since Python does not where PYTHONDONTWRITEBYTECODE is set, and each start would then take twice as long.
 	@$(BIN)/python -m compileall -q src
 	@touch $@

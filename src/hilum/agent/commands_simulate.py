@@ -61,7 +61,7 @@ def simulate(
     try:
         from hilum.agent.simulating.kinds import Plan
     except ImportError:
-        raise Misconfigured("Simulating needs bumble: pip install 'hilum[simulate]'") from None
+        raise Misconfigured("Simulating needs bumble: pip install 'hilum[agent-simulate]'") from None
 
     plan = Plan(
         lambda: datetime.now(UTC).astimezone(),
