@@ -223,11 +223,11 @@ class Entries:
         Entry(
             "--mqtt",
             TEXT,
-            "`mqtts://user@host:8883/PREFIX?password-file=PATH`: also take readings from a broker (`hilum[mqtt]`), "
-            "from the topics `PREFIX/CLIENT/bundles` and `PREFIX/CLIENT/hl7v2`; answers go to "
-            "`PREFIX/CLIENT/receipts`. CLIENT is the client id of an enrolled agent: **the broker's access list has to "
-            "let only that agent publish there**, for nothing else proves who it is. `&ca=PATH` names certificates "
-            "that alone are trusted. A password may stand in `HILUM_MQTT` instead, `mqtts://user:password@…`.",
+            "`mqtts://user@host:8883/PREFIX`: also take readings from a broker (`hilum[mqtt]`), from the topics "
+            "`PREFIX/CLIENT/bundles` and `PREFIX/CLIENT/hl7v2`; answers go to `PREFIX/CLIENT/receipts`. CLIENT is the "
+            "client id of an enrolled agent: **the broker's access list has to let only that agent publish there**, "
+            "for nothing else proves who it is. `?password-file=PATH` has the password, `&ca=PATH` names certificates "
+            "that alone are trusted. A password may stand in `HILUM_MQTT` instead, as `user:password@`.",
         ),
     ] = ""
     workers: Annotated[
