@@ -162,8 +162,8 @@ class Queue:
     def _shrink(self) -> None:
         """Give room that the file no longer needs back to the disk."""
         try:
-            for step in ("wal_checkpoint(TRUNCATE)", "incremental_vacuum", "wal_checkpoint(TRUNCATE)"):
-                self._db.execute(f"PRAGMA {step}").fetchall()
+            log = "PRAGMA wal_checkpoint(TRUNCATE);"  # as a script: `execute` would give back one page and stop
+            self._db.executescript(f"{log} PRAGMA incremental_vacuum; {log}")
         except sqlite3.Error as error:
             if not schema.full(error):
                 raise
