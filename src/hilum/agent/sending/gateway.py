@@ -63,7 +63,7 @@ class Gateway:
         said = answered.read(answer) if answer.status in (200, 201, 202) else None
         if said is not None and said.id == batch.id and len(said.statuses) == len(made["entry"]):
             if answer.status == 202 and all(one == 202 for one in said.statuses):
-                return Held(answered.receipt(batch.id, said.locations, held=True), WAITS)
+                return Held(answered.receipt(batch.id, (), held=True), WAITS)
             if answer.status != 202 and said.stored(len(made["entry"])):
                 replayed = answer.headers.get("idempotency-replayed", "").lower() == "true"
                 return Stored(answered.receipt(batch.id, said.locations, **({"replayed": True} if replayed else {})))
