@@ -6,6 +6,7 @@ of it waits, which is written with every change, so that the bound holds over al
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -30,6 +31,8 @@ MOST_BYTES: Final = 64 << 20
 REFUSED: Final[tuple[type[Problem], ...]] = (Invalid, Unprocessable, Forbidden, Conflict, NotFound)
 """What can be wrong with a bundle by the time that it is released."""
 
+_MANY: Final = 256
+"""Entries: more are sealed in a thread, so that the event loop serves others meanwhile."""
 _WAITS: Final = b"waits"
 """The peer of what is listed."""
 _CONTENT: Final = b"content:"
@@ -121,8 +124,12 @@ async def kept(
         if "c" in one.interactions
     )
     content = _CONTENT + place
-    told = _Sealed(msgspec.Raw(json.encode(bundle)), who.agent, who.client, who.token, grants)
-    sealed = seal.seal(DEVICE_HELD, content, write(told).decode())
+
+    def made() -> str:
+        told = _Sealed(msgspec.Raw(json.encode(bundle)), who.agent, who.client, who.token, grants)
+        return seal.seal(DEVICE_HELD, content, write(told).decode())
+
+    sealed = await asyncio.to_thread(made) if len(receipt.entries) > _MANY else made()
     row = await ledger.get(DEVICE_HELD, _tally(who.client))
     before = _Tally() if row is None else read(row, _Tally)
     if before.count >= MOST or before.bytes + len(sealed) > MOST_BYTES:

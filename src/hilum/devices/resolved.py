@@ -18,6 +18,8 @@ from hilum.interactions.transaction import Entry
 from hilum.phd.reading import NO_SYSTEM_ID
 from hilum.problems import Unprocessable
 
+Identifiers = tuple[Identifier, ...]
+
 STAND_IN: Final = "not-known-yet"
 """The id of a Patient that nobody has found, where a bundle is only looked at."""
 
@@ -53,15 +55,16 @@ class Resolved:
 
 async def resolved(door: Door, whose: Whose, who: Principal, bundle: Bundle) -> Resolved:
     """Ask for each device and patient once. Raises Forbidden, Unprocessable."""
-    asked: dict[tuple[tuple[Identifier, ...], Subject], Found | Hold] = {}
+    asked: dict[tuple[Identifiers, Subject], Found | Hold] = {}
     patients: dict[int, str] = {}
     why: dict[str, None] = {}
     waits: dict[str, None] = {}
+    stored: dict[str, Identifiers] = {}
     named: dict[int, frozenset[str]] = {}
     for part in bundle.parts:
         if part.type == "Patient" or (part.type == "Device" and "patient" not in part.body):
             continue
-        key = (await _devices(door, bundle, part), bundles.subject(bundle, part))
+        key = (await _devices(door, bundle, part, stored), bundles.subject(bundle, part))
         if key not in asked:
             asked[key] = await whose(who, *key)
         answer = asked[key]
@@ -90,8 +93,8 @@ def _named(devices: Sequence[Identifier], subject: Subject) -> Iterator[str]:
         yield f"{telling[0].system}|{telling[0].value}"
 
 
-async def _devices(door: Door, bundle: Bundle, part: Part) -> tuple[Identifier, ...]:
-    """All identifiers of what measured. Raises Unprocessable."""
+async def _devices(door: Door, bundle: Bundle, part: Part, stored: dict[str, Identifiers]) -> Identifiers:
+    """All identifiers of what measured. `stored`: those of Devices that were read for others. Raises Unprocessable."""
     if part.type == "Device":
         return bundles.identifiers(part.body)
     meant = bundles.device(bundle, part)
@@ -99,10 +102,12 @@ async def _devices(door: Door, bundle: Bundle, part: Part) -> tuple[Identifier, 
         return ()
     if isinstance(meant, Part):
         return bundles.identifiers(meant.body)
-    known = await door.store.read("Device", meant.removeprefix("Device/"))
-    if known is None or known.deleted:
-        raise Unprocessable("There is no such Device.", expression=f"{part.where}.resource.device.reference")
-    return bundles.identifiers(known.body)
+    if meant not in stored:
+        known = await door.store.read("Device", meant.removeprefix("Device/"))
+        if known is None or known.deleted:
+            raise Unprocessable("There is no such Device.", expression=f"{part.where}.resource.device.reference")
+        stored[meant] = bundles.identifiers(known.body)
+    return stored[meant]
 
 
 # --- what is written --------------------------------------------------------------------------------------------------
