@@ -135,3 +135,12 @@ def test_messages_over_mqtt_are_stored_once_while_the_server_dies(tmp_path: Path
     finally:
         server.stop()
         broker.stop()
+
+
+def test_the_message_of_the_how_to_is_taken(server: Server) -> None:
+    text = (Path(__file__).parents[2] / "docs/how-to/push-hl7v2-from-devices.md").read_text()
+    lines = text.split("```hl7\n")[1].split("```")[0].splitlines()
+    raw = "".join(f"{line.strip()}\n" for line in lines if line.strip())
+    answer = send(server, raw.encode())
+    assert (answer.status_code, told(answer)) == (200, ("AA", "M1"))
+    assert values(server).count("18.9") >= 1
