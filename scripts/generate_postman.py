@@ -214,6 +214,35 @@ VIDEOS: dict[str, tuple[Example, ...]] = {
         Example("Cancel, by DELETE", "DELETE /api/v1/videos/{id}", "videos/{{video}}", expects=(200, 404, 409)),
     ),
 }
+
+DEVICES = {
+    "Agents": (
+        Example("Invite an agent", "POST /api/v1/devices/invitations", "devices/invitations",
+                {"name": "Postman", "patients": ["{{patient}}"]}, expects=(201, 404)),
+        Example("Agents", "GET /api/v1/devices/agents", "devices/agents",
+                saves=(("agent", '(pm.response.json().agents[0] || {}).id || "none"'),)),
+        Example("An agent", "GET /api/v1/devices/agents/{id}", "devices/agents/{{agent}}", expects=(200, 404)),
+        Example("Revoke an agent", "POST /api/v1/devices/agents/{id}/revoke", "devices/agents/none/revoke",
+                expects=(404,)),
+    ),
+    "Devices": (
+        Example("Link a device that has not been seen", "POST /api/v1/devices", "devices",
+                {"system": "urn:postman", "value": "{{run}}", "patient": "{{patient}}"}, expects=(201, 404),
+                saves=(("device", 'pm.response.json().id || "none"'),)),
+        Example("Devices", "GET /api/v1/devices", "devices"),
+        Example("A device", "GET /api/v1/devices/{id}", "devices/{{device}}", expects=(200, 404)),
+        Example("Link one of its users", "POST /api/v1/devices/{id}/link", "devices/{{device}}/link",
+                {"patient": "{{patient}}", "person": "2"}, expects=(200, 404)),
+        Example("Unlink that user", "POST /api/v1/devices/{id}/unlink", "devices/{{device}}/unlink", {"person": "2"},
+                expects=(200, 404)),
+        Example("Revoke a device", "POST /api/v1/devices/{id}/revoke", "devices/{{device}}/revoke", expects=(200, 404)),
+        Example("Restore it", "POST /api/v1/devices/{id}/restore", "devices/{{device}}/restore", expects=(200, 404)),
+    ),
+    "Held": (
+        Example("What is held", "GET /api/v1/devices/held", "devices/held"),
+        Example("Try it again", "POST /api/v1/devices/held/release", "devices/held/release"),
+    ),
+}
 # fmt: on
 
 
@@ -236,7 +265,7 @@ def collection() -> dict[str, Any]:
     """examples/postman/hilum.postman_collection.json"""
     fhir, api = fhir_rows(), api_rows()
     _complete(fhir, FHIR, "the route table")
-    _complete(api, API | VIDEOS, "/api/openapi.json")
+    _complete(api, API | VIDEOS | DEVICES, "/api/openapi.json")
     begin = 'pm.collectionVariables.set("run", pm.variables.replaceIn("{{$randomUUID}}"));'
     folders = [
         {"name": "Sign in", "description": _SIGN_IN, "auth": {"type": "noauth"}, "item": list(_sign_in())},
@@ -267,9 +296,30 @@ def collection() -> dict[str, Any]:
                 for name, some in VIDEOS.items()
             ],
         },
+        {
+            "name": "Devices",
+            "description": "What pushes readings, and whose they are. docs/how-to/enrol-devices.md",
+            "auth": _bearer("admin_token"),
+            "item": [
+                {"name": name, "item": [_item(one, "{{origin}}/api/v1", api[one.row]) for one in some]}
+                for name, some in DEVICES.items()
+            ],
+        },
     ]
     folders[0]["item"][0]["event"].append({"listen": "prerequest", "script": _script(begin)})
-    names = ("run", "token_url", "patient", "binary", "order", "sign_in", "video", "link", "fhirVersion")
+    names = (
+        "run",
+        "token_url",
+        "patient",
+        "binary",
+        "order",
+        "sign_in",
+        "video",
+        "link",
+        "agent",
+        "device",
+        "fhirVersion",
+    )
     return {
         "info": {"_postman_id": _id("collection"), "name": "hilum", "description": _ABOUT, "schema": SCHEMA},
         "item": folders,
@@ -309,7 +359,7 @@ _VALUES = {
     },
 }
 
-_ABOUT = """hilum's APIs by example: sign-in, FHIR R4, the broker and videos (`/api/v1`).
+_ABOUT = """hilum's APIs by example: sign-in, FHIR R4, the broker, videos and devices (`/api/v1`).
 
 Made by scripts/generate_postman.py.
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 devices = typer.Typer(
     name="devices",
     help="Enrol agents that push readings, link devices to patients, shut both out, and see what waits.\n\n"
-    "What changes holds under a running `hilum serve` at once. See docs/how-to/enrol-devices.md.\n\n"
+    "Links and revoked devices hold under a running `hilum serve` at once, the end of an agent within five seconds. "
+    "See docs/how-to/enrol-devices.md.\n\n"
     "Examples:\n\n"
     "- `hilum devices invite --patient p1 --default`\n\n"
     "- `hilum devices link 00-E5-DE-AD-77-C3-00-01 p1`",

@@ -19,6 +19,7 @@ from hilum.app.described import application
 from hilum.app.settings import Settings
 from hilum.broker.pages.pages import ROUTES as BROKER
 from hilum.console.pages import ROUTES as SHELLS
+from hilum.devices.pages.pages import ROUTES as DEVICES
 from hilum.rest.routes import ROUTES as FHIR
 from hilum.smart.smart import ROUTES as SMART
 from hilum.video.pages.pages import ROUTES as VIDEOS
@@ -75,6 +76,7 @@ OPEN = frozenset((
     "POST /v/{token}",
     "POST /v/{token}/leave",
     "GET /v/{token}/{name}",
+    "GET /devices/static/{name}",
     "GET /videos/static/{name}",
     # Health, counts of requests (from this machine), and shells of pages without data.
     "GET /health",
@@ -122,7 +124,7 @@ def beside() -> list[tuple[str, str]]:
     shells = ["/" + re.sub(r"^/", "", pattern.pattern) for pattern, _ in SHELLS]
     assert len(shells) == 4, "a new page: add its address to the list below and to OPEN"
     pages = ["/", "/browse/Patient", "/browse/Patient/x", "/browse/Patient/x/_history/1"]
-    routes = [(route.method, route.pattern) for route in (*SMART, *VIDEOS)] + broker()
+    routes = [(route.method, route.pattern) for route in (*SMART, *VIDEOS, *DEVICES)] + broker()
     return routes + [("GET", path) for path in (*BESIDE, *pages)]
 
 

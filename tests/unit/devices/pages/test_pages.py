@@ -156,7 +156,7 @@ async def reading(here: Here, id: str, patient: str, value: str, **more: Any) ->
 
 async def test_a_patients_page_shows_the_own_readings_as_a_chart_and_a_table(here: Here) -> None:
     await reading(here, "a", "amy", "18.9")
-    await reading(here, "e", "amy", "7.5", status="preliminary", effectiveDateTime="2026-11-21T08:00:00Z")
+    await reading(here, "e", "amy", "7.77", status="preliminary", effectiveDateTime="2026-11-21T08:00:00Z")
     await reading(here, "b", "ben", "5.25")
     await here.world.registry.link(OWNER, "s|AA-BB", "amy")
     for name in ("doctor", "amy"):
@@ -168,7 +168,7 @@ async def test_a_patients_page_shows_the_own_readings_as_a_chart_and_a_table(her
         assert "5.25" not in text
     earlier = (await here.ask("/devices/patients/amy?before=2026-11-21T08:00:00Z")).body.decode()
     assert "18.9" in earlier
-    assert "7.5" not in earlier
+    assert "7.77" not in earlier
     assert (await here.ask("/devices/patients/amy?before=x")).status == 400
 
 

@@ -290,7 +290,7 @@ async def test_an_agent_of_devices_is_enrolled_with_its_client(here: World) -> N
 async def test_what_enrols_an_agent_registers_nothing_else_and_is_not_used_up(here: World, other: Any) -> None:
     token = await invite_agent(here)
     refused = await register(here, token, **(AGENT | other))
-    assert error(refused) == "invalid_client_metadata"
+    assert error(refused) == (400, "invalid_client_metadata")
     assert await here.site.ledger.of(DEVICE_AGENT) == []
     assert (await register(here, token, **AGENT)).status == 201
 
