@@ -87,6 +87,7 @@ class Chaos:
         try:
             await self._serve()
             await self._furnish()
+            await asyncio.to_thread(self._enrol)
             await self._start()
             killing = asyncio.create_task(self._killing())
             await asyncio.gather(*(self._lives(device) for device in self.devices))
@@ -132,34 +133,29 @@ class Chaos:
     # --- the agent ----------------------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
-        command = [sys.executable, "-m", "tests.durability.devices.agent"]
+        command = [sys.executable, "-m", "tests.durability.devices.agent", str(self.folder / "agent"), self.plan.mutant]
         if self.namespace is not None:
             command = [*self.namespace.prefix, *command]
         self._agent = await asyncio.create_subprocess_exec(
             *command, stdin=PIPE, stdout=PIPE, stderr=(self.folder / "agent.log").open("ab"), limit=1 << 24
         )
-        assert self._agent.stdin is not None
         assert self._agent.stdout is not None
-        self._agent.stdin.write(json.dumps(self._settings()).encode() + b"\n")
         line = await self._agent.stdout.readline()
         assert line, (self.folder / "agent.log").read_text()[-3000:]
         self._hearing = asyncio.create_task(self._hear(self._agent))
         self._up.set()
 
-    def _settings(self) -> dict[str, Any]:
-        patients = {
-            f"{device.key} {person or ''}".rstrip(): patient
-            for device in self.devices
-            for person, patient in zip(device.persons, device.patients, strict=True)
-        }
-        return {
-            "mutant": self.plan.mutant,
-            "way": self.plan.way,
-            "url": self.url,
-            "token": self.token("system/*.cruds"),
-            "data": str(self.folder / "agent"),
-            "patients": patients,
-        }
+    def _enrol(self) -> None:
+        """The data folder of the agent."""
+        (self.folder / "agent").mkdir(mode=0o700)
+        if self.plan.way == "direct":
+            patients = {
+                f"{device.key} {person or ''}".rstrip(): patient
+                for device in self.devices
+                for person, patient in zip(device.persons, device.patients, strict=True)
+            }
+            settings = {"url": self.url, "token": self.token("system/*.cruds"), "patients": patients}
+            (self.folder / "agent" / "directly.json").write_text(json.dumps(settings))
 
     async def _hear(self, agent: Process) -> None:
         assert agent.stdout is not None

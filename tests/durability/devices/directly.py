@@ -28,14 +28,11 @@ class Directly:
         self._encoder = msgspec.json.Encoder(decimal_format="number")
         self._pool = urllib3.PoolManager(maxsize=16, retries=False, timeout=urllib3.Timeout(10))
 
-    async def run(self) -> None:
-        """There is nothing to be done beside what is taken."""
-
     async def take(self, taken: Taken) -> None:
         patient = Patient(id=self._patients[f"{taken.device.key} {taken.person or ''}".rstrip()])
         body = self._encoder.encode(bundle(taken, GATEWAY, patient, uuid.uuid4().urn))
         while not await asyncio.to_thread(self._sent, body):
-            await asyncio.sleep(0.05)
+            pass
 
     def _sent(self, body: bytes) -> bool:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/fhir+json"}
@@ -45,5 +42,8 @@ class Directly:
             return False
         return answer.status == 200
 
-    async def left(self) -> int:
-        return 0
+    async def seen(self, device: Device, battery: int | None = None) -> None:
+        """Nobody asks."""
+
+    async def refuse(self, source: str, device: str, data: bytes, why: str) -> None:
+        """Nothing is malformed."""

@@ -1,4 +1,4 @@
-"""What personal health devices measure in the chaos, and how they tell it: generated of a seed. Nothing of hilum's here.
+"""What personal health devices measure in the chaos, and how they tell it: generated of a seed. Nothing is hilum's.
 
 Each measurement is a `Fact`: what has to be on the server in the end, once. What a device says is derived of it by the
 device's own clock, so that the truth of a time is known before anybody has computed one.
@@ -19,6 +19,7 @@ STEP: Final = timedelta(seconds=61)
 EUI_64: Final = "urn:oid:1.2.840.10004.1.1.1.0.0.1.0.0.1.2680"
 BLUETOOTH: Final = "http://hl7.org/fhir/sid/eui-48/bluetooth"
 ABSOLUTE, RELATIVE = 67975, 67983
+"""Codes of clocks."""
 CLOCKS: Final = frozenset({"67975", "68226", "67983", "68072"})
 """Codes of coincident time stamps."""
 
