@@ -72,7 +72,7 @@ class Chaos:
         self.network = Network(0, random.Random(f"network {self.plan.seed}"))
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
-        self._up = asyncio.Event()
+        self._up, self._more = asyncio.Event(), asyncio.Event()
         self._agent: Process | None = None
         self._hearing: asyncio.Task[None] | None = None
 
@@ -127,6 +127,7 @@ class Chaos:
             return False
         self.sent.facts |= facts
         self.done += len(facts)
+        self._more.set()
         self.tell("taken", self.done)
         return True
 
@@ -231,11 +232,15 @@ class Chaos:
         self.chance.shuffle(names)
         points = sorted(self.chance.sample(range(self.plan.count // 10, self.plan.count * 9 // 10), len(names)))
         for name, point in zip(names, points, strict=True):
-            while self.done < point:
-                await asyncio.sleep(0.001)
+            await self._taken(point)
             await asyncio.sleep(self.chance.random() * 0.05)
             await {"agent": self._kill_agent, "server": self._kill_server, "network": self._cut}[name]()
             self.died[name] += 1
+
+    async def _taken(self, count: int) -> None:
+        while self.done < count:
+            self._more.clear()
+            await self._more.wait()
 
     async def _kill_agent(self) -> None:
         assert self._agent is not None

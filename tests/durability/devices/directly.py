@@ -1,7 +1,7 @@
 """The agent that hilum's is not: no queue, no receipts. Each session goes to `POST /fhir` until an answer comes back.
 
-What it takes is stored (a device is told so only then), and what streams, or has no identifier, is stored twice whenever
-an answer was lost. The check has to see both.
+What it takes is stored, since a device is told so only then. What streams, or has no identifier, is stored twice where
+an answer was lost, and the check has to see that.
 """
 
 from __future__ import annotations
