@@ -194,7 +194,7 @@ async def _serving(store: str, work: Path) -> AsyncIterator[servers.Server]:
     folder = work / f"devices-{store}"
     folder.mkdir()
     if store == "sqlite":
-        with servers.hilum(str(folder / "hilum.sqlite"), folder) as server:
+        with servers.hilum(f"sqlite:{folder / 'hilum.sqlite'}", folder) as server:
             yield server
         return
     with servers.postgres() as url, servers.hilum(url, folder, (await servers.postmaster(url),)) as server:

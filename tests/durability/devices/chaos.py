@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import subprocess
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 from tests.durability.devices.apart import Namespace
 from tests.durability.devices.measured import Device, Session, devices, sessions
 from tests.durability.devices.network import Network
@@ -26,6 +28,8 @@ from hilum.access.tokens import Minter
 
 LEFT_SECONDS: Final = 600.0
 """The longest that what is taken may stay where it is once nothing goes wrong any more."""
+LATE: Final = 5
+"""Every so many devices one is linked to its patients after half of all was taken: what came of it before is held."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,8 @@ class Chaos:
             await self._furnish()
             await asyncio.to_thread(self._enrol)
             await self._start()
-            killing = asyncio.create_task(self._killing())
-            await asyncio.gather(*(self._lives(device) for device in self.devices))
-            await killing
+            killing, linking = asyncio.create_task(self._killing()), asyncio.create_task(self._linking())
+            await asyncio.gather(*(self._lives(device) for device in self.devices), killing, linking)
             self.network.calm = True
             await self._arrived()
             await self.network.late()
@@ -147,16 +150,49 @@ class Chaos:
         self._up.set()
 
     def _enrol(self) -> None:
-        """The data folder of the agent."""
-        (self.folder / "agent").mkdir(mode=0o700)
+        """The data folder of the agent, and at the server what belongs to whom."""
+        folder = self.folder / "agent"
         if self.plan.way == "direct":
-            patients = {
-                f"{device.key} {person or ''}".rstrip(): patient
-                for device in self.devices
-                for person, patient in zip(device.persons, device.patients, strict=True)
-            }
+            folder.mkdir(mode=0o700)
+            patients = {f"{device.key} {person or ''}".rstrip(): patient for device, person, patient in self._links()}
             settings = {"url": self.url, "token": self.token("system/*.cruds"), "patients": patients}
-            (self.folder / "agent" / "directly.json").write_text(json.dumps(settings))
+            (folder / "directly.json").write_text(json.dumps(settings))
+            return
+        invitation = self._asked_for("/invitations", {"name": "chaos", "anyone": True})["token"]
+        command = [sys.executable, "-m", "hilum.agent", "enroll", self.url, "--token", invitation]
+        prefix = self.namespace.prefix if self.namespace is not None else ()
+        found = subprocess.run([*prefix, *command, "--data", str(folder)], capture_output=True, text=True, check=False)
+        assert found.returncode == 0, found.stdout + found.stderr
+        settings_file = folder / "agent.toml"
+        settings_file.write_text(settings_file.read_text() + '\n[[source]]\nkind = "chaos"\n')
+        late = {device.number for device in self.devices if device.number % LATE == 0}
+        self._link(*(link for link in self._links() if link[0].number not in late))
+
+    async def _linking(self) -> None:
+        """Of devices that nobody knew. A server that was killed meanwhile is asked again."""
+        await self._taken(self.plan.count // 2)
+        late = [link for link in self._links() if link[0].number % LATE == 0] if self.plan.way != "direct" else []
+        while late:
+            with suppress(httpx.TransportError):
+                await asyncio.to_thread(self._link, late[0])
+                late.pop(0)
+
+    def _links(self) -> Iterator[tuple[Device, int | None, str]]:
+        for device in self.devices:
+            for person, patient in zip(device.persons, device.patients, strict=True):
+                yield device, person, patient
+
+    def _link(self, *links: tuple[Device, int | None, str]) -> None:
+        for device, person, patient in links:
+            system, _, value = device.identifier.partition("|")
+            link = {"system": system, "value": value, "patient": patient, "person": str(person or "")}
+            self._asked_for("", link)
+
+    def _asked_for(self, path: str, body: dict[str, Any]) -> Any:
+        headers = {"Authorization": f"Bearer {self.token('system/*.cruds')}"}
+        answer = httpx.post(f"{self.server.url}/api/v1/devices{path}", json=body, headers=headers, timeout=60)
+        assert answer.status_code == 201, f"{path}: {answer.status_code} {answer.text}"
+        return answer.json()
 
     async def _hear(self, agent: Process) -> None:
         assert agent.stdout is not None
@@ -211,8 +247,6 @@ class Chaos:
             {"resource": {"resourceType": "Patient", "id": id}, "request": {"method": "PUT", "url": f"Patient/{id}"}}
             for id in patients
         ]
-        import httpx
-
         async with httpx.AsyncClient(headers={"Authorization": f"Bearer {self.token('system/*.cruds')}"}) as client:
             bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
             answer = await client.post(f"{self.server.url}/fhir", json=bundle)
@@ -271,3 +305,16 @@ class Chaos:
             await self._agent.wait()
         if hasattr(self, "server"):
             self.server.stop()
+
+    def report(self, store: str, found: Found, seconds: float) -> str:
+        """For people."""
+        again = f"{self.again:,} of them told again by devices"
+        lines = [
+            f"{store}: {self.done:,} measurements taken in {self.sessions:,} sessions, {again}; {seconds:,.0f} s",
+            f"died: {dict(self.died)}",
+            f"requests: {dict(self.network.did)}; repeated later: {dict(self.network.answers)}",
+            f"streamed while the agent died, there or not: {len(self.sent.perhaps):,}",
+            f"on the server: {found.observations - found.clocks:,} measurements, {found.clocks:,} readings of clocks",
+            f"differences: {dict(found.faults) or 'none'}",
+        ]
+        return "\n".join([*lines, *found.told])
