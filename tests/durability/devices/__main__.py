@@ -55,7 +55,7 @@ async def one(store: str, asked: argparse.Namespace) -> int:
         where = ("--store", postgres.url) if postgres is not None else ()
         plan = Plan(
             asked.seed, asked.count, asked.devices, agents, servers, cuts,
-            where, postgres.crash if postgres is not None else None, mutant=asked.mutant,
+            where, postgres.crash if postgres is not None else None, window=5000, mutant=asked.mutant,
         )  # fmt: skip
         chaos = Chaos(plan, folder, inside, tell)
         began = time.monotonic()

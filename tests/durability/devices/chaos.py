@@ -35,7 +35,7 @@ LATE: Final = 5
 @dataclass(frozen=True)
 class Plan:
     """How much, and how often what dies: `kills` of the agent and of the server, each at a seeded point; `cuts`: how
-    often the namespace's network goes, where there is one.
+    often the namespace's network goes, where there is one. `window`: readings that may wait in the agent's queue.
 
     `store`: `--store` of the server; `crash`: kills what is behind it, and starts it again.
     """
@@ -49,6 +49,7 @@ class Plan:
     store: tuple[str, ...] = ()
     crash: Callable[[], None] | None = None
     way: str = "gateway"
+    window: int = 200
     mutant: str = ""
 
 
@@ -76,7 +77,8 @@ class Chaos:
         self.network = Network(0, random.Random(f"network {self.plan.seed}"))
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
-        self._up, self._more = asyncio.Event(), asyncio.Event()
+        self._up, self._more, self._room = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._room.set()
         self._agent: Process | None = None
         self._hearing: asyncio.Task[None] | None = None
 
@@ -94,7 +96,9 @@ class Chaos:
             await asyncio.to_thread(self._enrol)
             await self._start()
             killing, linking = asyncio.create_task(self._killing()), asyncio.create_task(self._linking())
+            pacing = asyncio.create_task(self._pacing())
             await asyncio.gather(*(self._lives(device) for device in self.devices), killing, linking)
+            pacing.cancel()
             self.network.calm = True
             await self._arrived()
             await self.network.late()
@@ -114,9 +118,17 @@ class Chaos:
             self.sessions += 1
             self.again += session.again
 
+    async def _pacing(self) -> None:
+        """Devices measure no faster than the agent sends: else all would be sent when nobody dies any more."""
+        while True:
+            with suppress(Died):
+                (self._room.set if await self._ask({"left": True}, 0) <= self.plan.window else self._room.clear)()
+            await asyncio.sleep(0.02)
+
     async def _told(self, session: Session) -> bool:
         """Whether it is over with it."""
         facts = {fact.digest for fact in session.facts}
+        await self._room.wait()
         await self._up.wait()
         try:
             answer = await self._ask({"said": session.said})
@@ -128,7 +140,7 @@ class Chaos:
         if answer == "full":
             await asyncio.sleep(1)
             return False
-        self.sent.facts |= facts
+        self.sent.facts |= dict.fromkeys(facts, session.device.identifier)
         self.done += len(facts)
         self._more.set()
         self.tell("taken", self.done)
@@ -155,16 +167,19 @@ class Chaos:
         if self.plan.way == "direct":
             folder.mkdir(mode=0o700)
             patients = {f"{device.key} {person or ''}".rstrip(): patient for device, person, patient in self._links()}
-            settings = {"url": self.url, "token": self.token("system/*.cruds"), "patients": patients}
-            (folder / "directly.json").write_text(json.dumps(settings))
+            directly = {"url": self.url, "token": self.token("system/*.cruds"), "patients": patients}
+            (folder / "directly.json").write_text(json.dumps(directly))
             return
         invitation = self._asked_for("/invitations", {"name": "chaos", "anyone": True})["token"]
         command = [sys.executable, "-m", "hilum.agent", "enroll", self.url, "--token", invitation]
         prefix = self.namespace.prefix if self.namespace is not None else ()
         found = subprocess.run([*prefix, *command, "--data", str(folder)], capture_output=True, text=True, check=False)
         assert found.returncode == 0, found.stdout + found.stderr
-        settings_file = folder / "agent.toml"
-        settings_file.write_text(settings_file.read_text() + '\n[[source]]\nkind = "chaos"\n')
+        with (folder / "agent.toml").open("a") as settings:
+            settings.write('\n[[source]]\nkind = "chaos"\n')
+            for device, person, patient in self._links() if self.plan.way == "fhir" else ():
+                whose = f'device = "{device.key}"\nid = "{patient}"\n' + (f"person = {person}\n" if person else "")
+                settings.write(f"\n[[patient]]\n{whose}")
         late = {device.number for device in self.devices if device.number % LATE == 0}
         self._link(*(link for link in self._links() if link[0].number not in late))
 
@@ -267,7 +282,11 @@ class Chaos:
         points = sorted(self.chance.sample(range(self.plan.count // 10, self.plan.count * 9 // 10), len(names)))
         for name, point in zip(names, points, strict=True):
             await self._taken(point)
-            await asyncio.sleep(self.chance.random() * 0.05)
+            self.network.sent.clear()
+            with suppress(TimeoutError):  # a request is with the server, or on its way back
+                async with asyncio.timeout(1):
+                    await self.network.sent.wait()
+            await asyncio.sleep(self.chance.random() * 0.03)
             await {"agent": self._kill_agent, "server": self._kill_server, "network": self._cut}[name]()
             self.died[name] += 1
 

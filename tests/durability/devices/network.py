@@ -10,7 +10,7 @@ import asyncio
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -36,7 +36,8 @@ _TROUBLES: Final = (OSError, EOFError, asyncio.IncompleteReadError, asyncio.Limi
 
 @dataclass
 class Network:
-    """`to`: the port of the server now. `calm`: nothing is done to requests any more. `passed`: called for each one.
+    """`to`: the port of the server now. `calm`: nothing is done to requests any more. `sent`: whenever
+    the server has one.
 
     `did`: what became of how many; `answers`: to what came again, by status.
     """
@@ -46,7 +47,7 @@ class Network:
     calm: bool = False
     did: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
-    passed: Callable[[], None] = lambda: None
+    sent: asyncio.Event = field(default_factory=asyncio.Event)
     kept: list[bytes] = field(default_factory=list)
     _later: set[asyncio.Task[None]] = field(default_factory=set)
     _token: bytes = b""
@@ -73,7 +74,6 @@ class Network:
         self.did[fate] += 1
         self._keep(request)
         answer = await self._fared(fate, request)
-        self.passed()
         if answer is None or fate == "answer lost":
             return b"", False
         if fate == "answer cut":
@@ -108,6 +108,7 @@ class Network:
             try:
                 writer.write(request)
                 await writer.drain()
+                self.sent.set()
                 return await _message(reader)
             finally:
                 writer.close()

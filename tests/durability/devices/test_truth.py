@@ -36,7 +36,7 @@ def stored(count: int = 30) -> tuple[list[dict[str, Any]], Sent]:
     sent, resources, there = Sent(), list[dict[str, Any]](), dict[str, str]()
     for device in devices(1, len(KINDS)):
         for session in sessions(1, device, count):
-            sent.facts |= {fact.digest for fact in session.facts}
+            sent.facts |= {fact.digest: device.identifier for fact in session.facts}
             told = taken(session.said)
             whose = device.patients[(told.person or 1) - 1]
             text = ENCODER.encode(bundle(told, GATEWAY, Patient(id=whose), f"urn:uuid:{len(resources)}"))

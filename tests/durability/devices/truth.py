@@ -28,9 +28,9 @@ SHOWN: Final = 8
 
 @dataclass
 class Sent:
-    """`facts`: digests of what devices were told to be taken. `perhaps`: of what may have been."""
+    """`facts`: digests of what devices were told to be taken -> the device. `perhaps`: of what may have been."""
 
-    facts: set[bytes] = field(default_factory=set)
+    facts: dict[bytes, str] = field(default_factory=dict)
     perhaps: set[bytes] = field(default_factory=set)
 
 
@@ -109,8 +109,9 @@ def compare(reader: Reader, sent: Sent, tell: Callable[[int], None] = lambda cou
         elif digest not in sent.facts and digest not in sent.perhaps:
             found.fault("never measured", fact)
         seen.add(digest)
-    for _ in sent.facts - seen:
-        found.fault("lost", "a measurement")
+    for digest, device in sent.facts.items():
+        if digest not in seen:
+            found.fault("lost", f"a measurement of {device}")
     stamps = {name + " " + " ".join(whose) for name, whose in clocks.items()}
     for one_used in used - stamps:
         found.fault("derived from a clock that is none, or another's", one_used)
