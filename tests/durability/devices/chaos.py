@@ -15,11 +15,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import httpx
 from tests.durability.devices.apart import Namespace
 from tests.durability.devices.measured import Device, Session, devices, sessions
+from tests.durability.devices.mutants import GATEWAY
 from tests.durability.devices.network import Network
+from tests.durability.devices.serving import started
 from tests.durability.devices.truth import Found, Reader, Sent, compare
 from tests.journeys.server import Server
 
@@ -248,9 +251,15 @@ class Chaos:
     # --- the server ---------------------------------------------------------------------------------------------------
 
     async def _serve(self) -> None:
-        flags = ("--base-url", self.url, *self.plan.store)
-        self.server = await asyncio.to_thread(lambda: Server(self.folder, *flags))
+        self.server = await asyncio.to_thread(self._served)
         self.network.to = self.server.port
+
+    def _served(self) -> Server:
+        flags = ("--base-url", self.url, *self.plan.store)
+        if self.plan.mutant not in GATEWAY:
+            return Server(self.folder, *flags)
+        with patch("tests.journeys.server.started", started):
+            return Server(self.folder, *flags, environment={"CHAOS_MUTANT": self.plan.mutant})
 
     def token(self, scope: str) -> str:
         return Minter(load_or_create(self.folder / "data", "sandbox"), self.url + "/fhir").mint(scope, minutes=1440)
