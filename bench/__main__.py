@@ -3,7 +3,7 @@
 `python -m bench shapes`: query shapes at 10k, 100k and 1m resources; `python -m bench load`: how fast `hilum load` is;
 `python -m bench auth`: what tokens and the audit of reads cost; `python -m bench validation`: what validating does;
 `python -m bench terminology`: code systems; `python -m bench gather`: what the broker needs;
-`python -m bench video`: the patient's video.
+`python -m bench video`: the patient's video; `python -m bench devices`: the devices' gateway.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -24,6 +25,7 @@ from rich.table import Table
 
 from bench import (
     auth,
+    devices,
     documents,
     gather,
     ingest,
@@ -57,7 +59,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
         "command",
         nargs="?",
         default="run",
-        choices=["run", "check", "profile", "shapes", "load", "auth", "validation", "terminology", "gather", "video"],
+        choices=[*COMMANDS],
     )
     parser.add_argument("--store", default="both", choices=list(STORES))
     sizes = "small: 10,000, full: 40,000, million: 10,000 and 1,000,000; of shapes: 10k,100k,1m, several by commas"
@@ -130,6 +132,7 @@ def write_docs(asked: argparse.Namespace, console: Console) -> None:
             terminology.saved(OUT),
             gather.saved(OUT),
             video.saved(OUT),
+            devices.saved(OUT),
         )
         PAGE.write_text(documents.page(floor, scaling, *measured))
         console.print(f"Wrote {PAGE}")
@@ -240,6 +243,24 @@ async def filming(asked: argparse.Namespace, console: Console, work: Path) -> in
     return 1 if video.missed(found) else 0
 
 
+async def pushing(asked: argparse.Namespace, console: Console, work: Path) -> int:
+    """The devices' gateway."""
+    small = asked.size == "small"
+    rounds = asked.rounds or (1 if small else devices.ROUNDS)
+    with telling(console) as tell:
+        found = await devices.measure(STORES[asked.store], work, rounds, small, tell)
+    if not small and asked.store == "both":
+        devices.save(found, OUT)
+    table = Table(*devices.HEAD, title=f"Devices, load average {found.load_average:.1f}", title_justify="left")
+    for row in found.rows:
+        table.add_row(*devices.cells(row))
+    console.print(table)
+    for one in devices.missed(found):
+        console.print(f"[red]{one}", markup=True)
+    write_docs(asked, console)
+    return 1 if devices.missed(found) and not small else 0
+
+
 def show(found: results.Report, console: Console) -> None:
     """Tables, then what was wrong."""
     for table, store in zip(report.tables(found), found.stores, strict=True):
@@ -284,28 +305,31 @@ async def profiled(asked: argparse.Namespace, console: Console, work: Path) -> i
     return 0
 
 
+COMMANDS: Final = {
+    "run": run,
+    "check": check,
+    "profile": profiled,
+    "shapes": shapes,
+    "load": load,
+    "auth": costs,
+    "validation": judging,
+    "terminology": terms,
+    "gather": gathering,
+    "video": filming,
+    "devices": pushing,
+}
+
+
 def main() -> int:
     """The exit status."""
     asked = arguments(sys.argv[1:])
     console = Console(width=None if sys.stdout.isatty() else 180)
     work = Path(tempfile.mkdtemp(prefix="hilum-bench-", dir=OUT if OUT.is_dir() else None))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended, too
-    commands = {
-        "run": run,
-        "check": check,
-        "profile": profiled,
-        "shapes": shapes,
-        "load": load,
-        "auth": costs,
-        "validation": judging,
-        "terminology": terms,
-        "gather": gathering,
-        "video": filming,
-    }
     _, own = machine.cores()
     try:
         with machine.on(own):
-            return asyncio.run(commands[asked.command](asked, console, work))
+            return asyncio.run(COMMANDS[asked.command](asked, console, work))
     except (ValueError, FileNotFoundError) as error:
         console.print(f"[red]{error}")
         return 2
