@@ -102,7 +102,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
         for id, more in PATIENTS.items():
             await update(door, OWNER, "Patient", id, {"resourceType": "Patient", "id": id, **more})
         trail, waits = Trail(), Waits()
-        registry = Registry(door, Enrolling(store.ledger, lambda: NOW), packaged(), trail, waits, lambda: NOW)
+        registry = Registry(door, Enrolling(store.ledger, lambda: NOW), packaged(), waits, trail, lambda: NOW)
         yield World(door, registry, trail, waits)
     finally:
         await store.close()
