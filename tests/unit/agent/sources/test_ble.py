@@ -121,11 +121,14 @@ async def test_a_meter_that_began_to_count_anew_is_asked_for_all():
 
 async def test_a_malformed_record_is_kept_with_its_reason_once_and_stops_nothing():
     shelf = Shelf()
-    async with near("glucometer", planned(malformed=frozenset({1}))) as (_, stored, source):
+    async with near("glucometer", planned(number=5, malformed=frozenset({1, 4}))) as (_, stored, source):
         await source.once(shelf)
+        stored.records[4:] = [replace(stored.records[1], number=5)]
         await source.once(shelf)
 
-    assert shelf.values(GLUCOSE)[:3] == ["5.4", "7.8", "6.1"]
+    assert shelf.values(GLUCOSE) == ["5.4", "7.8", "6.1", "6.1"]
+    assert len(shelf.refused) == 2
+    del shelf.refused[1]
     ((source_name, device, data, why),) = shelf.refused
     assert (source_name, device) == ("ble", "FE-ED-AB-EE-DF-01-00-01")
     assert data == stored.records[1].said[0][1]
@@ -261,6 +264,16 @@ async def test_an_oximeter_gives_what_it_stored_and_what_it_measures():
     stored = [one for one in shelf.readings if one.stamp is not None and one.type == codes.PULS_OXIM_SAT_O2]
     assert [str(one.value.value) for one in stored] == ["97", "96", "98", "94"]
     assert len([one for one in shelf.readings if one.stamp is None and one.type == codes.PULS_OXIM_SAT_O2]) == 3
+
+
+async def test_a_stored_spot_check_is_confirmed_once_it_is_kept():
+    kept = []
+    async with near("oximeter", planned()) as (one, _, source):
+        shelf = Shelf(before=lambda: kept.append(one.confirmed))
+        await source.once(shelf)
+
+    stored = [at for at, taken in zip(kept, shelf.taken, strict=True) if any(r.stamp for r in taken.readings)]
+    assert stored == [0, 1, 2, 3]
 
 
 async def test_a_belt_gives_each_beat_until_it_is_taken_off():

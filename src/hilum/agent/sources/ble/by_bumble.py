@@ -70,16 +70,22 @@ class BumbleRadio:
             if not found.done() and wanted(sighted):
                 found.set_result(sighted)
 
-        if not self._device.powered_on:
-            await self._device.power_on()
         self._device.on("advertisement", seen)
+        scanning = asyncio.ensure_future(self._scan())
         try:
-            await self._device.start_scanning(filter_duplicates=False)
+            await asyncio.shield(scanning)
             return await found
         finally:
             self._device.remove_listener("advertisement", seen)
             with suppress(core.BaseBumbleError):
+                await scanning
                 await self._device.stop_scanning()
+
+    async def _scan(self) -> None:
+        """Never cut off: bumble sends no command any more after one whose answer nobody waited for."""
+        if not self._device.powered_on:
+            await self._device.power_on()
+        await self._device.start_scanning(filter_duplicates=False)
 
     async def connect(self, sighted: Sighted) -> BumbleLink:
         """Raises Gone, Rejected and Unpaired."""

@@ -87,7 +87,7 @@ class Visit:
             service: PROFILES[service]() for service in sorted({place[0] for place in link.places} & PROFILES.keys())
         }
         self._pending: list[Said] = []
-        self._taken = self._refused = 0
+        self._taken = 0
         self._asking = False
         self._numbers: dict[int, tuple[Reading, ...]] = {}
 
@@ -135,7 +135,6 @@ class Visit:
         """All stored records, or those since the last that is known, if the device still has that as it was."""
         where = (self._key, profile.SERVICE)
         known = self._memory.last.get(where) if profile.NUMBERED and not self._how.delete else None
-        refused = self._refused
         said: Outcome | Count | None = None
         if known is not None:
             said = await self._ask(profile, Request(Procedure.REPORT, Operator.FROM, (known[0],)))
@@ -157,11 +156,11 @@ class Visit:
         self._memory.last[where] = last, self._numbers[last]
         if last >= _LAST_NUMBER:
             del self._memory.last[where]
-        if self._how.delete and profile.NUMBERED and refused == self._refused:
+        if self._how.delete and profile.NUMBERED:
             await self._delete(profile, last, len(self._numbers))
 
     async def _delete(self, profile: Profile, last: int, number: int) -> None:
-        """All up to the last that was taken, if the device counts as many as were."""
+        """All up to the last that was taken, if the device counts as many: none was malformed or lost."""
         said = await self._ask(profile, Request(Procedure.COUNT, Operator.UP_TO, (last,)))
         if isinstance(said, Count) and said.number == number:
             said = await self._ask(profile, Request(Procedure.DELETE, Operator.UP_TO, (last,)))
@@ -261,7 +260,6 @@ class Visit:
         return coincidence(told, self._about.at, fault=fault, serial=self._serial)
 
     async def _refuse(self, place: Place, data: bytes, why: str) -> None:
-        self._refused += 1
         if self._memory.new(self._key, place, data):
             log.warning("bluetooth: %s sent what cannot be understood: %s", self._key, why)
             await self._sink.refuse(self._name, self._key, data, f"{place[1]:#06x}: {why}")
