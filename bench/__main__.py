@@ -3,7 +3,7 @@
 `python -m bench shapes`: query shapes at 10k, 100k and 1m resources; `python -m bench load`: how fast `hilum load` is;
 `python -m bench auth`: what tokens and the audit of reads cost; `python -m bench validation`: what validating does;
 `python -m bench terminology`: code systems; `python -m bench gather`: what the broker needs;
-`python -m bench video`: the patient's video.
+`python -m bench video`: the patient's video; `python -m bench agent`: the agent beside devices, at rest.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bench import (
+    agent,
     auth,
     documents,
     gather,
@@ -57,7 +58,19 @@ def arguments(given: list[str]) -> argparse.Namespace:
         "command",
         nargs="?",
         default="run",
-        choices=["run", "check", "profile", "shapes", "load", "auth", "validation", "terminology", "gather", "video"],
+        choices=[
+            "run",
+            "check",
+            "profile",
+            "shapes",
+            "load",
+            "auth",
+            "validation",
+            "terminology",
+            "gather",
+            "video",
+            "agent",
+        ],
     )
     parser.add_argument("--store", default="both", choices=list(STORES))
     sizes = "small: 10,000, full: 40,000, million: 10,000 and 1,000,000; of shapes: 10k,100k,1m, several by commas"
@@ -130,6 +143,7 @@ def write_docs(asked: argparse.Namespace, console: Console) -> None:
             terminology.saved(OUT),
             gather.saved(OUT),
             video.saved(OUT),
+            agent.saved(OUT),
         )
         PAGE.write_text(documents.page(floor, scaling, *measured))
         console.print(f"Wrote {PAGE}")
@@ -240,6 +254,21 @@ async def filming(asked: argparse.Namespace, console: Console, work: Path) -> in
     return 1 if video.missed(found) else 0
 
 
+async def resting(asked: argparse.Namespace, console: Console, work: Path) -> int:
+    """The agent at rest; `--seconds` to look at, not to keep."""
+    found = await asyncio.to_thread(agent.measure, work, asked.seconds or agent.SECONDS)
+    if asked.seconds is None:
+        agent.save(found, OUT)
+    table = Table(*agent.HEAD, title="The agent at rest", title_justify="left")
+    for row in found.rows:
+        table.add_row(*agent.cells(row))
+    console.print(table)
+    for one in agent.missed(found):
+        console.print(f"[red]{one}", markup=True)
+    write_docs(asked, console)
+    return 1 if agent.missed(found) else 0
+
+
 def show(found: results.Report, console: Console) -> None:
     """Tables, then what was wrong."""
     for table, store in zip(report.tables(found), found.stores, strict=True):
@@ -301,6 +330,7 @@ def main() -> int:
         "terminology": terms,
         "gather": gathering,
         "video": filming,
+        "agent": resting,
     }
     _, own = machine.cores()
     try:

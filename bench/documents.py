@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench import auth, gather, ingest, terminology, validation, video
+from bench import agent, auth, gather, ingest, terminology, validation, video
 from bench.operations import OPERATIONS
 from bench.report import FLOOR_HEAD, GUIDE, SCALING_HEAD, TITLES, disk, floor_rows, scaling_rows
 from bench.results import Report, Store, growth, median, rate_ratio
@@ -28,6 +28,7 @@ the rows of every table, the bytes stored and the bytes answered are compared.
     .venv/bin/python -m bench validation              # what it takes to judge a resource
     .venv/bin/python -m bench gather                  # gathering from EHRs, and the broker beside bare httpx
     .venv/bin/python -m bench video                   # how long a patient's video takes, and what memory
+    .venv/bin/python -m bench agent                   # memory and CPU of the agent at rest
 
 ## How to read it
 
@@ -66,6 +67,7 @@ def page(
     terms: Sequence[terminology.Terms] = (),
     gathers: gather.Gathers | None = None,
     videos: video.Figures | None = None,
+    resting: agent.Figures | None = None,
 ) -> str:
     """The whole document. Parts that were not measured are said to be missing."""
     parts = [_INTRODUCTION]
@@ -78,7 +80,7 @@ def page(
         parts.append("## Growth\n\nNot measured yet: `python -m bench --size million`.\n")
     rest = auth.section(costs), section(shapes), ingest.section(loads), validation.section(judging)
     last = terminology.section(terms), gather.section(gathers), video.section(videos)
-    return "\n".join((*parts, *rest, *last))
+    return "\n".join((*parts, *rest, *last, agent.section(resting)))
 
 
 def _machine(report: Report, title: str) -> str:
