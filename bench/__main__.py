@@ -3,7 +3,8 @@
 `python -m bench shapes`: query shapes at 10k, 100k and 1m resources; `python -m bench load`: how fast `hilum load` is;
 `python -m bench auth`: what tokens and the audit of reads cost; `python -m bench validation`: what validating does;
 `python -m bench terminology`: code systems; `python -m bench gather`: what the broker needs;
-`python -m bench video`: the patient's video; `python -m bench devices`: the devices' gateway.
+`python -m bench video`: the patient's video; `python -m bench devices`: the devices' gateway;
+`python -m bench agent`: the agent beside devices, at rest.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bench import (
+    agent,
     auth,
     devices,
     documents,
@@ -133,6 +135,7 @@ def write_docs(asked: argparse.Namespace, console: Console) -> None:
             gather.saved(OUT),
             video.saved(OUT),
             devices.saved(OUT),
+            agent.saved(OUT),
         )
         PAGE.write_text(documents.page(floor, scaling, *measured))
         console.print(f"Wrote {PAGE}")
@@ -261,6 +264,21 @@ async def pushing(asked: argparse.Namespace, console: Console, work: Path) -> in
     return 1 if devices.missed(found) and not small else 0
 
 
+async def resting(asked: argparse.Namespace, console: Console, work: Path) -> int:
+    """The agent at rest; `--seconds` to look at, not to keep."""
+    found = await asyncio.to_thread(agent.measure, work, asked.seconds or agent.SECONDS)
+    if asked.seconds is None:
+        agent.save(found, OUT)
+    table = Table(*agent.HEAD, title="The agent at rest", title_justify="left")
+    for row in found.rows:
+        table.add_row(*agent.cells(row))
+    console.print(table)
+    for one in agent.missed(found):
+        console.print(f"[red]{one}", markup=True)
+    write_docs(asked, console)
+    return 1 if agent.missed(found) else 0
+
+
 def show(found: results.Report, console: Console) -> None:
     """Tables, then what was wrong."""
     for table, store in zip(report.tables(found), found.stores, strict=True):
@@ -317,6 +335,7 @@ COMMANDS: Final = {
     "gather": gathering,
     "video": filming,
     "devices": pushing,
+    "agent": resting,
 }
 
 

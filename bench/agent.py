@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,7 +64,7 @@ def imports() -> dict[str, str]:
         "Python alone": load.format("pass"),
         "imports: sources": load.format(sources),
         "imports: sources, MQTT's client": load.format(f"{sources}, paho.mqtt.client"),
-        "imports: sources, bleak": load.format(f"{sources}, bleak"),
+        "imports: sources, bleak on BlueZ": load.format(f"{sources}, bleak.backends.bluezdbus.manager"),
     }
 
 
@@ -79,7 +80,7 @@ def measure(folder: Path, seconds: float) -> Figures:
 def _agent(folder: Path) -> list[str]:
     """The command of an agent that has all it needs in a folder of its own."""
     data = folder / "agent"
-    data.mkdir(mode=0o700)
+    import_module("hilum.agent.identity").made(data)
     (data / "agent.toml").write_text(SETTINGS.format(folder=data))
     return [sys.executable, "-m", "hilum.agent", "run", "--data", str(data)]
 

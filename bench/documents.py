@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench import auth, devices, gather, ingest, terminology, validation, video
+from bench import agent, auth, devices, gather, ingest, terminology, validation, video
 from bench.operations import OPERATIONS
 from bench.report import FLOOR_HEAD, GUIDE, SCALING_HEAD, TITLES, disk, floor_rows, scaling_rows
 from bench.results import Report, Store, growth, median, rate_ratio
@@ -29,6 +29,7 @@ the rows of every table, the bytes stored and the bytes answered are compared.
     .venv/bin/python -m bench gather                  # gathering from EHRs, and the broker beside bare httpx
     .venv/bin/python -m bench video                   # how long a patient's video takes, and what memory
     .venv/bin/python -m bench devices                 # observations per second through the devices' gateway
+    .venv/bin/python -m bench agent                   # memory and CPU of the agent at rest
 
 ## How to read it
 
@@ -68,6 +69,7 @@ def page(
     gathers: gather.Gathers | None = None,
     videos: video.Figures | None = None,
     pushed: devices.Figures | None = None,
+    resting: agent.Figures | None = None,
 ) -> str:
     """The whole document. Parts that were not measured are said to be missing."""
     parts = [_INTRODUCTION]
@@ -80,7 +82,7 @@ def page(
         parts.append("## Growth\n\nNot measured yet: `python -m bench --size million`.\n")
     rest = auth.section(costs), section(shapes), ingest.section(loads), validation.section(judging)
     last = terminology.section(terms), gather.section(gathers), video.section(videos), devices.section(pushed)
-    return "\n".join((*parts, *rest, *last))
+    return "\n".join((*parts, *rest, *last, agent.section(resting)))
 
 
 def _machine(report: Report, title: str) -> str:

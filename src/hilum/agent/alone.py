@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Final
 
 from hilum import __version__
@@ -20,10 +21,8 @@ def main() -> None:
     """Exit status: the agent's; 2: another command."""
     match sys.argv[1:]:
         case ["agent", *rest]:
-            from hilum.agent.cli import main as agent
-
             sys.argv[1:] = rest
-            agent()
+            import_module("hilum.agent.cli").main()
         case ["--version", *_]:
             print(f"hilum-agent {__version__}")
         case [] | ["-h" | "--help", *_]:

@@ -34,7 +34,7 @@ class Kind(StrEnum):
 
 
 def simulate(
-    kind: Annotated[Kind, typer.Argument(help="Which device.", show_default=False)],
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="Which device.", show_default=False)],
     data: Annotated[
         Path, typer.Option("--data", envvar="HILUM_AGENT_DATA", help="The agent's folder: readings go into its queue.")
     ] = _DATA,
