@@ -23,6 +23,7 @@ from hilum.oauth.ledger import (
     DESTINATION,
     DEVICE_HELD,
     DEVICE_KEY,
+    DEVICE_REFUSED,
     EHR,
     EHR_KEY,
     EHR_TOKEN,
@@ -51,6 +52,7 @@ _SEALED: Final[Mapping[int, tuple[str, ...]]] = {
     IDEMPOTENCY_KEY: ("asked",),
     DEVICE_KEY: ("private",),
     DEVICE_HELD: ("sealed",),
+    DEVICE_REFUSED: ("sealed",),
 }
 """Kinds, beside keys of our own -> the members of their values that are sealed for their place, where not empty."""
 

@@ -36,6 +36,7 @@ from hilum.hl7v2.batch import Batch, File, parse_file
 from hilum.hl7v2.delimiters import Delimiters
 from hilum.hl7v2.message import USUAL, Message, Segment, built, components, joined, parse
 from hilum.hl7v2.refused import Condition, Place, Refused
+from hilum.phd.malformed import Malformed
 from hilum.problems import Busy, Damaged, Forbidden, Misconfigured, Problem, Spoiled, Throttled
 
 SYSTEM: Final = "urn:hilum:hl7v2"
@@ -238,7 +239,10 @@ def _bundle(message: Message, origin: str, environment: str, id: str) -> tuple[d
     header, *others = message.segments
     raw = tuple("" if number in _TIMES else text for number, text in enumerate(header.raw, 1))
     said = "\r".join(map(str, (replace(header, raw=raw), *others)))
-    return pcd01.transaction(upload, origin, id), sha256(said.encode()).digest()
+    try:
+        return pcd01.transaction(upload, origin, id), sha256(said.encode()).digest()
+    except Malformed as malformed:
+        raise Refused(Condition.DATA_TYPE, malformed.reason, Place("OBX")) from None
 
 
 def _header(raw: bytes) -> Message | None:

@@ -37,8 +37,8 @@ class Effective:
 
 def effective(reading: Reading, received: datetime, coincidence: Coincidence | None) -> Effective:
     """When it was measured. What lasted began at its stamp; without one, it ended when it was received."""
-    lasted = _lasting(reading.lasting)
     try:
+        lasted = _lasting(reading.lasting)
         if reading.stamp is None:
             end = fixed(received)
             return Effective(end) if lasted is None else Effective(end - lasted, end)

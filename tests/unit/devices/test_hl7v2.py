@@ -251,6 +251,12 @@ async def test_a_reading_that_came_as_fhir_is_the_same_one_as_pcd_01(gate: World
     assert len(await gate.stored("Device")) == 2
 
 
+async def test_a_time_that_no_calendar_has_is_refused(gate: World) -> None:
+    for lasting in ("1e17", "1e12"):
+        text = await gate.send(er7(replace(GLUCOSE, lasting=Decimal(lasting))))
+        assert told(text) == ("AE", "M1", ((Condition.DATA_TYPE, Place("OBX")),))
+
+
 @pytest.mark.parametrize(
     ("identifier", "expected"),
     [

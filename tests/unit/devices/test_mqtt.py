@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -18,7 +19,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tests.unit.devices.mosquitto import USERS, Mosquitto
 from tests.unit.devices.uploading import FEVER, GLUCOSE, World, agent, er7, with_header, world
 
+from hilum.access.keys import load_or_create
 from hilum.access.policy import Principal
+from hilum.access.rerooting import reroot
+from hilum.access.seal import Seal
 from hilum.devices.broker import Address
 from hilum.devices.mqtt import Arrived, Arriving, Listening, Told
 from hilum.devices.refusals import MOST, Refusals
@@ -323,3 +327,13 @@ async def test_a_broker_that_refuses_the_password_is_tried_again(
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+async def test_what_is_refused_follows_the_root_key(gate: World, tmp_path: Path) -> None:
+    ledger = gate.gateway.door.store.ledger
+    await Refusals(ledger, gate.seal).keep("meter", "bundles", b"nothing", "no bundle")
+    (tmp_path / "new").mkdir()
+    new = load_or_create(tmp_path / "new", "sandbox")
+    await reroot(ledger, load_or_create(tmp_path, "sandbox"), new, time.time(), at_once=True)
+    ((one, content),) = await Refusals(ledger, Seal(new)).of("meter")
+    assert (one.why, content) == ("no bundle", b"nothing")
