@@ -53,7 +53,7 @@ async def test_what_was_taken_is_stored_once_though_the_network_goes(tmp_path: P
 
 @pytest.mark.parametrize("mutant", CAUGHT)
 async def test_a_fault_is_found(tmp_path: Path, mutant: str) -> None:
-    found = await Chaos(Plan(7, COUNT, agents=3, servers=0, mutant=mutant), tmp_path).run()
+    found = await Chaos(Plan(7, COUNT, agents=2, servers=1, mutant=mutant), tmp_path).run()
     assert found.faults[CAUGHT[mutant]], found.told
 
 
