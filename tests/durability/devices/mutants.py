@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 
@@ -66,41 +66,16 @@ def without_receipts() -> None:
     receipts.key = lambda *_: os.urandom(32)
 
 
-def the_receipt_in_another_commit() -> None:
-    """What a bundle says is stored, and then it is noted that it was."""
-    from hilum.devices import gateway
-
-    stored = gateway.transaction
-
-    async def apart(door: Any, who: Any, entries: Any, judge: Any = None, once: Any = None) -> Any:
-        kept: list[Any] = []
-
-        def later(standing: Any) -> tuple[()]:
-            kept[:] = once(standing) if once is not None else ()
-            return ()
-
-        outcomes = await stored(door, who, entries, judge, later)
-        await asyncio.sleep(0.3)
-        for put in kept:
-            await door.store.ledger.add(put)
-        return outcomes
-
-    gateway.transaction = apart  # type: ignore[assignment]
-
-
 AGENT: Final[dict[str, Callable[[], None]]] = {
     one.__name__: one for one in (deleted_before_the_answer, told_before_it_is_kept, another_name_each_time)
 }
 """In the process of the agent."""
-GATEWAY: Final[dict[str, Callable[[], None]]] = {
-    one.__name__: one for one in (without_receipts, the_receipt_in_another_commit)
-}
+GATEWAY: Final[dict[str, Callable[[], None]]] = {without_receipts.__name__: without_receipts}
 """In that of the server."""
 CAUGHT: Final = {
     "deleted_before_the_answer": "lost",
     "told_before_it_is_kept": "lost",
     "another_name_each_time": "doubled",
     "without_receipts": "doubled",
-    "the_receipt_in_another_commit": "doubled",
 }
 """A fault -> what is found of it."""
