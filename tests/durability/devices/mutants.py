@@ -6,14 +6,15 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 
 def deleted_before_the_answer() -> None:
     """The queue forgets a batch when it is sent, not when it has arrived."""
-    from hilum.agent.batch import Batch, Stored
     from hilum.agent.running import Sending
+
+    from hilum.agent.batch import Batch, Stored
 
     send = Sending._send
 
@@ -27,6 +28,7 @@ def deleted_before_the_answer() -> None:
 def told_before_it_is_kept() -> None:
     """A device is told that its readings were taken, and they are written somewhat later."""
     from hilum.agent.queue.durable import Queue
+
     from hilum.phd.reading import Taken
 
     take, tasks = Queue.take, set[asyncio.Task[None]]()
@@ -45,8 +47,9 @@ def told_before_it_is_kept() -> None:
 
 def another_name_each_time() -> None:
     """A batch is a new one whenever it is sent."""
-    from hilum.agent.batch import Batch, Fate
     from hilum.agent.sending.gateway import Gateway
+
+    from hilum.agent.batch import Batch, Fate
 
     send = Gateway.send
 
@@ -63,38 +66,16 @@ def without_receipts() -> None:
     receipts.key = lambda *_: os.urandom(32)
 
 
-def the_receipt_in_another_commit() -> None:
-    """What a bundle says is stored, and then it is noted that it was."""
-    from hilum.devices import gateway
-
-    stored = gateway.transaction
-
-    async def apart(door: Any, who: Any, entries: Any, judge: Any = None, once: Any = None) -> Any:
-        outcomes = await stored(door, who, entries, judge)
-        if once is not None:
-            await asyncio.sleep(0.02)
-            standing = [gateway.Standing(*(getattr(one, name) for name in gateway.Standing._fields))
-                        for one in outcomes] if hasattr(gateway.Standing, "_fields") else outcomes  # fmt: skip
-            for put in once(standing):
-                await door.store.ledger.add(put)
-        return outcomes
-
-    gateway.transaction = apart  # type: ignore[assignment]
-
-
 AGENT: Final[dict[str, Callable[[], None]]] = {
     one.__name__: one for one in (deleted_before_the_answer, told_before_it_is_kept, another_name_each_time)
 }
 """In the process of the agent."""
-GATEWAY: Final[dict[str, Callable[[], None]]] = {
-    one.__name__: one for one in (without_receipts, the_receipt_in_another_commit)
-}
+GATEWAY: Final[dict[str, Callable[[], None]]] = {without_receipts.__name__: without_receipts}
 """In that of the server."""
 CAUGHT: Final = {
     "deleted_before_the_answer": "lost",
     "told_before_it_is_kept": "lost",
     "another_name_each_time": "doubled",
     "without_receipts": "doubled",
-    "the_receipt_in_another_commit": "doubled",
 }
 """A fault -> what is found of it."""
