@@ -12,6 +12,7 @@ from hilum.devices import bundles
 from hilum.devices.bundles import Bundle, Part
 from hilum.devices.contacts import Called, Contacts, Seen
 from hilum.phd import nomenclature
+from hilum.phd.fhir.devices import Identifier, octets
 from hilum.phd.reading import MDC, NO_SYSTEM_ID
 
 _GATEWAY: Final = str(nomenclature.PERSONAL_HEALTH_GATEWAY)
@@ -39,15 +40,20 @@ class Hearing:
         self.contacts.agent(who.client, Called(at))
 
 
+def telling(body: Mapping[str, Any]) -> Identifier | None:
+    """The identifier that tells a Device from all others: its first, but for the zeros of those that have none."""
+    return next((one for one in bundles.identifiers(body) if octets(one.value) != NO_SYSTEM_ID), None)
+
+
 def _seen(body: Mapping[str, Any], at: int, agent: str, battery: int | None) -> Seen | None:
-    """By the identifier that tells it from others; None where it has none."""
-    telling = next((one for one in bundles.identifiers(body) if one.value != NO_SYSTEM_ID), None)
-    if telling is None:
+    """None where nothing tells it from others."""
+    told = telling(body)
+    if told is None:
         return None
     names = body.get("deviceName")
     named = names[0].get("name") if type(names) is list and names and type(names[0]) is dict else ""
     return Seen(
-        *telling,
+        *told,
         at=at,
         agent=agent,
         name=_text(named),

@@ -66,11 +66,11 @@ def main(folder: Path, mutant: str) -> None:
         return
     import logging
 
-    from hilum.agent.queue import schema, settling
-    from hilum.agent.queue.listing import standing
     from tests.durability.devices.mutants import AGENT
 
     from hilum.agent import running
+    from hilum.agent.queue import schema, settling
+    from hilum.agent.queue.listing import standing
 
     logging.basicConfig(level=logging.INFO)
     settling._FIRST, settling._SLOWEST = 0.05, 1.0  # type: ignore[misc]

@@ -12,9 +12,8 @@ from uuid import uuid4
 
 def deleted_before_the_answer() -> None:
     """The queue forgets a batch when it is sent, not when it has arrived."""
-    from hilum.agent.running import Sending
-
     from hilum.agent.batch import Batch, Stored
+    from hilum.agent.running import Sending
 
     send = Sending._send
 
@@ -28,7 +27,6 @@ def deleted_before_the_answer() -> None:
 def told_before_it_is_kept() -> None:
     """A device is told that its readings were taken, and they are written somewhat later."""
     from hilum.agent.queue.durable import Queue
-
     from hilum.phd.reading import Taken
 
     take, tasks = Queue.take, set[asyncio.Task[None]]()
@@ -47,9 +45,8 @@ def told_before_it_is_kept() -> None:
 
 def another_name_each_time() -> None:
     """A batch is a new one whenever it is sent."""
-    from hilum.agent.sending.gateway import Gateway
-
     from hilum.agent.batch import Batch, Fate
+    from hilum.agent.sending.gateway import Gateway
 
     send = Gateway.send
 

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from tests.unit.devices.enrolled import NOW, OWNER, World, world
 
-from hilum.devices.contacting import contacted, telling
+from hilum.access.policy import EVERYTHING, Principal
+from hilum.devices import bundles
 from hilum.devices.contacts import Contacts
+from hilum.devices.hearing import Hearing, telling
 from hilum.devices.inviting import Invited
 from hilum.devices.records import Measuring
 from hilum.phd.fhir import devices
@@ -34,9 +36,7 @@ async def test_a_bundle_is_a_contact_of_its_devices_and_of_its_agent(here: World
     id = await here.enrol(Invited())
     taken = Taken(METER, datetime.now(UTC), (Reading(160184, Quantity(Decimal("6.1"), 266866)),), battery=80)
     contacts = Contacts(here.registry.ledger)
-    contacted(
-        contacts, bundle(taken, AGENT, Patient(id="amy"), "urn:uuid:00000000-0000-4000-8000-000000000001"), id, NOW
-    )
+    heard(contacts, bundle(taken, AGENT, Patient(id="amy"), "urn:uuid:00000000-0000-4000-8000-000000000001"), id)
     await contacts.flush()
     (known,) = await here.registry.devices(OWNER)
     system, value = devices.telling(METER)
@@ -56,16 +56,17 @@ TOLD = {
 
 @pytest.mark.parametrize("by", TOLD)
 def test_a_device_is_told_by_the_identifier_that_its_agent_tells_it_by(by: str) -> None:
-    assert telling(devices.personal_health_device(TOLD[by])) == tuple(devices.telling(TOLD[by]))
+    assert telling(devices.personal_health_device(TOLD[by])) == devices.telling(TOLD[by])
 
 
-@pytest.mark.parametrize(
-    "body",
-    [{}, {"entry": 1}, {"entry": [{}, 1, {"resource": {"resourceType": "Device"}}]}],
-    ids=["nothing", "no list", "no identifier"],
-)
-async def test_what_says_nothing_is_no_contact_of_a_device(here: World, body: Any) -> None:
+async def test_a_device_without_an_identifier_is_no_contact_of_one(here: World) -> None:
     contacts = Contacts(here.registry.ledger)
-    contacted(contacts, body, "agent", NOW)
+    entry = {"resource": {"resourceType": "Device"}, "request": {"method": "POST", "url": "Device"}}
+    heard(contacts, {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}, "agent")
     await contacts.flush()
     assert await here.registry.devices(OWNER) == []
+
+
+def heard(contacts: Contacts, body: dict[str, Any], client: str) -> None:
+    who = Principal(client, client, "", EVERYTHING, 1 << 62)
+    Hearing(contacts, lambda: NOW)(who, bundles.parsed(body, "http://hilum.test/fhir"))
