@@ -12,7 +12,7 @@ WORKDIR /build
 RUN python -m venv /opt/hilum
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY src ./src
-RUN /opt/hilum/bin/pip install --no-cache-dir --disable-pip-version-check ".[agent,otel,passkeys,redis,s3,video]" \
+RUN /opt/hilum/bin/pip install --no-cache-dir --disable-pip-version-check ".[agent,agent-simulate,mqtt,otel,passkeys,redis,s3,video]" \
     && /opt/hilum/bin/python -m compileall -q /opt/hilum/lib \
     && /opt/hilum/bin/pip uninstall --yes --quiet pip
 

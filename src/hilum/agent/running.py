@@ -222,9 +222,9 @@ async def _run(settings: Settings, once: bool) -> None:
 
 def _way(settings: Settings, queue: Queue) -> Way:
     """The way of sending that the settings name, with who this agent is."""
-    who = import_module("hilum.agent.identity").read(settings.data)
-    found: Way = import_module("hilum.agent.sending").way(settings, who, queue)
-    return found
+    from hilum.agent import identity, sending
+
+    return sending.way(settings, identity.read(settings.data), queue)
 
 
 async def _hurry(queue: Queue) -> None:

@@ -97,6 +97,7 @@ async def take(
         )
         if found.hold:
             done = await _hold(gateway, who, bundle, found, receipt, place)
+            await _linked_meanwhile(gateway, who, parsed, place)
         else:
             done = await _store(gateway, who, found, receipt, lambda made: [receipts.put(place, made)])
     except Conflict:
@@ -225,6 +226,15 @@ async def _hold(
         else:
             return Outcome(receipt, receipts.id_of(receipt))
     raise Busy("Too many bundles of this client come to be held at once. Send this one again in a moment.")
+
+
+async def _linked_meanwhile(gateway: Gateway, who: Principal, parsed: Bundle, place: bytes) -> None:
+    """A link that was made after it was looked for, and had nothing to release yet, releases it now. What goes wrong
+    with that is no fault of who sent it: it waits.
+    """
+    with suppress(Busy, *holding.REFUSED):
+        if not (await resolved(gateway.door, gateway.whose, who, parsed)).hold:
+            await _released(gateway, place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -20,6 +21,7 @@ from hilum.devices.gateway import Gateway, Released, release
 from hilum.devices.receipts import answer, known
 from hilum.devices.receipts import key as place_of
 from hilum.devices.records import Receipt
+from hilum.devices.resolving import Found, Hold
 from hilum.fhir import json
 from hilum.oauth import envelope
 from hilum.oauth.ledger import CLIENT, DEVICE_HELD, Client, Put, write
@@ -52,6 +54,23 @@ async def test_it_is_listed_without_its_readings(gateway: Gateway) -> None:
     (one,) = await waiting(gateway)
     assert (one.id, one.client, one.why, one.entries) == (done.id, "agent-1", done.receipt.held, 5)
     assert one.devices == (f"urn:oid:1.2.840.10004.1.1.1.0.0.1.0.0.1.2680|{METER.system_id}",)
+
+
+async def test_a_link_that_is_made_while_it_comes_to_be_held_stores_it(gateway: Gateway, links: Links) -> None:
+    patient, asked = await person(gateway), 0
+
+    async def linked_after_the_first_look(*of: Any) -> Found | Hold:
+        nonlocal asked
+        found = await links(*of)
+        if not asked:
+            links.known[PERSON] = patient
+        asked += 1
+        return found
+
+    body = sent()
+    await push(replace(gateway, whose=linked_after_the_first_look), body)
+    assert (asked > 1, await waiting(gateway), (await receipt(gateway, body)).held) == (True, [], "")
+    assert await values(gateway) == ["104"]
 
 
 async def test_no_reading_can_be_read_in_the_ledger(gateway: Gateway) -> None:
