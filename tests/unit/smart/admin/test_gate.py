@@ -59,8 +59,8 @@ async def test_the_head_of_pages_leads_where_one_may_go(here: World, name: str) 
     page = await browser.get("/my/apps")
     nav = re.findall(r'<a href="([^"]+)"(?: aria-current="page")?>', page.text.split("</nav>")[0].split("<nav")[1])
     before = {
-        "kim.doe": ["/launch", "/videos"], "pat.one": ["/launch"], "olga": ["/admin"],
-        "ann": ["/launch", "/videos", "/admin"],
+        "kim.doe": ["/launch", "/videos", "/devices"], "pat.one": ["/launch"], "olga": ["/admin"],
+        "ann": ["/launch", "/videos", "/devices", "/admin"],
     }  # fmt: skip
     assert nav == [*before[name], "/my/apps", "/auth/account"]
     assert '<a href="/my/apps" aria-current="page">' in page.text
