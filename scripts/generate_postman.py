@@ -218,7 +218,7 @@ VIDEOS: dict[str, tuple[Example, ...]] = {
 DEVICES = {
     "Agents": (
         Example("Invite an agent", "POST /api/v1/devices/invitations", "devices/invitations",
-                {"name": "Postman", "patients": ["{{patient}}"]}, expects=(201, 404)),
+                {"name": "Postman", "patients": ["{{patient}}"]}, expects=(201, 404, 410)),
         Example("Agents", "GET /api/v1/devices/agents", "devices/agents",
                 saves=(("agent", '(pm.response.json().agents[0] || {}).id || "none"'),)),
         Example("An agent", "GET /api/v1/devices/agents/{id}", "devices/agents/{{agent}}", expects=(200, 404)),
@@ -227,12 +227,12 @@ DEVICES = {
     ),
     "Devices": (
         Example("Link a device that has not been seen", "POST /api/v1/devices", "devices",
-                {"system": "urn:postman", "value": "{{run}}", "patient": "{{patient}}"}, expects=(201, 404),
+                {"system": "urn:postman", "value": "{{run}}", "patient": "{{patient}}"}, expects=(201, 404, 410),
                 saves=(("device", 'pm.response.json().id || "none"'),)),
         Example("Devices", "GET /api/v1/devices", "devices"),
         Example("A device", "GET /api/v1/devices/{id}", "devices/{{device}}", expects=(200, 404)),
         Example("Link one of its users", "POST /api/v1/devices/{id}/link", "devices/{{device}}/link",
-                {"patient": "{{patient}}", "person": "2"}, expects=(200, 404)),
+                {"patient": "{{patient}}", "person": "2"}, expects=(200, 404, 410)),
         Example("Unlink that user", "POST /api/v1/devices/{id}/unlink", "devices/{{device}}/unlink", {"person": "2"},
                 expects=(200, 404)),
         Example("Revoke a device", "POST /api/v1/devices/{id}/revoke", "devices/{{device}}/revoke", expects=(200, 404)),
@@ -369,8 +369,8 @@ Choose the environment `hilum sandbox` or `hilum production`, and set `origin`. 
 - register a client (`hilum clients add Postman --jwks keys.json --scopes 'system/*.cruds'`), set `client_id` and
   `private_jwk`, and send "Sign in / Token", which sets `token`.
 
-The broker's registry is an administrator's: `admin_token` is one of
-`hilum token --scope 'system/Endpoint.cruds system/Task.cruds'`.
+The registries of the broker and of devices are an administrator's: `admin_token` is one of
+`hilum token --scope 'system/Endpoint.cruds system/Task.cruds system/Device.cruds system/Patient.rs'`.
 
 Requests of a folder build on those above them: run them in their order. What they make they delete at the end."""
 _SIGN_IN = "Discovery, and a token by SMART Backend Services. docs/how-to/connect-a-backend-service.md"

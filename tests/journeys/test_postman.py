@@ -71,7 +71,7 @@ def test_every_request_does_what_it_says(served: Server, tmp_path: Path) -> None
     told = {
         "origin": served.url,
         "client_assertion": assertion(key, client, f"{served.url}/auth/token"),
-        "admin_token": served.token("system/Endpoint.cruds system/Task.cruds"),
+        "admin_token": served.token("system/Endpoint.cruds system/Task.cruds system/Device.cruds system/Patient.rs"),
         "ehr_base": served.base,
     }
     report = tmp_path / "report.json"

@@ -25,14 +25,14 @@ def deleted_before_the_answer() -> None:
 
 
 def told_before_it_is_kept() -> None:
-    """A device is told that its readings were taken, and they are written somewhat later."""
+    """A device is told that its readings were taken, and they are written two seconds later."""
     from hilum.agent.queue.durable import Queue
     from hilum.phd.reading import Taken
 
     take, tasks = Queue.take, set[asyncio.Task[None]]()
 
     async def later(self: Queue, taken: Taken) -> None:
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(2)
         await take(self, taken)
 
     async def told(self: Queue, taken: Taken) -> None:
