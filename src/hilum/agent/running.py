@@ -19,6 +19,7 @@ from hilum.agent.queue.batching import Next
 from hilum.agent.queue.durable import Queue
 from hilum.agent.settings import Settings, read
 from hilum.agent.source import Full, Source
+from hilum.phd.malformed import Malformed
 from hilum.problems import Misconfigured
 
 log: Final = logging.getLogger("hilum.agent")
@@ -93,6 +94,8 @@ class Sending:
     async def _tried(self, batch: Batch) -> Fate:
         try:
             return await self._way.send(batch)
+        except Malformed as problem:  # the same each time: nothing behind it waits for it
+            return Refused(f"the far side's language has no words for it: {problem}")
         except Exception:
             log.exception("batch %s of %s: a fault of this program", batch.id, batch.device)
             return Later("a fault of this program, which its log tells")

@@ -15,6 +15,7 @@ from hilum.agent.queue.durable import Queue
 from hilum.agent.running import Sending, source, work
 from hilum.agent.source import Full
 from hilum.agent.told import status
+from hilum.phd.malformed import Malformed
 from hilum.phd.reading import Device
 from hilum.problems import Misconfigured
 
@@ -133,6 +134,17 @@ async def test_what_waits_is_sent_when_it_is_due_in_order(queue, monkeypatch):
 async def test_what_is_refused_stays_behind_and_the_rest_goes(queue, tmp_path):
     await once(queue, Way(lambda batch: Refused("422") if 3 in minutes(batch) else Stored("{}")), Gives(many(8)))
     assert (standing(tmp_path).waiting, standing(tmp_path).dead) == (0, 1)
+
+
+async def test_a_reading_that_the_far_sides_language_can_not_say_holds_up_nothing(queue, tmp_path):
+    def unspeakable(batch):
+        if 3 in minutes(batch):
+            raise Malformed("a time stamp of a wall clock without a time")
+        return Stored("{}")
+
+    await once(queue, Way(unspeakable), Gives(many(8)))
+    found = standing(tmp_path)
+    assert (found.waiting, found.dead) == (0, 1)
 
 
 async def test_a_fault_of_a_way_loses_nothing(queue, tmp_path, monkeypatch):
