@@ -20,7 +20,7 @@ from hilum.interactions.door import Door
 from hilum.interactions.permit import permits
 from hilum.interactions.transaction import EntryOutcome, Standing, transaction
 from hilum.oauth.ledger import Lost, Put
-from hilum.problems import Busy, Conflict, Forbidden, PreconditionFailed
+from hilum.problems import Busy, Conflict, Forbidden, PreconditionFailed, Problem
 
 __all__ = ["Gateway", "Name", "Outcome", "release", "take"]
 
@@ -232,7 +232,7 @@ async def _linked_meanwhile(gateway: Gateway, who: Principal, parsed: Bundle, pl
     """A link that was made after it was looked for, and had nothing to release yet, releases it now. What goes wrong
     with that is no fault of who sent it: it waits.
     """
-    with suppress(Busy, *holding.REFUSED):
+    with suppress(Problem):
         if not (await resolved(gateway.door, gateway.whose, who, parsed)).hold:
             await _released(gateway, place)
 
@@ -262,7 +262,7 @@ async def release(gateway: Gateway, id: str = "") -> Released:
                 waiting += 1
         except Busy:
             raise
-        except holding.REFUSED:
+        except Problem:  # of this one: those behind it are released
             waiting += 1
             refused += 1
     return Released(stored, waiting, refused)

@@ -22,14 +22,11 @@ from hilum.devices.records import Receipt
 from hilum.fhir import json
 from hilum.oauth.keeping import Ledger
 from hilum.oauth.ledger import CLIENT, DEVICE_HELD, FRESH, NEVER, Client, Put, Record, Row, read, write
-from hilum.problems import Conflict, Forbidden, Invalid, NoRoom, NotFound, Problem, Unprocessable
+from hilum.problems import NoRoom
 
 MOST: Final = 2_000
 MOST_BYTES: Final = 64 << 20
 """How many bundles of one client wait at most, and how many bytes of them, sealed."""
-
-REFUSED: Final[tuple[type[Problem], ...]] = (Invalid, Unprocessable, Forbidden, Conflict, NotFound)
-"""What can be wrong with a bundle by the time that it is released."""
 
 _MANY: Final = 256
 """Entries: more are sealed in a thread, so that the event loop serves others meanwhile."""

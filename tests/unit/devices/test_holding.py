@@ -25,7 +25,7 @@ from hilum.devices.resolving import Found, Hold
 from hilum.fhir import json
 from hilum.oauth import envelope
 from hilum.oauth.ledger import CLIENT, DEVICE_HELD, Client, Put, write
-from hilum.problems import Forbidden, Invalid, NoRoom
+from hilum.problems import Forbidden, Invalid, MultipleMatches, NoRoom
 
 PERSON = f"{METER.system_id}#"
 
@@ -149,6 +149,22 @@ async def test_of_a_revoked_device_it_waits_on(gateway: Gateway, links: Links) -
     links.revoked.add(METER.system_id)
     assert await release(gateway) == Released(0, 1, 1)
     assert await values(gateway) == []
+
+
+async def test_one_that_can_not_be_stored_keeps_no_other_from_it(gateway: Gateway, links: Links) -> None:
+    for number in (1, 2):
+        await push(gateway, sent(reading("104", number), number=number))
+    links.known[PERSON], asked = await person(gateway), 0
+
+    async def ambiguous_at_first(*of: Any) -> Found | Hold:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise MultipleMatches("The criteria match several.")
+        return await links(*of)
+
+    assert await release(replace(gateway, whose=ambiguous_at_first)) == Released(1, 1, 1)
+    assert len(await values(gateway)) == 1
 
 
 async def test_what_may_everything_may_be_held_too(gateway: Gateway, links: Links) -> None:
